@@ -1,0 +1,255 @@
+//! One end of a connection, as the driver that owns it reports it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::{Direction, Identifier, Protocol};
+
+/// One end of a connection as a driver reports it.
+///
+/// Two ends belong together when their [`connection_rep`](Self::connection_rep)
+/// is the same text, such as `tcp://8080`: the listening end names its own
+/// port there, the connecting end its target's. Ends that also carry the
+/// [addresses](Ends) of their established connections are joined by those
+/// instead, which tells two servers on one port of different hosts apart.
+///
+/// ```
+/// use standin_connection::{ConnectionInfo, Direction};
+///
+/// let info = ConnectionInfo::tcp_connecting(8080, "127.0.0.1", 50123);
+/// assert_eq!(info.connection_rep(), "tcp://8080");
+/// assert_eq!(info.direction(), Direction::Connecting);
+/// assert_eq!(info.port(), Some(50123)); // its own port, not the target's
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    protocol: Protocol,
+    identifier: Option<Identifier>,
+    direction: Direction,
+    host: Option<String>,
+    port: Option<u16>,
+    ends: Vec<Ends>,
+}
+
+/// The addresses of both ends of one established connection.
+///
+/// IPv4 addresses that are mapped into IPv6 (`::ffff:127.0.0.1`) are kept as
+/// IPv4, so that what a dual-stack server sees matches what its client sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ends {
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl ConnectionInfo {
+    /// An end of which only the protocol and the direction are known.
+    ///
+    /// What a driver reports before it has started. Without an identifier and
+    /// addresses it is joined with nothing.
+    pub fn new(protocol: impl Into<Protocol>, direction: Direction) -> Self {
+        Self {
+            protocol: protocol.into(),
+            identifier: None,
+            direction,
+            host: None,
+            port: None,
+            ends: Vec::new(),
+        }
+    }
+
+    /// A TCP server that listens on `port` of `host`.
+    pub fn tcp_listening(port: u16, host: impl Into<String>) -> Self {
+        Self::new(Protocol::Tcp, Direction::Listening)
+            .with_identifier(port)
+            .with_host(host)
+            .with_port(port)
+    }
+
+    /// A TCP client at `local_host` and `local_port` that is connected to
+    /// `target_port`.
+    pub fn tcp_connecting(
+        target_port: u16,
+        local_host: impl Into<String>,
+        local_port: u16,
+    ) -> Self {
+        Self::new(Protocol::Tcp, Direction::Connecting)
+            .with_identifier(target_port)
+            .with_host(local_host)
+            .with_port(local_port)
+    }
+
+    /// A file that the driver reads.
+    pub fn file_read(path: impl AsRef<Path>) -> Self {
+        Self::file(path.as_ref(), Direction::Listening)
+    }
+
+    /// A file that the driver writes.
+    pub fn file_written(path: impl AsRef<Path>) -> Self {
+        Self::file(path.as_ref(), Direction::Connecting)
+    }
+
+    fn file(path: &Path, direction: Direction) -> Self {
+        Self::new(Protocol::File, direction).with_identifier(path.to_string_lossy().into_owned())
+    }
+
+    /// Sets what the connection is known by: see [`identifier`](Self::identifier).
+    pub fn with_identifier(mut self, identifier: impl Into<Identifier>) -> Self {
+        self.identifier = Some(identifier.into());
+        self
+    }
+
+    /// Sets the host of the driver's own end.
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Sets the port of the driver's own end.
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Adds an established connection by the addresses of its two ends.
+    ///
+    /// A client adds the one connection it has, a server one for each accepted
+    /// connection that is still open.
+    ///
+    /// ```
+    /// use standin_connection::ConnectionInfo;
+    ///
+    /// let server = ConnectionInfo::tcp_listening(8080, "localhost")
+    ///     .with_ends("127.0.0.1:8080".parse()?, "127.0.0.1:50123".parse()?);
+    /// assert_eq!(server.ends()[0].peer().port(), 50123);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn with_ends(mut self, local: SocketAddr, peer: SocketAddr) -> Self {
+        self.ends.push(Ends::new(local, peer));
+        self
+    }
+
+    /// The protocol: `tcp`, `udp`, `file` or a name of the user's own.
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// What the connection is known by to both of its ends: the port of the
+    /// listening end, or the path of a file. `None` while it is not yet known.
+    pub fn identifier(&self) -> Option<&Identifier> {
+        self.identifier.as_ref()
+    }
+
+    /// Whether this end listens or connects.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The host of the driver's own end.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The port of the driver's own end.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The established connections of this end.
+    pub fn ends(&self) -> &[Ends] {
+        &self.ends
+    }
+
+    /// The connection as one text, such as `tcp://8080`; `tcp://None` while the
+    /// identifier is not known.
+    pub fn connection_rep(&self) -> String {
+        match &self.identifier {
+            Some(identifier) => format!("{}://{identifier}", self.protocol),
+            None => format!("{}://None", self.protocol),
+        }
+    }
+}
+
+/// As `tcp://8080 (connecting from 127.0.0.1:50123)`.
+impl fmt::Display for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.connection_rep(), self.direction)?;
+        let preposition = match self.direction {
+            Direction::Listening => "at",
+            Direction::Connecting => "from",
+        };
+        match (&self.host, self.port) {
+            (Some(host), Some(port)) if host.contains(':') => {
+                write!(f, " {preposition} [{host}]:{port}")?;
+            }
+            (Some(host), Some(port)) => write!(f, " {preposition} {host}:{port}")?,
+            (Some(host), None) => write!(f, " {preposition} {host}")?,
+            (None, Some(port)) => write!(f, " {preposition} port {port}")?,
+            (None, None) => {}
+        }
+        f.write_str(")")
+    }
+}
+
+/// The reference's shape: `protocol`, `identifier`, `direction`,
+/// `connection_rep` and, unless it is a file, `port` and `host`.
+impl Serialize for ConnectionInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let has_address = self.protocol != Protocol::File;
+        let mut map =
+            serializer.serialize_struct("ConnectionInfo", if has_address { 6 } else { 4 })?;
+        map.serialize_field("protocol", &self.protocol)?;
+        map.serialize_field("identifier", &self.identifier)?;
+        map.serialize_field("direction", &self.direction)?;
+        map.serialize_field("connection_rep", &self.connection_rep())?;
+        if has_address {
+            map.serialize_field("port", &self.port)?;
+            map.serialize_field("host", &self.host)?;
+        }
+        map.end()
+    }
+}
+
+impl Ends {
+    /// The connection from `local`, the driver's own end, to `peer`.
+    pub fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+        Self {
+            local: canonical(local),
+            peer: canonical(peer),
+        }
+    }
+
+    /// The driver's own address.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address of the other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether `other` is the same connection seen from its other end.
+    pub fn mirrors(&self, other: &Self) -> bool {
+        same(self.local, other.peer) && same(self.peer, other.local)
+    }
+}
+
+/// As `127.0.0.1:50123 -> 127.0.0.1:8080`.
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.local, self.peer)
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Compares without IPv6 flow labels and scopes, which the two ends of one
+/// connection need not agree on.
+fn same(a: SocketAddr, b: SocketAddr) -> bool {
+    a.ip() == b.ip() && a.port() == b.port()
+}
