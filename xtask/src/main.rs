@@ -1,1 +1,42 @@
-fn main() {}
+//! The workspace's own commands: `cargo xtask <command>`.
+//!
+//! One file per command. `cargo xtask ci` runs everything that CI checks.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks through them"
+)]
+
+mod ci;
+mod facade;
+mod layers;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The workspace's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything that CI checks, in order, up to the first failure
+    Ci,
+    /// Check that crates use only the crates below them, and build alone
+    Layers,
+    /// Check that the crate `standin` holds nothing but docs and re-exports
+    Facade,
+}
+
+fn main() -> miette::Result<()> {
+    match Arguments::parse().command {
+        Command::Ci => ci::run()?,
+        Command::Layers => layers::run()?,
+        Command::Facade => facade::run()?,
+    }
+    Ok(())
+}
