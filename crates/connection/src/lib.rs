@@ -1,7 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod extractor;
+mod group;
 mod info;
+mod platform;
+mod process;
 mod protocol;
 
+pub use extractor::{
+    ConnectionExtractor, ConnectionSource, ExtractError, OwnConnection, ProcessState,
+};
+pub use group::{ConnectionGroup, GroupMember};
 pub use info::{ConnectionInfo, Ends};
+pub use process::{
+    FileAccess, FileRow, ProcessError, ProcessFiles, ProcessScope, ProcessSockets, SocketRow,
+    SocketState, Transport, UnknownTransport, open_files, open_sockets,
+};
 pub use protocol::{Direction, Identifier, Protocol};

@@ -1,0 +1,216 @@
+//! Where connection infos come from.
+
+use miette::Diagnostic;
+
+use crate::{ConnectionInfo, Direction, Ends, Identifier, ProcessError, Protocol};
+
+/// What extractors may ask of a driver.
+///
+/// A driver answers what it knows; every method but the name has a default
+/// that knows nothing.
+pub trait ConnectionSource {
+    /// The driver's name, for errors and logs.
+    fn name(&self) -> &str;
+
+    /// What its connection is known by: its port for a server, its target's
+    /// port for a client. `None` while it is not known.
+    fn connection_identifier(&self) -> Option<Identifier> {
+        None
+    }
+
+    /// The host of its own end.
+    fn local_host(&self) -> Option<String> {
+        None
+    }
+
+    /// The port of its own end.
+    fn local_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The addresses of its established connections.
+    fn ends(&self) -> Vec<Ends> {
+        Vec::new()
+    }
+
+    /// The process that it runs, if it is a driver that runs one.
+    fn process(&self) -> ProcessState {
+        ProcessState::NoProcess
+    }
+}
+
+/// The process of a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProcessState {
+    /// The driver is of a kind that runs no process.
+    NoProcess,
+    /// The process has not started, or has ended.
+    NotRunning,
+    /// The process runs under this id.
+    Running(u32),
+}
+
+/// Finds the connections of a driver.
+///
+/// Implement it for kinds of connection of your own: a message queue, a shared
+/// memory segment, a device.
+///
+/// ```
+/// use standin_connection::{
+///     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ExtractError,
+/// };
+///
+/// /// Every driver publishes to the same queue.
+/// #[derive(Debug)]
+/// struct Queue;
+///
+/// impl ConnectionExtractor for Queue {
+///     fn extract(&self, _: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError> {
+///         let info = ConnectionInfo::new("mq", Direction::Connecting).with_identifier("/orders");
+///         Ok(vec![info])
+///     }
+/// }
+///
+/// struct Publisher;
+///
+/// impl ConnectionSource for Publisher {
+///     fn name(&self) -> &str {
+///         "publisher"
+///     }
+/// }
+///
+/// let infos = Queue.extract(&Publisher)?;
+/// assert_eq!(infos[0].connection_rep(), "mq:///orders");
+/// # Ok::<(), ExtractError>(())
+/// ```
+pub trait ConnectionExtractor: std::fmt::Debug + Send + Sync {
+    /// The connections that `source` has now.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be found out. A driver that has none, or does not run,
+    /// is no error: it has no connections.
+    fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError>;
+}
+
+/// The one connection that a driver says it has.
+///
+/// ```
+/// use standin_connection::{ConnectionExtractor, OwnConnection};
+/// # use standin_connection::{ConnectionSource, Identifier};
+/// # struct Server;
+/// # impl ConnectionSource for Server {
+/// #     fn name(&self) -> &str { "server" }
+/// #     fn connection_identifier(&self) -> Option<Identifier> { Some(8080.into()) }
+/// #     fn local_port(&self) -> Option<u16> { Some(8080) }
+/// # }
+/// # let server = Server;
+///
+/// let infos = OwnConnection::tcp_listening().extract(&server)?;
+/// assert_eq!(infos[0].connection_rep(), "tcp://8080");
+/// # Ok::<(), standin_connection::ExtractError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnConnection {
+    protocol: Protocol,
+    direction: Direction,
+}
+
+/// Why the connections of a driver could not be found out.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// The extractor reads what a process has open, and the driver runs none.
+    #[error("driver {driver} runs no process whose connections could be read")]
+    #[diagnostic(
+        code(standin::connection::no_process),
+        help("use `OwnConnection` for it, or answer `ConnectionSource::process`")
+    )]
+    NoProcess {
+        /// The driver's name.
+        driver: String,
+    },
+    /// What the driver's process has open could not be read.
+    #[error("cannot read what driver {driver} has open")]
+    #[diagnostic(
+        code(standin::connection::process),
+        help("{}", source.help().map(|help| help.to_string()).unwrap_or_default())
+    )]
+    Process {
+        /// The driver's name.
+        driver: String,
+        /// What went wrong.
+        #[source]
+        source: ProcessError,
+    },
+    /// An extractor of the user's own failed.
+    #[error("cannot find out the connections of driver {driver}")]
+    #[diagnostic(
+        code(standin::connection::extractor),
+        help("see the cause, which the extractor gave")
+    )]
+    Other {
+        /// The driver's name.
+        driver: String,
+        /// What the extractor says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl OwnConnection {
+    /// An end of this protocol and direction.
+    pub fn new(protocol: impl Into<Protocol>, direction: Direction) -> Self {
+        Self {
+            protocol: protocol.into(),
+            direction,
+        }
+    }
+
+    /// The end of a TCP server.
+    pub fn tcp_listening() -> Self {
+        Self::new(Protocol::Tcp, Direction::Listening)
+    }
+
+    /// The end of a TCP client.
+    pub fn tcp_connecting() -> Self {
+        Self::new(Protocol::Tcp, Direction::Connecting)
+    }
+
+    /// What [`extract`](ConnectionExtractor::extract) finds, which cannot fail.
+    pub fn info(&self, source: &dyn ConnectionSource) -> ConnectionInfo {
+        let mut info = ConnectionInfo::new(self.protocol.clone(), self.direction);
+        if let Some(identifier) = source.connection_identifier() {
+            info = info.with_identifier(identifier);
+        }
+        if let Some(host) = source.local_host() {
+            info = info.with_host(host);
+        }
+        if let Some(port) = source.local_port() {
+            info = info.with_port(port);
+        }
+        for ends in source.ends() {
+            info = info.with_ends(ends.local(), ends.peer());
+        }
+        info
+    }
+}
+
+impl ConnectionExtractor for OwnConnection {
+    fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError> {
+        Ok(vec![self.info(source)])
+    }
+}
+
+impl ExtractError {
+    /// For extractors of one's own.
+    pub fn other(
+        driver: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Other {
+            driver: driver.into(),
+            source: source.into(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The drivers that take part in one connection.
+
+use crate::{ConnectionInfo, Direction, Protocol};
+
+/// The listening and the connecting drivers of one connection, by its
+/// [`connection_rep`](ConnectionInfo::connection_rep) alone.
+///
+/// The simplest way to see who belongs together. It knows no addresses, so that
+/// servers on one port of different hosts fall into one group;
+/// [`ConnectionGraph`](crate::ConnectionGraph) tells them apart.
+///
+/// ```
+/// use standin_connection::{ConnectionGroup, ConnectionInfo};
+///
+/// let server = ConnectionInfo::tcp_listening(80, "127.0.0.1");
+/// let mut group = ConnectionGroup::of(&server);
+/// assert!(group.add("server", &server));
+/// assert!(group.add("client", &ConnectionInfo::tcp_connecting(80, "127.0.0.1", 5000)));
+/// assert!(!group.add("other", &ConnectionInfo::tcp_connecting(81, "127.0.0.1", 5001)));
+/// assert!(group.is_complete());
+/// assert_eq!(group.connecting()[0].labels(), ["5000"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionGroup {
+    connection_rep: String,
+    listening: Vec<GroupMember>,
+    connecting: Vec<GroupMember>,
+}
+
+/// A driver in a [`ConnectionGroup`], with what its ends are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    driver: String,
+    labels: Vec<String>,
+}
+
+impl ConnectionGroup {
+    /// A group without members for the connection that `info` is an end of.
+    pub fn of(info: &ConnectionInfo) -> Self {
+        Self {
+            connection_rep: info.connection_rep(),
+            listening: Vec::new(),
+            connecting: Vec::new(),
+        }
+    }
+
+    /// Adds a driver by one of its ends; `false`, and nothing is added, when
+    /// the end belongs to another connection.
+    pub fn add(&mut self, driver: impl Into<String>, info: &ConnectionInfo) -> bool {
+        if info.connection_rep() != self.connection_rep {
+            return false;
+        }
+        let members = match info.direction() {
+            Direction::Listening => &mut self.listening,
+            Direction::Connecting => &mut self.connecting,
+        };
+        let driver = driver.into();
+        let place = match members.iter().position(|member| member.driver == driver) {
+            Some(place) => place,
+            None => {
+                members.push(GroupMember {
+                    driver,
+                    labels: Vec::new(),
+                });
+                members.len() - 1
+            }
+        };
+        add_label(&mut members[place].labels, label(info));
+        true
+    }
+
+    /// What the connection is known by.
+    pub fn connection_rep(&self) -> &str {
+        &self.connection_rep
+    }
+
+    /// The listening drivers, in the order in which they were added.
+    pub fn listening(&self) -> &[GroupMember] {
+        &self.listening
+    }
+
+    /// The connecting drivers, in the order in which they were added.
+    pub fn connecting(&self) -> &[GroupMember] {
+        &self.connecting
+    }
+
+    /// Whether there is a driver at either end.
+    pub fn is_complete(&self) -> bool {
+        !self.listening.is_empty() && !self.connecting.is_empty()
+    }
+}
+
+impl GroupMember {
+    /// The driver's name.
+    pub fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// The ports of the driver's ends, lowest first; `Read` or `Write` for a
+    /// file, `Unknown` for a port that is not known.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+}
+
+/// What one end of a connection is called.
+pub(crate) fn label(info: &ConnectionInfo) -> String {
+    match (info.protocol(), info.direction(), info.port()) {
+        (Protocol::File, Direction::Listening, _) => "Read".to_owned(),
+        (Protocol::File, Direction::Connecting, _) => "Write".to_owned(),
+        (_, _, Some(port)) => port.to_string(),
+        (_, _, None) => "Unknown".to_owned(),
+    }
+}
+
+/// Adds a label once, ports in the order of their numbers and before words.
+pub(crate) fn add_label(labels: &mut Vec<String>, label: String) {
+    let key = |label: &str| (label.parse::<u16>().unwrap_or(u16::MAX), label.to_owned());
+    if let Err(place) = labels.binary_search_by_key(&key(&label), |label| key(label)) {
+        labels.insert(place, label);
+    }
+}

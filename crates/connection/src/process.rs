@@ -1,0 +1,391 @@
+//! What a running process has open, as data and as connection infos.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use miette::Diagnostic;
+
+use crate::{
+    ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ExtractError, ProcessState,
+    Protocol, platform,
+};
+
+/// A transport whose sockets can be found in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// What a socket is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketState {
+    /// A TCP socket that listens.
+    Listen,
+    /// A TCP socket with an established connection.
+    Established,
+    /// A UDP socket, which has no state.
+    Stateless,
+    /// A TCP socket in any other state, on its way up or down.
+    Other,
+}
+
+/// One socket of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SocketRow {
+    /// Its transport.
+    pub transport: Transport,
+    /// What it is doing.
+    pub state: SocketState,
+    /// Its own address; `None` before it is bound.
+    pub local: Option<SocketAddr>,
+    /// The address that it is connected to.
+    pub peer: Option<SocketAddr>,
+}
+
+/// How a process has opened a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileAccess {
+    /// To read only.
+    Read,
+    /// To write or append only.
+    Write,
+    /// To read and write.
+    ReadWrite,
+}
+
+/// One open regular file of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FileRow {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How it was opened.
+    pub access: FileAccess,
+}
+
+/// Whose sockets and files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ProcessScope {
+    /// The process and all that descend from it, which share its work in most
+    /// servers.
+    #[default]
+    Tree,
+    /// The process alone.
+    Alone,
+}
+
+/// Why it could not be read what a process has open.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// No process has this id, any more at least.
+    #[error("there is no process {pid}")]
+    #[diagnostic(
+        code(standin::connection::no_such_process),
+        help("it may have ended; its log and exit code tell more")
+    )]
+    NotFound {
+        /// The process id.
+        pid: u32,
+    },
+    /// The process belongs to somebody else.
+    #[error("access to process {pid} is denied")]
+    #[diagnostic(
+        code(standin::connection::access_denied),
+        help("run the test as the user that the process runs as")
+    )]
+    AccessDenied {
+        /// The process id.
+        pid: u32,
+    },
+    /// Reading failed in another way.
+    #[error("cannot read what process {pid} has open")]
+    #[diagnostic(
+        code(standin::connection::unreadable),
+        help("is /proc mounted, and readable in this container?")
+    )]
+    Unreadable {
+        /// The process id.
+        pid: u32,
+        /// What the operating system says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This platform has no way to tell.
+    #[error("what a process has open cannot be read here: not supported on {platform}")]
+    #[diagnostic(
+        code(standin::connection::not_supported),
+        help(
+            "this works on Linux; elsewhere let the driver report its own connections with `OwnConnection`"
+        )
+    )]
+    NotSupported {
+        /// The platform's name.
+        platform: &'static str,
+    },
+}
+
+/// The name of a transport that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Diagnostic)]
+#[error("{name:?} is no transport whose sockets can be found in a process")]
+#[diagnostic(
+    code(standin::connection::unknown_transport),
+    help("the transports are `tcp` and `udp`")
+)]
+pub struct UnknownTransport {
+    /// The name that was given.
+    pub name: String,
+}
+
+/// The sockets that a process has open now.
+///
+/// Entries that vanish while they are read are left out.
+///
+/// # Errors
+///
+/// When there is no such process, when it may not be looked at, or when the
+/// platform has no way to tell (every one but Linux).
+pub fn open_sockets(pid: u32, scope: ProcessScope) -> Result<Vec<SocketRow>, ProcessError> {
+    platform::open_sockets(pid, scope)
+}
+
+/// The regular files that a process has open now; files that were deleted
+/// since are left out.
+///
+/// # Errors
+///
+/// As [`open_sockets`].
+pub fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, ProcessError> {
+    platform::open_files(pid, scope)
+}
+
+/// Finds the TCP and UDP connections of a driver's process.
+///
+/// An established TCP connection counts as listening when the process listens
+/// on its local address, and as connecting otherwise. A UDP socket listens on
+/// its own port, or connects when it is bound to a peer. Listeners without a
+/// connection, half-open and closing connections are left out.
+///
+/// A driver that does not run, or whose process has just ended or may not be
+/// looked at, has no connections.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessSockets {
+    only: Vec<Transport>,
+    except: Vec<Transport>,
+    scope: ProcessScope,
+}
+
+/// Finds the files through which a driver's process is connected to others:
+/// the reader of a file listens, its writer connects.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessFiles {
+    ignored: Vec<String>,
+    scope: ProcessScope,
+}
+
+impl ProcessSockets {
+    /// All transports of the whole process tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks at these transports only; none given means all.
+    pub fn only(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.only = transports.into_iter().collect();
+        self
+    }
+
+    /// Leaves these transports out, also those named by [`only`](Self::only).
+    pub fn except(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.except = transports.into_iter().collect();
+        self
+    }
+
+    /// Sets whose sockets are read; the default is the process tree.
+    pub fn scope(mut self, scope: ProcessScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The connections among these sockets, which are all those of a process.
+    pub fn connections(&self, sockets: &[SocketRow]) -> Vec<ConnectionInfo> {
+        let listeners: Vec<SocketAddr> = sockets
+            .iter()
+            .filter(|row| row.state == SocketState::Listen)
+            .filter_map(|row| row.local)
+            .collect();
+        sockets
+            .iter()
+            .filter(|row| self.includes(row.transport))
+            .filter_map(|row| connection(row, &listeners))
+            .collect()
+    }
+
+    fn includes(&self, transport: Transport) -> bool {
+        let wanted = self.only.is_empty() || self.only.contains(&transport);
+        wanted && !self.except.contains(&transport)
+    }
+}
+
+impl ConnectionExtractor for ProcessSockets {
+    fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError> {
+        let sockets = read(source, |pid| open_sockets(pid, self.scope))?;
+        Ok(self.connections(&sockets))
+    }
+}
+
+impl ProcessFiles {
+    /// All files of the whole process tree but `stdout` and `stderr`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Leaves out files with these names, in whatever folder, instead of
+    /// `stdout` and `stderr`; none given means those two.
+    pub fn ignore(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.ignored = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whose files are read; the default is the process tree.
+    pub fn scope(mut self, scope: ProcessScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The connections that these open files are.
+    pub fn connections(&self, files: &[FileRow]) -> Vec<ConnectionInfo> {
+        let mut infos = Vec::new();
+        for file in files.iter().filter(|file| !self.ignores(file)) {
+            if file.access != FileAccess::Write {
+                infos.push(ConnectionInfo::file_read(&file.path));
+            }
+            if file.access != FileAccess::Read {
+                infos.push(ConnectionInfo::file_written(&file.path));
+            }
+        }
+        infos
+    }
+
+    fn ignores(&self, file: &FileRow) -> bool {
+        let name = file.path.file_name().unwrap_or_default();
+        if self.ignored.is_empty() {
+            name == "stdout" || name == "stderr"
+        } else {
+            self.ignored.iter().any(|ignored| name == ignored.as_str())
+        }
+    }
+}
+
+impl ConnectionExtractor for ProcessFiles {
+    fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError> {
+        let files = read(source, |pid| open_files(pid, self.scope))?;
+        Ok(self.connections(&files))
+    }
+}
+
+impl From<Transport> for Protocol {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self::Tcp,
+            Transport::Udp => Self::Udp,
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+impl FromStr for Transport {
+    type Err = UnknownTransport;
+
+    fn from_str(name: &str) -> Result<Self, UnknownTransport> {
+        match name {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            _ => Err(UnknownTransport {
+                name: name.to_owned(),
+            }),
+        }
+    }
+}
+
+fn connection(row: &SocketRow, listeners: &[SocketAddr]) -> Option<ConnectionInfo> {
+    let local = row.local.filter(|local| local.port() != 0)?;
+    match (row.state, row.peer) {
+        (SocketState::Stateless, None) => Some(listening(row, local)),
+        (SocketState::Stateless, Some(peer)) => Some(connecting(row, local, peer)),
+        (SocketState::Established, Some(peer)) => {
+            if listeners.iter().any(|listener| covers(*listener, local)) {
+                Some(listening(row, local).with_ends(local, peer))
+            } else {
+                Some(connecting(row, local, peer))
+            }
+        }
+        _ => None,
+    }
+}
+
+fn listening(row: &SocketRow, local: SocketAddr) -> ConnectionInfo {
+    ConnectionInfo::new(row.transport, Direction::Listening)
+        .with_identifier(local.port())
+        .with_host(local.ip().to_canonical().to_string())
+        .with_port(local.port())
+}
+
+fn connecting(row: &SocketRow, local: SocketAddr, peer: SocketAddr) -> ConnectionInfo {
+    ConnectionInfo::new(row.transport, Direction::Connecting)
+        .with_identifier(peer.port())
+        .with_host(local.ip().to_canonical().to_string())
+        .with_port(local.port())
+        .with_ends(local, peer)
+}
+
+/// Whether a connection at `local` may have been accepted by `listener`.
+fn covers(listener: SocketAddr, local: SocketAddr) -> bool {
+    let anywhere = match listener.ip() {
+        IpAddr::V4(ip) => ip.is_unspecified() && local.ip().to_canonical().is_ipv4(),
+        // A dual-stack listener takes both families.
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    listener.port() == local.port()
+        && (anywhere || listener.ip().to_canonical() == local.ip().to_canonical())
+}
+
+fn read<T>(
+    source: &dyn ConnectionSource,
+    read: impl FnOnce(u32) -> Result<Vec<T>, ProcessError>,
+) -> Result<Vec<T>, ExtractError> {
+    let driver = source.name();
+    let pid = match source.process() {
+        ProcessState::Running(pid) => pid,
+        // Nothing at all, rather than what the test's own process has open.
+        ProcessState::NotRunning => return Ok(Vec::new()),
+        ProcessState::NoProcess => {
+            return Err(ExtractError::NoProcess {
+                driver: driver.to_owned(),
+            });
+        }
+    };
+    match read(pid) {
+        Ok(rows) => Ok(rows),
+        Err(error @ (ProcessError::NotFound { .. } | ProcessError::AccessDenied { .. })) => {
+            tracing::info!(driver, pid, %error, "its connections are unknown");
+            Ok(Vec::new())
+        }
+        Err(source) => Err(ExtractError::Process {
+            driver: driver.to_owned(),
+            source,
+        }),
+    }
+}
