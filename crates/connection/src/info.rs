@@ -1,7 +1,7 @@
 //! One end of a connection, as the driver that owns it reports it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -233,7 +233,15 @@ impl Ends {
 
     /// Whether `other` is the same connection seen from its other end.
     pub fn mirrors(&self, other: &Self) -> bool {
-        same(self.local, other.peer) && same(self.peer, other.local)
+        let (local, peer) = self.plain();
+        other.plain() == (peer, local)
+    }
+
+    /// Without IPv6 flow labels and scopes, which the two ends of one
+    /// connection need not agree on.
+    pub(crate) fn plain(&self) -> (SocketAddr, SocketAddr) {
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip(), address.port());
+        (plain(self.local), plain(self.peer))
     }
 }
 
@@ -244,12 +252,11 @@ impl fmt::Display for Ends {
     }
 }
 
+/// Keeps the scope of an IPv6 address: it names the interface of a link-local
+/// one.
 fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// Compares without IPv6 flow labels and scopes, which the two ends of one
-/// connection need not agree on.
-fn same(a: SocketAddr, b: SocketAddr) -> bool {
-    a.ip() == b.ip() && a.port() == b.port()
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod extractor;
+mod graph;
 mod group;
 mod info;
 mod platform;
@@ -10,6 +11,7 @@ mod protocol;
 pub use extractor::{
     ConnectionExtractor, ConnectionSource, ExtractError, OwnConnection, ProcessState,
 };
+pub use graph::{Connected, ConnectionGraph, Edge, Evidence, Node, VerifyError};
 pub use group::{ConnectionGroup, GroupMember};
 pub use info::{ConnectionInfo, Ends};
 pub use process::{

@@ -69,10 +69,7 @@ mod system {
         Ok(rows)
     }
 
-    pub(crate) fn open_files(
-        pid: u32,
-        scope: ProcessScope,
-    ) -> Result<Vec<FileRow>, ProcessError> {
+    pub(crate) fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, ProcessError> {
         let mut rows = Vec::new();
         for_each(pid, scope, |process| {
             for descriptor in process.fd()? {

@@ -1,0 +1,297 @@
+//! Statements about a graph that a test makes.
+
+use miette::Diagnostic;
+
+use super::{ConnectionGraph, Edge};
+use crate::Ends;
+
+/// That a client is connected to a server, and how.
+///
+/// Given by [`ConnectionGraph::connected`].
+#[derive(Clone, Debug)]
+pub struct Connected<'g> {
+    graph: &'g ConnectionGraph,
+    server: String,
+    edges: Vec<Edge>,
+}
+
+/// Why a statement about a graph does not hold.
+///
+/// Each variant shows the graph.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// There is no such driver.
+    #[error("there is no driver {name:?} in the connection graph")]
+    #[diagnostic(code(standin::connection::unknown_driver), help("the graph:\n{graph}"))]
+    UnknownDriver {
+        /// The name that was asked for.
+        name: String,
+        /// The graph as text.
+        graph: String,
+    },
+    /// The client is not connected to the server.
+    #[error("{client} is not connected to {server}{}", because(reason))]
+    #[diagnostic(
+        code(standin::connection::not_connected),
+        help("{reported}\nthe graph:\n{graph}")
+    )]
+    NotConnected {
+        /// The driver that should have connected.
+        client: String,
+        /// The driver that should have been connected to.
+        server: String,
+        /// What is known about the reason, perhaps nothing.
+        reason: String,
+        /// What both drivers report about themselves.
+        reported: String,
+        /// The graph as text.
+        graph: String,
+    },
+    /// The two drivers are connected, and should not be.
+    #[error("{client} is connected to {server}, by {}", edges.join(", "))]
+    #[diagnostic(code(standin::connection::connected), help("the graph:\n{graph}"))]
+    IsConnected {
+        /// The connecting driver.
+        client: String,
+        /// The listening driver.
+        server: String,
+        /// The connections.
+        edges: Vec<String>,
+        /// The graph as text.
+        graph: String,
+    },
+    /// Somebody else is connected to the server as well.
+    #[error("{server} has other peers than {}: {}", list(clients), list(others))]
+    #[diagnostic(code(standin::connection::somebody_else), help("the graph:\n{graph}"))]
+    SomebodyElse {
+        /// The driver that is connected to.
+        server: String,
+        /// Those who may be connected to it.
+        clients: Vec<String>,
+        /// The other drivers, and the addresses that are no driver's.
+        others: Vec<String>,
+        /// The graph as text.
+        graph: String,
+    },
+}
+
+impl ConnectionGraph {
+    /// Verifies that `client` is connected to `server`.
+    ///
+    /// ```
+    /// use standin_connection::{ConnectionGraph, ConnectionInfo};
+    ///
+    /// let mut graph = ConnectionGraph::new(["client", "server"]);
+    /// graph.add("server", ConnectionInfo::tcp_listening(80, "127.0.0.1"));
+    /// let error = graph.connected("client", "server").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "client is not connected to server: client reports no connections"
+    /// );
+    ///
+    /// graph.add("client", ConnectionInfo::tcp_connecting(80, "127.0.0.1", 5000));
+    /// graph.connected("client", "server")?.and_nobody_else()?;
+    /// # Ok::<(), standin_connection::VerifyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or when one of them is no driver of the graph.
+    pub fn connected(&self, client: &str, server: &str) -> Result<Connected<'_>, VerifyError> {
+        self.has(client)?;
+        self.has(server)?;
+        let edges = self.between(client, server);
+        if edges.is_empty() {
+            return Err(VerifyError::NotConnected {
+                client: client.to_owned(),
+                server: server.to_owned(),
+                reason: self.reason(client, server),
+                reported: [self.reports_of(client), self.reports_of(server)].join("\n"),
+                graph: self.to_string(),
+            });
+        }
+        Ok(Connected {
+            graph: self,
+            server: server.to_owned(),
+            edges,
+        })
+    }
+
+    /// Verifies that `client` is not connected to `server`. The other way round
+    /// it may be.
+    ///
+    /// # Errors
+    ///
+    /// When it is, or when one of them is no driver of the graph.
+    pub fn not_connected(&self, client: &str, server: &str) -> Result<(), VerifyError> {
+        self.has(client)?;
+        self.has(server)?;
+        let edges = self.between(client, server);
+        if edges.is_empty() {
+            return Ok(());
+        }
+        Err(VerifyError::IsConnected {
+            client: client.to_owned(),
+            server: server.to_owned(),
+            edges: edges.iter().map(|e| e.connection_rep.clone()).collect(),
+            graph: self.to_string(),
+        })
+    }
+
+    /// Verifies that each of `clients` is connected to `server`, and nobody
+    /// else is: no other driver, and no connection from elsewhere as far as
+    /// the server told which ones it has.
+    ///
+    /// # Errors
+    ///
+    /// When one is missing, when there is somebody else, or when one of them
+    /// is no driver of the graph.
+    pub fn connected_only<'a>(
+        &self,
+        clients: impl IntoIterator<Item = &'a str>,
+        server: &str,
+    ) -> Result<(), VerifyError> {
+        self.has(server)?;
+        let clients: Vec<&str> = clients.into_iter().collect();
+        for client in &clients {
+            self.connected(client, server)?;
+        }
+        let mut others: Vec<String> = Vec::new();
+        for edge in self.edges() {
+            let is_other = edge.target == server && !clients.contains(&edge.source.as_str());
+            if is_other && !others.contains(&edge.source) {
+                others.push(edge.source);
+            }
+        }
+        let strangers = self.strangers(server);
+        others.extend(strangers.iter().map(|ends: &Ends| ends.peer().to_string()));
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(VerifyError::SomebodyElse {
+            server: server.to_owned(),
+            clients: clients.into_iter().map(str::to_owned).collect(),
+            others,
+            graph: self.to_string(),
+        })
+    }
+
+    /// Asserts that `client` is connected to `server`; the panic shows the
+    /// graph. [`connected`](Self::connected) is the same without a panic.
+    ///
+    /// # Panics
+    ///
+    /// When it is not, or when one of them is no driver of the graph.
+    #[track_caller]
+    pub fn assert_connected(&self, client: &str, server: &str) {
+        if let Err(error) = self.connected(client, server) {
+            fail(&error);
+        }
+    }
+
+    /// Asserts that `clients`, and nobody else, are connected to `server`; the
+    /// panic shows the graph.
+    ///
+    /// # Panics
+    ///
+    /// When [`connected_only`](Self::connected_only) is an error.
+    #[track_caller]
+    pub fn assert_connected_only<'a>(
+        &self,
+        clients: impl IntoIterator<Item = &'a str>,
+        server: &str,
+    ) {
+        if let Err(error) = self.connected_only(clients, server) {
+            fail(&error);
+        }
+    }
+
+    fn between(&self, client: &str, server: &str) -> Vec<Edge> {
+        let mut edges = self.edges();
+        edges.retain(|edge| edge.source == client && edge.target == server);
+        edges
+    }
+
+    fn has(&self, name: &str) -> Result<(), VerifyError> {
+        let known = self.drivers.iter().any(|driver| driver == name)
+            || self.reports.iter().any(|report| report.driver == name);
+        if known {
+            return Ok(());
+        }
+        Err(VerifyError::UnknownDriver {
+            name: name.to_owned(),
+            graph: self.to_string(),
+        })
+    }
+
+    fn reason(&self, client: &str, server: &str) -> String {
+        if !self.between(server, client).is_empty() {
+            return format!("it is the other way round, {server} connects to {client}");
+        }
+        for driver in [client, server] {
+            if self.reported_by(driver).next().is_none() {
+                return format!("{driver} reports no connections");
+            }
+        }
+        String::new()
+    }
+
+    /// A line for each end of a driver and each of its connections.
+    fn reports_of(&self, driver: &str) -> String {
+        let mut lines = Vec::new();
+        for info in self.reported_by(driver) {
+            lines.push(format!("{driver} reports {info}"));
+            for ends in info.ends() {
+                lines.push(format!("    {ends}"));
+            }
+        }
+        if lines.is_empty() {
+            lines.push(format!("{driver} reports nothing"));
+        }
+        lines.join("\n")
+    }
+}
+
+impl Connected<'_> {
+    /// The connections between the two, at least one.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// Verifies that nobody else is connected to the server: no other driver,
+    /// and no connection from elsewhere as far as the server told which ones
+    /// it has.
+    ///
+    /// # Errors
+    ///
+    /// When there is somebody else.
+    pub fn and_nobody_else(self) -> Result<Self, VerifyError> {
+        let client = self.edges.first().map(Edge::source);
+        self.graph.connected_only(client, &self.server)?;
+        Ok(self)
+    }
+}
+
+#[track_caller]
+#[expect(clippy::panic, reason = "an assertion of a test panics")]
+fn fail(error: &VerifyError) -> ! {
+    let help = error.help().map(|help| help.to_string());
+    panic!("{error}\n{}", help.unwrap_or_default())
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "nobody".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
