@@ -1,1 +1,33 @@
 #![doc = include_str!("../README.md")]
+
+mod entity;
+mod error;
+mod failover;
+mod failure;
+mod report;
+mod resource;
+mod runpath;
+mod settings;
+mod slug;
+mod status;
+mod steps;
+mod sync;
+mod timer;
+
+pub use crate::entity::{Entity, NameError, ParentError};
+pub use crate::error::{Cause, Error, Result};
+pub use crate::failover::Failovers;
+pub use crate::failure::{
+    AbortError, Evidence, Overdue, PauseError, RestartError, StartError, StepFailure, StopError,
+    WaitError,
+};
+pub use crate::report::{Failure, Report};
+pub use crate::resource::Resource;
+pub use crate::runpath::{RunpathError, default_root};
+pub use crate::settings::{CheckInterval, Settings};
+pub use crate::slug::slugify;
+pub use crate::status::{
+    EntityStatus, IllegalTransition, Machine, RunnableStatus, Status, Transitions, UnknownStatus,
+};
+pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
+pub use crate::timer::{Interval, IntervalError, Timer};

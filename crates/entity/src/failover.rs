@@ -1,0 +1,115 @@
+//! Replacements for what does not start.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+type Factory<T> = Box<dyn Fn() -> Result<T> + Send + Sync>;
+
+/// Replacements, in the order in which they are tried when the first choice
+/// does not start. They are made only when they are needed.
+///
+/// ```
+/// use standin_entity::{Error, Failovers};
+///
+/// let mut failovers = Failovers::new();
+/// failovers.register(|| Err(Error::msg("no licence")));
+/// failovers.register(|| Ok("second"));
+/// let (index, name) = failovers.first_that(|name: &&str| Ok(assert_eq!(*name, "second")))?;
+/// assert_eq!((index, name), (1, "second"));
+/// # Ok::<(), standin_entity::Error>(())
+/// ```
+pub struct Failovers<T> {
+    factories: Vec<Factory<T>>,
+}
+
+impl<T> Failovers<T> {
+    /// Without replacements.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            factories: Vec::new(),
+        }
+    }
+
+    /// Adds a replacement, to be tried after those before it.
+    pub fn register(&mut self, factory: impl Fn() -> Result<T> + Send + Sync + 'static) {
+        self.factories.push(Box::new(factory));
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.factories.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.factories.len()
+    }
+
+    /// Makes and tries one after the other, and answers with the first that
+    /// `start` accepts, and its place among the registered ones.
+    ///
+    /// # Errors
+    ///
+    /// The error of the last one, after the messages of those before it.
+    pub fn first_that(&self, mut start: impl FnMut(&T) -> Result<()>) -> Result<(usize, T)> {
+        let mut errors: Vec<Error> = Vec::new();
+        for (index, factory) in self.factories.iter().enumerate() {
+            match factory().and_then(|made| start(&made).map(|()| made)) {
+                Ok(made) => return Ok((index, made)),
+                Err(error) => errors.push(error),
+            }
+        }
+        let Some(last) = errors.pop() else {
+            return Err(Error::msg("no failover is registered"));
+        };
+        let tried = self.factories.len();
+        let before: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Err(last.context(match before.as_slice() {
+            [] => "the failover did not start either".to_owned(),
+            before => format!("none of {tried} failovers started: {}", before.join("; ")),
+        }))
+    }
+}
+
+impl<T> Default for Failovers<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Failovers<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failovers")
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_them_in_order_and_tells_of_all_that_failed() {
+        let mut failovers = Failovers::<u8>::new();
+        failovers.register(|| Err(Error::msg("first is ill")));
+        failovers.register(|| Ok(2));
+        let error = failovers
+            .first_that(|_| Err(Error::msg("second is tired")))
+            .unwrap_err();
+        let shown = format!("{error:?}");
+        assert!(
+            shown.contains("first is ill") && shown.contains("second is tired"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn having_none_is_an_error() {
+        assert!(Failovers::<u8>::new().first_that(|_| Ok(())).is_err());
+    }
+}

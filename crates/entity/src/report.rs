@@ -1,0 +1,135 @@
+//! The report: a tree of what happened to entities.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::status::Status;
+use crate::timer::Timer;
+
+/// What happened to an entity and to its children: a copy, taken at one time.
+/// Serialises to JSON and the like; the fields are the format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The entity's name.
+    pub name: String,
+    /// What sort of thing it is.
+    pub kind: String,
+    /// Its status; of an entity that is no resource, `NONE`.
+    pub status: Status,
+    /// Whether it was aborted, and so what follows may be incomplete.
+    pub aborted: bool,
+    /// Its intervals: `setup`, `teardown`, `lifespan` and its own.
+    pub timer: Timer,
+    /// What went wrong, in order.
+    pub failures: Vec<Failure>,
+    /// The reports of its children, in the order in which they came to it.
+    pub children: Vec<Report>,
+}
+
+impl Report {
+    /// Whether nothing failed, here and below.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        !self.aborted && self.failures.is_empty() && self.children.iter().all(Self::passed)
+    }
+
+    /// This report and all below it, parents first.
+    pub fn walk(&self) -> impl Iterator<Item = &Report> {
+        let mut stack = vec![self];
+        std::iter::from_fn(move || {
+            let report = stack.pop()?;
+            stack.extend(report.children.iter().rev());
+            Some(report)
+        })
+    }
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What was being done: `start`, `stop`, `abort`, ...
+    pub during: String,
+    /// The error, as its report shows it.
+    pub message: String,
+}
+
+/// The live part of the report. Children keep no reference to parents, and
+/// parents keep their children's nodes, not the children.
+pub(crate) struct Node {
+    name: String,
+    kind: String,
+    facts: Mutex<Facts>,
+}
+
+#[derive(Default)]
+struct Facts {
+    status: Status,
+    aborted: bool,
+    timer: Timer,
+    failures: Vec<Failure>,
+    children: Vec<Arc<Node>>,
+}
+
+impl Node {
+    pub(crate) fn new(kind: &str, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            facts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn add_child(&self, child: &Arc<Self>) {
+        self.facts().children.push(Arc::clone(child));
+    }
+
+    pub(crate) fn remove_child(&self, child: &Arc<Self>) {
+        self.facts()
+            .children
+            .retain(|other| !Arc::ptr_eq(other, child));
+    }
+
+    pub(crate) fn set_status(&self, status: Status) {
+        self.facts().status = status;
+    }
+
+    pub(crate) fn set_aborted(&self) {
+        self.facts().aborted = true;
+    }
+
+    pub(crate) fn add_failure(&self, during: String, message: String) {
+        self.facts().failures.push(Failure { during, message });
+    }
+
+    pub(crate) fn timer(&self) -> Timer {
+        self.facts().timer.clone()
+    }
+
+    pub(crate) fn with_timer<T>(&self, f: impl FnOnce(&mut Timer) -> T) -> T {
+        f(&mut self.facts().timer)
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let facts = self.facts();
+        let children = facts.children.clone();
+        let mut report = Report {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            status: facts.status,
+            aborted: facts.aborted,
+            timer: facts.timer.clone(),
+            failures: facts.failures.clone(),
+            children: Vec::new(),
+        };
+        drop(facts);
+        report.children = children.iter().map(|child| child.report()).collect();
+        report
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

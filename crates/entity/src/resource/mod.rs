@@ -1,0 +1,367 @@
+//! A resource: an entity with a life.
+//!
+//! - `mod.rs`: the handle, the state behind it, who may run steps;
+//! - `start.rs`, `stop.rs`, `pause.rs`, `abort.rs`: the operations;
+//! - `wait.rs`: waiting for a status, and completing what is asynchronous;
+//! - `check.rs`: waiting until a check is ready.
+
+mod abort;
+mod check;
+mod pause;
+mod start;
+mod stop;
+mod wait;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::entity::{Entity, NameError};
+use crate::error::Result;
+use crate::failure::{Overdue, RestartError, StartError, StepFailure};
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::status::{Machine, Status};
+use crate::steps::{Step, Steps};
+use crate::sync::{Monitor, MutexGuard, ThreadId, current};
+use crate::timer::Timer;
+
+/// An entity that can be started, stopped, paused, resumed, restarted and
+/// aborted, from any number of threads. A handle: clones are the same resource.
+///
+/// What it does at each stage is for [`Steps`] to say; they are handed to each
+/// operation, so that whoever owns the resource can implement them.
+///
+/// - `start` and `stop` do nothing when the resource is already there. When
+///   several threads call them at once, one does the work and the others wait
+///   for its outcome.
+/// - A start that fails is cleaned up: if `starting` was called, the stop
+///   steps run (`pre_stop`, its hook, `stopping`, `stopped_check`, `post_stop`,
+///   its hook; each whether or not the one before failed). The resource is then
+///   `Stopped` and may be started again.
+/// - A stop always ends in `Stopped`; what failed on the way is its error.
+/// - `abort` ends every wait at once, in every thread, and is final.
+/// - A step or hook may call the resource's own operations: `start` and `stop`
+///   do not wait for their own thread.
+///
+/// ```
+/// use standin_entity::{Resource, Result, Status, Steps};
+///
+/// struct Quiet;
+/// impl Steps for Quiet {}
+///
+/// let resource = Resource::new("quiet")?;
+/// resource.start(&Quiet)?;
+/// assert_eq!(resource.status(), Status::Started);
+/// resource.stop(&Quiet)?;
+/// assert_eq!(resource.status(), Status::Stopped);
+/// # Ok::<(), standin_entity::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Resource {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    entity: Entity,
+    monitor: Monitor<State>,
+}
+
+/// Everything that threads agree upon.
+#[derive(Debug, Default)]
+struct State {
+    machine: Machine<Status>,
+    /// Counts the starts, so that a thread sees when its life is over.
+    life: u64,
+    /// The thread that runs steps now; the others wait for it.
+    runner: Option<ThreadId>,
+    /// How many threads have announced a stop and wait to run its steps.
+    stoppers: usize,
+    /// Counts the calls of `notify`.
+    signals: u64,
+    abort: Abort,
+    async_start: Option<bool>,
+    /// Why the latest start failed, for those who did not do it themselves.
+    failure: Option<StartError>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Abort {
+    #[default]
+    No,
+    /// Every wait ends; `aborting` is still to be called.
+    Requested,
+    /// A thread is at it.
+    Running,
+    Done,
+}
+
+impl State {
+    fn status(&self) -> Status {
+        self.machine.current()
+    }
+
+    fn is_aborting(&self) -> bool {
+        self.abort != Abort::No
+    }
+
+    /// Whether another thread than this one runs steps.
+    fn is_busy(&self) -> bool {
+        self.runner.is_some_and(|thread| thread != current().id())
+    }
+
+    /// Whether this thread runs steps, and so called from within one.
+    fn is_mine(&self) -> bool {
+        self.runner.is_some_and(|thread| thread == current().id())
+    }
+}
+
+impl Resource {
+    /// A resource of the kind `resource`.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`] when `name` cannot be a file name.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        Ok(Self::from_entity(Entity::with_kind("resource", name)?))
+    }
+
+    /// Makes a resource of an entity that is not one yet.
+    #[must_use]
+    pub fn from_entity(entity: Entity) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                entity,
+                monitor: Monitor::new(State::default()),
+            }),
+        }
+    }
+
+    /// The entity: name, parent, runpath, report.
+    #[must_use]
+    pub fn entity(&self) -> &Entity {
+        &self.inner.entity
+    }
+
+    /// The status now; another thread may change it at any time.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.lock().status()
+    }
+
+    /// Wakes a check that waits: its step is called again at once. For
+    /// resources that learn by themselves when they are ready.
+    pub fn notify(&self) {
+        let mut state = self.lock();
+        state.signals = state.signals.wrapping_add(1);
+        self.changed(&state);
+    }
+
+    /// Overrides [`Settings::async_start`]; `None` ends the override.
+    pub fn set_async_start(&self, async_start: Option<bool>) {
+        self.lock().async_start = async_start;
+    }
+
+    /// The override of [`Settings::async_start`], if there is one.
+    #[must_use]
+    pub fn async_start(&self) -> Option<bool> {
+        self.lock().async_start
+    }
+
+    /// Stops and starts; what was never started is only started. In
+    /// asynchronous mode it waits for both.
+    ///
+    /// # Errors
+    ///
+    /// [`RestartError::Stop`]: the resource is `Stopped` and not started again;
+    /// [`RestartError::Start`]: as [`start`](Resource::start).
+    pub fn restart(&self, steps: &dyn Steps) -> Result<(), RestartError> {
+        self.stop(steps)?;
+        if self.status() == Status::Stopping {
+            self.wait(steps, Status::Stopped, None)?;
+        }
+        self.start(steps)?;
+        if self.status() == Status::Starting {
+            self.wait(steps, Status::Started, None)?;
+        }
+        Ok(())
+    }
+
+    /// Sets the status to `Stopped`, whatever it is, and runs no step. For
+    /// those who know better, after a failure say.
+    pub fn force_stop(&self) {
+        self.force(Status::Stopped);
+    }
+
+    /// Sets the status to `Started`, whatever it is, and runs no step.
+    pub fn force_started(&self) {
+        self.force(Status::Started);
+    }
+
+    /// Sets the status, whatever it is and whatever the table says, and runs
+    /// no step. An operation under way notices, and ends.
+    pub fn force(&self, status: Status) {
+        let mut state = self.lock();
+        if status == Status::Starting {
+            state.life += 1;
+        }
+        let intervals: &[&str] = match status {
+            Status::Started => &[Timer::SETUP],
+            Status::Stopped => &[Timer::SETUP, Timer::TEARDOWN, Timer::LIFESPAN],
+            _ => &[],
+        };
+        self.inner.entity.node().with_timer(|timer| {
+            for interval in intervals {
+                timer.close(interval);
+            }
+        });
+        if status == Status::Stopped {
+            self.inner.entity.release_runpath();
+        }
+        self.enter(&mut state, status);
+    }
+
+    /// Neither aborting nor aborted.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.lock().is_aborting()
+    }
+
+    /// Whether an abort has been completed.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.lock().abort == Abort::Done
+    }
+
+    /// A copy of the timer: `setup`, `teardown`, `lifespan` and what else the
+    /// entity recorded.
+    #[must_use]
+    pub fn timers(&self) -> Timer {
+        self.inner.entity.timer()
+    }
+
+    /// What happened to this resource and to its children.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.inner.entity.report()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.monitor.lock()
+    }
+
+    /// Wakes whoever waits for a change. Takes the state as a reminder that it
+    /// is to be changed, and announced, under the lock.
+    fn changed(&self, _state: &State) {
+        self.inner.monitor.notify_all();
+    }
+
+    /// Sets the status, in the report too.
+    fn enter(&self, state: &mut State, status: Status) {
+        state.machine.force(status);
+        self.inner.entity.node().set_status(status);
+        tracing::debug!(entity = %self.inner.entity, %status, "status");
+        self.changed(state);
+    }
+
+    fn label(&self) -> String {
+        self.inner.entity.to_string()
+    }
+
+    /// Calls a step: a panic in it is its failure.
+    fn run<T>(&self, step: Step, call: impl FnOnce() -> Result<T>) -> Result<T, StepFailure> {
+        tracing::trace!(entity = %self.inner.entity, %step, "step");
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(StepFailure::returned(step, error)),
+            Err(payload) => Err(StepFailure::panicked(step, &*payload)),
+        }
+    }
+
+    /// The settings, with the override of this resource in them.
+    fn settings(&self, steps: &dyn Steps) -> Result<Settings, StepFailure> {
+        let mut settings = self.run(Step::Settings, || steps.settings())?;
+        if let Some(async_start) = self.lock().async_start {
+            settings.async_start = async_start;
+        }
+        Ok(settings)
+    }
+
+    /// Evidence must not hide the failure that it is about.
+    fn evidence(&self, steps: &dyn Steps) -> Vec<String> {
+        catch_unwind(AssertUnwindSafe(|| steps.describe_failure()))
+            .unwrap_or_else(|_| vec!["`describe_failure` panicked".to_owned()])
+    }
+
+    fn record(&self, during: &str, error: &dyn fmt::Display) {
+        self.inner.entity.record_failure(during, error.to_string());
+        tracing::debug!(entity = %self.inner.entity, during, %error, "failed");
+    }
+
+    /// Makes this thread the one that runs steps. Only when no other is.
+    fn take(&self, state: &mut State) -> Baton<'_> {
+        Baton {
+            resource: self,
+            former: state.runner.replace(current().id()),
+        }
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("entity", &self.inner.entity)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to run steps. Given back when dropped, also by a panic, to the
+/// step of this thread that it was taken from, if any.
+struct Baton<'a> {
+    resource: &'a Resource,
+    former: Option<ThreadId>,
+}
+
+impl Drop for Baton<'_> {
+    fn drop(&mut self) {
+        let mut state = self.resource.lock();
+        state.runner = self.former.take();
+        self.resource.changed(&state);
+    }
+}
+
+/// How long an operation may wait, counted from its beginning.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    since: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    fn of(limit: Duration) -> Self {
+        Self {
+            since: Instant::now(),
+            limit,
+        }
+    }
+
+    /// `None` when it lies beyond what the clock can tell.
+    fn until(self) -> Option<Instant> {
+        self.since.checked_add(self.limit)
+    }
+
+    fn is_over(self) -> bool {
+        self.since.elapsed() >= self.limit
+    }
+
+    fn overdue(self, checks: u32, last: Option<String>) -> Overdue {
+        Overdue {
+            elapsed: self.since.elapsed(),
+            limit: self.limit,
+            checks,
+            last,
+        }
+    }
+}

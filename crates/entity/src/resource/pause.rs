@@ -1,0 +1,92 @@
+//! Pausing and resuming.
+
+use super::{Patience, Resource};
+use crate::failure::{PauseError, StepFailure};
+use crate::status::{Status, Transitions};
+use crate::steps::{Step, Steps};
+
+impl Resource {
+    /// Pauses a started resource. Waits for another thread that is in one of
+    /// its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]; the status is what it was before.
+    pub fn pause(&self, steps: &dyn Steps) -> Result<(), PauseError> {
+        let run = || self.run(Step::Pausing, || steps.pausing());
+        self.pass_through(
+            steps,
+            [Status::Started, Status::Pausing, Status::Paused],
+            run,
+        )
+    }
+
+    /// Resumes a paused resource. Waits for another thread that is in one of
+    /// its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]; the status is what it was before.
+    pub fn resume(&self, steps: &dyn Steps) -> Result<(), PauseError> {
+        let run = || self.run(Step::Resuming, || steps.resuming());
+        self.pass_through(
+            steps,
+            [Status::Paused, Status::Resuming, Status::Started],
+            run,
+        )
+    }
+
+    fn pass_through(
+        &self,
+        steps: &dyn Steps,
+        [from, through, to]: [Status; 3],
+        run: impl FnOnce() -> Result<(), StepFailure>,
+    ) -> Result<(), PauseError> {
+        let resuming = through == Status::Resuming;
+        let failed = |failure: StepFailure| {
+            let cause = failure.cause.clone();
+            PauseError::Step {
+                entity: self.label(),
+                resuming,
+                failure,
+                cause,
+            }
+        };
+        let settings = self.settings(steps).map_err(failed)?;
+        let patience = Patience::of(settings.status_wait_timeout);
+        let mut state = self.lock();
+        while state.is_busy() && !patience.is_over() {
+            state = self.inner.monitor.wait(state, patience.until());
+        }
+        if state.is_busy() {
+            return Err(PauseError::Busy {
+                entity: self.label(),
+                overdue: patience.overdue(0, None),
+            });
+        }
+        // `change` would let what is already on its way pass.
+        if state.status() != from {
+            return match state.status().change(through) {
+                Err(source) => Err(PauseError::Illegal {
+                    entity: self.label(),
+                    resuming,
+                    source,
+                }),
+                Ok(_) => Ok(()),
+            };
+        }
+        let life = state.life;
+        let _baton = self.take(&mut state);
+        self.enter(&mut state, through);
+        drop(state);
+        let result = run();
+        let mut state = self.lock();
+        if state.life == life && state.status() == through {
+            self.enter(&mut state, if result.is_ok() { to } else { from });
+        }
+        drop(state);
+        result
+            .map_err(failed)
+            .inspect_err(|error| self.record(if resuming { "resume" } else { "pause" }, error))
+    }
+}

@@ -1,0 +1,327 @@
+//! Starting.
+
+use super::check::{CheckEnd, Phase};
+use super::stop::StopRun;
+use super::{Abort, Baton, Patience, Resource, State};
+use crate::error::Result;
+use crate::failure::{Evidence, Overdue, StartError, StepFailure};
+use crate::settings::Settings;
+use crate::status::{Status, Transitions};
+use crate::steps::{HookPoint, Step, Steps};
+use crate::sync::MutexGuard;
+use crate::timer::Timer;
+
+impl Resource {
+    /// Starts the resource, and returns when it is `Started` and its hooks have
+    /// run; in asynchronous mode, after `starting`, when it is `Starting`.
+    ///
+    /// On a resource that is started already it does nothing; on one that
+    /// another thread is starting it waits for the outcome (in asynchronous
+    /// mode it does not).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]. Except for [`Illegal`](StartError::Illegal) and
+    /// [`Busy`](StartError::Busy) the resource is down again afterwards, and
+    /// may be started anew unless it was aborted.
+    pub fn start(&self, steps: &dyn Steps) -> Result<(), StartError> {
+        let settings = self
+            .settings(steps)
+            .map_err(|failure| StartError::step(self.label(), failure, Vec::new()))?;
+        let patience = Patience::of(settings.start_timeout);
+        let state = self.lock();
+        match self.begin_start(state, &settings, patience)? {
+            Begin::Nothing => Ok(()),
+            Begin::Complete(baton, life) => {
+                self.complete_start(steps, &settings, patience, baton, life)
+            }
+            Begin::All(baton, life) => self.run_start(steps, &settings, baton, life),
+        }
+        .inspect_err(|error| self.record("start", error))
+    }
+
+    /// Decides what this call has to do, waiting for another thread if need be.
+    fn begin_start<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        settings: &Settings,
+        patience: Patience,
+    ) -> Result<Begin<'a>, StartError> {
+        let mut observed = None;
+        loop {
+            let aborted = || StartError::Aborted {
+                entity: self.label(),
+            };
+            // What was seen to start under another thread's hands has an
+            // outcome, which is also this call's.
+            if let Some(life) = observed.filter(|_| !state.is_busy()) {
+                if state.life == life
+                    && state.status() != Status::Starting
+                    && state.status() != Status::Started
+                {
+                    return Err(match state.failure.clone() {
+                        Some(failure) => failure,
+                        None if state.is_aborting() => aborted(),
+                        None => StartError::Interrupted {
+                            entity: self.label(),
+                        },
+                    });
+                }
+            }
+            match state.status() {
+                Status::Started | Status::Starting if state.is_mine() => return Ok(Begin::Nothing),
+                Status::Starting if settings.async_start => return Ok(Begin::Nothing),
+                Status::Started if settings.async_start || !state.is_busy() => {
+                    return Ok(Begin::Nothing);
+                }
+                _ if state.is_aborting() && observed.is_none() => return Err(aborted()),
+                Status::Starting if !state.is_busy() => {
+                    let life = state.life;
+                    return Ok(Begin::Complete(self.take(&mut state), life));
+                }
+                Status::Starting | Status::Started => observed = Some(state.life),
+                // Its last hooks are still running.
+                Status::Stopped if state.is_busy() => {}
+                Status::None | Status::Stopped => {
+                    state.life += 1;
+                    state.failure = None;
+                    let life = state.life;
+                    let baton = self.take(&mut state);
+                    self.inner.entity.node().with_timer(|timer| {
+                        timer.start(Timer::LIFESPAN);
+                        timer.start(Timer::SETUP);
+                    });
+                    self.enter(&mut state, Status::Starting);
+                    return Ok(Begin::All(baton, life));
+                }
+                // Another thread is cleaning up the start that was observed.
+                _ if observed.is_some() && state.is_busy() => {}
+                status => match status.change(Status::Starting) {
+                    Err(source) => {
+                        return Err(StartError::Illegal {
+                            entity: self.label(),
+                            source,
+                        });
+                    }
+                    Ok(_) => return Ok(Begin::Nothing),
+                },
+            }
+            if patience.is_over() {
+                return Err(StartError::Busy {
+                    entity: self.label(),
+                    overdue: patience.overdue(0, None),
+                });
+            }
+            state = self.inner.monitor.wait(state, patience.until());
+        }
+    }
+
+    fn run_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        baton: Baton<'_>,
+        life: u64,
+    ) -> Result<(), StartError> {
+        let mut entered = false;
+        let begun = self
+            .start_step(life, Status::Starting, Step::PreStart, || steps.pre_start())
+            .and_then(|()| self.start_hook(steps, life, Status::Starting, HookPoint::PreStart))
+            .and_then(|()| {
+                self.start_step(life, Status::Starting, Step::Starting, || {
+                    entered = true;
+                    steps.starting()
+                })
+            })
+            // What happened during `starting` is noticed now, not by a later wait.
+            .and_then(|()| self.still(life, Status::Starting));
+        match begun {
+            Err(end) => Err(self.fail_start(steps, settings, life, end, entered)),
+            Ok(()) if settings.async_start => Ok(()),
+            Ok(()) => {
+                let patience = Patience::of(settings.start_timeout);
+                self.complete_start(steps, settings, patience, baton, life)
+            }
+        }
+    }
+
+    /// From `Starting`, after `starting`, to the end of the hooks.
+    fn complete_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        patience: Patience,
+        baton: Baton<'_>,
+        life: u64,
+    ) -> Result<(), StartError> {
+        match self.try_complete_start(steps, settings, patience, life) {
+            Ok(()) => Ok(()),
+            Err(end) => {
+                let error = self.fail_start(steps, settings, life, end, true);
+                drop(baton);
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`complete_start`](Self::complete_start), without cleaning up: an
+    /// [`StartEnd::Overdue`] leaves the resource as it was.
+    pub(super) fn try_complete_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        patience: Patience,
+        life: u64,
+    ) -> Result<(), StartEnd> {
+        self.check_until_ready(
+            steps,
+            Phase::Start,
+            life,
+            settings.started_check_interval,
+            patience,
+            false,
+        )?;
+        {
+            let mut state = self.lock();
+            still(&state, life, Status::Starting)?;
+            self.inner
+                .entity
+                .node()
+                .with_timer(|timer| timer.close(Timer::SETUP));
+            self.enter(&mut state, Status::Started);
+        }
+        self.start_step(life, Status::Started, Step::PostStart, || {
+            steps.post_start()
+        })?;
+        self.start_hook(steps, life, Status::Started, HookPoint::PostStart)?;
+        // What happened during the last hook is noticed now.
+        self.still(life, Status::Started)
+    }
+
+    fn start_hook(
+        &self,
+        steps: &dyn Steps,
+        life: u64,
+        status: Status,
+        point: HookPoint,
+    ) -> Result<(), StartEnd> {
+        self.start_step(life, status, Step::Hook(point), || steps.hook(point))
+    }
+
+    /// One step, if the start is still wanted.
+    fn start_step(
+        &self,
+        life: u64,
+        status: Status,
+        step: Step,
+        call: impl FnOnce() -> Result<()>,
+    ) -> Result<(), StartEnd> {
+        self.still(life, status)?;
+        self.run(step, call).map_err(StartEnd::Failed)
+    }
+
+    fn still(&self, life: u64, status: Status) -> Result<(), StartEnd> {
+        still(&self.lock(), life, status)
+    }
+
+    /// Cleans up after a start that came to `end`, and makes the error.
+    /// `entered`: whether `starting` was called.
+    pub(super) fn fail_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        life: u64,
+        end: StartEnd,
+        entered: bool,
+    ) -> StartError {
+        let entity = self.label();
+        let error = match end {
+            // An abort makes steps fail: that is its purpose.
+            StartEnd::Failed(_) if !self.is_active() => StartError::Aborted { entity },
+            StartEnd::Failed(failure) => StartError::step(entity, failure, self.evidence(steps)),
+            StartEnd::Overdue(overdue) => StartError::Timeout {
+                entity,
+                overdue,
+                evidence: Evidence(self.evidence(steps)),
+                cleanup: Vec::new(),
+            },
+            StartEnd::Aborted => StartError::Aborted { entity },
+            StartEnd::Left => StartError::Interrupted { entity },
+        };
+        let mut state = self.lock();
+        if state.life != life {
+            // It has been started anew from within one of its own steps.
+            return error;
+        }
+        state.failure = Some(error.clone());
+        match state.status() {
+            Status::Starting | Status::Started | Status::Paused => {
+                self.inner.entity.node().with_timer(|timer| {
+                    timer.close(Timer::SETUP);
+                    if entered {
+                        timer.start(Timer::TEARDOWN);
+                    }
+                });
+                self.enter(&mut state, Status::Stopping);
+            }
+            // A thread that called `stop` waits to run the stop steps itself.
+            Status::Stopping if state.stoppers > 0 => return error,
+            // One that called `stop` and did not want to wait any longer.
+            Status::Stopping => {}
+            // Stopped by a step of this thread, which ran the stop steps, or by
+            // force, which did not.
+            _ => return error,
+        }
+        // `aborting` may be at work: it is to have finished first.
+        let patience = Patience::of(settings.abort_wait_timeout);
+        while state.abort == Abort::Running && !patience.is_over() {
+            state = self.inner.monitor.wait(state, patience.until());
+        }
+        let run = StopRun::of(&state);
+        drop(state);
+        if entered {
+            error.with_cleanup(self.clean_up(steps, settings, &run))
+        } else {
+            self.become_stopped(life);
+            error
+        }
+    }
+}
+
+enum Begin<'a> {
+    Nothing,
+    /// Somebody else began it asynchronously: check, and run the hooks.
+    Complete(Baton<'a>, u64),
+    All(Baton<'a>, u64),
+}
+
+/// Why a start came to its end.
+#[derive(Debug)]
+pub(super) enum StartEnd {
+    Failed(StepFailure),
+    Overdue(Overdue),
+    Aborted,
+    /// Stopped, or forced into another status.
+    Left,
+}
+
+impl From<CheckEnd> for StartEnd {
+    fn from(end: CheckEnd) -> Self {
+        match end {
+            CheckEnd::Failed(failure) => Self::Failed(failure),
+            CheckEnd::Overdue(overdue) => Self::Overdue(overdue),
+            CheckEnd::Aborted => Self::Aborted,
+            CheckEnd::Left => Self::Left,
+        }
+    }
+}
+
+fn still(state: &State, life: u64, status: Status) -> Result<(), StartEnd> {
+    if state.is_aborting() {
+        Err(StartEnd::Aborted)
+    } else if state.life != life || state.status() != status {
+        Err(StartEnd::Left)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,302 @@
+//! Stopping.
+
+use super::check::{CheckEnd, Phase};
+use super::{Baton, Patience, Resource, State};
+use crate::error::Error;
+use crate::failure::{Evidence, Overdue, StepFailure, StopError};
+use crate::settings::Settings;
+use crate::status::{Status, Transitions};
+use crate::steps::{HookPoint, Step, Steps};
+use crate::sync::MutexGuard;
+use crate::timer::Timer;
+
+impl Resource {
+    /// Stops the resource, and returns when it is `Stopped` and its hooks have
+    /// run; in asynchronous mode, after `stopping`, when it is `Stopping`.
+    ///
+    /// On a resource that was never started or is stopped already it does
+    /// nothing; on one that another thread is stopping it waits for that (in
+    /// asynchronous mode it does not); one that another thread is starting
+    /// ceases to start.
+    ///
+    /// # Errors
+    ///
+    /// [`StopError`]. Except for [`Illegal`](StopError::Illegal) and
+    /// [`Busy`](StopError::Busy) the resource is `Stopped` all the same.
+    pub fn stop(&self, steps: &dyn Steps) -> Result<(), StopError> {
+        let settings = self.settings(steps);
+        // A resource has to come down even if its settings cannot be had.
+        let (settings, unset) = match settings {
+            Ok(settings) => (settings, None),
+            Err(failure) => (Settings::default(), Some(failure)),
+        };
+        let patience = Patience::of(settings.stop_timeout);
+        let begun = self.begin_stop(self.lock(), &settings, patience);
+        let mut log = StopLog {
+            failures: unset.into_iter().collect(),
+            ..StopLog::default()
+        };
+        let result = match begun {
+            Err(error) => Err(error),
+            Ok(Begin::Nothing) => log.into_result(self),
+            Ok(Begin::Finish(_baton, run)) => {
+                self.finish_stop(steps, &settings, &run, &mut log);
+                log.into_result(self)
+            }
+            Ok(Begin::All(_baton, run)) => {
+                self.begin_stop_steps(steps, &mut log);
+                // What failed is not left for others to find out.
+                if !settings.async_start || !log.is_clean() {
+                    self.finish_stop(steps, &settings, &run, &mut log);
+                }
+                log.into_result(self)
+            }
+        };
+        result.inspect_err(|error| self.record("stop", error))
+    }
+
+    /// Decides what this call has to do, waiting for another thread if need be.
+    fn begin_stop<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        settings: &Settings,
+        patience: Patience,
+    ) -> Result<Begin<'a>, StopError> {
+        loop {
+            match state.status() {
+                Status::None => return Ok(Begin::Nothing),
+                Status::Stopped if !state.is_busy() => return Ok(Begin::Nothing),
+                Status::Stopping if settings.async_start || state.is_mine() => {
+                    return Ok(Begin::Nothing);
+                }
+                Status::Stopping if !state.is_busy() && state.stoppers == 0 => {
+                    let run = StopRun::of(&state);
+                    return Ok(Begin::Finish(self.take(&mut state), run));
+                }
+                Status::Starting | Status::Started | Status::Paused => {
+                    let run = StopRun::of(&state);
+                    self.inner.entity.node().with_timer(|timer| {
+                        timer.close(Timer::SETUP);
+                        timer.start(Timer::TEARDOWN);
+                    });
+                    self.enter(&mut state, Status::Stopping);
+                    state.stoppers += 1;
+                    while state.is_busy() && !patience.is_over() {
+                        state = self.inner.monitor.wait(state, patience.until());
+                    }
+                    state.stoppers -= 1;
+                    self.changed(&state);
+                    if state.is_busy() {
+                        break;
+                    }
+                    if state.life == run.life && state.status() == Status::Stopping {
+                        return Ok(Begin::All(self.take(&mut state), run));
+                    }
+                    // Forced into another status meanwhile: look again.
+                    continue;
+                }
+                status @ (Status::Pausing | Status::Resuming) if !state.is_busy() => {
+                    match status.change(Status::Stopping) {
+                        Err(source) => {
+                            return Err(StopError::Illegal {
+                                entity: self.label(),
+                                source,
+                            });
+                        }
+                        Ok(_) => return Ok(Begin::Nothing),
+                    }
+                }
+                _ => {}
+            }
+            if patience.is_over() {
+                break;
+            }
+            state = self.inner.monitor.wait(state, patience.until());
+        }
+        Err(StopError::Busy {
+            entity: self.label(),
+            overdue: patience.overdue(0, None),
+        })
+    }
+
+    /// All stop steps, to clean up after a start that failed.
+    pub(super) fn clean_up(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        run: &StopRun,
+    ) -> Vec<StepFailure> {
+        let mut log = StopLog::default();
+        self.begin_stop_steps(steps, &mut log);
+        self.finish_stop(steps, settings, run, &mut log);
+        log.into_failures()
+    }
+
+    fn begin_stop_steps(&self, steps: &dyn Steps, log: &mut StopLog) {
+        log.note(self.run(Step::PreStop, || steps.pre_stop()));
+        log.note(self.run(Step::Hook(HookPoint::PreStop), || {
+            steps.hook(HookPoint::PreStop)
+        }));
+        let stopping = self.run(Step::Stopping, || steps.stopping());
+        log.never_down = stopping.is_err();
+        log.note(stopping);
+    }
+
+    /// From `Stopping`, after `stopping`, to the end of the hooks.
+    fn finish_stop(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        run: &StopRun,
+        log: &mut StopLog,
+    ) {
+        if !log.never_down {
+            let patience = Patience::of(settings.stop_timeout);
+            log.note_end(self.check_down(steps, settings, run, patience));
+        }
+        self.end_stop(steps, run.life, log);
+    }
+
+    pub(super) fn check_down(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        run: &StopRun,
+        patience: Patience,
+    ) -> Result<(), CheckEnd> {
+        let interval = settings.stopped_check_interval;
+        self.check_until_ready(
+            steps,
+            Phase::Stop,
+            run.life,
+            interval,
+            patience,
+            run.aborted_before,
+        )
+    }
+
+    /// To `Stopped`, and the hooks there.
+    pub(super) fn end_stop(&self, steps: &dyn Steps, life: u64, log: &mut StopLog) {
+        if !log.is_clean() {
+            // Before `post_stop` clears away what it is about.
+            log.evidence = self.evidence(steps);
+        }
+        if self.become_stopped(life) {
+            log.note(self.run(Step::PostStop, || steps.post_stop()));
+            log.note(self.run(Step::Hook(HookPoint::PostStop), || {
+                steps.hook(HookPoint::PostStop)
+            }));
+        }
+    }
+
+    /// Whether the life was this one's to end.
+    pub(super) fn become_stopped(&self, life: u64) -> bool {
+        let mut state = self.lock();
+        let ours =
+            state.life == life && matches!(state.status(), Status::Stopping | Status::Stopped);
+        if ours {
+            self.inner.entity.node().with_timer(|timer| {
+                timer.close(Timer::TEARDOWN);
+                timer.close(Timer::LIFESPAN);
+            });
+            self.inner.entity.release_runpath();
+            self.enter(&mut state, Status::Stopped);
+        }
+        ours
+    }
+}
+
+enum Begin<'a> {
+    Nothing,
+    /// `stopping` was called already.
+    Finish(Baton<'a>, StopRun),
+    All(Baton<'a>, StopRun),
+}
+
+/// Which stop this is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StopRun {
+    pub(super) life: u64,
+    /// An abort that came before does not end the waits of a stop.
+    pub(super) aborted_before: bool,
+}
+
+impl StopRun {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            life: state.life,
+            aborted_before: state.is_aborting(),
+        }
+    }
+}
+
+/// What went wrong so far.
+#[derive(Debug, Default)]
+pub(super) struct StopLog {
+    failures: Vec<StepFailure>,
+    overdue: Option<Overdue>,
+    aborted: bool,
+    /// `stopping` failed, so there is nothing to wait for.
+    never_down: bool,
+    evidence: Vec<String>,
+}
+
+impl StopLog {
+    fn note(&mut self, result: Result<(), StepFailure>) {
+        self.failures.extend(result.err());
+    }
+
+    pub(super) fn note_end(&mut self, result: Result<(), CheckEnd>) {
+        match result {
+            Ok(()) | Err(CheckEnd::Left) => {}
+            Err(CheckEnd::Failed(failure)) => self.failures.push(failure),
+            Err(CheckEnd::Overdue(overdue)) => self.overdue = Some(overdue),
+            Err(CheckEnd::Aborted) => self.aborted = true,
+        }
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.failures.is_empty() && self.overdue.is_none() && !self.aborted
+    }
+
+    /// Everything as failures of steps.
+    fn into_failures(mut self) -> Vec<StepFailure> {
+        let late = self
+            .overdue
+            .map(|overdue| format!("not down after {overdue}"));
+        let aborted = self.aborted.then(|| "aborted while it stopped".to_owned());
+        let ends = late.into_iter().chain(aborted);
+        self.failures
+            .extend(ends.map(|text| StepFailure::returned(Step::StoppedCheck, Error::msg(text))));
+        self.failures
+    }
+
+    pub(super) fn into_result(self, resource: &Resource) -> Result<(), StopError> {
+        if self.is_clean() {
+            return Ok(());
+        }
+        let entity = resource.label();
+        let evidence = Evidence(self.evidence);
+        let mut further = self.failures;
+        if let Some(overdue) = self.overdue {
+            return Err(StopError::Timeout {
+                entity,
+                overdue,
+                evidence,
+                further,
+            });
+        }
+        if self.aborted || further.is_empty() {
+            return Err(StopError::Aborted { entity, further });
+        }
+        let failure = further.remove(0);
+        let cause = failure.cause.clone();
+        Err(StopError::Step {
+            entity,
+            failure,
+            cause,
+            evidence,
+            further,
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! Waiting for a status.
+
+use std::time::Duration;
+
+use super::check::CheckEnd;
+use super::start::StartEnd;
+use super::stop::{StopLog, StopRun};
+use super::{Patience, Resource, State};
+use crate::failure::WaitError;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::steps::Steps;
+
+impl Resource {
+    /// Waits until the resource has the status `target`, and the steps and
+    /// hooks that belong to it have run.
+    ///
+    /// An asynchronous start or stop is completed by who waits for its end: one
+    /// thread calls the checks and the hooks, the others watch. Any other
+    /// status is watched.
+    ///
+    /// `timeout`: how long; zero looks once (and checks once) and never blocks.
+    /// `None` takes the settings: `start_timeout` or `stop_timeout` when it
+    /// completes a start or a stop, else `status_wait_timeout`. When a given
+    /// timeout ends, what is under way stays under way and can be waited for
+    /// again; when `start_timeout` ends, the start has failed and is cleaned up.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`]. At once, whatever the timeout: when the status cannot be
+    /// reached any more without another start, when the resource is aborted
+    /// (a stop can still be waited for afterwards), when the start or the stop
+    /// that was waited for fails.
+    pub fn wait(
+        &self,
+        steps: &dyn Steps,
+        target: Status,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), WaitError> {
+        let settings = self.settings(steps).map_err(|failure| {
+            let cause = failure.cause.clone();
+            WaitError::Step {
+                entity: self.label(),
+                failure,
+                cause,
+            }
+        })?;
+        let timeout = timeout.into();
+        let patience = Patience::of(timeout.unwrap_or(settings.status_wait_timeout));
+        let mut state = self.lock();
+        let aborted_before = state.is_aborting();
+        loop {
+            if let Some(outcome) = self.outcome(&state, target, aborted_before) {
+                return outcome;
+            }
+            if !state.is_busy() && state.stoppers == 0 {
+                match (state.status(), target) {
+                    (Status::Starting, Status::Started) => {
+                        let life = state.life;
+                        let _baton = self.take(&mut state);
+                        drop(state);
+                        return self
+                            .complete_awaited_start(steps, &settings, timeout, patience, life);
+                    }
+                    (Status::Stopping, Status::Stopped) => {
+                        let run = StopRun::of(&state);
+                        let _baton = self.take(&mut state);
+                        drop(state);
+                        return self
+                            .complete_awaited_stop(steps, &settings, timeout, patience, &run);
+                    }
+                    _ => {}
+                }
+            }
+            if patience.is_over() {
+                let status = state.status();
+                let overdue = patience.overdue(0, None);
+                return Err(WaitError::Timeout {
+                    entity: self.label(),
+                    target,
+                    status,
+                    overdue,
+                });
+            }
+            state = self.inner.monitor.wait(state, patience.until());
+        }
+    }
+
+    /// How the wait ends, if it ends now.
+    fn outcome(
+        &self,
+        state: &State,
+        target: Status,
+        aborted_before: bool,
+    ) -> Option<Result<(), WaitError>> {
+        let status = state.status();
+        let passing = matches!(
+            target,
+            Status::Starting | Status::Pausing | Status::Resuming | Status::Stopping
+        );
+        if status == target && (passing || !state.is_busy()) {
+            return Some(Ok(()));
+        }
+        let entity = self.label();
+        if status == target {
+            // Its hooks are still running, and may fail.
+        } else if state.is_mine() || !status.reaches(target) {
+            return Some(Err(match &state.failure {
+                Some(failure) if target != Status::Stopped => WaitError::Start(failure.clone()),
+                _ => WaitError::Unreachable {
+                    entity,
+                    target,
+                    status,
+                },
+            }));
+        }
+        let in_vain = state.is_aborting() && (!aborted_before || target != Status::Stopped);
+        in_vain.then_some(Err(WaitError::Aborted { entity, target }))
+    }
+
+    fn complete_awaited_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        timeout: Option<Duration>,
+        patience: Patience,
+        life: u64,
+    ) -> Result<(), WaitError> {
+        let patience = if timeout.is_some() {
+            patience
+        } else {
+            Patience::of(settings.start_timeout)
+        };
+        match self.try_complete_start(steps, settings, patience, life) {
+            Ok(()) => Ok(()),
+            Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
+                let (entity, status) = (self.label(), self.status());
+                Err(WaitError::Timeout {
+                    entity,
+                    target: Status::Started,
+                    status,
+                    overdue,
+                })
+            }
+            Err(end) => {
+                let error = self.fail_start(steps, settings, life, end, true);
+                self.record("start", &error);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn complete_awaited_stop(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        timeout: Option<Duration>,
+        patience: Patience,
+        run: &StopRun,
+    ) -> Result<(), WaitError> {
+        let patience = if timeout.is_some() {
+            patience
+        } else {
+            Patience::of(settings.stop_timeout)
+        };
+        let mut log = StopLog::default();
+        match self.check_down(steps, settings, run, patience) {
+            Err(CheckEnd::Overdue(overdue)) if timeout.is_some() => {
+                let (entity, status) = (self.label(), self.status());
+                return Err(WaitError::Timeout {
+                    entity,
+                    target: Status::Stopped,
+                    status,
+                    overdue,
+                });
+            }
+            end => log.note_end(end),
+        }
+        self.end_stop(steps, run.life, &mut log);
+        log.into_result(self)
+            .inspect_err(|error| self.record("stop", error))
+            .map_err(WaitError::from)
+    }
+}

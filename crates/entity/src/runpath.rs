@@ -1,0 +1,354 @@
+//! Where entities keep their files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::entity::{Entity, WeakEntity, is_at_or_above};
+use crate::slug::slugify;
+
+/// Why a runpath could not be had.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum RunpathError {
+    /// The directory of all runpaths without another place could not be made.
+    #[error("cannot make the default root of runpaths {}", path.display())]
+    #[diagnostic(
+        code(standin::entity::runpath_root),
+        help("set `runpath`, or point TMPDIR to a directory that you may write to")
+    )]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory of the runpath could not be made or emptied.
+    #[error("{entity} cannot {action} {}", path.display())]
+    #[diagnostic(
+        code(standin::entity::runpath_dirs),
+        help("check who owns {}, or set `runpath` to another directory", path.display())
+    )]
+    Directory {
+        /// Whose runpath it is.
+        entity: String,
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something that is no directory is in its place, and `path_cleanup` is off.
+    #[error("{entity} cannot use {} as a directory: it is a file", path.display())]
+    #[diagnostic(
+        code(standin::entity::runpath_is_file),
+        help("remove the file, set `path_cleanup` to have it removed, or set another `runpath`")
+    )]
+    NotADirectory {
+        /// Whose runpath it is.
+        entity: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Cleaning up would delete what no test should.
+    #[error("{entity} does not empty {}: it is {what}", path.display())]
+    #[diagnostic(
+        code(standin::entity::runpath_precious),
+        help("set `runpath` to a directory of its own, or switch `path_cleanup` off")
+    )]
+    Precious {
+        /// Whose runpath it is.
+        entity: String,
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        what: &'static str,
+    },
+    /// Cleaning up would delete the files of another entity that is running.
+    #[error("{entity} does not empty {}: {other} is using it", path.display())]
+    #[diagnostic(
+        code(standin::entity::runpath_shared),
+        help(
+            "give {entity} and {other} a `runpath` each, or switch `path_cleanup` off to share one"
+        )
+    )]
+    Shared {
+        /// Whose runpath it was to be.
+        entity: String,
+        /// Who has it.
+        other: String,
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// The directory below which entities without an explicit runpath and without
+/// a parent keep their files: `/var/tmp`, or the temporary directory where
+/// there is none, then the user's name, `standin`, and a directory of this
+/// process alone, made by the first call.
+///
+/// A directory for each process, because test programs run side by side and
+/// use the same names.
+///
+/// # Errors
+///
+/// [`RunpathError::Root`] when it cannot be made.
+pub fn default_root() -> Result<PathBuf, RunpathError> {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(root) = ROOT.get() {
+        return Ok(root.clone());
+    }
+    let common = common_root().join(user()).join("standin");
+    fs::create_dir_all(&common).map_err(|source| RunpathError::Root {
+        path: common.clone(),
+        source,
+    })?;
+    let process = std::process::id();
+    for attempt in 1u32.. {
+        let name = if attempt == 1 {
+            process.to_string()
+        } else {
+            format!("{process}-{attempt}")
+        };
+        let path = common.join(name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(ROOT.get_or_init(|| path).clone()),
+            // Left behind by a process that had the same number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(RunpathError::Root { path, source }),
+        }
+    }
+    Err(RunpathError::Root {
+        path: common,
+        source: io::ErrorKind::AlreadyExists.into(),
+    })
+}
+
+fn common_root() -> PathBuf {
+    let var_tmp = Path::new("/var/tmp");
+    if cfg!(unix) && var_tmp.is_dir() {
+        var_tmp.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+fn user() -> String {
+    ["LOGNAME", "USER", "LNAME", "USERNAME"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .map(|name| slugify(&name))
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(user_number)
+}
+
+#[cfg(target_os = "linux")]
+fn user_number() -> String {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").map_or_else(|_| "nobody".to_owned(), |own| own.uid().to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn user_number() -> String {
+    "nobody".to_owned()
+}
+
+/// Which live entity has which runpath, in this process.
+#[derive(Default)]
+pub(crate) struct Claims {
+    owners: Mutex<HashMap<PathBuf, Vec<WeakEntity>>>,
+}
+
+impl Claims {
+    pub(crate) fn global() -> &'static Self {
+        static CLAIMS: OnceLock<Claims> = OnceLock::new();
+        CLAIMS.get_or_init(Self::default)
+    }
+
+    /// Notes that `entity` has `path`, be it alone or not.
+    pub(crate) fn claim(&self, path: &Path, entity: &Entity) {
+        let mut owners = self.owners();
+        let here = owners.entry(path.to_owned()).or_default();
+        if !here.iter().any(|owner| owner.is(entity)) {
+            here.push(entity.downgrade());
+        }
+    }
+
+    /// A path below `root` that is named after `entity` and that no other live
+    /// entity has.
+    pub(crate) fn claim_below(&self, root: &Path, entity: &Entity) -> PathBuf {
+        let slug = match slugify(entity.uid()) {
+            empty if empty.is_empty() => "unnamed".to_owned(),
+            slug => slug,
+        };
+        let mut owners = self.owners();
+        let mut path = root.join(&slug);
+        let mut attempt = 2u64;
+        loop {
+            let here = owners.entry(path.clone()).or_default();
+            here.retain(WeakEntity::is_alive);
+            // The first claim has the path; an explicit one may come to it later.
+            match here.first() {
+                None => {
+                    here.push(entity.downgrade());
+                    return path;
+                }
+                Some(owner) if owner.is(entity) => return path,
+                Some(_) => path = root.join(format!("{slug}-{attempt}")),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// `entity` has gone elsewhere.
+    pub(crate) fn release(&self, path: &Path, entity: &Entity) {
+        self.retain(path, |owner| owner.is_alive() && !owner.is(entity));
+    }
+
+    /// An entity that had `path` is gone.
+    pub(crate) fn forget(&self, path: &Path) {
+        self.retain(path, WeakEntity::is_alive);
+    }
+
+    fn retain(&self, path: &Path, keep: impl FnMut(&WeakEntity) -> bool) {
+        let mut owners = self.owners();
+        if let Some(here) = owners.get_mut(path) {
+            here.retain(keep);
+            if here.is_empty() {
+                owners.remove(path);
+            }
+        }
+    }
+
+    /// An error when another entity is using `path`.
+    pub(crate) fn refuse_if_used(&self, path: &Path, entity: &Entity) -> Result<(), RunpathError> {
+        // A handle must not be dropped under the lock: the last one forgets its claim.
+        let others: Vec<Entity> = match self.owners().get(path) {
+            Some(here) => here
+                .iter()
+                .filter(|o| !o.is(entity))
+                .filter_map(WeakEntity::upgrade)
+                .collect(),
+            None => return Ok(()),
+        };
+        match others.iter().find(|other| other.uses_runpath()) {
+            Some(other) => Err(RunpathError::Shared {
+                entity: entity.to_string(),
+                other: other.to_string(),
+                path: path.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<WeakEntity>>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the directories, emptied when `cleanup`.
+pub(crate) fn make(
+    entity: &Entity,
+    runpath: &Path,
+    scratch: &Path,
+    cleanup: bool,
+) -> Result<(), RunpathError> {
+    // What is there is looked at only when something is: most runpaths are new.
+    let is_new = create(entity, runpath, cleanup)?;
+    if !is_new && cleanup {
+        empty(entity, runpath)?;
+    }
+    create(entity, scratch, cleanup)?;
+    Ok(())
+}
+
+/// Makes a directory and its parents; answers whether it was not there before.
+fn create(entity: &Entity, path: &Path, cleanup: bool) -> Result<bool, RunpathError> {
+    let failed = |action, source| RunpathError::Directory {
+        entity: entity.to_string(),
+        action,
+        path: path.to_owned(),
+        source,
+    };
+    let error = match fs::create_dir(path) {
+        Ok(()) => return Ok(true),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            fs::create_dir_all(path).map_err(|source| failed("make the directory", source))?;
+            Ok(true)
+        }
+        io::ErrorKind::AlreadyExists if path.is_dir() => Ok(false),
+        io::ErrorKind::AlreadyExists if cleanup => {
+            fs::remove_file(path).map_err(|source| failed("remove the file", source))?;
+            fs::create_dir(path).map_err(|source| failed("make the directory", source))?;
+            Ok(true)
+        }
+        io::ErrorKind::AlreadyExists => Err(RunpathError::NotADirectory {
+            entity: entity.to_string(),
+            path: path.to_owned(),
+        }),
+        _ => Err(failed("make the directory", error)),
+    }
+}
+
+/// Deletes what is in a directory. A symbolic link to one is followed, those
+/// inside it are not.
+fn empty(entity: &Entity, path: &Path) -> Result<(), RunpathError> {
+    let failed = |path: &Path, source| RunpathError::Directory {
+        entity: entity.to_string(),
+        action: "empty the directory",
+        path: path.to_owned(),
+        source,
+    };
+    let real = fs::canonicalize(path).map_err(|source| failed(path, source))?;
+    if let Some(what) = precious(&real) {
+        return Err(RunpathError::Precious {
+            entity: entity.to_string(),
+            path: path.to_owned(),
+            what,
+        });
+    }
+    for entry in fs::read_dir(&real).map_err(|source| failed(path, source))? {
+        let entry = entry.map_err(|source| failed(path, source))?;
+        let inner = entry.path();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_dir {
+            fs::remove_dir_all(&inner)
+        } else {
+            fs::remove_file(&inner)
+        };
+        match removed {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(&inner, source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn precious(real: &Path) -> Option<&'static str> {
+    if real.parent().is_none() {
+        return Some("the root of the file system");
+    }
+    let of = |path: Option<PathBuf>| path.and_then(|path| fs::canonicalize(path).ok());
+    if of(std::env::current_dir().ok()).is_some_and(|current| is_at_or_above(real, &current)) {
+        return Some("the current directory, or above it");
+    }
+    if of(std::env::var_os("HOME").map(PathBuf::from))
+        .is_some_and(|home| is_at_or_above(real, &home))
+    {
+        return Some("the home directory, or above it");
+    }
+    None
+}

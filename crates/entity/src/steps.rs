@@ -1,0 +1,304 @@
+//! What a resource does at each stage of its life.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::settings::Settings;
+
+/// The answer of a readiness check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Ready (or, for a stop, down).
+    Ready,
+    /// Not yet; the text says what is missing and is shown by a timeout.
+    NotYet(String),
+}
+
+impl Check {
+    /// Not yet, because of `reason`.
+    pub fn not_yet(reason: impl Into<String>) -> Self {
+        Self::NotYet(reason.into())
+    }
+}
+
+impl From<bool> for Check {
+    fn from(ready: bool) -> Self {
+        if ready {
+            Self::Ready
+        } else {
+            Self::NotYet(String::new())
+        }
+    }
+}
+
+/// Where a user's hook is called: after the step of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookPoint {
+    /// Before the resource starts; its runpath exists.
+    PreStart,
+    /// After it became `Started`.
+    PostStart,
+    /// Before it stops; it is still usable.
+    PreStop,
+    /// After it became `Stopped`.
+    PostStop,
+}
+
+impl HookPoint {
+    /// The name as users write it: `pre_start`, ...
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PreStart => "pre_start",
+            Self::PostStart => "post_start",
+            Self::PreStop => "pre_stop",
+            Self::PostStop => "post_stop",
+        }
+    }
+}
+
+impl fmt::Display for HookPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One thing that the engine calls; errors name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Step {
+    /// [`Steps::settings`].
+    Settings,
+    /// [`Steps::pre_start`].
+    PreStart,
+    /// [`Steps::starting`].
+    Starting,
+    /// [`Steps::started_check`].
+    StartedCheck,
+    /// [`Steps::post_start`].
+    PostStart,
+    /// [`Steps::pre_stop`].
+    PreStop,
+    /// [`Steps::stopping`].
+    Stopping,
+    /// [`Steps::stopped_check`].
+    StoppedCheck,
+    /// [`Steps::post_stop`].
+    PostStop,
+    /// [`Steps::aborting`].
+    Aborting,
+    /// [`Steps::abort_dependencies`] and the aborts of those.
+    AbortDependencies,
+    /// [`Steps::pausing`].
+    Pausing,
+    /// [`Steps::resuming`].
+    Resuming,
+    /// [`Steps::hook`].
+    Hook(HookPoint),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Settings => "settings",
+            Self::PreStart => "pre_start",
+            Self::Starting => "starting",
+            Self::StartedCheck => "started_check",
+            Self::PostStart => "post_start",
+            Self::PreStop => "pre_stop",
+            Self::Stopping => "stopping",
+            Self::StoppedCheck => "stopped_check",
+            Self::PostStop => "post_stop",
+            Self::Aborting => "aborting",
+            Self::AbortDependencies => "abort_dependencies",
+            Self::Pausing => "pausing",
+            Self::Resuming => "resuming",
+            Self::Hook(point) => return write!(f, "the {point} hook"),
+        };
+        write!(f, "`{name}`")
+    }
+}
+
+/// Something that can be aborted: another resource with its steps.
+pub trait Abort: Send + Sync {
+    /// How errors call it.
+    fn label(&self) -> String;
+
+    /// Marks it as aborting and wakes everything that waits for it, without
+    /// waiting for anything itself. The default does nothing.
+    fn request_abort(&self) {}
+
+    /// Aborts it, and returns when that is done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever its `aborting` reports; it counts as aborted all the same.
+    fn abort(&self) -> Result<()>;
+}
+
+/// What a resource does at each stage of its life. Every step has a default
+/// that does nothing, or that is ready at once.
+///
+/// The engine calls them in this order, the status as given:
+///
+/// 1. start: `pre_start`, hook `pre_start`, `starting`, `started_check` until
+///    it is ready (all `Starting`); `post_start`, hook `post_start` (`Started`);
+/// 2. stop: `pre_stop`, hook `pre_stop`, `stopping`, `stopped_check` until it
+///    is ready (all `Stopping`); `post_stop`, hook `post_stop` (`Stopped`);
+/// 3. pause: `pausing` (`Pausing`); resume: `resuming` (`Resuming`);
+/// 4. abort: the [`abort_dependencies`](Steps::abort_dependencies) in order,
+///    then `aborting`, whatever the status and whatever other step is running.
+///
+/// At most one step runs at a time, `aborting` excepted: it is there to end a
+/// step that blocks. No lock is held while a step runs. A step that panics has
+/// failed, with the panic's message.
+pub trait Steps: Send + Sync {
+    /// Timeouts, intervals and modes; asked at the beginning of each operation.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had; the operation fails before anything happened.
+    fn settings(&self) -> Result<Settings> {
+        Ok(Settings::default())
+    }
+
+    /// Prepares the start: makes directories, installs files.
+    ///
+    /// # Errors
+    ///
+    /// Ends the start; no stop steps run, as nothing was started.
+    fn pre_start(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Starts the resource, and need not wait until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Ends the start; the stop steps clean up what there is.
+    fn starting(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the resource is ready. Called again at each
+    /// [`notify`](crate::Resource::notify), after each interval and once at
+    /// the deadline.
+    ///
+    /// # Errors
+    ///
+    /// What cannot get better by waiting, a process that died say: ends the start.
+    fn started_check(&self) -> Result<Check> {
+        Ok(Check::Ready)
+    }
+
+    /// Completes the start, once the resource is `Started`.
+    ///
+    /// # Errors
+    ///
+    /// The start has failed; the stop steps run.
+    fn post_start(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Prepares the stop.
+    ///
+    /// # Errors
+    ///
+    /// Reported by the stop, which goes on: what is up has to come down.
+    fn pre_stop(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Stops the resource, and need not wait until it is down. Also called
+    /// after a `starting` that failed halfway, so it must cope with what is
+    /// not there.
+    ///
+    /// # Errors
+    ///
+    /// Reported by the stop, which goes on without `stopped_check`.
+    fn stopping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether the resource is down.
+    ///
+    /// # Errors
+    ///
+    /// Reported by the stop, which goes on.
+    fn stopped_check(&self) -> Result<Check> {
+        Ok(Check::Ready)
+    }
+
+    /// Completes the stop, once the resource is `Stopped`.
+    ///
+    /// # Errors
+    ///
+    /// Reported by the stop.
+    fn post_stop(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Gives everything up at once: ends what blocks, closes what is open.
+    /// May run at the same time as another step, in another thread.
+    ///
+    /// # Errors
+    ///
+    /// Reported by the abort; the resource counts as aborted all the same.
+    fn aborting(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Pauses the resource.
+    ///
+    /// # Errors
+    ///
+    /// The resource stays `Started`.
+    fn pausing(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Resumes the resource.
+    ///
+    /// # Errors
+    ///
+    /// The resource stays `Paused`.
+    fn resuming(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs the user's hook, if there is one for `point`.
+    ///
+    /// # Errors
+    ///
+    /// As for the step of that name.
+    fn hook(&self, point: HookPoint) -> Result<()> {
+        let _ = point;
+        Ok(())
+    }
+
+    /// Evidence for the error of a start or a stop that failed: the last lines
+    /// of logs, the output of a process. Asked before anything is cleaned up.
+    fn describe_failure(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What has to be aborted before this resource, in that order.
+    fn abort_dependencies(&self) -> Vec<Arc<dyn Abort>> {
+        Vec::new()
+    }
+
+    /// Whether the resource is healthy; for those who watch it from outside.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// Whether the resource still has something to do before it may be stopped.
+    fn pending_work(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,87 @@
+//! The engine's synchronisation, in one place, so that `--cfg loom` can put
+//! loom's model of it in: a value under a lock, and waiting for it to change.
+
+use std::time::Instant;
+
+#[cfg(loom)]
+use loom::sync::{Condvar, Mutex};
+#[cfg(not(loom))]
+use std::sync::{Condvar, Mutex};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::MutexGuard;
+#[cfg(loom)]
+pub(crate) use loom::thread::{ThreadId, current};
+#[cfg(not(loom))]
+pub(crate) use std::sync::MutexGuard;
+#[cfg(not(loom))]
+pub(crate) use std::thread::{ThreadId, current};
+
+/// A value under a lock; every change of it wakes all who wait.
+#[derive(Debug)]
+pub(crate) struct Monitor<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Monitor<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            value: Mutex::new(value),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Steps and hooks never run under the lock, so a panic cannot leave the
+    /// value half changed and a poisoned lock is as good as any.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.value
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next change, not beyond `until`.
+    #[cfg(not(loom))]
+    pub(crate) fn wait<'a>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, T> {
+        use std::sync::PoisonError;
+        let Some(until) = until else {
+            return self
+                .changed
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner);
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return guard;
+        }
+        self.changed
+            .wait_timeout(guard, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    /// Loom has no clock: only a change ends a wait, so that a wake-up that
+    /// is missing shows as a deadlock instead of hiding behind a timeout.
+    #[cfg(loom)]
+    pub(crate) fn wait<'a>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, T> {
+        use std::sync::PoisonError;
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return guard;
+        }
+        self.changed
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
