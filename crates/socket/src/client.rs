@@ -1,0 +1,572 @@
+//! The connecting side.
+
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    address::{self, Address},
+    connection::{Connection, Parts, deadline},
+    error::{Attempt, ConnectError, ConnectFailure, Party, Role},
+    lane::{Lane, NotNow, Turn},
+    options::SocketOptions,
+    sys::{Connecting, Interest, Progress},
+    time::{Deadline, Remaining},
+};
+
+/// How long to wait before a refused connect is tried again, at first and at most. Nothing tells when a port begins to
+/// be listened on.
+const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// Connects to one target, again and again if need be, and has at most one connection at a time.
+///
+/// Handles are cheap to clone and all stand for the same client; any thread may use one.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_socket::{Client, Server};
+///
+/// let limit = Duration::from_secs(10);
+/// let server = Server::builder().bind()?;
+/// let client = Client::builder().label("trader").port(server.port()).build();
+///
+/// assert_eq!(client.connect(limit)?.index(), 0);
+/// assert_eq!(client.connect(limit)?.index(), 1); // which closed the first
+/// assert_eq!(server.pending(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    label: Option<Arc<str>>,
+    target: Target,
+    interface: Option<(String, u16)>,
+    connect_timeout: Option<Duration>,
+    retry: bool,
+    options: SocketOptions,
+    receive_limit: usize,
+    state: AtomicU8,
+    /// The turn comes with the index of the next connection.
+    connecting: Lane<usize>,
+    current: Mutex<Option<Connection>>,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Host { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+mod state {
+    pub(super) const IDLE: u8 = 0;
+    pub(super) const CLOSED: u8 = 1;
+    pub(super) const ABORTED: u8 = 2;
+}
+
+/// Describes a [`Client`]: what it connects to and how.
+#[derive(Clone, Debug)]
+#[must_use = "a client exists once `build` was called"]
+pub struct ClientBuilder {
+    label: Option<Arc<str>>,
+    target: Target,
+    port: u16,
+    interface: Option<(String, u16)>,
+    connect_timeout: Option<Duration>,
+    retry: bool,
+    options: SocketOptions,
+    receive_limit: usize,
+}
+
+impl ClientBuilder {
+    /// A name for errors to show, such as the name of the driver that the client belongs to.
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The host to connect to: a name or an IP address, IPv4 or IPv6. Default: `localhost`.
+    ///
+    /// A name is looked up by every connect, and every address that it stands for is tried, IPv4 before IPv6. The
+    /// lookup itself takes as long as the system's resolver takes: timeouts begin after it.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.target = Target::Host {
+            host: host.into(),
+            port: self.port,
+        };
+        self
+    }
+
+    /// The port to connect to.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        if let Target::Host { port: target, .. } = &mut self.target {
+            *target = port;
+        }
+        self
+    }
+
+    /// Connects to the Unix socket at `path`, instead of a host and port.
+    pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.target = Target::Unix(path.into());
+        self
+    }
+
+    /// The local host and port to connect from; port 0 for any. Default: the system chooses.
+    pub fn interface(mut self, host: impl Into<String>, port: u16) -> Self {
+        self.interface = Some((host.into(), port));
+        self
+    }
+
+    /// How long to try each address of the host. Default: the time of the whole connect, shared by the addresses.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether a connect that is refused tries again until its deadline, because the peer may not listen yet. Default:
+    /// false.
+    pub fn retry_until_deadline(mut self, retry: bool) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Whether small pieces are sent at once rather than collected (`TCP_NODELAY`). Default: true.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.options.nodelay = nodelay;
+        self
+    }
+
+    /// The size of the system's send buffer, in bytes. Default: the system's.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.options.send_buffer = Some(bytes);
+        self
+    }
+
+    /// The size of the system's receive buffer, in bytes. Default: the system's.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.options.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// After how much silence the system asks whether the peer is still there (`SO_KEEPALIVE`). Default: never.
+    pub fn keepalive(mut self, idle: Duration) -> Self {
+        self.options.keepalive = Some(idle);
+        self
+    }
+
+    /// The limit of [`Connection::set_receive_limit`], in bytes. Default: 64 MiB.
+    pub fn receive_limit(mut self, bytes: usize) -> Self {
+        self.receive_limit = bytes;
+        self
+    }
+
+    /// The client, not connected yet.
+    pub fn build(self) -> Client {
+        let ClientBuilder {
+            label,
+            target,
+            port: _,
+            interface,
+            connect_timeout,
+            retry,
+            options,
+            receive_limit,
+        } = self;
+        Client {
+            inner: Arc::new(Inner {
+                label,
+                target,
+                interface,
+                connect_timeout,
+                retry,
+                options,
+                receive_limit,
+                state: AtomicU8::new(state::IDLE),
+                connecting: Lane::new(0),
+                current: Mutex::new(None),
+            }),
+        }
+    }
+}
+
+impl Client {
+    /// Describes a client that connects to `localhost`, unless told otherwise.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
+            label: None,
+            target: Target::Host {
+                host: "localhost".to_owned(),
+                port: 0,
+            },
+            port: 0,
+            interface: None,
+            connect_timeout: None,
+            retry: false,
+            options: SocketOptions::default(),
+            receive_limit: Connection::DEFAULT_RECEIVE_LIMIT,
+        }
+    }
+
+    /// The label that the builder was given.
+    pub fn label(&self) -> Option<&str> {
+        self.inner.label.as_deref()
+    }
+
+    /// Connects, and closes the connection that the client had before, if any.
+    ///
+    /// # Errors
+    /// [`ConnectError`], which lists every address that was tried. The earlier connection is closed in any case.
+    pub fn connect(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Connection, ConnectError> {
+        self.inner.connect(&mut deadline(timeout))
+    }
+
+    /// The connection that the client has, unless it was closed.
+    pub fn connection(&self) -> Option<Connection> {
+        self.inner
+            .current()
+            .as_ref()
+            .filter(|connection| connection.is_open())
+            .cloned()
+    }
+
+    /// Closes the connection, if there is one, and ends a connect that another thread waits in. The client may connect
+    /// again.
+    pub fn close(&self) {
+        self.inner.close(state::CLOSED);
+    }
+
+    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation say that it was aborted.
+    pub fn abort(&self) {
+        self.inner.close(state::ABORTED);
+    }
+}
+
+impl Inner {
+    fn connect(&self, deadline: &mut Deadline) -> Result<Connection, ConnectError> {
+        let mut attempts = Vec::new();
+        let not_now = match self.connecting.enter(deadline) {
+            Ok(mut turn) => {
+                if let Some(earlier) = self.current().take() {
+                    earlier.close();
+                }
+                if self
+                    .state
+                    .compare_exchange(
+                        state::CLOSED,
+                        state::IDLE,
+                        Ordering::SeqCst,
+                        Ordering::SeqCst,
+                    )
+                    .is_ok()
+                {
+                    self.connecting.reopen();
+                }
+                match self.connect_in_turn(&mut turn, deadline, &mut attempts) {
+                    Ok(connection) => return Ok(connection),
+                    Err(Stop::NotNow(not_now)) => not_now,
+                    Err(Stop::Failed) => return Err(self.error(None, attempts, deadline)),
+                    Err(Stop::Resolve { host, source }) => {
+                        return Err(ConnectError::Resolve {
+                            party: Box::new(self.party()),
+                            host,
+                            source,
+                        });
+                    }
+                }
+            }
+            Err(not_now) => not_now,
+        };
+        Err(self.error(Some(not_now), attempts, deadline))
+    }
+
+    fn connect_in_turn(
+        &self,
+        turn: &mut Turn<'_, usize>,
+        deadline: &mut Deadline,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Connection, Stop> {
+        let routes = self.routes()?;
+        deadline.start();
+        let mut pause = RETRY.0;
+        loop {
+            attempts.clear();
+            for (nth, (address, from)) in routes.iter().enumerate() {
+                match self.try_address(turn, address, from.as_ref(), routes.len() - nth, deadline) {
+                    Ok(connecting) => return self.finish(turn, connecting, address),
+                    Err(NotNow::Closed) => return Err(Stop::NotNow(NotNow::Closed)),
+                    Err(NotNow::TimedOut) => attempts.push(Attempt {
+                        address: address.clone(),
+                        error: io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
+                    }),
+                    Err(NotNow::Io(error)) => attempts.push(Attempt {
+                        address: address.clone(),
+                        error,
+                    }),
+                }
+            }
+            // A Unix socket that is not there yet is what a refused port is.
+            let may_come = |attempt: &Attempt| {
+                matches!(
+                    attempt.error.kind(),
+                    io::ErrorKind::ConnectionRefused
+                        | io::ErrorKind::TimedOut
+                        | io::ErrorKind::NotFound
+                )
+            };
+            if !self.retry || !attempts.iter().any(may_come) {
+                return Err(Stop::Failed);
+            }
+            match deadline.remaining() {
+                Remaining::Nothing => return Err(Stop::NotNow(NotNow::TimedOut)),
+                left => turn.pause(left.at_most(pause)).map_err(Stop::NotNow)?,
+            }
+            pause = (pause * 2).min(RETRY.1);
+        }
+    }
+
+    /// The addresses to connect to, each with the address to connect from.
+    fn routes(&self) -> Result<Vec<(Address, Option<std::net::SocketAddr>)>, Stop> {
+        let resolve = |host: &str, port| {
+            address::resolve(host, port).map_err(|source| Stop::Resolve {
+                host: host.to_owned(),
+                source,
+            })
+        };
+        let (host, port) = match &self.target {
+            Target::Unix(path) => return Ok(vec![(Address::Unix(path.clone()), None)]),
+            Target::Host { host, port } => (host, *port),
+        };
+        let addresses = resolve(host, port)?;
+        let Some((host, port)) = &self.interface else {
+            return Ok(addresses
+                .into_iter()
+                .map(|address| (Address::Tcp(address), None))
+                .collect());
+        };
+        let interfaces = resolve(host, *port)?;
+        let from = |to: &std::net::SocketAddr| {
+            let same_family = interfaces
+                .iter()
+                .find(|from| from.is_ipv4() == to.is_ipv4());
+            same_family.or(interfaces.first()).copied()
+        };
+        let mut routes: Vec<_> = addresses
+            .iter()
+            .map(|to| (Address::Tcp(*to), from(to)))
+            .collect();
+        // An address of the other family cannot be reached from the interface: try those that can first.
+        routes.sort_by_key(|(to, from)| {
+            to.socket_addr().map(|to| to.is_ipv4()) != from.map(|from| from.is_ipv4())
+        });
+        Ok(routes)
+    }
+
+    fn try_address(
+        &self,
+        turn: &Turn<'_, usize>,
+        address: &Address,
+        from: Option<&std::net::SocketAddr>,
+        addresses_left: usize,
+        deadline: &mut Deadline,
+    ) -> Result<Connecting, NotNow> {
+        let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
+        let limit = match (deadline.remaining(), self.connect_timeout) {
+            (Remaining::Nothing, _) => Some(Duration::ZERO),
+            (Remaining::Time(left), Some(limit)) => Some(limit.min(left)),
+            (Remaining::Time(left), None) => Some(share(left)),
+            (Remaining::Unlimited, limit) => limit,
+        };
+        let mut deadline = Deadline::new(limit);
+        deadline.start();
+        let connecting = Connecting::new(address).map_err(NotNow::Io)?;
+        self.options
+            .apply(&connecting.options(), address)
+            .map_err(NotNow::Io)?;
+        if let Some(from) = from {
+            connecting.bind(*from).map_err(NotNow::Io)?;
+        }
+        let mut pause = RETRY.0;
+        loop {
+            match connecting.progress().map_err(NotNow::Io)? {
+                Progress::Connected => return Ok(connecting),
+                Progress::UnderWay => match connecting.progress().map_err(NotNow::Io)? {
+                    // On one machine the outcome is known by now, nearly always.
+                    Progress::Connected => return Ok(connecting),
+                    _ => turn.wait(
+                        connecting.source(),
+                        Interest::Writable,
+                        deadline.remaining(),
+                    )?,
+                },
+                Progress::QueueFull => {
+                    match deadline.remaining() {
+                        Remaining::Nothing => return Err(NotNow::TimedOut),
+                        left => turn.pause(left.at_most(pause))?,
+                    }
+                    pause = (pause * 2).min(RETRY.1);
+                }
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        turn: &mut Turn<'_, usize>,
+        connecting: Connecting,
+        peer: &Address,
+    ) -> Result<Connection, Stop> {
+        let stream = connecting.into_stream();
+        let local = stream
+            .local_address()
+            .map_err(|error| Stop::NotNow(NotNow::Io(error)))?;
+        let connection = Connection::new(Parts {
+            role: Role::Client,
+            label: self.label.clone(),
+            index: *turn.value(),
+            local,
+            peer: peer.clone(),
+            stream,
+            receive_limit: self.receive_limit,
+            registry: Weak::new(),
+        });
+        let mut current = self.current();
+        // Under the lock, as closing does it: either we see that the client is closed, or it sees the connection.
+        if self.state.load(Ordering::SeqCst) != state::IDLE {
+            return Err(Stop::NotNow(NotNow::Closed));
+        }
+        *turn.value() += 1;
+        *current = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn close(&self, how: u8) {
+        let connection = {
+            let mut current = self.current();
+            // What was aborted stays so.
+            let _ = self
+                .state
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
+                    (state != state::ABORTED).then_some(how)
+                });
+            current.take()
+        };
+        self.connecting.close();
+        match connection {
+            Some(connection) if how == state::ABORTED => connection.abort(),
+            Some(connection) => connection.close(),
+            None => {}
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn party(&self) -> Party {
+        Party {
+            role: Role::Client,
+            label: self.label.clone(),
+            index: None,
+            local: None,
+            peer: None,
+        }
+    }
+
+    #[cold]
+    fn error(
+        &self,
+        not_now: Option<NotNow>,
+        mut attempts: Vec<Attempt>,
+        deadline: &Deadline,
+    ) -> ConnectError {
+        let state = self.state.load(Ordering::SeqCst);
+        let kind = match (state, not_now) {
+            (state::ABORTED, _) => ConnectError::Aborted as fn(Box<ConnectFailure>) -> ConnectError,
+            (state::CLOSED, _) | (_, Some(NotNow::Closed)) => ConnectError::Closed,
+            (_, Some(NotNow::TimedOut)) => ConnectError::TimedOut,
+            (_, Some(NotNow::Io(error))) => {
+                attempts.push(Attempt {
+                    address: self.target.address(),
+                    error,
+                });
+                ConnectError::Io
+            }
+            (_, None) => {
+                let all = |kind| attempts.iter().all(|attempt| attempt.error.kind() == kind);
+                let any = |kind| attempts.iter().any(|attempt| attempt.error.kind() == kind);
+                if all(io::ErrorKind::ConnectionRefused) {
+                    ConnectError::Refused
+                } else if any(io::ErrorKind::TimedOut) {
+                    ConnectError::TimedOut
+                } else {
+                    ConnectError::Io
+                }
+            }
+        };
+        kind(Box::new(ConnectFailure {
+            party: self.party(),
+            target: self.target.to_string(),
+            elapsed: deadline.elapsed(),
+            limit: deadline.limit(),
+            attempts,
+        }))
+    }
+}
+
+/// What ended a connect early.
+#[derive(Debug)]
+enum Stop {
+    NotNow(NotNow),
+    /// Every address failed.
+    Failed,
+    Resolve {
+        host: String,
+        source: io::Error,
+    },
+}
+
+impl Target {
+    /// For the list of attempts, when the failure belongs to no address in particular.
+    fn address(&self) -> Address {
+        match self {
+            Target::Unix(path) => Address::Unix(path.clone()),
+            Target::Host { port, .. } => {
+                Address::Tcp(std::net::SocketAddr::from(([0, 0, 0, 0], *port)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Host { host, port } if host.contains(':') && !host.starts_with('[') => {
+                write!(f, "[{host}]:{port}")
+            }
+            Target::Host { host, port } => write!(f, "{host}:{port}"),
+            Target::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("label", &self.inner.label)
+            .field("target", &self.inner.target)
+            .field("connection", &*self.inner.current())
+            .finish()
+    }
+}

@@ -1,0 +1,124 @@
+//! Sending.
+
+use std::{io, sync::atomic::Ordering, time::Duration};
+
+use super::{Connection, Inner, deadline, here, there};
+use crate::{
+    error::{SendError, SendFailure},
+    lane::{NotNow, Turn},
+    sys::Interest,
+    time::Deadline,
+};
+
+impl Connection {
+    /// Sends all of `bytes`; says how many that are.
+    ///
+    /// "Sent" means that the system has taken them, as with any socket.
+    ///
+    /// # Errors
+    /// [`SendError`], which says exactly how many bytes were taken before.
+    pub fn send(
+        &self,
+        bytes: &[u8],
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        let mut deadline = deadline(timeout);
+        let mut sent = 0;
+        match self.inner.send_all(bytes, &mut sent, &mut deadline) {
+            Ok(()) => Ok(sent),
+            Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
+        }
+    }
+}
+
+/// What ended a send early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    NotNow(NotNow),
+    PeerClosed,
+    Reset,
+    Io(io::Error),
+}
+
+impl From<NotNow> for Stop {
+    fn from(not_now: NotNow) -> Self {
+        Stop::NotNow(not_now)
+    }
+}
+
+impl Inner {
+    pub(super) fn send_all(
+        &self,
+        bytes: &[u8],
+        sent: &mut usize,
+        deadline: &mut Deadline,
+    ) -> Result<(), Stop> {
+        let mut turn = self.sending.enter(deadline)?;
+        self.send_in_turn(&mut turn, bytes, sent, deadline)
+    }
+
+    pub(super) fn send_in_turn(
+        &self,
+        turn: &mut Turn<'_, ()>,
+        bytes: &[u8],
+        sent: &mut usize,
+        deadline: &mut Deadline,
+    ) -> Result<(), Stop> {
+        let guard = self.stream();
+        let Some(stream) = &*guard else {
+            return Err(Stop::NotNow(NotNow::Closed));
+        };
+        let end = *sent + bytes.len();
+        let mut rest = bytes;
+        while *sent < end {
+            match stream.write(rest) {
+                Ok(count) => {
+                    *sent += count;
+                    rest = &rest[count..];
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        turn.wait(stream.source(), Interest::Writable, deadline.remaining())?
+                    }
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::BrokenPipe
+                        if self.there.load(Ordering::Relaxed) != there::RESET =>
+                    {
+                        return Err(Stop::PeerClosed);
+                    }
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                        self.there.store(there::RESET, Ordering::Relaxed);
+                        return Err(Stop::Reset);
+                    }
+                    _ => return Err(Stop::Io(error)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    pub(super) fn send_error(
+        &self,
+        stop: Stop,
+        sent: usize,
+        size: usize,
+        deadline: &Deadline,
+    ) -> SendError {
+        let failure = Box::new(SendFailure {
+            failure: self.failure(deadline),
+            sent,
+            size,
+        });
+        match (self.here.load(Ordering::SeqCst), stop) {
+            (here::ABORTED, _) => SendError::Aborted(failure),
+            (here::CLOSED, _) | (_, Stop::NotNow(NotNow::Closed)) => SendError::Closed(failure),
+            (_, Stop::NotNow(NotNow::TimedOut)) => SendError::TimedOut(failure),
+            (_, Stop::PeerClosed) => SendError::PeerClosed(failure),
+            (_, Stop::Reset) => SendError::Reset(failure),
+            (_, Stop::Io(source) | Stop::NotNow(NotNow::Io(source))) => {
+                SendError::Io { failure, source }
+            }
+        }
+    }
+}

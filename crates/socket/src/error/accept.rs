@@ -1,0 +1,115 @@
+//! Why a server could not accept, or not close what it was told to.
+
+use std::{io, time::Duration};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Party, Timing};
+
+/// Why an accept failed.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The time was up and nobody had connected.
+    #[error("{party}: nobody connected {}; {accepted} accepted so far", Timing { elapsed: *elapsed, limit: *limit })]
+    #[diagnostic(
+        code(standin::socket::accept_timed_out),
+        help("check that the peer connects to this address, and when; or wait longer")
+    )]
+    TimedOut {
+        /// The server.
+        party: Box<Party>,
+        /// How long it waited.
+        elapsed: Duration,
+        /// How long it was allowed to wait.
+        limit: Option<Duration>,
+        /// How many connections it had accepted before.
+        accepted: usize,
+    },
+
+    /// The server was closed, before or by another thread meanwhile.
+    #[error("{party}: cannot accept: the server is closed")]
+    #[diagnostic(
+        code(standin::socket::accept_closed),
+        help("bind a new server, or start its driver again")
+    )]
+    Closed {
+        /// The server.
+        party: Box<Party>,
+    },
+
+    /// The server was aborted.
+    #[error("{party}: cannot accept: the server was aborted")]
+    #[diagnostic(
+        code(standin::socket::accept_aborted),
+        help("the abort is the news; look for what caused it")
+    )]
+    Aborted {
+        /// The server.
+        party: Box<Party>,
+    },
+
+    /// The system reported an error.
+    #[error("{party}: cannot accept a connection")]
+    #[diagnostic(
+        code(standin::socket::accept_failed),
+        help("see the cause; \"too many open files\" means the limit on descriptors (ulimit -n)")
+    )]
+    Io {
+        /// The server.
+        party: Box<Party>,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl AcceptError {
+    /// The server.
+    pub fn party(&self) -> &Party {
+        match self {
+            AcceptError::TimedOut { party, .. }
+            | AcceptError::Closed { party }
+            | AcceptError::Aborted { party }
+            | AcceptError::Io { party, .. } => party,
+        }
+    }
+
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, AcceptError::TimedOut { .. })
+    }
+}
+
+/// Why a server has no such connection to close.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// No connection ever had this index.
+    #[error("{party}: no connection {index}: {accepted} accepted so far")]
+    #[diagnostic(
+        code(standin::socket::connection_unknown),
+        help("indices count from 0 in the order of accepting; accept the connection first")
+    )]
+    Unknown {
+        /// The server.
+        party: Box<Party>,
+        /// What was asked for.
+        index: usize,
+        /// How many connections were accepted.
+        accepted: usize,
+    },
+
+    /// The connection was closed before.
+    #[error("{party}: connection {index} is not active: it was closed before")]
+    #[diagnostic(
+        code(standin::socket::connection_not_active),
+        help("indices are never used again; use a newer one")
+    )]
+    NotActive {
+        /// The server.
+        party: Box<Party>,
+        /// What was asked for.
+        index: usize,
+    },
+}

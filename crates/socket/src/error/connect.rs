@@ -1,0 +1,275 @@
+//! Why a client could not connect, or a server not bind.
+
+use std::{fmt, io, time::Duration};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Party, Timing};
+use crate::address::Address;
+
+/// One address that was tried, and what came of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: Address,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+/// Shows attempts, one a line.
+struct Attempts<'a>(&'a [Attempt]);
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|attempt| write!(f, "\n  {attempt}"))
+    }
+}
+
+/// Why a connect failed.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The host's name stands for no address.
+    #[error("{party}: cannot resolve the host `{host}`")]
+    #[diagnostic(
+        code(standin::socket::connect_host),
+        help("check the spelling, or give an IP address")
+    )]
+    Resolve {
+        /// The client.
+        party: Box<Party>,
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+
+    /// Every address of the host refused.
+    #[error("{}", .0.sentence("connection refused"))]
+    #[diagnostic(
+        code(standin::socket::connect_refused),
+        help(
+            "nothing listens there: start the server first, or let the client retry until its deadline"
+        )
+    )]
+    Refused(Box<ConnectFailure>),
+
+    /// The time was up.
+    #[error("{}", .0.sentence("no connection"))]
+    #[diagnostic(
+        code(standin::socket::connect_timed_out),
+        help(
+            "the peer does not answer: its queue is full, it is unreachable, or it is not there yet"
+        )
+    )]
+    TimedOut(Box<ConnectFailure>),
+
+    /// The client was closed, before or by another thread meanwhile.
+    #[error("{}", .0.sentence("the client was closed"))]
+    #[diagnostic(
+        code(standin::socket::connect_closed),
+        help("something closed the client, or stopped its driver")
+    )]
+    Closed(Box<ConnectFailure>),
+
+    /// The client was aborted.
+    #[error("{}", .0.sentence("the client was aborted"))]
+    #[diagnostic(
+        code(standin::socket::connect_aborted),
+        help("the abort is the news; look for what caused it")
+    )]
+    Aborted(Box<ConnectFailure>),
+
+    /// The system reported something else, such as an interface that is not local.
+    #[error("{}", .0.sentence("cannot connect"))]
+    #[diagnostic(
+        code(standin::socket::connect_failed),
+        help("see what was tried, and the interface if one was given")
+    )]
+    Io(Box<ConnectFailure>),
+}
+
+/// The circumstances of a failed connect.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectFailure {
+    /// The client.
+    pub party: Party,
+    /// What it was to connect to, as it was given: `host:port` or a path.
+    pub target: String,
+    /// How long it tried.
+    pub elapsed: Duration,
+    /// How long it was allowed to try; `None` when there was no limit.
+    pub limit: Option<Duration>,
+    /// The outcome of every address in the last round of attempts.
+    pub attempts: Vec<Attempt>,
+}
+
+impl ConnectFailure {
+    fn sentence<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
+        ConnectSentence {
+            failure: self,
+            what,
+        }
+    }
+}
+
+struct ConnectSentence<'a> {
+    failure: &'a ConnectFailure,
+    what: &'a str,
+}
+
+impl fmt::Display for ConnectSentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectFailure {
+            party,
+            target,
+            elapsed,
+            limit,
+            attempts,
+        } = self.failure;
+        let timing = Timing {
+            elapsed: *elapsed,
+            limit: *limit,
+        };
+        write!(
+            f,
+            "{party}: {} to {target} {timing}{}",
+            self.what,
+            Attempts(attempts)
+        )
+    }
+}
+
+impl ConnectError {
+    /// The client.
+    pub fn party(&self) -> &Party {
+        match self {
+            ConnectError::Resolve { party, .. } => party,
+            ConnectError::Refused(failure)
+            | ConnectError::TimedOut(failure)
+            | ConnectError::Closed(failure)
+            | ConnectError::Aborted(failure)
+            | ConnectError::Io(failure) => &failure.party,
+        }
+    }
+
+    /// Every address that was tried last, and what came of it.
+    pub fn attempts(&self) -> &[Attempt] {
+        match self {
+            ConnectError::Resolve { .. } => &[],
+            ConnectError::Refused(failure)
+            | ConnectError::TimedOut(failure)
+            | ConnectError::Closed(failure)
+            | ConnectError::Aborted(failure)
+            | ConnectError::Io(failure) => &failure.attempts,
+        }
+    }
+
+    /// What the system said about the last address, or the resolver about the name.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            ConnectError::Resolve { source, .. } => Some(source),
+            _ => self.attempts().last().map(|attempt| &attempt.error),
+        }
+    }
+
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, ConnectError::TimedOut(_))
+    }
+}
+
+/// Why a server could not bind.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The host's name stands for no address.
+    #[error("{party}: cannot resolve the host `{host}`")]
+    #[diagnostic(
+        code(standin::socket::bind_host),
+        help("check the spelling, or give an IP address of this machine")
+    )]
+    Resolve {
+        /// The server.
+        party: Box<Party>,
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+
+    /// Another socket has the address.
+    #[error(
+        "{party}: cannot bind {target}: the address is in use{}",
+        Attempts(attempts)
+    )]
+    #[diagnostic(
+        code(standin::socket::bind_in_use),
+        help(
+            "use port 0 to have a free port chosen, or stop what holds this one; a Unix socket's stale file must be removed"
+        )
+    )]
+    InUse {
+        /// The server.
+        party: Box<Party>,
+        /// What it was to bind, as it was given: `host:port` or a path.
+        target: String,
+        /// The outcome of every address.
+        attempts: Vec<Attempt>,
+    },
+
+    /// No address of the host can be bound.
+    #[error("{party}: cannot bind {target}{}", Attempts(attempts))]
+    #[diagnostic(
+        code(standin::socket::bind_failed),
+        help(
+            "the host must be an address of this machine, and ports below 1024 may need privileges"
+        )
+    )]
+    Io {
+        /// The server.
+        party: Box<Party>,
+        /// What it was to bind, as it was given: `host:port` or a path.
+        target: String,
+        /// The outcome of every address.
+        attempts: Vec<Attempt>,
+    },
+}
+
+impl BindError {
+    /// The server.
+    pub fn party(&self) -> &Party {
+        match self {
+            BindError::Resolve { party, .. }
+            | BindError::InUse { party, .. }
+            | BindError::Io { party, .. } => party,
+        }
+    }
+
+    /// Every address that was tried, and what came of it.
+    pub fn attempts(&self) -> &[Attempt] {
+        match self {
+            BindError::Resolve { .. } => &[],
+            BindError::InUse { attempts, .. } | BindError::Io { attempts, .. } => attempts,
+        }
+    }
+
+    /// What the system said about the last address, or the resolver about the name.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            BindError::Resolve { source, .. } => Some(source),
+            _ => self.attempts().last().map(|attempt| &attempt.error),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The bytes that an error shows.
+
+use std::fmt;
+
+use crate::dump::Dump;
+
+/// The bytes that had arrived when a receive failed: how many, and the first and last of them.
+///
+/// The bytes themselves stay with the connection, where the next receive finds them; this is a copy to look at, and
+/// never larger than [`Evidence::LIMIT`]. It displays as hex and text side by side.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    total: usize,
+}
+
+impl Evidence {
+    /// The largest number of bytes that are copied.
+    pub const LIMIT: usize = 512;
+
+    /// Copies what there is to see of `bytes`.
+    pub fn new(bytes: &[u8]) -> Evidence {
+        let total = bytes.len();
+        if total <= Self::LIMIT {
+            return Evidence {
+                head: bytes.to_vec(),
+                tail: Vec::new(),
+                total,
+            };
+        }
+        // How a message ends is often what is wrong with it; how it begins tells which it is.
+        let tail = 64;
+        Evidence {
+            head: bytes[..Self::LIMIT - tail].to_vec(),
+            tail: bytes[total - tail..].to_vec(),
+            total,
+        }
+    }
+
+    /// How many bytes had arrived.
+    pub fn len(&self) -> usize {
+        self.total
+    }
+
+    /// Whether nothing had arrived.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// The bytes from the first on: all of them, unless there are more than [`Evidence::LIMIT`].
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The last bytes, when `head` does not hold all.
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Dump::new(&self.head, 0).fmt(f)?;
+        if !self.tail.is_empty() {
+            let hidden = self.total - self.head.len() - self.tail.len();
+            write!(f, "\n  ... {hidden} bytes not shown ...\n")?;
+            Dump::new(&self.tail, self.total - self.tail.len()).fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Evidence({} bytes: b\"{}\"",
+            self.total,
+            self.head.escape_ascii()
+        )?;
+        if !self.tail.is_empty() {
+            write!(f, " ... b\"{}\"", self.tail.escape_ascii())?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,87 @@
+//! Who an error is about, and how its stream stands.
+
+use std::{fmt, sync::Arc};
+
+use crate::address::Address;
+
+/// What a [`Party`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// A server, or a connection that it accepted.
+    Server,
+    /// A client, or a connection that it made.
+    Client,
+    /// A connection made of a caller's own stream.
+    Adopted,
+}
+
+/// The server, client or connection that an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Party {
+    /// What it belongs to.
+    pub role: Role,
+    /// The label that its builder was given, usually the name of a driver.
+    pub label: Option<Arc<str>>,
+    /// The index of the connection; `None` for a server or client as a whole.
+    pub index: Option<usize>,
+    /// The address on this side, where one is known.
+    pub local: Option<Address>,
+    /// The address on the other side, where one is known.
+    pub peer: Option<Address>,
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = match self.role {
+            Role::Server => "server",
+            Role::Client => "client",
+            Role::Adopted => "stream",
+        };
+        f.write_str(role)?;
+        if let Some(label) = &self.label {
+            write!(f, " `{label}`")?;
+        }
+        if let Some(index) = self.index {
+            write!(f, ", connection {index}")?;
+        }
+        match (&self.local, &self.peer) {
+            (Some(local), Some(peer)) => write!(f, " ({local} <-> {peer})"),
+            (Some(local), None) => write!(f, " (at {local})"),
+            (None, Some(peer)) => write!(f, " (to {peer})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// How a connection's stream stands, as far as this side knows.
+///
+/// What the peer does is known once an operation has met it: a connection whose peer has just closed is `Open` until a
+/// receive has read everything that came before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// Both directions work.
+    Open,
+    /// The peer sends no more. Sending to it may still work.
+    PeerClosed,
+    /// The connection was reset: by the peer, or by the system because the peer is gone.
+    Reset,
+    /// Closed on this side, and so is what it belongs to.
+    Closed,
+    /// Aborted on this side.
+    Aborted,
+}
+
+impl fmt::Display for StreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StreamState::Open => "the stream is open",
+            StreamState::PeerClosed => "the peer has closed the stream",
+            StreamState::Reset => "the stream was reset",
+            StreamState::Closed => "the stream is closed on this side",
+            StreamState::Aborted => "the stream was aborted on this side",
+        })
+    }
+}

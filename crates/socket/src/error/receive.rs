@@ -1,0 +1,175 @@
+//! Why a receive did not bring what it was asked for.
+
+use std::{borrow::Cow, fmt, io};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Evidence, Failure, Party, StreamState};
+
+/// Why a receive failed.
+///
+/// Whatever had arrived stays with the connection: the next receive begins with it. [`ReceiveError::received`] shows
+/// it.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The time was up.
+    #[error("{}", .0.sentence("timed out"))]
+    #[diagnostic(
+        code(standin::socket::receive_timed_out),
+        help(
+            "what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant"
+        )
+    )]
+    TimedOut(Box<ReceiveFailure>),
+
+    /// The peer closed the connection, or its sending half, before that.
+    #[error("{}", .0.sentence("the peer closed the connection"))]
+    #[diagnostic(
+        code(standin::socket::receive_peer_closed),
+        help("what came before the end is kept: receive_some and receive_to_end hand it over")
+    )]
+    PeerClosed(Box<ReceiveFailure>),
+
+    /// The connection was reset (`ECONNRESET`).
+    #[error("{}", .0.sentence("the connection was reset"))]
+    #[diagnostic(
+        code(standin::socket::receive_reset),
+        help(
+            "the peer was killed, closed without reading everything, or reset the connection on purpose"
+        )
+    )]
+    Reset(Box<ReceiveFailure>),
+
+    /// The connection was closed on this side, before the receive or by another thread while it waited.
+    #[error("{}", .0.sentence("the connection was closed on this side"))]
+    #[diagnostic(
+        code(standin::socket::receive_closed),
+        help(
+            "something closed the connection, or stopped what it belongs to; use a newer connection"
+        )
+    )]
+    Closed(Box<ReceiveFailure>),
+
+    /// What the connection belongs to was aborted.
+    #[error("{}", .0.sentence("aborted"))]
+    #[diagnostic(
+        code(standin::socket::receive_aborted),
+        help("the abort is the news; look for what caused it")
+    )]
+    Aborted(Box<ReceiveFailure>),
+
+    /// More arrived than the receive may collect, or was asked for than there is memory.
+    #[error("{}", .0.sentence("too many bytes"))]
+    #[diagnostic(
+        code(standin::socket::receive_limit),
+        help(
+            "the bytes so far are kept; raise the connection's receive limit if so many are meant to come"
+        )
+    )]
+    Limit(Box<ReceiveFailure>),
+
+    /// The system reported something else.
+    #[error("{}", failure.sentence("the system reported an error"))]
+    #[diagnostic(code(standin::socket::receive_failed), help("see the cause"))]
+    Io {
+        /// The circumstances.
+        failure: Box<ReceiveFailure>,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The circumstances of a failed receive.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReceiveFailure {
+    /// Who, how long, and how the stream stands.
+    pub failure: Failure,
+    /// What the receive waited for, in words: "exactly 4 bytes".
+    pub wanted: Cow<'static, str>,
+    /// What had arrived.
+    pub received: Evidence,
+}
+
+impl ReceiveFailure {
+    fn sentence<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
+        Sentence {
+            failure: self,
+            what,
+        }
+    }
+}
+
+struct Sentence<'a> {
+    failure: &'a ReceiveFailure,
+    what: &'a str,
+}
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ReceiveFailure {
+            failure,
+            wanted,
+            received,
+        } = self.failure;
+        write!(
+            f,
+            "{}: {} {}: wanted {wanted}, ",
+            failure.party,
+            self.what,
+            failure.timing()
+        )?;
+        match received.len() {
+            0 => f.write_str("received nothing")?,
+            1 => f.write_str("received 1 byte")?,
+            count => write!(f, "received {count} bytes")?,
+        }
+        write!(f, "; {}", failure.state)?;
+        if !received.is_empty() {
+            write!(f, "\n{received}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ReceiveError {
+    /// The circumstances.
+    pub fn failure(&self) -> &ReceiveFailure {
+        match self {
+            ReceiveError::TimedOut(failure)
+            | ReceiveError::PeerClosed(failure)
+            | ReceiveError::Reset(failure)
+            | ReceiveError::Closed(failure)
+            | ReceiveError::Aborted(failure)
+            | ReceiveError::Limit(failure)
+            | ReceiveError::Io { failure, .. } => failure,
+        }
+    }
+
+    /// Who failed.
+    pub fn party(&self) -> &Party {
+        &self.failure().failure.party
+    }
+
+    /// How the stream stood.
+    pub fn stream_state(&self) -> StreamState {
+        self.failure().failure.state
+    }
+
+    /// What had arrived.
+    pub fn received(&self) -> &Evidence {
+        &self.failure().received
+    }
+
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, ReceiveError::TimedOut(_))
+    }
+
+    /// Whether the peer closed the connection in good order.
+    pub fn is_peer_closed(&self) -> bool {
+        matches!(self, ReceiveError::PeerClosed(_))
+    }
+}

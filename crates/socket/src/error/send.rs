@@ -1,0 +1,147 @@
+//! Why a send did not get rid of everything.
+
+use std::{fmt, io};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Failure, Party, StreamState};
+
+/// Why a send failed.
+///
+/// [`SendError::sent`] says exactly how many bytes the system took before; the peer may or may not have got those.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The time was up: the peer does not read, or not fast enough.
+    #[error("{}", .0.sentence("timed out"))]
+    #[diagnostic(
+        code(standin::socket::send_timed_out),
+        help("the peer reads too slowly or not at all; wait longer, or have it read")
+    )]
+    TimedOut(Box<SendFailure>),
+
+    /// The peer closed the connection and takes no more (`EPIPE`), or this side shut down its sending half.
+    #[error("{}", .0.sentence("nobody reads any more"))]
+    #[diagnostic(
+        code(standin::socket::send_peer_closed),
+        help("the peer closed the connection, or this side's sending half was shut down")
+    )]
+    PeerClosed(Box<SendFailure>),
+
+    /// The connection was reset (`ECONNRESET`).
+    #[error("{}", .0.sentence("the connection was reset"))]
+    #[diagnostic(
+        code(standin::socket::send_reset),
+        help(
+            "the peer was killed, closed without reading everything, or reset the connection on purpose"
+        )
+    )]
+    Reset(Box<SendFailure>),
+
+    /// The connection was closed on this side, before the send or by another thread while it waited.
+    #[error("{}", .0.sentence("the connection was closed on this side"))]
+    #[diagnostic(
+        code(standin::socket::send_closed),
+        help(
+            "something closed the connection, or stopped what it belongs to; use a newer connection"
+        )
+    )]
+    Closed(Box<SendFailure>),
+
+    /// What the connection belongs to was aborted.
+    #[error("{}", .0.sentence("aborted"))]
+    #[diagnostic(
+        code(standin::socket::send_aborted),
+        help("the abort is the news; look for what caused it")
+    )]
+    Aborted(Box<SendFailure>),
+
+    /// The system reported something else.
+    #[error("{}", failure.sentence("the system reported an error"))]
+    #[diagnostic(code(standin::socket::send_failed), help("see the cause"))]
+    Io {
+        /// The circumstances.
+        failure: Box<SendFailure>,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The circumstances of a failed send.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SendFailure {
+    /// Who, how long, and how the stream stands.
+    pub failure: Failure,
+    /// How many bytes the system took.
+    pub sent: usize,
+    /// How many there were to send.
+    pub size: usize,
+}
+
+impl SendFailure {
+    fn sentence<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
+        Sentence {
+            failure: self,
+            what,
+        }
+    }
+}
+
+struct Sentence<'a> {
+    failure: &'a SendFailure,
+    what: &'a str,
+}
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SendFailure {
+            failure,
+            sent,
+            size,
+        } = self.failure;
+        write!(
+            f,
+            "{}: {} {}: sent {sent} of {size} bytes; {}",
+            failure.party,
+            self.what,
+            failure.timing(),
+            failure.state
+        )
+    }
+}
+
+impl SendError {
+    /// The circumstances.
+    pub fn failure(&self) -> &SendFailure {
+        match self {
+            SendError::TimedOut(failure)
+            | SendError::PeerClosed(failure)
+            | SendError::Reset(failure)
+            | SendError::Closed(failure)
+            | SendError::Aborted(failure)
+            | SendError::Io { failure, .. } => failure,
+        }
+    }
+
+    /// Who failed.
+    pub fn party(&self) -> &Party {
+        &self.failure().failure.party
+    }
+
+    /// How the stream stood.
+    pub fn stream_state(&self) -> StreamState {
+        self.failure().failure.state
+    }
+
+    /// How many bytes the system took before.
+    pub fn sent(&self) -> usize {
+        self.failure().sent
+    }
+
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, SendError::TimedOut(_))
+    }
+}

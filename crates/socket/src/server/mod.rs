@@ -1,0 +1,439 @@
+//! The accepting side.
+
+mod builder;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+pub use self::builder::ServerBuilder;
+use crate::{
+    address::Address,
+    connection::{Connection, Parts, deadline},
+    error::{AcceptError, CloseError, Party, Role},
+    lane::{Lane, NotNow, Turn},
+    sys::{self, Interest, Listener, Stream},
+    time::Deadline,
+};
+
+/// A listening socket and the connections that it accepted.
+///
+/// Handles are cheap to clone and all stand for the same server; any thread may use one. The server listens from
+/// [`ServerBuilder::bind`] on, so that peers may connect before anybody calls [`accept`](Server::accept). It has no
+/// thread of its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_socket::{Client, Server};
+///
+/// let limit = Duration::from_secs(10);
+/// let server = Server::builder().label("exchange").bind()?;
+/// let client = Client::builder().port(server.port()).build();
+///
+/// let near = client.connect(limit)?;
+/// let far = server.accept(limit)?;
+/// near.send(b"hello", limit)?;
+/// assert_eq!(far.receive_exactly(5, limit)?, b"hello");
+///
+/// server.close();
+/// assert!(near.receive_some(1, limit).unwrap_err().is_peer_closed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    label: Option<Arc<str>>,
+    host: String,
+    address: Address,
+    /// `None` once closed.
+    listener: RwLock<Option<Listener>>,
+    backlog: i32,
+    receive_limit: usize,
+    state: AtomicU8,
+    /// The turn comes with the connections that were taken from the system's queue and not handed out yet.
+    accepting: Lane<VecDeque<Pending>>,
+    registry: Arc<Registry>,
+}
+
+/// A connection that nobody accepted yet.
+#[derive(Debug)]
+struct Pending {
+    stream: Stream,
+    peer: Address,
+}
+
+mod state {
+    pub(super) const OPEN: u8 = 0;
+    pub(super) const CLOSED: u8 = 1;
+    pub(super) const ABORTED: u8 = 2;
+}
+
+impl Server {
+    /// Describes a server: `localhost` and a free port, unless told otherwise.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    /// The address that the server listens on, with the port that it really has. Also known after closing.
+    pub fn local_address(&self) -> &Address {
+        &self.inner.address
+    }
+
+    /// The IP address and port that the server listens on; `None` for a Unix socket.
+    pub fn local_socket_addr(&self) -> Option<SocketAddr> {
+        self.inner.address.socket_addr()
+    }
+
+    /// The host as it was given to the builder.
+    pub fn host(&self) -> &str {
+        &self.inner.host
+    }
+
+    /// The port that the server listens on; 0 for a Unix socket.
+    pub fn port(&self) -> u16 {
+        self.inner.address.port().unwrap_or(0)
+    }
+
+    /// The label that the builder was given.
+    pub fn label(&self) -> Option<&str> {
+        self.inner.label.as_deref()
+    }
+
+    /// Accepts the next connection, in the order in which the peers connected.
+    ///
+    /// # Errors
+    /// [`AcceptError::TimedOut`] when nobody connected in time; the index that the connection would have had goes to
+    /// the next one. [`AcceptError::Closed`] and [`AcceptError::Aborted`] when the server is gone.
+    pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
+        let mut deadline = deadline(timeout);
+        self.inner
+            .accept(&mut deadline)
+            .map_err(|not_now| self.inner.accept_error(not_now, &deadline))
+    }
+
+    /// The accepted connection of that index, unless it was closed.
+    pub fn connection(&self, index: usize) -> Option<Connection> {
+        self.inner.registry.lock().open.get(&index).cloned()
+    }
+
+    /// The accepted connection with the peer at `address`, unless it was closed.
+    pub fn connection_from(&self, address: &Address) -> Option<Connection> {
+        self.inner
+            .registry
+            .lock()
+            .open
+            .values()
+            .rev()
+            .find(|open| open.peer_address() == address)
+            .cloned()
+    }
+
+    /// The connection accepted last, of those that were not closed on this side.
+    pub fn latest(&self) -> Option<Connection> {
+        self.inner
+            .registry
+            .lock()
+            .open
+            .last_key_value()
+            .map(|(_, connection)| connection.clone())
+    }
+
+    /// All accepted connections that were not closed on this side, by index.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.inner.registry.lock().open.values().cloned().collect()
+    }
+
+    /// How many connections were accepted, ever.
+    pub fn accepted(&self) -> usize {
+        self.inner.registry.lock().accepted
+    }
+
+    /// How many accepted connections were not closed on this side.
+    pub fn active(&self) -> usize {
+        self.inner.registry.lock().open.len()
+    }
+
+    /// How many peers have connected and wait to be accepted. Zero also while another thread waits in
+    /// [`accept`](Server::accept).
+    pub fn pending(&self) -> usize {
+        let mut deadline = Deadline::new(Some(Duration::ZERO));
+        let Ok(mut turn) = self.inner.accepting.enter(&mut deadline) else {
+            return 0;
+        };
+        // An error here is found again by whoever accepts.
+        let _ = self.inner.collect(&mut turn);
+        turn.value().len()
+    }
+
+    /// Closes one connection. Its index is not used again.
+    ///
+    /// # Errors
+    /// [`CloseError`] when there is no such connection, or it was closed before.
+    pub fn close_connection(&self, index: usize) -> Result<(), CloseError> {
+        // Not closed under the lock: closing takes the connection off the list itself.
+        let (connection, accepted) = {
+            let registry = self.inner.registry.lock();
+            (registry.open.get(&index).cloned(), registry.accepted)
+        };
+        match connection {
+            Some(connection) => {
+                connection.close();
+                Ok(())
+            }
+            None if index < accepted => Err(CloseError::NotActive {
+                party: Box::new(self.inner.party()),
+                index,
+            }),
+            None => Err(CloseError::Unknown {
+                party: Box::new(self.inner.party()),
+                index,
+                accepted,
+            }),
+        }
+    }
+
+    /// Closes every accepted connection. The server goes on listening.
+    pub fn close_all(&self) {
+        for connection in self.connections() {
+            connection.close();
+        }
+    }
+
+    /// Another handle of the listening socket, for code that wants a socket of the standard library. It is
+    /// non-blocking, and stops listening when the server closes.
+    ///
+    /// # Errors
+    /// When the server is closed or a Unix socket's, or the system has no descriptor left.
+    pub fn try_clone_listener(&self) -> io::Result<TcpListener> {
+        let guard = self.inner.listener();
+        match (&*guard, &self.inner.address) {
+            (Some(listener), Address::Tcp(_)) => listener.try_clone_fd().map(TcpListener::from),
+            (Some(_), _) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the server listens on a Unix socket",
+            )),
+            (None, _) => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the server is closed",
+            )),
+        }
+    }
+
+    /// Whether the server was neither closed nor aborted.
+    pub fn is_open(&self) -> bool {
+        self.inner.state.load(Ordering::SeqCst) == state::OPEN
+    }
+
+    /// Stops listening and closes every connection, accepted or not. Every wait on the server or its connections ends
+    /// with an error that says so. When this returns, a connect is refused and the descriptors are gone. Closing twice
+    /// does nothing.
+    pub fn close(&self) {
+        self.inner.close(state::CLOSED);
+    }
+
+    /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its connections say that
+    /// it was aborted.
+    pub fn abort(&self) {
+        self.inner.close(state::ABORTED);
+    }
+}
+
+impl Inner {
+    fn accept(&self, deadline: &mut Deadline) -> Result<Connection, NotNow> {
+        let mut turn = self.accepting.enter(deadline)?;
+        if let Some(pending) = turn.value().pop_front() {
+            return self.admit(pending);
+        }
+        loop {
+            let guard = self.listener();
+            let Some(listener) = &*guard else {
+                return Err(NotNow::Closed);
+            };
+            match listener.accept() {
+                Ok((stream, peer)) => return self.admit(Pending { stream, peer }),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        turn.wait(listener.source(), Interest::Readable, deadline.remaining())?
+                    }
+                    // The peer gave up while it was queued: there is nobody to talk to.
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return Err(NotNow::Io(error)),
+                },
+            }
+        }
+    }
+
+    /// Moves everybody from the system's queue to ours.
+    fn collect(&self, turn: &mut Turn<'_, VecDeque<Pending>>) -> io::Result<()> {
+        let guard = self.listener();
+        let Some(listener) = &*guard else {
+            return Ok(());
+        };
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => turn.value().push_back(Pending { stream, peer }),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(()),
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Makes a connection of a peer and puts it on the list, in one step with looking whether the server is closed:
+    /// closing then finds either the connection or nobody.
+    fn admit(&self, pending: Pending) -> Result<Connection, NotNow> {
+        let Pending { stream, peer } = pending;
+        let local = match &self.address {
+            // A server on every interface learns from each connection which one the peer came by.
+            Address::Tcp(address) if address.ip().is_unspecified() => {
+                stream.local_address().map_err(NotNow::Io)?
+            }
+            address => address.clone(),
+        };
+        let mut registry = self.registry.lock();
+        if self.state.load(Ordering::SeqCst) != state::OPEN {
+            return Err(NotNow::Closed);
+        }
+        let index = registry.accepted;
+        let connection = Connection::new(Parts {
+            role: Role::Server,
+            label: self.label.clone(),
+            index,
+            local,
+            peer,
+            stream,
+            receive_limit: self.receive_limit,
+            registry: Arc::downgrade(&self.registry),
+        });
+        registry.accepted += 1;
+        registry.open.insert(index, connection.clone());
+        Ok(connection)
+    }
+
+    fn close(&self, how: u8) {
+        {
+            // Under the registry's lock, so that no connection is admitted afterwards.
+            let _registry = self.registry.lock();
+            if self
+                .state
+                .compare_exchange(state::OPEN, how, Ordering::SeqCst, Ordering::SeqCst)
+                .is_err()
+            {
+                return;
+            }
+        }
+        if let Some(listener) = &*self.listener() {
+            // Also ends listening where a clone of the socket lives on. Fails when the socket does not listen.
+            let _ = sys::stop_listening(listener);
+        }
+        self.accepting.close();
+        self.listener
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.remove_path();
+        self.accepting.enter_closed().value().clear();
+        let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
+        for connection in open {
+            match how {
+                state::ABORTED => connection.abort(),
+                _ => connection.close(),
+            }
+        }
+    }
+
+    /// Removes the file of a Unix socket: nobody can connect to it any more.
+    fn remove_path(&self) {
+        if let Some(path) = self.address.path() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn listener(&self) -> RwLockReadGuard<'_, Option<Listener>> {
+        self.listener.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn party(&self) -> Party {
+        Party {
+            role: Role::Server,
+            label: self.label.clone(),
+            index: None,
+            local: Some(self.address.clone()),
+            peer: None,
+        }
+    }
+
+    #[cold]
+    fn accept_error(&self, not_now: NotNow, deadline: &Deadline) -> AcceptError {
+        let party = Box::new(self.party());
+        match (self.state.load(Ordering::SeqCst), not_now) {
+            (state::ABORTED, _) => AcceptError::Aborted { party },
+            (state::CLOSED, _) | (_, NotNow::Closed) => AcceptError::Closed { party },
+            (_, NotNow::TimedOut) => AcceptError::TimedOut {
+                party,
+                elapsed: deadline.elapsed(),
+                limit: deadline.limit(),
+                accepted: self.registry.lock().accepted,
+            },
+            (_, NotNow::Io(source)) => AcceptError::Io { party, source },
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if *self.state.get_mut() == state::OPEN {
+            self.remove_path();
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("label", &self.inner.label)
+            .field("address", &self.inner.address)
+            .field("open", &self.is_open())
+            .field("accepted", &self.accepted())
+            .field("active", &self.active())
+            .finish()
+    }
+}
+
+/// The connections that a server accepted and that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    connections: Mutex<Connections>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    accepted: usize,
+    open: BTreeMap<usize, Connection>,
+}
+
+impl Registry {
+    /// Takes a connection off the list.
+    pub(crate) fn forget(&self, index: usize) {
+        // Dropped after the lock is released: it may be the last handle.
+        let _connection = self.lock().open.remove(&index);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,444 @@
+//! Everything that differs between platforms.
+//!
+//! Unix: sockets are non-blocking descriptors; a thread waits for them with its own `mio::Poll`. Elsewhere this crate
+//! compiles and answers "not supported here" ([`unsupported`]), until somebody needs it there: only this file would
+//! change.
+//!
+//! | | Linux | other Unix | elsewhere |
+//! | --- | --- | --- | --- |
+//! | TCP | yes | yes | no |
+//! | Unix sockets | yes | yes | no |
+//! | refuse, and listen again on the same socket | yes | rebinds | no |
+//! | leak check | yes | no | no |
+
+use std::io;
+
+#[cfg(unix)]
+pub(crate) use self::unix::*;
+
+#[cfg(not(unix))]
+pub(crate) use self::elsewhere::*;
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Readable,
+    Writable,
+}
+
+/// The error of what a platform does not have.
+#[cfg_attr(
+    target_os = "linux",
+    expect(dead_code, reason = "Linux has everything")
+)]
+pub(crate) fn unsupported(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("{what} is not supported on this platform"),
+    )
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        io::{self, Read as _, Write as _},
+        net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+        os::{
+            fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+            unix::net::{UnixListener, UnixStream},
+        },
+        path::Path,
+        sync::atomic::{AtomicU64, Ordering},
+    };
+
+    use mio::{Registry, Token, unix::SourceFd};
+    use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+    use super::Interest;
+    use crate::address::Address;
+
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+    /// A number that no other socket of this process ever had: descriptors are reused, these are not.
+    fn next_id() -> u64 {
+        NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Something to wait for.
+    #[derive(Debug)]
+    pub(crate) struct Source<'a> {
+        fd: BorrowedFd<'a>,
+        id: u64,
+    }
+
+    impl Source<'_> {
+        pub(crate) fn register(
+            self,
+            registry: &Registry,
+            token: Token,
+            interest: Interest,
+        ) -> io::Result<Registered> {
+            let fd = self.fd.as_raw_fd();
+            let wanted = match interest {
+                Interest::Readable => mio::Interest::READABLE,
+                Interest::Writable => mio::Interest::WRITABLE,
+            };
+            registry.register(&mut SourceFd(&fd), token, wanted)?;
+            Ok(Registered {
+                fd,
+                id: self.id,
+                interest,
+            })
+        }
+    }
+
+    /// A registration with a thread's poll.
+    #[derive(Debug)]
+    pub(crate) struct Registered {
+        fd: RawFd,
+        id: u64,
+        interest: Interest,
+    }
+
+    impl Registered {
+        pub(crate) fn is(&self, source: &Source<'_>, interest: Interest) -> bool {
+            self.id == source.id && self.interest == interest
+        }
+
+        pub(crate) fn deregister(self, registry: &Registry) {
+            // Fails when the socket was closed meanwhile, and then there is nothing to undo. Should its number belong
+            // to another file by now: that file is not registered here, as a poll has one registration at a time.
+            let _ = registry.deregister(&mut SourceFd(&self.fd));
+        }
+    }
+
+    /// A connected stream, non-blocking.
+    #[derive(Debug)]
+    pub(crate) struct Stream {
+        kind: StreamKind,
+        id: u64,
+    }
+
+    #[derive(Debug)]
+    enum StreamKind {
+        Tcp(TcpStream),
+        Unix(UnixStream),
+    }
+
+    impl Stream {
+        fn new(kind: StreamKind) -> Stream {
+            Stream {
+                kind,
+                id: next_id(),
+            }
+        }
+
+        /// Takes over a socket that is non-blocking already.
+        fn from_socket(socket: Socket, address: &Address) -> Stream {
+            let fd = OwnedFd::from(socket);
+            Stream::new(match address {
+                Address::Tcp(_) => StreamKind::Tcp(TcpStream::from(fd)),
+                Address::Unix(_) => StreamKind::Unix(UnixStream::from(fd)),
+            })
+        }
+
+        /// Takes over a caller's stream.
+        pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
+            stream.set_nonblocking(true)?;
+            Ok(Stream::new(StreamKind::Tcp(stream)))
+        }
+
+        pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => (&mut &*stream).read(buffer),
+                StreamKind::Unix(stream) => (&mut &*stream).read(buffer),
+            }
+        }
+
+        /// Appends at most `limit` bytes. The standard library reads straight into the vector's spare room, without
+        /// clearing it first; what came before an error stays appended.
+        pub(crate) fn append_to(&self, bytes: &mut Vec<u8>, limit: u64) -> io::Result<usize> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => stream.take(limit).read_to_end(bytes),
+                StreamKind::Unix(stream) => stream.take(limit).read_to_end(bytes),
+            }
+        }
+
+        pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => (&mut &*stream).write(bytes),
+                StreamKind::Unix(stream) => (&mut &*stream).write(bytes),
+            }
+        }
+
+        pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => stream.shutdown(how),
+                StreamKind::Unix(stream) => stream.shutdown(how),
+            }
+        }
+
+        pub(crate) fn local_address(&self) -> io::Result<Address> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => stream.local_addr().map(Address::Tcp),
+                StreamKind::Unix(stream) => {
+                    stream.local_addr().map(|address| unix_address(&address))
+                }
+            }
+        }
+
+        pub(crate) fn peer_address(&self) -> io::Result<Address> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => stream.peer_addr().map(Address::Tcp),
+                StreamKind::Unix(stream) => {
+                    stream.peer_addr().map(|address| unix_address(&address))
+                }
+            }
+        }
+
+        /// For socket options.
+        pub(crate) fn options(&self) -> SockRef<'_> {
+            match &self.kind {
+                StreamKind::Tcp(stream) => SockRef::from(stream),
+                StreamKind::Unix(stream) => SockRef::from(stream),
+            }
+        }
+
+        pub(crate) fn source(&self) -> Source<'_> {
+            let fd = match &self.kind {
+                StreamKind::Tcp(stream) => stream.as_fd(),
+                StreamKind::Unix(stream) => stream.as_fd(),
+            };
+            Source { fd, id: self.id }
+        }
+    }
+
+    fn unix_address(address: &std::os::unix::net::SocketAddr) -> Address {
+        Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned())
+    }
+
+    /// A listening socket, non-blocking.
+    #[derive(Debug)]
+    pub(crate) struct Listener {
+        kind: ListenerKind,
+        id: u64,
+    }
+
+    /// mio's listeners accept a connection and make it non-blocking in one system call, where the platform can.
+    #[derive(Debug)]
+    enum ListenerKind {
+        Tcp(mio::net::TcpListener),
+        Unix(mio::net::UnixListener),
+    }
+
+    impl Listener {
+        /// Takes over a caller's listener.
+        pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
+            listener.set_nonblocking(true)?;
+            Ok(Listener {
+                kind: ListenerKind::Tcp(mio::net::TcpListener::from_std(listener)),
+                id: next_id(),
+            })
+        }
+
+        /// Takes over a socket that listens already.
+        pub(crate) fn from_socket(socket: Socket, address: &Address) -> io::Result<Listener> {
+            socket.set_nonblocking(true)?;
+            let fd = OwnedFd::from(socket);
+            let kind = match address {
+                Address::Tcp(_) => {
+                    ListenerKind::Tcp(mio::net::TcpListener::from_std(TcpListener::from(fd)))
+                }
+                Address::Unix(_) => {
+                    ListenerKind::Unix(mio::net::UnixListener::from_std(UnixListener::from(fd)))
+                }
+            };
+            Ok(Listener {
+                kind,
+                id: next_id(),
+            })
+        }
+
+        pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
+            match &self.kind {
+                ListenerKind::Tcp(listener) => {
+                    let (stream, peer) = listener.accept()?;
+                    Ok((
+                        Stream::new(StreamKind::Tcp(stream.into())),
+                        Address::Tcp(peer),
+                    ))
+                }
+                ListenerKind::Unix(listener) => {
+                    let (stream, peer) = listener.accept()?;
+                    Ok((
+                        Stream::new(StreamKind::Unix(stream.into())),
+                        unix_address(&peer),
+                    ))
+                }
+            }
+        }
+
+        pub(crate) fn local_address(&self) -> io::Result<Address> {
+            match &self.kind {
+                ListenerKind::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+                ListenerKind::Unix(listener) => {
+                    listener.local_addr().map(|address| unix_address(&address))
+                }
+            }
+        }
+
+        /// Another handle of the same listening socket.
+        pub(crate) fn try_clone_fd(&self) -> io::Result<OwnedFd> {
+            self.fd().try_clone_to_owned()
+        }
+
+        pub(crate) fn options(&self) -> SockRef<'_> {
+            match &self.kind {
+                ListenerKind::Tcp(listener) => SockRef::from(listener),
+                ListenerKind::Unix(listener) => SockRef::from(listener),
+            }
+        }
+
+        pub(crate) fn source(&self) -> Source<'_> {
+            Source {
+                fd: self.fd(),
+                id: self.id,
+            }
+        }
+
+        fn fd(&self) -> BorrowedFd<'_> {
+            match &self.kind {
+                ListenerKind::Tcp(listener) => listener.as_fd(),
+                ListenerKind::Unix(listener) => listener.as_fd(),
+            }
+        }
+    }
+
+    /// How a connect goes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Progress {
+        Connected,
+        /// The socket will become writable when the outcome is known.
+        UnderWay,
+        /// To be tried again later.
+        QueueFull,
+    }
+
+    /// A connect under way.
+    #[derive(Debug)]
+    pub(crate) struct Connecting {
+        socket: Socket,
+        peer: SockAddr,
+        address: Address,
+        id: u64,
+    }
+
+    impl Connecting {
+        /// A socket that has not begun to connect: set its options and bind it first.
+        pub(crate) fn new(address: &Address) -> io::Result<Connecting> {
+            let peer = socket_address(address)?;
+            Ok(Connecting {
+                socket: stream_socket(peer.domain())?,
+                peer,
+                address: address.clone(),
+                id: next_id(),
+            })
+        }
+
+        pub(crate) fn bind(&self, local: SocketAddr) -> io::Result<()> {
+            // Lets a client come back from the same local port while its last connection lingers in TIME_WAIT.
+            self.socket.set_reuse_address(true)?;
+            self.socket.bind(&local.into())
+        }
+
+        pub(crate) fn options(&self) -> SockRef<'_> {
+            SockRef::from(&self.socket)
+        }
+
+        /// Begins to connect, or asks how it goes.
+        pub(crate) fn progress(&self) -> io::Result<Progress> {
+            loop {
+                let Err(error) = self.socket.connect(&self.peer) else {
+                    return Ok(Progress::Connected);
+                };
+                // Connecting again is how a non-blocking socket is asked for the outcome of the first time.
+                return match error.raw_os_error() {
+                    Some(libc::EINTR) => continue,
+                    Some(libc::EISCONN) => Ok(Progress::Connected),
+                    Some(libc::EINPROGRESS | libc::EALREADY) => Ok(Progress::UnderWay),
+                    // A Unix socket whose queue is full: nothing is under way, and no event will tell.
+                    Some(libc::EAGAIN) if self.peer.is_unix() => Ok(Progress::QueueFull),
+                    _ => Err(error),
+                };
+            }
+        }
+
+        pub(crate) fn source(&self) -> Source<'_> {
+            Source {
+                fd: self.socket.as_fd(),
+                id: self.id,
+            }
+        }
+
+        pub(crate) fn into_stream(self) -> Stream {
+            Stream::from_socket(self.socket, &self.address)
+        }
+    }
+
+    fn socket_address(address: &Address) -> io::Result<SockAddr> {
+        match address {
+            Address::Tcp(address) => Ok(SockAddr::from(*address)),
+            Address::Unix(path) => SockAddr::unix(path),
+        }
+    }
+
+    /// A new stream socket, non-blocking and closed in child processes.
+    fn stream_socket(domain: Domain) -> io::Result<Socket> {
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        return Socket::new(domain, Type::STREAM.nonblocking(), None);
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+        {
+            let socket = Socket::new(domain, Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        }
+    }
+
+    /// Binds a socket that does not listen yet. With `reuse`, a port that was left in TIME_WAIT can be bound at once,
+    /// and the socket keeps its port when it stops listening.
+    pub(crate) fn bound(address: &Address, reuse: bool) -> io::Result<Socket> {
+        let wanted = socket_address(address)?;
+        let socket = stream_socket(wanted.domain())?;
+        let Address::Tcp(tcp) = address else {
+            socket.bind(&wanted)?;
+            return Ok(socket);
+        };
+        socket.set_reuse_address(reuse)?;
+        socket.bind(&wanted)?;
+        if !reuse || tcp.port() != 0 {
+            return Ok(socket);
+        }
+        // The system gives back a port that it chose itself as soon as the socket stops listening; a port that was
+        // asked for stays. So ask for the one that was chosen, while the first socket still holds it.
+        let chosen = socket.local_addr()?;
+        let keeper = stream_socket(chosen.domain())?;
+        keeper.set_reuse_address(true)?;
+        match keeper.bind(&chosen) {
+            Ok(()) => Ok(keeper),
+            Err(_) => Ok(socket),
+        }
+    }
+
+    /// Makes a listening socket refuse connections and drop those that wait, without giving up its address. Also every
+    /// other handle of the socket (a clone, a child process's) stops listening.
+    pub(crate) fn stop_listening(listener: &Listener) -> io::Result<()> {
+        listener.options().shutdown(Shutdown::Both)
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    compile_error!(
+        "standin-socket needs Unix sockets' semantics so far: port this module to your platform"
+    );
+}
