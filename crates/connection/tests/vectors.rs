@@ -3,6 +3,12 @@
 //! `vectors/notes.json` lists the vectors that need drivers, which run with
 //! them, and those where we deliberately do something else, with the reason.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of a test fail the test"
+)]
+
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 

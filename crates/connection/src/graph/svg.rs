@@ -13,6 +13,8 @@ const PADDING: f64 = 14.0;
 const NODE_GAP: f64 = 28.0;
 /// Between the points where two edges meet a node, and in which a bend passes.
 const EDGE_GAP: f64 = 30.0;
+/// How far an edge runs level beside a node, below the port that stands there.
+const LEAD: f64 = 42.0;
 const SMALLEST_COLUMN_GAP: f64 = 120.0;
 /// The average width of a letter, generously: nothing is measured here.
 const NODE_LETTER: f64 = 7.8;
@@ -109,28 +111,29 @@ impl<'g> Drawing<'g> {
             .collect();
         let layout = layout(connected.len(), &pairs);
 
-        // How much room each slot needs.
-        let mut sizes: HashMap<Slot, (f64, f64)> = HashMap::new();
-        for slot in layout.layers.iter().flatten() {
-            let size = match slot {
-                Slot::Node(place) => {
-                    let (mut right, mut left) = (0, 0);
-                    for route in &layout.routes {
-                        // An edge that was turned round leaves at the left.
-                        let turned = column(&layout.layers, route.first())
-                            > column(&layout.layers, route.last());
-                        let starts = route.first() == Some(slot);
-                        let ends = route.last() == Some(slot);
-                        right += usize::from(starts && !turned || ends && turned);
-                        left += usize::from(ends && !turned || starts && turned);
-                    }
-                    let (width, height) = node_size(&nodes[connected[*place]]);
-                    (width, height.max(right.max(left) as f64 * EDGE_GAP))
-                }
-                Slot::Bend { .. } => (0.0, EDGE_GAP),
-            };
-            sizes.insert(*slot, size);
+        let mut columns: HashMap<Slot, usize> = HashMap::new();
+        for (column, layer) in layout.layers.iter().enumerate() {
+            columns.extend(layer.iter().map(|slot| (*slot, column)));
         }
+
+        // How much room each slot needs: that of its text, or of the edges
+        // that meet it at one side.
+        let mut sides: HashMap<(Slot, bool), usize> = HashMap::new();
+        for pair in layout.routes.iter().flat_map(|route| route.windows(2)) {
+            let rightward = columns[&pair[0]] < columns[&pair[1]];
+            *sides.entry((pair[0], rightward)).or_default() += 1;
+            *sides.entry((pair[1], !rightward)).or_default() += 1;
+        }
+        let size_of = |slot: &Slot| match slot {
+            Slot::Node(place) => {
+                let (width, height) = node_size(&nodes[connected[*place]]);
+                let side = |right| sides.get(&(*slot, right)).copied().unwrap_or(0);
+                let busiest = side(true).max(side(false)) as f64;
+                (width, height.max(busiest * EDGE_GAP))
+            }
+            Slot::Bend { .. } => (0.0, EDGE_GAP),
+        };
+        let sizes: HashMap<Slot, (f64, f64)> = columns.keys().map(|s| (*s, size_of(s))).collect();
 
         // Columns from left to right, each centred on the same line.
         let height_of = |layer: &Vec<Slot>| {
@@ -138,10 +141,10 @@ impl<'g> Drawing<'g> {
             heights + NODE_GAP * layer.len().saturating_sub(1) as f64
         };
         let tallest = layout.layers.iter().map(height_of).fold(0.0, f64::max);
-        let gap = column_gap(edges);
+        let gaps = column_gaps(edges, &layout.routes, &columns);
         let mut slots: HashMap<Slot, Area> = HashMap::new();
         let mut x = MARGIN;
-        for layer in &layout.layers {
+        for (layer, gap) in layout.layers.iter().zip(&gaps) {
             let width = layer.iter().map(|s| sizes[s].0).fold(0.0, f64::max);
             let mut y = MARGIN + (tallest - height_of(layer)) / 2.0;
             for slot in layer {
@@ -168,7 +171,7 @@ impl<'g> Drawing<'g> {
             width: if connected.is_empty() {
                 2.0 * MARGIN
             } else {
-                x - gap + MARGIN
+                x + MARGIN
             },
             height: tallest + 2.0 * MARGIN,
         };
@@ -234,37 +237,32 @@ impl<'g> Drawing<'g> {
         }
     }
 
+    /// All lines first, so that none crosses a text.
     fn draw_edges(&self, out: &mut String) {
+        for (edge, curves) in self.edges.iter().zip(&self.curves) {
+            let _ = writeln!(
+                out,
+                "<g class=\"edge\"><title>{}</title><path d=\"{}\" marker-end=\"url(#arrow)\"/></g>",
+                escape(&title(edge)),
+                path(curves)
+            );
+        }
         let mut taken: Vec<Area> = Vec::new();
         for (edge, curves) in self.edges.iter().zip(&self.curves) {
             let (Some(first), Some(last)) = (curves.first(), curves.last()) else {
                 continue;
             };
-            let mut path = format!("M{:.1} {:.1}", first.from.x, first.from.y);
-            for curve in curves {
-                let [a, b] = curve.controls();
-                let _ = write!(
-                    path,
-                    "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
-                    a.x, a.y, b.x, b.y, curve.to.x, curve.to.y
-                );
-            }
-            let title = format!(
-                "{} ({} -> {})",
-                edge.id(),
-                edge.start_label(),
-                edge.end_label()
-            );
-            let _ = writeln!(
-                out,
-                "<g class=\"edge\"><title>{}</title><path d=\"{path}\" marker-end=\"url(#arrow)\"/>",
-                escape(&title)
-            );
-            port(out, &edge.start_label(), first.from, first.to);
-            port(out, &edge.end_label(), last.to, last.from);
             let name = shorten(edge.connection_rep(), LONGEST_LABEL);
             let area = free_area(first, text_width(&name, LABEL_LETTER), &taken);
             taken.push(area);
+            let _ = write!(
+                out,
+                "<g class=\"edge\"><title>{}</title>",
+                escape(&title(edge))
+            );
+            // The end has the arrow's head beside it.
+            draw_port(out, &edge.start_label(), first.from, first.to, 6.0);
+            draw_port(out, &edge.end_label(), last.to, last.from, 10.0);
             let _ = writeln!(
                 out,
                 "<g class=\"name\"><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" \
@@ -327,31 +325,31 @@ impl<'g> Drawing<'g> {
 }
 
 impl Curve {
-    /// Leaves and arrives level.
-    fn controls(&self) -> [Point; 2] {
+    /// The bent part, which begins and ends level.
+    fn controls(&self) -> [Point; 4] {
+        let width = self.to.x - self.from.x;
+        let lead = width.signum() * LEAD.min(width.abs() / 4.0);
         let middle = (self.from.x + self.to.x) / 2.0;
+        let (above, below) = (self.from.y, self.to.y);
         [
-            Point {
-                x: middle,
-                y: self.from.y,
-            },
-            Point {
-                x: middle,
-                y: self.to.y,
-            },
+            (self.from.x + lead, above),
+            (middle, above),
+            (middle, below),
+            (self.to.x - lead, below),
         ]
+        .map(|(x, y)| Point { x, y })
     }
 
-    /// The point at `t` of the way, 0 to 1.
+    /// The point at `t` of the bent part, 0 to 1.
     fn at(&self, t: f64) -> Point {
-        let [a, b] = self.controls();
+        let [p, q, r, s] = self.controls();
         let u = 1.0 - t;
-        let mix = |p: [f64; 4]| {
-            u * u * u * p[0] + 3.0 * u * u * t * p[1] + 3.0 * u * t * t * p[2] + t * t * t * p[3]
+        let mix = |p: f64, q: f64, r: f64, s: f64| {
+            u * u * u * p + 3.0 * u * u * t * q + 3.0 * u * t * t * r + t * t * t * s
         };
         Point {
-            x: mix([self.from.x, a.x, b.x, self.to.x]),
-            y: mix([self.from.y, a.y, b.y, self.to.y]),
+            x: mix(p.x, q.x, r.x, s.x),
+            y: mix(p.y, q.y, r.y, s.y),
         }
     }
 }
@@ -369,26 +367,29 @@ impl Area {
     }
 }
 
-fn column(layers: &[Vec<Slot>], slot: Option<&Slot>) -> Option<usize> {
-    layers
-        .iter()
-        .position(|layer| slot.is_some_and(|s| layer.contains(s)))
-}
-
-/// Wide enough for the texts of the edge with the most of them.
-fn column_gap(edges: &[Edge]) -> f64 {
-    let needed = edges.iter().map(|edge| {
-        let texts = [
-            edge.start_label(),
-            edge.connection_rep.clone(),
-            edge.end_label(),
-        ];
-        let texts = texts.iter().map(|t| shorten(t, LONGEST_LABEL));
-        texts
-            .map(|text| text_width(&text, LABEL_LETTER) + 18.0)
-            .sum()
-    });
-    needed.fold(SMALLEST_COLUMN_GAP, f64::max)
+/// For each column, the room between it and the next: wide enough for the
+/// texts of each edge there. After the last there is none.
+fn column_gaps(edges: &[Edge], routes: &[Vec<Slot>], columns: &HashMap<Slot, usize>) -> Vec<f64> {
+    let count = columns.values().max().map_or(0, |last| last + 1);
+    let mut gaps = vec![SMALLEST_COLUMN_GAP; count];
+    if let Some(last) = gaps.last_mut() {
+        *last = 0.0;
+    }
+    let room = |text: &str| text_width(&shorten(text, LONGEST_LABEL), LABEL_LETTER) + 20.0;
+    for (edge, route) in edges.iter().zip(routes) {
+        let mut gap_of = route.windows(2).map(|p| columns[&p[0]].min(columns[&p[1]]));
+        let Some(first) = gap_of.next() else { continue };
+        let last = gap_of.next_back().unwrap_or(first);
+        let at_start = room(&edge.start_label()).max(LEAD) + room(edge.connection_rep());
+        let at_end = room(&edge.end_label()).max(LEAD);
+        if first == last {
+            gaps[first] = gaps[first].max(at_start + at_end);
+        } else {
+            gaps[first] = gaps[first].max(at_start + LEAD);
+            gaps[last] = gaps[last].max(at_end + LEAD);
+        }
+    }
+    gaps
 }
 
 /// The pieces of each route. Where several meet a node at one side, they
@@ -461,13 +462,38 @@ fn free_area(curve: &Curve, width: f64, taken: &[Area]) -> Area {
     free.unwrap_or_else(|| around(0.5))
 }
 
+fn path(curves: &[Curve]) -> String {
+    let mut path = String::new();
+    for curve in curves {
+        if path.is_empty() {
+            let _ = write!(path, "M{:.1} {:.1}", curve.from.x, curve.from.y);
+        }
+        let [begin, a, b, end] = curve.controls();
+        let _ = write!(
+            path,
+            "H{:.1}C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}H{:.1}",
+            begin.x, a.x, a.y, b.x, b.y, end.x, end.y, curve.to.x
+        );
+    }
+    path
+}
+
+/// What a pointer over an edge shows.
+fn title(edge: &Edge) -> String {
+    format!(
+        "{} ({} -> {})",
+        edge.id(),
+        edge.start_label(),
+        edge.end_label()
+    )
+}
+
 /// A port beside the node that it belongs to, just above the line.
-fn port(out: &mut String, text: &str, at: Point, towards: Point) {
+fn draw_port(out: &mut String, text: &str, at: Point, towards: Point, distance: f64) {
     let (x, anchor) = if towards.x > at.x {
-        (at.x + 6.0, "start")
+        (at.x + distance, "start")
     } else {
-        // Clear of the arrow's head.
-        (at.x - 10.0, "end")
+        (at.x - distance, "end")
     };
     let _ = write!(
         out,

@@ -1,0 +1,285 @@
+//! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them anew.
+
+use std::net::SocketAddr;
+
+use expect_test::{expect, expect_file};
+use standin_connection::{ConnectionGraph, ConnectionInfo, Direction};
+
+#[test]
+fn draws_a_proxy_with_its_clients_and_upstreams() {
+    let graph = proxy();
+    expect_file!["pictures/proxy.svg"].assert_eq(&graph.to_svg());
+    expect![[r#"
+        TcpClient[alice] --> Process[nginx]          tcp://8080   50001 -> 8080
+        TcpClient[bob]   --> Process[nginx]          tcp://8080   50002 -> 8080
+        Process[nginx]   --> TcpServer[upstream-1]   tcp://9001   50011 -> 9001
+        Process[nginx]   --> TcpServer[upstream-2]   tcp://9002   50012 -> 9002
+        TcpServer[spare] is unconnected
+    "#]]
+    .assert_eq(&graph.to_string());
+    expect![[r#"
+        flowchart LR
+            n0["TcpClient<br/>[alice]"]
+            n1["TcpClient<br/>[bob]"]
+            n2["Process<br/>[nginx]"]
+            n3["TcpServer<br/>[upstream-1]"]
+            n4["TcpServer<br/>[upstream-2]"]
+            n5["TcpServer<br/>[spare]"]:::unconnected
+            n0 -->|"tcp://8080<br/>50001 → 8080"| n2
+            n1 -->|"tcp://8080<br/>50002 → 8080"| n2
+            n2 -->|"tcp://9001<br/>50011 → 9001"| n3
+            n2 -->|"tcp://9002<br/>50012 → 9002"| n4
+            classDef unconnected stroke:#ff0000,stroke-dasharray:4 3
+    "#]]
+    .assert_eq(&graph.to_mermaid());
+    expect![[r##"
+        digraph connections {
+            rankdir=LR;
+            nodesep=0.5;
+            ranksep=2;
+            node [shape=box, style=rounded, fontname="sans-serif"];
+            edge [fontname="monospace", fontsize=10];
+            "TcpClient[alice]" [label="TcpClient\n[alice]"];
+            "TcpClient[bob]" [label="TcpClient\n[bob]"];
+            "Process[nginx]" [label="Process\n[nginx]"];
+            "TcpServer[upstream-1]" [label="TcpServer\n[upstream-1]"];
+            "TcpServer[upstream-2]" [label="TcpServer\n[upstream-2]"];
+            "TcpServer[spare]" [label="TcpServer\n[spare]", color="#ff0000", style="rounded,dashed"];
+            "TcpClient[alice]" -> "Process[nginx]" [label="tcp://8080", taillabel="50001", headlabel="8080"];
+            "TcpClient[bob]" -> "Process[nginx]" [label="tcp://8080", taillabel="50002", headlabel="8080"];
+            "Process[nginx]" -> "TcpServer[upstream-1]" [label="tcp://9001", taillabel="50011", headlabel="9001"];
+            "Process[nginx]" -> "TcpServer[upstream-2]" [label="tcp://9002", taillabel="50012", headlabel="9002"];
+        }
+    "##]].assert_eq(&graph.to_dot());
+    expect![[r#"
+        {
+          "nodes": [
+            {
+              "id": "TcpClient[alice]",
+              "data": {
+                "label": "TcpClient\n[alice]"
+              },
+              "style": {}
+            },
+            {
+              "id": "TcpClient[bob]",
+              "data": {
+                "label": "TcpClient\n[bob]"
+              },
+              "style": {}
+            },
+            {
+              "id": "Process[nginx]",
+              "data": {
+                "label": "Process\n[nginx]"
+              },
+              "style": {}
+            },
+            {
+              "id": "TcpServer[upstream-1]",
+              "data": {
+                "label": "TcpServer\n[upstream-1]"
+              },
+              "style": {}
+            },
+            {
+              "id": "TcpServer[upstream-2]",
+              "data": {
+                "label": "TcpServer\n[upstream-2]"
+              },
+              "style": {}
+            },
+            {
+              "id": "TcpServer[spare]",
+              "data": {
+                "label": "TcpServer\n[spare]"
+              },
+              "style": {
+                "border": "1px solid #FF0000"
+              }
+            }
+          ],
+          "edges": [
+            {
+              "id": "tcp://8080: TcpClient[alice] -> Process[nginx]",
+              "source": "TcpClient[alice]",
+              "target": "Process[nginx]",
+              "startLabel": "50001",
+              "label": "tcp://8080",
+              "endLabel": "8080"
+            },
+            {
+              "id": "tcp://8080: TcpClient[bob] -> Process[nginx]",
+              "source": "TcpClient[bob]",
+              "target": "Process[nginx]",
+              "startLabel": "50002",
+              "label": "tcp://8080",
+              "endLabel": "8080"
+            },
+            {
+              "id": "tcp://9001: Process[nginx] -> TcpServer[upstream-1]",
+              "source": "Process[nginx]",
+              "target": "TcpServer[upstream-1]",
+              "startLabel": "50011",
+              "label": "tcp://9001",
+              "endLabel": "9001"
+            },
+            {
+              "id": "tcp://9002: Process[nginx] -> TcpServer[upstream-2]",
+              "source": "Process[nginx]",
+              "target": "TcpServer[upstream-2]",
+              "startLabel": "50012",
+              "label": "tcp://9002",
+              "endLabel": "9002"
+            }
+          ]
+        }
+    "#]]
+    .assert_eq(&graph.to_json());
+}
+
+#[test]
+fn draws_cycles_long_ways_and_crossings() {
+    let mut graph = ConnectionGraph::new(["gateway", "orders", "prices", "ledger", "audit"]);
+    for (client, server, port) in [
+        ("gateway", "orders", 7001),
+        ("gateway", "prices", 7002),
+        ("orders", "ledger", 7003),
+        ("prices", "ledger", 7003),
+        ("gateway", "audit", 7004),
+        ("ledger", "audit", 7004),
+        ("ledger", "gateway", 7005),
+        ("prices", "orders", 7001),
+    ] {
+        let listening = ConnectionInfo::tcp_listening(port, "127.0.0.1");
+        if !graph.reported_by(server).any(|info| *info == listening) {
+            graph.add(server, listening);
+        }
+        let own = 50_000 + port % 100 * 10 + client.len() as u16;
+        graph.add(
+            client,
+            ConnectionInfo::tcp_connecting(port, "127.0.0.1", own),
+        );
+    }
+    graph.add(
+        "orders",
+        ConnectionInfo::file_written("/var/spool/orders/today.csv"),
+    );
+    graph.add(
+        "audit",
+        ConnectionInfo::file_read("/var/spool/orders/today.csv"),
+    );
+    expect_file!["pictures/cycle.svg"].assert_eq(&graph.to_svg());
+}
+
+#[test]
+fn draws_many_clients_of_one_server() {
+    let mut graph = ConnectionGraph::new(["server"]);
+    graph.add("server", ConnectionInfo::tcp_listening(9000, "127.0.0.1"));
+    for client in 1..=7 {
+        let name = format!("client-{client}");
+        let info = ConnectionInfo::tcp_connecting(9000, "127.0.0.1", 50_000 + client);
+        graph.add(name, info);
+    }
+    expect_file!["pictures/many.svg"].assert_eq(&graph.to_svg());
+}
+
+#[test]
+fn shows_names_that_mean_something_to_the_format() {
+    let odd = "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n\u{1}";
+    let mut graph = ConnectionGraph::new([odd]);
+    graph.add(odd, ConnectionInfo::tcp_listening(80, "::1"));
+    let long = "a-client-with-a-name-that-goes-on-and-on-and-on-and-on";
+    graph.add(long, ConnectionInfo::tcp_connecting(80, "::1", 5000));
+    let queue = "日本語";
+    graph.add(
+        queue,
+        ConnectionInfo::new("mq", Direction::Listening).with_identifier("a\"b"),
+    );
+    graph.add(
+        odd,
+        ConnectionInfo::new("mq", Direction::Connecting).with_identifier("a\"b"),
+    );
+    expect_file!["pictures/odd.svg"].assert_eq(&graph.to_svg());
+    expect![[r##"
+        flowchart LR
+            n0["#lt;b#gt;#quot;A#quot; #amp; 'B'#lt;/b#gt;#92; #35;1 #96;x#96; |y| [z]<br/>�"]
+            n1["a-client-with-a-name-that-goes-on-and-on-and-on-and-on"]
+            n2["日本語"]
+            n1 -->|"tcp://80<br/>5000 → 80"| n0
+            n0 -->|"mq://a#quot;b<br/>Unknown → Unknown"| n2
+    "##]]
+    .assert_eq(&graph.to_mermaid());
+    expect![[r#"
+        digraph connections {
+            rankdir=LR;
+            nodesep=0.5;
+            ranksep=2;
+            node [shape=box, style=rounded, fontname="sans-serif"];
+            edge [fontname="monospace", fontsize=10];
+            "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" [label="<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�"];
+            "a-client-with-a-name-that-goes-on-and-on-and-on-and-on" [label="a-client-with-a-name-that-goes-on-and-on-and-on-and-on"];
+            "日本語" [label="日本語"];
+            "a-client-with-a-name-that-goes-on-and-on-and-on-and-on" -> "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" [label="tcp://80", taillabel="5000", headlabel="80"];
+            "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" -> "日本語" [label="mq://a\"b", taillabel="Unknown", headlabel="Unknown"];
+        }
+    "#]].assert_eq(&graph.to_dot());
+}
+
+#[test]
+fn draws_drivers_without_connections() {
+    let graph = ConnectionGraph::new((1..=9).map(|n| format!("TcpServer[server-{n}]")));
+    expect_file!["pictures/unconnected.svg"].assert_eq(&graph.to_svg());
+}
+
+#[test]
+fn draws_nothing() {
+    let graph = ConnectionGraph::default();
+    expect_file!["pictures/nothing.svg"].assert_eq(&graph.to_svg());
+    expect![[r#"
+        (no drivers)
+    "#]]
+    .assert_eq(&graph.to_string());
+    expect![[r#"
+        flowchart LR
+    "#]]
+    .assert_eq(&graph.to_mermaid());
+}
+
+/// Two clients, a proxy that balances between two servers, and an idle one.
+fn proxy() -> ConnectionGraph {
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let mut graph = ConnectionGraph::new([
+        "TcpClient[alice]",
+        "TcpClient[bob]",
+        "Process[nginx]",
+        "TcpServer[upstream-1]",
+        "TcpServer[upstream-2]",
+        "TcpServer[spare]",
+    ]);
+    let listening = |port| ConnectionInfo::tcp_listening(port, "127.0.0.1");
+    let connecting =
+        |to, own| ConnectionInfo::tcp_connecting(to, "127.0.0.1", own).with_ends(at(own), at(to));
+    graph.add("TcpClient[alice]", connecting(8080, 50_001));
+    graph.add("TcpClient[bob]", connecting(8080, 50_002));
+    graph.add(
+        "Process[nginx]",
+        listening(8080).with_ends(at(8080), at(50_001)),
+    );
+    graph.add(
+        "Process[nginx]",
+        listening(8080).with_ends(at(8080), at(50_002)),
+    );
+    graph.add("Process[nginx]", connecting(9001, 50_011));
+    graph.add("Process[nginx]", connecting(9002, 50_012));
+    graph.add(
+        "TcpServer[upstream-1]",
+        listening(9001).with_ends(at(9001), at(50_011)),
+    );
+    graph.add(
+        "TcpServer[upstream-2]",
+        listening(9002).with_ends(at(9002), at(50_012)),
+    );
+    graph.add("TcpServer[spare]", listening(9003));
+    graph
+}
