@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use miette::Diagnostic;
 
+use crate::layers;
 use crate::workspace::{Cargo, CargoError};
-use crate::{facade, layers};
 
 /// The README's command for the tests.
 const TESTS: &str = "test --workspace";
@@ -21,9 +21,6 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layers(#[from] layers::LayersError),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Facade(#[from] facade::FacadeError),
 }
 
 /// One check of CI.
@@ -69,7 +66,6 @@ pub(crate) fn run() -> Result<(), CiError> {
 fn steps() -> Vec<Step> {
     vec![
         Step::run("fmt --all -- --check"),
-        Step::own("xtask facade", || Ok(facade::run()?)),
         Step::run("clippy --workspace --all-targets --all-features -- -D warnings"),
         Step::run(TESTS),
         Step {

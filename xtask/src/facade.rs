@@ -1,4 +1,4 @@
-//! `cargo xtask facade`: the crate `standin` holds no logic.
+//! A part of `cargo xtask layers`: the crate `standin` holds no logic.
 //!
 //! What a user reaches through the facade is what the crates below it export,
 //! nothing else: one file of docs, attributes and `pub use`, where `pub mod`
