@@ -3,7 +3,8 @@
 //! The usual steps for layered drawings, over places in lists only:
 //!
 //! 1. Turn round the edges that close a cycle.
-//! 2. Put each node one layer right of the rightmost node that leads to it.
+//! 2. Put each node one layer right of the rightmost node that leads to it, and
+//!    those that none leads to one layer left of the leftmost they lead to.
 //! 3. Give edges that span layers a bend in each layer between.
 //! 4. Order each layer by the mean place of its neighbours, to and fro.
 
@@ -126,6 +127,15 @@ fn layers(count: usize, edges: &[Pair]) -> Vec<usize> {
             }
         }
     }
+    let mut led_to = vec![false; count];
+    for (_, to) in edges {
+        led_to[*to] = true;
+    }
+    for node in (0..count).filter(|node| !led_to[*node]) {
+        let targets = leaving[node].iter().map(|target| layers[*target]);
+        // A target's layer is never the first.
+        layers[node] = targets.min().map_or(0, |leftmost| leftmost - 1);
+    }
     layers
 }
 
@@ -184,6 +194,12 @@ mod tests {
     #[test]
     fn puts_a_proxy_between() {
         check(3, &[(0, 1), (1, 2)], &[&[0], &[1], &[2]]);
+    }
+
+    #[test]
+    fn puts_a_client_next_to_its_server() {
+        let edges = [(0, 1), (1, 2), (3, 2)];
+        check(4, &edges, &[&[0], &[1, 3], &[2]]);
     }
 
     #[test]
