@@ -1,1 +1,59 @@
 #![doc = include_str!("../README.md")]
+
+mod constraint;
+mod context;
+mod description;
+pub mod duration;
+mod error;
+mod kind;
+mod layer;
+mod node;
+mod option_value;
+mod options;
+mod origin;
+mod pattern;
+pub mod port;
+mod resolver;
+mod setting;
+mod stored;
+mod suggest;
+mod value;
+
+pub use constraint::{Check, Constraint};
+pub use context::{ContextValue, context};
+pub use description::{ConfigDescription, ConfigDescriptionBuilder, OptionDescription, Source};
+pub use error::{ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
+pub use kind::Kind;
+pub use layer::Layer;
+pub use node::{Explanation, Node};
+pub use option_value::OptionValue;
+pub use options::{Config, FromOptions, Options, TypedOptions};
+pub use origin::Origin;
+pub use pattern::{Pattern, PatternError};
+pub use port::{Port, PortError};
+pub use setting::{PlainValue, Setting};
+pub use standin_config_derive::Config;
+pub use stored::Stored;
+pub use value::Value;
+
+/// What the code of the derive uses; no part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::options::{OptionAt, check_nested, read_nested};
+    pub use crate::resolver::Resolver;
+    pub use standin_config_derive::__expand_config;
+    pub use std::sync::OnceLock;
+
+    /// The entries of a table.
+    pub type Entries = indexmap::IndexMap<String, crate::Value>;
+}
+
+/// The trait and a derive that finds this crate as `standin::config`, for the facade.
+#[doc(hidden)]
+pub mod facade {
+    pub use crate::options::Config;
+    pub use standin_config_derive::FacadeConfig as Config;
+}
+
+#[doc(hidden)]
+pub use resolver::Resolver;

@@ -1,0 +1,263 @@
+//! The `#[config(...)]` attributes of a struct and of its fields.
+
+use proc_macro2::{Span, TokenStream};
+use syn::meta::ParseNestedMeta;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Type};
+
+/// `#[config(...)]` on the struct.
+#[derive(Default)]
+pub(crate) struct StructAttributes {
+    pub(crate) type_name: Option<LitStr>,
+    pub(crate) builds: Option<Path>,
+    pub(crate) options: Option<Ident>,
+    pub(crate) config_path: Option<Path>,
+    pub(crate) ignore_extra_keys: bool,
+}
+
+/// `#[config(...)]` on a field, with the place of each word for messages.
+#[derive(Default)]
+pub(crate) struct FieldAttributes {
+    pub(crate) include: Option<Span>,
+    pub(crate) optional: Option<Span>,
+    pub(crate) inherited: Option<Span>,
+    pub(crate) code_only: Option<Span>,
+    /// `default` alone is `None` within.
+    pub(crate) default: Option<(Span, Option<Expr>)>,
+    pub(crate) fallback: Option<(Span, Expr)>,
+    pub(crate) key: Option<LitStr>,
+    pub(crate) range: Option<Expr>,
+    pub(crate) one_of: Option<Expr>,
+    pub(crate) non_empty: Option<Span>,
+    pub(crate) pattern: Option<LitStr>,
+    pub(crate) checks: Vec<Expr>,
+    pub(crate) examples: Vec<Expr>,
+    pub(crate) accepts: Option<Type>,
+    pub(crate) with: Option<Path>,
+}
+
+impl StructAttributes {
+    pub(crate) fn new(attributes: &[Attribute]) -> Result<Self> {
+        let mut this = Self::default();
+        for attribute in config_attributes(attributes) {
+            attribute.parse_nested_meta(|meta| match word(&meta).as_str() {
+                "type_name" => set(&mut this.type_name, &meta, meta.value()?.parse()?),
+                "builds" => set(&mut this.builds, &meta, meta.value()?.parse()?),
+                "options" => set(&mut this.options, &meta, meta.value()?.parse()?),
+                "crate" => set(
+                    &mut this.config_path,
+                    &meta,
+                    meta.value()?.call(Path::parse_mod_style)?,
+                ),
+                "ignore_extra_keys" => {
+                    this.ignore_extra_keys = true;
+                    Ok(())
+                }
+                word => Err(meta.error(unknown(
+                    word,
+                    &["type_name", "builds", "options", "crate", "ignore_extra_keys"],
+                ))),
+            })?;
+        }
+        Ok(this)
+    }
+}
+
+impl FieldAttributes {
+    pub(crate) fn new(attributes: &[Attribute]) -> Result<Self> {
+        let mut this = Self::default();
+        for attribute in config_attributes(attributes) {
+            attribute.parse_nested_meta(|meta| {
+                let span = meta.path.span();
+                match word(&meta).as_str() {
+                    "include" => set(&mut this.include, &meta, span),
+                    "optional" => set(&mut this.optional, &meta, span),
+                    "inherited" => set(&mut this.inherited, &meta, span),
+                    "code_only" => set(&mut this.code_only, &meta, span),
+                    "non_empty" => set(&mut this.non_empty, &meta, span),
+                    "default" => {
+                        let value = match meta.input.peek(syn::Token![=]) {
+                            true => Some(meta.value()?.parse()?),
+                            false => None,
+                        };
+                        set(&mut this.default, &meta, (span, value))
+                    }
+                    "fallback" => {
+                        if !meta.input.peek(syn::Token![=]) {
+                            return Err(meta.error(
+                                "a fallback needs a value: `inherited, fallback = 10`",
+                            ));
+                        }
+                        set(&mut this.fallback, &meta, (span, meta.value()?.parse()?))
+                    }
+                    "key" => set(&mut this.key, &meta, meta.value()?.parse()?),
+                    "range" => set(&mut this.range, &meta, meta.value()?.parse()?),
+                    "one_of" => set(&mut this.one_of, &meta, meta.value()?.parse()?),
+                    "pattern" => set(&mut this.pattern, &meta, meta.value()?.parse()?),
+                    "check" => {
+                        this.checks.push(meta.value()?.parse()?);
+                        Ok(())
+                    }
+                    "example" => {
+                        this.examples.push(meta.value()?.parse()?);
+                        Ok(())
+                    }
+                    "accepts" => {
+                        let tokens;
+                        syn::parenthesized!(tokens in meta.input);
+                        set(&mut this.accepts, &meta, tokens.parse()?)
+                    }
+                    "with" => set(&mut this.with, &meta, meta.value()?.parse()?),
+                    word => Err(meta.error(unknown(word, FIELD_WORDS))),
+                }
+            })?;
+        }
+        Ok(this)
+    }
+
+    /// The first thing that makes no sense together, if there is one.
+    pub(crate) fn check(&self, is_option: bool) -> Result<()> {
+        if let Some(span) = self.include {
+            return match self.other_than_include() {
+                true => Err(Error::new(
+                    span,
+                    "an included config takes no other attribute: declare an option of the same name to change one of its options",
+                )),
+                false => Ok(()),
+            };
+        }
+        if let (Some((span, _)), Some(_)) = (&self.default, self.inherited) {
+            return Err(Error::new(
+                *span,
+                "an option with a default never asks its parents: write `inherited, fallback = ...`, or leave out `inherited`",
+            ));
+        }
+        if let (Some((span, _)), None) = (&self.fallback, self.inherited) {
+            return Err(Error::new(
+                *span,
+                "only an inherited option has a fallback: write `inherited, fallback = ...`, or `default = ...`",
+            ));
+        }
+        if let (Some(span), false) = (self.optional, is_option) {
+            return Err(Error::new(
+                span,
+                "an optional option has a type `Option<...>`, which alone makes it optional",
+            ));
+        }
+        if let (Some(span), Some(what)) = (self.code_only, self.first_rule()) {
+            return Err(Error::new(
+                span,
+                format!("an option of code has no written form that `{what}` could apply to"),
+            ));
+        }
+        match (&self.accepts, &self.with) {
+            (Some(accepts), None) => Err(Error::new(
+                accepts.span(),
+                "say what makes the option's value of it: `with = crate::Hook::new`",
+            )),
+            (None, Some(with)) => Err(Error::new(
+                with.span(),
+                "say what the setter takes: `accepts(impl Fn() + Send + Sync + 'static)`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn other_than_include(&self) -> bool {
+        self.optional.is_some()
+            || self.inherited.is_some()
+            || self.code_only.is_some()
+            || self.default.is_some()
+            || self.fallback.is_some()
+            || self.key.is_some()
+            || self.accepts.is_some()
+            || self.with.is_some()
+            || self.first_rule().is_some()
+    }
+
+    fn first_rule(&self) -> Option<&'static str> {
+        [
+            (self.range.is_some(), "range"),
+            (self.one_of.is_some(), "one_of"),
+            (self.non_empty.is_some(), "non_empty"),
+            (self.pattern.is_some(), "pattern"),
+            (!self.checks.is_empty(), "check"),
+            (!self.examples.is_empty(), "example"),
+        ]
+        .into_iter()
+        .find_map(|(given, word)| given.then_some(word))
+    }
+}
+
+const FIELD_WORDS: &[&str] = &[
+    "include",
+    "default",
+    "inherited",
+    "fallback",
+    "optional",
+    "code_only",
+    "accepts",
+    "with",
+    "key",
+    "range",
+    "one_of",
+    "non_empty",
+    "pattern",
+    "check",
+    "example",
+];
+
+/// The doc comment as text, without the space that follows `///`.
+pub(crate) fn docs(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"))
+        .filter_map(|attribute| match &attribute.meta.require_name_value().ok()?.value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(line),
+                ..
+            }) => Some(line.value()),
+            _ => None,
+        })
+        .map(|line| line.strip_prefix(' ').map(str::to_owned).unwrap_or(line))
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+fn config_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("config"))
+}
+
+fn word(meta: &ParseNestedMeta<'_>) -> String {
+    meta.path
+        .get_ident()
+        .map(Ident::to_string)
+        .unwrap_or_default()
+}
+
+fn set<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(meta.error("this is said twice")),
+    }
+}
+
+fn unknown(word: &str, known: &[&str]) -> String {
+    format!(
+        "there is no attribute `{word}` here; there are: {}",
+        known.join(", ")
+    )
+}
+
+/// Attributes that keep generated items quiet about themselves.
+pub(crate) fn quiet() -> TokenStream {
+    quote::quote! {
+        #[allow(
+            unused_imports,
+            unused_macros,
+            reason = "whether another config includes this one is not known here"
+        )]
+    }
+}

@@ -1,0 +1,515 @@
+//! What the derive generates, once the options of all includes are known.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Expr, Type, Visibility};
+
+use crate::attributes::quiet;
+use crate::input::{ConfigInput, Field};
+use crate::names::with_config_path;
+use crate::spec::{Input, OptionSpec, is_primitive};
+
+/// The options in their final order, by the rules of `ConfigDescriptionBuilder::build`.
+enum Flat<'a> {
+    Own(&'a Field),
+    Included {
+        /// The include's field.
+        field: &'a Field,
+        /// The option's place in the included config.
+        at: usize,
+        spec: &'a OptionSpec,
+    },
+}
+
+impl Flat<'_> {
+    fn key(&self) -> &str {
+        match self {
+            Flat::Own(field) => &field.key,
+            Flat::Included { spec, .. } => &spec.key,
+        }
+    }
+}
+
+pub(crate) fn expand(input: &ConfigInput, collected: &[Vec<OptionSpec>]) -> TokenStream {
+    let flat = flatten(input, collected);
+    let options = options_type(input, &flat);
+    let config = config_impl(input, &flat);
+    let value = value_impl(input);
+    let types = type_impls(input, &flat);
+    let include_macro = include_macro(input, &flat);
+    quote! {
+        #options
+        #config
+        #value
+        #types
+        #include_macro
+    }
+}
+
+fn flatten<'a>(input: &'a ConfigInput, collected: &'a [Vec<OptionSpec>]) -> Vec<Flat<'a>> {
+    let is_own = |key: &str| {
+        input
+            .fields
+            .iter()
+            .any(|field| !field.is_include() && field.key == key)
+    };
+    let mut flat: Vec<Flat<'a>> = Vec::new();
+    let mut lists = collected.iter();
+    for field in &input.fields {
+        if !field.is_include() {
+            flat.push(Flat::Own(field));
+            continue;
+        }
+        for (at, spec) in lists.next().into_iter().flatten().enumerate() {
+            if !is_own(&spec.key) && !flat.iter().any(|known| known.key() == spec.key) {
+                flat.push(Flat::Included { field, at, spec });
+            }
+        }
+    }
+    flat
+}
+
+/// The struct that users fill in.
+fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
+    let ConfigInput {
+        ident,
+        vis,
+        config_path,
+        options_ident,
+        ..
+    } = input;
+    let setters = flat
+        .iter()
+        .enumerate()
+        .map(|(index, option)| match option {
+            Flat::Own(field) => field.spec().setter(index, &field.item().to_token_stream()),
+            Flat::Included { field, at, spec } => {
+                let include = &field.ty;
+                let ty = match &spec.input {
+                    Input::Known(ty) => quote!(#ty),
+                    Input::At(_) => {
+                        quote!(<#include as #config_path::__private::OptionAt<#at>>::Input)
+                    }
+                };
+                with_config_path(spec.setter(index, &ty), config_path)
+            }
+        });
+    let docs = format!(
+        "The options of a [`{ident}`] as somebody writes them: each may be left out, and then has its default or comes from a parent."
+    );
+    let build = input.attributes.builds.as_ref().map(|target| {
+        let name = target
+            .segments
+            .last()
+            .map(|segment| segment.ident.to_string())
+            .unwrap_or_default();
+        let docs = format!("Builds the [`{name}`].");
+        quote! {
+            #[doc = #docs]
+            ///
+            /// # Errors
+            /// When options are missing or do not fit; all mistakes are reported at once.
+            pub fn build(
+                self,
+            ) -> ::std::result::Result<
+                #target,
+                <#target as #config_path::FromOptions<Self>>::Error,
+            > {
+                <#target as #config_path::FromOptions<Self>>::from_options(self)
+            }
+        }
+    });
+    quote! {
+        #[doc = #docs]
+        #[derive(Clone, Debug)]
+        #[must_use = "options do nothing until something is built of them"]
+        #vis struct #options_ident(#config_path::Layer);
+
+        #[automatically_derived]
+        impl #options_ident {
+            /// Options of which none is set.
+            pub fn new() -> Self {
+                Self(#config_path::Layer::new(<#ident as #config_path::Config>::description()))
+            }
+
+            #(#setters)*
+
+            #build
+        }
+
+        #[automatically_derived]
+        impl ::std::default::Default for #options_ident {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        #[automatically_derived]
+        impl #config_path::Options for #options_ident {
+            fn description(&self) -> &#config_path::ConfigDescription {
+                self.0.description()
+            }
+
+            fn layer(&self) -> &#config_path::Layer {
+                &self.0
+            }
+
+            fn into_layer(self) -> #config_path::Layer {
+                self.0
+            }
+        }
+
+        #[automatically_derived]
+        impl #config_path::TypedOptions for #options_ident {
+            type Config = #ident;
+
+            fn from_layer(
+                layer: #config_path::Layer,
+            ) -> ::std::result::Result<Self, #config_path::Layer> {
+                if layer.is_of(<#ident as #config_path::Config>::description()) {
+                    ::std::result::Result::Ok(Self(layer))
+                } else {
+                    ::std::result::Result::Err(layer)
+                }
+            }
+        }
+    }
+}
+
+fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
+    let ConfigInput {
+        ident,
+        docs,
+        attributes,
+        config_path,
+        options_ident,
+        fields,
+        ..
+    } = input;
+    let name = ident.to_string();
+    let type_name = attributes
+        .type_name
+        .iter()
+        .map(|type_name| quote!(.type_name(#type_name)));
+    let ignore_extra_keys = attributes.ignore_extra_keys;
+    let items = fields.iter().map(|field| {
+        if field.is_include() {
+            let ty = &field.ty;
+            return quote!(.include(<#ty as #config_path::Config>::description()));
+        }
+        let option = option_description(config_path, field);
+        quote!(.option(#option))
+    });
+    let names: Vec<_> = fields.iter().map(|field| &field.ident).collect();
+    let locals: Vec<_> = (0..fields.len())
+        .map(|index| format_ident!("value{index}"))
+        .collect();
+    let values = fields.iter().map(|field| {
+        let ty = &field.ty;
+        if field.is_include() {
+            return quote!(resolver.included::<#ty>());
+        }
+        let index = flat.iter().position(|option| option.key() == field.key);
+        match field.is_code() {
+            true => quote!(resolver.code::<#ty>(#index)),
+            false => quote!(resolver.option::<#ty>(#index)),
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #config_path::Config for #ident {
+            type Options = #options_ident;
+
+            fn description() -> &'static #config_path::ConfigDescription {
+                static DESCRIPTION: #config_path::__private::OnceLock<
+                    #config_path::ConfigDescription,
+                > = #config_path::__private::OnceLock::new();
+                DESCRIPTION.get_or_init(|| {
+                    #config_path::ConfigDescription::builder(#name)
+                        .rust_type::<#ident>()
+                        .docs(#docs)
+                        .ignore_extra_keys(#ignore_extra_keys)
+                        #(#type_name)*
+                        #(#items)*
+                        .build()
+                })
+            }
+
+            fn resolve_from(
+                resolver: &mut #config_path::__private::Resolver<'_>,
+            ) -> ::std::option::Option<Self> {
+                // All of them before the first `?`, so that every mistake is collected.
+                #(let #locals = #values;)*
+                ::std::option::Option::Some(Self { #(#names: #locals?,)* })
+            }
+        }
+    }
+}
+
+fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
+    let Field {
+        ty,
+        docs,
+        key,
+        attributes,
+        ..
+    } = field;
+    let start = match field.is_code() {
+        true => quote!(#config_path::OptionDescription::code(#key)),
+        false => quote!(#config_path::OptionDescription::of::<#ty>(#key)),
+    };
+    let store = |value: TokenStream| match (field.is_code(), field.is_optional()) {
+        (true, true) => quote!(#config_path::Stored::optional_code(#value)),
+        (true, false) => quote!(#config_path::Stored::code::<#ty>(#value)),
+        (false, _) => quote!(#config_path::Stored::new::<#ty>(#value)),
+    };
+    let solid = field.solid();
+    let none = || quote!(::std::option::Option::<#solid>::None);
+    let source = if let Some((_, fallback)) = &attributes.fallback {
+        let value = store(converted(field, fallback));
+        Some(quote!(InheritedOr(#value)))
+    } else if attributes.inherited.is_some() {
+        match field.is_optional() {
+            true => {
+                let value = store(none());
+                Some(quote!(InheritedOr(#value)))
+            }
+            false => Some(quote!(Inherited)),
+        }
+    } else if let Some((_, default)) = &attributes.default {
+        let value = store(match default {
+            Some(default) => converted(field, default),
+            None => quote!(<#ty as ::std::default::Default>::default()),
+        });
+        Some(quote!(Default(#value)))
+    } else if field.is_optional() {
+        let value = store(none());
+        Some(quote!(Default(#value)))
+    } else {
+        None
+    };
+    let source = source.map(|source| quote!(.source_is(#config_path::Source::#source)));
+    let constraint = |constraint: TokenStream| quote!(.constraint(#config_path::Constraint::#constraint));
+    let range = attributes
+        .range
+        .iter()
+        .map(|range| constraint(quote!(range(#range))));
+    let one_of = attributes
+        .one_of
+        .iter()
+        .map(|values| constraint(quote!(one_of(#values))));
+    let non_empty = attributes
+        .non_empty
+        .iter()
+        .map(|_| constraint(quote!(NonEmpty)));
+    let pattern = attributes
+        .pattern
+        .iter()
+        .map(|pattern| constraint(quote!(matches(#pattern))));
+    let checks = attributes
+        .checks
+        .iter()
+        .map(|check| constraint(quote!(check::<#solid, _>(#check))));
+    let examples = attributes
+        .examples
+        .iter()
+        .map(|example| quote!(.example(#example)));
+    quote! {
+        #start
+            #source
+            .docs_are(#docs)
+            #(#range)*
+            #(#one_of)*
+            #(#non_empty)*
+            #(#pattern)*
+            #(#checks)*
+            #(#examples)*
+    }
+}
+
+/// The expression as a value of the field's type.
+fn converted(field: &Field, expr: &Expr) -> TokenStream {
+    let solid = field.solid();
+    if field.is_optional() {
+        if matches!(expr, Expr::Path(path) if path.path.is_ident("None")) {
+            return quote!(::std::option::Option::<#solid>::None);
+        }
+        let value = converted_to(solid, expr);
+        return quote!(::std::option::Option::Some(#value));
+    }
+    converted_to(solid, expr)
+}
+
+fn converted_to(ty: &Type, expr: &Expr) -> TokenStream {
+    if is_primitive(&ty.to_token_stream()) {
+        return quote!({ let value: #ty = #expr; value });
+    }
+    match (ty, expr) {
+        (_, Expr::Array(array)) if crate::spec::unwrap(ty, "Vec").is_some() => {
+            let items = array
+                .elems
+                .iter()
+                .filter_map(|item| Some(converted_to(crate::spec::unwrap(ty, "Vec")?, item)));
+            quote!({ let values: #ty = ::std::vec![#(#items),*]; values })
+        }
+        (Type::Tuple(types), Expr::Tuple(values)) if types.elems.len() == values.elems.len() => {
+            let parts = types
+                .elems
+                .iter()
+                .zip(&values.elems)
+                .map(|(ty, value)| converted_to(ty, value));
+            quote!((#(#parts,)*))
+        }
+        _ => quote!(::std::convert::Into::<#ty>::into(#expr)),
+    }
+}
+
+/// Lets the config be the type of an option: a nested table.
+fn value_impl(input: &ConfigInput) -> TokenStream {
+    let ConfigInput {
+        ident,
+        config_path,
+        fields,
+        ..
+    } = input;
+    let included = fields.iter().filter(|field| field.is_include()).map(|field| {
+        let name = &field.ident;
+        quote! {
+            if let #config_path::Value::Map(more) = #config_path::OptionValue::to_value(&self.#name) {
+                entries.extend(more);
+            }
+        }
+    });
+    let own = fields
+        .iter()
+        .filter(|field| !field.is_include() && !field.is_code())
+        .map(|field| {
+            let Field { ident, key, .. } = field;
+            quote! {
+                entries.insert(
+                    ::std::string::String::from(#key),
+                    #config_path::OptionValue::to_value(&self.#ident),
+                );
+            }
+        });
+    quote! {
+        #[automatically_derived]
+        impl #config_path::OptionValue for #ident {
+            fn kind() -> #config_path::Kind {
+                #config_path::Kind::Nested(
+                    <Self as #config_path::Config>::description().clone(),
+                )
+            }
+
+            fn from_value(
+                value: &#config_path::Value,
+            ) -> ::std::result::Result<Self, #config_path::ValueError> {
+                #config_path::__private::read_nested(value)
+            }
+
+            fn to_value(&self) -> #config_path::Value {
+                let mut entries = #config_path::__private::Entries::new();
+                #(#included)*
+                #(#own)*
+                #config_path::Value::Map(entries)
+            }
+
+            fn check(&self) -> ::std::result::Result<(), #config_path::ValueError> {
+                #config_path::__private::check_nested(self)
+            }
+        }
+    }
+}
+
+/// The types that including crates cannot name, and proofs that those they can are meant.
+fn type_impls(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
+    let ConfigInput {
+        ident, config_path, ..
+    } = input;
+    flat.iter()
+        .enumerate()
+        .map(|(index, option)| {
+            let item = match option {
+                Flat::Own(field) => {
+                    let item = field.item();
+                    if let Some(spelt) = field.spelt_out() {
+                        // `Duration` may be another type here than the one that others will take
+                        // it for; then this says so where it can be mended.
+                        return match uses_crate(&spelt) {
+                            true => TokenStream::new(),
+                            false => {
+                                let spelt = with_config_path(spelt, config_path);
+                                quote! { const _: fn(#item) -> #spelt = |same| same; }
+                            }
+                        };
+                    }
+                    quote!(#item)
+                }
+                Flat::Included { field, at, spec } => match &spec.input {
+                    Input::Known(_) => return TokenStream::new(),
+                    Input::At(_) => {
+                        let include = &field.ty;
+                        quote!(<#include as #config_path::__private::OptionAt<#at>>::Input)
+                    }
+                },
+            };
+            quote! {
+                #[automatically_derived]
+                impl #config_path::__private::OptionAt<#index> for #ident {
+                    type Input = #item;
+                }
+            }
+        })
+        .collect()
+}
+
+/// `$crate` means something in macros only.
+fn uses_crate(tokens: &TokenStream) -> bool {
+    tokens.to_string().contains('$')
+}
+
+/// The macro by which other configs include this one.
+fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
+    let ConfigInput { ident, vis, .. } = input;
+    // The macro would take the name of the derive that is in scope.
+    if ident == "Config" {
+        return TokenStream::new();
+    }
+    let specs = flat.iter().enumerate().map(|(index, option)| match option {
+        Flat::Own(field) => field.exported_spec(index),
+        Flat::Included { spec, .. } => {
+            let mut spec = (*spec).clone();
+            if let Input::At(at) = &mut spec.input {
+                *at = index;
+            }
+            spec.to_token_stream()
+        }
+    });
+    let name = format_ident!("__standin_config_{}_{:x}", ident, place_hash(input));
+    let quiet = quiet();
+    let export = matches!(vis, Visibility::Public(_)).then(|| quote!(#[macro_export]));
+    quote! {
+        #[doc(hidden)]
+        #export
+        #quiet
+        macro_rules! #name {
+            ({ $($callback:tt)* } { $($state:tt)* }) => {
+                $($callback)*! { { $($state)* } [#(#specs)*] }
+            };
+        }
+
+        #[doc(hidden)]
+        #quiet
+        #vis use #name as #ident;
+    }
+}
+
+/// Exported macros share one namespace per crate, so equal names of structs need a difference.
+fn place_hash(input: &ConfigInput) -> u64 {
+    let span = input.ident.span().unwrap();
+    let place = format!("{}:{}:{}", span.file(), span.line(), span.column());
+    // FNV-1a: the same in every build, unlike the standard library's hasher.
+    place.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,91 @@
+//! [`ContextValue`]: a template over what another driver publishes.
+
+use std::fmt;
+
+use crate::kind::Kind;
+use crate::{OptionValue, Value, ValueError};
+
+/// A template that is filled from another driver's context when the reading driver starts.
+///
+/// In a file it is a table: `{ driver = "server", value = "{{ port }}" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContextValue {
+    /// The name of the driver whose context fills the template.
+    pub driver: String,
+    /// The template, in Jinja's syntax.
+    pub template: String,
+}
+
+/// A value that the driver called `driver` provides once it runs.
+///
+/// ```
+/// use standin_config::{context, Setting};
+///
+/// let port = context("server", "{{ port }}");
+/// assert_eq!(port.driver, "server");
+/// let host: Setting<String> = context("server", "{{ host }}").into();
+/// assert!(host.as_context().is_some());
+/// ```
+pub fn context(driver: impl Into<String>, template: impl Into<String>) -> ContextValue {
+    ContextValue {
+        driver: driver.into(),
+        template: template.into(),
+    }
+}
+
+impl ContextValue {
+    /// Reads a table that has exactly the keys of a context value; `None` when it is another table.
+    pub(crate) fn looks_like(value: &Value) -> bool {
+        matches!(value, Value::Map(entries)
+            if !entries.is_empty() && entries.keys().all(|key| key == "driver" || key == "value"))
+    }
+}
+
+impl fmt::Display for ContextValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "context({:?}, {:?})", self.driver, self.template)
+    }
+}
+
+const EXPECTED: &str = "a context value: { driver = \"...\", value = \"{{ ... }}\" }";
+
+impl OptionValue for ContextValue {
+    fn kind() -> Kind {
+        Kind::Context
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        let Value::Map(entries) = value else {
+            return Err(ValueError::wrong_type(EXPECTED, value));
+        };
+        let text = |key: &str| entries.get(key).and_then(Value::as_str);
+        match (text("driver"), text("value")) {
+            (Some(driver), Some(template)) if entries.len() == 2 => {
+                let context = context(driver, template);
+                context.check()?;
+                Ok(context)
+            }
+            _ => Err(ValueError::new(EXPECTED, value.to_string())),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        [("driver", self.driver.as_str()), ("value", self.template.as_str())]
+            .into_iter()
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        if self.driver.is_empty() {
+            return Err(ValueError::new(EXPECTED, "one without a driver's name"));
+        }
+        minijinja::Environment::new()
+            .template_from_str(&self.template)
+            .map(drop)
+            .map_err(|error| {
+                ValueError::new("a template", format!("{:?}", self.template))
+                    .because(error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
+                    .bad_template()
+            })
+    }
+}

@@ -1,0 +1,282 @@
+//! [`Kind`]: what values an option takes, as data.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError};
+
+/// What values an option takes.
+///
+/// It is the run-time side of a Rust type: messages, the JSON Schema and the reference table
+/// speak of it, and options described at run time are checked against it.
+///
+/// ```
+/// use standin_config::{Kind, Value};
+///
+/// let kind = Kind::Union(vec![Kind::Int { min: Some(0), max: None }, Kind::Null]);
+/// assert!(kind.check(&Value::Null).is_ok());
+/// assert!(kind.check(&Value::from(-1)).is_err());
+/// assert_eq!(kind.to_string(), "a whole number of at least 0");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Any value.
+    Any,
+    /// Only null.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within bounds that it may reach.
+    Int {
+        /// The least number, if there is one.
+        min: Option<i64>,
+        /// The greatest number, if there is one.
+        max: Option<i64>,
+    },
+    /// A number, whole or not.
+    Float,
+    /// Text.
+    String,
+    /// One of these texts.
+    OneOf(Vec<String>),
+    /// A path; in a file a relative one starts at the file's folder.
+    Path,
+    /// A duration: `"1m 30s"` or a number of seconds.
+    Duration,
+    /// A regular expression.
+    Pattern,
+    /// A port: a number, the number as text, or a service name.
+    Port,
+    /// A template over another driver's context.
+    Context,
+    /// A list of values of one kind.
+    List(Box<Kind>),
+    /// A list with a fixed number of values, each of its own kind.
+    Tuple(Vec<Kind>),
+    /// A table with values of one kind under any keys.
+    Map(Box<Kind>),
+    /// A value that fits one of these.
+    Union(Vec<Kind>),
+    /// A table of another config's options.
+    Nested(ConfigDescription),
+    /// A value that only code can give, such as a hook. It has no written form.
+    Code,
+}
+
+impl Kind {
+    /// One of the given texts.
+    pub fn one_of<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Kind {
+        Kind::OneOf(texts.into_iter().map(Into::into).collect())
+    }
+
+    /// Checks that `value` is of this kind.
+    ///
+    /// # Errors
+    /// Says what was expected and what was found.
+    pub fn check(&self, value: &Value) -> Result<(), ValueError> {
+        let fits = match self {
+            Kind::Any => true,
+            Kind::Null => value.is_null(),
+            Kind::Bool => value.as_bool().is_some(),
+            Kind::Int { min, max } => value.as_int().is_some_and(|number| {
+                min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max)
+            }),
+            Kind::Float => value.as_float().is_some(),
+            Kind::String | Kind::Path => value.as_str().is_some(),
+            Kind::OneOf(texts) => value
+                .as_str()
+                .is_some_and(|text| texts.iter().any(|known| known == text)),
+            Kind::Duration => return Duration::from_value(value).map(drop),
+            Kind::Pattern => return Pattern::from_value(value).map(drop),
+            Kind::Port => return Port::from_value(value).map(drop),
+            Kind::Context => return ContextValue::from_value(value).map(drop),
+            Kind::List(item) => match value {
+                Value::List(items) => {
+                    return items.iter().enumerate().try_for_each(|(index, value)| {
+                        item.check(value).map_err(|error| error.at_index(index))
+                    });
+                }
+                _ => false,
+            },
+            Kind::Tuple(kinds) => match value {
+                Value::List(items) if items.len() == kinds.len() => {
+                    return kinds.iter().zip(items).enumerate().try_for_each(
+                        |(index, (kind, value))| {
+                            kind.check(value).map_err(|error| error.at_index(index))
+                        },
+                    );
+                }
+                _ => false,
+            },
+            Kind::Map(item) => match value {
+                Value::Map(entries) => {
+                    return entries.iter().try_for_each(|(key, value)| {
+                        item.check(value).map_err(|error| error.at_key(key))
+                    });
+                }
+                _ => false,
+            },
+            Kind::Union(kinds) => {
+                let mut errors = kinds.iter().filter_map(|kind| kind.check(value).err());
+                return match kinds.iter().any(|kind| kind.check(value).is_ok()) {
+                    true => Ok(()),
+                    // The first kind is the one that is usually meant: its words help most.
+                    false => Err(errors
+                        .next()
+                        .map_or_else(|| self.unfit(value), |error| error.expecting(self))),
+                };
+            }
+            Kind::Nested(description) => return description.check_value(value),
+            Kind::Code => false,
+        };
+        if fits { Ok(()) } else { Err(self.unfit(value)) }
+    }
+
+    /// The error for a value that is not of this kind.
+    pub fn unfit(&self, value: &Value) -> ValueError {
+        ValueError::new(self.to_string(), value.to_string())
+    }
+
+    /// The error for a value that has no written form.
+    pub(crate) fn unfit_code(&self) -> ValueError {
+        ValueError::new(self.to_string(), "a value that only code can give")
+    }
+
+    /// True when a context value fits.
+    pub fn takes_context(&self) -> bool {
+        match self {
+            Kind::Context => true,
+            Kind::Union(kinds) => kinds.iter().any(Kind::takes_context),
+            _ => false,
+        }
+    }
+
+    /// True when only code can give such values.
+    pub fn is_code(&self) -> bool {
+        matches!(self, Kind::Code)
+    }
+
+    /// The kind without the null and the context value that may stand for it.
+    pub(crate) fn bare(&self) -> &Kind {
+        match self {
+            Kind::Union(kinds) => {
+                let mut solid = kinds
+                    .iter()
+                    .filter(|kind| !matches!(kind, Kind::Null | Kind::Context));
+                match (solid.next(), solid.next()) {
+                    (Some(only), None) => only.bare(),
+                    _ => self,
+                }
+            }
+            _ => self,
+        }
+    }
+
+    /// Applies the folder that relative paths start from to every path within `value`.
+    pub(crate) fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
+        match (self, value) {
+            (Kind::Path, value @ Value::String(_)) => {
+                if let Value::String(text) = value {
+                    let path = PathBuf::from(&*text);
+                    if path.is_relative() {
+                        *value = Value::from(folder.join(path));
+                    }
+                }
+            }
+            (Kind::List(kind), Value::List(items)) => {
+                for item in items {
+                    kind.resolve_paths(item, folder);
+                }
+            }
+            (Kind::Tuple(kinds), Value::List(items)) => {
+                for (kind, item) in kinds.iter().zip(items) {
+                    kind.resolve_paths(item, folder);
+                }
+            }
+            (Kind::Map(kind), Value::Map(entries)) => {
+                for value in entries.values_mut() {
+                    kind.resolve_paths(value, folder);
+                }
+            }
+            (Kind::Union(kinds), value) => {
+                // Only the kind that the value is of may touch it.
+                if let Some(kind) = kinds.iter().find(|kind| kind.check(value).is_ok()) {
+                    kind.resolve_paths(value, folder);
+                }
+            }
+            (Kind::Nested(description), Value::Map(entries)) => {
+                for (key, value) in entries {
+                    if let Some(option) = description.option(key) {
+                        option.kind().resolve_paths(value, folder);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Names the kind the way a message does: "expected *a duration* ...".
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Kind::Any => f.write_str("any value"),
+            Kind::Null => f.write_str("null"),
+            Kind::Bool => f.write_str("true or false"),
+            Kind::Int { min, max } => match (min, max) {
+                (Some(i64::MIN) | None, Some(i64::MAX) | None) => f.write_str("a whole number"),
+                (Some(min), Some(i64::MAX) | None) => write!(f, "a whole number of at least {min}"),
+                (Some(i64::MIN) | None, Some(max)) => write!(f, "a whole number of at most {max}"),
+                (Some(min), Some(max)) => write!(f, "a whole number from {min} to {max}"),
+            },
+            Kind::Float => f.write_str("a number"),
+            Kind::String => f.write_str("a string"),
+            Kind::OneOf(texts) => {
+                f.write_str("one of ")?;
+                for (index, text) in texts.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    write!(f, "{comma}{text:?}")?;
+                }
+                Ok(())
+            }
+            Kind::Path => f.write_str("a path"),
+            Kind::Duration => {
+                f.write_str("a duration, such as \"1m 30s\", \"250ms\" or a number of seconds")
+            }
+            Kind::Pattern => f.write_str("a regular expression"),
+            Kind::Port => f.write_str("a port: a number from 0 to 65535 or a service name"),
+            Kind::Context => f.write_str("a context value"),
+            Kind::List(item) => match &**item {
+                Kind::Any => f.write_str("a list"),
+                item => write!(f, "a list, each item {item}"),
+            },
+            Kind::Tuple(kinds) => {
+                write!(f, "a list of {} values: ", kinds.len())?;
+                for (index, kind) in kinds.iter().enumerate() {
+                    let comma = if index > 0 { ", then " } else { "" };
+                    write!(f, "{comma}{kind}")?;
+                }
+                Ok(())
+            }
+            Kind::Map(item) => match &**item {
+                Kind::Any => f.write_str("a table"),
+                item => write!(f, "a table, each value {item}"),
+            },
+            Kind::Union(kinds) => {
+                // Null is left out: a file cannot write it, one leaves the key out.
+                let mut first = true;
+                for kind in kinds.iter().filter(|kind| !matches!(kind, Kind::Null)) {
+                    if !first {
+                        f.write_str(" or ")?;
+                    }
+                    first = false;
+                    write!(f, "{kind}")?;
+                }
+                if first { f.write_str("null") } else { Ok(()) }
+            }
+            Kind::Nested(description) => write!(f, "a table of options of {}", description.name()),
+            Kind::Code => f.write_str("a value that only code can give"),
+        }
+    }
+}

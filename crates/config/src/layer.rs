@@ -1,0 +1,236 @@
+//! [`Layer`]: the options that somebody set.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use crate::stored::Stored;
+use crate::{ConfigDescription, OptionError, OptionValue, Options, Origin, Value};
+
+/// The options that somebody set explicitly, before defaults and parents.
+///
+/// The options types that the derive generates wrap a layer; a layer of its own serves configs
+/// that are described at run time.
+///
+/// ```
+/// use standin_config::{ConfigDescription, Kind, Layer, Node, OptionDescription, Value};
+///
+/// let echo = ConfigDescription::builder("echo")
+///     .option(OptionDescription::required("greeting", Kind::String))
+///     .build();
+/// let mut layer = Layer::new(&echo);
+/// layer.set("greeting", "hello")?;
+/// let node = Node::new("echo-1", layer)?;
+/// assert_eq!(node.get("greeting")?, Value::from("hello"));
+/// # Ok::<(), standin_config::ConfigErrors>(())
+/// ```
+#[derive(Clone)]
+pub struct Layer {
+    description: ConfigDescription,
+    slots: Vec<Option<Stored>>,
+    /// What was set under names that the description lacks; kept only where that is allowed.
+    extra: IndexMap<String, Value>,
+    /// Weaker layers, strongest first.
+    defaults: Vec<(Origin, Layer)>,
+}
+
+impl Layer {
+    /// A layer in which nothing is set.
+    pub fn new(description: &ConfigDescription) -> Self {
+        Self {
+            description: description.clone(),
+            slots: vec![None; description.options().len()],
+            extra: IndexMap::new(),
+            defaults: Vec::new(),
+        }
+    }
+
+    /// Reads a layer from named values, all mistakes at once. Names that the config lacks are
+    /// mistakes, unless it ignores extra keys: then they are dropped.
+    ///
+    /// # Errors
+    /// One error for each value that does not fit and for each unknown name.
+    pub fn read<K: AsRef<str>>(
+        description: &ConfigDescription,
+        owner: &str,
+        values: impl IntoIterator<Item = (K, Value)>,
+    ) -> Result<Self, crate::ConfigErrors> {
+        let mut layer = Self::new(description);
+        let mut errors = Vec::new();
+        for (name, value) in values {
+            let name = name.as_ref();
+            let read = match description.index(name) {
+                Some(index) => layer.read_slot(index, owner, &value),
+                None if description.ignores_extra_keys() => Ok(()),
+                None => Err(description.unknown_option(owner, name)),
+            };
+            errors.extend(read.err());
+        }
+        crate::ConfigErrors::from_errors(owner, errors)?;
+        Ok(layer)
+    }
+
+    /// The description of the config whose options these are.
+    pub fn description(&self) -> &ConfigDescription {
+        &self.description
+    }
+
+    /// Whether these are options of exactly this config.
+    pub fn is_of(&self, description: &ConfigDescription) -> bool {
+        self.description.ptr_eq(description)
+    }
+
+    /// Sets an option by name.
+    ///
+    /// # Errors
+    /// When there is no such option, or when the value is not of its type. Constraints are
+    /// checked later, with all other options, by [`Node::new`](crate::Node::new).
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<(), OptionError> {
+        let owner = self.description.name().to_owned();
+        match self.description.index(name) {
+            Some(index) => self.read_slot(index, &owner, &value.into()),
+            None => Err(self.description.unknown_option(&owner, name)),
+        }
+    }
+
+    /// Takes back what was set; the option has its default or inherits again.
+    pub fn unset(&mut self, name: &str) {
+        match self.description.index(name) {
+            Some(index) => self.slots[index] = None,
+            None => drop(self.extra.shift_remove(name)),
+        }
+    }
+
+    /// What was set under `name`, in its written form.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        match self.description.index(name) {
+            Some(index) => self.slots[index].as_ref().and_then(Stored::value),
+            None => self.extra.get(name).cloned(),
+        }
+    }
+
+    /// True when somebody set the option.
+    pub fn is_set(&self, name: &str) -> bool {
+        match self.description.index(name) {
+            Some(index) => self.slots[index].is_some(),
+            None => self.extra.contains_key(name),
+        }
+    }
+
+    /// The names of the options that are set, in the order of their declaration.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.set_slots()
+            .map(|(index, _)| self.description.options()[index].name())
+            .chain(self.extra.keys().map(String::as_str))
+    }
+
+    /// The options that are set and have a written form, in the order of their declaration.
+    pub fn values(&self) -> IndexMap<String, Value> {
+        self.set_slots()
+            .filter_map(|(index, stored)| {
+                let name = self.description.options()[index].name();
+                Some((name.to_owned(), stored.value()?))
+            })
+            .chain(self.extra.clone())
+            .collect()
+    }
+
+    /// Adds a layer that counts where this one, and those added before, have nothing: the defaults
+    /// of a file. `origin` is what [`Node::origin`](crate::Node::origin) says of its values. A layer
+    /// of another config is ignored.
+    #[must_use]
+    pub fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
+        if defaults.description.ptr_eq(&self.description) {
+            self.defaults.push((origin, defaults));
+        }
+        self
+    }
+
+    /// Sets the option at `index` to a value of its declared type. The derive's setters call it.
+    #[doc(hidden)]
+    pub fn put<T: OptionValue>(&mut self, index: usize, value: T) {
+        self.put_stored(index, Stored::new(value));
+    }
+
+    /// As [`Layer::put`], for values without a written form.
+    #[doc(hidden)]
+    pub fn put_code<T: Send + Sync + 'static>(&mut self, index: usize, value: T) {
+        self.put_stored(index, Stored::code(value));
+    }
+
+    /// As [`Layer::put_code`], for options that may be without a value.
+    #[doc(hidden)]
+    pub fn put_optional_code<T: Send + Sync + 'static>(&mut self, index: usize, value: Option<T>) {
+        self.put_stored(index, Stored::optional_code(value));
+    }
+
+    pub(crate) fn put_stored(&mut self, index: usize, stored: Stored) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Some(stored);
+        }
+    }
+
+    pub(crate) fn put_extra(&mut self, name: &str, value: Value) {
+        self.extra.insert(name.to_owned(), value);
+    }
+
+    pub(crate) fn extra(&self, name: &str) -> Option<&Value> {
+        self.extra.get(name)
+    }
+
+    pub(crate) fn slot(&self, index: usize) -> Option<&Stored> {
+        self.slots.get(index)?.as_ref()
+    }
+
+    pub(crate) fn extra_names(&self) -> impl Iterator<Item = &str> {
+        self.extra.keys().map(String::as_str)
+    }
+
+    /// The value of the strongest layer that has one.
+    pub(crate) fn find(&self, index: usize) -> Option<(&Stored, &Origin)> {
+        if let Some(stored) = self.slot(index) {
+            return Some((stored, &Origin::Explicit));
+        }
+        self.defaults
+            .iter()
+            .find_map(|(origin, layer)| Some((layer.slot(index)?, origin)))
+    }
+
+    pub(crate) fn set_slots(&self) -> impl Iterator<Item = (usize, &Stored)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| Some((index, slot.as_ref()?)))
+    }
+
+    fn read_slot(&mut self, index: usize, owner: &str, value: &Value) -> Result<(), OptionError> {
+        let stored = self.description.options()[index].read(owner, value)?;
+        self.slots[index] = Some(stored);
+        Ok(())
+    }
+}
+
+impl Options for Layer {
+    fn description(&self) -> &ConfigDescription {
+        &self.description
+    }
+
+    fn layer(&self) -> &Layer {
+        self
+    }
+
+    fn into_layer(self) -> Layer {
+        self
+    }
+}
+
+/// Shows what is set, by name.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (index, stored) in self.set_slots() {
+            map.entry(&self.description.options()[index].name(), stored);
+        }
+        map.entries(&self.extra).finish()
+    }
+}

@@ -1,0 +1,446 @@
+//! [`Node`]: one config in the tree of configs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::description::{OptionDescription, Source};
+use crate::stored::Stored;
+use crate::{
+    Config, ConfigDescription, ConfigErrors, Layer, OptionError, Options, Origin, ParentError,
+    ResolveError, Resolver, Value,
+};
+
+/// One config in the tree: whose it is, what is set, and the parent that it inherits from.
+///
+/// Cloning shares the node. All methods may be called from any thread; a value that a parent gets
+/// later is seen by its children at once.
+///
+/// ```
+/// use standin_config::{ConfigDescription, Kind, Layer, Node, OptionDescription, Origin, Value};
+///
+/// let description = ConfigDescription::builder("peer")
+///     .option(OptionDescription::inherited_or("timeout", Kind::Duration, "5m"))
+///     .build();
+/// let environment = Node::new("environment", Layer::new(&description))?;
+/// let peer = Node::new("peer", Layer::new(&description))?;
+/// peer.set_parent(&environment)?;
+/// assert_eq!(peer.get("timeout")?, Value::from("5m"));
+///
+/// environment.set_local("timeout", "10s")?;
+/// assert_eq!(peer.get("timeout")?, Value::from("10s"));
+/// assert_eq!(peer.origin("timeout")?.to_string(), "inherited from environment (set explicitly)");
+/// # Ok::<(), miette::Report>(())
+/// ```
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    owner: String,
+    description: ConfigDescription,
+    layer: RwLock<Layer>,
+    parent: OnceLock<Node>,
+}
+
+/// Held while a parent is set, so that two threads cannot close a cycle together.
+static SETTING_PARENT: Mutex<()> = Mutex::new(());
+
+impl Node {
+    /// The config of the entity `owner` with these options.
+    ///
+    /// # Errors
+    /// All mistakes at once: options that must be set and are not, values that do not fit or break
+    /// a constraint. Inherited options are checked when they are resolved.
+    pub fn new(owner: impl Into<String>, options: impl Options) -> Result<Self, ConfigErrors> {
+        let owner = owner.into();
+        let layer = options.into_layer();
+        let description = layer.description().clone();
+        let mut errors = Vec::new();
+        for (index, option) in description.options().iter().enumerate() {
+            match layer.find(index) {
+                // Values from defaults are checked too: they may come from a file of another hand.
+                Some((stored, _)) => errors.extend(option.check(&owner, stored)),
+                None if option.is_required() => errors.push(option.missing(&owner)),
+                None => {}
+            }
+        }
+        ConfigErrors::from_errors(&owner, errors)?;
+        Ok(Self::unchecked(owner, layer))
+    }
+
+    fn unchecked(owner: String, layer: Layer) -> Self {
+        Self(Arc::new(Inner {
+            owner,
+            description: layer.description().clone(),
+            layer: RwLock::new(layer),
+            parent: OnceLock::new(),
+        }))
+    }
+
+    /// The name of the entity whose config this is.
+    pub fn owner(&self) -> &str {
+        &self.0.owner
+    }
+
+    /// The options that there are.
+    pub fn description(&self) -> &ConfigDescription {
+        &self.0.description
+    }
+
+    /// The config that this one inherits from.
+    pub fn parent(&self) -> Option<&Node> {
+        self.0.parent.get()
+    }
+
+    /// Whether both are the same node of the tree.
+    pub fn is_same(&self, other: &Node) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Makes `parent` the config that this one inherits from.
+    ///
+    /// # Errors
+    /// When there is a parent already, even the same one; when `parent` inherits from this config.
+    pub fn set_parent(&self, parent: &Node) -> Result<(), ParentError> {
+        let _guard = SETTING_PARENT
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut above = Some(parent);
+        while let Some(node) = above {
+            if node.is_same(self) {
+                return Err(ParentError::Cycle {
+                    owner: self.owner().to_owned(),
+                    parent: parent.owner().to_owned(),
+                });
+            }
+            above = node.parent();
+        }
+        self.0
+            .parent
+            .set(parent.clone())
+            .map_err(|_| ParentError::AlreadySet {
+                owner: self.owner().to_owned(),
+                parent: self
+                    .parent()
+                    .map_or_else(String::new, |parent| parent.owner().to_owned()),
+            })
+    }
+
+    /// The typed config: `C` is the config whose options this node has, or one that it includes.
+    ///
+    /// # Errors
+    /// All options that have no value or one that does not fit.
+    pub fn resolve<C: Config>(&self) -> Result<C, ResolveError> {
+        let layer = self.layer();
+        let mut errors = Vec::new();
+        let config = C::resolve_from(&mut Resolver::new::<C>(self, &layer, &mut errors));
+        match config {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => {
+                errors.dedup();
+                match ConfigErrors::from_errors(self.owner(), errors) {
+                    Err(errors) => Err(errors),
+                    // A hand-written `resolve_from` may give up without a word.
+                    Ok(()) => Err(self.no_value(C::description().name()).into()),
+                }
+            }
+        }
+    }
+
+    /// The option's value by name, from wherever it comes. Names that this config lacks are asked
+    /// of its parents.
+    ///
+    /// # Errors
+    /// When nobody has a value, or when it has no written form.
+    pub fn get(&self, name: &str) -> Result<Value, OptionError> {
+        let found = self.find(name)?;
+        found.stored.value().ok_or_else(|| OptionError::CodeOnly {
+            owner: self.owner().to_owned(),
+            option: name.to_owned(),
+        })
+    }
+
+    /// The option's value on this node, parents not asked: explicit, from defaults, or the
+    /// declared default.
+    pub fn get_local(&self, name: &str) -> Option<Value> {
+        self.find_local(name)?.stored.value()
+    }
+
+    /// The names that have a value on this node, parents not asked.
+    pub fn local_names(&self) -> Vec<String> {
+        let layer = self.layer();
+        let mut names: Vec<String> = self
+            .description()
+            .options()
+            .iter()
+            .enumerate()
+            .filter(|(index, option)| {
+                layer.find(*index).is_some() || matches!(option.source(), Source::Default(_))
+            })
+            .map(|(_, option)| option.name().to_owned())
+            .collect();
+        names.extend(layer.extra_names().map(str::to_owned));
+        names
+    }
+
+    /// Where the option's value comes from.
+    ///
+    /// # Errors
+    /// When nobody has a value.
+    pub fn origin(&self, name: &str) -> Result<Origin, OptionError> {
+        self.find(name).map(Found::into_origin)
+    }
+
+    /// Sets an option on this node. A name that the config lacks is kept as it is, for children
+    /// that ask for it.
+    ///
+    /// # Errors
+    /// When the value is not of the option's type or breaks a constraint; nothing changes then.
+    pub fn set_local(&self, name: &str, value: impl Into<Value>) -> Result<(), ConfigErrors> {
+        let value = value.into();
+        let Some(index) = self.description().index(name) else {
+            self.layer_mut().put_extra(name, value);
+            return Ok(());
+        };
+        let option = &self.description().options()[index];
+        let stored = option.read(self.owner(), &value)?;
+        ConfigErrors::from_errors(self.owner(), option.check(self.owner(), &stored))?;
+        self.layer_mut().put_stored(index, stored);
+        Ok(())
+    }
+
+    /// What is set on this node, as it was written.
+    pub fn explicit(&self) -> Layer {
+        self.layer().clone()
+    }
+
+    /// A config that stands alone: every value, inherited ones too, is set on it, and it has no
+    /// parent. Values without a written form are shared.
+    pub fn denormalize(&self) -> Node {
+        let mut alone = Layer::new(self.description());
+        for (index, option) in self.description().options().iter().enumerate() {
+            if let Ok(found) = self.find(option.name()) {
+                alone.put_stored(index, found.stored);
+            }
+        }
+        for name in self.layer().extra_names() {
+            if let Some(value) = self.get_local(name) {
+                alone.put_extra(name, value);
+            }
+        }
+        Self::unchecked(self.owner().to_owned(), alone)
+    }
+
+    /// Every option with its value and where it comes from; print it.
+    pub fn explain(&self) -> Explanation {
+        let lines = self
+            .description()
+            .options()
+            .iter()
+            .map(|option| {
+                let (value, origin) = match self.find(option.name()) {
+                    Ok(found) => (
+                        found.stored.to_string(),
+                        found.into_origin().to_string(),
+                    ),
+                    Err(_) => ("-".to_owned(), "nobody has a value".to_owned()),
+                };
+                [option.name().to_owned(), value, origin]
+            })
+            .collect();
+        Explanation {
+            owner: self.owner().to_owned(),
+            config: self.description().name().to_owned(),
+            lines,
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Found<'_>, OptionError> {
+        match self.description().index(name) {
+            Some(index) => {
+                let option = &self.description().options()[index];
+                self.find_at(&self.layer(), index, option)
+            }
+            None => self
+                .find_local(name)
+                .or_else(|| self.find_above(name))
+                .ok_or_else(|| match self.parent() {
+                    Some(_) => self.no_value(name),
+                    None => self.description().unknown_option(self.owner(), name),
+                }),
+        }
+    }
+
+    /// The value of an option that this config declares.
+    pub(crate) fn find_at<'a>(
+        &'a self,
+        layer: &Layer,
+        index: usize,
+        option: &OptionDescription,
+    ) -> Result<Found<'a>, OptionError> {
+        if let Some(found) = self.find_local_at(layer, index, option) {
+            return Ok(found);
+        }
+        let found = match option.source() {
+            Source::Inherited => self.find_above(option.name()),
+            Source::InheritedOr(fallback) => self.find_set_above(option.name()).or_else(|| {
+                Some(Found {
+                    stored: fallback.clone(),
+                    from: None,
+                    origin: Origin::Fallback,
+                })
+            }),
+            Source::Required => return Err(option.missing(self.owner())),
+            Source::Default(_) => None,
+        };
+        found.ok_or_else(|| self.no_value(option.name()))
+    }
+
+    /// A value of this node alone.
+    fn find_local_at<'a>(
+        &'a self,
+        layer: &Layer,
+        index: usize,
+        option: &OptionDescription,
+    ) -> Option<Found<'a>> {
+        if let Some((stored, origin)) = layer.find(index) {
+            return Some(Found {
+                stored: stored.clone(),
+                from: None,
+                origin: origin.clone(),
+            });
+        }
+        match option.source() {
+            Source::Default(default) => Some(Found {
+                stored: default.clone(),
+                from: None,
+                origin: Origin::Default,
+            }),
+            _ => None,
+        }
+    }
+
+    fn find_local(&self, name: &str) -> Option<Found<'_>> {
+        let layer = self.layer();
+        match self.description().index(name) {
+            Some(index) => {
+                self.find_local_at(&layer, index, &self.description().options()[index])
+            }
+            None => layer.extra(name).map(|value| Found {
+                stored: Stored::new(value.clone()),
+                from: None,
+                origin: Origin::Explicit,
+            }),
+        }
+    }
+
+    /// The value of the nearest ancestor that has one, fallbacks not counted.
+    pub(crate) fn find_set_above(&self, name: &str) -> Option<Found<'_>> {
+        self.ancestors()
+            .find_map(|node| Some(node.find_local(name)?.inherited_from(node)))
+    }
+
+    /// As [`Node::find_set_above`], then the fallback of the nearest ancestor that has one.
+    pub(crate) fn find_above(&self, name: &str) -> Option<Found<'_>> {
+        self.find_set_above(name).or_else(|| {
+            self.ancestors()
+                .find_map(|node| match node.description().option(name)?.source() {
+                    Source::InheritedOr(fallback) => Some(
+                        Found {
+                            stored: fallback.clone(),
+                            from: None,
+                            origin: Origin::Fallback,
+                        }
+                        .inherited_from(node),
+                    ),
+                    _ => None,
+                })
+        })
+    }
+
+    fn ancestors(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(self.parent(), |node| node.parent())
+    }
+
+    pub(crate) fn no_value(&self, name: &str) -> OptionError {
+        OptionError::NoValue {
+            owner: self.owner().to_owned(),
+            option: name.to_owned(),
+            asked: self
+                .ancestors()
+                .map(|node| node.owner().to_owned())
+                .collect(),
+        }
+    }
+
+    // A layer is replaced slot by slot: a panic elsewhere cannot leave it half written.
+    fn layer(&self) -> RwLockReadGuard<'_, Layer> {
+        self.0.layer.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn layer_mut(&self) -> RwLockWriteGuard<'_, Layer> {
+        self.0.layer.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value and where it came from.
+pub(crate) struct Found<'a> {
+    pub(crate) stored: Stored,
+    /// The ancestor that has it; `None` for the node itself.
+    pub(crate) from: Option<&'a Node>,
+    /// Where the node or the ancestor has it from.
+    pub(crate) origin: Origin,
+}
+
+impl<'a> Found<'a> {
+    fn inherited_from(mut self, node: &'a Node) -> Self {
+        self.from = Some(node);
+        self
+    }
+
+    fn into_origin(self) -> Origin {
+        match self.from {
+            Some(node) => Origin::Inherited {
+                from: node.owner().to_owned(),
+                origin: Box::new(self.origin),
+            },
+            None => self.origin,
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("owner", &self.owner())
+            .field("config", &self.description().name())
+            .field("set", &*self.layer())
+            .field("parent", &self.parent().map(Node::owner))
+            .finish()
+    }
+}
+
+/// Every option of a node with its value and where it comes from. Its `Display` is a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    owner: String,
+    config: String,
+    lines: Vec<[String; 3]>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| {
+            self.lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let (names, values) = (width(0), width(1));
+        writeln!(f, "{} ({})", self.owner, self.config)?;
+        for [name, value, origin] in &self.lines {
+            writeln!(f, "  {name:names$} = {value:values$}  # {origin}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! [`OptionValue`]: the types that an option can have.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use crate::kind::Kind;
+use crate::{Value, ValueError};
+
+/// A type that an option can have: it is read from a [`Value`] and written as one.
+///
+/// Implemented for booleans, numbers, `String`, `PathBuf`, `Duration`, the types of this crate,
+/// and options, lists, pairs and maps of them. Implement it for a type of your own:
+///
+/// ```
+/// use standin_config::{Kind, OptionValue, Value, ValueError};
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// enum Colour { Red, Green }
+///
+/// impl OptionValue for Colour {
+///     fn kind() -> Kind {
+///         Kind::one_of(["red", "green"])
+///     }
+///     fn from_value(value: &Value) -> Result<Self, ValueError> {
+///         match value.as_str() {
+///             Some("red") => Ok(Colour::Red),
+///             Some("green") => Ok(Colour::Green),
+///             _ => Err(Self::kind().unfit(value)),
+///         }
+///     }
+///     fn to_value(&self) -> Value {
+///         Value::from(match self { Colour::Red => "red", Colour::Green => "green" })
+///     }
+/// }
+/// assert_eq!(Colour::from_value(&Value::from("red"))?, Colour::Red);
+/// # Ok::<(), ValueError>(())
+/// ```
+pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
+    /// What values fit, for messages and for the JSON Schema.
+    fn kind() -> Kind;
+
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// When the value is of another kind or out of the type's range.
+    fn from_value(value: &Value) -> Result<Self, ValueError>;
+
+    /// Writes the value so that [`OptionValue::from_value`] reads it again.
+    fn to_value(&self) -> Value;
+
+    /// Checks a value that code made without reading it; types that cannot be wrong need not
+    /// implement this.
+    ///
+    /// # Errors
+    /// When the value is one that [`OptionValue::from_value`] would refuse.
+    fn check(&self) -> Result<(), ValueError> {
+        Ok(())
+    }
+}
+
+impl OptionValue for Value {
+    fn kind() -> Kind {
+        Kind::Any
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        Ok(value.clone())
+    }
+
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl OptionValue for bool {
+    fn kind() -> Kind {
+        Kind::Bool
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        value.as_bool().ok_or_else(|| Kind::Bool.unfit(value))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+macro_rules! integer {
+    ($($int:ty),*) => {$(
+        impl OptionValue for $int {
+            fn kind() -> Kind {
+                Kind::Int { min: i64::try_from(<$int>::MIN).ok(), max: i64::try_from(<$int>::MAX).ok() }
+            }
+
+            fn from_value(value: &Value) -> Result<Self, ValueError> {
+                value
+                    .as_int()
+                    .and_then(|number| <$int>::try_from(number).ok())
+                    .ok_or_else(|| Self::kind().unfit(value))
+            }
+
+            // Numbers beyond a file's 64 signed bits are written as the nearest that fits.
+            fn to_value(&self) -> Value {
+                Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+            }
+        }
+    )*};
+}
+integer!(i8, i16, i32, i64, u8, u16, u32, u64, usize);
+
+impl OptionValue for f64 {
+    fn kind() -> Kind {
+        Kind::Float
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        value.as_float().ok_or_else(|| Kind::Float.unfit(value))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Float(*self)
+    }
+}
+
+impl OptionValue for String {
+    fn kind() -> Kind {
+        Kind::String
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Kind::String.unfit(value))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.clone())
+    }
+}
+
+impl OptionValue for PathBuf {
+    fn kind() -> Kind {
+        Kind::Path
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        value
+            .as_str()
+            .map(PathBuf::from)
+            .ok_or_else(|| Kind::Path.unfit(value))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.clone())
+    }
+}
+
+/// `None` is [`Value::Null`].
+impl<T: OptionValue> OptionValue for Option<T> {
+    fn kind() -> Kind {
+        Kind::Union(vec![T::kind(), Kind::Null])
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::to_value)
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        self.as_ref().map_or(Ok(()), T::check)
+    }
+}
+
+impl<T: OptionValue> OptionValue for Vec<T> {
+    fn kind() -> Kind {
+        Kind::List(Box::new(T::kind()))
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        let items = value
+            .as_list()
+            .ok_or_else(|| Self::kind().unfit(value))?;
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| T::from_value(item).map_err(|error| error.at_index(index)))
+            .collect()
+    }
+
+    fn to_value(&self) -> Value {
+        Value::List(self.iter().map(T::to_value).collect())
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        self.iter()
+            .enumerate()
+            .try_for_each(|(index, item)| item.check().map_err(|error| error.at_index(index)))
+    }
+}
+
+impl<A: OptionValue, B: OptionValue> OptionValue for (A, B) {
+    fn kind() -> Kind {
+        Kind::Tuple(vec![A::kind(), B::kind()])
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value.as_list() {
+            Some([first, second]) => Ok((
+                A::from_value(first).map_err(|error| error.at_index(0))?,
+                B::from_value(second).map_err(|error| error.at_index(1))?,
+            )),
+            _ => Err(Self::kind().unfit(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::List(vec![self.0.to_value(), self.1.to_value()])
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        self.0.check().map_err(|error| error.at_index(0))?;
+        self.1.check().map_err(|error| error.at_index(1))
+    }
+}
+
+macro_rules! map {
+    ($($map:ident),*) => {$(
+        impl<T: OptionValue> OptionValue for $map<String, T> {
+            fn kind() -> Kind {
+                Kind::Map(Box::new(T::kind()))
+            }
+
+            fn from_value(value: &Value) -> Result<Self, ValueError> {
+                let entries = value.as_map().ok_or_else(|| Self::kind().unfit(value))?;
+                entries
+                    .iter()
+                    .map(|(key, value)| match T::from_value(value) {
+                        Ok(value) => Ok((key.clone(), value)),
+                        Err(error) => Err(error.at_key(key)),
+                    })
+                    .collect()
+            }
+
+            fn to_value(&self) -> Value {
+                Value::Map(self.iter().map(|(key, value)| (key.clone(), value.to_value())).collect())
+            }
+
+            fn check(&self) -> Result<(), ValueError> {
+                self.iter()
+                    .try_for_each(|(key, value)| value.check().map_err(|error| error.at_key(key)))
+            }
+        }
+    )*};
+}
+map!(BTreeMap, IndexMap);

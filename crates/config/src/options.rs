@@ -1,0 +1,79 @@
+//! The traits that the derive implements: [`Config`], [`Options`], and [`FromOptions`].
+
+use std::fmt;
+
+use crate::{ConfigDescription, Layer, OptionValue, Resolver, Value, ValueError};
+
+/// A struct of declared options. Derive it; see the crate's documentation.
+pub trait Config: Clone + fmt::Debug + Send + Sync + 'static {
+    /// What the user writes: the same options, each of them optional.
+    type Options: Options;
+
+    /// The options as a value.
+    fn description() -> &'static ConfigDescription;
+
+    /// Takes the value of every option from `resolver`, which collects what is wrong. `None` when
+    /// something is.
+    #[doc(hidden)]
+    fn resolve_from(resolver: &mut Resolver<'_>) -> Option<Self>;
+}
+
+/// What the user wrote of a config's options, before defaults and parents.
+pub trait Options: Sized {
+    /// The options that there are.
+    fn description(&self) -> &ConfigDescription;
+
+    /// The options that are set.
+    fn layer(&self) -> &Layer;
+
+    /// The options that are set.
+    fn into_layer(self) -> Layer;
+}
+
+/// Options that a layer converts into: all that the derive generates. A program that reads options
+/// from a file turns them into typed ones this way.
+pub trait TypedOptions: Options {
+    /// The config that has these options.
+    type Config: Config;
+
+    /// The layer as typed options; hands it back when it is of another config.
+    ///
+    /// # Errors
+    /// When the layer's description is not [`Config::description`] of this config.
+    fn from_layer(layer: Layer) -> Result<Self, Layer>;
+}
+
+/// What a config's options build: implemented by a driver for the options of its config.
+///
+/// With `#[config(builds = Driver)]` the options get a method `build` that calls it.
+pub trait FromOptions<O>: Sized {
+    /// Why it cannot be built.
+    type Error;
+
+    /// Builds it.
+    ///
+    /// # Errors
+    /// As the implementor says; usually when the options are wrong.
+    fn from_options(options: O) -> Result<Self, Self::Error>;
+}
+
+/// The type of the option at index `N` of a config, for setters of configs that include it.
+#[doc(hidden)]
+pub trait OptionAt<const N: usize> {
+    /// What the setter takes: the declared type without `Option` and `Vec` around it.
+    type Input;
+}
+
+/// Reads a config from a table, for an option that has a config as its type.
+#[doc(hidden)]
+pub fn read_nested<C: Config>(value: &Value) -> Result<C, ValueError> {
+    let description = C::description();
+    let node = description.read_nested(value)?;
+    node.resolve().map_err(|errors| description.unfit_nested(value, &errors))
+}
+
+/// Checks a config that code wrote as a struct.
+#[doc(hidden)]
+pub fn check_nested<C: Config + OptionValue>(config: &C) -> Result<(), ValueError> {
+    C::description().check_value(&config.to_value())
+}

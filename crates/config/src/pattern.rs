@@ -1,0 +1,157 @@
+//! [`Pattern`]: a regular expression as an option.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use miette::Diagnostic;
+use regex::bytes::Regex;
+use thiserror::Error;
+
+use crate::{Kind, OptionValue, Value, ValueError};
+
+/// A regular expression over bytes, compiled once when it is read.
+///
+/// A pattern made with [`Pattern::new`] or read from a file is known to be valid. One converted
+/// from a text, as builder setters do, keeps its mistake until the options are checked, so that
+/// the mistake is reported together with all others.
+///
+/// ```
+/// use standin_config::Pattern;
+///
+/// let ready = Pattern::new(r"ready on (?<port>\d+)")?;
+/// assert!(ready.regex()?.is_match(b"ready on 8080\n"));
+/// assert!(Pattern::new("(").is_err());
+/// # Ok::<(), standin_config::PatternError>(())
+/// ```
+#[derive(Clone)]
+pub struct Pattern {
+    source: Arc<str>,
+    compiled: Result<Regex, PatternError>,
+}
+
+/// Why a text is no regular expression.
+#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[error("{pattern:?} is not a valid regular expression: {reason}")]
+#[diagnostic(
+    code(standin::config::bad_pattern),
+    help("the syntax is that of the `regex` crate; write a literal `(`, `[`, `.` ... with a backslash before it")
+)]
+pub struct PatternError {
+    pattern: String,
+    reason: String,
+}
+
+impl Pattern {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// When `source` is not a regular expression of the `regex` crate, or one too large for it.
+    pub fn new(source: impl Into<String>) -> Result<Self, PatternError> {
+        let pattern = Self::from(source.into());
+        match &pattern.compiled {
+            Ok(_) => Ok(pattern),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// The compiled expression. It matches bytes, for logs are not always UTF-8.
+    ///
+    /// # Errors
+    /// When the pattern was converted from a text that is no regular expression.
+    pub fn regex(&self) -> Result<&Regex, PatternError> {
+        self.compiled.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(source: &str) -> Self {
+        let compiled = Regex::new(source).map_err(|error| PatternError {
+            pattern: source.to_owned(),
+            reason: last_line(&error.to_string()),
+        });
+        Self {
+            source: Arc::from(source),
+            compiled,
+        }
+    }
+}
+
+impl From<String> for Pattern {
+    fn from(source: String) -> Self {
+        Self::from(source.as_str())
+    }
+}
+
+impl From<Regex> for Pattern {
+    fn from(regex: Regex) -> Self {
+        Self {
+            source: Arc::from(regex.as_str()),
+            compiled: Ok(regex),
+        }
+    }
+}
+
+/// The regex crate draws the pattern with a caret over several lines and ends with the reason.
+fn last_line(message: &str) -> String {
+    let line = message.lines().last().unwrap_or(message).trim();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.source)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
+
+impl OptionValue for Pattern {
+    fn kind() -> Kind {
+        Kind::Pattern
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        let text = value
+            .as_str()
+            .ok_or_else(|| ValueError::wrong_type("a regular expression", value))?;
+        let pattern = Self::from(text);
+        pattern.check()?;
+        Ok(pattern)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.as_str())
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        match &self.compiled {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ValueError::new("a regular expression", format!("{:?}", error.pattern))
+                .because(&error.reason)),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! [`Resolver`]: hands the values of a node to a typed config.
+
+use crate::description::{OptionDescription, Places, Source};
+use crate::node::Found;
+use crate::stored::Stored;
+use crate::{Config, ConfigDescription, Layer, Node, OptionError, OptionValue, Origin};
+
+/// Hands the values of a node to the struct that the derive declares, and collects what is wrong.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Resolver<'a> {
+    node: &'a Node,
+    layer: &'a Layer,
+    description: &'static ConfigDescription,
+    places: Places<'a>,
+    errors: &'a mut Vec<OptionError>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new<C: Config>(
+        node: &'a Node,
+        layer: &'a Layer,
+        errors: &'a mut Vec<OptionError>,
+    ) -> Self {
+        Self {
+            node,
+            layer,
+            description: C::description(),
+            places: node.description().places::<C>().unwrap_or(Places::ByName),
+            errors,
+        }
+    }
+
+    /// The values of an included config.
+    pub fn included<C: Config>(&mut self) -> Option<C> {
+        let mut resolver = Resolver::new::<C>(self.node, self.layer, self.errors);
+        C::resolve_from(&mut resolver)
+    }
+
+    /// The value of the option at `index` of the config that is resolved.
+    pub fn option<T: OptionValue>(&mut self, index: usize) -> Option<T> {
+        self.take(index, |stored| {
+            if let Some(value) = stored.get::<T>() {
+                return Ok(value.clone());
+            }
+            // Another declaration of the same name may use another type.
+            let value = stored
+                .value()
+                .ok_or_else(|| T::kind().unfit_code())?;
+            T::from_value(&value)
+        })
+    }
+
+    /// As [`Resolver::option`], for values that only code can give.
+    pub fn code<T: Clone + Send + Sync + 'static>(&mut self, index: usize) -> Option<T> {
+        self.take(index, |stored| {
+            stored
+                .get::<T>()
+                .cloned()
+                .ok_or_else(|| crate::Kind::Code.unfit(&stored.value().unwrap_or_default()))
+        })
+    }
+
+    fn take<T>(
+        &mut self,
+        index: usize,
+        convert: impl Fn(&Stored) -> Result<T, crate::ValueError>,
+    ) -> Option<T> {
+        let option = self.description.options().get(index)?;
+        let found = match self.find(index, option) {
+            Ok(found) => found,
+            Err(error) => return self.fail(error),
+        };
+        if found.from.is_some() && !option.constraints().is_empty() {
+            let broken = option.check_constraints(self.node.owner(), &found.stored);
+            if !broken.is_empty() {
+                self.errors.extend(broken);
+                return None;
+            }
+        }
+        match convert(&found.stored) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                // A config that includes this one may have declared the option anew with another
+                // type; the included struct then has what it declared itself.
+                if let Source::Default(own) | Source::InheritedOr(own) = option.source() {
+                    if self.is_redeclared(option) {
+                        if let Ok(value) = convert(own) {
+                            return Some(value);
+                        }
+                    }
+                }
+                self.fail(option.wrong_type(self.node.owner(), error))
+            }
+        }
+    }
+
+    fn find(&self, index: usize, option: &OptionDescription) -> Result<Found<'a>, OptionError> {
+        let node = self.node;
+        let place = match self.places {
+            Places::Same => Some(index),
+            Places::At(places) => places.get(index).copied(),
+            Places::ByName => node.description().index(option.name()),
+        };
+        if let Some(place) = place {
+            return node.find_at(self.layer, place, &node.description().options()[place]);
+        }
+        let own = |stored: &Stored, origin| Found {
+            stored: stored.clone(),
+            from: None,
+            origin,
+        };
+        match option.source() {
+            Source::Required => Err(option.missing(node.owner())),
+            Source::Default(default) => Ok(own(default, Origin::Default)),
+            Source::InheritedOr(fallback) => Ok(node
+                .find_set_above(option.name())
+                .unwrap_or_else(|| own(fallback, Origin::Fallback))),
+            Source::Inherited => node
+                .find_above(option.name())
+                .ok_or_else(|| node.no_value(option.name())),
+        }
+    }
+
+    fn is_redeclared(&self, option: &OptionDescription) -> bool {
+        self.node
+            .description()
+            .option(option.name())
+            .is_some_and(|own| own.declared_in() != option.declared_in())
+    }
+
+    // An option that two structs share is reported once.
+    fn fail<T>(&mut self, error: OptionError) -> Option<T> {
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+        None
+    }
+}

@@ -1,0 +1,128 @@
+//! [`Stored`]: one option's value with its type erased.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{OptionValue, Value, ValueError};
+
+/// A value in a layer. It keeps its Rust type, so that typed access needs no parsing, and knows
+/// how to be written, so that access by name works too. Cloning shares the value.
+#[derive(Clone)]
+pub struct Stored(Arc<dyn Erased>);
+
+trait Erased: Send + Sync {
+    fn any(&self) -> &dyn Any;
+    /// `None` for values that only code can give.
+    fn value(&self) -> Option<Value>;
+    fn check(&self) -> Result<(), ValueError>;
+    fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+struct Written<T>(T);
+
+impl<T: OptionValue> Erased for Written<T> {
+    fn any(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn value(&self) -> Option<Value> {
+        Some(self.0.to_value())
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        self.0.check()
+    }
+
+    fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+struct Code<T>(T);
+
+impl<T: Send + Sync + 'static> Erased for Code<T> {
+    fn any(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn value(&self) -> Option<Value> {
+        None
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        Ok(())
+    }
+
+    fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<code>")
+    }
+}
+
+struct OptionalCode<T>(Option<T>);
+
+impl<T: Send + Sync + 'static> Erased for OptionalCode<T> {
+    fn any(&self) -> &dyn Any {
+        &self.0
+    }
+
+    // No code is null, which can be written.
+    fn value(&self) -> Option<Value> {
+        self.0.is_none().then_some(Value::Null)
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        Ok(())
+    }
+
+    fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "<code>" } else { "None" })
+    }
+}
+
+impl Stored {
+    /// Keeps a value that has a written form.
+    pub fn new<T: OptionValue>(value: T) -> Self {
+        Self(Arc::new(Written(value)))
+    }
+
+    /// Keeps a value that has none.
+    pub fn code<T: Send + Sync + 'static>(value: T) -> Self {
+        Self(Arc::new(Code(value)))
+    }
+
+    /// Keeps a value that has none, or nothing.
+    pub fn optional_code<T: Send + Sync + 'static>(value: Option<T>) -> Self {
+        Self(Arc::new(OptionalCode(value)))
+    }
+
+    /// The value, if it is of type `T`.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.any().downcast_ref()
+    }
+
+    /// The written form, if there is one.
+    pub fn value(&self) -> Option<Value> {
+        self.0.value()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ValueError> {
+        self.0.check()
+    }
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.debug(f)
+    }
+}
+
+/// The written form, or `<code>`.
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value() {
+            Some(value) => value.fmt(f),
+            None => f.write_str("<code>"),
+        }
+    }
+}

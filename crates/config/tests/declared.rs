@@ -1,0 +1,226 @@
+//! Configs declared with the derive: a chain of includes as drivers have it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use standin_config::{
+    Config, FromOptions, Node, Options, Origin, Pattern, Port, Setting, Value, context,
+};
+
+mod entity {
+    use super::*;
+
+    /// Options that everything with a name has.
+    #[derive(Clone, Debug, Config)]
+    pub struct EntityConfig {
+        /// The name, unique among its siblings.
+        #[config(non_empty)]
+        pub name: String,
+        /// The directory of the entity's files.
+        #[config(inherited)]
+        pub runpath: Option<PathBuf>,
+        /// Whether the directory is emptied first.
+        #[config(inherited, fallback = true)]
+        pub path_cleanup: bool,
+    }
+}
+
+mod resource {
+    use super::*;
+    use crate::entity::EntityConfig;
+
+    /// Options of what can be started.
+    #[derive(Clone, Debug, Config)]
+    pub struct ResourceConfig {
+        #[config(include)]
+        pub entity: EntityConfig,
+        /// Whether starting does not wait.
+        #[config(default = true)]
+        pub async_start: bool,
+        /// How long to wait for a status.
+        #[config(inherited, fallback = Duration::from_secs(600))]
+        pub status_wait_timeout: Duration,
+    }
+}
+
+mod driver {
+    use super::*;
+    use crate::resource::ResourceConfig;
+
+    /// What a hook is.
+    #[derive(Clone)]
+    pub struct Hook(pub Arc<dyn Fn(&str) -> usize + Send + Sync>);
+
+    impl Hook {
+        pub fn new(hook: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
+            Self(Arc::new(hook))
+        }
+    }
+
+    impl std::fmt::Debug for Hook {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Hook")
+        }
+    }
+
+    /// A level of its own type, which other modules reach only through the config.
+    pub mod level {
+        use standin_config::{Kind, OptionValue, Value, ValueError};
+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Level(pub u8);
+
+        impl From<u8> for Level {
+            fn from(level: u8) -> Self {
+                Level(level)
+            }
+        }
+
+        impl OptionValue for Level {
+            fn kind() -> Kind {
+                u8::kind()
+            }
+            fn from_value(value: &Value) -> Result<Self, ValueError> {
+                u8::from_value(value).map(Level)
+            }
+            fn to_value(&self) -> Value {
+                self.0.to_value()
+            }
+        }
+    }
+    use level::Level;
+
+    /// Options of every driver.
+    #[derive(Clone, Debug, Config)]
+    pub struct DriverConfig {
+        #[config(include)]
+        pub resource: ResourceConfig,
+        /// How long starting and stopping may take.
+        #[config(inherited, fallback = Duration::from_secs(300))]
+        pub timeout: Duration,
+        /// Not decided unless set.
+        pub async_start: Option<bool>,
+        /// Expressions that the log must match.
+        #[config(default = [])]
+        pub log_regexps: Vec<Pattern>,
+        /// How many lines of a log an error shows.
+        #[config(inherited, fallback = 10, range = 0..=10_000)]
+        pub error_logs_max_lines: u32,
+        /// How much it says.
+        #[config(default = 3)]
+        pub level: Level,
+        /// Code to run before it starts.
+        #[config(code_only, accepts(impl Fn(&str) -> usize + Send + Sync + 'static), with = crate::driver::Hook::new)]
+        pub pre_start: Option<Hook>,
+    }
+}
+
+mod server {
+    use super::*;
+    use crate::driver::DriverConfig;
+
+    /// A server that a test talks to.
+    #[derive(Clone, Debug, Config)]
+    #[config(type_name = "tcp-server", builds = TcpServer)]
+    pub struct TcpServerConfig {
+        #[config(include)]
+        pub driver: DriverConfig,
+        /// The address to listen on.
+        #[config(default = "localhost")]
+        pub host: Setting<String>,
+        /// The port; 0 lets the system choose.
+        #[config(default = 0)]
+        pub port: Setting<Port>,
+        /// The address to come from.
+        pub interface: Option<(String, u16)>,
+    }
+
+    #[derive(Debug)]
+    pub struct TcpServer(pub Node);
+
+    impl FromOptions<TcpServerOptions> for TcpServer {
+        type Error = standin_config::ConfigErrors;
+
+        fn from_options(options: TcpServerOptions) -> Result<Self, Self::Error> {
+            Node::new("server", options).map(TcpServer)
+        }
+    }
+}
+
+use driver::DriverConfig;
+use resource::ResourceConfig;
+use server::{TcpServerConfig, TcpServerOptions};
+
+#[test]
+fn setters_of_all_included_configs_are_at_hand() -> Result<(), Box<dyn std::error::Error>> {
+    let server = TcpServerOptions::new()
+        .name("server")
+        .runpath("/tmp/server")
+        .host(context("other", "{{ host }}"))
+        .port("http")
+        .interface(("127.0.0.1", 0))
+        .timeout(Duration::from_secs(5))
+        .async_start(false)
+        .log_regexps(["ready", "listening on (?<port>[0-9]+)"])
+        .error_logs_max_lines(3)
+        .level(7)
+        .pre_start(|name| name.len())
+        .build()?;
+    let config: TcpServerConfig = server.0.resolve()?;
+    assert_eq!(config.driver.resource.entity.name, "server");
+    assert_eq!(config.driver.timeout, Duration::from_secs(5));
+    assert_eq!(config.driver.async_start, Some(false));
+    assert_eq!(config.driver.level.0, 7);
+    assert_eq!(config.driver.log_regexps.len(), 2);
+    assert_eq!(config.port, Setting::Plain(Port::Service("http".into())));
+    assert_eq!(config.interface, Some(("127.0.0.1".to_owned(), 0)));
+    assert!(config.host.as_context().is_some());
+    let hook = config.driver.pre_start.expect("it was set");
+    assert_eq!((hook.0)("four"), 4);
+    Ok(())
+}
+
+#[test]
+fn ports_are_given_as_numbers_texts_and_context_values() {
+    let options = TcpServerOptions::new().port(80).port("80").port(context("a", "{{ b }}"));
+    assert_eq!(
+        options.layer().get("port").map(|port| port.to_string()),
+        Some("{ driver = \"a\", value = \"{{ b }}\" }".to_owned())
+    );
+}
+
+#[test]
+fn an_included_config_resolves_from_the_node_that_includes_it()
+-> Result<(), Box<dyn std::error::Error>> {
+    let server = TcpServerOptions::new().name("server").build()?;
+    let driver: DriverConfig = server.0.resolve()?;
+    assert_eq!(driver.timeout, Duration::from_secs(300));
+    let resource: ResourceConfig = server.0.resolve()?;
+    // Redeclared as optional and not decided: the included struct keeps its own default.
+    assert!(resource.async_start);
+    assert_eq!(server.0.get("async_start")?, Value::Null);
+    Ok(())
+}
+
+#[test]
+fn values_are_inherited_from_the_nearest_parent() -> Result<(), Box<dyn std::error::Error>> {
+    let environment = Node::new("environment", driver::DriverOptions::new().name("environment"))?;
+    let server = TcpServerOptions::new().name("server").build()?.0;
+    server.set_parent(&environment)?;
+    assert_eq!(server.origin("timeout")?, Origin::Fallback);
+
+    environment.set_local("timeout", 7)?;
+    environment.set_local("runpath", "/tmp/env")?;
+    let config: TcpServerConfig = server.resolve()?;
+    assert_eq!(config.driver.timeout, Duration::from_secs(7));
+    assert_eq!(
+        config.driver.resource.entity.runpath,
+        Some(PathBuf::from("/tmp/env"))
+    );
+    assert_eq!(
+        server.origin("timeout")?.to_string(),
+        "inherited from environment (set explicitly)"
+    );
+    Ok(())
+}
