@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::camino::Utf8Path;
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use miette::Diagnostic;
 
 use crate::facade;
@@ -38,7 +39,8 @@ const FOR_TESTS: &[(&str, &str, &str)] = &[(
 )];
 
 /// Where crates live that are no part of the product.
-const OUTSIDE: &[&str] = &["examples", "xtask"];
+const OUTSIDE: &[&str] = &[EXAMPLES, "xtask"];
+const EXAMPLES: &str = "examples";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum LayersError {
@@ -131,13 +133,39 @@ pub(crate) fn run() -> Result<(), LayersError> {
     Ok(())
 }
 
+/// The packages that show how to use the others, which all can be run.
+pub(crate) fn examples() -> Result<Vec<String>, LayersError> {
+    let metadata = metadata()?;
+    let mut names: Vec<String> = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| folder(&metadata, package).is_some_and(|f| f.starts_with(EXAMPLES)))
+        .filter(|package| package.targets.iter().any(|target| target.is_bin()))
+        .map(|package| package.name.to_string())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn metadata() -> Result<Metadata, LayersError> {
+    Ok(MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()?)
+}
+
+/// Where a package lives, from the workspace's root.
+fn folder<'p>(metadata: &Metadata, package: &'p Package) -> Option<&'p Utf8Path> {
+    let path = package.manifest_path.strip_prefix(&metadata.workspace_root);
+    path.ok()
+}
+
 fn members() -> Result<Vec<Member>, LayersError> {
-    let root = root();
-    let metadata = MetadataCommand::new().current_dir(&root).no_deps().exec()?;
+    let metadata = metadata()?;
     let mut members = BTreeMap::new();
     for package in metadata.workspace_packages() {
-        let folder = package.manifest_path.strip_prefix(&metadata.workspace_root);
-        let outside = folder.is_ok_and(|path| OUTSIDE.iter().any(|out| path.starts_with(out)));
+        let folder = folder(&metadata, package);
+        let outside = folder.is_some_and(|path| OUTSIDE.iter().any(|out| path.starts_with(out)));
         if outside {
             continue;
         }

@@ -172,6 +172,27 @@ pub fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, Process
 ///
 /// A driver that does not run, or whose process has just ended or may not be
 /// looked at, has no connections.
+///
+/// ```
+/// use standin_connection::{Direction, ProcessSockets, SocketRow, SocketState, Transport};
+///
+/// // What `open_sockets` may give for a process that listens on port 80.
+/// let row = |state, peer: Option<&str>| SocketRow {
+///     transport: Transport::Tcp,
+///     state,
+///     local: "127.0.0.1:80".parse().ok(),
+///     peer: peer.and_then(|peer| peer.parse().ok()),
+/// };
+/// let sockets = [
+///     row(SocketState::Listen, None),
+///     row(SocketState::Established, Some("127.0.0.1:5000")),
+/// ];
+/// let infos = ProcessSockets::new().connections(&sockets);
+/// assert_eq!(infos.len(), 1);
+/// assert_eq!(infos[0].connection_rep(), "tcp://80");
+/// assert_eq!(infos[0].direction(), Direction::Listening);
+/// assert_eq!(infos[0].ends()[0].peer().port(), 5000);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProcessSockets {
     only: Vec<Transport>,
@@ -181,6 +202,17 @@ pub struct ProcessSockets {
 
 /// Finds the files through which a driver's process is connected to others:
 /// the reader of a file listens, its writer connects.
+///
+/// ```
+/// use standin_connection::{ConnectionInfo, FileAccess, FileRow, ProcessFiles};
+///
+/// let log = FileRow { path: "/tmp/app/app.log".into(), access: FileAccess::Write };
+/// let out = FileRow { path: "/tmp/app/stdout".into(), access: FileAccess::Write };
+/// assert_eq!(
+///     ProcessFiles::new().connections(&[log, out]),
+///     [ConnectionInfo::file_written("/tmp/app/app.log")]
+/// );
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProcessFiles {
     ignored: Vec<String>,

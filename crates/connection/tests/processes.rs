@@ -152,6 +152,17 @@ fn leaves_out_files_that_were_deleted() {
 }
 
 #[test]
+fn survives_children_that_end_while_they_are_read() {
+    let script = "echo ready; while :; do (:) & (:) & (:); wait; done";
+    let shell = start(Command::new("sh").args(["-c", script]));
+    let pid = shell.child.id();
+    for _ in 0..50 {
+        open_sockets(pid, ProcessScope::Tree).unwrap();
+        open_files(pid, ProcessScope::Tree).unwrap();
+    }
+}
+
+#[test]
 fn a_process_that_has_ended_has_no_connections() {
     let mut started = start(Command::new("sh").args(["-c", "echo ready; cat"]));
     drop(started.child.stdin.take());
