@@ -153,7 +153,7 @@ pub enum StartError {
         /// The resource.
         entity: String,
         /// For how long, and what was missing.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
@@ -170,7 +170,7 @@ pub enum StartError {
         /// The resource.
         entity: String,
         /// For how long.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
     },
 }
 
@@ -208,7 +208,7 @@ impl StartError {
 }
 
 fn way_to_start(illegal: &IllegalTransition) -> &'static str {
-    match illegal.from.as_str() {
+    match illegal.from {
         "PAUSED" => "it is paused: `resume` it, or `stop` it first",
         "STOPPING" => "it is stopping: wait for `Stopped` first",
         _ => "`stop` it first",
@@ -260,7 +260,7 @@ pub enum StopError {
         /// The resource.
         entity: String,
         /// For how long, and what was missing.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
         evidence: Evidence,
         /// What else failed.
@@ -291,7 +291,7 @@ pub enum StopError {
         /// The resource.
         entity: String,
         /// For how long.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
     },
 }
 
@@ -313,7 +313,7 @@ pub enum WaitError {
         /// Its status at the end.
         status: Status,
         /// For how long, and what was missing.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
     },
     /// No waiting can help.
     #[error("{entity} is {status} and does not become {target}")]
@@ -412,7 +412,7 @@ pub enum PauseError {
         /// The resource.
         entity: String,
         /// For how long.
-        overdue: Overdue,
+        overdue: Box<Overdue>,
     },
 }
 

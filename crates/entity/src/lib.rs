@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod config;
 mod entity;
 mod error;
 mod failover;
@@ -14,6 +15,7 @@ mod steps;
 mod sync;
 mod timer;
 
+pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
 pub use crate::entity::{Entity, NameError, ParentError};
 pub use crate::error::{Cause, Error, Result};
 pub use crate::failover::Failovers;

@@ -15,6 +15,9 @@ pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
     /// Every status of this table, the initial one first.
     const ALL: &'static [Self];
 
+    /// The name as reports show it: `NONE`, `STARTED`, ...
+    fn name(self) -> &'static str;
+
     /// The statuses that may directly follow this one.
     fn next(self) -> &'static [Self];
 
@@ -33,9 +36,9 @@ pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
             Ok(to)
         } else {
             Err(IllegalTransition {
-                from: self.to_string(),
-                to: to.to_string(),
-                allowed: self.next().iter().map(ToString::to_string).collect(),
+                from: self.name(),
+                to: to.name(),
+                allowed: self.next().iter().map(|next| next.name()).collect(),
             })
         }
     }
@@ -48,11 +51,11 @@ pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
 #[non_exhaustive]
 pub struct IllegalTransition {
     /// The status that was to be left.
-    pub from: String,
+    pub from: &'static str,
     /// The status that was asked for.
-    pub to: String,
+    pub to: &'static str,
     /// The statuses that may follow `from`.
-    pub allowed: Vec<String>,
+    pub allowed: Vec<&'static str>,
 }
 
 impl IllegalTransition {
@@ -77,7 +80,7 @@ pub struct UnknownStatus {
     /// The text.
     pub text: String,
     /// The names of the table.
-    pub known: Vec<String>,
+    pub known: Vec<&'static str>,
 }
 
 macro_rules! statuses {
@@ -105,6 +108,10 @@ macro_rules! statuses {
         impl Transitions for $name {
             const ALL: &'static [Self] = &[$( Self::$variant ),+];
 
+            fn name(self) -> &'static str {
+                self.as_str()
+            }
+
             fn next(self) -> &'static [Self] {
                 match self { $( Self::$variant => &[$( Self::$next ),*], )+ }
             }
@@ -126,7 +133,7 @@ macro_rules! statuses {
                     .find(|status| status.as_str().eq_ignore_ascii_case(text))
                     .ok_or_else(|| UnknownStatus {
                         text: text.to_owned(),
-                        known: Self::ALL.iter().map(ToString::to_string).collect(),
+                        known: Self::ALL.iter().map(|status| status.as_str()).collect(),
                     })
             }
         }
@@ -297,10 +304,7 @@ mod tests {
     fn an_illegal_change_names_both_statuses_and_what_may_follow() {
         let mut machine = Machine::<Status>::default();
         let error = machine.change(Status::Stopped).unwrap_err();
-        assert_eq!(
-            (error.from.as_str(), error.to.as_str()),
-            ("NONE", "STOPPED")
-        );
+        assert_eq!((error.from, error.to), ("NONE", "STOPPED"));
         assert_eq!(
             error.help().map(|h| h.to_string()).as_deref(),
             Some("only STARTING may follow NONE")

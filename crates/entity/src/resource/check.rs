@@ -19,7 +19,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum CheckEnd {
     Failed(StepFailure),
-    Overdue(Overdue),
+    Overdue(Box<Overdue>),
     Aborted,
     /// The status is not that of the phase any more.
     Left,
@@ -30,8 +30,9 @@ impl Resource {
     /// interval and once at the deadline. With a limit of zero it is called
     /// exactly once.
     ///
-    /// An abort before the call does not end it when `aborted_before`: a stop
-    /// after an abort is a proper stop.
+    /// An abort ends it, that of a stop after one more check. With
+    /// `aborted_before` there is no other abort to come: a stop after an abort
+    /// is a proper stop.
     pub(super) fn check_until_ready(
         &self,
         steps: &dyn Steps,
@@ -45,8 +46,9 @@ impl Resource {
             Phase::Start => (Status::Starting, Step::StartedCheck),
             Phase::Stop => (Status::Stopping, Step::StoppedCheck),
         };
+        let aborted = |state: &super::State| state.is_aborting() && !aborted_before;
         let ended = |state: &super::State| {
-            if state.is_aborting() && !aborted_before {
+            if phase == Phase::Start && aborted(state) {
                 Some(CheckEnd::Aborted)
             } else if state.life != life || state.status() != status {
                 Some(CheckEnd::Left)
@@ -56,12 +58,12 @@ impl Resource {
         };
         let mut checks = 0u32;
         loop {
-            let signals = {
+            let (signals, aborted_now) = {
                 let state = self.lock();
                 if let Some(end) = ended(&state) {
                     return Err(end);
                 }
-                state.signals
+                (state.signals, aborted(&state))
             };
             // Asked before the check, so that one check follows the deadline.
             let is_last = patience.is_over();
@@ -74,6 +76,9 @@ impl Resource {
                 Check::Ready => return Ok(()),
                 Check::NotYet(reason) => reason,
             };
+            if aborted_now {
+                return Err(CheckEnd::Aborted);
+            }
             if is_last {
                 return Err(CheckEnd::Overdue(patience.overdue(checks, Some(reason))));
             }
@@ -84,6 +89,7 @@ impl Resource {
             };
             let mut state = self.lock();
             while ended(&state).is_none()
+                && !aborted(&state)
                 && state.signals == signals
                 && until.is_none_or(|until| Instant::now() < until)
             {

@@ -356,12 +356,12 @@ impl Patience {
         self.since.elapsed() >= self.limit
     }
 
-    fn overdue(self, checks: u32, last: Option<String>) -> Overdue {
-        Overdue {
+    fn overdue(self, checks: u32, last: Option<String>) -> Box<Overdue> {
+        Box::new(Overdue {
             elapsed: self.since.elapsed(),
             limit: self.limit,
             checks,
             last,
-        }
+        })
     }
 }

@@ -49,24 +49,17 @@ impl Resource {
     ) -> Result<Begin<'a>, StartError> {
         let mut observed = None;
         loop {
-            let aborted = || StartError::Aborted {
-                entity: self.label(),
-            };
             // What was seen to start under another thread's hands has an
             // outcome, which is also this call's.
-            if let Some(life) = observed.filter(|_| !state.is_busy()) {
-                if state.life == life
-                    && state.status() != Status::Starting
-                    && state.status() != Status::Started
-                {
-                    return Err(match state.failure.clone() {
-                        Some(failure) => failure,
-                        None if state.is_aborting() => aborted(),
-                        None => StartError::Interrupted {
-                            entity: self.label(),
-                        },
-                    });
-                }
+            let is_over = !state.is_busy()
+                && observed == Some(state.life)
+                && !matches!(state.status(), Status::Starting | Status::Started);
+            if is_over {
+                let entity = self.label();
+                return Err(state
+                    .failure
+                    .clone()
+                    .unwrap_or(StartError::Interrupted { entity }));
             }
             match state.status() {
                 Status::Started | Status::Starting if state.is_mine() => return Ok(Begin::Nothing),
@@ -74,7 +67,11 @@ impl Resource {
                 Status::Started if settings.async_start || !state.is_busy() => {
                     return Ok(Begin::Nothing);
                 }
-                _ if state.is_aborting() && observed.is_none() => return Err(aborted()),
+                _ if state.is_aborting() => {
+                    return Err(StartError::Aborted {
+                        entity: self.label(),
+                    });
+                }
                 Status::Starting if !state.is_busy() => {
                     let life = state.life;
                     return Ok(Begin::Complete(self.take(&mut state), life));
@@ -299,7 +296,7 @@ enum Begin<'a> {
 #[derive(Debug)]
 pub(super) enum StartEnd {
     Failed(StepFailure),
-    Overdue(Overdue),
+    Overdue(Box<Overdue>),
     Aborted,
     /// Stopped, or forced into another status.
     Left,

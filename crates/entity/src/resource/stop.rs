@@ -234,7 +234,7 @@ impl StopRun {
 #[derive(Debug, Default)]
 pub(super) struct StopLog {
     failures: Vec<StepFailure>,
-    overdue: Option<Overdue>,
+    overdue: Option<Box<Overdue>>,
     aborted: bool,
     /// `stopping` failed, so there is nothing to wait for.
     never_down: bool,
