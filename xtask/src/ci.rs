@@ -42,11 +42,11 @@ pub(crate) fn run() -> Result<(), CiError> {
             Action::Own(check) => check(),
         };
         if let Err(error) = result {
-            eprintln!(
-                "\nstep {} of {count} failed; repeat it with:\n    {}\n",
-                index + 1,
-                step.command
-            );
+            // A failed call of cargo tells how to repeat it by itself.
+            eprintln!("\nstep {} of {count} failed", index + 1);
+            if matches!(step.action, Action::Own(_)) {
+                eprintln!("repeat it with: {}", step.command);
+            }
             return Err(error);
         }
     }
