@@ -1,0 +1,86 @@
+use indexmap::IndexMap;
+use standin_config::Value;
+
+/// What a driver publishes about itself: names and values, in order.
+///
+/// Other drivers read them through context values such as
+/// `context("server", "{{ port }}")`.
+///
+/// ```
+/// use standin_driver::Attributes;
+///
+/// let attributes = Attributes::new()
+///     .with("host", "127.0.0.1")
+///     .with("port", 8080)
+///     .with_known("peer", None::<String>); // not known yet: left out
+/// assert_eq!(attributes.names().collect::<Vec<_>>(), ["host", "port"]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes {
+    values: IndexMap<String, Value>,
+}
+
+impl Attributes {
+    /// No attributes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `name`, or replaces its value.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.insert(name, value);
+        self
+    }
+
+    /// Adds `name` if its value is known already. A template that asks for a
+    /// name that is not known yet gets an error rather than an empty text.
+    #[must_use]
+    pub fn with_known(self, name: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds `name`, or replaces its value.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.values.insert(name.into(), value.into());
+    }
+
+    /// Adds everything of `other`; its values win.
+    pub fn extend(&mut self, other: Attributes) {
+        self.values.extend(other.values);
+    }
+
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// The value of `name` as text: a text as it is, everything else as it is
+    /// written in a file.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(text)
+    }
+
+    /// All names, in the order in which they were added.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// All names with their values, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// A value as text, without the quotes that a text has in a file.
+pub(crate) fn text(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    }
+}

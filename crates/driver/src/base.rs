@@ -1,0 +1,190 @@
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting};
+use standin_entity::{Entity, Resource};
+
+use crate::attributes::text;
+use crate::template::{self, TemplateError};
+use crate::{Attributes, BuildError, ContextError, ContextSource, DriverConfig, FromContext};
+
+/// What every driver has, to be embedded in a driver's struct: its name and
+/// configuration, its status and runpath, and the way to read the context of
+/// other drivers.
+pub struct DriverBase {
+    kind: &'static str,
+    node: Node,
+    resource: Resource,
+    context: RwLock<Option<Weak<dyn ContextSource>>>,
+}
+
+impl DriverBase {
+    /// Makes the base of a driver of its options. `kind` is the name of the
+    /// driver's type as it appears in messages, such as `TcpServer`.
+    ///
+    /// # Errors
+    ///
+    /// If an option is missing or has a value that is not allowed, or if the
+    /// name is no name.
+    pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        let layer = options.into_layer();
+        let owner = match layer.get("name") {
+            Some(name) => format!("{kind}[{}]", text(&name)),
+            None => kind.to_owned(),
+        };
+        let node = Node::new(owner, layer)?;
+        let config: DriverConfig = node.resolve()?;
+        let resource = Resource::from_entity(Entity::with_kind(kind, config.name)?);
+        Ok(DriverBase {
+            kind,
+            node,
+            resource,
+            context: RwLock::new(None),
+        })
+    }
+
+    /// The name of the driver's type, such as `TcpServer`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The name of the driver.
+    pub fn name(&self) -> &str {
+        self.resource.entity().name()
+    }
+
+    /// The driver's options, with where each value comes from.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The driver's status, runpath, timers and report.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The driver's configuration as it stands now, with everything that it
+    /// inherits: of its own type, or one that this type includes.
+    ///
+    /// # Errors
+    ///
+    /// If an option without a default is set nowhere.
+    pub fn config<C: Config>(&self) -> Result<C, ResolveError> {
+        self.node.resolve()
+    }
+
+    /// Tells the driver where to look up context values. The environment does
+    /// this when a driver is added.
+    pub fn set_context(&self, source: Weak<dyn ContextSource>) {
+        *self.context.write().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    /// The plain value of a setting: the value itself, or what the template of
+    /// a context value renders to now.
+    ///
+    /// # Errors
+    ///
+    /// If the context value names a driver or an attribute that is not there,
+    /// or renders to something that is no `T`.
+    pub fn expand<T: FromContext + Clone>(&self, setting: &Setting<T>) -> Result<T, ContextError> {
+        match setting {
+            Setting::Plain(value) => Ok(value.clone()),
+            Setting::Context(value) => {
+                let text = self.render(value)?;
+                T::from_context(&text).map_err(|reason| ContextError::Invalid {
+                    reader: self.name().to_owned(),
+                    driver: value.driver.clone(),
+                    template: value.template.clone(),
+                    text,
+                    reason,
+                })
+            }
+        }
+    }
+
+    /// The text that a context value renders to now.
+    ///
+    /// # Errors
+    ///
+    /// If it names a driver or an attribute that is not there, or if its
+    /// template fails.
+    pub fn render(&self, value: &ContextValue) -> Result<String, ContextError> {
+        let reader = || self.name().to_owned();
+        let driver = || value.driver.clone();
+        let source: Arc<dyn ContextSource> = self
+            .context
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(Weak::upgrade)
+            .ok_or_else(|| ContextError::NoEnvironment {
+                reader: reader(),
+                driver: driver(),
+            })?;
+        let Some(attributes) = source.attributes(&value.driver) else {
+            let known = source.names();
+            return Err(ContextError::UnknownDriver {
+                nearest: nearest(&value.driver, &known),
+                reader: reader(),
+                driver: driver(),
+                known,
+            });
+        };
+        template::render(&value.template, &attributes).map_err(|error| match error {
+            TemplateError::Undefined(attribute) => {
+                let known: Vec<String> = attributes.names().map(str::to_owned).collect();
+                ContextError::UnknownAttribute {
+                    reader: reader(),
+                    driver: driver(),
+                    nearest: nearest(&attribute, &known),
+                    attribute,
+                    template: value.template.clone(),
+                    status: attributes.text("status"),
+                    known,
+                }
+            }
+            TemplateError::Failed(reason) => ContextError::Template {
+                reader: reader(),
+                driver: driver(),
+                template: value.template.clone(),
+                reason,
+            },
+        })
+    }
+
+    /// What every driver publishes; [`Lifecycle::context`] adds what this one
+    /// does.
+    ///
+    /// [`Lifecycle::context`]: crate::Lifecycle::context
+    pub fn attributes(&self) -> Attributes {
+        let entity = self.resource.entity();
+        let path = |path: Option<std::path::PathBuf>| path.map(|path| path.display().to_string());
+        Attributes::new()
+            .with("name", self.name())
+            .with("uid", entity.uid())
+            .with("status", self.resource.status().to_string())
+            .with_known("runpath", path(entity.runpath()))
+            .with_known("scratch", path(entity.scratch()))
+            .with("active", self.resource.is_active())
+            .with("aborted", self.resource.is_aborted())
+    }
+}
+
+impl fmt::Debug for DriverBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.kind)
+            .field("name", &self.name())
+            .field("status", &self.resource.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one of `known` that was probably meant by `name`.
+fn nearest(name: &str, known: &[String]) -> Option<String> {
+    known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
+        .min()
+        .map(|(_, candidate)| candidate.clone())
+}

@@ -1,0 +1,60 @@
+use std::path::PathBuf;
+
+use standin_config::Port;
+
+use crate::Attributes;
+
+/// Where a driver finds what other drivers publish: its environment.
+pub trait ContextSource: Send + Sync {
+    /// What the driver `name` publishes now; `None` if there is no such driver.
+    fn attributes(&self, name: &str) -> Option<Attributes>;
+
+    /// The names that can be asked for, in the order in which they were added.
+    fn names(&self) -> Vec<String>;
+}
+
+/// A type that the text of a rendered context value can become.
+pub trait FromContext: Sized {
+    /// Parses `text`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, as the end of a sentence.
+    fn from_context(text: &str) -> Result<Self, String>;
+}
+
+impl FromContext for String {
+    fn from_context(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl FromContext for PathBuf {
+    fn from_context(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a path cannot be empty".to_owned());
+        }
+        Ok(PathBuf::from(text))
+    }
+}
+
+impl FromContext for Port {
+    fn from_context(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("a port cannot be empty".to_owned()),
+            text => Ok(Port::from(text)),
+        }
+    }
+}
+
+macro_rules! from_context_by_parsing {
+    ($($type:ty),*) => {$(
+        impl FromContext for $type {
+            fn from_context(text: &str) -> Result<Self, String> {
+                text.trim().parse().map_err(|error: <$type as std::str::FromStr>::Err| error.to_string())
+            }
+        }
+    )*};
+}
+
+from_context_by_parsing!(u8, u16, u32, u64, usize, i64, f64, bool);

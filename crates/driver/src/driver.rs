@@ -1,0 +1,122 @@
+use std::path::PathBuf;
+
+use standin_connection::ConnectionInfo;
+use standin_entity::{Check, Result};
+
+use crate::{Attributes, DriverBase};
+
+/// Something that a test starts, uses and stops: the stand-in for a peer, or
+/// the program under test.
+///
+/// A driver embeds a [`DriverBase`] and overrides the steps that it needs;
+/// [`Lifecycle`](crate::Lifecycle) then gives it `start`, `stop` and the rest.
+/// The order of a start is: [`pre_start`](Driver::pre_start), the user's
+/// `pre_start` hook, [`starting`](Driver::starting), then
+/// [`started_check`](Driver::started_check) until it answers
+/// [`Check::Ready`], then [`post_start`](Driver::post_start) and the user's
+/// hook. A stop mirrors it.
+///
+/// Steps take `&self`, since a driver is shared between the test, its
+/// environment and threads that wait; a driver keeps what changes behind a
+/// lock of its own.
+pub trait Driver: AsDriver + Send + Sync + 'static {
+    /// What every driver has: name, configuration, status, runpath, context.
+    fn base(&self) -> &DriverBase;
+
+    /// Runs before [`starting`](Driver::starting), when the runpath exists.
+    fn pre_start(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Starts: binds, connects, spawns.
+    fn starting(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says whether the driver is ready for use. Asked after
+    /// [`starting`](Driver::starting) until it is, or the timeout is over.
+    fn started_check(&self) -> Result<Check> {
+        Ok(Check::Ready)
+    }
+
+    /// Runs once the driver is started.
+    fn post_start(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs before [`stopping`](Driver::stopping).
+    fn pre_stop(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Stops, and gives back what [`starting`](Driver::starting) took. Also
+    /// called to clean up after a start that failed half-way.
+    fn stopping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says whether the driver has come down.
+    fn stopped_check(&self) -> Result<Check> {
+        Ok(Check::Ready)
+    }
+
+    /// Runs once the driver is stopped.
+    fn post_stop(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Ends at once whatever the driver does, and every wait on it.
+    fn aborting(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs when the driver is paused.
+    fn pausing(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs when the driver is resumed.
+    fn resuming(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// What this driver publishes beyond what every driver does. Leave out
+    /// what is not known yet.
+    fn attributes(&self) -> Attributes {
+        Attributes::new()
+    }
+
+    /// The connections that this driver has or offers.
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        Vec::new()
+    }
+
+    /// The log that readiness and error reports read; by default what
+    /// [`out_path`](Driver::out_path) says.
+    fn log_path(&self) -> Option<PathBuf> {
+        self.out_path()
+    }
+
+    /// The file that has the driver's standard output.
+    fn out_path(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// The file that has the driver's standard error.
+    fn err_path(&self) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// Makes a trait object of any driver, also of one that is a trait object
+/// already. Implemented for all drivers.
+#[doc(hidden)]
+pub trait AsDriver {
+    fn as_driver(&self) -> &dyn Driver;
+}
+
+impl<D: Driver> AsDriver for D {
+    fn as_driver(&self) -> &dyn Driver {
+        self
+    }
+}

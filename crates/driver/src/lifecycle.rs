@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use standin_entity::{
+    AbortError, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
+};
+
+use crate::steps::AsSteps;
+use crate::{Attributes, Driver};
+
+/// What can be done with every driver. Implemented for all of them; import it
+/// to start or stop a driver by hand. In an environment this is seldom needed.
+pub trait Lifecycle: Driver {
+    /// The name of the driver.
+    fn name(&self) -> &str {
+        self.base().name()
+    }
+
+    /// The status of the driver now.
+    fn status(&self) -> Status {
+        self.base().resource().status()
+    }
+
+    /// Starts the driver, and waits until it is ready unless it is configured
+    /// with `async_start`. Does nothing on a driver that is started already.
+    ///
+    /// # Errors
+    ///
+    /// If a step or a hook fails, or the driver is not ready within its
+    /// timeout. The driver is cleaned up then and can be started again.
+    fn start(&self) -> Result<(), StartError> {
+        self.base().resource().start(&AsSteps(self.as_driver()))
+    }
+
+    /// Stops the driver. Does nothing on a driver that was never started or is
+    /// stopped already.
+    ///
+    /// # Errors
+    ///
+    /// If a step or a hook fails, or the driver does not come down within its
+    /// timeout. It counts as stopped all the same.
+    fn stop(&self) -> Result<(), StopError> {
+        self.base().resource().stop(&AsSteps(self.as_driver()))
+    }
+
+    /// Stops the driver and starts it again, and waits for both also with
+    /// `async_start`.
+    ///
+    /// # Errors
+    ///
+    /// If the stop or the start fails.
+    fn restart(&self) -> Result<(), RestartError> {
+        self.base().resource().restart(&AsSteps(self.as_driver()))
+    }
+
+    /// Pauses the driver.
+    ///
+    /// # Errors
+    ///
+    /// If it is not started, or its step fails.
+    fn pause(&self) -> Result<(), PauseError> {
+        self.base().resource().pause(&AsSteps(self.as_driver()))
+    }
+
+    /// Resumes the driver.
+    ///
+    /// # Errors
+    ///
+    /// If it is not paused, or its step fails.
+    fn resume(&self) -> Result<(), PauseError> {
+        self.base().resource().resume(&AsSteps(self.as_driver()))
+    }
+
+    /// Waits until the driver has `status`. On a driver that is starting with
+    /// `async_start`, waiting for [`Status::Started`] completes the start.
+    /// Without a timeout the driver's options limit the wait.
+    ///
+    /// # Errors
+    ///
+    /// If the time is over, the start or stop fails, the driver is aborted, or
+    /// the status can no longer be reached.
+    fn wait(&self, status: Status, timeout: impl Into<Option<Duration>>) -> Result<(), WaitError> {
+        self.base()
+            .resource()
+            .wait(&AsSteps(self.as_driver()), status, timeout)
+    }
+
+    /// Ends at once whatever the driver does, and every wait on it, from any
+    /// thread. An aborted driver cannot be started again.
+    ///
+    /// # Errors
+    ///
+    /// If its step fails. It counts as aborted all the same.
+    fn abort(&self) -> Result<(), AbortError> {
+        self.base().resource().abort(&AsSteps(self.as_driver()))
+    }
+
+    /// Everything that this driver publishes now.
+    fn context(&self) -> Attributes {
+        let mut attributes = self.base().attributes();
+        attributes.extend(self.attributes());
+        attributes
+    }
+
+    /// What happened to the driver so far.
+    fn report(&self) -> Report {
+        self.base().resource().report()
+    }
+}
+
+impl<D: Driver + ?Sized> Lifecycle for D {}
