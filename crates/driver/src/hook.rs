@@ -18,7 +18,9 @@ use crate::Driver;
 /// # let _ = hook;
 /// ```
 #[derive(Clone)]
-pub struct Hook(Arc<dyn Fn(&dyn Driver) -> Result<()> + Send + Sync>);
+pub struct Hook(Arc<Run>);
+
+type Run = dyn Fn(&dyn Driver) -> Result<()> + Send + Sync;
 
 impl Hook {
     /// Makes a hook of a closure. An error or a panic of the closure fails the
