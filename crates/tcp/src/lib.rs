@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod connection;
+mod encoding;
+mod error;
+mod interface;
+mod server;
+
+pub use crate::client::TcpClient;
+pub use crate::config::{TcpClientConfig, TcpClientOptions, TcpServerConfig, TcpServerOptions};
+pub use crate::connection::TcpConnection;
+pub use crate::encoding::{Encoding, UnknownEncoding};
+pub use crate::error::TcpError;
+pub use crate::interface::Interface;
+pub use crate::server::TcpServer;

@@ -1,0 +1,335 @@
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use standin_config::FromOptions;
+use standin_connection::{ConnectionInfo, Direction, Protocol};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase};
+use standin_entity::Result;
+use standin_socket::Client;
+
+use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
+
+/// A driver that connects to a TCP server.
+///
+/// It publishes `host` and `server_port`, the target's, and once it has
+/// connected `local_host` and `port`, its own. It connects when it starts,
+/// unless the option `connect_at_start` is off.
+pub struct TcpClient {
+    base: DriverBase,
+    state: RwLock<State>,
+}
+
+/// What a start and the latest connect find out. The names stay readable after
+/// a close and a stop.
+#[derive(Default)]
+struct State {
+    client: Option<Client>,
+    connection: Option<TcpConnection>,
+    connect_timeout: Option<Duration>,
+    host: Option<String>,
+    server_port: Option<u16>,
+    local_host: Option<String>,
+    local_port: Option<u16>,
+}
+
+impl TcpClient {
+    /// Begins to describe a client; `build` makes it. It needs a `host` and a
+    /// `port`.
+    pub fn builder(name: impl Into<String>) -> TcpClientOptions {
+        TcpClientOptions::new().name(name)
+    }
+
+    /// The host of its server; `None` before the first start.
+    pub fn host(&self) -> Option<String> {
+        self.read().host.clone()
+    }
+
+    /// The port of its server; `None` before the first start.
+    pub fn server_port(&self) -> Option<u16> {
+        self.read().server_port
+    }
+
+    /// Its own port; `None` before the first connect.
+    pub fn port(&self) -> Option<u16> {
+        self.read().local_port
+    }
+
+    /// Its own address; `None` before the first connect.
+    pub fn local_host(&self) -> Option<String> {
+        self.read().local_host.clone()
+    }
+
+    /// Its own port: the same as [`port`](TcpClient::port).
+    pub fn local_port(&self) -> Option<u16> {
+        self.port()
+    }
+
+    /// What identifies its connection: the port of its server.
+    pub fn connection_identifier(&self) -> Option<u16> {
+        self.server_port()
+    }
+
+    /// Connects to the server, within the driver's `timeout`. A connection
+    /// that the client has already is closed.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens there, the time is over, or the client is not
+    /// running.
+    pub fn connect(&self) -> Result<TcpConnection, TcpError> {
+        let (client, timeout) = {
+            let state = self.read();
+            (
+                state.client.clone().ok_or_else(|| self.not_running())?,
+                state.connect_timeout,
+            )
+        };
+        // Not under the lock, so that an abort can end it.
+        let socket = client.connect(timeout)?;
+        let connection = TcpConnection::new(self.base.name(), socket);
+        let mut state = self.write();
+        if state.client.is_none() {
+            connection.close();
+            return Err(self.not_running());
+        }
+        let local = connection.local_address();
+        state.local_host = local.ip().map(|ip| ip.to_string());
+        state.local_port = local.port();
+        if let Some(previous) = state.connection.replace(connection.clone()) {
+            previous.close();
+        }
+        Ok(connection)
+    }
+
+    /// Closes the connection, if there is one, and connects again.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](TcpClient::connect).
+    pub fn reconnect(&self) -> Result<TcpConnection, TcpError> {
+        self.close();
+        self.connect()
+    }
+
+    /// Closes the connection. Does nothing if there is none.
+    pub fn close(&self) {
+        if let Some(connection) = self.write().connection.take() {
+            connection.close();
+        }
+    }
+
+    /// The connection to the server.
+    ///
+    /// # Errors
+    ///
+    /// If the client is not running, or not connected.
+    pub fn connection(&self) -> Result<TcpConnection, TcpError> {
+        let state = self.read();
+        if state.client.is_none() {
+            return Err(self.not_running());
+        }
+        state
+            .connection
+            .clone()
+            .ok_or_else(|| TcpError::NotConnected {
+                driver: self.base.name().to_owned(),
+            })
+    }
+
+    /// Sends all of `bytes`, and says how many they were. Takes at most 30
+    /// seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::send`] and [`connection`](TcpClient::connection).
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
+        self.connection()?.send(bytes)
+    }
+
+    /// Sends all of `text` as UTF-8, and says how many bytes it became. Takes
+    /// at most 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::send_text`] and [`connection`](TcpClient::connection).
+    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
+        self.connection()?.send_text(text)
+    }
+
+    /// Sends all of `bytes`, and says when the sending began, in microseconds
+    /// since the Unix epoch, and how many bytes they were.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpClient::send).
+    pub fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError> {
+        let connection = self.connection()?;
+        // A clock before 1970 is a clock that nobody set.
+        let began = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let sent = connection.send(bytes)?;
+        Ok((began.as_secs_f64() * 1e6, sent))
+    }
+
+    /// Receives what comes first, at most `limit` bytes of it. Waits for at
+    /// most 30 seconds. Nothing at all means that the server has closed the
+    /// connection. For an exact number of bytes use
+    /// [`connection`](TcpClient::connection) and [`TcpConnection::receive`].
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::receive_some`] and [`connection`](TcpClient::connection).
+    pub fn receive(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
+        self.connection()?.receive_some(limit)
+    }
+
+    /// Receives as [`receive`](TcpClient::receive) does, as UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::receive_some_text`] and [`connection`](TcpClient::connection).
+    pub fn receive_text(&self, limit: usize) -> Result<String, TcpError> {
+        self.connection()?.receive_some_text(limit)
+    }
+
+    /// The end of its connection, as [`Driver::connections`] gives it.
+    pub fn get_connections(&self) -> Vec<ConnectionInfo> {
+        self.connections()
+    }
+
+    fn not_running(&self) -> TcpError {
+        TcpError::NotRunning {
+            driver: self.base.name().to_owned(),
+            status: self.base.resource().status(),
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the client out of use, and says what it was.
+    fn take(&self) -> Option<Client> {
+        let mut state = self.write();
+        if let Some(connection) = state.connection.take() {
+            connection.close();
+        }
+        state.client.take()
+    }
+}
+
+impl FromOptions<TcpClientOptions> for TcpClient {
+    type Error = BuildError;
+
+    fn from_options(options: TcpClientOptions) -> Result<Self, BuildError> {
+        Ok(TcpClient {
+            base: DriverBase::new("TcpClient", options)?,
+            state: RwLock::default(),
+        })
+    }
+}
+
+impl Driver for TcpClient {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn starting(&self) -> Result<()> {
+        let config: TcpClientConfig = self.base.config()?;
+        let host = self.base.expand(&config.host)?;
+        let port = self.base.expand(&config.port)?;
+        let port = port.number().map_err(|source| TcpError::Port {
+            driver: self.base.name().to_owned(),
+            source,
+        })?;
+        let mut client = Client::builder()
+            .label(self.base.name())
+            .host(&host)
+            .port(port);
+        if let Some(interface) = &config.interface {
+            client = client.interface(interface.host(), interface.port());
+        }
+        *self.write() = State {
+            client: Some(client.build()),
+            connect_timeout: Some(config.driver.timeout),
+            host: Some(host),
+            server_port: Some(port),
+            ..State::default()
+        };
+        if config.connect_at_start {
+            self.connect()?;
+        }
+        Ok(())
+    }
+
+    fn stopping(&self) -> Result<()> {
+        if let Some(client) = self.take() {
+            client.close();
+        }
+        Ok(())
+    }
+
+    fn aborting(&self) -> Result<()> {
+        // Also ends a connect that is under way.
+        if let Some(client) = self.take() {
+            client.abort();
+        }
+        Ok(())
+    }
+
+    fn attributes(&self) -> Attributes {
+        let state = self.read();
+        Attributes::new()
+            .with_known("host", state.host.clone())
+            .with_known("port", state.local_port)
+            .with_known("server_port", state.server_port)
+            .with_known("local_host", state.local_host.clone())
+            .with_known("local_port", state.local_port)
+            .with_known("connection_identifier", state.server_port)
+    }
+
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        let state = self.read();
+        let mut info = match (state.server_port, &state.local_host, state.local_port) {
+            (Some(server_port), Some(host), Some(port)) => {
+                ConnectionInfo::tcp_connecting(server_port, host, port)
+            }
+            _ => ConnectionInfo::new(Protocol::Tcp, Direction::Connecting),
+        };
+        if let Some((local, peer)) = state.connection.as_ref().and_then(|connection| {
+            Some((
+                connection.local_address().socket_addr()?,
+                connection.peer_address().socket_addr()?,
+            ))
+        }) {
+            info = info.with_ends(local, peer);
+        }
+        vec![info]
+    }
+}
+
+impl Drop for TcpClient {
+    fn drop(&mut self) {
+        if let Some(client) = self.take() {
+            client.close();
+        }
+    }
+}
+
+impl fmt::Debug for TcpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpClient")
+            .field("name", &self.base.name())
+            .field("status", &self.base.resource().status())
+            .field("host", &self.host())
+            .field("server_port", &self.server_port())
+            .field("port", &self.port())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,46 @@
+use standin_config::{Config, Port, Setting};
+use standin_driver::DriverConfig;
+
+use crate::{Interface, TcpClient, TcpServer};
+
+/// The options of a [`TcpServer`].
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tcp-server", builds = TcpServer)]
+pub struct TcpServerConfig {
+    /// The options that every driver has.
+    #[config(include)]
+    pub driver: DriverConfig,
+
+    /// Host name or address to listen on.
+    #[config(default = "localhost")]
+    pub host: Setting<String>,
+
+    /// Port to listen on: a number, a numeric text or the name of a service.
+    /// With 0 the system chooses a free one.
+    #[config(default = 0)]
+    pub port: Setting<Port>,
+}
+
+/// The options of a [`TcpClient`].
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tcp-client", builds = TcpClient)]
+pub struct TcpClientConfig {
+    /// The options that every driver has.
+    #[config(include)]
+    pub driver: DriverConfig,
+
+    /// Host name or address of the server.
+    pub host: Setting<String>,
+
+    /// Port of the server: a number, a numeric text or the name of a service.
+    pub port: Setting<Port>,
+
+    /// Address, and if need be port, of this machine to connect from. By
+    /// default the system chooses.
+    pub interface: Option<Interface>,
+
+    /// Whether to connect when the driver starts, rather than when the test
+    /// calls `connect`.
+    #[config(default = true)]
+    pub connect_at_start: bool,
+}

@@ -1,0 +1,189 @@
+use std::fmt;
+
+use miette::Diagnostic;
+use standin_config::{PortError, ResolveError};
+use standin_driver::ContextError;
+use standin_entity::Status;
+use standin_socket::{AcceptError, BindError, ConnectError, ReceiveError, SendError};
+use thiserror::Error;
+
+use crate::{Encoding, UnknownEncoding};
+
+/// What can go wrong with a TCP driver.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum TcpError {
+    /// The driver was used before it was started, or after it was stopped.
+    #[error("driver \"{driver}\" is not running: its status is {status}")]
+    #[diagnostic(
+        code(standin::tcp::not_running),
+        help(
+            "use \"{driver}\" between the start and the stop of its environment; a dropped environment guard stops it, so bind the guard to a name"
+        )
+    )]
+    NotRunning {
+        /// The driver.
+        driver: String,
+        /// Its status.
+        status: Status,
+    },
+    /// The client is running, but has no connection.
+    #[error("client \"{driver}\" is not connected")]
+    #[diagnostic(
+        code(standin::tcp::not_connected),
+        help(
+            "call `connect()` first; with `connect_at_start = false` and after `close()` a client is not connected"
+        )
+    )]
+    NotConnected {
+        /// The client.
+        driver: String,
+    },
+    /// The server has no open connection to use by default.
+    #[error(
+        "server \"{driver}\" has no open connection: {accepted} accepted so far, none of them open"
+    )]
+    #[diagnostic(
+        code(standin::tcp::no_connection),
+        help("call `accept_connection` once a client connects")
+    )]
+    NoConnection {
+        /// The server.
+        driver: String,
+        /// How many connections it has accepted since it started.
+        accepted: usize,
+    },
+    /// The server has no open connection of that index.
+    #[error("server \"{driver}\" has no open connection {index}")]
+    #[diagnostic(code(standin::tcp::unknown_connection), help("{}", open_connections(open, *accepted)))]
+    UnknownConnection {
+        /// The server.
+        driver: String,
+        /// The index that was asked for.
+        index: usize,
+        /// How many connections it has accepted since it started.
+        accepted: usize,
+        /// The indices of the connections that are open.
+        open: Vec<usize>,
+    },
+    /// The port is no port.
+    #[error("driver \"{driver}\": {source}")]
+    #[diagnostic(
+        code(standin::tcp::port),
+        help("give a number from 0 to 65535, or the name of a TCP service such as \"http\"")
+    )]
+    Port {
+        /// The driver.
+        driver: String,
+        /// What is wrong with it.
+        source: PortError,
+    },
+    /// The encoding is none.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    UnknownEncoding(#[from] UnknownEncoding),
+    /// The text has a character that the encoding lacks; nothing was sent.
+    #[error("driver \"{driver}\" cannot send {character:?} in {encoding}: the encoding lacks it")]
+    #[diagnostic(
+        code(standin::tcp::encode),
+        help("nothing was sent; choose another encoding with `with_encoding`, or send bytes")
+    )]
+    Encode {
+        /// The driver.
+        driver: String,
+        /// The encoding.
+        encoding: Encoding,
+        /// The character.
+        character: char,
+    },
+    /// The bytes are no text in the encoding; they are kept for the next receive.
+    #[error("driver \"{driver}\" received {} that are no {encoding}: {}", Count(bytes.len()), Bytes(bytes, *position))]
+    #[diagnostic(
+        code(standin::tcp::decode),
+        help(
+            "the bytes are kept for the next receive: take more of them if a character was cut in two, choose another encoding with `with_encoding`, or receive bytes"
+        )
+    )]
+    Decode {
+        /// The driver.
+        driver: String,
+        /// The encoding.
+        encoding: Encoding,
+        /// All bytes that were to be decoded.
+        bytes: Vec<u8>,
+        /// How many of them, from the start, can be decoded.
+        position: usize,
+    },
+    /// A context value has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Context(#[from] ContextError),
+    /// An option has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Options(#[from] ResolveError),
+    /// The server cannot listen.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bind(#[from] BindError),
+    /// No connection came.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Accept(#[from] AcceptError),
+    /// The client cannot connect.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Connect(#[from] ConnectError),
+    /// Not all bytes could be sent.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Send(#[from] SendError),
+    /// The bytes did not come.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Receive(#[from] ReceiveError),
+}
+
+fn open_connections(open: &[usize], accepted: usize) -> String {
+    match open {
+        [] => format!(
+            "none is open; {accepted} were accepted so far: call `accept_connection` once a client connects"
+        ),
+        open => {
+            let open: Vec<String> = open.iter().map(usize::to_string).collect();
+            format!(
+                "open are: {}; an index is never used again, and without one the latest is meant",
+                open.join(", ")
+            )
+        }
+    }
+}
+
+/// `1 byte`, `2 bytes`.
+struct Count(usize);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// The bytes around the one that cannot be decoded.
+struct Bytes<'a>(&'a [u8], usize);
+
+impl fmt::Display for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bytes(bytes, position) = *self;
+        let from = position.saturating_sub(16);
+        let to = bytes.len().min(position + 16);
+        write!(f, "byte {position} of \"")?;
+        if from > 0 {
+            f.write_str("...")?;
+        }
+        write!(f, "{}", bytes[from..to].escape_ascii())?;
+        if to < bytes.len() {
+            f.write_str("...")?;
+        }
+        f.write_str("\"")
+    }
+}

@@ -1,0 +1,328 @@
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use standin_config::FromOptions;
+use standin_connection::{ConnectionInfo, Direction, Protocol};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase};
+use standin_entity::Result;
+use standin_socket::Server;
+
+use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
+
+/// How much a receive without a size takes at most.
+const DEFAULT_SIZE: usize = 1024;
+
+/// A driver that listens on a TCP port and talks with whoever connects.
+///
+/// It publishes `host` and `port` in its context. Connections have an index,
+/// counted from 0 in the order in which they are accepted and never used
+/// again. Methods without an index use the latest accepted connection that is
+/// still open.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use std::time::Duration;
+/// use standin_driver::Lifecycle;
+/// use standin_tcp::TcpServer;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// let server = TcpServer::builder("server").build()?;
+/// server.start()?;
+/// let port = server.port().expect("a started server has a port");
+/// let peer = TcpStream::connect(("localhost", port)).expect("somebody listens");
+/// server.accept_connection(Duration::from_secs(10))?;
+/// server.send_text("hello")?;
+/// # drop(peer);
+/// server.stop()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct TcpServer {
+    base: DriverBase,
+    state: RwLock<State>,
+}
+
+/// What a start finds out. The names stay readable after a stop.
+#[derive(Default)]
+struct State {
+    server: Option<Server>,
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl TcpServer {
+    /// Begins to describe a server; `build` makes it.
+    pub fn builder(name: impl Into<String>) -> TcpServerOptions {
+        TcpServerOptions::new().name(name)
+    }
+
+    /// The host that it listens on, as configured; `None` before the first
+    /// start.
+    pub fn host(&self) -> Option<String> {
+        self.read().host.clone()
+    }
+
+    /// The port that it listens on; `None` before the first start.
+    pub fn port(&self) -> Option<u16> {
+        self.read().port
+    }
+
+    /// The host that it listens on: for a server the same as
+    /// [`host`](TcpServer::host).
+    pub fn local_host(&self) -> Option<String> {
+        self.host()
+    }
+
+    /// The port that it listens on: for a server the same as
+    /// [`port`](TcpServer::port).
+    pub fn local_port(&self) -> Option<u16> {
+        self.port()
+    }
+
+    /// What identifies its connections: the port.
+    pub fn connection_identifier(&self) -> Option<u16> {
+        self.port()
+    }
+
+    /// The listening socket, with everything that can be done with it.
+    ///
+    /// # Errors
+    ///
+    /// If the server is not running.
+    pub fn socket(&self) -> Result<Server, TcpError> {
+        self.read()
+            .server
+            .clone()
+            .ok_or_else(|| TcpError::NotRunning {
+                driver: self.base.name().to_owned(),
+                status: self.base.resource().status(),
+            })
+    }
+
+    /// Accepts the next connection. Zero accepts one that is waiting already;
+    /// `None` waits until one comes or the server stops.
+    ///
+    /// # Errors
+    ///
+    /// If none comes in time, or the server is not running or is stopped
+    /// meanwhile.
+    pub fn accept_connection(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<TcpConnection, TcpError> {
+        let socket = self.socket()?.accept(timeout)?;
+        Ok(TcpConnection::new(self.base.name(), socket))
+    }
+
+    /// The connection that was accepted as number `index`, if it is open.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed or was never accepted, or the server is not running.
+    pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
+        let server = self.socket()?;
+        match server.connection(index) {
+            Some(socket) => Ok(TcpConnection::new(self.base.name(), socket)),
+            None => Err(TcpError::UnknownConnection {
+                driver: self.base.name().to_owned(),
+                index,
+                accepted: server.accepted(),
+                open: server
+                    .connections()
+                    .iter()
+                    .map(standin_socket::Connection::index)
+                    .collect(),
+            }),
+        }
+    }
+
+    /// The latest accepted connection that is still open.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the server is not running.
+    pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
+        let server = self.socket()?;
+        match server.latest() {
+            Some(socket) => Ok(TcpConnection::new(self.base.name(), socket)),
+            None => Err(TcpError::NoConnection {
+                driver: self.base.name().to_owned(),
+                accepted: server.accepted(),
+            }),
+        }
+    }
+
+    /// Closes the connection that was accepted as number `index`.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed already or was never accepted, or the server is not
+    /// running.
+    pub fn close_connection(&self, index: usize) -> Result<(), TcpError> {
+        self.connection(index)?.close();
+        Ok(())
+    }
+
+    /// Sends all of `bytes` over the latest connection, and says how many they
+    /// were. Takes at most 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::send`] and [`latest_connection`](TcpServer::latest_connection).
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
+        self.latest_connection()?.send(bytes)
+    }
+
+    /// Sends all of `text` as UTF-8 over the latest connection, and says how
+    /// many bytes it became. Takes at most 30 seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::send_text`] and [`latest_connection`](TcpServer::latest_connection).
+    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
+        self.latest_connection()?.send_text(text)
+    }
+
+    /// Receives exactly `size` bytes from the latest connection, or with
+    /// `None` what comes first, at most 1024 bytes of it. Waits for at most 30
+    /// seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::receive`] and [`latest_connection`](TcpServer::latest_connection).
+    pub fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError> {
+        let connection = self.latest_connection()?;
+        match size.into() {
+            Some(size) => connection.receive(size),
+            None => connection.receive_some(DEFAULT_SIZE),
+        }
+    }
+
+    /// Receives as [`receive`](TcpServer::receive) does, as UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpConnection::receive_text`] and [`latest_connection`](TcpServer::latest_connection).
+    pub fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError> {
+        let connection = self.latest_connection()?;
+        match size.into() {
+            Some(size) => connection.receive_text(size),
+            None => connection.receive_some_text(DEFAULT_SIZE),
+        }
+    }
+
+    /// The ends of its connections, as [`Driver::connections`] gives them.
+    pub fn get_connections(&self) -> Vec<ConnectionInfo> {
+        self.connections()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FromOptions<TcpServerOptions> for TcpServer {
+    type Error = BuildError;
+
+    fn from_options(options: TcpServerOptions) -> Result<Self, BuildError> {
+        Ok(TcpServer {
+            base: DriverBase::new("TcpServer", options)?,
+            state: RwLock::default(),
+        })
+    }
+}
+
+impl Driver for TcpServer {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn starting(&self) -> Result<()> {
+        let config: TcpServerConfig = self.base.config()?;
+        let host = self.base.expand(&config.host)?;
+        let port = self.base.expand(&config.port)?;
+        let port = port.number().map_err(|source| TcpError::Port {
+            driver: self.base.name().to_owned(),
+            source,
+        })?;
+        let server = Server::builder()
+            .label(self.base.name())
+            .host(&host)
+            .port(port)
+            .bind()?;
+        let port = server.port();
+        tracing::info!(driver = self.base.name(), host, port, "listening");
+        *self.write() = State {
+            server: Some(server),
+            host: Some(host),
+            port: Some(port),
+        };
+        Ok(())
+    }
+
+    fn stopping(&self) -> Result<()> {
+        if let Some(server) = self.write().server.take() {
+            server.close();
+        }
+        Ok(())
+    }
+
+    fn aborting(&self) -> Result<()> {
+        if let Some(server) = self.write().server.take() {
+            server.abort();
+        }
+        Ok(())
+    }
+
+    fn attributes(&self) -> Attributes {
+        let state = self.read();
+        Attributes::new()
+            .with_known("host", state.host.clone())
+            .with_known("port", state.port)
+            .with_known("local_host", state.host.clone())
+            .with_known("local_port", state.port)
+            .with_known("connection_identifier", state.port)
+    }
+
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        let state = self.read();
+        let mut info = match (&state.host, state.port) {
+            (Some(host), Some(port)) => ConnectionInfo::tcp_listening(port, host),
+            _ => ConnectionInfo::new(Protocol::Tcp, Direction::Listening),
+        };
+        for connection in state.server.iter().flat_map(Server::connections) {
+            if let (Some(local), Some(peer)) = (
+                connection.local_address().socket_addr(),
+                connection.peer_address().socket_addr(),
+            ) {
+                info = info.with_ends(local, peer);
+            }
+        }
+        vec![info]
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        // Handles of connections may live on in the test; the sockets do not.
+        if let Some(server) = self.write().server.take() {
+            server.close();
+        }
+    }
+}
+
+impl fmt::Debug for TcpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpServer")
+            .field("name", &self.base.name())
+            .field("status", &self.base.resource().status())
+            .field("host", &self.host())
+            .field("port", &self.port())
+            .finish_non_exhaustive()
+    }
+}

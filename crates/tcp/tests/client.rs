@@ -1,0 +1,270 @@
+//! What a test sees of a `TcpClient`, with plain sockets as its peers.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, SystemTime};
+
+use standin_driver::{Driver, Lifecycle};
+use standin_entity::{Error, Status};
+use standin_tcp::{TcpClient, TcpError};
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn connected() -> (TcpClient, TcpStream, TcpListener) {
+    let (listener, port) = listener();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .build()
+        .unwrap();
+    client.start().unwrap();
+    let peer = listener.accept().unwrap().0;
+    peer.set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    (client, peer, listener)
+}
+
+#[test]
+fn handles_are_send_and_sync() {
+    fn check<T: Send + Sync + std::fmt::Debug>() {}
+    check::<TcpClient>();
+}
+
+#[test]
+fn connects_when_it_starts() {
+    let (client, mut peer, listener) = connected();
+    assert_eq!(client.host().as_deref(), Some("127.0.0.1"));
+    assert_eq!(
+        client.server_port(),
+        Some(listener.local_addr().unwrap().port())
+    );
+    assert_eq!(client.port(), Some(peer.peer_addr().unwrap().port()));
+    assert_eq!(client.local_port(), client.port());
+    assert_eq!(client.local_host().as_deref(), Some("127.0.0.1"));
+    assert_eq!(client.connection_identifier(), client.server_port());
+    assert_eq!(client.send(b"ab").unwrap(), 2);
+    assert_eq!(client.send_text("é").unwrap(), 2);
+    let mut heard = [0; 4];
+    peer.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, [b'a', b'b', 0xc3, 0xa9]);
+    peer.write_all(b"answer").unwrap();
+    assert_eq!(client.receive(1024).unwrap(), b"answer");
+    peer.write_all(b"text").unwrap();
+    assert_eq!(client.receive_text(1024).unwrap(), "text");
+}
+
+#[test]
+fn says_when_it_sent() {
+    let (client, _peer, _listener) = connected();
+    let micros = || {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64()
+            * 1e6
+    };
+    let before = micros();
+    let (tsp, sent) = client.send_tsp(b"abc").unwrap();
+    assert_eq!(sent, 3);
+    assert!(before <= tsp && tsp <= micros());
+}
+
+#[test]
+fn reconnects_from_another_port() {
+    let (client, mut peer, listener) = connected();
+    let before = client.port();
+    client.reconnect().unwrap();
+    assert_eq!(
+        peer.read(&mut [0]).unwrap(),
+        0,
+        "the former connection has ended"
+    );
+    let (mut peer, address) = listener.accept().unwrap();
+    assert_eq!(client.port(), Some(address.port()));
+    assert_ne!(client.port(), before);
+    client.send(b"x").unwrap();
+    peer.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn connects_later_when_told_to() {
+    let (listener, port) = listener();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .connect_at_start(false)
+        .build()
+        .unwrap();
+    client.start().unwrap();
+    assert_eq!(client.server_port(), Some(port));
+    assert_eq!(client.port(), None);
+    for error in [
+        client.send(b"x").unwrap_err(),
+        client.receive(1).unwrap_err(),
+        client.send_tsp(b"x").unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), "client \"client\" is not connected");
+    }
+    client.close();
+    client.connect().unwrap();
+    let _peer = listener.accept().unwrap();
+    assert!(client.port().is_some());
+    client.close();
+    assert!(client.port().is_some(), "it is still known");
+    assert!(matches!(
+        client.send(b"x"),
+        Err(TcpError::NotConnected { .. })
+    ));
+}
+
+#[test]
+fn sees_the_end_of_the_stream_again_and_again() {
+    let (client, peer, _listener) = connected();
+    drop(peer);
+    assert_eq!(client.receive(10).unwrap(), b"");
+    assert_eq!(client.receive(10).unwrap(), b"");
+    assert!(client.connection().unwrap().receive(1).is_err());
+}
+
+#[test]
+fn connects_from_an_interface() {
+    let (listener, port) = listener();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .interface(("127.0.0.2", 0))
+        .build()
+        .unwrap();
+    client.start().unwrap();
+    assert_eq!(listener.accept().unwrap().1.ip().to_string(), "127.0.0.2");
+    assert_eq!(client.local_host().as_deref(), Some("127.0.0.2"));
+}
+
+#[track_caller]
+fn check_refused(client: TcpClient, expected: &[&str]) {
+    let error = client.start().unwrap_err();
+    assert_eq!(
+        client.status(),
+        Status::Stopped,
+        "a failed start is cleaned up"
+    );
+    let text = format!("{:?}", Error::from(error));
+    for expected in expected {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn tells_why_it_cannot_connect() {
+    let bound = unused_port();
+    let port = bound.local_addr().unwrap().port();
+    drop(bound);
+    check_refused(
+        TcpClient::builder("client")
+            .host("127.0.0.1")
+            .port(port)
+            .build()
+            .unwrap(),
+        &[
+            "client",
+            &format!("127.0.0.1:{port}"),
+            "refused",
+            "help: ",
+            "code: standin::",
+        ],
+    );
+    check_refused(
+        TcpClient::builder("client")
+            .host("no-such-host.invalid")
+            .port(1)
+            .build()
+            .unwrap(),
+        &[
+            "client",
+            "no-such-host.invalid",
+            "help: ",
+            "code: standin::",
+        ],
+    );
+    check_refused(
+        TcpClient::builder("client")
+            .host("127.0.0.1")
+            .port("no-such-service")
+            .build()
+            .unwrap(),
+        &["client", "no-such-service", "help: "],
+    );
+}
+
+/// A port on which nobody listens.
+fn unused_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+#[test]
+fn can_be_started_again_after_a_failure() {
+    let (listener, port) = listener();
+    drop(listener);
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .build()
+        .unwrap();
+    client.start().unwrap_err();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    client.start().unwrap();
+    listener.accept().unwrap();
+}
+
+#[test]
+fn needs_a_host_and_a_port() {
+    let error = TcpClient::builder("client").build().unwrap_err();
+    let text = format!("{:?}", Error::from(error));
+    assert!(text.contains("host") && text.contains("port"), "{text}");
+}
+
+#[test]
+fn cannot_be_used_before_its_start_and_after_its_stop() {
+    let (listener, port) = listener();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .build()
+        .unwrap();
+    let check = |status: Status| {
+        let errors = [
+            client.connect().unwrap_err(),
+            client.reconnect().unwrap_err(),
+            client.send(b"x").unwrap_err(),
+            client.receive(1).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(
+                error.to_string(),
+                format!("driver \"client\" is not running: its status is {status}")
+            );
+        }
+    };
+    check(Status::None);
+    client.start().unwrap();
+    let mut peer = listener.accept().unwrap().0;
+    client.stop().unwrap();
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    check(Status::Stopped);
+}
+
+#[test]
+fn tells_its_connection() {
+    let (client, peer, listener) = connected();
+    let info = &client.connections()[0];
+    assert_eq!(
+        info.connection_rep(),
+        format!("tcp://{}", listener.local_addr().unwrap().port())
+    );
+    assert_eq!(info.port(), Some(peer.peer_addr().unwrap().port()));
+    assert_eq!(info.ends().len(), 1);
+}
