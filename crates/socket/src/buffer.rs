@@ -1,5 +1,7 @@
 //! Bytes that were read from the kernel and not handed out yet.
 
+use std::ops::Range;
+
 /// A queue of bytes that gives back what a failed receive had read, in order and without copying large blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
@@ -39,6 +41,18 @@ impl Buffer {
         let taken = self.bytes[self.start..self.start + count].to_vec();
         self.discard(count);
         taken
+    }
+
+    /// Takes the first `size` bytes, which must be there, and gives the range `payload` of them.
+    pub(crate) fn take_frame(&mut self, payload: Range<usize>, size: usize) -> Vec<u8> {
+        if size < self.len() || payload.start > 0 {
+            let frame = self.as_slice()[payload].to_vec();
+            self.discard(size);
+            return frame;
+        }
+        let mut frame = self.take(size);
+        frame.truncate(payload.end);
+        frame
     }
 
     /// Moves bytes into `target`; says how many.

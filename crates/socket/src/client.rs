@@ -328,10 +328,7 @@ impl Inner {
             if !self.retry || !attempts.iter().any(may_come) {
                 return Err(Stop::Failed);
             }
-            match deadline.remaining() {
-                Remaining::Nothing => return Err(Stop::NotNow(NotNow::TimedOut)),
-                left => turn.pause(left.at_most(pause)).map_err(Stop::NotNow)?,
-            }
+            self.back_off(turn, deadline, pause).map_err(Stop::NotNow)?;
             pause = (pause * 2).min(RETRY.1);
         }
     }
@@ -411,13 +408,23 @@ impl Inner {
                     )?,
                 },
                 Progress::QueueFull => {
-                    match deadline.remaining() {
-                        Remaining::Nothing => return Err(NotNow::TimedOut),
-                        left => turn.pause(left.at_most(pause))?,
-                    }
+                    self.back_off(turn, &mut deadline, pause)?;
                     pause = (pause * 2).min(RETRY.1);
                 }
             }
+        }
+    }
+
+    /// Waits before trying again, but not beyond the deadline.
+    fn back_off(
+        &self,
+        turn: &Turn<'_, usize>,
+        deadline: &mut Deadline,
+        pause: Duration,
+    ) -> Result<(), NotNow> {
+        match deadline.remaining().at_most(pause) {
+            Remaining::Time(time) => turn.pause(time),
+            _ => Err(NotNow::TimedOut),
         }
     }
 

@@ -1,8 +1,9 @@
-//! Bytes for people: hex and text side by side, and the difference of two byte strings.
+//! Bytes for people: hex and text side by side.
 
 use std::fmt::{self, Write as _};
 
-const WIDTH: usize = 16;
+/// How many bytes a line shows.
+pub(crate) const WIDTH: usize = 16;
 
 /// Shows bytes as lines of an offset, hex and text, indented by two, without a newline at the end.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl fmt::Display for Dump<'_> {
     }
 }
 
-fn write_line(f: &mut fmt::Formatter<'_>, offset: usize, line: &[u8]) -> fmt::Result {
+pub(crate) fn write_line(f: &mut fmt::Formatter<'_>, offset: usize, line: &[u8]) -> fmt::Result {
     write!(f, "{offset:08x} ")?;
     for column in 0..WIDTH {
         if column == WIDTH / 2 {
@@ -51,4 +52,29 @@ fn write_line(f: &mut fmt::Formatter<'_>, offset: usize, line: &[u8]) -> fmt::Re
         })?;
     }
     f.write_char('|')
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn shows_hex_and_text_side_by_side() {
+        let bytes: Vec<u8> = (0x60..0x73).collect();
+        expect![[r#"
+              00000010  60 61 62 63 64 65 66 67  68 69 6a 6b 6c 6d 6e 6f  |`abcdefghijklmno|
+              00000020  70 71 72                                          |pqr|"#]]
+        .assert_eq(&Dump::new(&bytes, 16).to_string());
+    }
+
+    #[test]
+    fn shows_what_has_no_glyph_as_a_dot() {
+        assert!(
+            Dump::new(b"a\r\n\xff b", 0)
+                .to_string()
+                .ends_with("|a... b|")
+        );
+    }
 }

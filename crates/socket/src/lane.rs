@@ -4,6 +4,7 @@
 use std::{
     fmt, io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -141,6 +142,13 @@ impl<T> Lane<T> {
         self.lock().closed = false;
     }
 
+    /// Makes the thread that waits in the lane, if any, look again.
+    pub(crate) fn nudge(&self) {
+        if let Some(waker) = &self.lock().waker {
+            let _ = waker.wake();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, LaneState<T>> {
         // A panic cannot leave the state half changed: every critical section is a few assignments.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -185,12 +193,26 @@ impl<T> Turn<'_, T> {
         self.with_waker(|waiter| waiter.wait(Some((source, interest)), left))
     }
 
-    /// Waits until time has passed (which is `Ok`) or the lane is closed.
-    pub(crate) fn pause(&self, left: Remaining) -> Result<(), NotNow> {
-        match self.with_waker(|waiter| waiter.wait(None, left)) {
-            Ok(()) | Err(NotNow::TimedOut) => Ok(()),
-            Err(other) => Err(other),
+    /// Waits until the time has passed (which is `Ok`) or the lane is closed.
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), NotNow> {
+        let mut deadline = Deadline::new(Some(time));
+        loop {
+            match deadline.remaining() {
+                Remaining::Nothing => return Ok(()),
+                left => match self.nap(left) {
+                    Ok(()) | Err(NotNow::TimedOut) => {}
+                    Err(other) => return Err(other),
+                },
+            }
         }
+    }
+
+    /// Waits until the lane is [nudged](Lane::nudge) (or perhaps less), the time has passed, or the lane is closed.
+    pub(crate) fn nap(&self, left: Remaining) -> Result<(), NotNow> {
+        if left == Remaining::Nothing {
+            return Err(NotNow::TimedOut);
+        }
+        self.with_waker(|waiter| waiter.wait(None, left))
     }
 
     fn with_waker(
@@ -231,5 +253,11 @@ impl<T> Drop for Turn<'_, T> {
         if queued {
             self.lane.turn_ended.notify_one();
         }
+    }
+}
+
+impl<T> fmt::Debug for Turn<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").finish_non_exhaustive()
     }
 }

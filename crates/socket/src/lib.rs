@@ -6,6 +6,7 @@ mod client;
 mod connection;
 mod dump;
 mod error;
+pub mod framing;
 mod lane;
 mod options;
 mod server;
@@ -17,7 +18,8 @@ pub use address::Address;
 pub use client::{Client, ClientBuilder};
 pub use connection::Connection;
 pub use error::{
-    AcceptError, Attempt, BindError, CloseError, ConnectError, ConnectFailure, Evidence, Failure,
-    Party, ReceiveError, ReceiveFailure, Role, SendError, SendFailure, StreamState,
+    AcceptError, Attempt, BindError, CloseError, ConnectError, ConnectFailure, Difference,
+    Evidence, Failure, Party, ReceiveError, ReceiveFailure, Role, SendError, SendFailure,
+    StreamState,
 };
 pub use server::{Server, ServerBuilder};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline {
     limit: Option<Duration>,
     started: Option<Instant>,
+    ended: bool,
 }
 
 impl Deadline {
@@ -17,6 +18,7 @@ impl Deadline {
         Deadline {
             limit,
             started: None,
+            ended: false,
         }
     }
 
@@ -37,6 +39,11 @@ impl Deadline {
         self.started.get_or_insert_with(Instant::now);
     }
 
+    /// Allows nothing more from now on, but still knows what the operation was allowed and took.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// Whether a limit that allows waiting is over. For loops that never wait because there is always more.
     pub(crate) fn has_passed(&mut self) -> bool {
         self.limit != Some(Duration::ZERO) && self.remaining() == Remaining::Nothing
@@ -44,6 +51,9 @@ impl Deadline {
 
     /// How much longer to wait.
     pub(crate) fn remaining(&mut self) -> Remaining {
+        if self.ended {
+            return Remaining::Nothing;
+        }
         match self.limit {
             None => {
                 self.start();
@@ -81,11 +91,46 @@ impl Remaining {
     }
 
     /// Whichever ends first.
-    pub(crate) fn at_most(self, other: Duration) -> Remaining {
-        match self {
-            Remaining::Nothing => Remaining::Nothing,
-            Remaining::Time(left) => Remaining::Time(left.min(other)),
-            Remaining::Unlimited => Remaining::Time(other),
+    pub(crate) fn or_sooner(self, other: Remaining) -> Remaining {
+        match (self, other) {
+            (Remaining::Nothing, _) | (_, Remaining::Nothing) => Remaining::Nothing,
+            (Remaining::Time(left), Remaining::Time(other)) => Remaining::Time(left.min(other)),
+            (Remaining::Unlimited, other) => other,
+            (left, Remaining::Unlimited) => left,
         }
+    }
+
+    /// Whichever ends first.
+    pub(crate) fn at_most(self, other: Duration) -> Remaining {
+        self.or_sooner(Remaining::Time(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_allows_nothing_and_none_everything() {
+        assert_eq!(
+            Deadline::new(Some(Duration::ZERO)).remaining(),
+            Remaining::Nothing
+        );
+        assert_eq!(Deadline::new(None).remaining(), Remaining::Unlimited);
+        let mut long = Deadline::new(Some(Duration::MAX));
+        assert!(matches!(long.remaining(), Remaining::Time(_)));
+        assert!(!long.has_passed());
+        long.end();
+        assert_eq!(long.remaining(), Remaining::Nothing);
+    }
+
+    #[test]
+    fn the_sooner_of_two_ends_is_taken() {
+        let second = Remaining::Time(Duration::from_secs(1));
+        let minute = Remaining::Time(Duration::from_secs(60));
+        assert_eq!(second.or_sooner(minute), second);
+        assert_eq!(minute.or_sooner(second), second);
+        assert_eq!(Remaining::Unlimited.or_sooner(second), second);
+        assert_eq!(minute.or_sooner(Remaining::Nothing), Remaining::Nothing);
     }
 }

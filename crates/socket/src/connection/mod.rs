@@ -1,6 +1,8 @@
 //! One conversation with a peer.
 
+mod misbehave;
 mod receive;
+mod receiver;
 mod send;
 
 use std::{
@@ -284,6 +286,17 @@ impl Inner {
     }
 
     fn close(&self, how: u8) {
+        self.close_after(how, |stream| {
+            // The peer learns it now, even if another process still has the descriptor, or a thread is about to stop
+            // using it. An error means that the connection is gone already.
+            let _ = stream.shutdown(Shutdown::Both);
+        });
+    }
+
+    /// Says that the connection is closed, does what is left to do with its stream, ends every wait, and closes the
+    /// descriptor once no thread uses it any more.
+    fn close_after(&self, how: u8, last: impl FnOnce(&Stream)) {
+        // First of all: a thread that finds its stream ended must be able to tell who ended it.
         if self
             .here
             .compare_exchange(here::OPEN, how, Ordering::SeqCst, Ordering::SeqCst)
@@ -292,38 +305,37 @@ impl Inner {
             return;
         }
         if let Some(stream) = &*self.stream() {
-            // The peer learns it now, even if another process still has the descriptor, or a thread is about to stop
-            // using it. An error means that the connection is gone already.
-            let _ = stream.shutdown(Shutdown::Both);
+            last(stream);
         }
-        self.detach();
-    }
-
-    /// Ends every wait and closes the descriptor, once no thread uses it any more.
-    fn detach(&self) -> Option<Stream> {
         self.receiving.close();
         self.sending.close();
-        let stream = self
-            .stream
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        drop(
+            self.stream
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(self.index);
         }
-        stream
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("label", &self.label)
+            .field("index", &self.index)
+            .field("local_address", &self.local)
+            .field("peer_address", &self.peer)
+            .field("state", &self.state())
+            .finish()
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("label", &self.inner.label)
-            .field("index", &self.inner.index)
-            .field("local_address", &self.inner.local)
-            .field("peer_address", &self.inner.peer)
-            .field("state", &self.inner.state())
-            .finish()
+        self.inner.fmt(f)
     }
 }
 

@@ -1,24 +1,17 @@
-//! Receiving.
+//! Receiving: the many ways to say how much.
 
-use std::{
-    borrow::Cow,
-    io,
-    sync::{PoisonError, atomic::Ordering},
-    time::Duration,
+use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
+
+use super::{
+    Connection, Inner, deadline, here,
+    receiver::{Receiver, Stop},
 };
-
-use super::{Connection, Inner, deadline, here, there};
 use crate::{
-    buffer::Buffer,
     error::{Evidence, ReceiveError, ReceiveFailure},
-    lane::{NotNow, Turn},
-    sys::{Interest, Stream},
+    framing::{Delimiter, Framing, Lines, Matching},
+    lane::NotNow,
     time::Deadline,
 };
-
-/// Reads of at most this size go into a vector that is cleared first, in one system call. Larger ones are left to the
-/// standard library, which needs no clearing but begins with small reads.
-const CHUNK: usize = 64 << 10;
 
 impl Connection {
     /// Receives whatever comes first, from 1 to `max` bytes: what is there already, or else what the wait brings.
@@ -36,23 +29,31 @@ impl Connection {
         self.receive(
             timeout,
             || format!("up to {max} bytes").into(),
-            |receiver| {
-                if max == 0 {
-                    return Ok(Vec::new());
-                }
-                if !receiver.buffer().is_empty() {
-                    return Ok(receiver.buffer().take(max));
-                }
-                let mut bytes = vec![0; max.min(CHUNK)];
-                let count = receiver.read(&mut bytes)?;
-                bytes.truncate(count);
-                bytes.shrink_to_fit();
-                Ok(bytes)
-            },
+            |receiver| receiver.some(max),
+        )
+    }
+
+    /// Receives whatever comes first into `target` and says how many bytes that are: at least 1, unless `target` has
+    /// no room. For loops that move much and reuse one piece of memory.
+    ///
+    /// # Errors
+    /// As [`receive_some`](Connection::receive_some).
+    pub fn receive_into(
+        &self,
+        target: &mut [u8],
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, ReceiveError> {
+        let max = target.len();
+        self.receive(
+            timeout,
+            || format!("up to {max} bytes").into(),
+            |receiver| receiver.some_into(target),
         )
     }
 
     /// Receives exactly `count` bytes, however many pieces they come in.
+    ///
+    /// They are copied once, from the system to the result, whose memory is what was asked for.
     ///
     /// # Errors
     /// Any [`ReceiveError`]. What came is kept, and shown by the error.
@@ -68,206 +69,219 @@ impl Connection {
         )
     }
 
-    fn receive<R>(
+    /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`]; [`ReceiveError::Limit`] when the delimiter does not come within the connection's limit,
+    /// [`ReceiveError::Frame`] when it is empty.
+    pub fn receive_until(
+        &self,
+        delimiter: impl Into<Vec<u8>>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        match Delimiter::new(delimiter) {
+            Ok(delimiter) => self.receive_frame(&mut delimiter.kept(), timeout),
+            Err(error) => self.receive(
+                timeout,
+                || "a delimiter".into(),
+                |_| Err(Stop::Frame(error)),
+            ),
+        }
+    }
+
+    /// Receives a line, which ends with LF or CRLF, and gives it without its end.
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`]; [`ReceiveError::PeerClosed`] also when the last line has no end: it is kept.
+    pub fn receive_line(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive_frame(&mut Lines::new(), timeout)
+    }
+
+    /// Receives up to where `matching` says: it is shown all bytes that have come, each time that more have, and gives
+    /// the number of those to take. It must not use the connection.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let limit = Duration::from_secs(10);
+    /// # let server = standin_socket::Server::builder().bind()?;
+    /// # let peer = standin_socket::Client::builder().port(server.port()).build().connect(limit)?;
+    /// # let connection = server.accept(limit)?;
+    /// let pattern = regex::bytes::Regex::new(r"id=\d+;")?;
+    /// peer.send(b"hello id=12;id=13;", limit)?;
+    /// let greeting = connection.receive_matching(|bytes| pattern.find(bytes).map(|found| found.end()), limit)?;
+    /// assert_eq!(greeting, b"hello id=12;");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`]; [`ReceiveError::Limit`] when nothing matches within the connection's limit.
+    pub fn receive_matching(
+        &self,
+        matching: impl FnMut(&[u8]) -> Option<usize>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive_frame(&mut Matching::new(matching), timeout)
+    }
+
+    /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings there are and how to
+    /// write one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let limit = Duration::from_secs(10);
+    /// # let server = standin_socket::Server::builder().bind()?;
+    /// # let peer = standin_socket::Client::builder().port(server.port()).build().connect(limit)?;
+    /// # let connection = server.accept(limit)?;
+    /// use standin_socket::framing::{Endian, LengthPrefix, Width};
+    ///
+    /// let mut framing = LengthPrefix::new(Width::U32, Endian::Big);
+    /// peer.send_frame(&mut framing, b"payload", limit)?;
+    /// assert_eq!(connection.receive_frame(&mut framing, limit)?, b"payload");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`]; [`ReceiveError::Frame`] when the bytes are not a frame, [`ReceiveError::Limit`] when it
+    /// would be larger than the connection's limit.
+    pub fn receive_frame(
+        &self,
+        framing: &mut (impl Framing + ?Sized),
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive_with(
+            framing,
+            timeout,
+            |framing| framing.describe(),
+            |receiver, framing| receiver.frame(framing),
+        )
+    }
+
+    /// Receives everything until the peer closes the connection or its sending half. Nothing, at once, when it has.
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`] but [`ReceiveError::PeerClosed`]; [`ReceiveError::Limit`] when more comes than the
+    /// connection's limit.
+    pub fn receive_to_end(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive(
+            timeout,
+            || "everything to the end of the stream".into(),
+            |receiver| receiver.until_end(),
+        )
+    }
+
+    /// Receives everything until nothing has come for the time of `silence`, or the peer closes. No bytes when nothing
+    /// comes at all.
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`]; [`ReceiveError::TimedOut`] when there is no silence within `timeout`,
+    /// [`ReceiveError::PeerClosed`] when the peer had closed and there was nothing.
+    pub fn receive_until_silence(
+        &self,
+        silence: Duration,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive(
+            timeout,
+            || format!("everything until a silence of {silence:?}").into(),
+            |receiver| receiver.until_silence(silence),
+        )
+    }
+
+    /// Receives what has arrived, up to the connection's limit, without waiting. No bytes when nothing has.
+    ///
+    /// # Errors
+    /// Any [`ReceiveError`] but [`ReceiveError::TimedOut`], unless another thread is receiving.
+    pub fn receive_buffered(&self) -> Result<Vec<u8>, ReceiveError> {
+        self.receive(
+            Duration::ZERO,
+            || "what has arrived".into(),
+            |receiver| receiver.buffered(),
+        )
+    }
+
+    /// Shows what the next receive would find, from 1 to `max` bytes, without taking it.
+    ///
+    /// # Errors
+    /// As [`receive_some`](Connection::receive_some).
+    pub fn peek(
+        &self,
+        max: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive(
+            timeout,
+            || format!("a look at up to {max} bytes").into(),
+            |receiver| receiver.peek(max),
+        )
+    }
+
+    /// Receives `expected`, and nothing else will do.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Unexpected`] as soon as something else has come, with the difference; any other when less came.
+    /// What came is kept.
+    pub fn expect(
+        &self,
+        expected: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), ReceiveError> {
+        let expected = expected.as_ref();
+        self.receive(
+            timeout,
+            || format!("\"{}\"", Evidence::new(expected).head().escape_ascii()).into(),
+            |receiver| receiver.expect(expected),
+        )
+    }
+
+    /// Runs `body` in this thread's turn to receive.
+    pub(super) fn receive<R>(
         &self,
         timeout: impl Into<Option<Duration>>,
         wanted: impl FnOnce() -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>) -> Result<R, Stop>,
+    ) -> Result<R, ReceiveError> {
+        self.receive_with(
+            &mut (),
+            timeout,
+            |()| wanted(),
+            |receiver, ()| body(receiver),
+        )
+    }
+
+    /// The same, for a `body` and a `wanted` that share something.
+    fn receive_with<C: ?Sized, R>(
+        &self,
+        shared: &mut C,
+        timeout: impl Into<Option<Duration>>,
+        wanted: impl FnOnce(&C) -> Cow<'static, str>,
+        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
     ) -> Result<R, ReceiveError> {
         let inner = &*self.inner;
         let mut deadline = deadline(timeout);
         let turn = match inner.receiving.enter(&mut deadline) {
             Ok(turn) => turn,
             Err(not_now) => {
-                return Err(inner.receive_error(not_now.into(), wanted(), &[], &deadline));
+                return Err(inner.receive_error(not_now.into(), wanted(shared), &[], &deadline));
             }
         };
-        let mut receiver = Receiver {
-            inner,
-            turn,
-            deadline,
-        };
-        receiver.collect_returned();
+        let mut receiver = Receiver::new(inner, turn, deadline);
         let stop = if inner.here.load(Ordering::SeqCst) == here::OPEN {
-            match body(&mut receiver) {
+            match body(&mut receiver, shared) {
                 Ok(received) => return Ok(received),
                 Err(stop) => stop,
             }
         } else {
             Stop::NotNow(NotNow::Closed)
         };
-        let Receiver {
-            mut turn, deadline, ..
-        } = receiver;
-        Err(inner.receive_error(stop, wanted(), turn.value().as_slice(), &deadline))
+        let (received, deadline) = receiver.evidence();
+        Err(inner.receive_error(stop, wanted(shared), received, deadline))
     }
-}
-
-/// What ended a receive early.
-#[derive(Debug)]
-enum Stop {
-    NotNow(NotNow),
-    PeerClosed,
-    Reset,
-    Limit,
-    Io(io::Error),
-}
-
-impl From<NotNow> for Stop {
-    fn from(not_now: NotNow) -> Self {
-        Stop::NotNow(not_now)
-    }
-}
-
-/// A receive that has its turn.
-struct Receiver<'a> {
-    inner: &'a Inner,
-    turn: Turn<'a, Buffer>,
-    deadline: Deadline,
-}
-
-impl Receiver<'_> {
-    fn buffer(&mut self) -> &mut Buffer {
-        self.turn.value()
-    }
-
-    fn collect_returned(&mut self) {
-        if self.inner.has_returned.swap(false, Ordering::AcqRel) {
-            let returned = std::mem::take(
-                &mut *self
-                    .inner
-                    .returned
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
-            self.buffer().put_back(returned);
-        }
-    }
-
-    fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stop> {
-        let mut bytes = self.buffer().take(count);
-        let outcome = if count - bytes.len() <= CHUNK {
-            self.exactly_small(&mut bytes, count)
-        } else {
-            self.exactly_large(&mut bytes, count)
-        };
-        match outcome {
-            Ok(()) => Ok(bytes),
-            Err(stop) => {
-                self.buffer().put_back(bytes);
-                Err(stop)
-            }
-        }
-    }
-
-    fn exactly_small(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<(), Stop> {
-        let mut filled = bytes.len();
-        bytes.resize(count, 0);
-        while filled < count {
-            match self.read(&mut bytes[filled..]) {
-                Ok(more) => filled += more,
-                Err(stop) => {
-                    bytes.truncate(filled);
-                    return Err(stop);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn exactly_large(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<(), Stop> {
-        // All at once, so that nothing is ever moved; the system provides the memory as it is written to.
-        bytes
-            .try_reserve_exact(count - bytes.len())
-            .map_err(|_| Stop::Limit)?;
-        while bytes.len() < count {
-            self.append(bytes, count)?;
-            if self.deadline.has_passed() && bytes.len() < count {
-                return Err(Stop::NotNow(NotNow::TimedOut));
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
-    fn read(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
-        self.ready(|stream| match stream.read(target)? {
-            0 => Ok(Read::End(0)),
-            count => Ok(Read::Some(count)),
-        })
-    }
-
-    /// Waits for bytes and appends as many as there are, until `bytes` has `size`; at least one.
-    fn append(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<usize, Stop> {
-        self.ready(|stream| {
-            let before = bytes.len();
-            let room = (size - before) as u64;
-            let result = stream.append_to(bytes, room);
-            let count = bytes.len() - before;
-            match result {
-                // The standard library reads until the end of the stream or the limit.
-                Ok(_) if (count as u64) < room => Ok(Read::End(count)),
-                Ok(_) => Ok(Read::Some(count)),
-                Err(error) if count == 0 => Err(error),
-                // The system tells an error once. What came before it goes first.
-                Err(error) => Ok(Read::Error(count, error)),
-            }
-        })
-    }
-
-    /// Tries to read, and waits and tries again while there is nothing.
-    fn ready(&mut self, mut read: impl FnMut(&Stream) -> io::Result<Read>) -> Result<usize, Stop> {
-        let there = &self.inner.there;
-        let guard = self.inner.stream();
-        let Some(stream) = &*guard else {
-            return Err(Stop::NotNow(NotNow::Closed));
-        };
-        loop {
-            match there.load(Ordering::Relaxed) {
-                there::OPEN => {}
-                there::CLOSED => return Err(Stop::PeerClosed),
-                _ => return Err(Stop::Reset),
-            }
-            let error = match read(stream) {
-                Ok(Read::Some(count)) => return Ok(count),
-                Ok(Read::End(count)) => {
-                    there.store(there::CLOSED, Ordering::Relaxed);
-                    if count > 0 {
-                        return Ok(count);
-                    }
-                    continue;
-                }
-                Ok(Read::Error(count, error)) => {
-                    if error.kind() == io::ErrorKind::ConnectionReset {
-                        there.store(there::RESET, Ordering::Relaxed);
-                    }
-                    return Ok(count);
-                }
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.turn.wait(
-                        stream.source(),
-                        Interest::Readable,
-                        self.deadline.remaining(),
-                    )?;
-                }
-                io::ErrorKind::Interrupted => {}
-                io::ErrorKind::ConnectionReset => there.store(there::RESET, Ordering::Relaxed),
-                _ => return Err(Stop::Io(error)),
-            }
-        }
-    }
-}
-
-/// What one attempt to read brought.
-enum Read {
-    Some(usize),
-    /// So many, and then the end of the stream.
-    End(usize),
-    /// So many, and then an error.
-    Error(usize, io::Error),
 }
 
 impl Inner {
@@ -292,6 +306,11 @@ impl Inner {
             (_, Stop::PeerClosed) => ReceiveError::PeerClosed(failure),
             (_, Stop::Reset) => ReceiveError::Reset(failure),
             (_, Stop::Limit) => ReceiveError::Limit(failure),
+            (_, Stop::Frame(source)) => ReceiveError::Frame { failure, source },
+            (_, Stop::Unexpected(difference)) => ReceiveError::Unexpected {
+                failure,
+                difference,
+            },
             (_, Stop::Io(source) | Stop::NotNow(NotNow::Io(source))) => {
                 ReceiveError::Io { failure, source }
             }

@@ -5,9 +5,10 @@ use std::{io, sync::atomic::Ordering, time::Duration};
 use super::{Connection, Inner, deadline, here, there};
 use crate::{
     error::{SendError, SendFailure},
+    framing::{FrameError, Framing},
     lane::{NotNow, Turn},
     sys::Interest,
-    time::Deadline,
+    time::{Deadline, Remaining},
 };
 
 impl Connection {
@@ -29,6 +30,61 @@ impl Connection {
             Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
         }
     }
+
+    /// Sends `payload` in one frame; says how many bytes the frame has.
+    ///
+    /// # Errors
+    /// [`SendError::Frame`] when no frame can carry it, and then nothing is sent; and as [`send`](Connection::send).
+    pub fn send_frame(
+        &self,
+        framing: &mut (impl Framing + ?Sized),
+        payload: &[u8],
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        match framing.encode(payload) {
+            Ok(frame) => self.send(&frame, timeout),
+            Err(error) => {
+                Err(self
+                    .inner
+                    .send_error(Stop::Frame(error), 0, payload.len(), &deadline(timeout)))
+            }
+        }
+    }
+
+    /// Sends after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come between.
+    pub(super) fn send_paced(
+        &self,
+        bytes: &[u8],
+        size: usize,
+        mut pause: Duration,
+        every: Duration,
+        mut deadline: Deadline,
+    ) -> Result<usize, SendError> {
+        let mut sent = 0;
+        deadline.start();
+        let mut paced = || -> Result<(), Stop> {
+            let mut turn = self.inner.sending.enter(&mut deadline)?;
+            for piece in bytes.chunks(size) {
+                if !pause.is_zero() {
+                    match deadline.remaining().at_most(pause) {
+                        Remaining::Time(time) => turn.pause(time)?,
+                        _ => return Err(NotNow::TimedOut.into()),
+                    }
+                    if deadline.has_passed() {
+                        return Err(NotNow::TimedOut.into());
+                    }
+                }
+                self.inner
+                    .send_in_turn(&mut turn, piece, &mut sent, &mut deadline)?;
+                pause = every;
+            }
+            Ok(())
+        };
+        match paced() {
+            Ok(()) => Ok(sent),
+            Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
+        }
+    }
 }
 
 /// What ended a send early.
@@ -37,6 +93,7 @@ pub(super) enum Stop {
     NotNow(NotNow),
     PeerClosed,
     Reset,
+    Frame(FrameError),
     Io(io::Error),
 }
 
@@ -116,6 +173,7 @@ impl Inner {
             (_, Stop::NotNow(NotNow::TimedOut)) => SendError::TimedOut(failure),
             (_, Stop::PeerClosed) => SendError::PeerClosed(failure),
             (_, Stop::Reset) => SendError::Reset(failure),
+            (_, Stop::Frame(source)) => SendError::Frame { failure, source },
             (_, Stop::Io(source) | Stop::NotNow(NotNow::Io(source))) => {
                 SendError::Io { failure, source }
             }

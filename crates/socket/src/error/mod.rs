@@ -2,6 +2,7 @@
 
 mod accept;
 mod connect;
+mod difference;
 mod evidence;
 mod party;
 mod receive;
@@ -12,6 +13,7 @@ use std::{fmt, time::Duration};
 pub use self::{
     accept::{AcceptError, CloseError},
     connect::{Attempt, BindError, ConnectError, ConnectFailure},
+    difference::Difference,
     evidence::Evidence,
     party::{Party, Role, StreamState},
     receive::{ReceiveError, ReceiveFailure},

@@ -5,7 +5,8 @@ use std::{borrow::Cow, fmt, io};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Evidence, Failure, Party, StreamState};
+use super::{Difference, Evidence, Failure, Party, StreamState};
+use crate::framing::FrameError;
 
 /// Why a receive failed.
 ///
@@ -70,6 +71,32 @@ pub enum ReceiveError {
     )]
     Limit(Box<ReceiveFailure>),
 
+    /// What came is not what was expected.
+    #[error("{}\n{difference}", failure.headline("something else came"))]
+    #[diagnostic(
+        code(standin::socket::receive_unexpected),
+        help("the bytes are kept: receive them to go on regardless")
+    )]
+    Unexpected {
+        /// The circumstances.
+        failure: Box<ReceiveFailure>,
+        /// Where what came differs.
+        difference: Box<Difference>,
+    },
+
+    /// What came is not a frame.
+    #[error("{}", failure.sentence("what came is not a frame"))]
+    #[diagnostic(
+        code(standin::socket::receive_frame),
+        help("the bytes are kept: receive them another way to go on regardless")
+    )]
+    Frame {
+        /// The circumstances.
+        failure: Box<ReceiveFailure>,
+        /// What is wrong with it.
+        source: FrameError,
+    },
+
     /// The system reported something else.
     #[error("{}", failure.sentence("the system reported an error"))]
     #[diagnostic(code(standin::socket::receive_failed), help("see the cause"))]
@@ -98,6 +125,16 @@ impl ReceiveFailure {
         Sentence {
             failure: self,
             what,
+            with_dump: true,
+        }
+    }
+
+    /// The same without the bytes, which follow in another form.
+    fn headline<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
+        Sentence {
+            failure: self,
+            what,
+            with_dump: false,
         }
     }
 }
@@ -105,6 +142,7 @@ impl ReceiveFailure {
 struct Sentence<'a> {
     failure: &'a ReceiveFailure,
     what: &'a str,
+    with_dump: bool,
 }
 
 impl fmt::Display for Sentence<'_> {
@@ -127,7 +165,7 @@ impl fmt::Display for Sentence<'_> {
             count => write!(f, "received {count} bytes")?,
         }
         write!(f, "; {}", failure.state)?;
-        if !received.is_empty() {
+        if self.with_dump && !received.is_empty() {
             write!(f, "\n{received}")?;
         }
         Ok(())
@@ -144,6 +182,8 @@ impl ReceiveError {
             | ReceiveError::Closed(failure)
             | ReceiveError::Aborted(failure)
             | ReceiveError::Limit(failure)
+            | ReceiveError::Unexpected { failure, .. }
+            | ReceiveError::Frame { failure, .. }
             | ReceiveError::Io { failure, .. } => failure,
         }
     }

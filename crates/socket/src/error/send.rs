@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{Failure, Party, StreamState};
+use crate::framing::FrameError;
 
 /// Why a send failed.
 ///
@@ -56,6 +57,19 @@ pub enum SendError {
         help("the abort is the news; look for what caused it")
     )]
     Aborted(Box<SendFailure>),
+
+    /// No frame can carry the payload. Nothing was sent.
+    #[error("{}", failure.sentence("the payload fits no frame"))]
+    #[diagnostic(
+        code(standin::socket::send_frame),
+        help("see the cause; check the framing's width and limit")
+    )]
+    Frame {
+        /// The circumstances.
+        failure: Box<SendFailure>,
+        /// What is wrong with it.
+        source: FrameError,
+    },
 
     /// The system reported something else.
     #[error("{}", failure.sentence("the system reported an error"))]
@@ -121,6 +135,7 @@ impl SendError {
             | SendError::Reset(failure)
             | SendError::Closed(failure)
             | SendError::Aborted(failure)
+            | SendError::Frame { failure, .. }
             | SendError::Io { failure, .. } => failure,
         }
     }

@@ -1,0 +1,115 @@
+//! What a peer should not do, done on purpose.
+
+use std::{io, time::Duration};
+
+use super::{Connection, deadline, here};
+use crate::error::{ReceiveError, SendError};
+
+impl Connection {
+    /// Resets the connection now: the peer gets `ECONNRESET` where it waits, and bytes on their way may be lost. Here it
+    /// is closed, as by [`close`](Connection::close).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let limit = Duration::from_secs(10);
+    /// # let server = standin_socket::Server::builder().bind()?;
+    /// # let peer = standin_socket::Client::builder().port(server.port()).build().connect(limit)?;
+    /// # let connection = server.accept(limit)?;
+    /// use standin_socket::ReceiveError;
+    ///
+    /// connection.reset()?;
+    /// let error = peer.receive_some(1, limit).unwrap_err();
+    /// assert!(matches!(error, ReceiveError::Reset(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the connection is closed already, or a Unix socket's, which cannot be reset.
+    pub fn reset(&self) -> io::Result<()> {
+        if self.peer_address().socket_addr().is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a Unix socket cannot be reset",
+            ));
+        }
+        // To close without lingering at all is how a reset is asked for.
+        self.with_stream(|stream| stream.options().set_linger(Some(Duration::ZERO)))?;
+        self.inner.close_after(here::CLOSED, |_| ());
+        Ok(())
+    }
+
+    /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection: a peer that dies in
+    /// the middle of listening.
+    ///
+    /// # Errors
+    /// As [`receive_exactly`](Connection::receive_exactly), and then the connection is not reset.
+    pub fn reset_after_receiving(
+        &self,
+        count: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.receive_exactly(count, timeout).inspect(|_| {
+            // Fails only when another thread has just closed it, which was first then.
+            let _ = self.reset();
+        })
+    }
+
+    /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer that dies in the middle
+    /// of talking. Says how many were sent.
+    ///
+    /// What the peer's system has not taken when the reset comes is lost, as it is when a peer really dies.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send), and then the connection is not reset.
+    pub fn reset_after_sending(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        self.send(&bytes[..count.min(bytes.len())], timeout)
+            .inspect(|_| {
+                let _ = self.reset();
+            })
+    }
+
+    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a slow line.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send). The timeout is for everything, with the pauses.
+    pub fn dribble(
+        &self,
+        bytes: &[u8],
+        size: usize,
+        every: Duration,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        self.send_paced(bytes, size.max(1), Duration::ZERO, every, deadline(timeout))
+    }
+
+    /// Waits for the time of `delay` and then sends `bytes`: a peer that thinks.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send). The timeout is for everything, with the delay.
+    pub fn send_delayed(
+        &self,
+        bytes: &[u8],
+        delay: Duration,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        self.send_paced(bytes, usize::MAX, delay, Duration::ZERO, deadline(timeout))
+    }
+
+    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending soon notices that
+    /// nobody receives.
+    ///
+    /// Not to receive is all that it takes to stop reading: bytes stay with the system until a receive asks for them.
+    /// What the system has promised the peer to take already, it takes; for a small buffer from the start, see
+    /// [`ServerBuilder::receive_buffer`](crate::ServerBuilder::receive_buffer).
+    ///
+    /// # Errors
+    /// When the connection is closed on this side.
+    pub fn stop_reading(&self) -> io::Result<()> {
+        self.with_stream(|stream| stream.options().set_recv_buffer_size(1))
+    }
+}

@@ -1,0 +1,399 @@
+//! A receive at work: reading, waiting, and keeping what a failure leaves over.
+
+use std::{
+    io,
+    sync::{PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{Inner, there};
+use crate::{
+    buffer::Buffer,
+    error::Difference,
+    framing::{Found, FrameError, Framing},
+    lane::{NotNow, Turn},
+    sys::{Interest, Stream},
+    time::{Deadline, Remaining},
+};
+
+/// Reads of at most this size go into memory that is cleared first, in one system call. Larger ones are left to the
+/// standard library, which needs no clearing but begins with small reads.
+const CHUNK: usize = 64 << 10;
+
+/// The smallest and the largest piece that is read when nobody knows how much belongs to a receive.
+const AHEAD: (usize, usize) = (4 << 10, CHUNK);
+
+/// What ended a receive early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    NotNow(NotNow),
+    PeerClosed,
+    Reset,
+    Limit,
+    Frame(FrameError),
+    Unexpected(Box<Difference>),
+    Io(io::Error),
+}
+
+impl From<NotNow> for Stop {
+    fn from(not_now: NotNow) -> Self {
+        Stop::NotNow(not_now)
+    }
+}
+
+impl From<FrameError> for Stop {
+    fn from(error: FrameError) -> Self {
+        Stop::Frame(error)
+    }
+}
+
+/// A receive that has its turn.
+#[derive(Debug)]
+pub(super) struct Receiver<'a> {
+    inner: &'a Inner,
+    turn: Turn<'a, Buffer>,
+    deadline: Deadline,
+    /// How long a single wait may last, if that is not for the deadline alone to say.
+    patience: Option<Deadline>,
+}
+
+impl<'a> Receiver<'a> {
+    pub(super) fn new(
+        inner: &'a Inner,
+        turn: Turn<'a, Buffer>,
+        deadline: Deadline,
+    ) -> Receiver<'a> {
+        let mut receiver = Receiver {
+            inner,
+            turn,
+            deadline,
+            patience: None,
+        };
+        // Looked at before it is changed: nearly always nothing was handed back.
+        if inner.has_returned.load(Ordering::Relaxed)
+            && inner.has_returned.swap(false, Ordering::AcqRel)
+        {
+            let returned = std::mem::take(
+                &mut *inner
+                    .returned
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            receiver.buffer().put_back(returned);
+        }
+        receiver
+    }
+
+    /// What an error shows.
+    pub(super) fn evidence(&mut self) -> (&[u8], &Deadline) {
+        (self.turn.value().as_slice(), &self.deadline)
+    }
+
+    pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        if !self.buffer().is_empty() {
+            return Ok(self.buffer().take(max));
+        }
+        let mut bytes = vec![0; max.min(CHUNK)];
+        let count = self.read(&mut bytes)?;
+        bytes.truncate(count);
+        bytes.shrink_to_fit();
+        Ok(bytes)
+    }
+
+    pub(super) fn some_into(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
+        if target.is_empty() {
+            return Ok(0);
+        }
+        if !self.buffer().is_empty() {
+            return Ok(self.buffer().take_into(target));
+        }
+        self.read(target)
+    }
+
+    pub(super) fn peek(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
+        if max > 0 && self.buffer().is_empty() {
+            let bytes = self.some(max)?;
+            self.buffer().put_back(bytes);
+        }
+        let there = self.buffer().as_slice();
+        Ok(there[..there.len().min(max)].to_vec())
+    }
+
+    pub(super) fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stop> {
+        let mut bytes = self.buffer().take(count);
+        match self.fill(&mut bytes, count) {
+            Ok(()) => Ok(bytes),
+            Err(stop) => {
+                self.buffer().put_back(bytes);
+                Err(stop)
+            }
+        }
+    }
+
+    pub(super) fn frame(&mut self, framing: &mut (impl Framing + ?Sized)) -> Result<Vec<u8>, Stop> {
+        let limit = self.limit();
+        let mut seen = 0;
+        loop {
+            let available = self.buffer().len();
+            let missing = match framing
+                .find(self.buffer().as_slice(), seen)?
+                .checked(available)?
+            {
+                Found::Frame { payload, size } => {
+                    return Ok(self.buffer().take_frame(payload, size));
+                }
+                Found::Missing(missing) => Some(missing),
+                Found::Incomplete => None,
+            };
+            if available.saturating_add(missing.unwrap_or(1)) > limit {
+                return Err(Stop::Limit);
+            }
+            self.in_time()?;
+            match missing {
+                Some(missing) => self.gather(available + missing)?,
+                None => self.gather_some(limit)?,
+            }
+            seen = available;
+        }
+    }
+
+    pub(super) fn until_end(&mut self) -> Result<Vec<u8>, Stop> {
+        let limit = self.limit();
+        loop {
+            match self.gather_some(limit.saturating_add(1)) {
+                Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
+                Ok(()) => self.in_time()?,
+                Err(Stop::PeerClosed) => return Ok(self.buffer().take(usize::MAX)),
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    pub(super) fn until_silence(&mut self, silence: Duration) -> Result<Vec<u8>, Stop> {
+        let limit = self.limit();
+        loop {
+            self.patience = Some(Deadline::new(Some(silence)));
+            match self.gather_some(limit.saturating_add(1)) {
+                Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
+                Ok(()) => self.in_time()?,
+                Err(Stop::NotNow(NotNow::TimedOut)) if self.is_silent() => {
+                    return Ok(self.buffer().take(usize::MAX));
+                }
+                Err(Stop::PeerClosed) if !self.buffer().is_empty() => {
+                    return Ok(self.buffer().take(usize::MAX));
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// Whether it was the silence, and not the deadline of the whole receive, that ended the last wait.
+    fn is_silent(&mut self) -> bool {
+        self.patience
+            .as_mut()
+            .is_some_and(|patience| patience.remaining() == Remaining::Nothing)
+    }
+
+    pub(super) fn buffered(&mut self) -> Result<Vec<u8>, Stop> {
+        let limit = self.limit();
+        while self.buffer().len() < limit {
+            match self.gather_some(limit) {
+                Ok(()) => {}
+                Err(Stop::NotNow(NotNow::TimedOut)) => break,
+                // It is told again when nothing is left to hand over.
+                Err(_) if !self.buffer().is_empty() => break,
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(self.buffer().take(limit))
+    }
+
+    pub(super) fn expect(&mut self, expected: &[u8]) -> Result<(), Stop> {
+        loop {
+            let received = self.buffer().as_slice();
+            let received = &received[..received.len().min(expected.len())];
+            if !expected.starts_with(received) {
+                return Err(Stop::Unexpected(self.difference(expected)));
+            }
+            let available = received.len();
+            if available == expected.len() {
+                self.buffer().discard(available);
+                return Ok(());
+            }
+            self.in_time()?;
+            self.gather_some(expected.len())?;
+        }
+    }
+
+    /// The difference, with as much of what came as there is without waiting.
+    fn difference(&mut self, expected: &[u8]) -> Box<Difference> {
+        self.deadline.end();
+        while self.buffer().len() < expected.len() && self.gather_some(expected.len()).is_ok() {}
+        let received = self.buffer().as_slice();
+        let received = &received[..received.len().min(expected.len())];
+        Box::new(Difference::new(expected, received).expect("the caller has seen that they differ"))
+    }
+
+    fn limit(&self) -> usize {
+        self.inner.receive_limit.load(Ordering::Relaxed)
+    }
+
+    fn buffer(&mut self) -> &mut Buffer {
+        self.turn.value()
+    }
+
+    /// Ends a receive that always finds more and would never look at its deadline.
+    fn in_time(&mut self) -> Result<(), Stop> {
+        if self.deadline.has_passed() {
+            Err(NotNow::TimedOut.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reads until the buffer has `size` bytes.
+    fn gather(&mut self, size: usize) -> Result<(), Stop> {
+        let mut bytes = std::mem::take(self.buffer().tail());
+        let outcome = self.fill(&mut bytes, size);
+        *self.buffer().tail() = bytes;
+        outcome
+    }
+
+    /// Reads what there is, at least one byte, until the buffer has `size` bytes at most. More is read at a time when
+    /// more has come already.
+    fn gather_some(&mut self, size: usize) -> Result<(), Stop> {
+        let mut bytes = std::mem::take(self.buffer().tail());
+        let before = bytes.len();
+        let piece = before
+            .clamp(AHEAD.0, AHEAD.1)
+            .min(size.saturating_sub(before));
+        bytes.resize(before + piece, 0);
+        let outcome = self.read(&mut bytes[before..]);
+        bytes.truncate(before + outcome.as_ref().map_or(0, |count| *count));
+        *self.buffer().tail() = bytes;
+        outcome.map(|_| ())
+    }
+
+    /// Reads until `bytes` has `size`. What came before a failure is in it.
+    fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+        if size - bytes.len() <= CHUNK {
+            self.fill_small(bytes, size)
+        } else {
+            self.fill_large(bytes, size)
+        }
+    }
+
+    fn fill_small(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+        let mut filled = bytes.len();
+        bytes.resize(size, 0);
+        while filled < size {
+            match self.read(&mut bytes[filled..]) {
+                Ok(more) => filled += more,
+                Err(stop) => {
+                    bytes.truncate(filled);
+                    return Err(stop);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_large(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+        // All at once, so that nothing is ever moved; the system provides the memory as it is written to.
+        bytes
+            .try_reserve_exact(size - bytes.len())
+            .map_err(|_| Stop::Limit)?;
+        while bytes.len() < size {
+            self.in_time()?;
+            self.append(bytes, size)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
+    fn read(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
+        self.when_ready(|stream| match stream.read(target)? {
+            0 => Ok(Read::End(0)),
+            count => Ok(Read::Some(count)),
+        })
+    }
+
+    /// Waits for bytes and appends as many as there are, until `bytes` has `size`; at least one.
+    fn append(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<usize, Stop> {
+        self.when_ready(|stream| {
+            let before = bytes.len();
+            let room = (size - before) as u64;
+            let result = stream.append_to(bytes, room);
+            let count = bytes.len() - before;
+            match result {
+                // The standard library reads until the end of the stream or the limit.
+                Ok(_) if (count as u64) < room => Ok(Read::End(count)),
+                Ok(_) => Ok(Read::Some(count)),
+                Err(error) if count == 0 => Err(error),
+                // The system tells an error once. What came before it goes first.
+                Err(error) => Ok(Read::Error(count, error)),
+            }
+        })
+    }
+
+    /// Tries to read, and waits and tries again while there is nothing.
+    fn when_ready(
+        &mut self,
+        mut read: impl FnMut(&Stream) -> io::Result<Read>,
+    ) -> Result<usize, Stop> {
+        let there = &self.inner.there;
+        let guard = self.inner.stream();
+        let Some(stream) = &*guard else {
+            return Err(NotNow::Closed.into());
+        };
+        loop {
+            match there.load(Ordering::Relaxed) {
+                there::OPEN => {}
+                there::CLOSED => return Err(Stop::PeerClosed),
+                _ => return Err(Stop::Reset),
+            }
+            let error = match read(stream) {
+                Ok(Read::Some(count)) => return Ok(count),
+                Ok(Read::End(count)) => {
+                    there.store(there::CLOSED, Ordering::Relaxed);
+                    if count > 0 {
+                        return Ok(count);
+                    }
+                    continue;
+                }
+                Ok(Read::Error(count, error)) => {
+                    if error.kind() == io::ErrorKind::ConnectionReset {
+                        there.store(there::RESET, Ordering::Relaxed);
+                    }
+                    return Ok(count);
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    let left = self.deadline.remaining();
+                    let left = match &mut self.patience {
+                        Some(patience) => left.or_sooner(patience.remaining()),
+                        None => left,
+                    };
+                    self.turn.wait(stream.source(), Interest::Readable, left)?;
+                }
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::ConnectionReset => there.store(there::RESET, Ordering::Relaxed),
+                _ => return Err(Stop::Io(error)),
+            }
+        }
+    }
+}
+
+/// What one attempt to read brought.
+enum Read {
+    Some(usize),
+    /// So many, and then the end of the stream.
+    End(usize),
+    /// So many, and then an error.
+    Error(usize, io::Error),
+}

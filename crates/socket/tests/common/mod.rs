@@ -1,0 +1,60 @@
+//! What the tests of sockets share.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use standin_socket::{Client, Connection, Server};
+
+/// Longer than anything takes; a test that needs it has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// Long enough to see that nothing comes.
+pub(crate) const SHORT: Duration = Duration::from_millis(30);
+
+/// Both ends of a connection: the client's, the server's, and the server.
+pub(crate) fn pair() -> (Connection, Connection, Server) {
+    let server = Server::builder()
+        .label("server")
+        .host("127.0.0.1")
+        .bind()
+        .unwrap();
+    let client = Client::builder()
+        .label("client")
+        .host("127.0.0.1")
+        .port(server.port())
+        .build();
+    let near = client.connect(LIMIT).unwrap();
+    let far = server.accept(LIMIT).unwrap();
+    (near, far, server)
+}
+
+/// A connection of ours and a plain socket at the other end of it.
+pub(crate) fn plain_pair() -> (Connection, TcpStream, Server) {
+    let server = Server::builder()
+        .label("server")
+        .host("127.0.0.1")
+        .bind()
+        .unwrap();
+    let plain = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    plain.set_read_timeout(Some(LIMIT)).unwrap();
+    let connection = server.accept(LIMIT).unwrap();
+    (connection, plain, server)
+}
+
+/// Runs `f`, and fails when it takes nearly as long as a hang would.
+#[track_caller]
+pub(crate) fn promptly<R>(f: impl FnOnce() -> R) -> R {
+    let started = Instant::now();
+    let result = f();
+    assert!(
+        started.elapsed() < LIMIT / 4,
+        "it took {:?}",
+        started.elapsed()
+    );
+    result
+}
