@@ -1,1 +1,21 @@
 #![doc = include_str!("../README.md")]
+
+mod abort;
+mod config;
+mod environment;
+mod error;
+mod group;
+mod members;
+mod order;
+mod plan;
+mod running;
+mod schedule;
+
+pub use crate::abort::AbortHandle;
+pub use crate::config::{EnvironmentConfig, EnvironmentOptions};
+pub use crate::environment::Environment;
+pub use crate::error::{
+    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, Failure, LookupError,
+};
+pub use crate::group::DriverGroup;
+pub use crate::running::RunningEnvironment;

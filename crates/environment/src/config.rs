@@ -1,0 +1,39 @@
+use std::time::Duration;
+
+use standin_config::Config;
+use standin_entity::EntityConfig;
+
+use crate::Environment;
+
+/// The options of an [`Environment`]. Its drivers inherit those of them that
+/// they have, too, unless they set them themselves.
+#[derive(Clone, Debug, Config)]
+#[config(builds = Environment)]
+pub struct EnvironmentConfig {
+    /// Runpath and waiting.
+    #[config(include)]
+    pub entity: EntityConfig,
+
+    /// Name of the environment.
+    #[config(non_empty)]
+    pub name: String,
+
+    /// How long each driver may take to start, and to stop.
+    #[config(inherited, fallback = Duration::from_secs(300))]
+    pub timeout: Duration,
+
+    /// Starts each driver as soon as those that it depends on are up, and so
+    /// several at once, instead of one after the other in the order in which
+    /// they were added. Declaring a dependency has the same effect.
+    #[config(default = false)]
+    pub concurrent: bool,
+
+    /// Keeps the files of the drivers after a clean stop, too. They are always
+    /// kept after a failure, and when `runpath` is set.
+    #[config(default = false)]
+    pub keep_runpath: bool,
+
+    /// How many drivers may be starting or stopping at once. By default there
+    /// is no limit.
+    pub workers: Option<usize>,
+}

@@ -1,0 +1,377 @@
+use std::sync::Arc;
+
+use standin_config::{FromOptions, Node};
+use standin_driver::{Attributes, Driver};
+use standin_entity::{Entity, NameError};
+
+use crate::members::{Member, Members};
+use crate::plan::Plan;
+use crate::running::RunningEnvironment;
+use crate::{
+    AbortHandle, AddError, DependencyError, DriverGroup, EnvironmentBuildError, EnvironmentConfig,
+    EnvironmentError, EnvironmentOptions, LookupError,
+};
+
+/// Words that mean something else where a driver's name could stand.
+const RESERVED: &[&str] = &[
+    "_resources",
+    "add",
+    "all_status",
+    "first",
+    "get",
+    "items",
+    "parent",
+    "remove",
+    "set_dependency",
+    "start",
+    "start_exceptions",
+    "start_in_pool",
+    "stop",
+    "stop_exceptions",
+    "stop_in_pool",
+    "sync_stop_resource",
+];
+
+/// The drivers of one test, in the order in which they were added.
+///
+/// [`start`](Environment::start) turns it into a [`RunningEnvironment`], a
+/// guard that stops all of them when it is dropped.
+///
+/// ```
+/// use standin_environment::Environment;
+/// use standin_tcp::TcpServer;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// let mut env = Environment::new("one server");
+/// let server = env.add(TcpServer::builder("server").build()?)?;
+/// let env = env.start()?;
+/// assert!(server.port().is_some());
+/// # drop(env);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Environment {
+    pub(crate) members: Arc<Members>,
+    /// Drivers that were declared to start before others, by name.
+    pub(crate) dependencies: Vec<(String, String)>,
+    /// Told by the first call that can fail, so that `new` need not.
+    invalid: Option<NameError>,
+}
+
+impl Environment {
+    /// An environment without drivers, with default options. A name that it
+    /// cannot have is told when a driver is added, or by the start.
+    pub fn new(name: impl Into<String>) -> Self {
+        const FALLBACK: &str = "environment";
+        let name = name.into();
+        match Entity::with_kind("environment", &name) {
+            Ok(_) => Self::named(name, None),
+            Err(error) => Self::named(FALLBACK.to_owned(), Some(error)),
+        }
+    }
+
+    fn named(name: String, invalid: Option<NameError>) -> Self {
+        let mut environment = Self::from_options(EnvironmentOptions::new().name(name))
+            .expect("the name was checked, and no other option is set");
+        environment.invalid = invalid;
+        environment
+    }
+
+    /// Begins to describe an environment with options; `build` makes it.
+    pub fn builder(name: impl Into<String>) -> EnvironmentOptions {
+        EnvironmentOptions::new().name(name)
+    }
+
+    /// The name of the environment.
+    pub fn name(&self) -> &str {
+        self.members.name()
+    }
+
+    /// The environment as an entity: its runpath and its report.
+    pub fn entity(&self) -> &Entity {
+        &self.members.entity
+    }
+
+    /// The options of the environment, with where each value comes from.
+    pub fn node(&self) -> &Node {
+        &self.members.node
+    }
+
+    /// Adds a driver under its own name, and gives a handle of it.
+    ///
+    /// # Errors
+    ///
+    /// If the name is taken or reserved, or the driver is in another
+    /// environment.
+    pub fn add<D: Driver>(&mut self, driver: D) -> Result<Arc<D>, AddError> {
+        let name = driver.base().name().to_owned();
+        self.add_as(name, driver)
+    }
+
+    /// Adds a driver under another name than its own. Context values and
+    /// [`get`](Environment::get) use this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Environment::add).
+    pub fn add_as<D: Driver>(
+        &mut self,
+        name: impl Into<String>,
+        driver: D,
+    ) -> Result<Arc<D>, AddError> {
+        let driver = Arc::new(driver);
+        self.add_shared(name, driver.clone())?;
+        Ok(driver)
+    }
+
+    /// Adds a driver that is shared already under a name. One driver can be in
+    /// an environment under several names.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Environment::add).
+    pub fn add_shared<D: Driver>(
+        &mut self,
+        name: impl Into<String>,
+        driver: Arc<D>,
+    ) -> Result<(), AddError> {
+        let name = name.into();
+        self.check_valid()?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(AddError::ReservedName {
+                environment: self.name().to_owned(),
+                name,
+            });
+        }
+        if self.members.read().contains_key(&name) || self.members.is_initial(&name) {
+            return Err(AddError::DuplicateName {
+                environment: self.name().to_owned(),
+                name,
+            });
+        }
+        let base = driver.base();
+        let entity = base.resource().entity();
+        let here = entity
+            .parent()
+            .is_some_and(|parent| parent.is(&self.members.entity));
+        if !here {
+            let elsewhere = |_| AddError::InAnotherEnvironment {
+                environment: self.name().to_owned(),
+                name: base.name().to_owned(),
+            };
+            base.node()
+                .set_parent(&self.members.node)
+                .map_err(elsewhere)?;
+            entity
+                .set_parent(&self.members.entity)
+                .expect("a driver is no ancestor of an environment");
+            let source = Arc::downgrade(&self.members);
+            base.set_context(source);
+        }
+        self.members.write().insert(name, Member::new(driver));
+        Ok(())
+    }
+
+    /// Takes a driver out again, with the dependencies that name it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no driver of that name.
+    pub fn remove(&mut self, name: &str) -> Result<(), LookupError> {
+        let removed = self.members.write().shift_remove(name);
+        if removed.is_none() {
+            return Err(LookupError::UnknownDriver {
+                environment: self.name().to_owned(),
+                name: name.to_owned(),
+                known: self.names(),
+            });
+        }
+        self.dependencies
+            .retain(|(first, then)| first != name && then != name);
+        Ok(())
+    }
+
+    /// The driver of that name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it is of another type.
+    pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
+        self.members.get(name)
+    }
+
+    /// The driver that was added first.
+    pub fn first(&self) -> Option<Arc<dyn Driver>> {
+        self.members
+            .read()
+            .values()
+            .next()
+            .map(|member| member.driver.clone())
+    }
+
+    /// All drivers, in the order in which they were added.
+    pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
+        self.members.drivers()
+    }
+
+    /// The names of all drivers, in the order in which they were added.
+    pub fn names(&self) -> Vec<String> {
+        self.members.read().keys().cloned().collect()
+    }
+
+    /// How many drivers there are.
+    pub fn len(&self) -> usize {
+        self.members.read().len()
+    }
+
+    /// Whether there are no drivers yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lets templates read plain values under a name, as if a driver of that
+    /// name published them.
+    ///
+    /// # Errors
+    ///
+    /// If a driver has that name.
+    pub fn set_context(
+        &mut self,
+        name: impl Into<String>,
+        values: Attributes,
+    ) -> Result<(), AddError> {
+        let name = name.into();
+        if self.members.read().contains_key(&name) {
+            return Err(AddError::DuplicateName {
+                environment: self.name().to_owned(),
+                name,
+            });
+        }
+        self.members.set_initial(name, values);
+        Ok(())
+    }
+
+    /// Makes `parent` the environment that this one belongs to: options that
+    /// are not set here are inherited from there, and the runpath is below.
+    ///
+    /// # Errors
+    ///
+    /// If this environment has a parent already.
+    pub fn set_parent(&mut self, parent: &Environment) -> Result<(), AddError> {
+        let taken = || AddError::InAnotherEnvironment {
+            environment: parent.name().to_owned(),
+            name: self.name().to_owned(),
+        };
+        self.members
+            .node
+            .set_parent(&parent.members.node)
+            .map_err(|_| taken())?;
+        self.members
+            .entity
+            .set_parent(&parent.members.entity)
+            .map_err(|_| taken())
+    }
+
+    /// Declares that each driver of `first` must be up before any of `then`
+    /// starts. A group is one driver (its handle or its name), or a tuple, an
+    /// array or a vector of them. From then on drivers start as soon as those
+    /// that they depend on are up, several at once.
+    ///
+    /// ```
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::TcpServer;
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut env = Environment::new("three servers");
+    /// let a = env.add(TcpServer::builder("a").build()?)?;
+    /// let b = env.add(TcpServer::builder("b").build()?)?;
+    /// let c = env.add(TcpServer::builder("c").build()?)?;
+    /// env.dependency((&a, &b), &c)?;
+    /// assert!(env.dependency("c", "a").is_err()); // a -> c -> a
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a driver is not in this environment or sets `async_start`, or if
+    /// drivers would wait for each other. Nothing is declared then.
+    pub fn dependency(
+        &mut self,
+        first: impl DriverGroup,
+        then: impl DriverGroup,
+    ) -> Result<(), DependencyError> {
+        let (first, then) = (self.resolve(&first)?, self.resolve(&then)?);
+        let declared = self.dependencies.len();
+        for first in &first {
+            self.dependencies
+                .extend(then.iter().map(|then| (first.clone(), then.clone())));
+        }
+        let plan = Plan::new(self, true);
+        if plan.is_err() {
+            self.dependencies.truncate(declared);
+        }
+        plan.map(drop)
+    }
+
+    /// The names under which a group's drivers are known here.
+    fn resolve(&self, group: &impl DriverGroup) -> Result<Vec<String>, DependencyError> {
+        let mut wanted = Vec::new();
+        group.members(&mut wanted);
+        let members = self.members.read();
+        wanted
+            .into_iter()
+            .map(|wanted| match wanted.find(&members) {
+                Some(name) => Ok(name),
+                None => Err(DependencyError::UnknownDriver {
+                    environment: self.name().to_owned(),
+                    name: wanted.name().to_owned(),
+                    known: members.keys().cloned().collect(),
+                }),
+            })
+            .collect()
+    }
+
+    /// A handle that ends a start, or everything, from another thread.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.members.clone())
+    }
+
+    /// Starts the drivers, and gives a guard that stops them when it is
+    /// dropped.
+    ///
+    /// In declared order each driver is up before the next one starts, except
+    /// that those with `async_start` are waited for at the end. With
+    /// dependencies, or with the option `concurrent`, each starts when those
+    /// that it depends on are up; reading the context of a driver is depending
+    /// on it. Drivers with `auto_start` off are left alone.
+    ///
+    /// # Errors
+    ///
+    /// If the order is impossible, which is told before anything starts, or if
+    /// drivers fail to start. Those that are up are stopped again then, in
+    /// reverse order, and the error has every failure.
+    pub fn start(self) -> Result<RunningEnvironment, EnvironmentError> {
+        self.check_valid()?;
+        RunningEnvironment::launch(self)
+    }
+
+    fn check_valid(&self) -> Result<(), NameError> {
+        self.invalid.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl FromOptions<EnvironmentOptions> for Environment {
+    type Error = EnvironmentBuildError;
+
+    fn from_options(options: EnvironmentOptions) -> Result<Self, EnvironmentBuildError> {
+        let node = Node::new("environment", options)?;
+        let config: EnvironmentConfig = node.resolve()?;
+        let entity = Entity::with_kind("environment", config.name)?;
+        Ok(Environment {
+            members: Arc::new(Members::new(entity, node)),
+            dependencies: Vec::new(),
+            invalid: None,
+        })
+    }
+}

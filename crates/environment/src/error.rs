@@ -1,0 +1,322 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use standin_config::{ConfigErrors, ResolveError};
+use standin_entity::{NameError, RunpathError, StartError, StopError, WaitError};
+use thiserror::Error;
+
+/// A driver cannot be added to an environment, or removed from it.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The environment has a driver of that name.
+    #[error("environment \"{environment}\" already has a driver \"{name}\"")]
+    #[diagnostic(
+        code(standin::environment::duplicate_name),
+        help("give one of them another name, or add it under another one with `add_as`")
+    )]
+    DuplicateName {
+        /// The environment.
+        environment: String,
+        /// The name that is taken.
+        name: String,
+    },
+    /// The name means something else in templates.
+    #[error(
+        "a driver cannot be called \"{name}\" in environment \"{environment}\": the name is reserved"
+    )]
+    #[diagnostic(
+        code(standin::environment::reserved_name),
+        help("give the driver another name")
+    )]
+    ReservedName {
+        /// The environment.
+        environment: String,
+        /// The reserved name.
+        name: String,
+    },
+    /// The driver is in another environment.
+    #[error("driver \"{name}\" is in another environment than \"{environment}\" already")]
+    #[diagnostic(
+        code(standin::environment::in_two_environments),
+        help(
+            "make a driver of its own for each environment; an environment can also be the parent of another one"
+        )
+    )]
+    InAnotherEnvironment {
+        /// The environment.
+        environment: String,
+        /// The driver.
+        name: String,
+    },
+    /// The environment or the driver has a name that it cannot have.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
+}
+
+/// An environment cannot be made of its options.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum EnvironmentBuildError {
+    /// An option is not allowed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Options(#[from] ConfigErrors),
+    /// It has a name that it cannot have.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
+}
+
+/// No such driver can be looked up.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// No driver has that name.
+    #[error("environment \"{environment}\" has no driver \"{name}\"")]
+    #[diagnostic(
+        code(standin::environment::unknown_driver),
+        help("{}", list("it has", known))
+    )]
+    UnknownDriver {
+        /// The environment.
+        environment: String,
+        /// The name.
+        name: String,
+        /// The names that it has.
+        known: Vec<String>,
+    },
+    /// The driver of that name is of another type.
+    #[error("driver \"{name}\" of environment \"{environment}\" is a {kind}, not a {wanted}")]
+    #[diagnostic(code(standin::environment::other_type), help("ask for a {kind}"))]
+    OtherType {
+        /// The environment.
+        environment: String,
+        /// The name.
+        name: String,
+        /// What the driver is.
+        kind: String,
+        /// What was asked for.
+        wanted: String,
+    },
+}
+
+/// The drivers cannot be brought into an order.
+#[derive(Clone, Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum DependencyError {
+    /// A dependency names a driver that the environment lacks.
+    #[error("a dependency names \"{name}\", which is no driver of environment \"{environment}\"")]
+    #[diagnostic(
+        code(standin::environment::unknown_dependency),
+        help("add the driver first; {}", list("there are", known))
+    )]
+    UnknownDriver {
+        /// The environment.
+        environment: String,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A context value names a driver that the environment lacks.
+    #[error(
+        "option `{option}` of driver \"{reader}\" reads the context of \"{name}\", which is no driver of environment \"{environment}\""
+    )]
+    #[diagnostic(
+        code(standin::environment::unknown_context),
+        help("{}", list("there are", known))
+    )]
+    UnknownContext {
+        /// The environment.
+        environment: String,
+        /// The driver that has the context value.
+        reader: String,
+        /// Its option.
+        option: String,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// Drivers wait for each other in a circle.
+    #[error("drivers wait for each other: {}", circle(drivers))]
+    #[diagnostic(
+        code(standin::environment::cycle),
+        help(
+            "an arrow means \"starts before\"; take one of them away, be it a declared dependency or a context value"
+        )
+    )]
+    Cycle {
+        /// The drivers of the circle; the last one starts before the first.
+        drivers: Vec<String>,
+    },
+    /// In declared order, a driver reads the context of one that starts later.
+    #[error(
+        "option `{option}` of driver \"{reader}\" reads the context of \"{later}\", which starts later"
+    )]
+    #[diagnostic(
+        code(standin::environment::later_driver),
+        help(
+            "add \"{later}\" before \"{reader}\", or set `concurrent` on the environment: then \"{reader}\" starts when \"{later}\" is up"
+        )
+    )]
+    StartsLater {
+        /// The driver that has the context value.
+        reader: String,
+        /// Its option.
+        option: String,
+        /// The driver that it names.
+        later: String,
+    },
+    /// With dependencies, `async_start` has no meaning.
+    #[error(
+        "driver \"{driver}\" sets `async_start`, and environment \"{environment}\" starts its drivers by their dependencies"
+    )]
+    #[diagnostic(
+        code(standin::environment::async_start),
+        help(
+            "leave `async_start` out: drivers that do not depend on each other start at the same time anyway"
+        )
+    )]
+    AsyncStart {
+        /// The environment.
+        environment: String,
+        /// The driver.
+        driver: String,
+    },
+}
+
+/// An environment could not start, or not stop without failures.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// It has a name that it cannot have.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
+    /// An option of the environment has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Options(#[from] ResolveError),
+    /// The drivers cannot be brought into an order.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dependency(#[from] DependencyError),
+    /// There is no place for the files of the environment.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Runpath(#[from] RunpathError),
+    /// It was aborted.
+    #[error("environment \"{environment}\" was aborted and does not start")]
+    #[diagnostic(
+        code(standin::environment::aborted),
+        help("an abort is final: make a new environment to start again")
+    )]
+    Aborted {
+        /// The environment.
+        environment: String,
+    },
+    /// Drivers failed to start. Those that were up have been stopped again.
+    #[error("environment \"{environment}\" did not start: {}", summary(failures))]
+    #[diagnostic(code(standin::environment::start), help("{}", start_help(not_started, runpath.as_ref())))]
+    Start {
+        /// The environment.
+        environment: String,
+        /// Who failed, and why, in the order in which they were added.
+        #[related]
+        failures: Vec<Failure>,
+        /// Drivers that were not started because of that.
+        not_started: Vec<String>,
+        /// Where the files of the drivers are kept.
+        runpath: Option<PathBuf>,
+    },
+    /// Drivers failed to stop; all others are down.
+    #[error(
+        "environment \"{environment}\" did not stop cleanly: {}",
+        summary(failures)
+    )]
+    #[diagnostic(code(standin::environment::stop), help("{}", kept(runpath.as_ref())))]
+    Stop {
+        /// The environment.
+        environment: String,
+        /// Who failed, and why.
+        #[related]
+        failures: Vec<Failure>,
+        /// Where the files of the drivers are kept.
+        runpath: Option<PathBuf>,
+    },
+}
+
+/// One driver that failed to start or to stop.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It failed to start.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Start(StartError),
+    /// It failed to stop.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stop(StopError),
+    /// It failed while it was waited for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Wait(WaitError),
+}
+
+fn list(before: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return "it has no drivers yet".to_owned();
+    }
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("{before}: {}", quoted.join(", "))
+}
+
+fn circle(drivers: &[String]) -> String {
+    let mut names: Vec<&str> = drivers.iter().map(String::as_str).collect();
+    names.extend(drivers.first().map(String::as_str));
+    names.join(" -> ")
+}
+
+fn summary(failures: &[Failure]) -> String {
+    match failures {
+        [failure] => failure.to_string(),
+        failures => format!("{} drivers failed", failures.len()),
+    }
+}
+
+struct Joined<'a>(&'a [String]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "\"{name}\"")?;
+        }
+        Ok(())
+    }
+}
+
+fn start_help(not_started: &[String], runpath: Option<&PathBuf>) -> String {
+    match not_started {
+        [] => kept(runpath),
+        names => format!(
+            "not started because of that: {}; {}",
+            Joined(names),
+            kept(runpath)
+        ),
+    }
+}
+
+fn kept(runpath: Option<&PathBuf>) -> String {
+    match runpath {
+        Some(path) => format!("the files of the drivers are kept in {}", path.display()),
+        None => "the drivers left no files".to_owned(),
+    }
+}

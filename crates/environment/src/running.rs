@@ -1,0 +1,350 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use standin_driver::{Driver, DriverConfig, Lifecycle};
+use standin_entity::{Report, Status};
+
+use crate::members::Members;
+use crate::plan::{Mode, Plan, limit};
+use crate::schedule::{self, OnFailure};
+use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError};
+
+/// The drivers of an environment, started.
+///
+/// Dropping it stops them in reverse order, also during a panic, quietly.
+/// [`stop`](RunningEnvironment::stop) does the same and tells what failed.
+///
+/// After a clean stop the files of the drivers are removed, unless the option
+/// `runpath` or `keep_runpath` is set. After a failure, and when the test
+/// panics, they stay.
+#[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
+pub struct RunningEnvironment {
+    members: Arc<Members>,
+    plan: Plan,
+    config: EnvironmentConfig,
+    /// One start, stop or restart at a time; an abort does not wait for it.
+    operation: Mutex<()>,
+    /// Something failed, so that the files of the drivers are evidence.
+    failed: AtomicBool,
+}
+
+impl RunningEnvironment {
+    pub(crate) fn launch(environment: Environment) -> Result<Self, EnvironmentError> {
+        let config: EnvironmentConfig = environment.node().resolve()?;
+        let plan = Plan::new(&environment, config.concurrent)?;
+        let running = RunningEnvironment {
+            members: environment.members,
+            plan,
+            config,
+            operation: Mutex::new(()),
+            failed: AtomicBool::new(false),
+        };
+        running.start()?;
+        Ok(running)
+    }
+
+    /// The name of the environment.
+    pub fn name(&self) -> &str {
+        self.members.name()
+    }
+
+    /// Starts the drivers that are not started: those that were stopped
+    /// meanwhile, or left out because of `auto_start`, which are only started
+    /// by hand, excepted. Does nothing when all are up.
+    ///
+    /// # Errors
+    ///
+    /// As [`Environment::start`].
+    pub fn start(&self) -> Result<(), EnvironmentError> {
+        let _operation = self
+            .operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !self.members.entity.is_active() {
+            return Err(EnvironmentError::Aborted {
+                environment: self.name().to_owned(),
+            });
+        }
+        self.make_runpath()?;
+        let drivers = self.members.drivers();
+        let mut failures = match self.plan.mode {
+            Mode::Declared => start_in_order(&drivers),
+            Mode::Concurrent => schedule::run(
+                &self.plan.order,
+                limit(self.config.workers),
+                OnFailure::Halt,
+                |place| start_one(&*drivers[place]),
+            )
+            .into_iter()
+            .map(|(_, failure)| failure)
+            .collect(),
+        };
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let not_started = drivers
+            .iter()
+            .filter(|driver| driver.status() == Status::None && starts_by_itself(&***driver))
+            .map(|driver| driver.name().to_owned())
+            .collect();
+        self.failed.store(true, Ordering::Relaxed);
+        failures.extend(self.stop_all(&drivers));
+        Err(EnvironmentError::Start {
+            environment: self.name().to_owned(),
+            failures,
+            not_started,
+            runpath: self.members.entity.runpath(),
+        })
+    }
+
+    /// Stops the drivers in reverse order: a driver when all that depend on it
+    /// are down. A failure does not keep the others up. Does nothing when all
+    /// are down.
+    ///
+    /// # Errors
+    ///
+    /// Every failure. The drivers count as stopped all the same.
+    pub fn stop(&self) -> Result<(), EnvironmentError> {
+        let _operation = self
+            .operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let failures = self.stop_all(&self.members.drivers());
+        if failures.is_empty() {
+            if !std::thread::panicking() {
+                self.remove_runpath();
+            }
+            return Ok(());
+        }
+        self.failed.store(true, Ordering::Relaxed);
+        Err(EnvironmentError::Stop {
+            environment: self.name().to_owned(),
+            failures,
+            runpath: self.members.entity.runpath(),
+        })
+    }
+
+    /// Stops the drivers and starts them again.
+    ///
+    /// # Errors
+    ///
+    /// If the stop or the start fails. Nothing is started after a stop that
+    /// failed.
+    pub fn restart(&self) -> Result<(), EnvironmentError> {
+        self.stop()?;
+        self.start()
+    }
+
+    /// The driver of that name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it is of another type.
+    pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
+        self.members.get(name)
+    }
+
+    /// All drivers, in the order in which they were added.
+    pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
+        self.members.drivers()
+    }
+
+    /// The names of all drivers with their status, in the order in which they
+    /// were added.
+    pub fn statuses(&self) -> Vec<(String, Status)> {
+        self.members
+            .read()
+            .iter()
+            .map(|(name, member)| (name.clone(), member.driver.status()))
+            .collect()
+    }
+
+    /// What happened so far: to the environment and to each driver.
+    pub fn report(&self) -> Report {
+        self.members.entity.report()
+    }
+
+    /// What the drivers publish, as variables for the environment of a
+    /// process: `DRIVER_<NAME>_ATTR_<ATTRIBUTE>`, in capitals, with `_` for
+    /// each `-` and each space.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
+        let members: Vec<(String, Arc<dyn Driver>)> = self
+            .members
+            .read()
+            .iter()
+            .map(|(name, member)| (name.clone(), member.driver.clone()))
+            .collect();
+        let mut variables = Vec::new();
+        for (name, driver) in members {
+            let context = driver.context();
+            for attribute in context.names() {
+                let value = context.text(attribute).unwrap_or_default();
+                variables.push((
+                    format!("DRIVER_{}_ATTR_{}", words(&name), words(attribute)),
+                    value,
+                ));
+            }
+        }
+        variables
+    }
+
+    /// The directory that has the files of the drivers.
+    pub fn runpath(&self) -> Option<PathBuf> {
+        self.members.entity.runpath()
+    }
+
+    /// A handle that ends everything from another thread.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.members.clone())
+    }
+
+    /// Ends everything at once: see [`AbortHandle::abort`].
+    pub fn abort(&self) {
+        self.abort_handle().abort();
+    }
+
+    fn make_runpath(&self) -> Result<(), EnvironmentError> {
+        let entity = &self.members.entity;
+        entity.define_runpath(self.config.entity.runpath.clone())?;
+        entity.make_runpath_dirs(self.config.entity.path_cleanup)?;
+        Ok(())
+    }
+
+    /// Removes the files of the drivers, if they were in a place of our choice.
+    fn remove_runpath(&self) {
+        let Some(runpath) = self.members.entity.runpath() else {
+            return;
+        };
+        self.members.entity.release_runpath();
+        if self.failed.load(Ordering::Relaxed)
+            || self.config.keep_runpath
+            || self.config.entity.runpath.is_some()
+            || !runpath.exists()
+        {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&runpath) {
+            tracing::warn!(environment = self.name(), runpath = %runpath.display(), %error, "cannot remove the runpath");
+        }
+        // The root of this process goes with the last environment in it.
+        if let (Some(parent), Ok(root)) = (runpath.parent(), standin_entity::default_root()) {
+            remove_if_empty(parent, &root);
+        }
+    }
+
+    fn stop_all(&self, drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
+        match self.plan.mode {
+            Mode::Declared => stop_in_order(drivers),
+            Mode::Concurrent => {
+                let order = self.plan.order.reversed();
+                schedule::run(
+                    &order,
+                    limit(self.config.workers),
+                    OnFailure::Continue,
+                    |place| stop_one(&*drivers[place]),
+                )
+                .into_iter()
+                .map(|(_, failure)| failure)
+                .collect()
+            }
+        }
+    }
+}
+
+impl Drop for RunningEnvironment {
+    fn drop(&mut self) {
+        // Nobody is left to take an error, and a second panic would abort the
+        // test program: the log has it.
+        if let Err(error) = self.stop() {
+            tracing::error!(environment = self.name(), %error, "the environment did not stop cleanly");
+        }
+    }
+}
+
+impl fmt::Debug for RunningEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningEnvironment")
+            .field("name", &self.name())
+            .field("drivers", &self.members)
+            .finish_non_exhaustive()
+    }
+}
+
+fn starts_by_itself(driver: &dyn Driver) -> bool {
+    // A configuration without a value is told by the start itself.
+    driver
+        .base()
+        .config::<DriverConfig>()
+        .map_or(true, |config| config.resource.auto_start)
+}
+
+fn start_one(driver: &dyn Driver) -> Result<(), Failure> {
+    if !starts_by_itself(driver) {
+        return Ok(());
+    }
+    driver.start().map_err(Failure::Start)?;
+    if driver.status() == Status::Starting {
+        driver.wait(Status::Started, None).map_err(Failure::Wait)?;
+    }
+    Ok(())
+}
+
+fn stop_one(driver: &dyn Driver) -> Result<(), Failure> {
+    driver.stop().map_err(Failure::Stop)?;
+    if driver.status() == Status::Stopping {
+        driver.wait(Status::Stopped, None).map_err(Failure::Wait)?;
+    }
+    Ok(())
+}
+
+/// Starts one driver after the other until one fails. Those with `async_start`
+/// are waited for at the end, whether or not one failed.
+fn start_in_order(drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let mut pending = Vec::new();
+    for driver in drivers.iter().filter(|driver| starts_by_itself(&***driver)) {
+        if let Err(error) = driver.start() {
+            failures.push(Failure::Start(error));
+            break;
+        }
+        if driver.status() == Status::Starting {
+            pending.push(driver);
+        }
+    }
+    failures.extend(
+        pending
+            .into_iter()
+            .filter_map(|driver| driver.wait(Status::Started, None).err().map(Failure::Wait)),
+    );
+    failures
+}
+
+/// Stops one driver after the other, the last one first. Those with
+/// `async_start` are waited for at the end.
+fn stop_in_order(drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let mut pending = Vec::new();
+    for driver in drivers.iter().rev() {
+        if let Err(error) = driver.stop() {
+            failures.push(Failure::Stop(error));
+        } else if driver.status() == Status::Stopping {
+            pending.push(driver);
+        }
+    }
+    failures.extend(
+        pending
+            .into_iter()
+            .filter_map(|driver| driver.wait(Status::Stopped, None).err().map(Failure::Wait)),
+    );
+    failures
+}
+
+fn remove_if_empty(parent: &Path, root: &Path) {
+    if parent == root {
+        // Fails while another environment is in it, which is as it should be.
+        let _ = std::fs::remove_dir(root);
+    }
+}

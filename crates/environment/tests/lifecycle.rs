@@ -1,0 +1,377 @@
+//! The order of start and stop, and what happens when one of them fails.
+
+mod support;
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use standin_driver::{Hook, Lifecycle};
+use standin_entity::{Error, Status};
+use standin_environment::{Environment, EnvironmentError, RunningEnvironment};
+use support::{Probe, Trace};
+
+fn abc(trace: &Trace) -> Environment {
+    let mut env = Environment::new("abc");
+    for name in ["a", "b", "c"] {
+        env.add(Probe::builder(name, trace).build().unwrap())
+            .unwrap();
+    }
+    env
+}
+
+#[test]
+fn handles_are_send_and_sync() {
+    fn check<T: Send + Sync + std::fmt::Debug>() {}
+    check::<Environment>();
+    check::<RunningEnvironment>();
+    check::<standin_environment::AbortHandle>();
+    check::<EnvironmentError>();
+}
+
+#[test]
+fn starts_in_declared_order_and_stops_in_reverse() {
+    let trace = Trace::default();
+    let env = abc(&trace).start().unwrap();
+    assert_eq!(
+        trace.take(),
+        [
+            "a starting",
+            "a started_check",
+            "a post_start",
+            "b starting",
+            "b started_check",
+            "b post_start",
+            "c starting",
+            "c started_check",
+            "c post_start"
+        ]
+    );
+    env.stop().unwrap();
+    assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
+    env.stop().unwrap();
+    assert!(trace.take().is_empty(), "a second stop has nothing to do");
+}
+
+#[test]
+fn a_drop_stops() {
+    let trace = Trace::default();
+    drop(abc(&trace).start().unwrap());
+    assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
+}
+
+#[test]
+fn a_panic_of_the_test_stops() {
+    let trace = Trace::default();
+    let env = abc(&trace).start().unwrap();
+    let runpath = env.runpath().unwrap();
+    let test = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _env = env;
+        panic!("an assertion failed");
+    }));
+    assert!(test.is_err());
+    assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
+    assert!(runpath.is_dir(), "the evidence stays");
+    std::fs::remove_dir_all(runpath).unwrap();
+}
+
+#[test]
+fn drivers_with_async_start_are_waited_for_at_the_end() {
+    let trace = Trace::default();
+    let mut env = Environment::new("async");
+    env.add(
+        Probe::builder("a", &trace)
+            .async_start(true)
+            .build()
+            .unwrap(),
+    )
+    .unwrap();
+    env.add(Probe::builder("b", &trace).build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    assert_eq!(
+        trace.take(),
+        [
+            "a starting",
+            "b starting",
+            "b started_check",
+            "b post_start",
+            "a started_check",
+            "a post_start"
+        ]
+    );
+    assert_eq!(
+        env.statuses(),
+        [
+            ("a".to_owned(), Status::Started),
+            ("b".to_owned(), Status::Started)
+        ]
+    );
+}
+
+#[test]
+fn drivers_without_auto_start_are_left_alone() {
+    let trace = Trace::default();
+    let mut env = Environment::new("by hand");
+    let a = env
+        .add(
+            Probe::builder("a", &trace)
+                .auto_start(false)
+                .build()
+                .unwrap(),
+        )
+        .unwrap();
+    let env = env.start().unwrap();
+    assert_eq!(a.status(), Status::None);
+    a.start().unwrap();
+    env.stop().unwrap();
+    assert_eq!(trace.take_step("stopping"), ["a"]);
+}
+
+#[test]
+fn a_failure_stops_what_is_up_and_is_told_with_everything_else() {
+    for (failing, panics) in [
+        ("starting", false),
+        ("started_check", false),
+        ("post_start", false),
+        ("starting", true),
+    ] {
+        let trace = Trace::default();
+        let mut env = Environment::new("failing");
+        env.add(Probe::builder("a", &trace).build().unwrap())
+            .unwrap();
+        let b = Probe::builder("b", &trace);
+        let b = if panics {
+            b.panics_in(failing.to_owned())
+        } else {
+            b.fails_in(failing.to_owned())
+        };
+        let b = env.add(b.build().unwrap()).unwrap();
+        let c = env
+            .add(Probe::builder("c", &trace).build().unwrap())
+            .unwrap();
+        let a = env.get::<Probe>("a").unwrap();
+        let error = env.start().unwrap_err();
+        let EnvironmentError::Start {
+            failures,
+            not_started,
+            runpath,
+            ..
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(failures.len(), 1);
+        assert_eq!(not_started, &["c"]);
+        assert_eq!(
+            (a.status(), b.status(), c.status()),
+            (Status::Stopped, Status::Stopped, Status::None)
+        );
+        assert!(!trace.take().contains(&"c starting".to_owned()));
+        let runpath = runpath.clone().unwrap();
+        assert!(runpath.is_dir(), "the evidence stays");
+        std::fs::remove_dir_all(&runpath).unwrap();
+        let text =
+            format!("{:?}", Error::from(error)).replace(&runpath.display().to_string(), "RUNPATH");
+        assert!(text.contains("Probe[b]"), "{text}");
+        assert!(
+            text.contains(&format!(
+                "the {failing} of b {}",
+                if panics { "panics" } else { "fails" }
+            )),
+            "{text}"
+        );
+        assert!(
+            text.contains("not started because of that: \"c\""),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_failing_stop_keeps_nobody_up() {
+    let trace = Trace::default();
+    let mut env = Environment::new("stubborn");
+    env.add(Probe::builder("a", &trace).build().unwrap())
+        .unwrap();
+    env.add(
+        Probe::builder("b", &trace)
+            .fails_in("stopping".to_owned())
+            .build()
+            .unwrap(),
+    )
+    .unwrap();
+    env.add(Probe::builder("c", &trace).build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    trace.take();
+    let error = env.stop().unwrap_err();
+    assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
+    assert!(
+        env.statuses()
+            .iter()
+            .all(|(_, status)| *status == Status::Stopped)
+    );
+    let EnvironmentError::Stop {
+        failures, runpath, ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(failures.len(), 1);
+    std::fs::remove_dir_all(runpath.unwrap()).unwrap();
+}
+
+#[test]
+fn restarts() {
+    let trace = Trace::default();
+    let env = abc(&trace).start().unwrap();
+    trace.take();
+    env.restart().unwrap();
+    let steps = trace.take();
+    assert_eq!(
+        steps
+            .iter()
+            .filter(|step| step.ends_with(" stopping"))
+            .count(),
+        3
+    );
+    assert_eq!(steps.last().unwrap(), "c post_start");
+    env.start().unwrap();
+    assert!(trace.take().is_empty(), "all are up");
+}
+
+#[test]
+fn dependencies_decide_the_order() {
+    let trace = Trace::default();
+    let mut env = abc(&trace);
+    env.dependency("c", ("a", "b")).unwrap();
+    env.dependency("b", "a").unwrap();
+    let env = env.start().unwrap();
+    assert_eq!(trace.take_step("starting"), ["c", "b", "a"]);
+    env.stop().unwrap();
+    assert_eq!(trace.take_step("stopping"), ["a", "b", "c"]);
+}
+
+#[test]
+fn independent_drivers_start_and_stop_at_once() {
+    let trace = Trace::default();
+    let mut env = Environment::builder("together")
+        .concurrent(true)
+        .build()
+        .unwrap();
+    // Hangs unless all hooks run at the same time.
+    static STARTING: Barrier = Barrier::new(5);
+    static STOPPING: Barrier = Barrier::new(5);
+    for name in ["a", "b", "c", "d", "e"] {
+        let probe = Probe::builder(name, &trace)
+            .pre_start(Hook::new(|_| {
+                STARTING.wait();
+                Ok(())
+            }))
+            .pre_stop(Hook::new(|_| {
+                STOPPING.wait();
+                Ok(())
+            }));
+        env.add(probe.build().unwrap()).unwrap();
+    }
+    env.start().unwrap().stop().unwrap();
+}
+
+#[test]
+fn a_failure_keeps_dependents_down() {
+    let trace = Trace::default();
+    let mut env = Environment::new("dependents");
+    let a = env
+        .add(
+            Probe::builder("a", &trace)
+                .fails_in("starting".to_owned())
+                .build()
+                .unwrap(),
+        )
+        .unwrap();
+    let b = env
+        .add(Probe::builder("b", &trace).build().unwrap())
+        .unwrap();
+    env.dependency(&a, &b).unwrap();
+    let error = env.start().unwrap_err();
+    let EnvironmentError::Start {
+        not_started,
+        runpath,
+        ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(not_started, ["b"]);
+    assert_eq!(b.status(), Status::None);
+    std::fs::remove_dir_all(runpath.unwrap()).unwrap();
+}
+
+#[test]
+fn an_abort_ends_a_start() {
+    let trace = Trace::default();
+    let mut env = Environment::new("aborted");
+    let (entered, wait) = std::sync::mpsc::channel();
+    let a = Probe::builder("a", &trace)
+        .async_start(true)
+        .post_start(Hook::new(move |_| {
+            entered.send(()).map_err(Error::other)?;
+            Ok(())
+        }))
+        .build()
+        .unwrap();
+    env.add(a).unwrap();
+    let handle = env.abort_handle();
+    let env = env.start().unwrap();
+    wait.recv_timeout(Duration::from_secs(10)).unwrap();
+    handle.abort();
+    assert!(handle.is_aborted());
+    assert!(
+        env.start().is_err(),
+        "an aborted environment does not start again"
+    );
+}
+
+#[test]
+fn leaves_no_files_after_a_clean_stop() {
+    let trace = Trace::default();
+    let env = abc(&trace).start().unwrap();
+    let runpath = env.runpath().unwrap();
+    assert!(runpath.join("a").is_dir());
+    env.stop().unwrap();
+    assert!(!runpath.exists());
+}
+
+#[test]
+fn keeps_files_where_it_was_told_to_put_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = Trace::default();
+    let mut env = Environment::builder("kept")
+        .runpath(folder.path().join("run"))
+        .build()
+        .unwrap();
+    let a = env
+        .add(Probe::builder("a", &trace).build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    env.stop().unwrap();
+    assert_eq!(
+        a.context().text("runpath").unwrap(),
+        folder.path().join("run/a").display().to_string()
+    );
+    assert!(folder.path().join("run/a").is_dir());
+}
+
+#[test]
+fn reports_what_happened() {
+    let trace = Trace::default();
+    let env = abc(&trace).start().unwrap();
+    env.stop().unwrap();
+    let report = env.report();
+    let names: Vec<&str> = report
+        .children
+        .iter()
+        .map(|child| child.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
