@@ -123,7 +123,7 @@ fn known_attributes(
         None => String::new(),
     };
     help.push_str(&format!("\"{driver}\" publishes: {}", known.join(", ")));
-    if let Some(status) = status.as_deref().filter(|status| *status != "Started") {
+    if let Some(status) = status.as_deref().filter(|status| *status != "STARTED") {
         help.push_str(&format!(
             "; its status is {status}, and some attributes appear only once it has started: start \"{driver}\" first"
         ));

@@ -85,30 +85,47 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = self.to_string();
         f.write_str(&said)?;
-        let mut cause = std::error::Error::source(&*self.0);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Many errors repeat their cause in their own message.
-            if !said.contains(&text) {
-                write!(f, "\n  caused by: {}", indented(&text))?;
-                said.push_str(&text);
-            }
-            cause = error.source();
-        }
-        for related in self.0.related().into_iter().flatten() {
-            write!(f, "\n  also: {}", indented(&related.to_string()))?;
-            if let Some(help) = related.help() {
-                write!(f, "\n    help: {}", indented(&help.to_string()))?;
-            }
-        }
-        if let Some(help) = first(&*self.0, &|d| d.help().map(|h| h.to_string())) {
-            write!(f, "\n  help: {}", indented(&help))?;
-        }
-        if let Some(code) = first(&*self.0, &|d| d.code().map(|c| c.to_string())) {
-            write!(f, "\n  code: {code}")?;
-        }
-        Ok(())
+        write_below(f, &*self.0, &mut said, "  ")
     }
+}
+
+/// Writes what stands below the message of an error: causes, related errors,
+/// help and code. What was `said` before is not said again, since many errors
+/// repeat their cause in their own message.
+fn write_below(
+    f: &mut fmt::Formatter<'_>,
+    diagnostic: &dyn Diagnostic,
+    said: &mut String,
+    indent: &str,
+) -> fmt::Result {
+    let deeper = format!("{indent}  ");
+    let indented = |text: &str| text.replace('\n', &format!("\n{deeper}"));
+    let mut cause = diagnostic.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            write!(f, "\n{indent}caused by: {}", indented(&text))?;
+            said.push_str(&text);
+        }
+        cause = error.source();
+    }
+    for related in diagnostic.related().into_iter().flatten() {
+        let text = related.to_string();
+        if said.contains(&text) {
+            write_below(f, related, said, indent)?;
+        } else {
+            write!(f, "\n{indent}also: {}", indented(&text))?;
+            said.push_str(&text);
+            write_below(f, related, said, &deeper)?;
+        }
+    }
+    if let Some(help) = first(diagnostic, &|d| d.help().map(|help| help.to_string())) {
+        write!(f, "\n{indent}help: {}", indented(&help))?;
+    }
+    if let Some(code) = last(diagnostic, &|d| d.code().map(|code| code.to_string())) {
+        write!(f, "\n{indent}code: {code}")?;
+    }
+    Ok(())
 }
 
 /// What the error itself says, else what the nearest cause says.
@@ -119,8 +136,15 @@ fn first(
     of(diagnostic).or_else(|| first(diagnostic.diagnostic_source()?, of))
 }
 
-fn indented(text: &str) -> String {
-    text.replace('\n', "\n    ")
+/// What the deepest cause says that says anything: it is the most precise.
+fn last(
+    diagnostic: &dyn Diagnostic,
+    of: &dyn Fn(&dyn Diagnostic) -> Option<String>,
+) -> Option<String> {
+    diagnostic
+        .diagnostic_source()
+        .and_then(|source| last(source, of))
+        .or_else(|| of(diagnostic))
 }
 
 /// An [`Error`] as a standard error and as a [`Diagnostic`]: the same message,

@@ -1,5 +1,6 @@
 //! The report: a tree of what happened to entities.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -43,6 +44,47 @@ impl Report {
             stack.extend(report.children.iter().rev());
             Some(report)
         })
+    }
+}
+
+/// The tree as text, for people: a line for each entity with its status and
+/// how long its intervals took, and below it what went wrong.
+///
+/// ```text
+/// environment[exchange], setup 0.9ms, teardown 0.2ms
+///   TcpServer[server] STOPPED, setup 0.2ms, lifespan 4.1ms, teardown 0.1ms
+/// ```
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, 0)
+    }
+}
+
+impl Report {
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        let indent = "  ".repeat(depth);
+        write!(f, "{indent}{}[{}]", self.kind, self.name)?;
+        if self.status != Status::None {
+            write!(f, " {}", self.status)?;
+        }
+        if self.aborted {
+            f.write_str(", aborted")?;
+        }
+        for (name, intervals) in self.timer.iter() {
+            match intervals.last().map(|last| last.elapsed()) {
+                Some(Some(elapsed)) => write!(f, ", {name} {elapsed:.1?}")?,
+                Some(None) => write!(f, ", {name} not ended")?,
+                None => {}
+            }
+        }
+        writeln!(f)?;
+        for failure in &self.failures {
+            let message = failure.message.replace('\n', &format!("\n{indent}    "));
+            writeln!(f, "{indent}  {} failed: {message}", failure.during)?;
+        }
+        self.children
+            .iter()
+            .try_for_each(|child| child.write(f, depth + 1))
     }
 }
 

@@ -221,7 +221,7 @@ pub enum EnvironmentError {
     },
     /// Drivers failed to start. Those that were up have been stopped again.
     #[error("environment \"{environment}\" did not start: {}", summary(failures))]
-    #[diagnostic(code(standin::environment::start), help("{}", start_help(not_started, runpath.as_ref())))]
+    #[diagnostic(help("{}", start_help(not_started, runpath.as_ref())))]
     Start {
         /// The environment.
         environment: String,
@@ -238,7 +238,7 @@ pub enum EnvironmentError {
         "environment \"{environment}\" did not stop cleanly: {}",
         summary(failures)
     )]
-    #[diagnostic(code(standin::environment::stop), help("{}", kept(runpath.as_ref())))]
+    #[diagnostic(help("{}", kept(runpath.as_ref())))]
     Stop {
         /// The environment.
         environment: String,

@@ -69,18 +69,10 @@ impl RunningEnvironment {
         }
         self.make_runpath()?;
         let drivers = self.members.drivers();
-        let mut failures = match self.plan.mode {
-            Mode::Declared => start_in_order(&drivers),
-            Mode::Concurrent => schedule::run(
-                &self.plan.order,
-                limit(self.config.workers),
-                OnFailure::Halt,
-                |place| start_one(&*drivers[place]),
-            )
-            .into_iter()
-            .map(|(_, failure)| failure)
-            .collect(),
-        };
+        let mut failures = self
+            .members
+            .entity
+            .record("setup", || self.start_all(&drivers));
         if failures.is_empty() {
             return Ok(());
         }
@@ -111,7 +103,11 @@ impl RunningEnvironment {
             .operation
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let failures = self.stop_all(&self.members.drivers());
+        let drivers = self.members.drivers();
+        let failures = self
+            .members
+            .entity
+            .record("teardown", || self.stop_all(&drivers));
         if failures.is_empty() {
             if !std::thread::panicking() {
                 self.remove_runpath();
@@ -232,6 +228,21 @@ impl RunningEnvironment {
         // The root of this process goes with the last environment in it.
         if let (Some(parent), Ok(root)) = (runpath.parent(), standin_entity::default_root()) {
             remove_if_empty(parent, &root);
+        }
+    }
+
+    fn start_all(&self, drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
+        match self.plan.mode {
+            Mode::Declared => start_in_order(drivers),
+            Mode::Concurrent => schedule::run(
+                &self.plan.order,
+                limit(self.config.workers),
+                OnFailure::Halt,
+                |place| start_one(&*drivers[place]),
+            )
+            .into_iter()
+            .map(|(_, failure)| failure)
+            .collect(),
         }
     }
 

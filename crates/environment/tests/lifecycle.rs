@@ -8,7 +8,7 @@ use std::time::Duration;
 use standin_driver::{Hook, Lifecycle};
 use standin_entity::{Error, Status};
 use standin_environment::{Environment, EnvironmentError, RunningEnvironment};
-use support::{Probe, Trace};
+use support::{Probe, Trace, discard};
 
 fn abc(trace: &Trace) -> Environment {
     let mut env = Environment::new("abc");
@@ -71,7 +71,7 @@ fn a_panic_of_the_test_stops() {
     assert!(test.is_err());
     assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
     assert!(runpath.is_dir(), "the evidence stays");
-    std::fs::remove_dir_all(runpath).unwrap();
+    discard(&runpath);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_failure_stops_what_is_up_and_is_told_with_everything_else() {
         assert!(!trace.take().contains(&"c starting".to_owned()));
         let runpath = runpath.clone().unwrap();
         assert!(runpath.is_dir(), "the evidence stays");
-        std::fs::remove_dir_all(&runpath).unwrap();
+        discard(&runpath);
         let text =
             format!("{:?}", Error::from(error)).replace(&runpath.display().to_string(), "RUNPATH");
         assert!(text.contains("Probe[b]"), "{text}");
@@ -218,7 +218,7 @@ fn a_failing_stop_keeps_nobody_up() {
         panic!("{error:?}")
     };
     assert_eq!(failures.len(), 1);
-    std::fs::remove_dir_all(runpath.unwrap()).unwrap();
+    discard(&runpath.unwrap());
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_failure_keeps_dependents_down() {
     };
     assert_eq!(not_started, ["b"]);
     assert_eq!(b.status(), Status::None);
-    std::fs::remove_dir_all(runpath.unwrap()).unwrap();
+    discard(&runpath.unwrap());
 }
 
 #[test]

@@ -29,8 +29,22 @@ fn gives_drivers_back_by_name_and_type() {
     assert!(std::sync::Arc::ptr_eq(&env.get::<Probe>("a").unwrap(), &a));
     assert_eq!(env.names(), ["a", "alias"]);
     assert_eq!(env.first().unwrap().base().name(), "a");
-    check(env.get::<Probe>("x").unwrap_err(), expect![[""]]);
-    check(env.get::<TcpServer>("a").unwrap_err(), expect![[""]]);
+    check(
+        env.get::<Probe>("x").unwrap_err(),
+        expect![[r#"
+        environment "env" has no driver "x"
+          help: it has: "a", "alias"
+          code: standin::environment::unknown_driver
+    "#]],
+    );
+    check(
+        env.get::<TcpServer>("a").unwrap_err(),
+        expect![[r#"
+        driver "a" of environment "env" is a Probe, not a TcpServer
+          help: ask for a Probe
+          code: standin::environment::other_type
+    "#]],
+    );
     env.remove("a").unwrap();
     assert_eq!(env.len(), 1);
     assert!(env.remove("a").is_err());
@@ -40,13 +54,38 @@ fn gives_drivers_back_by_name_and_type() {
 fn checks_names() {
     let mut env = Environment::new("env");
     env.add(probe("a")).unwrap();
-    check(env.add(probe("a")).unwrap_err(), expect![[""]]);
-    check(env.add(probe("start")).unwrap_err(), expect![[""]]);
+    check(
+        env.add(probe("a")).unwrap_err(),
+        expect![[r#"
+        environment "env" already has a driver "a"
+          help: give one of them another name, or add it under another one with `add_as`
+          code: standin::environment::duplicate_name
+    "#]],
+    );
+    check(
+        env.add(probe("start")).unwrap_err(),
+        expect![[r#"
+        a driver cannot be called "start" in environment "env": the name is reserved
+          help: give the driver another name
+          code: standin::environment::reserved_name
+    "#]],
+    );
     check(
         Environment::new("a/b").add(probe("a")).unwrap_err(),
-        expect![[""]],
+        expect![[r#"
+            "a/b" cannot be the name of an entity: it has a path separator
+              help: names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good
+              code: standin::entity::bad_name
+        "#]],
     );
-    check(Environment::new("").start().unwrap_err(), expect![[""]]);
+    check(
+        Environment::new("").start().unwrap_err(),
+        expect![[r#"
+        "" cannot be the name of an entity: it is empty
+          help: names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good
+          code: standin::entity::bad_name
+    "#]],
+    );
 }
 
 #[test]
@@ -54,7 +93,14 @@ fn a_driver_is_in_one_environment() {
     let mut env = Environment::new("env");
     let a = env.add(probe("a")).unwrap();
     let mut other = Environment::new("other");
-    check(other.add_shared("a", a.clone()).unwrap_err(), expect![[""]]);
+    check(
+        other.add_shared("a", a.clone()).unwrap_err(),
+        expect![[r#"
+        driver "a" is in another environment than "other" already
+          help: make a driver of its own for each environment; an environment can also be the parent of another one
+          code: standin::environment::in_two_environments
+    "#]],
+    );
     env.add_shared("once more", a).unwrap();
 }
 
@@ -63,9 +109,30 @@ fn refuses_impossible_dependencies() {
     let mut env = Environment::new("env");
     let (a, b) = (env.add(probe("a")).unwrap(), env.add(probe("b")).unwrap());
     env.dependency(&a, &b).unwrap();
-    check(env.dependency(&b, &a).unwrap_err(), expect![[""]]);
-    check(env.dependency("a", "c").unwrap_err(), expect![[""]]);
-    check(env.dependency("a", "a").unwrap_err(), expect![[""]]);
+    check(
+        env.dependency(&b, &a).unwrap_err(),
+        expect![[r#"
+        drivers wait for each other: a -> b -> a
+          help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
+          code: standin::environment::cycle
+    "#]],
+    );
+    check(
+        env.dependency("a", "c").unwrap_err(),
+        expect![[r#"
+        a dependency names "c", which is no driver of environment "env"
+          help: add the driver first; there are: "a", "b"
+          code: standin::environment::unknown_dependency
+    "#]],
+    );
+    check(
+        env.dependency("a", "a").unwrap_err(),
+        expect![[r#"
+        drivers wait for each other: a -> a
+          help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
+          code: standin::environment::cycle
+    "#]],
+    );
     let stranger = std::sync::Arc::new(probe("stranger"));
     assert!(env.dependency(&stranger, &a).is_err());
     env.add(
@@ -75,7 +142,14 @@ fn refuses_impossible_dependencies() {
             .unwrap(),
     )
     .unwrap();
-    check(env.dependency("a", "late").unwrap_err(), expect![[""]]);
+    check(
+        env.dependency("a", "late").unwrap_err(),
+        expect![[r#"
+        driver "late" sets `async_start`, and environment "env" starts its drivers by their dependencies
+          help: leave `async_start` out: drivers that do not depend on each other start at the same time anyway
+          code: standin::environment::async_start
+    "#]],
+    );
     let env = env.start().unwrap_err();
     drop(env);
 }
@@ -94,7 +168,14 @@ fn refuses_to_read_a_driver_that_starts_later() {
     .unwrap();
     env.add(TcpServer::builder("server").build().unwrap())
         .unwrap();
-    check(env.start().unwrap_err(), expect![[""]]);
+    check(
+        env.start().unwrap_err(),
+        expect![[r#"
+        option `port` of driver "client" reads the context of "server", which starts later
+          help: add "server" before "client", or set `concurrent` on the environment: then "client" starts when "server" is up
+          code: standin::environment::later_driver
+    "#]],
+    );
 }
 
 #[test]
@@ -122,8 +203,11 @@ fn reading_a_context_is_depending_on_it() {
 
 #[test]
 fn tells_context_values_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
     let start = |driver: &str, template: &str| {
-        let mut env = Environment::new("env");
+        let mut env = Environment::builder("env")
+            .runpath(folder.path().to_owned())
+            .build()?;
         env.add(TcpServer::builder("server").build().unwrap())
             .unwrap();
         let client = TcpClient::builder("client")
@@ -145,11 +229,57 @@ fn tells_context_values_that_cannot_be() {
             .collect();
         expected.assert_eq(&(text.join("\n") + "\n"));
     };
-    check("srever", "{{ port }}", expect![[""]]);
-    check("server", "{{ prot }}", expect![[""]]);
-    check("server", "{{ host }}", expect![[""]]);
-    check("server", "{{ port", expect![[""]]);
-    check("server", "{{ 1 // 0 }}", expect![[""]]);
+    check(
+        "srever",
+        "{{ port }}",
+        expect![[r#"
+        option `port` of driver "client" reads the context of "srever", which is no driver of environment "env"
+          help: there are: "server", "client"
+          code: standin::environment::unknown_context
+    "#]],
+    );
+    check(
+        "server",
+        "{{ prot }}",
+        expect![[r#"
+            environment "env" did not start: TcpClient[client] did not start: `starting` failed
+              caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
+              help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
+              code: standin::driver::unknown_attribute
+              help: the files of the drivers are kept in RUNPATH
+        "#]],
+    );
+    check(
+        "server",
+        "{{ host }}",
+        expect![[r#"
+        environment "env" did not start: TcpClient[client] did not start: `starting` failed
+          caused by: driver "client": no service is called "localhost"
+          help: give a number from 0 to 65535, or the name of a TCP service such as "http"
+          code: standin::tcp::port
+          help: the files of the drivers are kept in RUNPATH
+    "#]],
+    );
+    check(
+        "server",
+        "{{ port",
+        expect![[r#"
+        TcpClient[client]: option "port": the template does not parse: unexpected end of input, expected end of variable block
+          help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
+          code: standin::config::bad_template
+    "#]],
+    );
+    check(
+        "server",
+        "{{ 1 // 0 }}",
+        expect![[r#"
+        environment "env" did not start: TcpClient[client] did not start: `starting` failed
+          caused by: driver "client" cannot render `{{ 1 // 0 }}` over "server": invalid operation: unable to calculate 1 // 0
+          help: templates are Jinja: `{{ port }}`, `{{ port + 1 }}`, `{{ host | upper }}`
+          code: standin::driver::template
+          help: the files of the drivers are kept in RUNPATH
+    "#]],
+    );
 }
 
 #[test]
@@ -160,7 +290,15 @@ fn a_driver_outside_of_an_environment_reads_nothing() {
         .port(context("server", "{{ port }}"))
         .build()
         .unwrap();
-    check(client.start().unwrap_err(), expect![[""]]);
+    check(
+        client.start().unwrap_err(),
+        expect![[r#"
+        TcpClient[client] did not start: `starting` failed
+          caused by: driver "client" reads the context of "server", but is in no environment
+          help: add both drivers to one environment, or give "client" a plain value
+          code: standin::driver::no_environment
+    "#]],
+    );
 }
 
 #[test]

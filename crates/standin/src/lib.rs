@@ -1,16 +1,20 @@
 #![doc = include_str!("../../../README.md")]
 
-pub use standin_config::{Config, ContextValue, Port, Setting, context};
+pub use standin_config::facade::Config;
+pub use standin_config::{ContextValue, FromOptions, Port, Setting, context};
 pub use standin_connection::{ConnectionGraph, ConnectionInfo};
-pub use standin_driver::{Attributes, Driver, DriverBase, DriverConfig, DriverOptions, Hook, Lifecycle};
+pub use standin_driver::{
+    Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, Lifecycle,
+};
 pub use standin_entity::{Check, Error, Report, Result, Status};
 pub use standin_environment::{AbortHandle, DriverGroup, Environment, RunningEnvironment};
 pub use standin_tcp::{
-    Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError, TcpServer,
-    TcpServer as TCPServer, TcpServerConfig,
+    Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError,
+    TcpServer, TcpServer as TCPServer, TcpServerConfig,
 };
 
 pub use {
-    standin_config as config, standin_connection as connection, standin_driver as driver, standin_entity as entity,
-    standin_environment as environment, standin_process as process, standin_socket as socket, standin_tcp as tcp,
+    standin_config as config, standin_connection as connection, standin_driver as driver,
+    standin_entity as entity, standin_environment as environment, standin_process as process,
+    standin_socket as socket, standin_tcp as tcp,
 };

@@ -5,6 +5,11 @@ const README: &str = include_str!("../../../README.md");
 #[test]
 fn the_first_example_is_the_test_in_greeting_rs() {
     let code = include_str!("greeting.rs");
-    let (_, code) = code.split_once("\n\n").expect("a line of documentation, then the code");
-    assert!(README.contains(code.trim()), "copy tests/greeting.rs into the README, below its line of documentation");
+    let (_, code) = code
+        .split_once("\n\n")
+        .expect("a line of documentation, then the code");
+    assert!(
+        README.contains(code.trim()),
+        "copy tests/greeting.rs into the README, below its line of documentation"
+    );
 }

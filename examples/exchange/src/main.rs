@@ -11,12 +11,7 @@ use standin::{Environment, Lifecycle, TcpClient, TcpServer, context};
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn main() -> miette::Result<()> {
-    // A program renders errors in colour; a library never does.
-    exchange().map_err(|error| error.into_report())
-}
-
-fn exchange() -> standin::Result<()> {
+fn main() -> standin::Result<()> {
     let mut env = Environment::new("exchange");
     let server = env.add(TcpServer::builder("server").build()?)?;
     let alice = env.add(
@@ -32,7 +27,10 @@ fn exchange() -> standin::Result<()> {
             .build()?,
     )?;
 
-    println!("Starting {} drivers, in the order in which they were added:", env.len());
+    println!(
+        "Starting {} drivers, in the order in which they were added:",
+        env.len()
+    );
     let began = Instant::now();
     let env = env.start()?; // stops everything when dropped
     for (name, status) in env.statuses() {
@@ -42,7 +40,12 @@ fn exchange() -> standin::Result<()> {
 
     println!("The clients found the server by its context:");
     for client in [&alice, &bob] {
-        println!("  {:<7} connected to {}:{}", client.name(), text(client.host()), text(client.server_port()));
+        println!(
+            "  {:<7} connected to {}:{}",
+            client.name(),
+            text(client.host()),
+            text(client.server_port())
+        );
     }
 
     let with_alice = server.accept_connection(SOON)?;
@@ -55,7 +58,11 @@ fn exchange() -> standin::Result<()> {
         let heard = connection.receive_text(greeting.len())?;
         println!("  {:<7} -> server: {heard:?}", client.name());
 
-        let answer = format!("hello {}, you are connection {}", client.name(), connection.index());
+        let answer = format!(
+            "hello {}, you are connection {}",
+            client.name(),
+            connection.index()
+        );
         connection.send_text(&answer)?;
         let heard = client.connection()?.receive_text(answer.len())?;
         println!("  server  -> {}: {heard:?}", client.name());
@@ -65,7 +72,11 @@ fn exchange() -> standin::Result<()> {
     let before = text(alice.port());
     alice.reconnect()?;
     let again = server.accept_connection(SOON)?;
-    println!("  from port {} instead of {before}, now connection {}", text(alice.port()), again.index());
+    println!(
+        "  from port {} instead of {before}, now connection {}",
+        text(alice.port()),
+        again.index()
+    );
     let ended = with_alice.receive_some(1)?.is_empty();
     println!("  her former connection has ended: {ended}");
     alice.send_text("back again")?;

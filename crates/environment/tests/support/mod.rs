@@ -1,5 +1,12 @@
 //! A driver that writes down what happens to it.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses a part of it"
+)]
+
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use standin_config::{Config, FromOptions};
@@ -116,4 +123,11 @@ impl Driver for Probe {
         let word = self.base.config::<ProbeConfig>().map(|config| config.word);
         Attributes::new().with_known("word", word.ok())
     }
+}
+
+/// Removes what an environment kept as evidence, and the directory of this
+/// process if it was the last one in it.
+pub fn discard(runpath: &Path) {
+    std::fs::remove_dir_all(runpath).unwrap();
+    let _ = std::fs::remove_dir(runpath.parent().unwrap());
 }

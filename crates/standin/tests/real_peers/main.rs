@@ -16,15 +16,28 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn answers_curl() -> standin::Result<()> {
-    let Some(curl) = find("curl") else { return Ok(()) };
+    let Some(curl) = find("curl") else {
+        return Ok(());
+    };
     let mut env = Environment::new("curl");
     let server = env.add(TcpServer::builder("web").build()?)?;
     let _env = env.start()?;
     let port = server.port().expect("a started server has a port");
 
     let curl = Command::new(curl)
-        .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20"])
-        .args(["--dump-header", "-", &format!("http://localhost:{port}/greeting?name=world")])
+        .args([
+            "--silent",
+            "--show-error",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "20",
+        ])
+        .args([
+            "--dump-header",
+            "-",
+            &format!("http://localhost:{port}/greeting?name=world"),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -33,57 +46,101 @@ fn answers_curl() -> standin::Result<()> {
     let connection = server.accept_connection(SOON)?;
     let request = connection.socket().receive_until(b"\r\n\r\n", SOON)?;
     let request = String::from_utf8_lossy(&request).into_owned();
-    assert!(request.starts_with("GET /greeting?name=world HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("GET /greeting?name=world HTTP/1.1\r\n"),
+        "{request}"
+    );
     assert!(request.contains("\r\nUser-Agent: curl/"), "{request}");
-    connection.send_text("HTTP/1.1 200 OK\r\nX-Written-By: a test\r\nContent-Length: 12\r\n\r\nhello, world")?;
+    connection.send_text(
+        "HTTP/1.1 200 OK\r\nX-Written-By: a test\r\nContent-Length: 12\r\n\r\nhello, world",
+    )?;
 
     let output = curl.wait_with_output().expect("curl was started");
     let output_text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output_text}");
-    assert!(output_text.contains("X-Written-By: a test"), "{output_text}");
+    assert!(
+        output_text.contains("X-Written-By: a test"),
+        "{output_text}"
+    );
     assert!(output_text.ends_with("hello, world"), "{output_text}");
     Ok(())
 }
 
 #[test]
 fn asks_pythons_http_server() -> standin::Result<()> {
-    let Some(python) = find("python3") else { return Ok(()) };
+    let Some(python) = find("python3") else {
+        return Ok(());
+    };
     let folder = tempfile::tempdir().expect("the system has a place for temporary files");
-    std::fs::write(folder.path().join("hello.txt"), "hello from a file\n").expect("the folder is ours");
+    std::fs::write(folder.path().join("hello.txt"), "hello from a file\n")
+        .expect("the folder is ours");
     let mut command = Command::new(python);
-    command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]).current_dir(folder.path());
+    command
+        .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"])
+        .current_dir(folder.path());
     let mut python = Program::spawn("python3", &mut command);
-    let line = python.wait_for("Serving HTTP on 127.0.0.1 port ").expect("http.server says where it serves");
-    let port: String =
-        line.split(" port ").nth(1).unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    let line = python
+        .wait_for("Serving HTTP on 127.0.0.1 port ")
+        .expect("http.server says where it serves");
+    let port: String = line
+        .split(" port ")
+        .nth(1)
+        .unwrap_or_default()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
 
     let mut env = Environment::new("http.server");
     // A port may be given as text.
-    let client = env.add(TcpClient::builder("browser").host("127.0.0.1").port(port).build()?)?;
+    let client = env.add(
+        TcpClient::builder("browser")
+            .host("127.0.0.1")
+            .port(port)
+            .build()?,
+    )?;
     let _env = env.start()?;
     client.send_text("GET /hello.txt HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let response = client.connection()?.socket().receive_to_end(SOON)?;
     let response = String::from_utf8_lossy(&response).into_owned();
     assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
-    assert!(response.ends_with("\r\n\r\nhello from a file\n"), "{response}");
+    assert!(
+        response.ends_with("\r\n\r\nhello from a file\n"),
+        "{response}"
+    );
     Ok(())
 }
 
 #[test]
 fn talks_to_redis() -> standin::Result<()> {
-    let Some(redis) = find("redis-server") else { return Ok(()) };
+    let Some(redis) = find("redis-server") else {
+        return Ok(());
+    };
     let folder = tempfile::tempdir().expect("the system has a place for temporary files");
     let (_redis, port) = with_free_port(|port| {
         let mut command = Command::new(&redis);
         command
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
             .current_dir(folder.path());
         let mut redis = Program::spawn("redis-server", &mut command);
         redis.wait_for("Ready to accept connections").map(|_| redis)
     });
 
     let mut env = Environment::new("redis");
-    let client = env.add(TcpClient::builder("client").host("127.0.0.1").port(port).build()?)?;
+    let client = env.add(
+        TcpClient::builder("client")
+            .host("127.0.0.1")
+            .port(port)
+            .build()?,
+    )?;
     let _env = env.start()?;
     let connection = client.connection()?;
     let answers = [
@@ -93,14 +150,20 @@ fn talks_to_redis() -> standin::Result<()> {
     ];
     for (command, answer) in answers {
         connection.send_text(command)?;
-        assert_eq!(connection.receive_text(answer.len())?, answer, "to {command:?}");
+        assert_eq!(
+            connection.receive_text(answer.len())?,
+            answer,
+            "to {command:?}"
+        );
     }
     Ok(())
 }
 
 #[test]
 fn is_reached_through_nginx() -> standin::Result<()> {
-    let Some(nginx) = find("nginx") else { return Ok(()) };
+    let Some(nginx) = find("nginx") else {
+        return Ok(());
+    };
     let mut env = Environment::new("nginx");
     let upstream = env.add(TcpServer::builder("upstream").host("127.0.0.1").build()?)?;
     let _upstream = env.start()?;
@@ -111,7 +174,11 @@ fn is_reached_through_nginx() -> standin::Result<()> {
     let (_nginx, port) = with_free_port(|port| {
         // Debian builds the stream module as a file of its own.
         let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
-        let load = if std::path::Path::new(module).exists() { format!("load_module {module};") } else { String::new() };
+        let load = if std::path::Path::new(module).exists() {
+            format!("load_module {module};")
+        } else {
+            String::new()
+        };
         let text = format!(
             "{load} daemon off; pid nginx.pid; error_log stderr notice; worker_processes 1;\n\
              events {{}}\n\
@@ -119,13 +186,23 @@ fn is_reached_through_nginx() -> standin::Result<()> {
         );
         std::fs::write(&config, text).expect("the folder is ours");
         let mut command = Command::new(&nginx);
-        command.arg("-p").arg(folder.path()).arg("-c").arg(&config).args(["-e", "stderr"]);
+        command
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&config)
+            .args(["-e", "stderr"]);
         let mut nginx = Program::spawn("nginx", &mut command);
         nginx.wait_for("start worker process ").map(|_| nginx)
     });
 
     let mut env = Environment::new("nginx's client");
-    let client = env.add(TcpClient::builder("client").host("127.0.0.1").port(port).build()?)?;
+    let client = env.add(
+        TcpClient::builder("client")
+            .host("127.0.0.1")
+            .port(port)
+            .build()?,
+    )?;
     let _client = env.start()?;
     client.send_text("through the proxy")?;
     upstream.accept_connection(SOON)?;
@@ -134,6 +211,9 @@ fn is_reached_through_nginx() -> standin::Result<()> {
     assert_eq!(client.connection()?.receive_text(8)?, "and back");
     client.close();
     let rest = upstream.receive(None)?;
-    assert_eq!(rest, b"", "the end of the stream goes through the proxy, too");
+    assert_eq!(
+        rest, b"",
+        "the end of the stream goes through the proxy, too"
+    );
     Ok(())
 }

@@ -17,14 +17,20 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     // Servers of the system are not always on a user's path.
     folders.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
-    let found = folders.into_iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+    let found = folders
+        .into_iter()
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
     if found.is_none() {
         assert!(
             std::env::var_os("STANDIN_REQUIRE_PEERS").is_none(),
             "`{name}` is not installed, and STANDIN_REQUIRE_PEERS is set: install it, or unset the variable"
         );
         let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(stderr, "\nNOT TESTED: `{name}` is not installed; install it to run this test\n");
+        let _ = writeln!(
+            stderr,
+            "\nNOT TESTED: `{name}` is not installed; install it to run this test\n"
+        );
     }
     found
 }
@@ -61,14 +67,22 @@ impl Program {
                 }
             });
         }
-        Program { name, child, lines, seen: Vec::new() }
+        Program {
+            name,
+            child,
+            lines,
+            seen: Vec::new(),
+        }
     }
 
     /// The first line that has `text`; `None` if the program ends without.
     pub fn wait_for(&mut self, text: &str) -> Option<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) if line.contains(text) => return Some(line),
                 Ok(line) => self.seen.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
@@ -76,7 +90,11 @@ impl Program {
                     return None;
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    panic!("{} did not print {text:?} in {LIMIT:?}:\n{}", self.name, self.seen.join("\n"))
+                    panic!(
+                        "{} did not print {text:?} in {LIMIT:?}:\n{}",
+                        self.name,
+                        self.seen.join("\n")
+                    )
                 }
             }
         }
@@ -90,7 +108,10 @@ impl Drop for Program {
         let _ = Command::new("kill").arg(&id).status();
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(_) => {}
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
