@@ -14,6 +14,7 @@ mod layers;
 mod workspace;
 
 use clap::{Parser, Subcommand};
+use miette::MietteHandlerOpts;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "The workspace's own commands")]
@@ -32,6 +33,10 @@ enum Command {
 }
 
 fn main() -> miette::Result<()> {
+    // Whole lines, so that the commands in them can be copied.
+    miette::set_hook(Box::new(|_| {
+        Box::new(MietteHandlerOpts::new().wrap_lines(false).build())
+    }))?;
     match Arguments::parse().command {
         Command::Ci => ci::run()?,
         Command::Layers => layers::run()?,
