@@ -14,6 +14,7 @@ mod status;
 mod steps;
 mod sync;
 mod timer;
+mod watch;
 
 pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
 pub use crate::entity::{Entity, NameError, ParentError};
@@ -33,3 +34,4 @@ pub use crate::status::{
 };
 pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
 pub use crate::timer::{Interval, IntervalError, Timer};
+pub use crate::watch::{Progress, Watch};

@@ -250,7 +250,7 @@ fn two_aborts_abort_once() {
 
 #[test]
 fn of_two_waits_one_completes_an_asynchronous_start() {
-    explore(Some(3), || {
+    explore(Some(4), || {
         let peer = Peer::new(false, true);
         peer.start().unwrap();
         let waiter = spawn(&peer, |peer| peer.wait(Status::Started));
@@ -265,7 +265,7 @@ fn of_two_waits_one_completes_an_asynchronous_start() {
 
 #[test]
 fn a_wait_that_gives_up_hands_over_to_another() {
-    explore(Some(3), || {
+    explore(Some(4), || {
         let peer = Peer::new(false, true);
         peer.start().unwrap();
         let waiter = spawn(&peer, |peer| peer.wait(Status::Started));
@@ -327,7 +327,7 @@ fn an_abort_ends_a_wait_for_what_nobody_does() {
 
 #[test]
 fn start_stop_and_abort_of_three_threads_leave_nothing_up_by_accident() {
-    explore(Some(3), || {
+    explore(Some(4), || {
         let peer = Peer::new(true, false);
         let starter = spawn(&peer, |peer| peer.start().is_ok());
         let aborter = spawn(&peer, |peer| peer.resource.abort(peer).unwrap());
@@ -344,7 +344,7 @@ fn start_stop_and_abort_of_three_threads_leave_nothing_up_by_accident() {
 
 #[test]
 fn a_pause_and_a_stop_agree_on_the_outcome() {
-    explore(Some(3), || {
+    explore(Some(4), || {
         let peer = Peer::new(true, false);
         peer.start().unwrap();
         let pauser = spawn(&peer, |peer| peer.resource.pause(peer).is_ok());

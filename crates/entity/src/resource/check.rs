@@ -1,18 +1,30 @@
-//! Waiting until a check is ready.
+//! Waiting until a check is ready: in one go, or check by check.
 
 use std::time::Instant;
 
-use super::{Patience, Resource};
-use crate::failure::{Overdue, StepFailure};
+use super::start::StartEnd;
+use super::stop::{StopLog, StopRun};
+use super::{Patience, Resource, State};
+use crate::failure::{Overdue, StepFailure, WaitError};
 use crate::settings::CheckInterval;
 use crate::status::Status;
 use crate::steps::{Check, Step, Steps};
+use crate::watch::{Progress, Watch};
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Start,
     Stop,
+}
+
+impl Phase {
+    fn status(self) -> Status {
+        match self {
+            Self::Start => Status::Starting,
+            Self::Stop => Status::Stopping,
+        }
+    }
 }
 
 /// Why the checking ended before it was ready.
@@ -25,62 +37,58 @@ pub(super) enum CheckEnd {
     Left,
 }
 
+/// Which checking this is, and what ends it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checking {
+    pub(super) phase: Phase,
+    pub(super) run: StopRun,
+}
+
+impl Checking {
+    /// A stop after an abort is a proper stop: no other abort is to come.
+    fn is_aborted(&self, state: &State) -> bool {
+        state.is_aborting() && !(self.phase == Phase::Stop && self.run.aborted_before)
+    }
+
+    fn end(&self, state: &State) -> Option<CheckEnd> {
+        if self.phase == Phase::Start && self.is_aborted(state) {
+            Some(CheckEnd::Aborted)
+        } else if state.life != self.run.life || state.status() != self.phase.status() {
+            Some(CheckEnd::Left)
+        } else {
+            None
+        }
+    }
+}
+
+/// The answer of one check, and the signals that it has seen.
+struct Looked {
+    signals: u64,
+    missing: Option<String>,
+}
+
 impl Resource {
     /// Calls the check until it is ready: at once, at each `notify`, after each
     /// interval and once at the deadline. With a limit of zero it is called
-    /// exactly once.
-    ///
-    /// An abort ends it, that of a stop after one more check. With
-    /// `aborted_before` there is no other abort to come: a stop after an abort
-    /// is a proper stop.
+    /// exactly once. An abort ends it, that of a stop after one more check.
     pub(super) fn check_until_ready(
         &self,
         steps: &dyn Steps,
-        phase: Phase,
-        life: u64,
+        checking: Checking,
         interval: CheckInterval,
         patience: Patience,
-        aborted_before: bool,
     ) -> Result<(), CheckEnd> {
-        let (status, step) = match phase {
-            Phase::Start => (Status::Starting, Step::StartedCheck),
-            Phase::Stop => (Status::Stopping, Step::StoppedCheck),
-        };
-        let aborted = |state: &super::State| state.is_aborting() && !aborted_before;
-        let ended = |state: &super::State| {
-            if phase == Phase::Start && aborted(state) {
-                Some(CheckEnd::Aborted)
-            } else if state.life != life || state.status() != status {
-                Some(CheckEnd::Left)
-            } else {
-                None
-            }
-        };
         let mut checks = 0u32;
         loop {
-            let (signals, aborted_now) = {
-                let state = self.lock();
-                if let Some(end) = ended(&state) {
-                    return Err(end);
-                }
-                (state.signals, aborted(&state))
-            };
             // Asked before the check, so that one check follows the deadline.
             let is_last = patience.is_over();
-            let answer = match phase {
-                Phase::Start => self.run(step, || steps.started_check()),
-                Phase::Stop => self.run(step, || steps.stopped_check()),
-            };
+            let looked = self.look(steps, checking)?;
             checks = checks.saturating_add(1);
-            let reason = match answer.map_err(CheckEnd::Failed)? {
-                Check::Ready => return Ok(()),
-                Check::NotYet(reason) => reason,
-            };
-            if aborted_now {
-                return Err(CheckEnd::Aborted);
+            if looked.missing.is_none() {
+                return Ok(());
             }
             if is_last {
-                return Err(CheckEnd::Overdue(patience.overdue(checks, Some(reason))));
+                return Err(CheckEnd::Overdue(patience.overdue(checks, looked.missing)));
             }
             let next = Instant::now().checked_add(interval.after(checks));
             let until = match (next, patience.until()) {
@@ -88,13 +96,121 @@ impl Resource {
                 (next, deadline) => next.or(deadline),
             };
             let mut state = self.lock();
-            while ended(&state).is_none()
-                && !aborted(&state)
-                && state.signals == signals
+            while checking.end(&state).is_none()
+                && !checking.is_aborted(&state)
+                && state.signals == looked.signals
                 && until.is_none_or(|until| Instant::now() < until)
             {
                 state = self.inner.monitor.wait(state, until);
             }
         }
+    }
+
+    /// One check.
+    fn look(&self, steps: &dyn Steps, checking: Checking) -> Result<Looked, CheckEnd> {
+        let (signals, aborted) = {
+            let state = self.lock();
+            if let Some(end) = checking.end(&state) {
+                return Err(end);
+            }
+            (state.signals, checking.is_aborted(&state))
+        };
+        let answer = match checking.phase {
+            Phase::Start => self.run(Step::StartedCheck, || steps.started_check()),
+            Phase::Stop => self.run(Step::StoppedCheck, || steps.stopped_check()),
+        };
+        match answer.map_err(CheckEnd::Failed)? {
+            Check::Ready => Ok(Looked {
+                signals,
+                missing: None,
+            }),
+            Check::NotYet(_) if aborted => Err(CheckEnd::Aborted),
+            Check::NotYet(reason) => Ok(Looked {
+                signals,
+                missing: Some(reason),
+            }),
+        }
+    }
+
+    /// Brings an asynchronous start or stop one check further, for those who
+    /// look after several resources in one thread. Never waits: when the check
+    /// is not due yet, or another thread is at it, nothing happens.
+    ///
+    /// When the check is ready the start or the stop is completed, hooks
+    /// included. When the watch's time is up it has failed, as in
+    /// [`wait`](Resource::wait) without a timeout.
+    ///
+    /// ```
+    /// use standin_entity::{Progress, Resource, Settings, Status, Steps, Watch};
+    ///
+    /// struct Quiet;
+    /// impl Steps for Quiet {}
+    ///
+    /// let resource = Resource::new("quiet")?;
+    /// resource.set_async_start(Some(true));
+    /// resource.start(&Quiet)?;
+    /// let mut watch = Watch::of_start(&Settings::default());
+    /// assert_eq!(resource.advance(&Quiet, &mut watch)?, Progress::Done);
+    /// assert_eq!(resource.status(), Status::Started);
+    /// # Ok::<(), standin_entity::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`], as [`wait`](Resource::wait).
+    pub fn advance(&self, steps: &dyn Steps, watch: &mut Watch) -> Result<Progress, WaitError> {
+        let (phase, target) = if watch.is_of_start() {
+            (Phase::Start, Status::Started)
+        } else {
+            (Phase::Stop, Status::Stopped)
+        };
+        let mut state = self.lock();
+        let signalled = watch.signals.is_some_and(|seen| seen != state.signals);
+        let aborted = state.is_aborting();
+        if let Some(outcome) = self.outcome(&state, target, aborted) {
+            return outcome.map(|()| Progress::Done);
+        }
+        if state.is_busy() || state.stoppers > 0 || state.status() != phase.status() {
+            return Ok(watch.not_yet());
+        }
+        let is_last = watch.patience.is_over();
+        if !(signalled || is_last || watch.is_due()) {
+            return Ok(watch.not_yet());
+        }
+        let checking = Checking {
+            phase,
+            run: StopRun::of(&state),
+        };
+        let _baton = self.take(&mut state);
+        drop(state);
+        let settings = self.settings(steps).unwrap_or_default();
+        let end = match self.look(steps, checking) {
+            Ok(Looked { missing: None, .. }) => Ok(()),
+            Ok(Looked { missing, .. }) if is_last => Err(CheckEnd::Overdue(
+                watch
+                    .patience
+                    .overdue(watch.checks.saturating_add(1), missing),
+            )),
+            Ok(looked) => {
+                watch.looked(looked.signals);
+                return Ok(watch.not_yet());
+            }
+            Err(end) => Err(end),
+        };
+        match phase {
+            Phase::Start => {
+                let life = checking.run.life;
+                let end = end
+                    .map_err(StartEnd::from)
+                    .and_then(|()| self.after_ready(steps, life));
+                self.conclude_start(steps, &settings, life, end)?;
+            }
+            Phase::Stop => {
+                let mut log = StopLog::default();
+                log.note_end(end);
+                self.conclude_stop(steps, &checking.run, log)?;
+            }
+        }
+        Ok(Progress::Done)
     }
 }

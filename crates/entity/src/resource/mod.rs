@@ -15,17 +15,17 @@ mod wait;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::entity::{Entity, NameError};
 use crate::error::Result;
-use crate::failure::{Overdue, RestartError, StartError, StepFailure};
+use crate::failure::{RestartError, StartError, StepFailure};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::status::{Machine, Status};
 use crate::steps::{Step, Steps};
 use crate::sync::{Monitor, MutexGuard, ThreadId, current};
 use crate::timer::Timer;
+use crate::watch::Patience;
 
 /// An entity that can be started, stopped, paused, resumed, restarted and
 /// aborted, from any number of threads. A handle: clones are the same resource.
@@ -329,39 +329,5 @@ impl Drop for Baton<'_> {
         let mut state = self.resource.lock();
         state.runner = self.former.take();
         self.resource.changed(&state);
-    }
-}
-
-/// How long an operation may wait, counted from its beginning.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    since: Instant,
-    limit: Duration,
-}
-
-impl Patience {
-    fn of(limit: Duration) -> Self {
-        Self {
-            since: Instant::now(),
-            limit,
-        }
-    }
-
-    /// `None` when it lies beyond what the clock can tell.
-    fn until(self) -> Option<Instant> {
-        self.since.checked_add(self.limit)
-    }
-
-    fn is_over(self) -> bool {
-        self.since.elapsed() >= self.limit
-    }
-
-    fn overdue(self, checks: u32, last: Option<String>) -> Box<Overdue> {
-        Box::new(Overdue {
-            elapsed: self.since.elapsed(),
-            limit: self.limit,
-            checks,
-            last,
-        })
     }
 }

@@ -1,6 +1,6 @@
 //! Starting.
 
-use super::check::{CheckEnd, Phase};
+use super::check::{CheckEnd, Checking, Phase};
 use super::stop::StopRun;
 use super::{Abort, Baton, Patience, Resource, State};
 use crate::error::Result;
@@ -16,8 +16,8 @@ impl Resource {
     /// run; in asynchronous mode, after `starting`, when it is `Starting`.
     ///
     /// On a resource that is started already it does nothing; on one that
-    /// another thread is starting it waits for the outcome (in asynchronous
-    /// mode it does not).
+    /// another thread is starting it waits for the outcome, up to
+    /// `status_wait_timeout` (in asynchronous mode it does not).
     ///
     /// # Errors
     ///
@@ -28,16 +28,13 @@ impl Resource {
         let settings = self
             .settings(steps)
             .map_err(|failure| StartError::step(self.label(), failure, Vec::new()))?;
-        let patience = Patience::of(settings.start_timeout);
-        let state = self.lock();
-        match self.begin_start(state, &settings, patience)? {
-            Begin::Nothing => Ok(()),
-            Begin::Complete(baton, life) => {
-                self.complete_start(steps, &settings, patience, baton, life)
-            }
-            Begin::All(baton, life) => self.run_start(steps, &settings, baton, life),
-        }
-        .inspect_err(|error| self.record("start", error))
+        let others = Patience::of(settings.status_wait_timeout);
+        let (_baton, result) = match self.begin_start(self.lock(), &settings, others)? {
+            Begin::Nothing => return Ok(()),
+            Begin::Complete(baton, life) => (baton, self.complete_start(steps, &settings, life)),
+            Begin::All(baton, life) => (baton, self.run_start(steps, &settings, life)),
+        };
+        result.inspect_err(|error| self.record("start", error))
     }
 
     /// Decides what this call has to do, waiting for another thread if need be.
@@ -117,7 +114,6 @@ impl Resource {
         &self,
         steps: &dyn Steps,
         settings: &Settings,
-        baton: Baton<'_>,
         life: u64,
     ) -> Result<(), StartError> {
         let mut entered = false;
@@ -135,10 +131,7 @@ impl Resource {
         match begun {
             Err(end) => Err(self.fail_start(steps, settings, life, end, entered)),
             Ok(()) if settings.async_start => Ok(()),
-            Ok(()) => {
-                let patience = Patience::of(settings.start_timeout);
-                self.complete_start(steps, settings, patience, baton, life)
-            }
+            Ok(()) => self.complete_start(steps, settings, life),
         }
     }
 
@@ -147,17 +140,12 @@ impl Resource {
         &self,
         steps: &dyn Steps,
         settings: &Settings,
-        patience: Patience,
-        baton: Baton<'_>,
         life: u64,
     ) -> Result<(), StartError> {
+        let patience = Patience::of(settings.start_timeout);
         match self.try_complete_start(steps, settings, patience, life) {
             Ok(()) => Ok(()),
-            Err(end) => {
-                let error = self.fail_start(steps, settings, life, end, true);
-                drop(baton);
-                Err(error)
-            }
+            Err(end) => Err(self.fail_start(steps, settings, life, end, true)),
         }
     }
 
@@ -170,14 +158,19 @@ impl Resource {
         patience: Patience,
         life: u64,
     ) -> Result<(), StartEnd> {
-        self.check_until_ready(
-            steps,
-            Phase::Start,
-            life,
-            settings.started_check_interval,
-            patience,
-            false,
-        )?;
+        let checking = Checking {
+            phase: Phase::Start,
+            run: StopRun {
+                life,
+                aborted_before: false,
+            },
+        };
+        self.check_until_ready(steps, checking, settings.started_check_interval, patience)?;
+        self.after_ready(steps, life)
+    }
+
+    /// To `Started`, and the hooks there.
+    pub(super) fn after_ready(&self, steps: &dyn Steps, life: u64) -> Result<(), StartEnd> {
         {
             let mut state = self.lock();
             still(&state, life, Status::Starting)?;
@@ -193,6 +186,18 @@ impl Resource {
         self.start_hook(steps, life, Status::Started, HookPoint::PostStart)?;
         // What happened during the last hook is noticed now.
         self.still(life, Status::Started)
+    }
+
+    /// Cleans up after a start that did not come to its end in `start` itself.
+    pub(super) fn conclude_start(
+        &self,
+        steps: &dyn Steps,
+        settings: &Settings,
+        life: u64,
+        end: Result<(), StartEnd>,
+    ) -> Result<(), StartError> {
+        end.map_err(|end| self.fail_start(steps, settings, life, end, true))
+            .inspect_err(|error| self.record("start", error))
     }
 
     fn start_hook(

@@ -1,6 +1,6 @@
 //! Stopping.
 
-use super::check::{CheckEnd, Phase};
+use super::check::{CheckEnd, Checking, Phase};
 use super::{Baton, Patience, Resource, State};
 use crate::error::Error;
 use crate::failure::{Evidence, Overdue, StepFailure, StopError};
@@ -17,7 +17,8 @@ impl Resource {
     /// On a resource that was never started or is stopped already it does
     /// nothing; on one that another thread is stopping it waits for that (in
     /// asynchronous mode it does not); one that another thread is starting
-    /// ceases to start.
+    /// ceases to start as soon as its present step returns. It waits for other
+    /// threads up to `status_wait_timeout`.
     ///
     /// # Errors
     ///
@@ -30,29 +31,26 @@ impl Resource {
             Ok(settings) => (settings, None),
             Err(failure) => (Settings::default(), Some(failure)),
         };
-        let patience = Patience::of(settings.stop_timeout);
-        let begun = self.begin_stop(self.lock(), &settings, patience);
-        let mut log = StopLog {
-            failures: unset.into_iter().collect(),
-            ..StopLog::default()
-        };
-        let result = match begun {
-            Err(error) => Err(error),
-            Ok(Begin::Nothing) => log.into_result(self),
-            Ok(Begin::Finish(_baton, run)) => {
+        let others = Patience::of(settings.status_wait_timeout);
+        let mut log = StopLog::default();
+        log.note(unset.map_or(Ok(()), Err));
+        let _baton = match self.begin_stop(self.lock(), &settings, others)? {
+            Begin::Nothing => return Ok(()),
+            Begin::Finish(baton, run) => {
                 self.finish_stop(steps, &settings, &run, &mut log);
-                log.into_result(self)
+                baton
             }
-            Ok(Begin::All(_baton, run)) => {
+            Begin::All(baton, run) => {
                 self.begin_stop_steps(steps, &mut log);
                 // What failed is not left for others to find out.
                 if !settings.async_start || !log.is_clean() {
                     self.finish_stop(steps, &settings, &run, &mut log);
                 }
-                log.into_result(self)
+                baton
             }
         };
-        result.inspect_err(|error| self.record("stop", error))
+        log.into_result(self)
+            .inspect_err(|error| self.record("stop", error))
     }
 
     /// Decides what this call has to do, waiting for another thread if need be.
@@ -164,15 +162,23 @@ impl Resource {
         run: &StopRun,
         patience: Patience,
     ) -> Result<(), CheckEnd> {
-        let interval = settings.stopped_check_interval;
-        self.check_until_ready(
-            steps,
-            Phase::Stop,
-            run.life,
-            interval,
-            patience,
-            run.aborted_before,
-        )
+        let checking = Checking {
+            phase: Phase::Stop,
+            run: *run,
+        };
+        self.check_until_ready(steps, checking, settings.stopped_check_interval, patience)
+    }
+
+    /// Ends a stop that did not come to its end in `stop` itself.
+    pub(super) fn conclude_stop(
+        &self,
+        steps: &dyn Steps,
+        run: &StopRun,
+        mut log: StopLog,
+    ) -> Result<(), StopError> {
+        self.end_stop(steps, run.life, &mut log);
+        log.into_result(self)
+            .inspect_err(|error| self.record("stop", error))
     }
 
     /// To `Stopped`, and the hooks there.

@@ -87,7 +87,7 @@ impl Resource {
     }
 
     /// How the wait ends, if it ends now.
-    fn outcome(
+    pub(super) fn outcome(
         &self,
         state: &State,
         target: Status,
@@ -132,7 +132,6 @@ impl Resource {
             Patience::of(settings.start_timeout)
         };
         match self.try_complete_start(steps, settings, patience, life) {
-            Ok(()) => Ok(()),
             Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
                 let (entity, status) = (self.label(), self.status());
                 Err(WaitError::Timeout {
@@ -142,11 +141,7 @@ impl Resource {
                     overdue,
                 })
             }
-            Err(end) => {
-                let error = self.fail_start(steps, settings, life, end, true);
-                self.record("start", &error);
-                Err(error.into())
-            }
+            end => Ok(self.conclude_start(steps, settings, life, end)?),
         }
     }
 
@@ -176,9 +171,6 @@ impl Resource {
             }
             end => log.note_end(end),
         }
-        self.end_stop(steps, run.life, &mut log);
-        log.into_result(self)
-            .inspect_err(|error| self.record("stop", error))
-            .map_err(WaitError::from)
+        Ok(self.conclude_stop(steps, run, log)?)
     }
 }
