@@ -55,7 +55,13 @@ impl StructAttributes {
                 }
                 word => Err(meta.error(unknown(
                     word,
-                    &["type_name", "builds", "options", "crate", "ignore_extra_keys"],
+                    &[
+                        "type_name",
+                        "builds",
+                        "options",
+                        "crate",
+                        "ignore_extra_keys",
+                    ],
                 ))),
             })?;
         }
@@ -84,9 +90,9 @@ impl FieldAttributes {
                     }
                     "fallback" => {
                         if !meta.input.peek(syn::Token![=]) {
-                            return Err(meta.error(
-                                "a fallback needs a value: `inherited, fallback = 10`",
-                            ));
+                            return Err(
+                                meta.error("a fallback needs a value: `inherited, fallback = 10`")
+                            );
                         }
                         set(&mut this.fallback, &meta, (span, meta.value()?.parse()?))
                     }
@@ -212,13 +218,15 @@ pub(crate) fn docs(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("doc"))
-        .filter_map(|attribute| match &attribute.meta.require_name_value().ok()?.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(line),
-                ..
-            }) => Some(line.value()),
-            _ => None,
-        })
+        .filter_map(
+            |attribute| match &attribute.meta.require_name_value().ok()?.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(line),
+                    ..
+                }) => Some(line.value()),
+                _ => None,
+            },
+        )
         .map(|line| line.strip_prefix(' ').map(str::to_owned).unwrap_or(line))
         .collect();
     lines.join("\n").trim().to_owned()

@@ -78,22 +78,19 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         options_ident,
         ..
     } = input;
-    let setters = flat
-        .iter()
-        .enumerate()
-        .map(|(index, option)| match option {
-            Flat::Own(field) => field.spec().setter(index, &field.item().to_token_stream()),
-            Flat::Included { field, at, spec } => {
-                let include = &field.ty;
-                let ty = match &spec.input {
-                    Input::Known(ty) => quote!(#ty),
-                    Input::At(_) => {
-                        quote!(<#include as #config_path::__private::OptionAt<#at>>::Input)
-                    }
-                };
-                with_config_path(spec.setter(index, &ty), config_path)
-            }
-        });
+    let setters = flat.iter().enumerate().map(|(index, option)| match option {
+        Flat::Own(field) => field.spec().setter(index, &field.item().to_token_stream()),
+        Flat::Included { field, at, spec } => {
+            let include = &field.ty;
+            let ty = match &spec.input {
+                Input::Known(ty) => quote!(#ty),
+                Input::At(_) => {
+                    quote!(<#include as #config_path::__private::OptionAt<#at>>::Input)
+                }
+            };
+            with_config_path(spec.setter(index, &ty), config_path)
+        }
+    });
     let docs = format!(
         "The options of a [`{ident}`] as somebody writes them: each may be left out, and then has its default or comes from a parent."
     );
@@ -289,7 +286,8 @@ fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
         None
     };
     let source = source.map(|source| quote!(.source_is(#config_path::Source::#source)));
-    let constraint = |constraint: TokenStream| quote!(.constraint(#config_path::Constraint::#constraint));
+    let constraint =
+        |constraint: TokenStream| quote!(.constraint(#config_path::Constraint::#constraint));
     let range = attributes
         .range
         .iter()

@@ -143,7 +143,9 @@ impl Field {
         if attributes.include.is_none() && (key == "new" || key == "build") {
             return Err(Error::new(
                 ident.span(),
-                format!("an option cannot be called `{key}`: the options have a method of that name"),
+                format!(
+                    "an option cannot be called `{key}`: the options have a method of that name"
+                ),
             ));
         }
         if let (Some(accepts), Some(with)) = (&attributes.accepts, &attributes.with) {
@@ -200,7 +202,7 @@ impl Field {
             optional: self.is_optional(),
             list: unwrap(self.solid(), "Vec").is_some(),
             code: self.is_code(),
-            input: Input::Known(self.item().clone()),
+            input: Input::Known(Box::new(self.item().clone())),
             custom,
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct OptionSpec {
 #[derive(Clone)]
 pub(crate) enum Input {
     /// Tokens that mean the same in every crate.
-    Known(Type),
+    Known(Box<Type>),
     /// `OptionAt<N>` of the config knows it.
     At(usize),
 }
@@ -129,8 +129,22 @@ impl OptionSpec {
 pub(crate) fn is_primitive(ty: &TokenStream) -> bool {
     matches!(
         ty.to_string().as_str(),
-        "bool" | "char" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32"
-            | "u64" | "u128" | "usize" | "f32" | "f64"
+        "bool"
+            | "char"
+            | "i8"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "i128"
+            | "isize"
+            | "u8"
+            | "u16"
+            | "u32"
+            | "u64"
+            | "u128"
+            | "usize"
+            | "f32"
+            | "f64"
     )
 }
 
@@ -138,14 +152,17 @@ impl OptionSpec {
     /// The option in the form that [`OptionSpec::parse`] reads. The last two parts may hold a
     /// `$crate`, which has no place in a syntax tree.
     pub(crate) fn encode(&self, input: &TokenStream, custom: &TokenStream) -> TokenStream {
-        let Self { ident, key, docs, .. } = self;
+        let Self {
+            ident, key, docs, ..
+        } = self;
         let flags = [
             (self.optional, "optional"),
             (self.list, "list"),
             (self.code, "code"),
         ]
         .into_iter()
-        .filter_map(|(set, flag)| set.then(|| format_ident!("{flag}")));
+        .filter(|(set, _)| *set)
+        .map(|(_, flag)| format_ident!("{flag}"));
         quote!({ #ident #key #docs [#(#flags)*] #input #custom })
     }
 }
@@ -183,7 +200,7 @@ impl Parse for OptionSpec {
             false => {
                 let ty;
                 bracketed!(ty in fields);
-                Input::Known(ty.parse()?)
+                Input::Known(Box::new(ty.parse()?))
             }
         };
         let custom = match fields.is_empty() {
@@ -225,4 +242,3 @@ pub(crate) fn unwrap<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
         _ => None,
     }
 }
-

@@ -36,7 +36,10 @@ pub enum Constraint {
 
 /// A constraint in code.
 #[derive(Clone)]
-pub struct Check(Arc<dyn Fn(&Stored) -> Result<(), String> + Send + Sync>);
+pub struct Check(Arc<CheckFn>);
+
+/// `Err` is a half sentence that follows "but".
+type CheckFn = dyn Fn(&Stored) -> Result<(), String> + Send + Sync;
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! [`ContextValue`]: a template over what another driver publishes.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::kind::Kind;
 use crate::{OptionValue, Value, ValueError};
@@ -47,7 +48,11 @@ impl fmt::Display for ContextValue {
     }
 }
 
-const EXPECTED: &str = "a context value: { driver = \"...\", value = \"{{ ... }}\" }";
+/// Filters are looked up when a template is rendered, so that an empty environment will do.
+static PARSER: LazyLock<minijinja::Environment<'static>> =
+    LazyLock::new(minijinja::Environment::empty);
+
+const EXPECTED: &str = "a context value";
 
 impl OptionValue for ContextValue {
     fn kind() -> Kind {
@@ -70,21 +75,28 @@ impl OptionValue for ContextValue {
     }
 
     fn to_value(&self) -> Value {
-        [("driver", self.driver.as_str()), ("value", self.template.as_str())]
-            .into_iter()
-            .collect()
+        [
+            ("driver", self.driver.as_str()),
+            ("value", self.template.as_str()),
+        ]
+        .into_iter()
+        .collect()
     }
 
     fn check(&self) -> Result<(), ValueError> {
         if self.driver.is_empty() {
             return Err(ValueError::new(EXPECTED, "one without a driver's name"));
         }
-        minijinja::Environment::new()
+        PARSER
             .template_from_str(&self.template)
             .map(drop)
             .map_err(|error| {
                 ValueError::new("a template", format!("{:?}", self.template))
-                    .because(error.detail().map_or_else(|| error.kind().to_string(), str::to_owned))
+                    .because(
+                        error
+                            .detail()
+                            .map_or_else(|| error.kind().to_string(), str::to_owned),
+                    )
                     .bad_template()
             })
     }

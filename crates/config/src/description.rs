@@ -80,6 +80,11 @@ impl ConfigDescription {
         &self.0.docs
     }
 
+    /// The name that the readers of files know, if they know one.
+    pub(crate) fn label(&self) -> &str {
+        self.type_name().unwrap_or(self.name())
+    }
+
     /// All options, included ones too, in the order of declaration.
     pub fn options(&self) -> &[OptionDescription] {
         &self.0.options
@@ -136,16 +141,16 @@ impl ConfigDescription {
                 .filter(|option| !option.is_code_only())
                 .map(OptionDescription::name)
         };
-        if let Some(option) = self.option(name) {
-            if option.is_code_only() {
-                return format!("{name:?} can only be set in code");
-            }
+        if let Some(option) = self.option(name)
+            && option.is_code_only()
+        {
+            return format!("{name:?} can only be set in code");
         }
         match nearest(name, names()) {
             Some(known) => format!("did you mean {known:?}?"),
             None => {
                 let names: Vec<&str> = names().collect();
-                format!("the options of {} are: {}", self.name(), names.join(", "))
+                format!("the options of {} are: {}", self.label(), names.join(", "))
             }
         }
     }
@@ -185,7 +190,12 @@ fn nested_reason(error: &OptionError) -> String {
     match error {
         OptionError::Unknown { option, help, .. } => format!("unknown option {option:?}, {help}"),
         OptionError::Missing { option, .. } => format!("option {option:?} is missing"),
-        OptionError::Broken { option, found, rule, .. } => {
+        OptionError::Broken {
+            option,
+            found,
+            rule,
+            ..
+        } => {
             format!("option {option:?} is {found}, but {rule}")
         }
         error => error.to_string(),
@@ -526,10 +536,7 @@ impl OptionDescription {
     pub(crate) fn read(&self, owner: &str, value: &Value) -> Result<Stored, OptionError> {
         let read = match self.reader {
             Reader::Typed(read) => read(value),
-            Reader::ByKind => self
-                .kind
-                .check(value)
-                .map(|()| Stored::new(value.clone())),
+            Reader::ByKind => self.kind.check(value).map(|()| Stored::new(value.clone())),
             Reader::Code => {
                 return Err(OptionError::CodeOnly {
                     owner: owner.to_owned(),
@@ -552,7 +559,10 @@ impl OptionDescription {
             owner: owner.to_owned(),
             option: self.name.clone(),
             error,
-            help: self.help(),
+            help: match (self.kind.spelling(), self.help()) {
+                (Some(spelling), Some(help)) => Some(format!("{help}\n{spelling}")),
+                (spelling, help) => spelling.or(help),
+            },
         }
     }
 
@@ -579,19 +589,20 @@ impl OptionDescription {
     }
 
     pub(crate) fn missing(&self, owner: &str) -> OptionError {
+        let summary = self.summary();
+        let about = match summary.is_empty() {
+            true => String::new(),
+            false => format!(": {summary}"),
+        };
         let example = self
             .examples
             .first()
-            .map(|example| format!(", for example `{} = {example}`", self.name))
-            .unwrap_or_default();
-        let about = self
-            .help()
-            .map(|help| format!(" ({help})"))
+            .map(|example| format!("\nfor example: {} = {example}", self.name))
             .unwrap_or_default();
         OptionError::Missing {
             owner: owner.to_owned(),
             option: self.name.clone(),
-            help: format!("set {:?} to {}{example}{about}", self.name, self.kind),
+            help: format!("{:?} is {}{about}{example}", self.name, self.kind),
         }
     }
 

@@ -24,8 +24,7 @@ static PRINTER: SpanPrinter = SpanPrinter::new();
 pub fn parse(text: &str) -> Result<Duration, ValueError> {
     // A text of digits only means seconds, as a bare number does.
     if let Ok(seconds) = text.trim().parse::<f64>() {
-        return from_seconds(seconds)
-            .ok_or_else(|| ValueError::new(EXPECTED, format!("{text:?}")));
+        return from_seconds(seconds).ok_or_else(|| ValueError::new(EXPECTED, format!("{text:?}")));
     }
     PARSER
         .parse_unsigned_duration(text.trim())
@@ -43,7 +42,7 @@ pub fn format(duration: Duration) -> String {
     PRINTER.unsigned_duration_to_string(&duration)
 }
 
-const EXPECTED: &str = "a duration, such as \"1m 30s\", \"250ms\" or a number of seconds";
+const EXPECTED: &str = "a duration";
 
 /// `None` for what no duration can hold: negative, not a number, too long.
 pub(crate) fn from_seconds(seconds: f64) -> Option<Duration> {

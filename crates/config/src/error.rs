@@ -5,8 +5,8 @@ use std::fmt;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::kind::Kind;
 use crate::Value;
+use crate::kind::Kind;
 
 /// Why a value is not one of the wanted kind: what was expected, what was found, and where within
 /// the value.
@@ -154,7 +154,9 @@ pub enum OptionError {
     #[error("{owner}: option {option:?}: the template does not parse: {reason}")]
     #[diagnostic(
         code(standin::config::bad_template),
-        help("a template reads another driver's context, such as \"{{{{ host }}}}:{{{{ port }}}}\"")
+        help(
+            "a template reads another driver's context, such as \"{{{{ host }}}}:{{{{ port }}}}\""
+        )
     )]
     BadTemplate {
         /// Whose config it is.
@@ -196,7 +198,9 @@ pub enum OptionError {
     #[error("{owner}: option {option:?} has no value{}", asked_text(.asked))]
     #[diagnostic(
         code(standin::config::no_value),
-        help("set {option:?} on {owner:?}, on one of its parents, or in the defaults of its environment")
+        help(
+            "set {option:?} on {owner:?}, on one of its parents, or in the defaults of its environment"
+        )
     )]
     NoValue {
         /// Whose config it is.
@@ -210,7 +214,9 @@ pub enum OptionError {
     #[error("{owner}: option {option:?} has no written form")]
     #[diagnostic(
         code(standin::config::code_only),
-        help("it holds code, such as a hook: set it with its builder method, read it from the typed config")
+        help(
+            "it holds code, such as a hook: set it with its builder method, read it from the typed config"
+        )
     )]
     CodeOnly {
         /// Whose config it is.

@@ -157,19 +157,26 @@ impl Kind {
         matches!(self, Kind::Code)
     }
 
-    /// The kind without the null and the context value that may stand for it.
-    pub(crate) fn bare(&self) -> &Kind {
+    /// How such a value is written, where its name does not say so.
+    pub(crate) fn spelling(&self) -> Option<String> {
         match self {
-            Kind::Union(kinds) => {
-                let mut solid = kinds
-                    .iter()
-                    .filter(|kind| !matches!(kind, Kind::Null | Kind::Context));
-                match (solid.next(), solid.next()) {
-                    (Some(only), None) => only.bare(),
-                    _ => self,
-                }
+            Kind::Duration => Some(
+                "a duration is a text such as \"1m 30s\" or \"250ms\", or a number of seconds"
+                    .to_owned(),
+            ),
+            Kind::Port => {
+                Some("a port is a number from 0 to 65535 or the name of a service".to_owned())
             }
-            _ => self,
+            Kind::Context => Some(
+                "a context value is a table: { driver = \"...\", value = \"{{ ... }}\" }"
+                    .to_owned(),
+            ),
+            Kind::List(item) | Kind::Map(item) => item.spelling(),
+            Kind::Union(kinds) | Kind::Tuple(kinds) => {
+                let spellings: Vec<String> = kinds.iter().filter_map(Kind::spelling).collect();
+                (!spellings.is_empty()).then(|| spellings.join("; "))
+            }
+            _ => None,
         }
     }
 
@@ -241,11 +248,9 @@ impl std::fmt::Display for Kind {
                 Ok(())
             }
             Kind::Path => f.write_str("a path"),
-            Kind::Duration => {
-                f.write_str("a duration, such as \"1m 30s\", \"250ms\" or a number of seconds")
-            }
+            Kind::Duration => f.write_str("a duration"),
             Kind::Pattern => f.write_str("a regular expression"),
-            Kind::Port => f.write_str("a port: a number from 0 to 65535 or a service name"),
+            Kind::Port => f.write_str("a port"),
             Kind::Context => f.write_str("a context value"),
             Kind::List(item) => match &**item {
                 Kind::Any => f.write_str("a list"),

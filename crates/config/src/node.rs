@@ -238,10 +238,7 @@ impl Node {
             .iter()
             .map(|option| {
                 let (value, origin) = match self.find(option.name()) {
-                    Ok(found) => (
-                        found.stored.to_string(),
-                        found.into_origin().to_string(),
-                    ),
+                    Ok(found) => (found.stored.to_string(), found.into_origin().to_string()),
                     Err(_) => ("-".to_owned(), "nobody has a value".to_owned()),
                 };
                 [option.name().to_owned(), value, origin]
@@ -322,9 +319,7 @@ impl Node {
     fn find_local(&self, name: &str) -> Option<Found<'_>> {
         let layer = self.layer();
         match self.description().index(name) {
-            Some(index) => {
-                self.find_local_at(&layer, index, &self.description().options()[index])
-            }
+            Some(index) => self.find_local_at(&layer, index, &self.description().options()[index]),
             None => layer.extra(name).map(|value| Found {
                 stored: Stored::new(value.clone()),
                 from: None,

@@ -188,9 +188,7 @@ impl<T: OptionValue> OptionValue for Vec<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        let items = value
-            .as_list()
-            .ok_or_else(|| Self::kind().unfit(value))?;
+        let items = value.as_list().ok_or_else(|| Self::kind().unfit(value))?;
         items
             .iter()
             .enumerate()

@@ -69,7 +69,8 @@ pub trait OptionAt<const N: usize> {
 pub fn read_nested<C: Config>(value: &Value) -> Result<C, ValueError> {
     let description = C::description();
     let node = description.read_nested(value)?;
-    node.resolve().map_err(|errors| description.unfit_nested(value, &errors))
+    node.resolve()
+        .map_err(|errors| description.unfit_nested(value, &errors))
 }
 
 /// Checks a config that code wrote as a struct.

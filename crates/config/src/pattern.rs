@@ -35,7 +35,9 @@ pub struct Pattern {
 #[error("{pattern:?} is not a valid regular expression: {reason}")]
 #[diagnostic(
     code(standin::config::bad_pattern),
-    help("the syntax is that of the `regex` crate; write a literal `(`, `[`, `.` ... with a backslash before it")
+    help(
+        "the syntax is that of the `regex` crate; write a literal `(`, `[`, `.` ... with a backslash before it"
+    )
 )]
 pub struct PatternError {
     pattern: String,
@@ -150,8 +152,11 @@ impl OptionValue for Pattern {
     fn check(&self) -> Result<(), ValueError> {
         match &self.compiled {
             Ok(_) => Ok(()),
-            Err(error) => Err(ValueError::new("a regular expression", format!("{:?}", error.pattern))
-                .because(&error.reason)),
+            Err(error) => Err(ValueError::new(
+                "a regular expression",
+                format!("{:?}", error.pattern),
+            )
+            .because(&error.reason)),
         }
     }
 }

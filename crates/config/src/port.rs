@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::str::FromStr;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -47,7 +48,7 @@ pub enum PortError {
     #[error("{text} is not a port")]
     #[diagnostic(
         code(standin::config::port_out_of_range),
-        help("a port is a whole number from 0 to 65535")
+        help("a port is a whole number from 0 to 65535, or the name of a service")
     )]
     OutOfRange {
         /// What was given.
@@ -69,7 +70,7 @@ pub enum PortError {
 }
 
 const SERVICES: &str = "/etc/services";
-const EXPECTED: &str = "a port: a number from 0 to 65535 or a service name";
+const EXPECTED: &str = "a port";
 
 impl Port {
     /// The port's number; a service name is looked up in the system's table of services.
@@ -128,6 +129,21 @@ impl fmt::Display for Port {
         match self {
             Port::Number(number) => write!(f, "{number}"),
             Port::Service(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Tells numbers from names; whether there is such a service is asked by [`Port::number`].
+impl FromStr for Port {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<Self, PortError> {
+        let port = Port::from(text);
+        match port.check() {
+            Ok(()) => Ok(port),
+            Err(_) => Err(PortError::OutOfRange {
+                text: format!("{text:?}"),
+            }),
         }
     }
 }
@@ -194,7 +210,8 @@ impl OptionValue for Port {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "# table\nhttp\t\t80/tcp\t\twww  # WorldWideWeb\ndomain 53/udp\nbroken\nodd x/tcp\n";
+    const TABLE: &str =
+        "# table\nhttp\t\t80/tcp\t\twww  # WorldWideWeb\ndomain 53/udp\nbroken\nodd x/tcp\n";
 
     #[test]
     fn a_service_is_found_by_name_and_by_alias() {
@@ -214,7 +231,10 @@ mod tests {
     fn numbers_out_of_range_are_told_from_names() {
         for text in ["-1", "65536", "1.5", "99999999999999999999"] {
             let error = Port::from(text).number().unwrap_err();
-            assert!(matches!(error, PortError::OutOfRange { .. }), "{text}: {error}");
+            assert!(
+                matches!(error, PortError::OutOfRange { .. }),
+                "{text}: {error}"
+            );
             assert!(Port::from(text).check().is_err(), "{text}");
         }
     }

@@ -44,9 +44,7 @@ impl<'a> Resolver<'a> {
                 return Ok(value.clone());
             }
             // Another declaration of the same name may use another type.
-            let value = stored
-                .value()
-                .ok_or_else(|| T::kind().unfit_code())?;
+            let value = stored.value().ok_or_else(|| T::kind().unfit_code())?;
             T::from_value(&value)
         })
     }
@@ -83,12 +81,11 @@ impl<'a> Resolver<'a> {
             Err(error) => {
                 // A config that includes this one may have declared the option anew with another
                 // type; the included struct then has what it declared itself.
-                if let Source::Default(own) | Source::InheritedOr(own) = option.source() {
-                    if self.is_redeclared(option) {
-                        if let Ok(value) = convert(own) {
-                            return Some(value);
-                        }
-                    }
+                if let Source::Default(own) | Source::InheritedOr(own) = option.source()
+                    && self.is_redeclared(option)
+                    && let Ok(value) = convert(own)
+                {
+                    return Some(value);
                 }
                 self.fail(option.wrong_type(self.node.owner(), error))
             }

@@ -64,7 +64,8 @@ macro_rules! plain {
     ($($ty:ty),*) => { $(impl PlainValue for $ty {})* };
 }
 plain!(
-    String, Port, PathBuf, Duration, Pattern, Value, bool, i8, i16, i32, i64, u8, u16, u32, u64, usize, f64
+    String, Port, PathBuf, Duration, Pattern, Value, bool, i8, i16, i32, i64, u8, u16, u32, u64,
+    usize, f64
 );
 
 impl<T: PlainValue> From<T> for Setting<T> {

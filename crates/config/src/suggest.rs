@@ -1,10 +1,7 @@
 //! The nearest known name to a misspelt one.
 
 /// `None` when nothing is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Hostile input may be long; no known name is.
     if name.chars().count() > 100 {
         return None;

@@ -112,6 +112,8 @@ impl fmt::Display for Value {
             Value::Null => f.write_str("null"),
             Value::Bool(value) => write!(f, "{value}"),
             Value::Int(value) => write!(f, "{value}"),
+            // TOML spells it in lower case.
+            Value::Float(value) if value.is_nan() => f.write_str("nan"),
             Value::Float(value) => write!(f, "{value:?}"),
             Value::String(value) => write_quoted(f, value),
             Value::List(items) => {
@@ -131,15 +133,22 @@ impl fmt::Display for Value {
                     if index > 0 {
                         f.write_str(", ")?;
                     }
-                    if is_bare_key(key) {
-                        write!(f, "{key} = {value}")?;
-                    } else {
-                        write_quoted(f, key)?;
-                        write!(f, " = {value}")?;
-                    }
+                    write!(f, "{} = {value}", Key(key))?;
                 }
                 f.write_str(" }")
             }
+        }
+    }
+}
+
+/// Writes a key the way TOML does: in quotes only when it needs them.
+pub(crate) struct Key<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match is_bare_key(self.0) {
+            true => f.write_str(self.0),
+            false => write_quoted(f, self.0),
         }
     }
 }

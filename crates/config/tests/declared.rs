@@ -1,5 +1,7 @@
 //! Configs declared with the derive: a chain of includes as drivers have it.
 
+#![expect(unreachable_pub, reason = "the modules stand for crates")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +185,10 @@ fn setters_of_all_included_configs_are_at_hand() -> Result<(), Box<dyn std::erro
 
 #[test]
 fn ports_are_given_as_numbers_texts_and_context_values() {
-    let options = TcpServerOptions::new().port(80).port("80").port(context("a", "{{ b }}"));
+    let options = TcpServerOptions::new()
+        .port(80)
+        .port("80")
+        .port(context("a", "{{ b }}"));
     assert_eq!(
         options.layer().get("port").map(|port| port.to_string()),
         Some("{ driver = \"a\", value = \"{{ b }}\" }".to_owned())
@@ -205,7 +210,10 @@ fn an_included_config_resolves_from_the_node_that_includes_it()
 
 #[test]
 fn values_are_inherited_from_the_nearest_parent() -> Result<(), Box<dyn std::error::Error>> {
-    let environment = Node::new("environment", driver::DriverOptions::new().name("environment"))?;
+    let environment = Node::new(
+        "environment",
+        driver::DriverOptions::new().name("environment"),
+    )?;
     let server = TcpServerOptions::new().name("server").build()?.0;
     server.set_parent(&environment)?;
     assert_eq!(server.origin("timeout")?, Origin::Fallback);

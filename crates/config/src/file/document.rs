@@ -1,0 +1,152 @@
+//! [`Document`]: a checked environment file.
+
+use std::fmt;
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use crate::{Layer, Options, Value};
+
+/// A checked environment file: the environment's options and its drivers in order.
+///
+/// It can also be made in code, to be written.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(crate) environment: Layer,
+    pub(crate) defaults: IndexMap<String, Value>,
+    pub(crate) type_defaults: IndexMap<String, IndexMap<String, Value>>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One driver of a [`Document`].
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) name: String,
+    pub(crate) type_name: String,
+    pub(crate) layer: Layer,
+    pub(crate) after: Vec<String>,
+    pub(crate) span: Range<usize>,
+}
+
+impl Document {
+    /// A document without drivers.
+    pub fn new(environment: impl Options) -> Self {
+        Self {
+            environment: environment.into_layer(),
+            defaults: IndexMap::new(),
+            type_defaults: IndexMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// The environment's options as they were written.
+    pub fn environment(&self) -> &Layer {
+        &self.environment
+    }
+
+    /// The drivers, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The environment's options and the drivers, to build them.
+    pub fn into_parts(self) -> (Layer, Vec<Entry>) {
+        (self.environment, self.entries)
+    }
+
+    /// The options set for every driver.
+    pub fn defaults(&self) -> &IndexMap<String, Value> {
+        &self.defaults
+    }
+
+    /// The options set for every driver of a type.
+    pub fn defaults_of_type(&self, type_name: &str) -> Option<&IndexMap<String, Value>> {
+        self.type_defaults.get(type_name)
+    }
+
+    /// Adds a driver at the end.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// The document as TOML. [`TypeRegistry::parse`](crate::TypeRegistry::parse) reads an equal
+    /// document from it; options that hold code have no written form and become comments.
+    pub fn to_toml(&self) -> String {
+        super::write::to_toml(self)
+    }
+}
+
+impl Entry {
+    /// A driver of type `type_name` that starts after the drivers named in `after`.
+    pub fn new(
+        type_name: impl Into<String>,
+        name: impl Into<String>,
+        options: impl Options,
+        after: Vec<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            type_name: type_name.into(),
+            layer: options.into_layer(),
+            after,
+            span: 0..0,
+        }
+    }
+
+    /// The driver's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its type.
+    pub fn type_name(&self) -> &str {
+        &self.type_name
+    }
+
+    /// Its options as they were written, with the file's defaults as weaker layers.
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// Its options, to build it.
+    pub fn into_layer(self) -> Layer {
+        self.layer
+    }
+
+    /// The names of the drivers that it starts after.
+    pub fn after(&self) -> &[String] {
+        &self.after
+    }
+
+    /// Where it is in the text: the bytes of its header.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+}
+
+/// Equal documents say the same; where in the text they say it does not count.
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.environment.values() == other.environment.values()
+            && self.defaults == other.defaults
+            && self.type_defaults == other.type_defaults
+            && self.entries == other.entries
+    }
+}
+
+/// Equal entries say the same, wherever they are in their texts.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.type_name == other.type_name
+            && self.after == other.after
+            && self.layer.values() == other.layer.values()
+    }
+}
+
+/// The document as TOML.
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_toml())
+    }
+}

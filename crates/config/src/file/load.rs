@@ -1,0 +1,623 @@
+//! [`Loader`]: from a text to a checked document, collecting mistakes.
+
+use std::ops::Range;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::convert;
+use super::document::{Document, Entry};
+use super::mistake::{FileErrors, Mistake};
+use super::references::References;
+use super::registry::{AFTER, DEFAULTS, DRIVER, TYPE, TypeRegistry};
+use crate::description::OptionDescription;
+use crate::stored::Stored;
+use crate::suggest::nearest;
+use crate::{ConfigDescription, Layer, OptionError, Origin, Value};
+
+/// Reads one text.
+pub(crate) struct Loader<'r> {
+    registry: &'r TypeRegistry,
+    /// Where relative paths start.
+    folder: Option<&'r Path>,
+    mistakes: Vec<Mistake>,
+    references: References,
+}
+
+/// The defaults of a file, as layers of one type.
+struct TypeDefaults {
+    of_type: Layer,
+    of_all: Layer,
+}
+
+/// `[defaults]` as it was written.
+#[derive(Default)]
+struct Defaults<'t, 'i> {
+    of_all: Vec<(&'t str, Range<usize>, &'t Spanned<DeValue<'i>>)>,
+    of_types: IndexMap<&'t str, &'t DeTable<'i>>,
+}
+
+impl<'r> Loader<'r> {
+    pub(crate) fn new(registry: &'r TypeRegistry, folder: Option<&'r Path>) -> Self {
+        Self {
+            registry,
+            folder,
+            mistakes: Vec::new(),
+            references: References::default(),
+        }
+    }
+
+    pub(crate) fn load(mut self, file: &str, text: &str) -> Result<Document, FileErrors> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let document = self.document(table.get_ref());
+        let mut mistakes = std::mem::take(&mut self.mistakes);
+        self.references.check(&mut mistakes);
+        if !errors.is_empty() {
+            // What was lost with a broken line is not missing, and no place is no mistake.
+            let broken: Vec<Range<usize>> = errors
+                .iter()
+                .map(|error| line_of(text, error.span().unwrap_or_default()))
+                .collect();
+            mistakes.retain(|mistake| {
+                let span = mistake.span();
+                !mistake.tells_of_absence()
+                    && !span.is_empty()
+                    && !broken.iter().any(|line| line.contains(&span.offset()))
+            });
+            mistakes.extend(errors.iter().map(|error| Mistake::Syntax {
+                message: first_line(error.message()),
+                span: convert::span(error.span().unwrap_or_default()),
+            }));
+        }
+        match mistakes.is_empty() {
+            true => Ok(document),
+            false => Err(FileErrors::new(file, text, mistakes)),
+        }
+    }
+
+    fn document(&mut self, table: &DeTable<'_>) -> Document {
+        let environment = self.registry.environment();
+        let place = "the environment";
+        let mut layer = Layer::new(environment);
+        let mut drivers = None;
+        let mut defaults = Defaults::default();
+        for (key, value) in table {
+            match &**key.get_ref() {
+                DRIVER => drivers = Some(value),
+                DEFAULTS => defaults = self.defaults(value),
+                name => self.option(environment, place, &mut layer, name, key.span(), value),
+            }
+        }
+        let end = table
+            .iter()
+            .map(|(key, _)| key.span())
+            .min_by_key(|span| span.start)
+            .unwrap_or_default();
+        self.missing_options(environment, place, &layer, end);
+        let mut by_type: IndexMap<String, TypeDefaults> = IndexMap::new();
+        self.check_defaults(&defaults, drivers, &mut by_type);
+        let entries = match drivers {
+            Some(drivers) => self.entries(drivers, &by_type),
+            None => Vec::new(),
+        };
+        let values = |table: &DeTable<'_>| -> IndexMap<String, Value> {
+            table
+                .iter()
+                .filter_map(|(key, value)| {
+                    Some((key.get_ref().to_string(), convert::value(value).ok()?))
+                })
+                .collect()
+        };
+        Document {
+            environment: layer,
+            defaults: defaults
+                .of_all
+                .iter()
+                .filter_map(|(name, _, value)| {
+                    Some(((*name).to_owned(), convert::value(value).ok()?))
+                })
+                .collect(),
+            type_defaults: defaults
+                .of_types
+                .iter()
+                .map(|(type_name, table)| ((*type_name).to_owned(), values(table)))
+                .collect(),
+            entries,
+        }
+    }
+
+    /// Sorts the keys of `[defaults]` into options and types.
+    fn defaults<'t, 'i>(&mut self, value: &'t Spanned<DeValue<'i>>) -> Defaults<'t, 'i> {
+        let mut defaults = Defaults::default();
+        let DeValue::Table(table) = value.get_ref() else {
+            self.not_a_table(DEFAULTS, "the file", value);
+            return defaults;
+        };
+        for (key, value) in table {
+            let name = &**key.get_ref();
+            match value.get_ref() {
+                DeValue::Table(table) if self.registry.get(name).is_some() => {
+                    defaults.of_types.insert(name, table);
+                }
+                DeValue::Table(_) if !self.is_option_of_some_type(name) => {
+                    self.unknown_type(name, key.span());
+                }
+                _ => defaults.of_all.push((name, key.span(), value)),
+            }
+        }
+        defaults
+    }
+
+    fn is_option_of_some_type(&self, name: &str) -> bool {
+        self.registry
+            .types()
+            .any(|(_, description)| description.option(name).is_some())
+    }
+
+    /// Reads the defaults for each type that has drivers in the file, or, where that leaves an
+    /// option unread, for the first type that has it: a mistake in unused defaults is one, too.
+    fn check_defaults(
+        &mut self,
+        defaults: &Defaults<'_, '_>,
+        drivers: Option<&Spanned<DeValue<'_>>>,
+        by_type: &mut IndexMap<String, TypeDefaults>,
+    ) {
+        let used: Vec<&str> = drivers
+            .and_then(|drivers| drivers.get_ref().as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|driver| driver.get_ref().as_table()?.get(TYPE)?.get_ref().as_str())
+            .collect();
+        let registry = self.registry;
+        for (type_name, description) in registry.types() {
+            let is_used = used.contains(&type_name);
+            if !is_used && !defaults.of_types.contains_key(type_name) {
+                continue;
+            }
+            let mut of_type = Layer::new(description);
+            if let Some(table) = defaults.of_types.get(type_name) {
+                let place = format!("[{DEFAULTS}.{type_name}]");
+                for (key, value) in *table {
+                    let name = &**key.get_ref();
+                    if self.is_default(&place, name, key.span()) {
+                        self.option(description, &place, &mut of_type, name, key.span(), value);
+                    }
+                }
+            }
+            by_type.insert(
+                type_name.to_owned(),
+                TypeDefaults {
+                    of_type,
+                    of_all: Layer::new(description),
+                },
+            );
+        }
+        let place = format!("[{DEFAULTS}]");
+        for (name, span, value) in &defaults.of_all {
+            let known: Vec<(&str, &ConfigDescription)> = registry
+                .types()
+                .filter(|(_, description)| description.option(name).is_some())
+                .collect();
+            let Some((_, first)) = known.first() else {
+                let all = registry.types().flat_map(|(_, description)| {
+                    description
+                        .options()
+                        .iter()
+                        .map(OptionDescription::name)
+                        .filter(|name| *name != "name")
+                });
+                let help = match nearest(name, all) {
+                    Some(known) => format!("did you mean {known:?}?"),
+                    None => {
+                        "[defaults] holds options of drivers, and a table for each type".to_owned()
+                    }
+                };
+                self.unknown_key(name, &place, help, span.clone());
+                continue;
+            };
+            if !self.is_default(&place, name, span.clone()) {
+                continue;
+            }
+            let before = self.mistakes.len();
+            let mut read = false;
+            for (type_name, description) in &known {
+                if let Some(layers) = by_type.get_mut(*type_name) {
+                    read = true;
+                    let layer = &mut layers.of_all;
+                    self.option(description, &place, layer, name, span.clone(), value);
+                    if self.mistakes.len() > before {
+                        break; // once is enough
+                    }
+                }
+            }
+            if !read {
+                let mut layer = Layer::new(first);
+                self.option(first, &place, &mut layer, name, span.clone(), value);
+            }
+        }
+    }
+
+    /// A name belongs to one driver, so it is no default.
+    fn is_default(&mut self, place: &str, name: &str, span: Range<usize>) -> bool {
+        if name != "name" {
+            return true;
+        }
+        let help = "each driver has a name of its own".to_owned();
+        self.unknown_key(name, place, help, span);
+        false
+    }
+
+    fn entries(
+        &mut self,
+        drivers: &Spanned<DeValue<'_>>,
+        defaults: &IndexMap<String, TypeDefaults>,
+    ) -> Vec<Entry> {
+        let Some(items) = drivers.get_ref().as_array() else {
+            self.mistakes.push(Mistake::WrongType {
+                key: DRIVER.to_owned(),
+                place: "the file".to_owned(),
+                expected: "a list of tables".to_owned(),
+                found: format!("this is a {}", drivers.get_ref().type_str()),
+                help: Some(
+                    "write `[[driver]]`, with two brackets, once for each driver".to_owned(),
+                ),
+                span: convert::span(drivers.span()),
+            });
+            return Vec::new();
+        };
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, driver)| self.entry(index, driver, defaults))
+            .collect()
+    }
+
+    fn entry(
+        &mut self,
+        index: usize,
+        driver: &Spanned<DeValue<'_>>,
+        defaults: &IndexMap<String, TypeDefaults>,
+    ) -> Option<Entry> {
+        let Some(table) = driver.get_ref().as_table() else {
+            self.not_a_table(DRIVER, "the file", driver);
+            return None;
+        };
+        let name = table
+            .get("name")
+            .and_then(|name| Some((name.get_ref().as_str()?, name.span())));
+        let place = match &name {
+            Some((name, _)) => format!("driver {name:?}"),
+            None => format!("driver number {}", index + 1),
+        };
+        let after = table
+            .get(AFTER)
+            .map(|after| self.after(&place, after))
+            .unwrap_or_default();
+        if let Some((name, span)) = &name {
+            self.references
+                .add_driver(name, span.clone(), &after, &mut self.mistakes);
+        }
+        self.references.enter(name.as_ref().map(|(name, _)| *name));
+        let entry = self.typed_entry(table, &place, driver.span(), defaults);
+        self.references.leave();
+        let (type_name, layer) = entry?;
+        Some(Entry {
+            name: name?.0.to_owned(),
+            type_name,
+            layer,
+            after: after.into_iter().map(|(name, _)| name).collect(),
+            span: driver.span(),
+        })
+    }
+
+    fn typed_entry(
+        &mut self,
+        table: &DeTable<'_>,
+        place: &str,
+        span: Range<usize>,
+        defaults: &IndexMap<String, TypeDefaults>,
+    ) -> Option<(String, Layer)> {
+        let registry = self.registry;
+        let Some(type_value) = table.get(TYPE) else {
+            self.mistakes.push(Mistake::Missing {
+                key: TYPE.to_owned(),
+                place: place.to_owned(),
+                help: format!("the types are: {}", self.type_names()),
+                span: convert::span(span),
+            });
+            return None;
+        };
+        let Some(type_name) = type_value.get_ref().as_str() else {
+            self.mistakes.push(Mistake::WrongType {
+                key: TYPE.to_owned(),
+                place: place.to_owned(),
+                expected: "the name of a driver type".to_owned(),
+                found: format!("this is a {}", type_value.get_ref().type_str()),
+                help: Some(format!("the types are: {}", self.type_names())),
+                span: convert::span(type_value.span()),
+            });
+            return None;
+        };
+        let Some(description) = registry.get(type_name) else {
+            self.unknown_type(type_name, type_value.span());
+            return None;
+        };
+        let mut layer = Layer::new(description);
+        for (key, value) in table {
+            match &**key.get_ref() {
+                TYPE | AFTER => {}
+                name => self.option(description, place, &mut layer, name, key.span(), value),
+            }
+        }
+        if let Some(defaults) = defaults.get(type_name) {
+            layer = layer
+                .with_defaults(
+                    Origin::DefaultsOfType(type_name.to_owned()),
+                    defaults.of_type.clone(),
+                )
+                .with_defaults(Origin::DefaultsOfAll, defaults.of_all.clone());
+        }
+        self.missing_options(description, place, &layer, span);
+        Some((type_name.to_owned(), layer))
+    }
+
+    /// Reads `after`: one name, or a list of names.
+    fn after(&mut self, place: &str, value: &Spanned<DeValue<'_>>) -> Vec<(String, Range<usize>)> {
+        let items: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match item.get_ref().as_str() {
+                Some(name) => names.push((name.to_owned(), item.span())),
+                None => self.mistakes.push(Mistake::WrongType {
+                    key: AFTER.to_owned(),
+                    place: place.to_owned(),
+                    expected: "a list of drivers' names".to_owned(),
+                    found: format!("this is a {}", item.get_ref().type_str()),
+                    help: Some("after: the drivers that are up before this one starts".to_owned()),
+                    span: convert::span(item.span()),
+                }),
+            }
+        }
+        names
+    }
+
+    /// Reads one option into its layer.
+    fn option(
+        &mut self,
+        description: &ConfigDescription,
+        place: &str,
+        layer: &mut Layer,
+        name: &str,
+        key: Range<usize>,
+        spanned: &Spanned<DeValue<'_>>,
+    ) {
+        let known = description
+            .index(name)
+            .map(|index| (index, &description.options()[index]))
+            .filter(|(_, option)| !option.is_code_only());
+        let Some((index, option)) = known else {
+            if !description.ignores_extra_keys() {
+                let help = description.help_for_unknown(name);
+                self.unknown_key(name, place, help, key);
+            }
+            return;
+        };
+        let mut value = match convert::value(spanned) {
+            Ok(value) => value,
+            Err(span) => {
+                self.mistakes.push(Mistake::WrongType {
+                    key: name.to_owned(),
+                    place: place.to_owned(),
+                    expected: option.kind().to_string(),
+                    found: "this number does not fit 64 bits".to_owned(),
+                    help: option.help(),
+                    span: convert::span(span),
+                });
+                return;
+            }
+        };
+        if let Some(folder) = self.folder {
+            option.kind().resolve_paths(&mut value, folder);
+        }
+        match option.read("", &value) {
+            Ok(stored) => {
+                if self.keeps_constraints(option, place, &stored, spanned) {
+                    self.references.read_context(place, name, option, spanned);
+                    layer.put_stored(index, stored);
+                }
+            }
+            Err(error) => self.misfit(option, place, error, spanned),
+        }
+    }
+
+    fn keeps_constraints(
+        &mut self,
+        option: &OptionDescription,
+        place: &str,
+        stored: &Stored,
+        spanned: &Spanned<DeValue<'_>>,
+    ) -> bool {
+        let broken = option.check_constraints("", stored);
+        let kept = broken.is_empty();
+        for error in broken {
+            if let OptionError::Broken {
+                option: key,
+                found,
+                rule,
+                help,
+                ..
+            } = error
+            {
+                self.mistakes.push(Mistake::Broken {
+                    key,
+                    place: place.to_owned(),
+                    found,
+                    rule,
+                    help,
+                    span: convert::span(spanned.span()),
+                });
+            }
+        }
+        kept
+    }
+
+    fn misfit(
+        &mut self,
+        option: &OptionDescription,
+        place: &str,
+        error: OptionError,
+        spanned: &Spanned<DeValue<'_>>,
+    ) {
+        let key = option.name().to_owned();
+        let place = place.to_owned();
+        match error {
+            OptionError::WrongType { error, help, .. } => {
+                let span = convert::span_at(spanned, error.path());
+                let found = match error.reason() {
+                    Some(reason) => reason.to_owned(),
+                    None => format!("expected {}", error.expected()),
+                };
+                let expected = match error.path().is_empty() {
+                    true => error.expected().to_owned(),
+                    false => option.kind().to_string(),
+                };
+                self.mistakes.push(Mistake::WrongType {
+                    key,
+                    place,
+                    expected,
+                    found,
+                    help,
+                    span: convert::span(span),
+                });
+            }
+            OptionError::BadTemplate { reason, .. } => {
+                self.mistakes.push(Mistake::BadTemplate {
+                    key,
+                    place,
+                    reason,
+                    span: convert::span(template_span(spanned)),
+                });
+            }
+            // `read` has no other complaints.
+            error => self.mistakes.push(Mistake::WrongType {
+                key,
+                place,
+                expected: option.kind().to_string(),
+                found: error.to_string(),
+                help: None,
+                span: convert::span(spanned.span()),
+            }),
+        }
+    }
+
+    fn missing_options(
+        &mut self,
+        description: &ConfigDescription,
+        place: &str,
+        layer: &Layer,
+        span: Range<usize>,
+    ) {
+        for (index, option) in description.options().iter().enumerate() {
+            if !option.is_required() || layer.find(index).is_some() {
+                continue;
+            }
+            // A value that is there but wrong is reported as such.
+            let is_wrong = self.mistakes.iter().any(|mistake| match mistake {
+                Mistake::WrongType { key, place: at, .. }
+                | Mistake::Broken { key, place: at, .. }
+                | Mistake::BadTemplate { key, place: at, .. } => {
+                    key == option.name() && at == place
+                }
+                _ => false,
+            });
+            if is_wrong {
+                continue;
+            }
+            if let OptionError::Missing { help, .. } = option.missing("") {
+                self.mistakes.push(Mistake::Missing {
+                    key: option.name().to_owned(),
+                    place: place.to_owned(),
+                    help,
+                    span: convert::span(span.clone()),
+                });
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
+        self.mistakes.push(Mistake::UnknownKey {
+            key: key.to_owned(),
+            place: place.to_owned(),
+            help,
+            span: convert::span(span),
+        });
+    }
+
+    fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
+        let help = match nearest(type_name, self.registry.types().map(|(name, _)| name)) {
+            Some(known) => format!("did you mean {known:?}?"),
+            None => format!("the types are: {}", self.type_names()),
+        };
+        self.mistakes.push(Mistake::UnknownType {
+            type_name: type_name.to_owned(),
+            help,
+            span: convert::span(span),
+        });
+    }
+
+    fn not_a_table(&mut self, key: &str, place: &str, value: &Spanned<DeValue<'_>>) {
+        self.mistakes.push(Mistake::WrongType {
+            key: key.to_owned(),
+            place: place.to_owned(),
+            expected: "a table".to_owned(),
+            found: format!("this is a {}", value.get_ref().type_str()),
+            help: None,
+            span: convert::span(value.span()),
+        });
+    }
+
+    fn type_names(&self) -> String {
+        let names: Vec<&str> = self.registry.types().map(|(name, _)| name).collect();
+        names.join(", ")
+    }
+}
+
+/// The template within a context value, where it can be found without looking far.
+fn template_span(spanned: &Spanned<DeValue<'_>>) -> Range<usize> {
+    match spanned.get_ref() {
+        DeValue::Table(table) => table
+            .get("value")
+            .map_or_else(|| spanned.span(), Spanned::span),
+        _ => spanned.span(),
+    }
+}
+
+/// The whole lines that a span touches.
+fn line_of(text: &str, span: Range<usize>) -> Range<usize> {
+    let bytes = text.as_bytes();
+    let start = span.start.min(bytes.len());
+    let end = span.end.clamp(start, bytes.len());
+    let start = bytes[..start]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let end = bytes[end..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |at| end + at + 1);
+    start..end
+}
+
+fn first_line(message: &str) -> String {
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.next() {
+        Some(second) => format!("{first}, {second}"),
+        None => first.to_owned(),
+    }
+}

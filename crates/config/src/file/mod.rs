@@ -1,0 +1,19 @@
+//! Environment files: a registry of types reads a text into a checked document.
+//!
+//! 1. `toml` parses the text into a table in which everything has its span. It recovers from
+//!    errors in syntax, so all of them are reported.
+//! 2. [`load`] turns tables into layers of options, against the descriptions of the registry.
+//! 3. What only the whole file tells is checked: names, dependencies, context values, cycles.
+//! 4. Mistakes of all steps are one report, in the order of the text.
+
+mod convert;
+mod document;
+mod load;
+mod mistake;
+mod references;
+mod registry;
+mod write;
+
+pub use document::{Document, Entry};
+pub use mistake::{FileErrors, Mistake, ReadError};
+pub use registry::{RegisterError, TypeRegistry};

@@ -1,0 +1,219 @@
+//! [`TypeRegistry`]: the driver types that files may name.
+
+use std::fs;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::load::Loader;
+use super::mistake::{FileErrors, Mistake, ReadError};
+use super::{Document, convert};
+use crate::{Config, ConfigDescription};
+
+/// The options of an environment and the driver types that its file may name.
+///
+/// It reads environment files, and the JSON Schema and the reference table are generated from it.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_config::{Config, TypeRegistry, Value};
+///
+/// /// The options of an environment.
+/// #[derive(Clone, Debug, Config)]
+/// struct EnvironmentConfig {
+///     /// Its name.
+///     name: String,
+///     /// How long its drivers may take to start.
+///     #[config(inherited, fallback = Duration::from_secs(300))]
+///     timeout: Duration,
+/// }
+///
+/// /// A peer that says hello.
+/// #[derive(Clone, Debug, Config)]
+/// #[config(type_name = "greeter")]
+/// struct GreeterConfig {
+///     /// Its name.
+///     name: String,
+///     /// What it says.
+///     #[config(default = "hello")]
+///     greeting: String,
+/// }
+///
+/// let mut registry = TypeRegistry::new(EnvironmentConfig::description());
+/// registry.register(GreeterConfig::description())?;
+/// let document = registry.parse("environment.toml", r#"
+///     name = "greeting"
+///
+///     [[driver]]
+///     type = "greeter"
+///     name = "polite"
+///     greeting = "good morning"
+/// "#)?;
+/// assert_eq!(document.entries()[0].layer().get("greeting"), Some(Value::from("good morning")));
+/// # Ok::<(), miette::Report>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TypeRegistry {
+    environment: ConfigDescription,
+    types: IndexMap<String, ConfigDescription>,
+}
+
+/// Why a type cannot be registered.
+#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The config does not say what files call its type.
+    #[error("config {config:?} has no type name")]
+    #[diagnostic(
+        code(standin::config::no_type_name),
+        help("declare one: #[config(type_name = \"my-driver\")]")
+    )]
+    NoTypeName {
+        /// The config.
+        config: String,
+    },
+    /// The type name is taken.
+    #[error("the driver type {type_name:?} is registered already")]
+    #[diagnostic(
+        code(standin::config::type_registered),
+        help("choose another type name, or register the type once")
+    )]
+    Taken {
+        /// The name.
+        type_name: String,
+    },
+    /// Every driver of a file has a name, so every type has an option for it.
+    #[error("config {config:?} has no option \"name\"")]
+    #[diagnostic(
+        code(standin::config::no_name_option),
+        help("include the options of a driver: #[config(include)] driver: DriverConfig")
+    )]
+    NoName {
+        /// The config.
+        config: String,
+    },
+    /// An option has the name of a key with a meaning of its own.
+    #[error("config {config:?} has an option {option:?}, which files use for something else")]
+    #[diagnostic(
+        code(standin::config::reserved_key),
+        help("give the option another key: #[config(key = \"...\")]")
+    )]
+    Reserved {
+        /// The config.
+        config: String,
+        /// The option.
+        option: String,
+    },
+}
+
+/// Keys of a driver that are no options.
+pub(crate) const TYPE: &str = "type";
+pub(crate) const AFTER: &str = "after";
+/// Keys of a file that are no options.
+pub(crate) const DRIVER: &str = "driver";
+pub(crate) const DEFAULTS: &str = "defaults";
+
+impl TypeRegistry {
+    /// A registry without types, for environments with these options.
+    pub fn new(environment: &ConfigDescription) -> Self {
+        Self {
+            environment: environment.clone(),
+            types: IndexMap::new(),
+        }
+    }
+
+    /// Makes a driver type known under its type name.
+    ///
+    /// # Errors
+    /// When the config has no type name, no option `name`, or an option `type` or `after`; when
+    /// the type name is taken.
+    pub fn register(&mut self, description: &ConfigDescription) -> Result<(), RegisterError> {
+        let config = || description.name().to_owned();
+        let Some(type_name) = description.type_name() else {
+            return Err(RegisterError::NoTypeName { config: config() });
+        };
+        if description.option("name").is_none() {
+            return Err(RegisterError::NoName { config: config() });
+        }
+        if let Some(option) = [TYPE, AFTER]
+            .into_iter()
+            .find(|key| description.option(key).is_some())
+        {
+            return Err(RegisterError::Reserved {
+                config: config(),
+                option: option.to_owned(),
+            });
+        }
+        if self.types.contains_key(type_name) {
+            return Err(RegisterError::Taken {
+                type_name: type_name.to_owned(),
+            });
+        }
+        self.types.insert(type_name.to_owned(), description.clone());
+        Ok(())
+    }
+
+    /// As [`TypeRegistry::register`], for a declared config.
+    ///
+    /// # Errors
+    /// As [`TypeRegistry::register`].
+    pub fn register_config<C: Config>(&mut self) -> Result<(), RegisterError> {
+        self.register(C::description())
+    }
+
+    /// The options of the environment.
+    pub fn environment(&self) -> &ConfigDescription {
+        &self.environment
+    }
+
+    /// The driver type called `type_name`.
+    pub fn get(&self, type_name: &str) -> Option<&ConfigDescription> {
+        self.types.get(type_name)
+    }
+
+    /// The driver types by name, in the order of registration.
+    pub fn types(&self) -> impl Iterator<Item = (&str, &ConfigDescription)> {
+        self.types
+            .iter()
+            .map(|(name, description)| (name.as_str(), description))
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read; all mistakes in it at once.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Document, ReadError> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|source| ReadError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        // Where the paths of the file start must not move with the working directory.
+        let folder = std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned));
+        let name = path.display().to_string();
+        match str::from_utf8(&bytes) {
+            Ok(text) => Ok(Loader::new(self, folder.as_deref()).load(&name, text)?),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let start = error.valid_up_to();
+                // The lossy text has one replacement character there.
+                let span = convert::span(start..start + char::REPLACEMENT_CHARACTER.len_utf8());
+                Err(FileErrors::new(&name, &text, vec![Mistake::NotUtf8 { span }]).into())
+            }
+        }
+    }
+
+    /// Reads a text. Nothing is read from the file system: `path` names the text in messages, and
+    /// relative paths in the text start at its folder.
+    ///
+    /// # Errors
+    /// All mistakes in the text at once.
+    pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
+        let path = path.as_ref();
+        Loader::new(self, path.parent()).load(&path.display().to_string(), text)
+    }
+}

@@ -1,0 +1,549 @@
+//! What the loader says about files with mistakes, as a terminal shows it.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use standin_config::{Config, Pattern, Port, Setting, TypeRegistry};
+
+/// Options of an environment.
+#[derive(Clone, Debug, Config)]
+struct EnvironmentConfig {
+    /// Name of the environment.
+    #[config(default = "environment", non_empty)]
+    name: String,
+    /// How long each driver may take to start, and to stop.
+    #[config(inherited, fallback = Duration::from_secs(300))]
+    timeout: Duration,
+}
+
+/// Options of every driver.
+#[derive(Clone, Debug, Config)]
+pub(crate) struct DriverConfig {
+    /// Name of the driver, unique in its environment.
+    #[config(non_empty)]
+    name: String,
+    /// How long the driver may take to start, and to stop.
+    #[config(inherited, fallback = Duration::from_secs(300), range = Duration::from_millis(1)..)]
+    timeout: Duration,
+    /// Expressions that the log must match before the driver is ready.
+    log_regexps: Option<Vec<Pattern>>,
+    /// How many lines of a log an error shows.
+    #[config(inherited, fallback = 10, range = 0..=1000)]
+    error_logs_max_lines: u32,
+    /// Runs before the driver starts.
+    #[config(code_only)]
+    #[expect(dead_code, reason = "only its key matters here")]
+    pre_start: Option<fn()>,
+}
+
+/// A server.
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tcp-server")]
+struct ServerConfig {
+    #[config(include)]
+    driver: DriverConfig,
+    /// Host name or address to listen on.
+    #[config(default = "localhost")]
+    host: Setting<String>,
+    /// Port to listen on.
+    #[config(default = 0)]
+    port: Setting<Port>,
+}
+
+/// A client.
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tcp-client")]
+struct ClientConfig {
+    #[config(include)]
+    driver: DriverConfig,
+    /// Host name or address of the server.
+    host: Setting<String>,
+    /// Port of the server.
+    #[config(example = 8080)]
+    port: Setting<Port>,
+    /// What it says first.
+    #[config(one_of = ["hello", "ahoy"], default = "hello")]
+    greeting: String,
+}
+
+fn registry() -> TypeRegistry {
+    let mut registry = TypeRegistry::new(EnvironmentConfig::description());
+    registry.register(ServerConfig::description()).unwrap();
+    registry.register(ClientConfig::description()).unwrap();
+    registry
+}
+
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    let errors = registry().parse("environment.toml", text).unwrap_err();
+    let mut rendered = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .with_width(90)
+        .render_report(&mut rendered, &errors)
+        .unwrap();
+    let rendered: Vec<&str> = rendered.lines().map(str::trim_end).collect();
+    expected.assert_eq(&(rendered.join("\n") + "\n"));
+}
+
+#[test]
+fn an_unknown_key_comes_with_the_nearest_known_one() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 'server'\ntimeuot = 5\n",
+        expect![[r#"
+        standin::config::unknown_option
+
+          × environment.toml: unknown key "timeuot" in driver "server"
+           ╭─[environment.toml:4:1]
+         3 │ name = 'server'
+         4 │ timeuot = 5
+           · ───┬───
+           ·    ╰── not known here
+           ╰────
+          help: did you mean "timeout"?
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key_of_the_environment_is_told_apart() {
+    check(
+        "drivers = []\n",
+        expect![[r#"
+        standin::config::unknown_option
+
+          × environment.toml: unknown key "drivers" in the environment
+           ╭─[environment.toml:1:1]
+         1 │ drivers = []
+           · ───┬───
+           ·    ╰── not known here
+           ╰────
+          help: the options of EnvironmentConfig are: name, timeout
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_for_code_says_so() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 'a'\npre_start = 'x'\n",
+        expect![[r#"
+        standin::config::unknown_option
+
+          × environment.toml: unknown key "pre_start" in driver "a"
+           ╭─[environment.toml:4:1]
+         3 │ name = 'a'
+         4 │ pre_start = 'x'
+           · ────┬────
+           ·     ╰── not known here
+           ╰────
+          help: "pre_start" can only be set in code
+    "#]],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_type() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 'server'\ntimeout = 'soon'\n",
+        expect![[r#"
+        standin::config::wrong_type
+
+          × environment.toml: driver "server": timeout is not a duration
+           ╭─[environment.toml:4:11]
+         3 │ name = 'server'
+         4 │ timeout = 'soon'
+           ·           ───┬──
+           ·              ╰── expected a duration
+           ╰────
+          help: timeout: How long the driver may take to start, and to stop.
+                a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+    "#]],
+    );
+}
+
+#[test]
+fn the_item_of_a_list_is_pointed_at() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 'server'\nlog_regexps = ['ok', '(']\n",
+        expect![[r#"
+            standin::config::wrong_type
+
+              × environment.toml: driver "server": log_regexps is not a list, each item a regular
+              │ expression
+               ╭─[environment.toml:4:22]
+             3 │ name = 'server'
+             4 │ log_regexps = ['ok', '(']
+               ·                      ─┬─
+               ·                       ╰── unclosed group
+               ╰────
+              help: log_regexps: Expressions that the log must match before the driver is ready.
+        "#]],
+    );
+}
+
+#[test]
+fn missing_options_are_missed_at_their_driver() {
+    check(
+        "[[driver]]\ntype = 'tcp-client'\nname = 'client'\nport = 80\n\n[[driver]]\nname = 'x'\n",
+        expect![[r#"
+        standin::config::invalid_file
+
+          × environment.toml: 2 mistakes
+
+        Error: standin::config::missing_option
+
+          × driver "client": host is missing
+           ╭─[environment.toml:1:1]
+         1 │ [[driver]]
+           · ─────┬────
+           ·      ╰── "host" is missing here
+         2 │ type = 'tcp-client'
+           ╰────
+          help: "host" is a string or a context value: Host name or address of the server.
+
+        Error: standin::config::missing_option
+
+          × driver "x": type is missing
+           ╭─[environment.toml:6:1]
+         5 │
+         6 │ [[driver]]
+           · ─────┬────
+           ·      ╰── "type" is missing here
+         7 │ name = 'x'
+           ╰────
+          help: the types are: tcp-server, tcp-client
+    "#]],
+    );
+}
+
+#[test]
+fn a_broken_constraint() {
+    check(
+        "[[driver]]\ntype = 'tcp-client'\nname = 'c'\nhost = 'h'\nport = 80\ngreeting = 'moin'\nerror_logs_max_lines = 5000\n",
+        expect![[r#"
+            standin::config::invalid_file
+
+              × environment.toml: 2 mistakes
+
+            Error: standin::config::constraint_broken
+
+              × driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
+               ╭─[environment.toml:6:12]
+             5 │ port = 80
+             6 │ greeting = 'moin'
+               ·            ───┬──
+               ·               ╰── it must be one of "hello", "ahoy"
+             7 │ error_logs_max_lines = 5000
+               ╰────
+              help: greeting: What it says first.
+
+            Error: standin::config::constraint_broken
+
+              × driver "c": error_logs_max_lines is 5000, but it must be at least 0 and at most 1000
+               ╭─[environment.toml:7:24]
+             6 │ greeting = 'moin'
+             7 │ error_logs_max_lines = 5000
+               ·                        ──┬─
+               ·                          ╰── it must be at least 0 and at most 1000
+               ╰────
+              help: error_logs_max_lines: How many lines of a log an error shows.
+        "#]],
+    );
+}
+
+#[test]
+fn a_duplicate_name_shows_both_places() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 'server'\n[[driver]]\ntype = 'tcp-server'\nname = 'server'\n",
+        expect![[r#"
+            standin::config::duplicate_name
+
+              × environment.toml: two drivers are called "server"
+               ╭─[environment.toml:3:8]
+             2 │ type = 'tcp-server'
+             3 │ name = 'server'
+               ·        ────┬───
+               ·            ╰── first used here
+             4 │ [[driver]]
+             5 │ type = 'tcp-server'
+             6 │ name = 'server'
+               ·        ────┬───
+               ·            ╰── used again here
+               ╰────
+              help: give each driver a name of its own: others refer to it by its name
+        "#]],
+    );
+}
+
+#[test]
+fn an_unknown_type() {
+    check(
+        "[[driver]]\ntype = 'tcp-sever'\nname = 'server'\n",
+        expect![[r#"
+        standin::config::unknown_type
+
+          × environment.toml: there is no driver type "tcp-sever"
+           ╭─[environment.toml:2:8]
+         1 │ [[driver]]
+         2 │ type = 'tcp-sever'
+           ·        ─────┬─────
+           ·             ╰── not a known type
+         3 │ name = 'server'
+           ╰────
+          help: did you mean "tcp-server"?
+    "#]],
+    );
+}
+
+#[test]
+fn names_of_unknown_drivers() {
+    check(
+        r#"
+[[driver]]
+type = "tcp-server"
+name = "server"
+after = ["sevrer"]
+
+[[driver]]
+type = "tcp-client"
+name = "client"
+host = { driver = "serve", value = "{{ host }}" }
+port = { driver = "database", value = "{{ port }}" }
+"#,
+        expect![[r#"
+            standin::config::invalid_file
+
+              × environment.toml: 3 mistakes
+
+            Error: standin::config::unknown_dependency
+
+              × driver "server" depends on "sevrer", but there is no such driver
+               ╭─[environment.toml:5:10]
+             4 │ name = "server"
+             5 │ after = ["sevrer"]
+               ·          ────┬───
+               ·              ╰── no driver has this name
+             6 │
+               ╰────
+              help: did you mean "server"?
+
+            Error: standin::config::unknown_context_driver
+
+              × driver "client": host reads from driver "serve", but there is no such driver
+                ╭─[environment.toml:10:19]
+              9 │ name = "client"
+             10 │ host = { driver = "serve", value = "{{ host }}" }
+                ·                   ───┬───
+                ·                      ╰── no driver has this name
+             11 │ port = { driver = "database", value = "{{ port }}" }
+                ╰────
+              help: did you mean "server"?
+
+            Error: standin::config::unknown_context_driver
+
+              × driver "client": port reads from driver "database", but there is no such driver
+                ╭─[environment.toml:11:19]
+             10 │ host = { driver = "serve", value = "{{ host }}" }
+             11 │ port = { driver = "database", value = "{{ port }}" }
+                ·                   ─────┬────
+                ·                        ╰── no driver has this name
+                ╰────
+              help: the drivers are: server, client
+        "#]],
+    );
+}
+
+#[test]
+fn a_template_that_does_not_parse() {
+    check(
+        "[[driver]]\ntype = 'tcp-server'\nname = 's'\nport = { driver = 's2', value = '{{ port' }\n",
+        expect![[r#"
+            standin::config::bad_template
+
+              × environment.toml: driver "s": the template of port does not parse: unexpected end of
+              │ input, expected end of variable block
+               ╭─[environment.toml:4:33]
+             3 │ name = 's'
+             4 │ port = { driver = 's2', value = '{{ port' }
+               ·                                 ────┬────
+               ·                                     ╰── unexpected end of input, expected end of variable block
+               ╰────
+              help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
+        "#]],
+    );
+}
+
+#[test]
+fn a_cycle_is_spelt_out() {
+    check(
+        r#"
+[[driver]]
+type = "tcp-server"
+name = "a"
+after = ["c"]
+[[driver]]
+type = "tcp-server"
+name = "b"
+after = "a"
+[[driver]]
+type = "tcp-server"
+name = "c"
+host = { driver = "b", value = "{{ host }}" }
+"#,
+        expect![[r#"
+            standin::config::dependency_cycle
+
+              × environment.toml: drivers wait for each other: a -> c -> b -> a
+                ╭─[environment.toml:9:9]
+              8 │ name = "b"
+              9 │ after = "a"
+                ·         ─┬─
+                ·          ╰── this closes the cycle
+             10 │ [[driver]]
+                ╰────
+              help: a driver starts after those in its `after` and those whose context it reads:
+                    take one of these away
+        "#]],
+    );
+}
+
+#[test]
+fn defaults_are_checked_too() {
+    check(
+        "[defaults]\ntimeout = true\nname = 'x'\nhots = 'x'\n[defaults.tcp-server]\ngreeting = 'hello'\n[defaults.tcp-sever]\nport = 1\n",
+        expect![[r#"
+            standin::config::invalid_file
+
+              × environment.toml: 5 mistakes
+
+            Error: standin::config::wrong_type
+
+              × [defaults]: timeout is not a duration
+               ╭─[environment.toml:2:11]
+             1 │ [defaults]
+             2 │ timeout = true
+               ·           ──┬─
+               ·             ╰── expected a duration
+             3 │ name = 'x'
+               ╰────
+              help: timeout: How long the driver may take to start, and to stop.
+                    a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+
+            Error: standin::config::unknown_option
+
+              × unknown key "name" in [defaults]
+               ╭─[environment.toml:3:1]
+             2 │ timeout = true
+             3 │ name = 'x'
+               · ──┬─
+               ·   ╰── not known here
+             4 │ hots = 'x'
+               ╰────
+              help: each driver has a name of its own
+
+            Error: standin::config::unknown_option
+
+              × unknown key "hots" in [defaults]
+               ╭─[environment.toml:4:1]
+             3 │ name = 'x'
+             4 │ hots = 'x'
+               · ──┬─
+               ·   ╰── not known here
+             5 │ [defaults.tcp-server]
+               ╰────
+              help: did you mean "host"?
+
+            Error: standin::config::unknown_option
+
+              × unknown key "greeting" in [defaults.tcp-server]
+               ╭─[environment.toml:6:1]
+             5 │ [defaults.tcp-server]
+             6 │ greeting = 'hello'
+               · ────┬───
+               ·     ╰── not known here
+             7 │ [defaults.tcp-sever]
+               ╰────
+              help: the options of tcp-server are: name, timeout, log_regexps, error_logs_max_lines,
+                    host, port
+
+            Error: standin::config::unknown_type
+
+              × there is no driver type "tcp-sever"
+               ╭─[environment.toml:7:11]
+             6 │ greeting = 'hello'
+             7 │ [defaults.tcp-sever]
+               ·           ────┬────
+               ·               ╰── not a known type
+             8 │ port = 1
+               ╰────
+              help: did you mean "tcp-server"?
+        "#]],
+    );
+}
+
+#[test]
+fn syntax_and_meaning_are_reported_together() {
+    check(
+        "name = \ntimeout = 'soon'\n[[driver]]\ntype = 'tcp-client'\nname = 'c'\nhost = 'h\nport = 5\n",
+        expect![[r#"
+            standin::config::invalid_file
+
+              × environment.toml: 3 mistakes
+
+            Error: standin::config::syntax
+
+              × string values must be quoted, expected literal string
+               ╭─[environment.toml:1:8]
+             1 │ name =
+               ·        ▲
+               ·        ╰── here
+             2 │ timeout = 'soon'
+               ╰────
+
+            Error: standin::config::wrong_type
+
+              × the environment: timeout is not a duration
+               ╭─[environment.toml:2:11]
+             1 │ name =
+             2 │ timeout = 'soon'
+               ·           ───┬──
+               ·              ╰── expected a duration
+             3 │ [[driver]]
+               ╰────
+              help: timeout: How long each driver may take to start, and to stop.
+                    a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+
+            Error: standin::config::syntax
+
+              × invalid literal string, expected `'`
+               ╭─[environment.toml:6:10]
+             5 │ name = 'c'
+             6 │ host = 'h
+               ·          ▲
+               ·          ╰── here
+             7 │ port = 5
+               ╰────
+        "#]],
+    );
+}
+
+#[test]
+fn spans_are_right_with_a_byte_order_mark_crlf_tabs_and_wide_characters() {
+    check(
+        "\u{feff}name = 'größe 中文'\r\n\t[[driver]]\r\n\ttype = 'tcp-server'\r\n\tname\t= '中'\r\n\tcolour\t= '文'\r\n",
+        expect![[r#"
+        standin::config::unknown_option
+
+          × environment.toml: unknown key "colour" in driver "中"
+           ╭─[environment.toml:5:2]
+         4 │     name    = '中'
+         5 │     colour  = '文'
+           ·     ───┬──
+           ·        ╰── not known here
+           ╰────
+          help: the options of tcp-server are: name, timeout, log_regexps, error_logs_max_lines,
+                host, port
+    "#]],
+    );
+}
