@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
 };
 
@@ -77,8 +77,8 @@ impl fmt::Display for Address {
 
 /// Every address that `host` stands for, IPv4 first.
 ///
-/// A name such as `localhost` often stands for both `::1` and `127.0.0.1`. Most test peers listen on IPv4 only, and
-/// both ends of a test should come to the same answer, whatever order the machine's resolver prefers.
+/// Most test peers listen on IPv4 only, and both ends of a test should come to the same answer, whatever order the
+/// machine's resolver prefers. `localhost` is both loopback addresses on every machine (RFC 6761), without a lookup.
 pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     // A literal needs no lookup, which may read files or ask the network. Brackets are how URLs spell IPv6 literals.
     let literal = host
@@ -87,6 +87,13 @@ pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         .unwrap_or(host);
     if let Ok(ip) = literal.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        let loopback = [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        ];
+        return Ok(loopback.map(|ip| SocketAddr::new(ip, port)).to_vec());
     }
     if host.is_empty() {
         return Err(io::Error::new(
@@ -122,8 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_ipv4_first() {
-        assert!(resolve("localhost", 7).unwrap()[0].is_ipv4());
+    fn localhost_is_both_loopback_addresses_ipv4_first() {
+        let addresses = resolve("LocalHost", 7).unwrap();
+        assert_eq!(
+            addresses,
+            ["127.0.0.1:7".parse().unwrap(), "[::1]:7".parse().unwrap()]
+        );
     }
 
     #[test]

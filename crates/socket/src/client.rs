@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -16,7 +17,8 @@ use crate::{
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
     lane::{Lane, NotNow, Turn},
     options::SocketOptions,
-    sys::{Connecting, Interest, Progress},
+    server,
+    sys::{Connecting, Interest, Progress, Stream},
     time::{Deadline, Remaining},
 };
 
@@ -304,7 +306,7 @@ impl Inner {
             attempts.clear();
             for (nth, (address, from)) in routes.iter().enumerate() {
                 match self.try_address(turn, address, from.as_ref(), routes.len() - nth, deadline) {
-                    Ok(connecting) => return self.finish(turn, connecting, address),
+                    Ok((stream, local)) => return self.finish(turn, stream, local, address),
                     Err(NotNow::Closed) => return Err(Stop::NotNow(NotNow::Closed)),
                     Err(NotNow::TimedOut) => attempts.push(Attempt {
                         address: address.clone(),
@@ -334,7 +336,7 @@ impl Inner {
     }
 
     /// The addresses to connect to, each with the address to connect from.
-    fn routes(&self) -> Result<Vec<(Address, Option<std::net::SocketAddr>)>, Stop> {
+    fn routes(&self) -> Result<Vec<(Address, Option<SocketAddr>)>, Stop> {
         let resolve = |host: &str, port| {
             address::resolve(host, port).map_err(|source| Stop::Resolve {
                 host: host.to_owned(),
@@ -353,7 +355,7 @@ impl Inner {
                 .collect());
         };
         let interfaces = resolve(host, *port)?;
-        let from = |to: &std::net::SocketAddr| {
+        let from = |to: &SocketAddr| {
             let same_family = interfaces
                 .iter()
                 .find(|from| from.is_ipv4() == to.is_ipv4());
@@ -374,10 +376,10 @@ impl Inner {
         &self,
         turn: &Turn<'_, usize>,
         address: &Address,
-        from: Option<&std::net::SocketAddr>,
+        from: Option<&SocketAddr>,
         addresses_left: usize,
         deadline: &mut Deadline,
-    ) -> Result<Connecting, NotNow> {
+    ) -> Result<(Stream, Address), NotNow> {
         let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
         let limit = match (deadline.remaining(), self.connect_timeout) {
             (Remaining::Nothing, _) => Some(Duration::ZERO),
@@ -387,32 +389,54 @@ impl Inner {
         };
         let mut deadline = Deadline::new(limit);
         deadline.start();
-        let connecting = Connecting::new(address).map_err(NotNow::Io)?;
-        self.options
-            .apply(&connecting.options(), address)
-            .map_err(NotNow::Io)?;
-        if let Some(from) = from {
-            connecting.bind(*from).map_err(NotNow::Io)?;
-        }
+        let mut connecting = self.open(address, from)?;
         let mut pause = RETRY.0;
         loop {
             match connecting.progress().map_err(NotNow::Io)? {
-                Progress::Connected => return Ok(connecting),
-                Progress::UnderWay => match connecting.progress().map_err(NotNow::Io)? {
+                Progress::Connected => break,
+                Progress::UnderWay => {
                     // On one machine the outcome is known by now, nearly always.
-                    Progress::Connected => return Ok(connecting),
-                    _ => turn.wait(
+                    if connecting.progress().map_err(NotNow::Io)? == Progress::Connected {
+                        break;
+                    }
+                    if address.socket_addr().is_some_and(server::relieve) {
+                        // The queue was full, and the system would try again in a second. We can at once.
+                        connecting = self.open(address, from)?;
+                        continue;
+                    }
+                    turn.wait(
                         connecting.source(),
                         Interest::Writable,
                         deadline.remaining(),
-                    )?,
-                },
+                    )?;
+                }
                 Progress::QueueFull => {
                     self.back_off(turn, &mut deadline, pause)?;
                     pause = (pause * 2).min(RETRY.1);
                 }
             }
         }
+        let stream = connecting.into_stream();
+        let local = stream.local_address().map_err(NotNow::Io)?;
+        if local == *address && local.socket_addr().is_some() {
+            // Nobody listens on a port that the system may also choose for a connecting socket: it can choose the very
+            // port that it connects to, and TCP then connects the socket to itself.
+            return Err(NotNow::Io(io::ErrorKind::ConnectionRefused.into()));
+        }
+        Ok((stream, local))
+    }
+
+    /// A socket that is ready to connect.
+    fn open(&self, address: &Address, from: Option<&SocketAddr>) -> Result<Connecting, NotNow> {
+        let open = || {
+            let connecting = Connecting::new(address)?;
+            self.options.apply(&connecting.options(), address)?;
+            if let Some(from) = from {
+                connecting.bind(*from)?;
+            }
+            Ok(connecting)
+        };
+        open().map_err(NotNow::Io)
     }
 
     /// Waits before trying again, but not beyond the deadline.
@@ -431,13 +455,10 @@ impl Inner {
     fn finish(
         &self,
         turn: &mut Turn<'_, usize>,
-        connecting: Connecting,
+        stream: Stream,
+        local: Address,
         peer: &Address,
     ) -> Result<Connection, Stop> {
-        let stream = connecting.into_stream();
-        let local = stream
-            .local_address()
-            .map_err(|error| Stop::NotNow(NotNow::Io(error)))?;
         let connection = Connection::new(Parts {
             role: Role::Client,
             label: self.label.clone(),
@@ -511,12 +532,12 @@ impl Inner {
                 ConnectError::Io
             }
             (_, None) => {
-                let all = |kind| attempts.iter().all(|attempt| attempt.error.kind() == kind);
                 let any = |kind| attempts.iter().any(|attempt| attempt.error.kind() == kind);
-                if all(io::ErrorKind::ConnectionRefused) {
-                    ConnectError::Refused
-                } else if any(io::ErrorKind::TimedOut) {
+                if any(io::ErrorKind::TimedOut) {
                     ConnectError::TimedOut
+                } else if any(io::ErrorKind::ConnectionRefused) {
+                    // Other addresses may fail otherwise: a machine without IPv6 cannot try `::1`.
+                    ConnectError::Refused
                 } else {
                     ConnectError::Io
                 }
@@ -549,9 +570,7 @@ impl Target {
     fn address(&self) -> Address {
         match self {
             Target::Unix(path) => Address::Unix(path.clone()),
-            Target::Host { port, .. } => {
-                Address::Tcp(std::net::SocketAddr::from(([0, 0, 0, 0], *port)))
-            }
+            Target::Host { port, .. } => Address::Tcp(SocketAddr::from(([0, 0, 0, 0], *port))),
         }
     }
 }

@@ -64,9 +64,10 @@ mod tests {
     fn shows_hex_and_text_side_by_side() {
         let bytes: Vec<u8> = (0x60..0x73).collect();
         expect![[r#"
+            shown as
               00000010  60 61 62 63 64 65 66 67  68 69 6a 6b 6c 6d 6e 6f  |`abcdefghijklmno|
               00000020  70 71 72                                          |pqr|"#]]
-        .assert_eq(&Dump::new(&bytes, 16).to_string());
+        .assert_eq(&format!("shown as\n{}", Dump::new(&bytes, 16)));
     }
 
     #[test]

@@ -26,6 +26,8 @@ struct LaneState<T> {
     queued: u32,
     /// Wakes the thread that has the turn and waits for the socket.
     waker: Option<Arc<mio::Waker>>,
+    /// Set by whoever wants the waiting thread, or the next one, to look again before it waits on.
+    nudged: bool,
     /// Set by whoever closes the lane; no wait begins afterwards.
     closed: bool,
 }
@@ -48,6 +50,7 @@ impl<T> Lane<T> {
                 value: Some(value),
                 queued: 0,
                 waker: None,
+                nudged: false,
                 closed: false,
             }),
             turn_ended: Condvar::new(),
@@ -67,6 +70,15 @@ impl<T> Lane<T> {
             }),
             None => Err(NotNow::TimedOut),
         }
+    }
+
+    /// Takes the turn if nobody has it.
+    pub(crate) fn try_enter(&self) -> Option<Turn<'_, T>> {
+        let value = self.lock().value.take()?;
+        Some(Turn {
+            lane: self,
+            value: Some(value),
+        })
     }
 
     /// Comes back with the value in place.
@@ -142,9 +154,11 @@ impl<T> Lane<T> {
         self.lock().closed = false;
     }
 
-    /// Makes the thread that waits in the lane, if any, look again.
+    /// Makes the thread that waits in the lane look again; if there is none, the next one that would wait.
     pub(crate) fn nudge(&self) {
-        if let Some(waker) = &self.lock().waker {
+        let mut state = self.lock();
+        state.nudged = true;
+        if let Some(waker) = &state.waker {
             let _ = waker.wake();
         }
     }
@@ -225,12 +239,16 @@ impl<T> Turn<'_, T> {
                 if state.closed {
                     return Err(NotNow::Closed);
                 }
+                if std::mem::take(&mut state.nudged) {
+                    return Ok(());
+                }
                 state.waker = Some(waiter.waker());
             }
             let woken = wait(waiter);
             let mut state = self.lane.lock();
             // Left in place, it would keep a descriptor of this thread open after the thread has ended.
             state.waker = None;
+            state.nudged = false;
             if state.closed {
                 return Err(NotNow::Closed);
             }

@@ -22,4 +22,4 @@ pub use error::{
     Evidence, Failure, Party, ReceiveError, ReceiveFailure, Role, SendError, SendFailure,
     StreamState,
 };
-pub use server::{Server, ServerBuilder};
+pub use server::{FullQueue, Server, ServerBuilder};

@@ -259,6 +259,11 @@ mod unix {
             })
         }
 
+        /// Whether the socket keeps its address when it stops listening, and can start again.
+        pub(crate) fn can_listen_again(&self) -> bool {
+            cfg!(target_os = "linux") && matches!(self.kind, ListenerKind::Tcp(_))
+        }
+
         pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
             match &self.kind {
                 ListenerKind::Tcp(listener) => {
@@ -429,10 +434,24 @@ mod unix {
         }
     }
 
-    /// Makes a listening socket refuse connections and drop those that wait, without giving up its address. Also every
-    /// other handle of the socket (a clone, a child process's) stops listening.
+    /// Makes a listening socket refuse connections and drop those that wait. Also every other handle of the socket (a
+    /// clone, a child process's) stops listening.
     pub(crate) fn stop_listening(listener: &Listener) -> io::Result<()> {
         listener.options().shutdown(Shutdown::Both)
+    }
+
+    /// The same for a socket that will [`listen_again`]: nobody can take its port meanwhile.
+    pub(crate) fn pause_listening(listener: &Listener) -> io::Result<()> {
+        stop_listening(listener)?;
+        // Sockets that both say that they share an address may, as long as neither listens.
+        listener.options().set_reuse_address(false)
+    }
+
+    /// Ends [`pause_listening`].
+    pub(crate) fn listen_again(listener: &Listener, backlog: i32) -> io::Result<()> {
+        // Connections of before, which linger, share the address.
+        listener.options().set_reuse_address(true)?;
+        listener.options().listen(backlog)
     }
 }
 

@@ -271,11 +271,12 @@ fn what_is_expected_is_taken_and_nothing_else() {
     assert!(matches!(error, ReceiveError::Unexpected { .. }), "{error}");
     let text = error.to_string();
     expect![[r#"
+        shown as
           first difference at byte 2; expected 6 bytes (-), 5 came (+)
           - 00000000  77 6f 6e 64 65 72                                 |wonder|
           + 00000000  77 6f 72 6c 64                                    |world|
                             ^^ ^^ ^^"#]]
-    .assert_eq(text.split_once('\n').unwrap().1);
+    .assert_eq(&format!("shown as\n{}", text.split_once('\n').unwrap().1));
     assert_eq!(far.receive_some(10, LIMIT).unwrap(), b"world");
 }
 

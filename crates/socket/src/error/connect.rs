@@ -54,7 +54,7 @@ pub enum ConnectError {
         source: io::Error,
     },
 
-    /// Every address of the host refused.
+    /// Nobody listens: an address of the host refused, and no other did better.
     #[error("{}", .0.sentence("connection refused"))]
     #[diagnostic(
         code(standin::socket::connect_refused),

@@ -134,6 +134,7 @@ mod tests {
             b"GET / HTTP/1.1\r\nHost: otherhost\r\n",
         );
         expect![[r#"
+            shown as
               first difference at byte 22; expected 35 bytes (-), 33 came (+)
                 00000000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 31 0d 0a  |GET / HTTP/1.1..|
               - 00000010  48 6f 73 74 3a 20 6c 6f  63 61 6c 68 6f 73 74 0d  |Host: localhost.|
@@ -141,7 +142,7 @@ mod tests {
                                             ^^ ^^  ^^ ^^ ^^
               - 00000020  0a 0d 0a                                          |...|
               + 00000020  0a                                                |.|"#]]
-        .assert_eq(&difference.unwrap().to_string());
+        .assert_eq(&format!("shown as\n{}", difference.unwrap()));
     }
 
     #[test]

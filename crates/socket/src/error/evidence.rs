@@ -73,15 +73,42 @@ impl fmt::Display for Evidence {
 
 impl fmt::Debug for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.head[..self.head.len().min(32)];
+        let more = if shown.len() < self.total { " ..." } else { "" };
         write!(
             f,
-            "Evidence({} bytes: b\"{}\"",
+            "Evidence({} bytes: b\"{}\"{more})",
             self.total,
-            self.head.escape_ascii()
-        )?;
-        if !self.tail.is_empty() {
-            write!(f, " ... b\"{}\"", self.tail.escape_ascii())?;
-        }
-        f.write_str(")")
+            shown.escape_ascii()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_is_shown_whole() {
+        let evidence = Evidence::new(b"abc");
+        assert_eq!(
+            (evidence.len(), evidence.head(), evidence.tail()),
+            (3, &b"abc"[..], &b""[..])
+        );
+        assert_eq!(format!("{evidence:?}"), r#"Evidence(3 bytes: b"abc")"#);
+    }
+
+    #[test]
+    fn much_is_shown_from_both_ends() {
+        let mut bytes = vec![b'-'; 1_000_000];
+        bytes[0] = b'A';
+        bytes[999_999] = b'Z';
+        let evidence = Evidence::new(&bytes);
+        let text = evidence.to_string();
+        assert!(text.lines().count() < 40);
+        assert!(text.contains("|A---"), "{text}");
+        assert!(text.contains("... 999488 bytes not shown ..."), "{text}");
+        assert!(text.ends_with("---Z|"), "{text}");
+        assert_eq!(evidence.len(), 1_000_000);
     }
 }

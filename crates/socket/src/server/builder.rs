@@ -1,15 +1,18 @@
 //! What a server is told before it binds.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, RwLock, atomic::AtomicU8},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicU8},
+    },
     time::Duration,
 };
 
-use super::{Inner, Registry, Server, state};
+use super::{Inner, Registry, Server, relief, state};
 use crate::{
     address::{self, Address},
     connection::Connection,
@@ -26,7 +29,7 @@ pub struct ServerBuilder {
     label: Option<Arc<str>>,
     place: Place,
     port: u16,
-    backlog: i32,
+    backlog: Option<i32>,
     reuse_address: bool,
     options: SocketOptions,
     receive_limit: usize,
@@ -48,7 +51,7 @@ impl ServerBuilder {
             label: None,
             place: Place::Host("localhost".to_owned()),
             port: 0,
-            backlog: Self::DEFAULT_BACKLOG,
+            backlog: None,
             reuse_address: true,
             options: SocketOptions::default(),
             receive_limit: Connection::DEFAULT_RECEIVE_LIMIT,
@@ -88,10 +91,10 @@ impl ServerBuilder {
         self
     }
 
-    /// How many peers may wait to be accepted before the system turns others away; the system may lower it. Default:
-    /// 4096.
+    /// How many peers may wait to be accepted before the system leaves others without an answer; it may lower the
+    /// number, and Linux adds one. Default: as many as come from this process, and 4096 others.
     pub fn backlog(mut self, backlog: u32) -> Self {
-        self.backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        self.backlog = Some(i32::try_from(backlog).unwrap_or(i32::MAX));
         self
     }
 
@@ -198,26 +201,38 @@ impl ServerBuilder {
                     .collect()
             }),
             None => first(&candidates, |address| {
-                listen(address, backlog, reuse_address, &options)
+                listen(
+                    address,
+                    backlog.unwrap_or(Self::DEFAULT_BACKLOG),
+                    reuse_address,
+                    &options,
+                )
             }),
         };
         let (listener, address) = match listening {
             Ok(listening) => listening,
             Err(attempts) => return Err(bind_error(party(None), target, attempts)),
         };
-        Ok(Server {
+        let server = Server {
             inner: Arc::new(Inner {
                 label,
                 host,
                 address,
                 listener: RwLock::new(Some(listener)),
-                backlog,
+                away: AtomicBool::new(false),
+                changing: Mutex::new(()),
+                backlog: backlog.unwrap_or(Self::DEFAULT_BACKLOG),
+                queue_is_short: AtomicBool::new(backlog.is_some()),
+                fillers: Mutex::new(HashSet::new()),
+                options,
                 receive_limit,
                 state: AtomicU8::new(state::OPEN),
                 accepting: Lane::new(VecDeque::new()),
                 registry: Arc::new(Registry::default()),
             }),
-        })
+        };
+        relief::remember(Arc::downgrade(&server.inner));
+        Ok(server)
     }
 }
 

@@ -1,24 +1,28 @@
 //! The accepting side.
 
 mod builder;
+mod misbehave;
+mod relief;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
 
-pub use self::builder::ServerBuilder;
+pub(crate) use self::relief::relieve;
+pub use self::{builder::ServerBuilder, misbehave::FullQueue};
 use crate::{
     address::Address,
     connection::{Connection, Parts, deadline},
     error::{AcceptError, CloseError, Party, Role},
     lane::{Lane, NotNow, Turn},
+    options::SocketOptions,
     sys::{self, Interest, Listener, Stream},
     time::Deadline,
 };
@@ -55,9 +59,17 @@ struct Inner {
     label: Option<Arc<str>>,
     host: String,
     address: Address,
-    /// `None` once closed.
+    /// `None` once closed, and perhaps while away.
     listener: RwLock<Option<Listener>>,
+    /// Whether the server refuses connections until it comes back.
+    away: AtomicBool,
+    changing: Mutex<()>,
     backlog: i32,
+    /// Whether the queue is short because the user wants it so.
+    queue_is_short: AtomicBool,
+    /// Peers of our own that keep the queue full.
+    fillers: Mutex<HashSet<Address>>,
+    options: SocketOptions,
     receive_limit: usize,
     state: AtomicU8,
     /// The turn comes with the connections that were taken from the system's queue and not handed out yet.
@@ -166,8 +178,7 @@ impl Server {
     /// How many peers have connected and wait to be accepted. Zero also while another thread waits in
     /// [`accept`](Server::accept).
     pub fn pending(&self) -> usize {
-        let mut deadline = Deadline::new(Some(Duration::ZERO));
-        let Ok(mut turn) = self.inner.accepting.enter(&mut deadline) else {
+        let Some(mut turn) = self.inner.accepting.try_enter() else {
             return 0;
         };
         // An error here is found again by whoever accepts.
@@ -256,17 +267,26 @@ impl Inner {
         }
         loop {
             let guard = self.listener();
+            if self.away.load(Ordering::SeqCst) {
+                drop(guard);
+                turn.nap(deadline.remaining())?;
+                continue;
+            }
             let Some(listener) = &*guard else {
                 return Err(NotNow::Closed);
             };
             match listener.accept() {
-                Ok((stream, peer)) => return self.admit(Pending { stream, peer }),
+                Ok((stream, peer)) if self.is_wanted(&peer) => {
+                    return self.admit(Pending { stream, peer });
+                }
+                Ok(_) => {}
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         turn.wait(listener.source(), Interest::Readable, deadline.remaining())?
                     }
                     // The peer gave up while it was queued: there is nobody to talk to.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ if self.away.load(Ordering::SeqCst) => {}
                     _ => return Err(NotNow::Io(error)),
                 },
             }
@@ -279,16 +299,26 @@ impl Inner {
         let Some(listener) = &*guard else {
             return Ok(());
         };
-        loop {
+        while !self.away.load(Ordering::SeqCst) {
             match listener.accept() {
-                Ok((stream, peer)) => turn.value().push_back(Pending { stream, peer }),
+                Ok((stream, peer)) if self.is_wanted(&peer) => {
+                    turn.value().push_back(Pending { stream, peer })
+                }
+                Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(()),
+                    io::ErrorKind::WouldBlock => break,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => return Err(error),
                 },
             }
         }
+        Ok(())
+    }
+
+    /// Whether the peer is a peer, and not one of those that only kept the queue full.
+    fn is_wanted(&self, peer: &Address) -> bool {
+        let mut fillers = self.fillers();
+        fillers.is_empty() || !fillers.remove(peer)
     }
 
     /// Makes a connection of a peer and puts it on the list, in one step with looking whether the server is closed:

@@ -1,0 +1,51 @@
+//! Room in the queues of this process's own servers.
+//!
+//! The system keeps connections that nobody accepted yet in a queue of limited length, and answers nobody when it is
+//! full: the peer tries again a second later. A test that makes thousands of connections and accepts them afterwards
+//! would wait for nobody but itself. So a client of this process that gets no answer moves the queue of the server it
+//! connects to, if that is in this process too, to the server's own queue, and tries again.
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
+};
+
+use super::Inner;
+
+static SERVERS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
+
+fn servers() -> MutexGuard<'static, Vec<Weak<Inner>>> {
+    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Remembers a server whose queue the user left to us.
+pub(super) fn remember(server: Weak<Inner>) {
+    let mut servers = servers();
+    servers.retain(|known| known.strong_count() > 0);
+    servers.push(server);
+}
+
+/// Moves the queue of the server at `address` out of the way; says whether there was one with somebody in it.
+pub(crate) fn relieve(address: SocketAddr) -> bool {
+    let found: Vec<_> = servers()
+        .iter()
+        .filter_map(Weak::upgrade)
+        .filter(|server| {
+            server.address.socket_addr().is_some_and(|bound| {
+                bound.port() == address.port()
+                    && (bound.ip() == address.ip() || bound.ip().is_unspecified())
+            })
+        })
+        .collect();
+    found.iter().any(|server| {
+        if server.queue_is_short.load(Ordering::SeqCst) {
+            return false;
+        }
+        // A busy lane is a thread that accepts: there is room then.
+        server.accepting.try_enter().is_some_and(|mut turn| {
+            let before = turn.value().len();
+            let _ = server.collect(&mut turn);
+            turn.value().len() > before
+        })
+    })
+}
