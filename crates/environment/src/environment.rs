@@ -4,8 +4,8 @@ use standin_config::{FromOptions, Node};
 use standin_driver::{Attributes, Driver};
 use standin_entity::{Entity, NameError};
 
+use crate::dependencies::Dependencies;
 use crate::members::{Member, Members};
-use crate::plan::Plan;
 use crate::running::RunningEnvironment;
 use crate::{
     AbortHandle, AddError, DependencyError, DriverGroup, EnvironmentBuildError, EnvironmentConfig,
@@ -53,8 +53,7 @@ const RESERVED: &[&str] = &[
 #[derive(Debug)]
 pub struct Environment {
     pub(crate) members: Arc<Members>,
-    /// Drivers that were declared to start before others, by name.
-    pub(crate) dependencies: Vec<(String, String)>,
+    pub(crate) dependencies: Dependencies,
     /// Told by the first call that can fail, so that `new` need not.
     invalid: Option<NameError>,
 }
@@ -187,8 +186,7 @@ impl Environment {
                 known: self.names(),
             });
         }
-        self.dependencies
-            .retain(|(first, then)| first != name && then != name);
+        self.dependencies.remove(name);
         Ok(())
     }
 
@@ -302,16 +300,36 @@ impl Environment {
         then: impl DriverGroup,
     ) -> Result<(), DependencyError> {
         let (first, then) = (self.resolve(&first)?, self.resolve(&then)?);
+        for name in first.iter().chain(&then) {
+            self.check_async_start(name)?;
+        }
         let declared = self.dependencies.len();
         for first in &first {
-            self.dependencies
-                .extend(then.iter().map(|then| (first.clone(), then.clone())));
+            for then in &then {
+                if let Err(drivers) = self.dependencies.declare(first, then) {
+                    self.dependencies.truncate(declared);
+                    return Err(DependencyError::Cycle { drivers });
+                }
+            }
         }
-        let plan = Plan::new(self, true);
-        if plan.is_err() {
-            self.dependencies.truncate(declared);
+        Ok(())
+    }
+
+    /// With dependencies, each driver starts when it can: there is nothing for
+    /// `async_start` to say.
+    pub(crate) fn check_async_start(&self, name: &str) -> Result<(), DependencyError> {
+        let members = self.members.read();
+        let sets_it = members.get(name).is_some_and(|member| {
+            let async_start = member.driver.base().node().get_local("async_start");
+            async_start.is_some_and(|value| !value.is_null())
+        });
+        if sets_it {
+            return Err(DependencyError::AsyncStart {
+                environment: self.name().to_owned(),
+                driver: name.to_owned(),
+            });
         }
-        plan.map(drop)
+        Ok(())
     }
 
     /// The names under which a group's drivers are known here.
@@ -370,7 +388,7 @@ impl FromOptions<EnvironmentOptions> for Environment {
         let entity = Entity::with_kind("environment", config.name)?;
         Ok(Environment {
             members: Arc::new(Members::new(entity, node)),
-            dependencies: Vec::new(),
+            dependencies: Dependencies::default(),
             invalid: None,
         })
     }

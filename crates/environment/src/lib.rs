@@ -2,6 +2,7 @@
 
 mod abort;
 mod config;
+mod dependencies;
 mod environment;
 mod error;
 mod group;

@@ -42,11 +42,13 @@ impl Plan {
             });
         }
         let mut order = Order::new(members.len());
-        for (first, then) in &environment.dependencies {
+        for (first, then) in environment.dependencies.iter() {
             order.add(names.place(first)?, names.place(then)?);
         }
         if !environment.dependencies.is_empty() {
-            names.check_async_start()?;
+            for name in members.keys() {
+                environment.check_async_start(name)?;
+            }
         }
         for reference in names.references()? {
             order.add(reference.read, reference.reader);
@@ -138,20 +140,6 @@ impl Names<'_> {
                 reader: self.name(reference.reader),
                 option: reference.option,
                 later: self.name(reference.read),
-            }),
-        }
-    }
-
-    fn check_async_start(&self) -> Result<(), DependencyError> {
-        let sets_it = |member: &Member| {
-            let config = member.driver.base().config::<DriverConfig>();
-            config.is_ok_and(|config| config.resource.async_start.is_some())
-        };
-        match self.members.iter().find(|(_, member)| sets_it(member)) {
-            None => Ok(()),
-            Some((name, _)) => Err(DependencyError::AsyncStart {
-                environment: self.environment.name().to_owned(),
-                driver: name.clone(),
             }),
         }
     }

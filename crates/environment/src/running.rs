@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use standin_driver::{Driver, DriverConfig, Lifecycle};
+use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Report, Status};
 
 use crate::members::Members;
@@ -285,11 +285,9 @@ impl fmt::Debug for RunningEnvironment {
 }
 
 fn starts_by_itself(driver: &dyn Driver) -> bool {
-    // A configuration without a value is told by the start itself.
-    driver
-        .base()
-        .config::<DriverConfig>()
-        .map_or(true, |config| config.resource.auto_start)
+    let auto_start = driver.base().node().get("auto_start");
+    // What is wrong with the options is told by the start itself.
+    auto_start.map_or(true, |value| value.as_bool() != Some(false))
 }
 
 fn start_one(driver: &dyn Driver) -> Result<(), Failure> {

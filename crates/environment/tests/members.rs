@@ -112,10 +112,10 @@ fn refuses_impossible_dependencies() {
     check(
         env.dependency(&b, &a).unwrap_err(),
         expect![[r#"
-        drivers wait for each other: a -> b -> a
-          help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
-          code: standin::environment::cycle
-    "#]],
+            drivers wait for each other: b -> a -> b
+              help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
+              code: standin::environment::cycle
+        "#]],
     );
     check(
         env.dependency("a", "c").unwrap_err(),
