@@ -48,6 +48,11 @@ impl Attributes {
         self.values.insert(name.into(), value.into());
     }
 
+    /// Takes `name` out, and gives back its value.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.values.shift_remove(name)
+    }
+
     /// Adds everything of `other`; its values win.
     pub fn extend(&mut self, other: Attributes) {
         self.values.extend(other.values);

@@ -5,7 +5,7 @@ use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting}
 use standin_entity::{Entity, Resource};
 
 use crate::attributes::text;
-use crate::template::{self, TemplateError};
+use crate::template::{self, Failure, Scope, TemplateError};
 use crate::{Attributes, BuildError, ContextError, ContextSource, DriverConfig, FromContext};
 
 /// What every driver has, to be embedded in a driver's struct: its name and
@@ -111,12 +111,8 @@ impl DriverBase {
     pub fn render(&self, value: &ContextValue) -> Result<String, ContextError> {
         let reader = || self.name().to_owned();
         let driver = || value.driver.clone();
-        let source: Arc<dyn ContextSource> = self
-            .context
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .and_then(Weak::upgrade)
+        let source = self
+            .context_source()
             .ok_or_else(|| ContextError::NoEnvironment {
                 reader: reader(),
                 driver: driver(),
@@ -132,16 +128,7 @@ impl DriverBase {
         };
         template::render(&value.template, &attributes).map_err(|error| match error {
             TemplateError::Undefined(attribute) => {
-                let known: Vec<String> = attributes.names().map(str::to_owned).collect();
-                ContextError::UnknownAttribute {
-                    reader: reader(),
-                    driver: driver(),
-                    nearest: nearest(&attribute, &known),
-                    attribute,
-                    template: value.template.clone(),
-                    status: attributes.text("status"),
-                    known,
-                }
+                unknown_attribute(reader(), driver(), attribute, &value.template, &attributes)
             }
             TemplateError::Failed(reason) => ContextError::Template {
                 reader: reader(),
@@ -150,6 +137,78 @@ impl DriverBase {
                 reason,
             },
         })
+    }
+
+    fn context_source(&self) -> Option<Arc<dyn ContextSource>> {
+        self.context
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(Weak::upgrade)
+    }
+
+    /// What a template of this driver can name, given what it publishes itself.
+    pub(crate) fn scope(&self, own: Attributes) -> Scope {
+        Scope {
+            own,
+            others: self.context_source(),
+        }
+    }
+
+    /// Renders a template over what the driver itself publishes, `own`, and
+    /// below `context` over what others do.
+    pub(crate) fn render_own(
+        &self,
+        template: &str,
+        own: Attributes,
+    ) -> Result<String, ContextError> {
+        let scope = self.scope(own);
+        template::render_in(template, &scope)
+            .map_err(|failure| self.own_error(template, &scope, failure))
+    }
+
+    /// The error for a template over the driver's own attributes.
+    pub(crate) fn own_error(
+        &self,
+        template: &str,
+        scope: &Scope,
+        Failure { error, .. }: Failure,
+    ) -> ContextError {
+        let name = self.name().to_owned();
+        match error {
+            TemplateError::Undefined(path) => {
+                // `context.server.prot` is about what the server publishes.
+                let mut parts = path.split('.');
+                if let (Some("context"), Some(driver), Some(others)) =
+                    (parts.next(), parts.next(), &scope.others)
+                {
+                    let Some(attributes) = others.attributes(driver) else {
+                        let known = others.names();
+                        return ContextError::UnknownDriver {
+                            nearest: nearest(driver, &known),
+                            reader: name,
+                            driver: driver.to_owned(),
+                            known,
+                        };
+                    };
+                    let attribute = parts.collect::<Vec<_>>().join(".");
+                    return unknown_attribute(
+                        name,
+                        driver.to_owned(),
+                        attribute,
+                        template,
+                        &attributes,
+                    );
+                }
+                unknown_attribute(name.clone(), name, path, template, &scope.own)
+            }
+            TemplateError::Failed(reason) => ContextError::Template {
+                reader: name.clone(),
+                driver: name,
+                template: template.to_owned(),
+                reason,
+            },
+        }
     }
 
     /// What every driver publishes; [`Lifecycle::context`] adds what this one
@@ -176,6 +235,25 @@ impl fmt::Debug for DriverBase {
             .field("name", &self.name())
             .field("status", &self.resource.status())
             .finish_non_exhaustive()
+    }
+}
+
+fn unknown_attribute(
+    reader: String,
+    driver: String,
+    attribute: String,
+    template: &str,
+    attributes: &Attributes,
+) -> ContextError {
+    let known: Vec<String> = attributes.names().map(str::to_owned).collect();
+    ContextError::UnknownAttribute {
+        reader,
+        driver,
+        nearest: nearest(&attribute, &known),
+        attribute,
+        template: template.to_owned(),
+        status: attributes.text("status"),
+        known,
     }
 }
 

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use standin_connection::ConnectionInfo;
-use standin_entity::{Check, Result};
+use standin_entity::{Check, Error, Result};
 
 use crate::{Attributes, DriverBase};
 
@@ -37,6 +38,25 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
     /// [`starting`](Driver::starting) until it is, or the timeout is over.
     fn started_check(&self) -> Result<Check> {
         Ok(Check::Ready)
+    }
+
+    /// Why the driver can no longer become ready: its process has ended, say.
+    /// Asked while readiness is still missing, so that a start fails at once
+    /// instead of at its timeout. By default there is never a reason.
+    fn start_failure(&self) -> Option<Error> {
+        None
+    }
+
+    /// Whether the driver is healthy, for those who watch it from outside.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// How long the driver takes to stop by itself at most. A driver that
+    /// forces itself down after a grace time says so, and gets that much more
+    /// than its `timeout`. By default nothing.
+    fn stop_grace(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Runs once the driver is started.
@@ -100,6 +120,12 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
     /// The file that has the driver's standard output.
     fn out_path(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// The directory that `install_files` puts files into; by default the
+    /// runpath. It is made when there is something to install.
+    fn install_target(&self) -> Option<PathBuf> {
+        self.base().resource().entity().runpath()
     }
 
     /// The file that has the driver's standard error.

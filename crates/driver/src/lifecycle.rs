@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use standin_entity::{
@@ -5,7 +6,7 @@ use standin_entity::{
 };
 
 use crate::steps::AsSteps;
-use crate::{Attributes, Driver};
+use crate::{Attributes, ContextError, Driver};
 
 /// What can be done with every driver. Implemented for all of them; import it
 /// to start or stop a driver by hand. In an environment this is seldom needed.
@@ -96,9 +97,42 @@ pub trait Lifecycle: Driver {
 
     /// Everything that this driver publishes now.
     fn context(&self) -> Attributes {
-        let mut attributes = self.base().attributes();
+        let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+        let mut attributes = self
+            .base()
+            .attributes()
+            .with_known("logpath", path(self.log_path()))
+            .with_known("outpath", path(self.out_path()))
+            .with_known("errpath", path(self.err_path()));
         attributes.extend(self.attributes());
         attributes
+    }
+
+    /// Everything that this driver publishes, without the names in `exclude`:
+    /// what its own templates can read.
+    fn context_input(&self, exclude: &[&str]) -> Attributes {
+        let mut attributes = self.context();
+        for name in exclude {
+            attributes.remove(name);
+        }
+        attributes
+    }
+
+    /// Renders a template over what this driver publishes (`{{ runpath }}`) and
+    /// over what the others of its environment do (`{{ context.server.port }}`).
+    ///
+    /// # Errors
+    ///
+    /// If the template does not parse, or names what is not there.
+    fn render_template(&self, template: &str) -> Result<String, ContextError> {
+        // Most texts are no templates, and a driver is not read for nothing.
+        if !["{{", "{%", "{#"]
+            .iter()
+            .any(|mark| template.contains(mark))
+        {
+            return Ok(template.to_owned());
+        }
+        self.base().render_own(template, self.context())
     }
 
     /// What happened to the driver so far.

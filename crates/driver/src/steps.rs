@@ -17,7 +17,7 @@ impl Steps for AsSteps<'_> {
         let config = self.config()?;
         Ok(Settings {
             start_timeout: config.timeout,
-            stop_timeout: config.timeout,
+            stop_timeout: config.timeout.saturating_add(self.0.stop_grace()),
             async_start: config.resource.async_start.unwrap_or(false),
             auto_start: config.resource.auto_start,
             status_wait_timeout: config.resource.entity.status_wait_timeout,
@@ -39,7 +39,15 @@ impl Steps for AsSteps<'_> {
     }
 
     fn started_check(&self) -> Result<Check> {
-        self.0.started_check()
+        let check = self.0.started_check()?;
+        match (&check, self.0.start_failure()) {
+            (Check::NotYet(_), Some(error)) => Err(error),
+            _ => Ok(check),
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.is_alive()
     }
 
     fn post_start(&self) -> Result<()> {

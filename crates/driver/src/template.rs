@@ -6,11 +6,12 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
 
-use crate::Attributes;
 use crate::attributes::text;
+use crate::{Attributes, ContextSource};
 
 /// Why a template has no text.
 pub(crate) enum TemplateError {
@@ -20,10 +21,79 @@ pub(crate) enum TemplateError {
     Failed(String),
 }
 
+/// How much a template may do before it counts as one that never ends: far more
+/// than the largest config file needs, and reached within seconds.
+const FUEL: u64 = 20_000_000;
+
+/// What a template can name: attributes at the top, and those of every other
+/// driver below `context`.
+#[derive(Clone, Default)]
+pub(crate) struct Scope {
+    pub(crate) own: Attributes,
+    pub(crate) others: Option<Arc<dyn ContextSource>>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("own", &self.own)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scope {
+    /// Whether a name such as `port` or `context.server.port` leads to a value.
+    fn has(&self, name: &str) -> bool {
+        let mut parts = name.split('.');
+        let Some(top) = parts.next() else {
+            return false;
+        };
+        match (&self.others, top) {
+            (Some(others), "context") if self.own.get(top).is_none() => {
+                let Some(driver) = parts.next() else {
+                    return true;
+                };
+                let Some(attributes) = others.attributes(driver) else {
+                    return false;
+                };
+                parts
+                    .next()
+                    .is_none_or(|attribute| attributes.get(attribute).is_some())
+            }
+            _ => self.own.get(top).is_some(),
+        }
+    }
+}
+
 /// Renders `template` over `attributes`; a name that is not there is an error.
+/// One newline at the end goes: a value is no file.
 pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, TemplateError> {
+    let scope = Scope {
+        own: attributes.clone(),
+        others: None,
+    };
+    let mut text = render_in(template, &scope).map_err(|failure| failure.error)?;
+    if template.ends_with('\n') && text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+/// Why a template has no text, and in which of its lines.
+pub(crate) struct Failure {
+    pub(crate) error: TemplateError,
+    #[allow(dead_code, reason = "installed files will name their line")]
+    pub(crate) line: Option<usize>,
+}
+
+/// Renders `template` over everything in `scope`, and keeps its last newline.
+pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure> {
     static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut engine = Environment::new();
+        engine.set_fuel(Some(FUEL));
+        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+            engine.set_syntax(syntax);
+        }
         engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         engine.set_formatter(format_value);
         engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -31,33 +101,33 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
         engine
     });
 
+    let failed = |error: &Error| Failure {
+        error: TemplateError::Failed(reason(error)),
+        line: error.line(),
+    };
     let parsed = ENGINE
         .template_from_str(template)
-        .map_err(|error| TemplateError::Failed(reason(&error)))?;
+        .map_err(|error| failed(&error))?;
     parsed
-        .render(Value::from_object(Published(attributes.clone())))
+        .render(Value::from_object(Published(scope.clone())))
         .map_err(|error| {
             if error.kind() == minijinja::ErrorKind::UndefinedError {
                 let mut missing: Vec<String> = parsed
                     .undeclared_variables(true)
                     .into_iter()
-                    .filter(|name| {
-                        let top = name.split('.').next().unwrap_or(name);
-                        attributes.get(top).is_none() || name.contains('.')
-                    })
+                    .filter(|name| name.contains('.') || !scope.has(name))
                     .collect();
                 missing.sort();
-                // A name at the top is the more likely culprit than one inside a value.
-                let top = missing.iter().find(|name| {
-                    attributes
-                        .get(name.split('.').next().unwrap_or(name))
-                        .is_none()
-                });
-                if let Some(name) = top.or(missing.first()) {
-                    return TemplateError::Undefined(name.clone());
+                // A name that is not there is the more likely culprit than one inside a value.
+                let culprit = missing.iter().find(|name| !scope.has(name));
+                if let Some(name) = culprit.or(missing.first()) {
+                    return Failure {
+                        error: TemplateError::Undefined(name.clone()),
+                        line: error.line(),
+                    };
                 }
             }
-            TemplateError::Failed(reason(&error))
+            failed(&error)
         })
 }
 
@@ -68,9 +138,10 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// The root of a template: the attributes, where `uid` can be read and called.
+/// The root of a template: the attributes, where `uid` can be read and called,
+/// and `context`.
 #[derive(Debug)]
-struct Published(Attributes);
+struct Published(Scope);
 
 impl Object for Published {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -79,11 +150,35 @@ impl Object for Published {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let value = self.0.get(name)?;
+        let Some(value) = self.0.own.get(name) else {
+            let others = self.0.others.clone().filter(|_| name == "context")?;
+            return Some(Value::from_object(Others(others)));
+        };
         if name == "uid" {
             return Some(Value::from_object(Uid(text(value))));
         }
         Some(Value::from(Serde(value)))
+    }
+}
+
+/// The drivers that a template can name below `context`. Asked for only when a
+/// template names them: a driver is not read for nothing.
+struct Others(Arc<dyn ContextSource>);
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.names()).finish()
+    }
+}
+
+impl Object for Others {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let own = self.0.attributes(key.as_str()?)?;
+        Some(Value::from_object(Published(Scope { own, others: None })))
     }
 }
 

@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use standin_config::{Config, Setting};
+use standin_driver::DriverConfig;
+
+use crate::{Process, Signal, Stdin};
+
+/// The options of a [`Process`].
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "process", builds = Process)]
+pub struct ProcessConfig {
+    /// The options that every driver has.
+    #[config(include)]
+    pub driver: DriverConfig,
+
+    /// The program to run: a name that is looked up in `PATH`, or a path with a
+    /// separator in it, which starts at the current directory of the test. May
+    /// be a template over the driver's own context, such as
+    /// `{{ runpath }}/bin/app`.
+    #[config(non_empty)]
+    pub binary: Setting<String>,
+
+    /// What comes before the program on the command line, `["nice", "-n5"]`
+    /// say. Each may be a template as in `args`.
+    #[config(default)]
+    pub pre_args: Vec<Setting<String>>,
+
+    /// Arguments of the program. Each may be a template over the driver's own
+    /// context (`{{ runpath }}/app.conf`) and over that of the drivers before
+    /// it (`{{ context.server.port }}`).
+    #[config(default)]
+    pub args: Vec<Setting<String>>,
+
+    /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and
+    /// `args`, joined by spaces. Default: no, each is one word as it stands.
+    #[config(default = false)]
+    pub shell: bool,
+
+    /// Environment variables of the process, on top of those of the test.
+    /// Values may be templates, as in `args`.
+    #[config(
+        default,
+        accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>),
+        with = crate::variables
+    )]
+    pub env: IndexMap<String, Setting<String>>,
+
+    /// Whether the process also has the environment variables of the test.
+    /// Switch it off for a process that shall see those of `env` only.
+    #[config(default = true)]
+    pub inherit_env: bool,
+
+    /// Directory that the process starts in. Default: the runpath.
+    pub working_dir: Option<Setting<PathBuf>>,
+
+    /// Where the process reads its standard input from: `"pipe"` (the test
+    /// writes it), `"null"`, `{ text = "..." }` or `{ file = "..." }`.
+    #[config(default)]
+    pub stdin: Stdin,
+
+    /// Log file that the process writes, below the runpath; `log_regexps` are
+    /// looked for in it. Default: its standard output.
+    pub logname: Option<String>,
+
+    /// Exit code that the process must have when it has ended; the negative
+    /// number of the signal for one that a signal ended, such as -15. Default:
+    /// any will do.
+    pub expected_retcode: Option<i32>,
+
+    /// Signal that asks the process to end.
+    #[config(default = Signal::Terminate)]
+    pub stop_signal: Signal,
+
+    /// How long the process, and what it has started, may take to end after
+    /// the signal, before they are killed.
+    #[config(default = Duration::from_secs(5))]
+    pub stop_timeout: Duration,
+}
+
+/// The variables as the option keeps them.
+#[doc(hidden)]
+pub fn variables(
+    variables: impl IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>,
+) -> IndexMap<String, Setting<String>> {
+    variables
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}

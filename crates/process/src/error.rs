@@ -1,0 +1,234 @@
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::Exit;
+
+/// What can go wrong with a process.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// The program is not there.
+    #[error(
+        "process \"{driver}\": there is no program `{binary}`{}",
+        Searched(searched)
+    )]
+    #[diagnostic(
+        code(standin::process::binary_not_found),
+        help(
+            "install it, or set `binary` to its path; a relative path starts at {}",
+            current_dir()
+        )
+    )]
+    BinaryNotFound {
+        /// The driver.
+        driver: String,
+        /// The program as configured.
+        binary: String,
+        /// The folders that were searched; none for a path.
+        searched: Vec<PathBuf>,
+    },
+    /// The program is there, and cannot be run.
+    #[error("process \"{driver}\": `{}` cannot be run: {reason}", path.display())]
+    #[diagnostic(
+        code(standin::process::not_executable),
+        help("`chmod +x` it, or name another file as `binary`")
+    )]
+    NotExecutable {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The directory to start in is not there.
+    #[error("process \"{driver}\": the working directory `{}` is not there", path.display())]
+    #[diagnostic(
+        code(standin::process::working_dir),
+        help(
+            "make it before the start, in the `pre_start` hook say, or leave out `working_dir` to use the runpath"
+        )
+    )]
+    WorkingDir {
+        /// The driver.
+        driver: String,
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file for the standard streams cannot be opened.
+    #[error("process \"{driver}\": cannot open `{}`", path.display())]
+    #[diagnostic(
+        code(standin::process::stream),
+        help("see that the file is there and may be opened by this user")
+    )]
+    Stream {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system did not start the program.
+    #[error("process \"{driver}\": cannot start `{command}`")]
+    #[diagnostic(code(standin::process::spawn), help("try the command in a shell"))]
+    Spawn {
+        /// The driver.
+        driver: String,
+        /// The whole command.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The process ended before it was ready.
+    #[error("process \"{driver}\" ended {} after its start and before it was ready, with {exit}", Ago(*after))]
+    #[diagnostic(
+        code(standin::process::ended_early),
+        help("its output is in the runpath; the command was `{command}`")
+    )]
+    EndedEarly {
+        /// The driver.
+        driver: String,
+        /// How it ended.
+        exit: Exit,
+        /// How long it ran.
+        after: Duration,
+        /// The whole command.
+        command: String,
+    },
+    /// The process ended with another exit code than it should.
+    #[error("process \"{driver}\" should have ended with {expected}, but ended with {found}")]
+    #[diagnostic(
+        code(standin::process::unexpected_retcode),
+        help("see its output, or change `expected_retcode`; {}", retcode_help(*killed))
+    )]
+    UnexpectedRetcode {
+        /// The driver.
+        driver: String,
+        /// What is configured.
+        expected: Exit,
+        /// What came.
+        found: Exit,
+        /// Whether it had to be killed, because it ignored the stop signal.
+        killed: bool,
+    },
+    /// There is no process to do that with.
+    #[error("process \"{driver}\" is not running{}", Ended(exit))]
+    #[diagnostic(
+        code(standin::process::not_running),
+        help("start \"{driver}\" first, or see why it has ended")
+    )]
+    NotRunning {
+        /// The driver.
+        driver: String,
+        /// How it ended, if it ran.
+        exit: Option<Exit>,
+    },
+    /// Its standard input cannot be written.
+    #[error("process \"{driver}\": cannot write to its standard input")]
+    #[diagnostic(
+        code(standin::process::stdin),
+        help(
+            "the process must read it, with `stdin` configured as \"pipe\", and not be past `close_stdin`"
+        )
+    )]
+    Stdin {
+        /// The driver.
+        driver: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It has not ended yet.
+    #[error("process \"{driver}\" (pid {pid}) has not ended within {limit:?}")]
+    #[diagnostic(
+        code(standin::process::still_running),
+        help("wait longer, or stop the driver")
+    )]
+    StillRunning {
+        /// The driver.
+        driver: String,
+        /// Its process.
+        pid: u32,
+        /// How long it was waited.
+        limit: Duration,
+    },
+    /// It did not take the signal.
+    #[error("process \"{driver}\" (pid {pid}) cannot be sent {signal}")]
+    #[diagnostic(
+        code(standin::process::signal),
+        help("it may have changed its user, or be stuck in the system")
+    )]
+    Signal {
+        /// The driver.
+        driver: String,
+        /// Its process.
+        pid: u32,
+        /// The signal.
+        signal: crate::Signal,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This platform has no processes that a test could hold by their group.
+    #[error("process \"{driver}\": processes are not supported on this platform")]
+    #[diagnostic(
+        code(standin::process::not_supported),
+        help("run this test on a Unix, or skip it elsewhere")
+    )]
+    NotSupported {
+        /// The driver.
+        driver: String,
+    },
+}
+
+fn retcode_help(killed: bool) -> &'static str {
+    match killed {
+        true => "it ignored `stop_signal` and was killed: it may need a longer `stop_timeout`",
+        false => "leave that out to accept any exit code",
+    }
+}
+
+fn current_dir() -> String {
+    std::env::current_dir()
+        .map(|path| path.display().to_string())
+        .unwrap_or_else(|_| "the current directory".to_owned())
+}
+
+struct Searched<'a>(&'a [PathBuf]);
+
+impl fmt::Display for Searched<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let folders: Vec<String> = self
+            .0
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        write!(f, " in PATH ({})", folders.join(":"))
+    }
+}
+
+struct Ended<'a>(&'a Option<Exit>);
+
+impl fmt::Display for Ended<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(exit) => write!(f, ": it ended with {exit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Ago(Duration);
+
+impl fmt::Display for Ago {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?}", self.0)
+    }
+}

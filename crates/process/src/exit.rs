@@ -1,0 +1,46 @@
+use std::fmt;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Exit {
+    /// By itself, with this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code; the negative number of the signal if one ended it.
+    pub const fn retcode(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => -signal,
+        }
+    }
+
+    /// What [`retcode`](Exit::retcode) means.
+    pub const fn from_retcode(retcode: i32) -> Self {
+        match retcode {
+            signal @ i32::MIN..0 => Exit::Signal(signal.saturating_neg()),
+            code => Exit::Code(code),
+        }
+    }
+
+    /// Exit code 0.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Exit::Code(0))
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Exit::Code(code) => write!(f, "exit code {code}"),
+            Exit::Signal(signal) => match crate::sys::signal_name(signal) {
+                Some(name) => write!(f, "signal {signal} ({name})"),
+                None => write!(f, "signal {signal}"),
+            },
+        }
+    }
+}

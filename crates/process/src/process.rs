@@ -1,0 +1,511 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use standin_config::{FromOptions, Setting};
+use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Lifecycle};
+use standin_entity::{Check, Error, Result};
+
+use crate::child::Child;
+use crate::command::Prepared;
+use crate::tree::Member;
+use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
+
+/// How long a process may take to be gone after it was killed.
+const DEATH: Duration = Duration::from_secs(5);
+
+/// A driver that runs a program: the system under test, or a real peer.
+///
+/// 1. The start renders the command line and the environment, opens `stdout`
+///    and `stderr` in the runpath, and starts the program as the leader of a
+///    process group of its own.
+/// 2. It is ready when its regexps have matched. If it ends before, with an exit
+///    code that is not 0 or not the expected one, the start fails at once.
+/// 3. The stop sends `stop_signal`: to the process, with `shell` to its group.
+///    What it has started and leaves behind gets the signal then.
+///    Whatever is still there after `stop_timeout` is killed.
+///
+/// It publishes `pid` while it runs, `retcode` when it has ended, `cmd`, and the
+/// paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed
+/// below `etc` in the runpath.
+///
+/// # What ends with it
+///
+/// - On every Unix: all of its process group, when it is stopped, aborted or
+///   dropped, and also when the test process is killed: a small shell, one for
+///   all processes of a test process, waits for that and kills the groups.
+/// - On Linux, when it is stopped, aborted or dropped, also what has left the
+///   group: descendants, and whatever inherited its environment (a variable
+///   `STANDIN_PROCESS` marks it).
+/// - What left the group is not ended when the test process is killed, nor at
+///   all on other systems: start servers in the foreground.
+///
+/// ```
+/// use standin_driver::{Driver, Lifecycle};
+/// use standin_process::Process;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// let server = Process::builder("server")
+///     .binary("sh")
+///     .args(["-c", "echo listening on 4242; read line"])
+///     .build()?;
+/// server.start()?; // returns when the line is there
+/// assert!(server.is_alive());
+/// server.stop()?;
+/// assert!(!server.is_alive());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Process {
+    base: DriverBase,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    child: Option<Arc<Child>>,
+    stop: Option<Stop>,
+    /// How the latest run ended.
+    exit: Option<Exit>,
+    line: Option<String>,
+    was_ready: bool,
+    orphans: Vec<String>,
+}
+
+/// A stop under way.
+struct Stop {
+    signal: Signal,
+    until: Instant,
+    killed: bool,
+    /// What was below the process when it was told to stop.
+    below: Vec<Member>,
+}
+
+impl Process {
+    /// Begins to describe a process; `build` makes it.
+    pub fn builder(name: impl Into<String>) -> ProcessOptions {
+        ProcessOptions::new().name(name)
+    }
+
+    /// The number of the process; `None` while there is none.
+    pub fn pid(&self) -> Option<u32> {
+        let child = self.child()?;
+        child.exit().is_none().then(|| child.pid())
+    }
+
+    /// How the process ended: its exit code, or the negative number of the
+    /// signal that ended it. `None` while it runs and before its first start.
+    pub fn retcode(&self) -> Option<i32> {
+        self.exit().map(Exit::retcode)
+    }
+
+    /// How the process ended; `None` while it runs and before its first start.
+    pub fn exit(&self) -> Option<Exit> {
+        let state = self.state();
+        match &state.child {
+            Some(child) => child.exit().map(|(exit, _)| exit),
+            None => state.exit,
+        }
+    }
+
+    /// The command line of the latest start, as one could paste it into a shell.
+    pub fn command_line(&self) -> Option<String> {
+        self.state().line.clone()
+    }
+
+    /// What the process had left behind when it was stopped the last time, each
+    /// as `name (pid 12)`. They have been ended.
+    pub fn orphans(&self) -> Vec<String> {
+        self.state().orphans.clone()
+    }
+
+    /// Waits until the process has ended by itself, and says how. Zero only
+    /// looks; `None` waits as long as it takes, or until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// If it has not ended in time, or never ran.
+    pub fn wait_for_exit(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Exit, ProcessError> {
+        let timeout = timeout.into();
+        let Some(child) = self.child() else {
+            return self.state().exit.ok_or_else(|| self.not_running());
+        };
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        child.wait(until).ok_or_else(|| ProcessError::StillRunning {
+            driver: self.name().to_owned(),
+            pid: child.pid(),
+            limit: timeout.unwrap_or_default(),
+        })
+    }
+
+    /// Writes to the standard input of the process.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running, does not read any more, or has no pipe there.
+    pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
+        let child = self.child().ok_or_else(|| self.not_running())?;
+        child
+            .write(bytes.as_ref())
+            .map_err(|source| ProcessError::Stdin {
+                driver: self.name().to_owned(),
+                source,
+            })
+    }
+
+    /// Closes the standard input of the process: it reads the end.
+    pub fn close_stdin(&self) {
+        if let Some(child) = self.child() {
+            child.close_stdin();
+        }
+    }
+
+    /// Sends a signal to the process, without stopping the driver.
+    ///
+    /// # Errors
+    ///
+    /// If it is not running, or the system refuses.
+    pub fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
+        let child = self.child().filter(|child| child.exit().is_none());
+        let child = child.ok_or_else(|| self.not_running())?;
+        child
+            .signal(signal)
+            .map_err(|source| self.signal_error(&child, signal, source))
+    }
+
+    pub(crate) fn expand_path(&self, setting: &Setting<PathBuf>) -> Result<PathBuf, ContextError> {
+        self.base.expand(setting)
+    }
+
+    pub(crate) fn expand_text(&self, setting: &Setting<String>) -> Result<String, ContextError> {
+        self.base.expand(setting)
+    }
+
+    fn config(&self) -> Result<ProcessConfig> {
+        Ok(self.base.config()?)
+    }
+
+    fn file(&self, name: impl AsRef<Path>) -> Option<PathBuf> {
+        let runpath = self.base.resource().entity().runpath()?;
+        Some(runpath.join(name))
+    }
+
+    fn child(&self) -> Option<Arc<Child>> {
+        self.state().child.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_running(&self) -> ProcessError {
+        ProcessError::NotRunning {
+            driver: self.name().to_owned(),
+            exit: self.exit(),
+        }
+    }
+
+    fn signal_error(&self, child: &Child, signal: Signal, source: std::io::Error) -> ProcessError {
+        ProcessError::Signal {
+            driver: self.name().to_owned(),
+            pid: child.pid(),
+            signal,
+            source,
+        }
+    }
+
+    fn ended_early(&self, exit: Exit, after: Duration) -> ProcessError {
+        ProcessError::EndedEarly {
+            driver: self.name().to_owned(),
+            exit,
+            after,
+            command: self.command_line().unwrap_or_default(),
+        }
+    }
+
+    /// Waits for the end of the process and then of what it has started, kills
+    /// them when their time is over. Answers whether all are gone.
+    fn come_down(&self, child: &Child, stop: &mut Stop) -> Check {
+        if child.wait(Some(stop.until)).is_none() {
+            tracing::warn!(
+                driver = self.name(),
+                pid = child.pid(),
+                "still there after `stop_timeout`, killing it"
+            );
+            stop.killed = true;
+            child.kill();
+            if child.wait(Some(Instant::now() + DEATH)).is_none() {
+                return Check::not_yet(format!("process {} survives SIGKILL", child.pid()));
+            }
+        }
+        let mut left: Vec<Member> = child.members();
+        for member in stop.below.drain(..) {
+            if !member.has_ended() && !left.iter().any(|other| other.pid == member.pid) {
+                left.push(member);
+            }
+        }
+        if !left.is_empty() {
+            let names: Vec<String> = left.iter().map(Member::to_string).collect();
+            tracing::warn!(
+                driver = self.name(),
+                orphans = names.join(", "),
+                "the process ended before what it had started"
+            );
+            self.state().orphans.extend(names);
+            // They had no reason to end yet, unless the whole group was told.
+            let _ = child.signal_group(stop.signal);
+            left.iter().for_each(Member::terminate);
+            for member in &left {
+                if !member.wait(stop.until) {
+                    tracing::warn!(driver = self.name(), orphan = %member, "killing it");
+                    member.kill();
+                    member.wait(Instant::now() + DEATH);
+                }
+            }
+        }
+        match child.finish(Instant::now() + DEATH) {
+            true => Check::Ready,
+            false => Check::not_yet(format!("process {} is still there", child.pid())),
+        }
+    }
+}
+
+impl FromOptions<ProcessOptions> for Process {
+    type Error = BuildError;
+
+    fn from_options(options: ProcessOptions) -> Result<Self, BuildError> {
+        Ok(Process {
+            base: DriverBase::new("Process", options)?,
+            state: Mutex::default(),
+        })
+    }
+}
+
+impl Driver for Process {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn starting(&self) -> Result<()> {
+        if !sys::IS_SUPPORTED {
+            Err(ProcessError::NotSupported {
+                driver: self.name().to_owned(),
+            })?;
+        }
+        let config = self.config()?;
+        let runpath = match self.base.resource().entity().runpath() {
+            Some(runpath) => runpath,
+            None => self.base.resource().entity().make_runpath_dirs(false)?,
+        };
+        let prepared = Prepared::new(self, &config, &runpath)?;
+        let line = prepared.line();
+        let mut command = prepared.command(self.name())?;
+        let (out, err) = (runpath.join("stdout"), runpath.join("stderr"));
+        command
+            .stdin(self.open_stdin(&config.stdin, &runpath)?)
+            .stdout(self.open_output(&out)?)
+            .stderr(self.open_output(&err)?);
+        *self.state() = State {
+            line: Some(line.clone()),
+            ..State::default()
+        };
+        let resource = self.base.resource().clone();
+        let child = Child::spawn(command, mark(), move || resource.notify()).map_err(|source| {
+            ProcessError::Spawn {
+                driver: self.name().to_owned(),
+                command: line.clone(),
+                source,
+            }
+        })?;
+        tracing::info!(
+            driver = self.name(),
+            pid = child.pid(),
+            command = line,
+            "started"
+        );
+        self.state().child = Some(Arc::new(child));
+        // An abort in the meantime found no process to kill.
+        if !self.base.resource().is_active() {
+            self.aborting()?;
+        }
+        Ok(())
+    }
+
+    fn started_check(&self) -> Result<Check> {
+        let ended = self.child().and_then(|child| child.exit());
+        let Some((exit, after)) = ended else {
+            return Ok(Check::Ready);
+        };
+        let expected = self.config()?.expected_retcode;
+        match expected.unwrap_or_default() == exit.retcode() {
+            true => Ok(Check::Ready),
+            false => Err(self.ended_early(exit, after).into()),
+        }
+    }
+
+    fn start_failure(&self) -> Option<Error> {
+        let (exit, after) = self.child()?.exit()?;
+        Some(self.ended_early(exit, after).into())
+    }
+
+    fn is_alive(&self) -> bool {
+        self.pid().is_some()
+    }
+
+    fn stop_grace(&self) -> Duration {
+        let grace = self.config().map(|config| config.stop_timeout);
+        grace.unwrap_or_default().saturating_add(2 * DEATH)
+    }
+
+    fn post_start(&self) -> Result<()> {
+        self.state().was_ready = true;
+        Ok(())
+    }
+
+    fn stopping(&self) -> Result<()> {
+        let Some(child) = self.child() else {
+            return Ok(());
+        };
+        let config = self.config()?;
+        let mut stop = Stop {
+            signal: config.stop_signal,
+            until: Instant::now() + config.stop_timeout,
+            killed: false,
+            below: Vec::new(),
+        };
+        if child.exit().is_none() {
+            stop.below = child.descendants();
+            let sent = match config.shell {
+                true => child.signal_group(config.stop_signal),
+                false => child.signal(config.stop_signal),
+            };
+            // One that is frozen does not see the signal.
+            let _ = child.freeze(false);
+            if let Err(source) = sent
+                && child.exit().is_none()
+            {
+                // It will be killed, and whoever reads the report knows why.
+                let error = self.signal_error(&child, config.stop_signal, source);
+                tracing::warn!(driver = self.name(), %error, "killing it");
+                stop.until = Instant::now();
+            }
+        }
+        self.state().stop = Some(stop);
+        Ok(())
+    }
+
+    fn stopped_check(&self) -> Result<Check> {
+        let (child, stop) = {
+            let mut state = self.state();
+            (state.child.clone(), state.stop.take())
+        };
+        let (Some(child), Some(mut stop)) = (child, stop) else {
+            return Ok(Check::Ready);
+        };
+        let check = self.come_down(&child, &mut stop);
+        self.state().stop = Some(stop);
+        Ok(check)
+    }
+
+    fn post_stop(&self) -> Result<()> {
+        let expected = self.config()?.expected_retcode.map(Exit::from_retcode);
+        let mut state = self.state();
+        let Some(child) = state.child.take() else {
+            return Ok(());
+        };
+        state.exit = child.exit().map(|(exit, _)| exit);
+        let killed = state.stop.take().is_some_and(|stop| stop.killed);
+        match (expected, state.exit) {
+            // What never became ready has said so already.
+            (Some(expected), Some(found)) if found != expected && state.was_ready => {
+                Err(ProcessError::UnexpectedRetcode {
+                    driver: self.base.name().to_owned(),
+                    expected,
+                    found,
+                    killed,
+                })?
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn aborting(&self) -> Result<()> {
+        let Some(child) = self.child() else {
+            return Ok(());
+        };
+        child.kill();
+        child.finish(Instant::now() + DEATH);
+        Ok(())
+    }
+
+    fn pausing(&self) -> Result<()> {
+        self.freeze(true)
+    }
+
+    fn resuming(&self) -> Result<()> {
+        self.freeze(false)
+    }
+
+    fn attributes(&self) -> Attributes {
+        let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+        Attributes::new()
+            .with_known("pid", self.pid())
+            .with_known("retcode", self.retcode())
+            .with_known("cmd", self.command_line())
+            .with_known("etcpath", path(self.install_target()))
+    }
+
+    fn log_path(&self) -> Option<PathBuf> {
+        match self.config().ok()?.logname {
+            Some(name) => self.file(name),
+            None => self.out_path(),
+        }
+    }
+
+    fn out_path(&self) -> Option<PathBuf> {
+        self.file("stdout")
+    }
+
+    fn err_path(&self) -> Option<PathBuf> {
+        self.file("stderr")
+    }
+
+    fn install_target(&self) -> Option<PathBuf> {
+        self.file("etc")
+    }
+}
+
+impl Process {
+    fn freeze(&self, frozen: bool) -> Result<()> {
+        let child = self.child().filter(|child| child.exit().is_none());
+        let child = child.ok_or_else(|| self.not_running())?;
+        child.freeze(frozen).map_err(Error::other)
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.base.name())
+            .field("status", &self.base.resource().status())
+            .field("pid", &self.pid())
+            .field("exit", &self.exit())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A text that no other process has in its environment.
+fn mark() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{SystemTime, UNIX_EPOCH};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{count}-{}", std::process::id(), now.as_nanos())
+}
