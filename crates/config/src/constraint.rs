@@ -99,6 +99,10 @@ impl Constraint {
     /// The rule in words that follow "but".
     pub fn rule(&self) -> String {
         match self {
+            Constraint::Range {
+                min: Bound::Included(min),
+                max: Bound::Included(max),
+            } => format!("it must be from {min} to {max}"),
             Constraint::Range { min, max } => {
                 let lower = match min {
                     Bound::Included(min) => Some(format!("at least {min}")),

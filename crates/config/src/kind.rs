@@ -231,12 +231,17 @@ impl std::fmt::Display for Kind {
             Kind::Any => f.write_str("any value"),
             Kind::Null => f.write_str("null"),
             Kind::Bool => f.write_str("true or false"),
-            Kind::Int { min, max } => match (min, max) {
-                (Some(i64::MIN) | None, Some(i64::MAX) | None) => f.write_str("a whole number"),
-                (Some(min), Some(i64::MAX) | None) => write!(f, "a whole number of at least {min}"),
-                (Some(i64::MIN) | None, Some(max)) => write!(f, "a whole number of at most {max}"),
-                (Some(min), Some(max)) => write!(f, "a whole number from {min} to {max}"),
-            },
+            Kind::Int { min, max } => {
+                // The limits of a type say nothing; those of small types are limits of meaning.
+                let min = min.filter(|min| *min > i64::from(i32::MIN));
+                let max = max.filter(|max| *max < i64::from(i32::MAX));
+                match (min, max) {
+                    (None, None) => f.write_str("a whole number"),
+                    (Some(min), None) => write!(f, "a whole number of at least {min}"),
+                    (None, Some(max)) => write!(f, "a whole number of at most {max}"),
+                    (Some(min), Some(max)) => write!(f, "a whole number from {min} to {max}"),
+                }
+            }
             Kind::Float => f.write_str("a number"),
             Kind::String => f.write_str("a string"),
             Kind::OneOf(texts) => {

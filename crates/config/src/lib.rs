@@ -14,7 +14,10 @@ mod options;
 mod origin;
 mod pattern;
 pub mod port;
+mod reference;
 mod resolver;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod setting;
 mod stored;
 mod suggest;
@@ -33,6 +36,7 @@ pub use options::{Config, FromOptions, Options, TypedOptions};
 pub use origin::Origin;
 pub use pattern::{Pattern, PatternError};
 pub use port::{Port, PortError};
+pub use reference::reference_page;
 pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::Config;
 pub use stored::Stored;

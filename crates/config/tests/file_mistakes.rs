@@ -1,78 +1,12 @@
 //! What the loader says about files with mistakes, as a terminal shows it.
 
-use std::time::Duration;
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
 
+mod common;
+
+use common::registry;
 use expect_test::{Expect, expect};
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use standin_config::{Config, Pattern, Port, Setting, TypeRegistry};
-
-/// Options of an environment.
-#[derive(Clone, Debug, Config)]
-struct EnvironmentConfig {
-    /// Name of the environment.
-    #[config(default = "environment", non_empty)]
-    name: String,
-    /// How long each driver may take to start, and to stop.
-    #[config(inherited, fallback = Duration::from_secs(300))]
-    timeout: Duration,
-}
-
-/// Options of every driver.
-#[derive(Clone, Debug, Config)]
-pub(crate) struct DriverConfig {
-    /// Name of the driver, unique in its environment.
-    #[config(non_empty)]
-    name: String,
-    /// How long the driver may take to start, and to stop.
-    #[config(inherited, fallback = Duration::from_secs(300), range = Duration::from_millis(1)..)]
-    timeout: Duration,
-    /// Expressions that the log must match before the driver is ready.
-    log_regexps: Option<Vec<Pattern>>,
-    /// How many lines of a log an error shows.
-    #[config(inherited, fallback = 10, range = 0..=1000)]
-    error_logs_max_lines: u32,
-    /// Runs before the driver starts.
-    #[config(code_only)]
-    #[expect(dead_code, reason = "only its key matters here")]
-    pre_start: Option<fn()>,
-}
-
-/// A server.
-#[derive(Clone, Debug, Config)]
-#[config(type_name = "tcp-server")]
-struct ServerConfig {
-    #[config(include)]
-    driver: DriverConfig,
-    /// Host name or address to listen on.
-    #[config(default = "localhost")]
-    host: Setting<String>,
-    /// Port to listen on.
-    #[config(default = 0)]
-    port: Setting<Port>,
-}
-
-/// A client.
-#[derive(Clone, Debug, Config)]
-#[config(type_name = "tcp-client")]
-struct ClientConfig {
-    #[config(include)]
-    driver: DriverConfig,
-    /// Host name or address of the server.
-    host: Setting<String>,
-    /// Port of the server.
-    #[config(example = 8080)]
-    port: Setting<Port>,
-    /// What it says first.
-    #[config(one_of = ["hello", "ahoy"], default = "hello")]
-    greeting: String,
-}
-
-fn registry() -> TypeRegistry {
-    let mut registry = TypeRegistry::new(EnvironmentConfig::description());
-    registry.register(ServerConfig::description()).unwrap();
-    registry.register(ClientConfig::description()).unwrap();
-    registry
-}
 
 #[track_caller]
 fn check(text: &str, expected: Expect) {
@@ -240,12 +174,12 @@ fn a_broken_constraint() {
 
             Error: standin::config::constraint_broken
 
-              × driver "c": error_logs_max_lines is 5000, but it must be at least 0 and at most 1000
+              × driver "c": error_logs_max_lines is 5000, but it must be from 0 to 1000
                ╭─[environment.toml:7:24]
              6 │ greeting = 'moin'
              7 │ error_logs_max_lines = 5000
                ·                        ──┬─
-               ·                          ╰── it must be at least 0 and at most 1000
+               ·                          ╰── it must be from 0 to 1000
                ╰────
               help: error_logs_max_lines: How many lines of a log an error shows.
         "#]],

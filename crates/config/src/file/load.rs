@@ -9,9 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::convert;
 use super::document::{Document, Entry};
+use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use super::mistake::{FileErrors, Mistake};
 use super::references::References;
-use super::registry::{AFTER, DEFAULTS, DRIVER, TYPE, TypeRegistry};
+use super::registry::TypeRegistry;
 use crate::description::OptionDescription;
 use crate::stored::Stored;
 use crate::suggest::nearest;

@@ -8,6 +8,7 @@
 
 mod convert;
 mod document;
+pub(crate) mod keys;
 mod load;
 mod mistake;
 mod references;

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
 use super::{Document, convert};
@@ -107,13 +108,6 @@ pub enum RegisterError {
         option: String,
     },
 }
-
-/// Keys of a driver that are no options.
-pub(crate) const TYPE: &str = "type";
-pub(crate) const AFTER: &str = "after";
-/// Keys of a file that are no options.
-pub(crate) const DRIVER: &str = "driver";
-pub(crate) const DEFAULTS: &str = "defaults";
 
 impl TypeRegistry {
     /// A registry without types, for environments with these options.

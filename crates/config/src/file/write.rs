@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use indexmap::IndexMap;
 
 use super::document::{Document, Entry};
-use super::registry::{AFTER, DEFAULTS, DRIVER, TYPE};
+use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use crate::value::Key;
 use crate::{Layer, Value};
 

@@ -1,0 +1,408 @@
+//! JSON Schemas (draft 2020-12) of environment files and of driver types.
+//!
+//! The schemas say all that JSON Schema can say of the options, so that editors complete and
+//! check. They cannot know which names other parts of the file use, whether a regular expression
+//! or a template parses, how long a duration is, or what a check in code says; the loader does.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use schemars::Schema;
+use serde_json::{Map, Value as Json, json};
+
+use crate::description::{OptionDescription, Source};
+use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
+use crate::kind::Kind;
+use crate::{ConfigDescription, Constraint, TypeRegistry, Value};
+
+/// The schema of whole environment files.
+///
+/// ```
+/// # use standin_config::{ConfigDescription, Kind, OptionDescription, TypeRegistry, schema};
+/// let environment = ConfigDescription::builder("environment")
+///     .option(OptionDescription::required("name", Kind::String).docs_are("Its name."))
+///     .build();
+/// let schema = schema::of_file(&TypeRegistry::new(&environment));
+/// assert_eq!(
+///     schema.pointer("/properties/name/description"),
+///     Some(&serde_json::json!("Its name."))
+/// );
+/// ```
+pub fn of_file(registry: &TypeRegistry) -> Schema {
+    let mut properties = properties(registry.environment(), |_| true);
+    properties.insert(DEFAULTS.to_owned(), defaults(registry));
+    let references: Vec<Json> = registry
+        .types()
+        .map(|(name, _)| json!({ "$ref": format!("#/$defs/{name}") }))
+        .collect();
+    let mut drivers = json!({
+        "description": "The drivers, in the order in which they start.",
+        "type": "array",
+    });
+    // An empty `oneOf` is no schema.
+    drivers["items"] = match references.is_empty() {
+        true => json!(false),
+        false => json!({ "oneOf": references }),
+    };
+    properties.insert(DRIVER.to_owned(), drivers);
+    let mut definitions = Map::new();
+    for (name, description) in registry.types() {
+        definitions.insert(name.to_owned(), driver(name, description));
+    }
+    let mut schema = object(
+        properties,
+        required(registry.environment()),
+        registry.environment().ignores_extra_keys(),
+    );
+    schema.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    schema.insert("title".to_owned(), json!("standin environment"));
+    describe(&mut schema, registry.environment().docs());
+    finish(schema, definitions)
+}
+
+/// The schema of one driver's table; `None` when the config has no type name.
+pub fn of_type(description: &ConfigDescription) -> Option<Schema> {
+    let Json::Object(mut schema) = driver(description.type_name()?, description) else {
+        return None;
+    };
+    schema.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    Some(finish(schema, Map::new()))
+}
+
+/// Puts the keywords that name the schema first, and the shared definitions last.
+fn finish(mut schema: Map<String, Json>, mut definitions: Map<String, Json>) -> Schema {
+    let uses_context = json!([&schema, &definitions])
+        .to_string()
+        .contains("#/$defs/context-value");
+    if uses_context {
+        definitions.insert("context-value".to_owned(), context_value());
+    }
+    let mut ordered = Map::new();
+    for key in ["$schema", "title", "description"] {
+        if let Some(value) = schema.remove(key) {
+            ordered.insert(key.to_owned(), value);
+        }
+    }
+    ordered.extend(schema);
+    if !definitions.is_empty() {
+        ordered.insert("$defs".to_owned(), Json::Object(definitions));
+    }
+    Schema::from(ordered)
+}
+
+fn context_value() -> Json {
+    json!({
+        "title": "context value",
+        "description": "A template over the context of another driver, filled in when this driver starts.",
+        "type": "object",
+        "properties": {
+            "driver": {
+                "description": "The name of the driver whose context is read.",
+                "type": "string",
+                "minLength": 1,
+            },
+            "value": {
+                "description": "The template, such as `{{ host }}:{{ port }}`.",
+                "type": "string",
+            },
+        },
+        "required": ["driver", "value"],
+        "additionalProperties": false,
+    })
+}
+
+fn driver(type_name: &str, description: &ConfigDescription) -> Json {
+    let mut all = Map::new();
+    all.insert(
+        TYPE.to_owned(),
+        json!({ "description": first_paragraph(description.docs()), "const": type_name }),
+    );
+    let mut own = properties(description, |_| true);
+    if let Some(name) = own.shift_remove("name") {
+        all.insert("name".to_owned(), name);
+    }
+    all.insert(
+        AFTER.to_owned(),
+        json!({
+            "description": "The drivers that are up before this one starts, by name. Drivers whose context it reads need not be named.",
+            "anyOf": [
+                { "type": "array", "items": { "type": "string" } },
+                { "type": "string" },
+            ],
+        }),
+    );
+    all.extend(own);
+    let mut needed = vec![TYPE.to_owned()];
+    needed.extend(required(description));
+    let mut schema = object(all, needed, description.ignores_extra_keys());
+    schema.insert("title".to_owned(), json!(type_name));
+    describe(&mut schema, description.docs());
+    Json::Object(schema)
+}
+
+fn defaults(registry: &TypeRegistry) -> Json {
+    let is_default = |option: &OptionDescription| option.name() != "name";
+    let mut all: Map<String, Json> = Map::new();
+    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+    for (_, description) in registry.types() {
+        for option in description.options() {
+            let declaration = (option.name().to_owned(), option.declared_in().to_owned());
+            if option.is_code_only() || !is_default(option) || !seen.insert(declaration) {
+                continue;
+            }
+            let schema = property(option);
+            match all.get_mut(option.name()) {
+                None => drop(all.insert(option.name().to_owned(), schema)),
+                // Types that declare the same name differently: a default may fit any of them.
+                Some(Json::Object(known)) => {
+                    let is_choice = known.len() == 1;
+                    match known.get_mut("anyOf") {
+                        Some(Json::Array(variants)) if is_choice => variants.push(schema),
+                        _ => {
+                            let first = Json::Object(std::mem::take(known));
+                            known.insert("anyOf".to_owned(), json!([first, schema]));
+                        }
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for (type_name, description) in registry.types() {
+        let mut schema = object(
+            properties(description, is_default),
+            Vec::new(),
+            description.ignores_extra_keys(),
+        );
+        schema.insert(
+            "description".to_owned(),
+            json!(format!(
+                "Options for every {type_name} of this file that does not set them itself."
+            )),
+        );
+        all.insert(type_name.to_owned(), Json::Object(schema));
+    }
+    let mut schema = object(all, Vec::new(), false);
+    schema.insert(
+        "description".to_owned(),
+        json!("Options for every driver of this file that does not set them itself."),
+    );
+    Json::Object(schema)
+}
+
+fn object(properties: Map<String, Json>, required: Vec<String>, open: bool) -> Map<String, Json> {
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("properties".to_owned(), Json::Object(properties));
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), json!(required));
+    }
+    if !open {
+        schema.insert("additionalProperties".to_owned(), json!(false));
+    }
+    schema
+}
+
+fn required(description: &ConfigDescription) -> Vec<String> {
+    description
+        .options()
+        .iter()
+        .filter(|option| option.is_required() && !option.is_code_only())
+        .map(|option| option.name().to_owned())
+        .collect()
+}
+
+fn properties(
+    description: &ConfigDescription,
+    wanted: impl Fn(&OptionDescription) -> bool,
+) -> Map<String, Json> {
+    description
+        .options()
+        .iter()
+        .filter(|option| !option.is_code_only() && wanted(option))
+        .map(|option| (option.name().to_owned(), property(option)))
+        .collect()
+}
+
+fn property(option: &OptionDescription) -> Json {
+    let mut schema = match of_kind(option.kind(), option.constraints()) {
+        Json::Object(schema) => schema,
+        // `true`, which takes no keywords.
+        _ => Map::new(),
+    };
+    describe(&mut schema, option.docs());
+    if let Source::Default(default) | Source::InheritedOr(default) = option.source()
+        && let Some(default) = default.value().filter(|default| !default.is_null())
+    {
+        schema.insert("default".to_owned(), json!(default));
+    }
+    if !option.examples().is_empty() {
+        schema.insert("examples".to_owned(), json!(option.examples()));
+    }
+    if option.is_inherited() {
+        schema.insert("x-inherited".to_owned(), json!(true));
+        let docs = match schema.get("description") {
+            Some(Json::String(docs)) => format!("{docs}\n\n{INHERITED}"),
+            _ => INHERITED.to_owned(),
+        };
+        schema.insert("description".to_owned(), json!(docs));
+    }
+    // Descriptions first: people read the file, too.
+    let mut ordered = Map::new();
+    if let Some(description) = schema.shift_remove("description") {
+        ordered.insert("description".to_owned(), description);
+    }
+    ordered.extend(schema);
+    Json::Object(ordered)
+}
+
+const INHERITED: &str = "Inherited: a driver that does not set it has the environment's value.";
+
+fn describe(schema: &mut Map<String, Json>, docs: &str) {
+    if !docs.is_empty() {
+        schema.insert("description".to_owned(), json!(unwrap_lines(docs)));
+    }
+}
+
+/// Editors show line breaks: joins the lines of each paragraph.
+fn unwrap_lines(docs: &str) -> String {
+    let paragraphs: Vec<String> = docs
+        .split("\n\n")
+        .map(|paragraph| {
+            let is_list = paragraph.trim_start().starts_with(['-', '*', '`', '|']);
+            match is_list {
+                true => paragraph.trim().to_owned(),
+                false => paragraph.split_whitespace().collect::<Vec<_>>().join(" "),
+            }
+        })
+        .collect();
+    paragraphs.join("\n\n")
+}
+
+fn first_paragraph(docs: &str) -> String {
+    unwrap_lines(docs.split("\n\n").next().unwrap_or_default())
+}
+
+fn of_kind(kind: &Kind, constraints: &[Constraint]) -> Json {
+    let mut schema = match kind {
+        Kind::Any => Map::new(),
+        // A file has neither.
+        Kind::Null | Kind::Code => return json!(false),
+        Kind::Bool => keywords(json!({ "type": "boolean" })),
+        Kind::Int { min, max } => {
+            let mut schema = keywords(json!({ "type": "integer" }));
+            if let Some(min) = min.filter(|min| *min != i64::MIN) {
+                schema.insert("minimum".to_owned(), json!(min));
+            }
+            if let Some(max) = max.filter(|max| *max != i64::MAX) {
+                schema.insert("maximum".to_owned(), json!(max));
+            }
+            schema
+        }
+        Kind::Float => keywords(json!({ "type": "number" })),
+        Kind::String | Kind::Path | Kind::Pattern => keywords(json!({ "type": "string" })),
+        Kind::OneOf(texts) => keywords(json!({ "enum": texts })),
+        Kind::Duration => keywords(json!({
+            "type": ["string", "number"],
+            "minimum": 0,
+            "pattern": "^\\s*\\+?[0-9]",
+        })),
+        Kind::Port => keywords(json!({
+            "type": ["integer", "string"],
+            "minimum": 0,
+            "maximum": 65535,
+            "pattern": "^\\s*[^\\s-]\\S*\\s*$",
+        })),
+        Kind::Context => return json!({ "$ref": "#/$defs/context-value" }),
+        Kind::List(item) => keywords(json!({ "type": "array", "items": of_kind(item, &[]) })),
+        Kind::Tuple(kinds) => {
+            let items: Vec<Json> = kinds.iter().map(|kind| of_kind(kind, &[])).collect();
+            keywords(json!({
+                "type": "array",
+                "prefixItems": items,
+                "minItems": kinds.len(),
+                "maxItems": kinds.len(),
+            }))
+        }
+        Kind::Map(item) => keywords(json!({
+            "type": "object",
+            "additionalProperties": of_kind(item, &[]),
+        })),
+        Kind::Union(kinds) => {
+            let mut solid = kinds.iter().filter(|kind| !matches!(kind, Kind::Null));
+            return match (solid.next(), solid.next()) {
+                (None, _) => json!(false),
+                (Some(only), None) => of_kind(only, constraints),
+                _ => {
+                    let variants: Vec<Json> = kinds
+                        .iter()
+                        .filter(|kind| !matches!(kind, Kind::Null))
+                        .map(|kind| of_kind(kind, constraints))
+                        .collect();
+                    json!({ "anyOf": variants })
+                }
+            };
+        }
+        Kind::Nested(description) => object(
+            properties(description, |_| true),
+            required(description),
+            description.ignores_extra_keys(),
+        ),
+    };
+    for constraint in constraints {
+        constrain(&mut schema, kind, constraint);
+    }
+    Json::Object(schema)
+}
+
+fn keywords(schema: Json) -> Map<String, Json> {
+    match schema {
+        Json::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+/// Adds what JSON Schema can say of the constraint.
+fn constrain(schema: &mut Map<String, Json>, kind: &Kind, constraint: &Constraint) {
+    let mut set = |keyword: &str, value: Json| drop(schema.insert(keyword.to_owned(), value));
+    match constraint {
+        Constraint::Range { min, max } => {
+            let is_number = matches!(kind, Kind::Int { .. } | Kind::Float | Kind::Any);
+            let mut bound = |value: &Value, keyword: &str| {
+                if is_number && value.as_float().is_some() {
+                    set(keyword, json!(value));
+                }
+            };
+            match min {
+                Bound::Included(min) => bound(min, "minimum"),
+                Bound::Excluded(min) => bound(min, "exclusiveMinimum"),
+                Bound::Unbounded => {}
+            }
+            match max {
+                Bound::Included(max) => bound(max, "maximum"),
+                Bound::Excluded(max) => bound(max, "exclusiveMaximum"),
+                Bound::Unbounded => {}
+            }
+        }
+        // A duration has many spellings of the same value.
+        Constraint::OneOf(values) if !matches!(kind, Kind::Duration | Kind::Port) => {
+            set("enum", json!(values));
+        }
+        Constraint::NonEmpty => match kind {
+            Kind::String | Kind::Path | Kind::Pattern => set("minLength", json!(1)),
+            Kind::List(_) => set("minItems", json!(1)),
+            Kind::Map(_) => set("minProperties", json!(1)),
+            _ => {}
+        },
+        Constraint::Matches(pattern) if matches!(kind, Kind::String | Kind::Path) => {
+            set("pattern", json!(pattern.as_str()));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,109 @@
+//! What holds for any input.
+
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::registry;
+use indexmap::IndexMap;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use proptest::prelude::*;
+use standin_config::{Document, OptionValue, Value, duration};
+
+/// A file with one of everything, for others to be made of.
+const SEED: &str = "name = \"a\"\ntimeout = 5\n[defaults]\ntimeout = '1s'\n[defaults.tcp-server]\n\
+    port = 80\n[[driver]]\ntype = \"tcp-server\"\nname = \"s\"\nlog_regexps = [\"a(b\", 'c']\n\
+    [[driver]]\ntype = 'tcp-client'\nname = 'größe'\nafter = [\"s\", 'x']\n\
+    host = { driver = \"s\", value = \"{{ host }}\" }\nport = 0x1F\nretry = { times = 99999999999999999999 }\n";
+
+/// Loads, and draws what is wrong: labels outside of the text would fail there.
+fn load(text: &str) -> Option<Document> {
+    match registry().parse("environment.toml", text) {
+        Ok(document) => Some(document),
+        Err(errors) => {
+            assert!(!errors.mistakes().is_empty());
+            for mistake in errors.mistakes() {
+                let span = mistake.span();
+                let end = span.offset() + span.len();
+                assert!(
+                    text.get(span.offset()..end).is_some(),
+                    "{mistake:?} in {text:?}"
+                );
+            }
+            let mut rendered = String::new();
+            GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+                .render_report(&mut rendered, &errors)
+                .unwrap();
+            None
+        }
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("NaN is no equal", |f| !f.is_nan())
+            .prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 20, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            prop::collection::vec((".*", inner), 0..4)
+                .prop_map(|entries| Value::Map(entries.into_iter().collect::<IndexMap<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_a_document_or_a_report(text in "(?s).{0,200}") {
+        load(&text);
+    }
+
+    #[test]
+    fn a_damaged_file_is_a_document_or_a_report(
+        cut in 0..SEED.len(), length in 0..40usize, insert in "(?s)[\\[\\]{}=\"'.,\n\t a-z0-9\u{feff}中]{0,6}",
+    ) {
+        let from = SEED.floor_char_boundary(cut);
+        let to = SEED.floor_char_boundary((from + length).min(SEED.len())).max(from);
+        load(&format!("{}{insert}{}", &SEED[..from], &SEED[to..]));
+    }
+
+    #[test]
+    fn lines_in_any_order_are_a_document_or_a_report(
+        lines in prop::sample::subsequence(SEED.lines().collect::<Vec<_>>(), 0..12).prop_shuffle(),
+    ) {
+        if let Some(document) = load(&lines.join("\r\n")) {
+            prop_assert_eq!(load(&document.to_toml()), Some(document));
+        }
+    }
+
+    #[test]
+    fn every_value_is_written_as_toml_that_reads_the_same(value in any_value()) {
+        let text = format!("value = {value}");
+        let table: IndexMap<String, Value> = toml::from_str(&text).unwrap();
+        prop_assert_eq!(&table["value"], &value, "{}", text);
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read(seconds in any::<u32>(), nanos in 0..1_000_000_000u32) {
+        let value = Duration::new(seconds.into(), nanos);
+        prop_assert_eq!(duration::parse(&duration::format(value)), Ok(value));
+    }
+
+    #[test]
+    fn no_text_is_too_odd_for_the_readers(text in "(?s).{0,60}") {
+        let value = Value::from(text.as_str());
+        let _ = duration::parse(&text);
+        let _ = standin_config::Port::from_value(&value).map(|port| port.number());
+        let _ = standin_config::Pattern::from_value(&value);
+        let _ = standin_config::context("a", text).check();
+    }
+}
