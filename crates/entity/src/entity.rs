@@ -170,7 +170,7 @@ impl Entity {
     ///
     /// # Errors
     ///
-    /// [`RunpathError`] when the default root cannot be made.
+    /// [`RunpathError::Root`] when the default root cannot be told.
     pub fn define_runpath(&self, explicit: Option<PathBuf>) -> Result<PathBuf, RunpathError> {
         let explicit = explicit.filter(|path| !path.as_os_str().is_empty());
         let runpath = match explicit {
@@ -224,6 +224,24 @@ impl Entity {
         self.place().scratch = Some(scratch);
         tracing::debug!(entity = %self, runpath = %runpath.display(), "made the runpath");
         Ok(runpath)
+    }
+
+    /// Removes the runpath with all that is in it, for those who have no use for
+    /// the files any more. A symbolic link goes, the directory behind it stays,
+    /// empty. Without a runpath it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RunpathError`], as [`make_runpath_dirs`](Entity::make_runpath_dirs).
+    pub fn remove_runpath(&self) -> Result<(), RunpathError> {
+        let Some(runpath) = self.runpath() else {
+            return Ok(());
+        };
+        Claims::global().refuse_if_used(&runpath, self)?;
+        runpath::remove(self, &runpath)?;
+        self.release_runpath();
+        self.place().scratch = None;
+        Ok(())
     }
 
     /// Where this entity keeps its files; `None` before it is defined.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use jiff::Timestamp;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -16,11 +17,11 @@ use crate::slug::slugify;
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum RunpathError {
-    /// The directory of all runpaths without another place could not be made.
-    #[error("cannot make the default root of runpaths {}", path.display())]
+    /// The directory of all runpaths without another place cannot be told.
+    #[error("cannot tell where the default root of runpaths {} is", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_root),
-        help("set `runpath`, or point TMPDIR to a directory that you may write to")
+        help("set `runpath`, or set TMPDIR to an absolute path")
     )]
     Root {
         /// The directory.
@@ -91,45 +92,23 @@ pub enum RunpathError {
 /// The directory below which entities without an explicit runpath and without
 /// a parent keep their files: `/var/tmp`, or the temporary directory where
 /// there is none, then the user's name, `standin`, and a directory of this
-/// process alone, made by the first call.
+/// process alone, named after the time and the process.
 ///
 /// A directory for each process, because test programs run side by side and
-/// use the same names.
+/// use the same names. It is made when the first runpath in it is.
 ///
 /// # Errors
 ///
-/// [`RunpathError::Root`] when it cannot be made.
+/// [`RunpathError::Root`] when the temporary directory is a relative path and
+/// there is no current directory.
 pub fn default_root() -> Result<PathBuf, RunpathError> {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(root) = ROOT.get() {
-        return Ok(root.clone());
-    }
-    let common = common_root().join(user()).join("standin");
-    fs::create_dir_all(&common).map_err(|source| RunpathError::Root {
-        path: common.clone(),
-        source,
-    })?;
-    let process = std::process::id();
-    for attempt in 1u32.. {
-        let name = if attempt == 1 {
-            process.to_string()
-        } else {
-            format!("{process}-{attempt}")
-        };
-        let path = common.join(name);
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(ROOT.get_or_init(|| path).clone()),
-            // Left behind by a process that had the same number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(RunpathError::Root { path, source }),
-        }
-    }
-    Err(RunpathError::Root {
-        path: common,
-        source: io::ErrorKind::AlreadyExists.into(),
-    })
+    static PROCESS: OnceLock<String> = OnceLock::new();
+    let process = PROCESS.get_or_init(|| {
+        let started = Timestamp::now().strftime("%Y%m%dT%H%M%S%3f");
+        format!("{started}-{}", std::process::id())
+    });
+    let path = common_root().join(user()).join("standin").join(process);
+    std::path::absolute(&path).map_err(|source| RunpathError::Root { path, source })
 }
 
 fn common_root() -> PathBuf {
@@ -145,20 +124,29 @@ fn user() -> String {
     ["LOGNAME", "USER", "LNAME", "USERNAME"]
         .iter()
         .filter_map(|name| std::env::var(name).ok())
+        .chain(account())
         .map(|name| slugify(&name))
         .find(|name| !name.is_empty())
-        .unwrap_or_else(user_number)
+        .unwrap_or_else(|| "nobody".to_owned())
 }
 
+/// The name of the account that this process runs under, else its number.
 #[cfg(target_os = "linux")]
-fn user_number() -> String {
+fn account() -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").map_or_else(|_| "nobody".to_owned(), |own| own.uid().to_string())
+    let number = fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&*number)).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(number))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn user_number() -> String {
-    "nobody".to_owned()
+fn account() -> Option<String> {
+    None
 }
 
 /// Which live entity has which runpath, in this process.
@@ -176,7 +164,7 @@ impl Claims {
     /// Notes that `entity` has `path`, be it alone or not.
     pub(crate) fn claim(&self, path: &Path, entity: &Entity) {
         let mut owners = self.owners();
-        let here = owners.entry(path.to_owned()).or_default();
+        let here = owners.entry(key(path)).or_default();
         if !here.iter().any(|owner| owner.is(entity)) {
             here.push(entity.downgrade());
         }
@@ -193,7 +181,7 @@ impl Claims {
         let mut path = root.join(&slug);
         let mut attempt = 2u64;
         loop {
-            let here = owners.entry(path.clone()).or_default();
+            let here = owners.entry(key(&path)).or_default();
             here.retain(WeakEntity::is_alive);
             // The first claim has the path; an explicit one may come to it later.
             match here.first() {
@@ -220,6 +208,7 @@ impl Claims {
 
     fn retain(&self, path: &Path, keep: impl FnMut(&WeakEntity) -> bool) {
         let mut owners = self.owners();
+        let path = &key(path);
         if let Some(here) = owners.get_mut(path) {
             here.retain(keep);
             if here.is_empty() {
@@ -231,7 +220,7 @@ impl Claims {
     /// An error when another entity is using `path`.
     pub(crate) fn refuse_if_used(&self, path: &Path, entity: &Entity) -> Result<(), RunpathError> {
         // A handle must not be dropped under the lock: the last one forgets its claim.
-        let others: Vec<Entity> = match self.owners().get(path) {
+        let others: Vec<Entity> = match self.owners().get(&key(path)) {
             Some(here) => here
                 .iter()
                 .filter(|o| !o.is(entity))
@@ -254,6 +243,13 @@ impl Claims {
     }
 }
 
+/// The same for one directory however it is written: relative or not, with a
+/// slash at its end or not.
+fn key(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.components().collect()
+}
+
 /// Makes the directories, emptied when `cleanup`.
 pub(crate) fn make(
     entity: &Entity,
@@ -267,6 +263,38 @@ pub(crate) fn make(
         empty(entity, runpath)?;
     }
     create(entity, scratch, cleanup)?;
+    Ok(())
+}
+
+/// Removes the runpath and all that is in it, and the directory of this
+/// process if that was the last.
+pub(crate) fn remove(entity: &Entity, runpath: &Path) -> Result<(), RunpathError> {
+    let is_link = fs::symlink_metadata(runpath).is_ok_and(|link| link.is_symlink());
+    if runpath.is_dir() {
+        empty(entity, runpath)?;
+    }
+    let removed = if is_link {
+        fs::remove_file(runpath)
+    } else {
+        fs::remove_dir(runpath)
+    };
+    match removed {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(RunpathError::Directory {
+                entity: entity.to_string(),
+                action: "remove the directory",
+                path: runpath.to_owned(),
+                source,
+            });
+        }
+        _ => {}
+    }
+    // Others may still be in it.
+    if let (Some(parent), Ok(root)) = (runpath.parent(), default_root())
+        && parent == root
+    {
+        let _ = fs::remove_dir(root);
+    }
     Ok(())
 }
 
@@ -284,7 +312,7 @@ fn create(entity: &Entity, path: &Path, cleanup: bool) -> Result<bool, RunpathEr
     };
     match error.kind() {
         io::ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(|source| failed("make the directory", source))?;
+            create_all(path).map_err(|source| failed("make the directory", source))?;
             Ok(true)
         }
         io::ErrorKind::AlreadyExists if path.is_dir() => Ok(false),
@@ -299,6 +327,18 @@ fn create(entity: &Entity, path: &Path, cleanup: bool) -> Result<bool, RunpathEr
         }),
         _ => Err(failed("make the directory", error)),
     }
+}
+
+/// Another entity that goes may remove an empty parent just when it was made.
+fn create_all(path: &Path) -> io::Result<()> {
+    const ATTEMPTS: u32 = 16;
+    for _ in 1..ATTEMPTS {
+        match fs::create_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    fs::create_dir_all(path)
 }
 
 /// Deletes what is in a directory. A symbolic link to one is followed, those

@@ -16,8 +16,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use miette::Diagnostic;
+
 use crate::entity::{Entity, NameError};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::failure::{RestartError, StartError, StepFailure};
 use crate::report::Report;
 use crate::settings::Settings;
@@ -207,7 +209,7 @@ impl Resource {
             state.life += 1;
         }
         let intervals: &[&str] = match status {
-            Status::Started => &[Timer::SETUP],
+            Status::Started => &[Timer::SETUP, Timer::TEARDOWN],
             Status::Stopped => &[Timer::SETUP, Timer::TEARDOWN, Timer::LIFESPAN],
             _ => &[],
         };
@@ -294,9 +296,11 @@ impl Resource {
             .unwrap_or_else(|_| vec!["`describe_failure` panicked".to_owned()])
     }
 
-    fn record(&self, during: &str, error: &dyn fmt::Display) {
-        self.inner.entity.record_failure(during, error.to_string());
-        tracing::debug!(entity = %self.inner.entity, during, %error, "failed");
+    /// Notes a failure in the report, as a test would show it.
+    fn record(&self, during: &str, error: &(impl Diagnostic + Clone + Send + Sync + 'static)) {
+        let message = format!("{:?}", Error::from(error.clone()));
+        tracing::debug!(entity = %self.inner.entity, during, %message, "failed");
+        self.inner.entity.record_failure(during, message);
     }
 
     /// Makes this thread the one that runs steps. Only when no other is.

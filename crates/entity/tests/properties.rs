@@ -1,0 +1,316 @@
+//! Any sequence of operations, with any step failing, keeps to the table.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test program: what goes wrong in it fails the test"
+)]
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use standin_entity::{
+    Check, EntityStatus, Error, HookPoint, Machine, Resource, Result, RunnableStatus, Settings,
+    StartError, Status, Step, Steps, StopError, Timer, Transitions,
+};
+
+const STEPS: [Step; 14] = [
+    Step::PreStart,
+    Step::Hook(HookPoint::PreStart),
+    Step::Starting,
+    Step::StartedCheck,
+    Step::PostStart,
+    Step::Hook(HookPoint::PostStart),
+    Step::PreStop,
+    Step::Hook(HookPoint::PreStop),
+    Step::Stopping,
+    Step::StoppedCheck,
+    Step::PostStop,
+    Step::Hook(HookPoint::PostStop),
+    Step::Pausing,
+    Step::Resuming,
+];
+
+/// The only status in which a step is called.
+fn status_of(step: Step) -> Status {
+    match step {
+        Step::PreStart | Step::Hook(HookPoint::PreStart) | Step::Starting | Step::StartedCheck => {
+            Status::Starting
+        }
+        Step::PostStart | Step::Hook(HookPoint::PostStart) => Status::Started,
+        Step::PreStop | Step::Hook(HookPoint::PreStop) | Step::Stopping | Step::StoppedCheck => {
+            Status::Stopping
+        }
+        Step::PostStop | Step::Hook(HookPoint::PostStop) => Status::Stopped,
+        Step::Pausing => Status::Pausing,
+        Step::Resuming => Status::Resuming,
+        other => panic!("{other} has no status of its own"),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Fails,
+    Panics,
+    /// A check says "not yet"; another step does nothing special.
+    Waits,
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Start,
+    Stop,
+    Restart,
+    Pause,
+    Resume,
+    Wait(Status),
+    Abort,
+    ForceStop,
+    ForceStarted,
+    Asynchronous(Option<bool>),
+    Trouble(Option<(Step, Trouble)>),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let trouble = prop_oneof![
+        Just(Trouble::Fails),
+        Just(Trouble::Panics),
+        Just(Trouble::Waits)
+    ];
+    let trouble = (proptest::sample::select(STEPS.to_vec()), trouble);
+    prop_oneof![
+        6 => Just(Operation::Start),
+        6 => Just(Operation::Stop),
+        2 => Just(Operation::Restart),
+        3 => Just(Operation::Pause),
+        3 => Just(Operation::Resume),
+        5 => proptest::sample::select(Status::ALL.to_vec()).prop_map(Operation::Wait),
+        1 => Just(Operation::Abort),
+        1 => Just(Operation::ForceStop),
+        1 => Just(Operation::ForceStarted),
+        2 => proptest::option::of(any::<bool>()).prop_map(Operation::Asynchronous),
+        4 => proptest::option::of(trouble).prop_map(Operation::Trouble),
+    ]
+}
+
+struct Subject {
+    resource: Resource,
+    trouble: Mutex<Option<(Step, Trouble)>>,
+    trace: Mutex<Vec<(Step, Status)>>,
+}
+
+impl Subject {
+    fn new() -> Self {
+        Self {
+            resource: Resource::new("subject").unwrap(),
+            trouble: Mutex::default(),
+            trace: Mutex::default(),
+        }
+    }
+
+    fn call(&self, step: Step) -> Result<()> {
+        self.trace
+            .lock()
+            .unwrap()
+            .push((step, self.resource.status()));
+        let trouble = *self.trouble.lock().unwrap();
+        match trouble {
+            Some((at, Trouble::Fails)) if at == step => Err(Error::msg("fails")),
+            Some((at, Trouble::Panics)) if at == step => {
+                std::panic::resume_unwind(Box::new("panics"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, step: Step) -> Result<Check> {
+        self.call(step)?;
+        let trouble = *self.trouble.lock().unwrap();
+        Ok(Check::from(
+            !matches!(trouble, Some((at, Trouble::Waits)) if at == step),
+        ))
+    }
+}
+
+impl Steps for Subject {
+    fn settings(&self) -> Result<Settings> {
+        Ok(Settings {
+            start_timeout: Duration::ZERO,
+            stop_timeout: Duration::ZERO,
+            ..Settings::default()
+        })
+    }
+
+    fn pre_start(&self) -> Result<()> {
+        self.call(Step::PreStart)
+    }
+
+    fn starting(&self) -> Result<()> {
+        self.call(Step::Starting)
+    }
+
+    fn started_check(&self) -> Result<Check> {
+        self.check(Step::StartedCheck)
+    }
+
+    fn post_start(&self) -> Result<()> {
+        self.call(Step::PostStart)
+    }
+
+    fn pre_stop(&self) -> Result<()> {
+        self.call(Step::PreStop)
+    }
+
+    fn stopping(&self) -> Result<()> {
+        self.call(Step::Stopping)
+    }
+
+    fn stopped_check(&self) -> Result<Check> {
+        self.check(Step::StoppedCheck)
+    }
+
+    fn post_stop(&self) -> Result<()> {
+        self.call(Step::PostStop)
+    }
+
+    fn pausing(&self) -> Result<()> {
+        self.call(Step::Pausing)
+    }
+
+    fn resuming(&self) -> Result<()> {
+        self.call(Step::Resuming)
+    }
+
+    fn hook(&self, point: HookPoint) -> Result<()> {
+        self.call(Step::Hook(point))
+    }
+}
+
+/// Runs one operation and checks what it promises.
+fn apply(subject: &Subject, operation: &Operation) {
+    let resource = &subject.resource;
+    let before = resource.status();
+    match operation {
+        Operation::Start => match resource.start(subject) {
+            Ok(()) => assert!(matches!(
+                resource.status(),
+                Status::Starting | Status::Started
+            )),
+            Err(StartError::Illegal { .. } | StartError::Aborted { .. }) => {
+                assert_eq!(resource.status(), before)
+            }
+            Err(StartError::Step { .. } | StartError::Timeout { .. }) => {
+                assert_eq!(resource.status(), Status::Stopped);
+            }
+            Err(other) => panic!("in one thread: {other}"),
+        },
+        Operation::Stop => match resource.stop(subject) {
+            Ok(()) => assert!(matches!(
+                resource.status(),
+                Status::None | Status::Stopping | Status::Stopped
+            )),
+            Err(StopError::Step { .. } | StopError::Timeout { .. }) => {
+                assert_eq!(resource.status(), Status::Stopped);
+            }
+            Err(other) => panic!("in one thread: {other}"),
+        },
+        Operation::Restart => match resource.restart(subject) {
+            Ok(()) => assert_eq!(resource.status(), Status::Started),
+            Err(_) => assert!(matches!(resource.status(), Status::None | Status::Stopped)),
+        },
+        Operation::Pause => match resource.pause(subject) {
+            Ok(()) => assert_eq!(
+                (before, resource.status()),
+                (Status::Started, Status::Paused)
+            ),
+            Err(_) => assert_eq!(resource.status(), before),
+        },
+        Operation::Resume => match resource.resume(subject) {
+            Ok(()) => assert_eq!(
+                (before, resource.status()),
+                (Status::Paused, Status::Started)
+            ),
+            Err(_) => assert_eq!(resource.status(), before),
+        },
+        Operation::Wait(target) => {
+            if resource.wait(subject, *target, Duration::ZERO).is_ok() {
+                assert_eq!(resource.status(), *target);
+            }
+        }
+        Operation::Abort => {
+            resource.abort(subject).unwrap();
+            assert!(resource.is_aborted());
+            assert_eq!(resource.status(), before);
+        }
+        Operation::ForceStop => {
+            resource.force_stop();
+            assert_eq!(resource.status(), Status::Stopped);
+        }
+        Operation::ForceStarted => {
+            resource.force_started();
+            assert_eq!(resource.status(), Status::Started);
+        }
+        Operation::Asynchronous(value) => resource.set_async_start(*value),
+        Operation::Trouble(trouble) => *subject.trouble.lock().unwrap() = *trouble,
+    }
+    for (step, status) in std::mem::take(&mut *subject.trace.lock().unwrap()) {
+        assert_eq!(status, status_of(step), "{step}");
+    }
+    // Nothing is left on the way but what is asynchronous.
+    assert!(!matches!(
+        resource.status(),
+        Status::Pausing | Status::Resuming
+    ));
+    if resource.status() == Status::Stopped {
+        for name in [Timer::SETUP, Timer::TEARDOWN, Timer::LIFESPAN] {
+            assert!(
+                resource
+                    .timers()
+                    .get(name)
+                    .iter()
+                    .all(|interval| interval.has_ended()),
+                "{name} is open"
+            );
+        }
+    }
+}
+
+proptest! {
+    // A failure is shown; it is not to leave a file behind.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_operations_leaves_the_table(operations in prop::collection::vec(operation(), 0..40)) {
+        let subject = Subject::new();
+        for operation in &operations {
+            apply(&subject, operation);
+        }
+        // However it got here, it comes down, and starts again unless aborted.
+        *subject.trouble.lock().unwrap() = None;
+        subject.resource.set_async_start(None);
+        subject.resource.stop(&subject).unwrap();
+        prop_assert!(matches!(subject.resource.status(), Status::None | Status::Stopped));
+        prop_assert_eq!(subject.resource.start(&subject).is_ok(), subject.resource.is_active());
+    }
+
+    #[test]
+    fn a_machine_goes_only_where_its_table_says(targets in prop::collection::vec(any::<prop::sample::Index>(), 0..40)) {
+        fn walk<S: Transitions + Default>(targets: &[prop::sample::Index]) {
+            let mut machine = Machine::<S>::default();
+            for target in targets {
+                let (from, to) = (machine.current(), *target.get(S::ALL));
+                match machine.change(to) {
+                    Ok(now) => assert!(now == to && (from == to || from.next().contains(&to))),
+                    Err(error) => {
+                        assert!(machine.current() == from && !from.next().contains(&to));
+                        assert_eq!((error.from, error.to), (from.name(), to.name()));
+                    }
+                }
+            }
+        }
+        walk::<Status>(&targets);
+        walk::<EntityStatus>(&targets);
+        walk::<RunnableStatus>(&targets);
+    }
+}
