@@ -85,21 +85,27 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = self.to_string();
         f.write_str(&said)?;
-        write_below(f, &*self.0, &mut said, "  ")
+        write_below(f, &*self.0, None, &mut said, "  ")
     }
 }
 
-/// Writes what stands below the message of an error: causes, related errors,
-/// help and code. What was `said` before is not said again, since many errors
-/// repeat their cause in their own message.
+/// Writes what stands below the message of an error: its place in a text,
+/// causes, related errors, help and code. What was `said` before is not said
+/// again, since many errors repeat their cause in their own message. Without a
+/// `source` of its own an error is about that of the error around it.
 fn write_below(
     f: &mut fmt::Formatter<'_>,
     diagnostic: &dyn Diagnostic,
+    source: Option<&dyn SourceCode>,
     said: &mut String,
     indent: &str,
 ) -> fmt::Result {
     let deeper = format!("{indent}  ");
     let indented = |text: &str| text.replace('\n', &format!("\n{deeper}"));
+    let source = diagnostic.source_code().or(source);
+    for label in diagnostic.labels().into_iter().flatten() {
+        write_place(f, &label, source, indent)?;
+    }
     let mut cause = diagnostic.source();
     while let Some(error) = cause {
         let text = error.to_string();
@@ -112,11 +118,11 @@ fn write_below(
     for related in diagnostic.related().into_iter().flatten() {
         let text = related.to_string();
         if said.contains(&text) {
-            write_below(f, related, said, indent)?;
+            write_below(f, related, source, said, indent)?;
         } else {
             write!(f, "\n{indent}also: {}", indented(&text))?;
             said.push_str(&text);
-            write_below(f, related, said, &deeper)?;
+            write_below(f, related, source, said, &deeper)?;
         }
     }
     if let Some(help) = first(diagnostic, &|d| d.help().map(|help| help.to_string())) {
@@ -126,6 +132,25 @@ fn write_below(
         write!(f, "\n{indent}code: {code}")?;
     }
     Ok(())
+}
+
+/// Writes where in a text a label is, and what it says.
+fn write_place(
+    f: &mut fmt::Formatter<'_>,
+    label: &LabeledSpan,
+    source: Option<&dyn SourceCode>,
+    indent: &str,
+) -> fmt::Result {
+    let Some(contents) = source.and_then(|source| source.read_span(label.inner(), 0, 0).ok())
+    else {
+        return Ok(());
+    };
+    let (line, column) = (contents.line() + 1, contents.column() + 1);
+    let file = contents
+        .name()
+        .map_or_else(String::new, |name| format!("{name}:"));
+    write!(f, "\n{indent}at {file}{line}:{column}")?;
+    label.label().map_or(Ok(()), |label| write!(f, ": {label}"))
 }
 
 /// What the error itself says, else what the nearest cause says.

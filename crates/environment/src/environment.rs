@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use standin_config::{FromOptions, Node};
@@ -8,8 +9,8 @@ use crate::dependencies::Dependencies;
 use crate::members::{Member, Members};
 use crate::running::RunningEnvironment;
 use crate::{
-    AbortHandle, AddError, DependencyError, DriverGroup, EnvironmentBuildError, EnvironmentConfig,
-    EnvironmentError, EnvironmentOptions, LookupError,
+    AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuildError,
+    EnvironmentConfig, EnvironmentError, EnvironmentOptions, LoadError, LookupError,
 };
 
 /// Words that mean something else where a driver's name could stand.
@@ -80,6 +81,17 @@ impl Environment {
     /// Begins to describe an environment with options; `build` makes it.
     pub fn builder(name: impl Into<String>) -> EnvironmentOptions {
         EnvironmentOptions::new().name(name)
+    }
+
+    /// Reads an environment file with the driver types of standin. With types
+    /// of your own, use [`DriverTypes::load`]. Relative paths in it start from
+    /// its folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, and all mistakes in it at once.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        DriverTypes::standard().load(path)
     }
 
     /// The name of the environment.

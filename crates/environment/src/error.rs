@@ -2,8 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use miette::Diagnostic;
-use standin_config::{ConfigErrors, ResolveError};
-use standin_entity::{NameError, RunpathError, StartError, StopError, WaitError};
+use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError};
+use standin_entity::{Cause, NameError, RunpathError, StartError, StopError, WaitError};
 use thiserror::Error;
 
 /// A driver cannot be added to an environment, or removed from it.
@@ -68,6 +68,57 @@ pub enum EnvironmentBuildError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] NameError),
+}
+
+/// An environment cannot be made of a file.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read, or it has mistakes: all of them.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Read(#[from] ReadError),
+    /// The text has mistakes: all of them.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Mistakes(#[from] FileErrors),
+    /// The environment cannot be made of its options.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Environment(#[from] EnvironmentBuildError),
+    /// The document is one of another kind of environment.
+    #[error("the document has the options of something else than an environment")]
+    #[diagnostic(
+        code(standin::environment::other_options),
+        help("make the document with `EnvironmentOptions`")
+    )]
+    OtherOptions,
+    /// The document names a type that is not registered.
+    #[error("driver \"{driver}\" has the type \"{type_name}\", which is not registered")]
+    #[diagnostic(code(standin::environment::unknown_type), help("register it, or use one of: {}", known.join(", ")))]
+    UnknownType {
+        /// The driver.
+        driver: String,
+        /// Its type.
+        type_name: String,
+        /// The types that are registered.
+        known: Vec<String>,
+    },
+    /// A driver refuses its options.
+    #[error("driver \"{driver}\" cannot be made")]
+    #[diagnostic(code(standin::environment::load_driver))]
+    Driver {
+        /// The driver.
+        driver: String,
+        /// Why.
+        #[source]
+        #[diagnostic_source]
+        cause: Cause,
+    },
+    /// The drivers cannot be brought into an order.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dependency(#[from] DependencyError),
 }
 
 /// No such driver can be looked up.

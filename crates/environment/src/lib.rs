@@ -11,12 +11,15 @@ mod order;
 mod plan;
 mod running;
 mod schedule;
+mod types;
 
 pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentConfig, EnvironmentOptions};
 pub use crate::environment::Environment;
 pub use crate::error::{
-    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, Failure, LookupError,
+    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, Failure, LoadError,
+    LookupError,
 };
 pub use crate::group::DriverGroup;
 pub use crate::running::RunningEnvironment;
+pub use crate::types::DriverTypes;

@@ -7,7 +7,9 @@ pub use standin_driver::{
     Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, Lifecycle,
 };
 pub use standin_entity::{Check, Error, Report, Result, Status};
-pub use standin_environment::{AbortHandle, DriverGroup, Environment, RunningEnvironment};
+pub use standin_environment::{
+    AbortHandle, DriverGroup, DriverTypes, Environment, RunningEnvironment,
+};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError,
     TcpServer, TcpServer as TCPServer, TcpServerConfig,

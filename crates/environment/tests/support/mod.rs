@@ -35,7 +35,7 @@ impl Trace {
 
 /// The options of a [`Probe`].
 #[derive(Clone, Debug, Config)]
-#[config(builds = Probe)]
+#[config(type_name = "probe", builds = Probe)]
 pub struct ProbeConfig {
     /// The options that every driver has.
     #[config(include)]

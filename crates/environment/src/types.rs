@@ -1,0 +1,174 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use standin_config::{
+    Config, Document, FromOptions, Layer, RegisterError, TypeRegistry, TypedOptions,
+};
+use standin_driver::Driver;
+use standin_entity::Error;
+use standin_process::{Process, ProcessConfig};
+use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
+
+use crate::{Environment, EnvironmentConfig, EnvironmentOptions, LoadError};
+
+/// The types of drivers that environment files may name, and how to make
+/// drivers of them.
+///
+/// [`DriverTypes::standard`] has the types of standin. Register those of your
+/// own, and files may name them, too: with the same checks, and in the JSON
+/// Schema.
+///
+/// ```
+/// use standin_environment::DriverTypes;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// let types = DriverTypes::standard();
+/// let env = types.parse("environment.toml", r#"
+///     name = "greeting"
+///     timeout = "10s"
+///
+///     [[driver]]
+///     type = "tcp-server"
+///     name = "server"
+///
+///     [[driver]]
+///     type = "tcp-client"
+///     name = "client"
+///     host = { driver = "server", value = "{{ host }}" }
+///     port = { driver = "server", value = "{{ port }}" }
+/// "#)?;
+/// let server = env.get::<standin_tcp::TcpServer>("server")?;
+/// let env = env.start()?;
+/// assert!(server.port().is_some());
+/// # drop(env);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DriverTypes {
+    registry: TypeRegistry,
+    makers: IndexMap<String, Maker>,
+}
+
+/// Makes a driver of its options and adds it to an environment.
+type Maker = Arc<dyn Fn(&mut Environment, Layer) -> Result<(), Error> + Send + Sync>;
+
+impl DriverTypes {
+    /// No types.
+    pub fn none() -> Self {
+        DriverTypes {
+            registry: TypeRegistry::new(EnvironmentConfig::description()),
+            makers: IndexMap::new(),
+        }
+    }
+
+    /// The types of standin: `tcp-server`, `tcp-client` and `process`.
+    pub fn standard() -> Self {
+        let mut types = DriverTypes::none();
+        types
+            .register::<TcpServer, TcpServerConfig>()
+            .and_then(|()| types.register::<TcpClient, TcpClientConfig>())
+            .and_then(|()| types.register::<Process, ProcessConfig>())
+            .expect("each of them has a type name of its own and the options of a driver");
+        types
+    }
+
+    /// Makes the driver type `D` known under the type name of its config `C`:
+    /// what `#[config(type_name = "...")]` says.
+    ///
+    /// # Errors
+    ///
+    /// If the config has no type name or no option `name`, or the type name is
+    /// taken.
+    pub fn register<D, C>(&mut self) -> Result<(), RegisterError>
+    where
+        C: Config,
+        C::Options: TypedOptions<Config = C>,
+        D: Driver + FromOptions<C::Options>,
+        D::Error: Into<Error>,
+    {
+        self.registry.register_config::<C>()?;
+        let type_name = C::description().type_name().unwrap_or_default().to_owned();
+        let maker: Maker = Arc::new(|environment, layer| {
+            let options = C::Options::from_layer(layer)
+                .map_err(|_| Error::msg("the options are those of another type"))?;
+            let driver = D::from_options(options).map_err(Into::into)?;
+            environment.add(driver)?;
+            Ok(())
+        });
+        self.makers.insert(type_name, maker);
+        Ok(())
+    }
+
+    /// The options of environments and of all types, for schemas and
+    /// reference pages.
+    pub fn registry(&self) -> &TypeRegistry {
+        &self.registry
+    }
+
+    /// Reads an environment file. Relative paths in it start from its folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, and all mistakes in it at once.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Environment, LoadError> {
+        self.build(self.registry.read(path)?)
+    }
+
+    /// Reads an environment from the text of a file; messages call it `name`.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in it at once.
+    pub fn parse(&self, name: &str, text: &str) -> Result<Environment, LoadError> {
+        self.build(self.registry.parse(name, text)?)
+    }
+
+    /// Makes the environment that a checked document describes.
+    ///
+    /// # Errors
+    ///
+    /// If a driver refuses its options, or the document names a type that is
+    /// not registered here.
+    pub fn build(&self, document: Document) -> Result<Environment, LoadError> {
+        let (options, entries) = document.into_parts();
+        let options =
+            EnvironmentOptions::from_layer(options).map_err(|_| LoadError::OtherOptions)?;
+        let mut environment = Environment::from_options(options)?;
+        let mut dependencies = Vec::new();
+        for entry in entries {
+            let name = entry.name().to_owned();
+            let Some(maker) = self.makers.get(entry.type_name()) else {
+                return Err(LoadError::UnknownType {
+                    driver: name,
+                    type_name: entry.type_name().to_owned(),
+                    known: self.makers.keys().cloned().collect(),
+                });
+            };
+            dependencies.extend(
+                entry
+                    .after()
+                    .iter()
+                    .map(|first| (first.clone(), name.clone())),
+            );
+            maker(&mut environment, entry.into_layer()).map_err(|error| LoadError::Driver {
+                driver: name,
+                cause: error.into_cause(),
+            })?;
+        }
+        for (first, then) in dependencies {
+            environment.dependency(first, then)?;
+        }
+        Ok(environment)
+    }
+}
+
+impl fmt::Debug for DriverTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DriverTypes")
+            .field(&self.makers.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}

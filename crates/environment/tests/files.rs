@@ -1,0 +1,134 @@
+//! Environments that are read from files.
+
+mod support;
+
+use std::time::Duration;
+
+use expect_test::expect;
+use standin_driver::Driver;
+use standin_entity::Error;
+use standin_environment::{DriverTypes, Environment};
+use standin_tcp::{TcpClient, TcpServer};
+use support::{Probe, ProbeConfig};
+
+const GREETING: &str = r#"
+name = "greeting"
+timeout = "10s"                     # inherited by the drivers
+
+[[driver]]
+type = "tcp-server"
+name = "server"
+
+[[driver]]
+type = "tcp-client"
+name = "client"
+host = { driver = "server", value = "{{ host }}" }
+port = { driver = "server", value = "{{ port }}" }
+"#;
+
+#[test]
+fn an_environment_from_a_file_is_one_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("environment.toml");
+    std::fs::write(&file, GREETING).unwrap();
+    let env = Environment::from_file(&file).unwrap();
+    assert_eq!(env.name(), "greeting");
+    let server = env.get::<TcpServer>("server").unwrap();
+    let client = env.get::<TcpClient>("client").unwrap();
+    let timeout = server.base().node().origin("timeout").unwrap();
+    assert_eq!(
+        timeout.to_string(),
+        "inherited from environment (set explicitly)"
+    );
+
+    let _env = env.start().unwrap();
+    server.accept_connection(Duration::from_secs(10)).unwrap();
+    client.send_text("hello").unwrap();
+    assert_eq!(server.receive_text(5).unwrap(), "hello");
+}
+
+#[test]
+fn files_name_types_of_ones_own() {
+    let mut types = DriverTypes::standard();
+    types.register::<Probe, ProbeConfig>().unwrap();
+    let env = types
+        .parse(
+            "environment.toml",
+            r#"
+                name = "own"
+                [defaults.probe]
+                word = "of all"
+                [[driver]]
+                type = "probe"
+                name = "a"
+                after = ["b"]
+                [[driver]]
+                type = "probe"
+                name = "b"
+                word = "of b"
+            "#,
+        )
+        .unwrap();
+    let word = |name: &str| {
+        let config: ProbeConfig = env.get::<Probe>(name).unwrap().base().config().unwrap();
+        config.word
+    };
+    assert_eq!((word("a").as_str(), word("b").as_str()), ("of all", "of b"));
+    let env = env.start().unwrap();
+    let started = |name: &str| {
+        let report = env.report();
+        let child = report.children.iter().find(|child| child.name == name);
+        child.unwrap().timer.last("setup").unwrap().started_at()
+    };
+    assert!(started("b") < started("a"));
+}
+
+#[test]
+fn a_type_is_registered_once() {
+    let mut types = DriverTypes::standard();
+    let error = types
+        .register::<TcpServer, standin_tcp::TcpServerConfig>()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the driver type \"tcp-server\" is registered already"
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = GREETING
+        .replace("name = \"server\"", "nmae = \"server\"")
+        .replace("tcp-client", "tcp-clinet");
+    let error = DriverTypes::standard()
+        .parse("environment.toml", &text)
+        .unwrap_err();
+    expect![[r#"
+        environment.toml: 3 mistakes
+          also: driver number 1: name is missing
+            at environment.toml:5:1: "name" is missing here
+            help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+            code: standin::config::missing_option
+          also: unknown key "nmae" in driver number 1
+            at environment.toml:7:1: not known here
+            help: did you mean "name"?
+            code: standin::config::unknown_option
+          also: there is no driver type "tcp-clinet"
+            at environment.toml:10:8: not a known type
+            help: did you mean "tcp-client"?
+            code: standin::config::unknown_type
+          code: standin::config::invalid_file
+    "#]].assert_eq(&format!("{:?}\n", Error::from(error)));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let error = Environment::from_file("no/such/file.toml").unwrap_err();
+    expect![[r#"
+        cannot read no/such/file.toml
+          caused by: No such file or directory (os error 2)
+          help: check that the file exists and that you may read it
+          code: standin::config::unreadable_file
+    "#]]
+    .assert_eq(&format!("{:?}\n", Error::from(error)));
+}

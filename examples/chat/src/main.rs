@@ -1,0 +1,41 @@
+//! A driver of one's own, in an environment that is read from a file.
+//!
+//! Run it with `cargo run -p example-chat`.
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+mod chat_peer;
+
+use std::time::Duration;
+
+use chat_peer::{ChatPeer, ChatPeerConfig};
+use standin::environment::DriverTypes;
+use standin::{Driver, Lifecycle, TcpClient};
+
+fn main() -> standin::Result<()> {
+    let mut types = DriverTypes::standard();
+    types.register::<ChatPeer, ChatPeerConfig>()?;
+    let env = types.load(concat!(env!("CARGO_MANIFEST_DIR"), "/environment.toml"))?;
+    let host = env.get::<ChatPeer>("host")?;
+    let guest = env.get::<TcpClient>("guest")?;
+    let _env = env.start()?;
+
+    println!(
+        "The options of the host, and where each comes from:\n{}",
+        host.base().node().explain()
+    );
+    println!(
+        "What it publishes: {}",
+        host.context().names().collect::<Vec<_>>().join(", ")
+    );
+
+    guest.send_text("knock knock\n")?;
+    let said = host.serve_one(Duration::from_secs(10))?;
+    println!("The guest said {said:?}, and heard:");
+    let connection = guest.connection()?;
+    for _ in 0..2 {
+        let line = connection.socket().receive_line(Duration::from_secs(10))?;
+        println!("  {}", String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
