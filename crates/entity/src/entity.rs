@@ -208,16 +208,12 @@ impl Entity {
     /// # Errors
     ///
     /// [`RunpathError`]: the file system refused; or `cleanup` would empty the
-    /// root, the home or the current directory, or a directory that another
-    /// entity is using.
+    /// root, the home or the current directory, or what another entity is using.
     pub fn make_runpath_dirs(&self, cleanup: bool) -> Result<PathBuf, RunpathError> {
         let runpath = match self.runpath() {
             Some(path) => path,
             None => self.define_runpath(None)?,
         };
-        if cleanup {
-            Claims::global().refuse_if_used(&runpath, self)?;
-        }
         let scratch = runpath.join("scratch");
         runpath::make(self, &runpath, &scratch, cleanup)?;
         self.inner.uses_runpath.store(true, Ordering::Release);
@@ -237,7 +233,6 @@ impl Entity {
         let Some(runpath) = self.runpath() else {
             return Ok(());
         };
-        Claims::global().refuse_if_used(&runpath, self)?;
         runpath::remove(self, &runpath)?;
         self.release_runpath();
         self.place().scratch = None;

@@ -23,8 +23,10 @@ pub struct Report {
     pub aborted: bool,
     /// Its intervals: `setup`, `teardown`, `lifespan` and its own.
     pub timer: Timer,
-    /// What went wrong, in order.
+    /// What went wrong, in order. Of very many the first and the latest are kept.
     pub failures: Vec<Failure>,
+    /// How many failures between those are not kept.
+    pub failures_omitted: usize,
     /// The reports of its children, in the order in which they came to it.
     pub children: Vec<Report>,
 }
@@ -112,10 +114,14 @@ struct Facts {
     aborted: bool,
     timer: Timer,
     failures: Vec<Failure>,
+    failures_omitted: usize,
     children: Vec<Arc<Node>>,
 }
 
 impl Node {
+    /// So many of the first, and so many of the latest.
+    const FAILURES_KEPT: usize = 50;
+
     pub(crate) fn new(kind: &str, name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -143,7 +149,12 @@ impl Node {
     }
 
     pub(crate) fn add_failure(&self, during: String, message: String) {
-        self.facts().failures.push(Failure { during, message });
+        let mut facts = self.facts();
+        if facts.failures.len() >= 2 * Self::FAILURES_KEPT {
+            facts.failures.remove(Self::FAILURES_KEPT);
+            facts.failures_omitted += 1;
+        }
+        facts.failures.push(Failure { during, message });
     }
 
     pub(crate) fn timer(&self) -> Timer {
@@ -164,6 +175,7 @@ impl Node {
             aborted: facts.aborted,
             timer: facts.timer.clone(),
             failures: facts.failures.clone(),
+            failures_omitted: facts.failures_omitted,
             children: Vec::new(),
         };
         drop(facts);
@@ -173,5 +185,25 @@ impl Node {
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_failures_the_first_and_the_latest_are_kept() {
+        let node = Node::new("entity", "e");
+        for number in 0..1000 {
+            node.add_failure("start".to_owned(), number.to_string());
+        }
+        let report = node.report();
+        let kept: Vec<&str> = report.failures.iter().map(|f| f.message.as_str()).collect();
+        assert_eq!(
+            (kept[0], kept[49], kept[50], kept[99]),
+            ("0", "49", "950", "999")
+        );
+        assert_eq!(report.failures_omitted + kept.len(), 1000);
     }
 }

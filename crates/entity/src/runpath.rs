@@ -1,6 +1,6 @@
 //! Where entities keep their files.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ fn account() -> Option<String> {
 /// Which live entity has which runpath, in this process.
 #[derive(Default)]
 pub(crate) struct Claims {
-    owners: Mutex<HashMap<PathBuf, Vec<WeakEntity>>>,
+    owners: Mutex<BTreeMap<PathBuf, Vec<WeakEntity>>>,
 }
 
 impl Claims {
@@ -217,28 +217,29 @@ impl Claims {
         }
     }
 
-    /// An error when another entity is using `path`.
-    pub(crate) fn refuse_if_used(&self, path: &Path, entity: &Entity) -> Result<(), RunpathError> {
+    /// An error when another entity is using `path` or something in it.
+    fn refuse_if_used(&self, path: &Path, entity: &Entity) -> Result<(), RunpathError> {
+        let path = key(path);
         // A handle must not be dropped under the lock: the last one forgets its claim.
-        let others: Vec<Entity> = match self.owners().get(&key(path)) {
-            Some(here) => here
-                .iter()
-                .filter(|o| !o.is(entity))
-                .filter_map(WeakEntity::upgrade)
-                .collect(),
-            None => return Ok(()),
-        };
+        let others: Vec<Entity> = self
+            .owners()
+            .range(path.clone()..)
+            .take_while(|(claimed, _)| claimed.starts_with(&path))
+            .flat_map(|(_, owners)| owners)
+            .filter(|owner| !owner.is(entity))
+            .filter_map(WeakEntity::upgrade)
+            .collect();
         match others.iter().find(|other| other.uses_runpath()) {
             Some(other) => Err(RunpathError::Shared {
                 entity: entity.to_string(),
                 other: other.to_string(),
-                path: path.to_owned(),
+                path,
             }),
             None => Ok(()),
         }
     }
 
-    fn owners(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<WeakEntity>>> {
+    fn owners(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<WeakEntity>>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -260,6 +261,7 @@ pub(crate) fn make(
     // What is there is looked at only when something is: most runpaths are new.
     let is_new = create(entity, runpath, cleanup)?;
     if !is_new && cleanup {
+        Claims::global().refuse_if_used(runpath, entity)?;
         empty(entity, runpath)?;
     }
     create(entity, scratch, cleanup)?;
@@ -269,6 +271,7 @@ pub(crate) fn make(
 /// Removes the runpath and all that is in it, and the directory of this
 /// process if that was the last.
 pub(crate) fn remove(entity: &Entity, runpath: &Path) -> Result<(), RunpathError> {
+    Claims::global().refuse_if_used(runpath, entity)?;
     let is_link = fs::symlink_metadata(runpath).is_ok_and(|link| link.is_symlink());
     if runpath.is_dir() {
         empty(entity, runpath)?;

@@ -81,7 +81,28 @@ pub struct IntervalError {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timer {
-    intervals: IndexMap<String, Vec<Interval>>,
+    intervals: IndexMap<String, Series>,
+}
+
+/// The intervals of one name. Of those that happen again and again only the
+/// latest are kept, so that a resource may be restarted for days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Series {
+    latest: Vec<Interval>,
+    dropped: usize,
+}
+
+impl Series {
+    /// Twice as many are held before half of them is dropped.
+    const KEPT: usize = 128;
+
+    fn push(&mut self, interval: Interval) {
+        if self.latest.len() == 2 * Self::KEPT {
+            self.latest.drain(..Self::KEPT);
+            self.dropped += Self::KEPT;
+        }
+        self.latest.push(interval);
+    }
 }
 
 impl Timer {
@@ -101,10 +122,13 @@ impl Timer {
     /// Begins an interval.
     pub fn start(&mut self, name: &str) {
         match self.intervals.get_mut(name) {
-            Some(intervals) => intervals.push(Interval::begin()),
+            Some(series) => series.push(Interval::begin()),
             None => {
-                self.intervals
-                    .insert(name.to_owned(), vec![Interval::begin()]);
+                let series = Series {
+                    latest: vec![Interval::begin()],
+                    dropped: 0,
+                };
+                self.intervals.insert(name.to_owned(), series);
             }
         }
     }
@@ -115,11 +139,8 @@ impl Timer {
     ///
     /// [`IntervalError`] when none is open.
     pub fn end(&mut self, name: &str) -> Result<Duration, IntervalError> {
-        match self
-            .intervals
-            .get_mut(name)
-            .and_then(|intervals| intervals.last_mut())
-        {
+        let series = self.intervals.get_mut(name);
+        match series.and_then(|series| series.latest.last_mut()) {
             Some(interval) if !interval.has_ended() => {
                 let elapsed = interval.started.elapsed();
                 interval.elapsed = Some(elapsed);
@@ -136,10 +157,21 @@ impl Timer {
         let _ = self.end(name);
     }
 
-    /// All intervals of this name, oldest first.
+    /// The intervals of this name, oldest first: all of them, or the latest
+    /// hundred or two where there are more.
     #[must_use]
     pub fn get(&self, name: &str) -> &[Interval] {
-        self.intervals.get(name).map_or(&[], Vec::as_slice)
+        self.intervals
+            .get(name)
+            .map_or(&[], |series| &series.latest)
+    }
+
+    /// How many intervals of this name there were, those not kept included.
+    #[must_use]
+    pub fn count(&self, name: &str) -> usize {
+        self.intervals
+            .get(name)
+            .map_or(0, |series| series.dropped + series.latest.len())
     }
 
     /// The latest interval of this name.
@@ -148,27 +180,28 @@ impl Timer {
         self.get(name).last()
     }
 
-    /// Every name with its intervals.
+    /// Every name with its intervals, as [`get`](Timer::get) gives them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Interval])> {
         self.intervals
             .iter()
-            .map(|(name, intervals)| (name.as_str(), intervals.as_slice()))
+            .map(|(name, series)| (name.as_str(), series.latest.as_slice()))
     }
 
     /// Adds copies of all intervals of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (name, intervals) in &other.intervals {
-            self.intervals
-                .entry(name.clone())
-                .or_default()
-                .extend_from_slice(intervals);
+        for (name, theirs) in &other.intervals {
+            let ours = self.intervals.entry(name.clone()).or_default();
+            ours.dropped += theirs.dropped;
+            for interval in &theirs.latest {
+                ours.push(*interval);
+            }
         }
     }
 }
 
 impl Serialize for Timer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.intervals.serialize(serializer)
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -183,6 +216,17 @@ mod tests {
             error.to_string(),
             "interval `setup` has not been started, or has ended already"
         );
+    }
+
+    #[test]
+    fn many_intervals_are_counted_and_not_all_kept() {
+        let mut timer = Timer::new();
+        for _ in 0..10_000 {
+            timer.start("setup");
+            timer.end("setup").unwrap();
+        }
+        assert_eq!(timer.count("setup"), 10_000);
+        assert!((Series::KEPT..=2 * Series::KEPT).contains(&timer.get("setup").len()));
     }
 
     #[test]

@@ -213,6 +213,20 @@ fn the_files_of_an_entity_that_runs_are_not_cleaned_up_by_another() {
 }
 
 #[test]
+fn nor_by_one_that_is_above_it() {
+    let (_dir, tmp) = temporary();
+    let above = parent(&tmp.join("above"));
+    let below = child(&above, "below");
+    below.make_runpath_dirs(true).unwrap();
+    let error = above.make_runpath_dirs(true).unwrap_err();
+    assert!(matches!(error, RunpathError::Shared { .. }), "{error}");
+    assert!(above.remove_runpath().is_err());
+    below.release_runpath();
+    above.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("above")), ["scratch"]);
+}
+
+#[test]
 fn many_threads_get_a_directory_each() {
     let (_dir, tmp) = temporary();
     let parent = parent(&tmp);
