@@ -8,13 +8,18 @@
     reason = "a command-line program talks through them"
 )]
 
+mod bench;
 mod ci;
 mod facade;
 mod layers;
 mod workspace;
 
+use std::path::{Path, PathBuf};
+
 use clap::{Parser, Subcommand};
-use miette::MietteHandlerOpts;
+use miette::{IntoDiagnostic, MietteHandlerOpts};
+
+use crate::workspace::Cargo;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "The workspace's own commands")]
@@ -30,6 +35,14 @@ enum Command {
     /// Check that crates use only crates below them and build alone, and that
     /// the facade holds nothing but docs and re-exports
     Layers,
+    /// Measure what the crates cost, next to the plainest way to do the same
+    Bench {
+        /// The figures to take; all when none is named
+        names: Vec<String>,
+        /// Also write the figures to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
 }
 
 fn main() -> miette::Result<()> {
@@ -40,6 +53,24 @@ fn main() -> miette::Result<()> {
     match Arguments::parse().command {
         Command::Ci => ci::run()?,
         Command::Layers => layers::run()?,
+        Command::Bench { names, json } if cfg!(debug_assertions) => {
+            optimised_bench(names, json.as_deref())?;
+        }
+        Command::Bench { names, json } => bench::run(&names, json.as_deref())?,
     }
     Ok(())
+}
+
+/// Commands run without optimisation, which is quick to build; figures are
+/// taken of what users get.
+fn optimised_bench(names: Vec<String>, json: Option<&Path>) -> miette::Result<()> {
+    let mut command = Cargo::new("run --quiet --release --package xtask -- bench");
+    command.arguments.extend(names);
+    if let Some(json) = json {
+        // Cargo runs it in another folder.
+        let json = std::path::absolute(json).into_diagnostic()?;
+        command.arguments.push("--json".to_owned());
+        command.arguments.push(json.to_string_lossy().into_owned());
+    }
+    Ok(command.run()?)
 }
