@@ -47,3 +47,6 @@ pub fn __expand_config(tokens: TokenStream) -> TokenStream {
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -589,6 +589,14 @@ impl OptionDescription {
     }
 
     pub(crate) fn missing(&self, owner: &str) -> OptionError {
+        OptionError::Missing {
+            owner: owner.to_owned(),
+            option: self.name.clone(),
+            help: self.help_for_missing(),
+        }
+    }
+
+    pub(crate) fn help_for_missing(&self) -> String {
         let summary = self.summary();
         let about = match summary.is_empty() {
             true => String::new(),
@@ -599,11 +607,7 @@ impl OptionDescription {
             .first()
             .map(|example| format!("\nfor example: {} = {example}", self.name))
             .unwrap_or_default();
-        OptionError::Missing {
-            owner: owner.to_owned(),
-            option: self.name.clone(),
-            help: format!("{:?} is {}{about}{example}", self.name, self.kind),
-        }
+        format!("{:?} is {}{about}{example}", self.name, self.kind)
     }
 
     pub(crate) fn help(&self) -> Option<String> {

@@ -180,6 +180,34 @@ impl Kind {
         }
     }
 
+    /// Whether there may be a path within a value.
+    pub(crate) fn holds_path(&self) -> bool {
+        match self {
+            Kind::Path => true,
+            Kind::List(item) | Kind::Map(item) => item.holds_path(),
+            Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(Kind::holds_path),
+            Kind::Nested(description) => description
+                .options()
+                .iter()
+                .any(|option| option.kind().holds_path()),
+            _ => false,
+        }
+    }
+
+    /// Whether there may be a context value within a value.
+    pub(crate) fn holds_context(&self) -> bool {
+        match self {
+            Kind::Context => true,
+            Kind::List(item) | Kind::Map(item) => item.holds_context(),
+            Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(Kind::holds_context),
+            Kind::Nested(description) => description
+                .options()
+                .iter()
+                .any(|option| option.kind().holds_context()),
+            _ => false,
+        }
+    }
+
     /// Applies the folder that relative paths start from to every path within `value`.
     pub(crate) fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
         match (self, value) {

@@ -135,14 +135,15 @@ impl Layer {
             .collect()
     }
 
-    /// Adds a layer that counts where this one, and those added before, have nothing: the defaults
-    /// of a file. `origin` is what [`Node::origin`](crate::Node::origin) says of its values. A layer
-    /// of another config is ignored.
+    /// Adds a layer of the same config that counts where this one, and those added before, have
+    /// nothing: the defaults of a file.
     #[must_use]
-    pub fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
-        if defaults.description.ptr_eq(&self.description) {
-            self.defaults.push((origin, defaults));
-        }
+    pub(crate) fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
+        debug_assert!(
+            defaults.is_of(&self.description),
+            "slots are those of the same config"
+        );
+        self.defaults.push((origin, defaults));
         self
     }
 

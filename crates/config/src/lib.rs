@@ -1,4 +1,37 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Reading map
+//!
+//! - [`Config`] is what the derive implements, [`Options`] what users fill in.
+//! - [`ConfigDescription`] is a config as a value; it can also be made at run time. [`Kind`] says
+//!   what an option takes, [`Source`] where its value comes from, [`Constraint`] what it must keep.
+//! - [`Layer`] holds what somebody set; [`Node`] is a config in the tree and resolves it.
+//! - [`TypeRegistry`] reads files into a [`Document`]; [`Mistake`] is what can be wrong in them.
+//! - `schema` and [`reference_page`] say the same to editors and to people.
+//!
+//! # Misuse does not compile
+//!
+//! ```compile_fail
+//! #[derive(Clone, Debug, standin_config::Config)]
+//! struct PeerConfig {
+//!     #[config(inherited, default = 5)] // an option with a default never asks its parents
+//!     timeout: u32,
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! #[derive(Clone, Debug, standin_config::Config)]
+//! struct PeerConfig {
+//!     #[config(defualt = 5)] // there is no such attribute
+//!     timeout: u32,
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! # #[derive(Clone, Debug, standin_config::Config)]
+//! # struct PeerConfig { room: String }
+//! let options = PeerOptions::new().room(5); // a number is no text
+//! ```
 
 mod constraint;
 mod context;

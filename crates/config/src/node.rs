@@ -153,10 +153,18 @@ impl Node {
     /// When nobody has a value, or when it has no written form.
     pub fn get(&self, name: &str) -> Result<Value, OptionError> {
         let found = self.find(name)?;
-        found.stored.value().ok_or_else(|| OptionError::CodeOnly {
+        let value = found.stored.value().ok_or_else(|| OptionError::CodeOnly {
             owner: self.owner().to_owned(),
             option: name.to_owned(),
-        })
+        })?;
+        match (found.from, self.description().option(name)) {
+            // A parent may declare the name with another type, or write its values another way.
+            (Some(_), Some(option)) if !option.is_code_only() => {
+                let read = option.read(self.owner(), &value)?;
+                Ok(read.value().unwrap_or(value))
+            }
+            _ => Ok(value),
+        }
     }
 
     /// The option's value on this node, parents not asked: explicit, from defaults, or the

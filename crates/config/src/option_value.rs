@@ -103,9 +103,17 @@ macro_rules! integer {
                     .ok_or_else(|| Self::kind().unfit(value))
             }
 
-            // Numbers beyond a file's 64 signed bits are written as the nearest that fits.
             fn to_value(&self) -> Value {
                 Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+            }
+
+            // A file's numbers have 63 bits and a sign; larger ones could not be read again.
+            fn check(&self) -> Result<(), ValueError> {
+                match i64::try_from(*self) {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(ValueError::new(Self::kind().to_string(), self.to_string())
+                        .because(format!("the largest number is {}", i64::MAX))),
+                }
             }
         }
     )*};

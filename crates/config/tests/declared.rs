@@ -232,3 +232,94 @@ fn values_are_inherited_from_the_nearest_parent() -> Result<(), Box<dyn std::err
     );
     Ok(())
 }
+
+#[test]
+fn values_of_code_are_shared_with_a_denormalized_config() -> Result<(), Box<dyn std::error::Error>>
+{
+    let environment = Node::new(
+        "environment",
+        driver::DriverOptions::new()
+            .name("environment")
+            .timeout(Duration::from_secs(9)),
+    )?;
+    let server = TcpServerOptions::new()
+        .name("server")
+        .pre_start(|name| name.len())
+        .build()?
+        .0;
+    server.set_parent(&environment)?;
+    let alone = server.denormalize();
+    assert!(alone.parent().is_none());
+    let config: TcpServerConfig = alone.resolve()?;
+    assert_eq!(config.driver.timeout, Duration::from_secs(9));
+    assert_eq!(alone.origin("timeout")?, Origin::Explicit);
+    let hook = config.driver.pre_start.expect("it was set");
+    assert_eq!((hook.0)("four"), 4);
+    Ok(())
+}
+
+#[test]
+fn all_mistakes_of_a_builder_are_reported_at_once() {
+    let error = TcpServerOptions::new()
+        .log_regexps(["("])
+        .port("not a port")
+        .host(context("", "{{ host }}"))
+        .error_logs_max_lines(20_000)
+        .build()
+        .expect_err("there are five mistakes");
+    let messages: Vec<String> = error
+        .errors()
+        .iter()
+        .map(|error| error.to_string())
+        .collect();
+    expect_test::expect![[r#"
+        server: option "name" is missing
+        server: option "log_regexps": item 0: expected a regular expression, found "(" (unclosed group)
+        server: option "error_logs_max_lines" is 20000, but it must be from 0 to 10000
+        server: option "host": expected a context value, found one without a driver's name
+        server: option "port": expected a port, found "not a port""#]].assert_eq(&messages.join("\n"));
+}
+
+#[test]
+fn a_value_that_only_code_can_give_is_not_read_by_name() -> Result<(), Box<dyn std::error::Error>> {
+    let unset = TcpServerOptions::new().name("server").build()?.0;
+    assert_eq!(unset.get("pre_start")?, Value::Null);
+    let set = TcpServerOptions::new()
+        .name("server")
+        .pre_start(|name| name.len())
+        .build()?
+        .0;
+    let error = set.get("pre_start").expect_err("a hook is no value");
+    assert_eq!(
+        error.to_string(),
+        "server: option \"pre_start\" has no written form"
+    );
+    Ok(())
+}
+
+#[test]
+fn nobody_having_a_value_names_every_parent_asked() -> Result<(), Box<dyn std::error::Error>> {
+    use standin_config::{ConfigDescription, Kind, Layer, OptionDescription};
+    let description = ConfigDescription::builder("peer")
+        .option(OptionDescription::inherited("token", Kind::String))
+        .build();
+    let node = |name: &str| Node::new(name, Layer::new(&description));
+    let (grandparent, parent, child) = (node("runner")?, node("environment")?, node("peer")?);
+    parent.set_parent(&grandparent)?;
+    child.set_parent(&parent)?;
+    let error = child.get("token").expect_err("nobody has one");
+    assert_eq!(
+        error.to_string(),
+        "peer: option \"token\" has no value, and neither has environment, runner"
+    );
+    Ok(())
+}
+
+#[test]
+fn nodes_and_layers_go_from_thread_to_thread() {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Node>();
+    is_send_and_sync::<TcpServerOptions>();
+    is_send_and_sync::<standin_config::Document>();
+    is_send_and_sync::<standin_config::FileErrors>();
+}

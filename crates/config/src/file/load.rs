@@ -360,7 +360,12 @@ impl<'r> Loader<'r> {
                 )
                 .with_defaults(Origin::DefaultsOfAll, defaults.of_all.clone());
         }
-        self.missing_options(description, place, &layer, span);
+        self.missing_options(description, place, &layer, span.clone());
+        // A type may have a default for its name; that would name all of its drivers.
+        let name = description.option("name");
+        if let Some(name) = name.filter(|name| !name.is_required() && !table.contains_key("name")) {
+            self.missing_option(name, place, span);
+        }
         Some((type_name.to_owned(), layer))
     }
 
@@ -422,7 +427,9 @@ impl<'r> Loader<'r> {
                 return;
             }
         };
-        if let Some(folder) = self.folder {
+        if let Some(folder) = self.folder
+            && option.kind().holds_path()
+        {
             option.kind().resolve_paths(&mut value, folder);
         }
         match option.read("", &value) {
@@ -539,15 +546,17 @@ impl<'r> Loader<'r> {
             if is_wrong {
                 continue;
             }
-            if let OptionError::Missing { help, .. } = option.missing("") {
-                self.mistakes.push(Mistake::Missing {
-                    key: option.name().to_owned(),
-                    place: place.to_owned(),
-                    help,
-                    span: convert::span(span.clone()),
-                });
-            }
+            self.missing_option(option, place, span.clone());
         }
+    }
+
+    fn missing_option(&mut self, option: &OptionDescription, place: &str, span: Range<usize>) {
+        self.mistakes.push(Mistake::Missing {
+            key: option.name().to_owned(),
+            place: place.to_owned(),
+            help: option.help_for_missing(),
+            span: convert::span(span),
+        });
     }
 
     fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {

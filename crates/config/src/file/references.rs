@@ -8,9 +8,7 @@ use toml::de::DeValue;
 
 use super::convert;
 use super::mistake::Mistake;
-use crate::ContextValue;
 use crate::description::OptionDescription;
-use crate::kind::Kind;
 use crate::suggest::nearest;
 
 /// Who names whom.
@@ -80,7 +78,7 @@ impl References {
         option: &OptionDescription,
         value: &Spanned<DeValue<'_>>,
     ) {
-        if holds_context(option.kind()) {
+        if option.kind().holds_context() {
             self.find_contexts(place, key, value);
         }
     }
@@ -93,8 +91,7 @@ impl References {
                 }
             }
             DeValue::Table(table) => {
-                let is_context =
-                    convert::value(value).is_ok_and(|value| ContextValue::looks_like(&value));
+                let is_context = table.len() == 2 && table.contains_key("value");
                 match table.get("driver") {
                     Some(driver) if is_context => {
                         if let Some(name) = driver.get_ref().as_str() {
@@ -210,18 +207,5 @@ impl References {
                 format!("the drivers are: {}{more}", all.join(", "))
             }
         }
-    }
-}
-
-fn holds_context(kind: &Kind) -> bool {
-    match kind {
-        Kind::Context => true,
-        Kind::List(item) | Kind::Map(item) => holds_context(item),
-        Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(holds_context),
-        Kind::Nested(description) => description
-            .options()
-            .iter()
-            .any(|option| holds_context(option.kind())),
-        _ => false,
     }
 }
