@@ -29,7 +29,9 @@ pub trait Lifecycle: Driver {
     /// If a step or a hook fails, or the driver is not ready within its
     /// timeout. The driver is cleaned up then and can be started again.
     fn start(&self) -> Result<(), StartError> {
-        self.base().resource().start(&AsSteps(self.as_driver()))
+        self.base()
+            .resource()
+            .start(&AsSteps::new(self.as_driver()))
     }
 
     /// Stops the driver. Does nothing on a driver that was never started or is
@@ -40,7 +42,7 @@ pub trait Lifecycle: Driver {
     /// If a step or a hook fails, or the driver does not come down within its
     /// timeout. It counts as stopped all the same.
     fn stop(&self) -> Result<(), StopError> {
-        self.base().resource().stop(&AsSteps(self.as_driver()))
+        self.base().resource().stop(&AsSteps::new(self.as_driver()))
     }
 
     /// Stops the driver and starts it again, and waits for both also with
@@ -50,7 +52,9 @@ pub trait Lifecycle: Driver {
     ///
     /// If the stop or the start fails.
     fn restart(&self) -> Result<(), RestartError> {
-        self.base().resource().restart(&AsSteps(self.as_driver()))
+        self.base()
+            .resource()
+            .restart(&AsSteps::new(self.as_driver()))
     }
 
     /// Pauses the driver.
@@ -59,7 +63,9 @@ pub trait Lifecycle: Driver {
     ///
     /// If it is not started, or its step fails.
     fn pause(&self) -> Result<(), PauseError> {
-        self.base().resource().pause(&AsSteps(self.as_driver()))
+        self.base()
+            .resource()
+            .pause(&AsSteps::new(self.as_driver()))
     }
 
     /// Resumes the driver.
@@ -68,7 +74,9 @@ pub trait Lifecycle: Driver {
     ///
     /// If it is not paused, or its step fails.
     fn resume(&self) -> Result<(), PauseError> {
-        self.base().resource().resume(&AsSteps(self.as_driver()))
+        self.base()
+            .resource()
+            .resume(&AsSteps::new(self.as_driver()))
     }
 
     /// Waits until the driver has `status`. On a driver that is starting with
@@ -82,7 +90,7 @@ pub trait Lifecycle: Driver {
     fn wait(&self, status: Status, timeout: impl Into<Option<Duration>>) -> Result<(), WaitError> {
         self.base()
             .resource()
-            .wait(&AsSteps(self.as_driver()), status, timeout)
+            .wait(&AsSteps::new(self.as_driver()), status, timeout)
     }
 
     /// Ends at once whatever the driver does, and every wait on it, from any
@@ -92,7 +100,9 @@ pub trait Lifecycle: Driver {
     ///
     /// If its step fails. It counts as aborted all the same.
     fn abort(&self) -> Result<(), AbortError> {
-        self.base().resource().abort(&AsSteps(self.as_driver()))
+        self.base()
+            .resource()
+            .abort(&AsSteps::new(self.as_driver()))
     }
 
     /// Everything that this driver publishes now.

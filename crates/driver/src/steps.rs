@@ -1,14 +1,31 @@
+use std::sync::OnceLock;
+
 use standin_entity::{Check, HookPoint, Result, Settings, Steps};
 
 use crate::{Driver, DriverConfig};
 
 /// A driver as the engine of `standin-entity` sees it: what every driver does
 /// at each step, and then what this one does.
-pub(crate) struct AsSteps<'a>(pub(crate) &'a dyn Driver);
+pub(crate) struct AsSteps<'a> {
+    driver: &'a dyn Driver,
+    /// Resolved once for each operation, whose steps then agree on it.
+    config: OnceLock<DriverConfig>,
+}
 
-impl AsSteps<'_> {
-    fn config(&self) -> Result<DriverConfig> {
-        Ok(self.0.base().config()?)
+impl<'a> AsSteps<'a> {
+    pub(crate) fn new(driver: &'a dyn Driver) -> Self {
+        AsSteps {
+            driver,
+            config: OnceLock::new(),
+        }
+    }
+
+    fn config(&self) -> Result<&DriverConfig> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = self.driver.base().config()?;
+        Ok(self.config.get_or_init(|| config))
     }
 }
 
@@ -17,7 +34,7 @@ impl Steps for AsSteps<'_> {
         let config = self.config()?;
         Ok(Settings {
             start_timeout: config.timeout,
-            stop_timeout: config.timeout.saturating_add(self.0.stop_grace()),
+            stop_timeout: config.timeout.saturating_add(self.driver.stop_grace()),
             async_start: config.resource.async_start.unwrap_or(false),
             auto_start: config.resource.auto_start,
             status_wait_timeout: config.resource.entity.status_wait_timeout,
@@ -27,69 +44,69 @@ impl Steps for AsSteps<'_> {
     }
 
     fn pre_start(&self) -> Result<()> {
-        let config = self.config()?.resource.entity;
-        let entity = self.0.base().resource().entity();
-        entity.define_runpath(config.runpath)?;
+        let config = &self.config()?.resource.entity;
+        let entity = self.driver.base().resource().entity();
+        entity.define_runpath(config.runpath.clone())?;
         entity.make_runpath_dirs(config.path_cleanup)?;
-        self.0.pre_start()
+        self.driver.pre_start()
     }
 
     fn starting(&self) -> Result<()> {
-        self.0.starting()
+        self.driver.starting()
     }
 
     fn started_check(&self) -> Result<Check> {
-        let check = self.0.started_check()?;
-        match (&check, self.0.start_failure()) {
+        let check = self.driver.started_check()?;
+        match (&check, self.driver.start_failure()) {
             (Check::NotYet(_), Some(error)) => Err(error),
             _ => Ok(check),
         }
     }
 
     fn is_alive(&self) -> bool {
-        self.0.is_alive()
+        self.driver.is_alive()
     }
 
     fn post_start(&self) -> Result<()> {
-        self.0.post_start()
+        self.driver.post_start()
     }
 
     fn pre_stop(&self) -> Result<()> {
-        self.0.pre_stop()
+        self.driver.pre_stop()
     }
 
     fn stopping(&self) -> Result<()> {
-        self.0.stopping()
+        self.driver.stopping()
     }
 
     fn stopped_check(&self) -> Result<Check> {
-        self.0.stopped_check()
+        self.driver.stopped_check()
     }
 
     fn post_stop(&self) -> Result<()> {
-        self.0.post_stop()
+        self.driver.post_stop()
     }
 
     fn aborting(&self) -> Result<()> {
-        self.0.aborting()
+        self.driver.aborting()
     }
 
     fn pausing(&self) -> Result<()> {
-        self.0.pausing()
+        self.driver.pausing()
     }
 
     fn resuming(&self) -> Result<()> {
-        self.0.resuming()
+        self.driver.resuming()
     }
 
     fn hook(&self, point: HookPoint) -> Result<()> {
         let config = self.config()?;
         let hook = match point {
-            HookPoint::PreStart => config.pre_start,
-            HookPoint::PostStart => config.post_start,
-            HookPoint::PreStop => config.pre_stop,
-            HookPoint::PostStop => config.post_stop,
+            HookPoint::PreStart => &config.pre_start,
+            HookPoint::PostStart => &config.post_start,
+            HookPoint::PreStop => &config.pre_stop,
+            HookPoint::PostStop => &config.post_stop,
         };
-        hook.map_or(Ok(()), |hook| hook.run(self.0))
+        hook.as_ref().map_or(Ok(()), |hook| hook.run(self.driver))
     }
 }
