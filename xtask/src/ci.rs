@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use miette::Diagnostic;
 
-use crate::layers;
 use crate::workspace::{Cargo, CargoError};
+use crate::{layers, schema};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
@@ -15,6 +15,9 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layers(#[from] layers::LayersError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Schema(#[from] schema::SchemaError),
 }
 
 /// One check of CI.
@@ -68,6 +71,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
                 .with_environment(&[("RUSTDOCFLAGS", "-D warnings")]),
             action: Action::Run,
         },
+        Step::own("xtask schema --check", || Ok(schema::run(true)?)),
         Step::own("xtask layers", || Ok(layers::run()?)),
     ];
     let run = |example: &String| Step::run(&format!("run -p {example}"));

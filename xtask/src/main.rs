@@ -12,6 +12,7 @@ mod bench;
 mod ci;
 mod facade;
 mod layers;
+mod schema;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,12 @@ enum Command {
     /// Check that crates use only crates below them and build alone, and that
     /// the facade holds nothing but docs and re-exports
     Layers,
+    /// Write the JSON Schemas and the reference page of the options
+    Schema {
+        /// Write nothing; fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
     /// Measure what the crates cost, next to the plainest way to do the same
     Bench {
         /// The figures to take; all when none is named
@@ -53,6 +60,7 @@ fn main() -> miette::Result<()> {
     match Arguments::parse().command {
         Command::Ci => ci::run()?,
         Command::Layers => layers::run()?,
+        Command::Schema { check } => schema::run(check)?,
         Command::Bench { names, json } if cfg!(debug_assertions) => {
             optimised_bench(names, json.as_deref())?;
         }
