@@ -191,6 +191,7 @@ impl Entity {
         if former.as_ref() != Some(&runpath) {
             place.scratch = None;
             drop(place);
+            self.release_runpath();
             if let Some(former) = former {
                 Claims::global().release(&former, self);
             }
@@ -203,7 +204,9 @@ impl Entity {
     ///
     /// With `cleanup` what was in them goes: a directory, also one behind a
     /// symbolic link, is emptied; a file in its place is replaced. Without it
-    /// what is there stays, and a file in its place is an error.
+    /// what is there stays, and a file in its place is an error. While the entity
+    /// is using its runpath nothing is emptied either: that ends with its stop,
+    /// or with [`release_runpath`](Entity::release_runpath).
     ///
     /// # Errors
     ///
@@ -214,6 +217,7 @@ impl Entity {
             Some(path) => path,
             None => self.define_runpath(None)?,
         };
+        let cleanup = cleanup && !self.uses_runpath();
         let scratch = runpath.join("scratch");
         runpath::make(self, &runpath, &scratch, cleanup)?;
         self.inner.uses_runpath.store(true, Ordering::Release);

@@ -273,6 +273,20 @@ fn cleaning_up_empties_the_runpath_and_not_cleaning_up_keeps_it() {
 }
 
 #[test]
+fn what_is_in_use_is_not_emptied_by_its_own_entity() {
+    let (_dir, tmp) = temporary();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("d"))).unwrap();
+    entity.make_runpath_dirs(true).unwrap();
+    fs::write(tmp.join("d/file"), "x").unwrap();
+    entity.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("d")), ["file", "scratch"]);
+    entity.release_runpath();
+    entity.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("d")), ["scratch"]);
+}
+
+#[test]
 fn a_file_in_its_place_is_replaced_or_refused() {
     let (_dir, tmp) = temporary();
     let path = tmp.join("d");

@@ -1,0 +1,184 @@
+//! Failures of a start.
+
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use standin_entity::{Error, HookPoint, StartError, Status, Step};
+
+use crate::script::{STOP_STEPS, Script, check_down_and_startable};
+
+#[test]
+fn a_failed_start_runs_the_stop_steps_and_can_be_repeated() {
+    for step in ["starting", "started_check", "post_start", "hook post_start"] {
+        let failed = AtomicU32::new(0);
+        let script = Script::new().on(step, move |_| match failed.fetch_add(1, SeqCst) {
+            0 => Err(Error::msg("boom")),
+            _ => Ok(()),
+        });
+        let error = script.start().unwrap_err();
+        assert!(matches!(error, StartError::Step { .. }), "{error}");
+        assert_eq!(error.entity(), "resource[peer]");
+        let trace = script.take_trace();
+        assert!(
+            trace
+                .iter()
+                .map(String::as_str)
+                .rev()
+                .take(6)
+                .rev()
+                .eq(STOP_STEPS),
+            "{step}: {trace:?}"
+        );
+        check_down_and_startable(&script);
+        script.start().unwrap();
+        assert_eq!(script.status(), Status::Started);
+    }
+}
+
+#[test]
+fn a_start_that_fails_before_starting_runs_no_stop_step() {
+    for step in ["pre_start", "hook pre_start"] {
+        let script = Script::new().failing(step);
+        let error = script.start().unwrap_err();
+        assert!(error.to_string().contains("did not start"), "{error}");
+        assert!(
+            !script
+                .take_trace()
+                .iter()
+                .any(|called| STOP_STEPS.contains(&called.as_str()))
+        );
+        check_down_and_startable(&script);
+    }
+}
+
+#[test]
+fn evidence_is_collected_before_anything_is_cleaned_up() {
+    let script = Script::new().failing("starting");
+    let error = script.start().unwrap_err();
+    let trace = script.take_trace();
+    let at = |step: &str| trace.iter().position(|called| called == step);
+    assert!(at("describe_failure") < at("pre_stop"), "{trace:?}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("\n  app.log:\n    out of memory"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_fails_while_cleaning_up_is_told_too() {
+    let script = Script::new()
+        .failing("starting")
+        .failing("stopping")
+        .failing("hook post_stop");
+    let StartError::Step {
+        failure, cleanup, ..
+    } = script.start().unwrap_err()
+    else {
+        unreachable!("`starting` failed");
+    };
+    assert_eq!(failure.step, Step::Starting);
+    assert_eq!(
+        cleanup
+            .iter()
+            .map(|failure| failure.step)
+            .collect::<Vec<_>>(),
+        [Step::Stopping, Step::Hook(HookPoint::PostStop)]
+    );
+    check_down_and_startable(&script);
+}
+
+#[test]
+fn a_panic_is_a_failure_with_its_message() {
+    for step in [
+        "settings",
+        "pre_start",
+        "hook pre_start",
+        "starting",
+        "started_check",
+        "hook post_start",
+    ] {
+        let script = Script::new().on(step, |_| panic!("index out of bounds"));
+        let StartError::Step { failure, .. } = script.start().unwrap_err() else {
+            unreachable!("{step} panicked");
+        };
+        assert!(failure.panicked);
+        assert_eq!(failure.cause.to_string(), "index out of bounds");
+        assert!(matches!(script.status(), Status::Stopped | Status::None));
+    }
+    let script = Script::new()
+        .failing("starting")
+        .on("describe_failure", |_| panic!("no log"));
+    assert!(
+        script
+            .start()
+            .unwrap_err()
+            .to_string()
+            .contains("`describe_failure` panicked")
+    );
+}
+
+#[test]
+fn a_start_timeout_tells_what_was_missing() {
+    let mut script = Script::new().never_ready();
+    script.settings.start_timeout = Duration::from_millis(30);
+    let StartError::Timeout {
+        overdue, evidence, ..
+    } = script.start().unwrap_err()
+    else {
+        unreachable!("it is never ready");
+    };
+    // At once, and at the deadline: the interval is longer.
+    assert_eq!(overdue.checks, 2);
+    assert_eq!(
+        overdue.last.as_deref(),
+        Some("the log does not say `ready`")
+    );
+    assert!(overdue.elapsed >= overdue.limit && overdue.limit == Duration::from_millis(30));
+    assert_eq!(evidence.0, ["app.log:", "  out of memory"]);
+    check_down_and_startable(&script);
+}
+
+#[test]
+fn what_becomes_ready_just_before_the_deadline_is_ready() {
+    let mut script = Script::new();
+    script.settings.start_timeout = Duration::from_millis(30);
+    script.not_ready.store(1, SeqCst);
+    script.start().unwrap();
+}
+
+#[test]
+fn a_timeout_of_zero_checks_once() {
+    let mut script = Script::new();
+    script.settings.start_timeout = Duration::ZERO;
+    script.start().unwrap();
+    script.stop().unwrap();
+    let script = Script {
+        settings: script.settings.clone(),
+        ..Script::new().never_ready()
+    };
+    assert!(
+        matches!(script.start(), Err(StartError::Timeout { overdue, .. }) if overdue.checks == 1)
+    );
+}
+
+#[test]
+fn a_failing_test_shows_what_to_know() {
+    let mut script = Script::new().never_ready();
+    script.settings.start_timeout = Duration::ZERO;
+    let error = Error::from(script.start().unwrap_err());
+    let shown = format!("{error:?}");
+    let (first, rest) = shown.split_once(" (limit").unwrap();
+    assert!(
+        first.starts_with("resource[peer] was not ready after "),
+        "{shown}"
+    );
+    assert_eq!(
+        rest,
+        " 0ns, 1 check): the log does not say `ready`\n  app.log:\n    out of memory\n  \
+         help: look for why it is not ready, or raise its `timeout` (now 0ns)\n  \
+         code: standin::entity::start_timeout"
+    );
+}
