@@ -10,6 +10,7 @@ use proc_macro::TokenStream;
 use syn::parse_macro_input;
 
 mod attributes;
+mod choice;
 mod expand;
 mod include;
 mod input;
@@ -34,6 +35,29 @@ pub fn derive_facade_config(item: TokenStream) -> TokenStream {
 fn derive(item: TokenStream, default_path: proc_macro2::TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::DeriveInput);
     include::start(&item, &default_path)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
+
+/// Makes an enum without fields the type of an option.
+///
+/// A variant is written in kebab case, `KeepAlive` as `"keep-alive"`, or as
+/// `#[config(key = "...")]` on the variant says.
+#[proc_macro_derive(OptionValue, attributes(config))]
+pub fn derive_option_value(item: TokenStream) -> TokenStream {
+    choice(item, &quote::quote!(::standin_config))
+}
+
+/// As `OptionValue`, for those who reach it through the crate `standin`.
+#[doc(hidden)]
+#[proc_macro_derive(FacadeOptionValue, attributes(config))]
+pub fn derive_facade_option_value(item: TokenStream) -> TokenStream {
+    choice(item, &quote::quote!(::standin::config))
+}
+
+fn choice(item: TokenStream, config_path: &proc_macro2::TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as syn::DeriveInput);
+    choice::derive(&item, config_path)
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }

@@ -202,3 +202,37 @@ fn an_include_asks_the_config_of_the_same_path() {
     let start = call.to_string();
     assert!(start.starts_with("other :: BaseConfig ! {"), "{start}");
 }
+
+#[test]
+fn a_choice_is_an_enum_without_fields() {
+    let message = |tokens: TokenStream| {
+        let item: syn::DeriveInput = syn::parse2(tokens).unwrap();
+        crate::choice::derive(&item, &quote!(::standin_config))
+            .expect_err("it is misuse")
+            .to_string()
+    };
+    assert_eq!(
+        message(quote!(
+            enum A {
+                B(u8),
+            }
+        )),
+        "a variant stands for one text, so it has no fields"
+    );
+    assert_eq!(
+        message(quote!(
+            enum A {
+                KeepAlive,
+                #[config(key = "keep-alive")]
+                Other,
+            }
+        )),
+        "there are two variants written \"keep-alive\""
+    );
+    assert_eq!(
+        message(quote!(
+            struct A;
+        )),
+        "the values of an option are the variants of an enum; a struct of options is a `Config`"
+    );
+}

@@ -42,6 +42,7 @@ mod file;
 mod kind;
 mod layer;
 mod node;
+mod option;
 mod option_value;
 mod options;
 mod origin;
@@ -58,12 +59,13 @@ mod value;
 
 pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
-pub use description::{ConfigDescription, ConfigDescriptionBuilder, OptionDescription, Source};
+pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
 pub use file::{Document, Entry, FileErrors, Mistake, ReadError, RegisterError, TypeRegistry};
 pub use kind::Kind;
 pub use layer::Layer;
 pub use node::{Explanation, Node};
+pub use option::{OptionDescription, Source};
 pub use option_value::OptionValue;
 pub use options::{Config, FromOptions, Options, TypedOptions};
 pub use origin::Origin;
@@ -71,7 +73,7 @@ pub use pattern::{Pattern, PatternError};
 pub use port::{Port, PortError};
 pub use reference::reference_page;
 pub use setting::{PlainValue, Setting};
-pub use standin_config_derive::Config;
+pub use standin_config_derive::{Config, OptionValue};
 pub use stored::Stored;
 pub use value::Value;
 
@@ -87,11 +89,13 @@ pub mod __private {
     pub type Entries = indexmap::IndexMap<String, crate::Value>;
 }
 
-/// The trait and a derive that finds this crate as `standin::config`, for the facade.
+/// The traits and derives that find this crate as `standin::config`, for the facade.
 #[doc(hidden)]
 pub mod facade {
+    pub use crate::option_value::OptionValue;
     pub use crate::options::Config;
     pub use standin_config_derive::FacadeConfig as Config;
+    pub use standin_config_derive::FacadeOptionValue as OptionValue;
 }
 
 #[doc(hidden)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::description::{OptionDescription, Source};
+use crate::option::{OptionDescription, Source};
 use crate::stored::Stored;
 use crate::{
     Config, ConfigDescription, ConfigErrors, Layer, OptionError, Options, Origin, ParentError,

@@ -12,30 +12,34 @@ use crate::{Value, ValueError};
 /// A type that an option can have: it is read from a [`Value`] and written as one.
 ///
 /// Implemented for booleans, numbers, `String`, `PathBuf`, `Duration`, the types of this crate,
-/// and options, lists, pairs and maps of them. Implement it for a type of your own:
+/// and options, lists, pairs and maps of them. Derive it for an enum without fields; implement it
+/// for any other type of your own.
 ///
 /// ```
 /// use standin_config::{Kind, OptionValue, Value, ValueError};
 ///
-/// #[derive(Clone, Debug, PartialEq)]
-/// enum Colour { Red, Green }
+/// #[derive(Clone, Debug, PartialEq, OptionValue)]
+/// enum Greeting { Hello, GoodMorning }
 ///
-/// impl OptionValue for Colour {
+/// assert_eq!(Greeting::from_value(&Value::from("good-morning"))?, Greeting::GoodMorning);
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Percent(u8);
+///
+/// impl OptionValue for Percent {
 ///     fn kind() -> Kind {
-///         Kind::one_of(["red", "green"])
+///         Kind::Int { min: Some(0), max: Some(100) }
 ///     }
 ///     fn from_value(value: &Value) -> Result<Self, ValueError> {
-///         match value.as_str() {
-///             Some("red") => Ok(Colour::Red),
-///             Some("green") => Ok(Colour::Green),
-///             _ => Err(Self::kind().unfit(value)),
-///         }
+///         Self::kind().check(value)?;
+///         u8::from_value(value).map(Percent)
 ///     }
 ///     fn to_value(&self) -> Value {
-///         Value::from(match self { Colour::Red => "red", Colour::Green => "green" })
+///         self.0.to_value()
 ///     }
 /// }
-/// assert_eq!(Colour::from_value(&Value::from("red"))?, Colour::Red);
+/// let error = Percent::from_value(&Value::from(101)).unwrap_err();
+/// assert_eq!(error.to_string(), "expected a whole number from 0 to 100, found 101");
 /// # Ok::<(), ValueError>(())
 /// ```
 pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {

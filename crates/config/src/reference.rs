@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::description::{OptionDescription, Source};
+use crate::option::{OptionDescription, Source};
 use crate::{ConfigDescription, TypeRegistry};
 
 /// The options of the environment and of every driver type, as a Markdown page: name, type,

@@ -1,7 +1,8 @@
 //! [`Resolver`]: hands the values of a node to a typed config.
 
-use crate::description::{OptionDescription, Places, Source};
+use crate::description::Places;
 use crate::node::Found;
+use crate::option::{OptionDescription, Source};
 use crate::stored::Stored;
 use crate::{Config, ConfigDescription, Layer, Node, OptionError, OptionValue, Origin};
 

@@ -10,9 +10,9 @@ use std::ops::Bound;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
 
-use crate::description::{OptionDescription, Source};
 use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use crate::kind::Kind;
+use crate::option::{OptionDescription, Source};
 use crate::{ConfigDescription, Constraint, TypeRegistry, Value};
 
 /// The schema of whole environment files.

@@ -8,36 +8,24 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::convert;
+use super::defaults::{Defaults, TypeDefaults};
 use super::document::{Document, Entry};
 use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use super::mistake::{FileErrors, Mistake};
 use super::references::References;
 use super::registry::TypeRegistry;
-use crate::description::OptionDescription;
+use crate::option::OptionDescription;
 use crate::stored::Stored;
 use crate::suggest::nearest;
 use crate::{ConfigDescription, Layer, OptionError, Origin, Value};
 
 /// Reads one text.
 pub(crate) struct Loader<'r> {
-    registry: &'r TypeRegistry,
+    pub(super) registry: &'r TypeRegistry,
     /// Where relative paths start.
     folder: Option<&'r Path>,
-    mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<Mistake>,
     references: References,
-}
-
-/// The defaults of a file, as layers of one type.
-struct TypeDefaults {
-    of_type: Layer,
-    of_all: Layer,
-}
-
-/// `[defaults]` as it was written.
-#[derive(Default)]
-struct Defaults<'t, 'i> {
-    of_all: Vec<(&'t str, Range<usize>, &'t Spanned<DeValue<'i>>)>,
-    of_types: IndexMap<&'t str, &'t DeTable<'i>>,
 }
 
 impl<'r> Loader<'r> {
@@ -127,127 +115,6 @@ impl<'r> Loader<'r> {
                 .collect(),
             entries,
         }
-    }
-
-    /// Sorts the keys of `[defaults]` into options and types.
-    fn defaults<'t, 'i>(&mut self, value: &'t Spanned<DeValue<'i>>) -> Defaults<'t, 'i> {
-        let mut defaults = Defaults::default();
-        let DeValue::Table(table) = value.get_ref() else {
-            self.not_a_table(DEFAULTS, "the file", value);
-            return defaults;
-        };
-        for (key, value) in table {
-            let name = &**key.get_ref();
-            match value.get_ref() {
-                DeValue::Table(table) if self.registry.get(name).is_some() => {
-                    defaults.of_types.insert(name, table);
-                }
-                DeValue::Table(_) if !self.is_option_of_some_type(name) => {
-                    self.unknown_type(name, key.span());
-                }
-                _ => defaults.of_all.push((name, key.span(), value)),
-            }
-        }
-        defaults
-    }
-
-    fn is_option_of_some_type(&self, name: &str) -> bool {
-        self.registry
-            .types()
-            .any(|(_, description)| description.option(name).is_some())
-    }
-
-    /// Reads the defaults for each type that has drivers in the file, or, where that leaves an
-    /// option unread, for the first type that has it: a mistake in unused defaults is one, too.
-    fn check_defaults(
-        &mut self,
-        defaults: &Defaults<'_, '_>,
-        drivers: Option<&Spanned<DeValue<'_>>>,
-        by_type: &mut IndexMap<String, TypeDefaults>,
-    ) {
-        let used: Vec<&str> = drivers
-            .and_then(|drivers| drivers.get_ref().as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|driver| driver.get_ref().as_table()?.get(TYPE)?.get_ref().as_str())
-            .collect();
-        let registry = self.registry;
-        for (type_name, description) in registry.types() {
-            let is_used = used.contains(&type_name);
-            if !is_used && !defaults.of_types.contains_key(type_name) {
-                continue;
-            }
-            let mut of_type = Layer::new(description);
-            if let Some(table) = defaults.of_types.get(type_name) {
-                let place = format!("[{DEFAULTS}.{type_name}]");
-                for (key, value) in *table {
-                    let name = &**key.get_ref();
-                    if self.is_default(&place, name, key.span()) {
-                        self.option(description, &place, &mut of_type, name, key.span(), value);
-                    }
-                }
-            }
-            by_type.insert(
-                type_name.to_owned(),
-                TypeDefaults {
-                    of_type,
-                    of_all: Layer::new(description),
-                },
-            );
-        }
-        let place = format!("[{DEFAULTS}]");
-        for (name, span, value) in &defaults.of_all {
-            let known: Vec<(&str, &ConfigDescription)> = registry
-                .types()
-                .filter(|(_, description)| description.option(name).is_some())
-                .collect();
-            let Some((_, first)) = known.first() else {
-                let all = registry.types().flat_map(|(_, description)| {
-                    description
-                        .options()
-                        .iter()
-                        .map(OptionDescription::name)
-                        .filter(|name| *name != "name")
-                });
-                let help = match nearest(name, all) {
-                    Some(known) => format!("did you mean {known:?}?"),
-                    None => {
-                        "[defaults] holds options of drivers, and a table for each type".to_owned()
-                    }
-                };
-                self.unknown_key(name, &place, help, span.clone());
-                continue;
-            };
-            if !self.is_default(&place, name, span.clone()) {
-                continue;
-            }
-            let before = self.mistakes.len();
-            let mut read = false;
-            for (type_name, description) in &known {
-                if let Some(layers) = by_type.get_mut(*type_name) {
-                    read = true;
-                    let layer = &mut layers.of_all;
-                    self.option(description, &place, layer, name, span.clone(), value);
-                    if self.mistakes.len() > before {
-                        break; // once is enough
-                    }
-                }
-            }
-            if !read {
-                let mut layer = Layer::new(first);
-                self.option(first, &place, &mut layer, name, span.clone(), value);
-            }
-        }
-    }
-
-    /// A name belongs to one driver, so it is no default.
-    fn is_default(&mut self, place: &str, name: &str, span: Range<usize>) -> bool {
-        if name != "name" {
-            return true;
-        }
-        let help = "each driver has a name of its own".to_owned();
-        self.unknown_key(name, place, help, span);
-        false
     }
 
     fn entries(
@@ -393,7 +260,7 @@ impl<'r> Loader<'r> {
     }
 
     /// Reads one option into its layer.
-    fn option(
+    pub(super) fn option(
         &mut self,
         description: &ConfigDescription,
         place: &str,
@@ -559,7 +426,7 @@ impl<'r> Loader<'r> {
         });
     }
 
-    fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
+    pub(super) fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
         self.mistakes.push(Mistake::UnknownKey {
             key: key.to_owned(),
             place: place.to_owned(),
@@ -568,7 +435,7 @@ impl<'r> Loader<'r> {
         });
     }
 
-    fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
+    pub(super) fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
         let help = match nearest(type_name, self.registry.types().map(|(name, _)| name)) {
             Some(known) => format!("did you mean {known:?}?"),
             None => format!("the types are: {}", self.type_names()),
@@ -580,7 +447,7 @@ impl<'r> Loader<'r> {
         });
     }
 
-    fn not_a_table(&mut self, key: &str, place: &str, value: &Spanned<DeValue<'_>>) {
+    pub(super) fn not_a_table(&mut self, key: &str, place: &str, value: &Spanned<DeValue<'_>>) {
         self.mistakes.push(Mistake::WrongType {
             key: key.to_owned(),
             place: place.to_owned(),

@@ -7,6 +7,7 @@
 //! 4. Mistakes of all steps are one report, in the order of the text.
 
 mod convert;
+mod defaults;
 mod document;
 pub(crate) mod keys;
 mod load;

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::convert;
 use super::mistake::Mistake;
-use crate::description::OptionDescription;
+use crate::option::OptionDescription;
 use crate::suggest::nearest;
 
 /// Who names whom.

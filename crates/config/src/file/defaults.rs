@@ -1,0 +1,148 @@
+//! `[defaults]`: options of all drivers of a file, and of all drivers of a type.
+
+use std::ops::Range;
+
+use indexmap::IndexMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{DEFAULTS, TYPE};
+use super::load::Loader;
+use crate::suggest::nearest;
+use crate::{ConfigDescription, Layer, OptionDescription};
+
+/// The defaults of a file, as layers of one type.
+pub(super) struct TypeDefaults {
+    pub(super) of_type: Layer,
+    pub(super) of_all: Layer,
+}
+
+/// `[defaults]` as it was written.
+#[derive(Default)]
+pub(super) struct Defaults<'t, 'i> {
+    pub(super) of_all: Vec<(&'t str, Range<usize>, &'t Spanned<DeValue<'i>>)>,
+    pub(super) of_types: IndexMap<&'t str, &'t DeTable<'i>>,
+}
+
+impl Loader<'_> {
+    /// Sorts the keys of `[defaults]` into options and types.
+    pub(super) fn defaults<'t, 'i>(&mut self, value: &'t Spanned<DeValue<'i>>) -> Defaults<'t, 'i> {
+        let mut defaults = Defaults::default();
+        let DeValue::Table(table) = value.get_ref() else {
+            self.not_a_table(DEFAULTS, "the file", value);
+            return defaults;
+        };
+        for (key, value) in table {
+            let name = &**key.get_ref();
+            match value.get_ref() {
+                DeValue::Table(table) if self.registry.get(name).is_some() => {
+                    defaults.of_types.insert(name, table);
+                }
+                DeValue::Table(_) if !self.is_option_of_some_type(name) => {
+                    self.unknown_type(name, key.span());
+                }
+                _ => defaults.of_all.push((name, key.span(), value)),
+            }
+        }
+        defaults
+    }
+
+    fn is_option_of_some_type(&self, name: &str) -> bool {
+        self.registry
+            .types()
+            .any(|(_, description)| description.option(name).is_some())
+    }
+
+    /// Reads the defaults for each type that has drivers in the file, or, where that leaves an
+    /// option unread, for the first type that has it: a mistake in unused defaults is one, too.
+    pub(super) fn check_defaults(
+        &mut self,
+        defaults: &Defaults<'_, '_>,
+        drivers: Option<&Spanned<DeValue<'_>>>,
+        by_type: &mut IndexMap<String, TypeDefaults>,
+    ) {
+        let used: Vec<&str> = drivers
+            .and_then(|drivers| drivers.get_ref().as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|driver| driver.get_ref().as_table()?.get(TYPE)?.get_ref().as_str())
+            .collect();
+        let registry = self.registry;
+        for (type_name, description) in registry.types() {
+            let is_used = used.contains(&type_name);
+            if !is_used && !defaults.of_types.contains_key(type_name) {
+                continue;
+            }
+            let mut of_type = Layer::new(description);
+            if let Some(table) = defaults.of_types.get(type_name) {
+                let place = format!("[{DEFAULTS}.{type_name}]");
+                for (key, value) in *table {
+                    let name = &**key.get_ref();
+                    if self.is_default(&place, name, key.span()) {
+                        self.option(description, &place, &mut of_type, name, key.span(), value);
+                    }
+                }
+            }
+            by_type.insert(
+                type_name.to_owned(),
+                TypeDefaults {
+                    of_type,
+                    of_all: Layer::new(description),
+                },
+            );
+        }
+        let place = format!("[{DEFAULTS}]");
+        for (name, span, value) in &defaults.of_all {
+            let known: Vec<(&str, &ConfigDescription)> = registry
+                .types()
+                .filter(|(_, description)| description.option(name).is_some())
+                .collect();
+            let Some((_, first)) = known.first() else {
+                let all = registry.types().flat_map(|(_, description)| {
+                    description
+                        .options()
+                        .iter()
+                        .map(OptionDescription::name)
+                        .filter(|name| *name != "name")
+                });
+                let help = match nearest(name, all) {
+                    Some(known) => format!("did you mean {known:?}?"),
+                    None => {
+                        "[defaults] holds options of drivers, and a table for each type".to_owned()
+                    }
+                };
+                self.unknown_key(name, &place, help, span.clone());
+                continue;
+            };
+            if !self.is_default(&place, name, span.clone()) {
+                continue;
+            }
+            let before = self.mistakes.len();
+            let mut read = false;
+            for (type_name, description) in &known {
+                if let Some(layers) = by_type.get_mut(*type_name) {
+                    read = true;
+                    let layer = &mut layers.of_all;
+                    self.option(description, &place, layer, name, span.clone(), value);
+                    if self.mistakes.len() > before {
+                        break; // once is enough
+                    }
+                }
+            }
+            if !read {
+                let mut layer = Layer::new(first);
+                self.option(first, &place, &mut layer, name, span.clone(), value);
+            }
+        }
+    }
+
+    /// A name belongs to one driver, so it is no default.
+    fn is_default(&mut self, place: &str, name: &str, span: Range<usize>) -> bool {
+        if name != "name" {
+            return true;
+        }
+        let help = "each driver has a name of its own".to_owned();
+        self.unknown_key(name, place, help, span);
+        false
+    }
+}

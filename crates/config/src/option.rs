@@ -1,0 +1,271 @@
+//! [`OptionDescription`]: one option as a value; [`Source`]: where its value comes from.
+
+use crate::constraint::Constraint;
+use crate::kind::Kind;
+use crate::stored::Stored;
+use crate::{OptionError, OptionValue, Value, ValueError};
+
+/// One option of a config: name, kind, where its value comes from, rules and documentation.
+#[derive(Clone, Debug)]
+pub struct OptionDescription {
+    name: String,
+    docs: String,
+    kind: Kind,
+    source: Source,
+    constraints: Vec<Constraint>,
+    examples: Vec<Value>,
+    reader: Reader,
+    /// The config that declares it; set when the config is built.
+    pub(crate) declared_in: Option<String>,
+}
+
+/// Where an option's value comes from when nobody set it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Source {
+    /// From nowhere: it must be set.
+    Required,
+    /// This value.
+    Default(Stored),
+    /// The nearest parent that has one.
+    Inherited,
+    /// The nearest parent that has one, otherwise this value.
+    InheritedOr(Stored),
+}
+
+#[derive(Clone, Debug)]
+enum Reader {
+    Typed(fn(&Value) -> Result<Stored, ValueError>),
+    /// Described at run time: kept as a [`Value`].
+    ByKind,
+    Code,
+}
+
+impl OptionDescription {
+    fn new(name: String, kind: Kind, source: Source, reader: Reader) -> Self {
+        Self {
+            name,
+            docs: String::new(),
+            kind,
+            source,
+            constraints: Vec::new(),
+            examples: Vec::new(),
+            reader,
+            declared_in: None,
+        }
+    }
+
+    /// An option that must be set.
+    pub fn required(name: impl Into<String>, kind: Kind) -> Self {
+        Self::new(name.into(), kind, Source::Required, Reader::ByKind)
+    }
+
+    /// An option with a default.
+    pub fn with_default(name: impl Into<String>, kind: Kind, default: impl Into<Value>) -> Self {
+        let source = Source::Default(Stored::new(default.into()));
+        Self::new(name.into(), kind, source, Reader::ByKind)
+    }
+
+    /// An option that parents provide when it is not set.
+    pub fn inherited(name: impl Into<String>, kind: Kind) -> Self {
+        Self::new(name.into(), kind, Source::Inherited, Reader::ByKind)
+    }
+
+    /// An option that parents provide when it is not set, with a value for when they have none.
+    pub fn inherited_or(name: impl Into<String>, kind: Kind, fallback: impl Into<Value>) -> Self {
+        let source = Source::InheritedOr(Stored::new(fallback.into()));
+        Self::new(name.into(), kind, source, Reader::ByKind)
+    }
+
+    /// An option of type `T` that must be set, unless a source is given.
+    pub fn of<T: OptionValue>(name: impl Into<String>) -> Self {
+        let reader = Reader::Typed(|value| T::from_value(value).map(Stored::new));
+        Self::new(name.into(), T::kind(), Source::Required, reader)
+    }
+
+    /// An option that only code can set.
+    pub fn code(name: impl Into<String>) -> Self {
+        Self::new(name.into(), Kind::Code, Source::Required, Reader::Code)
+    }
+
+    /// Where its value comes from when nobody set it.
+    #[must_use]
+    pub fn source_is(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// What the option is for; the first sentence is shown in messages.
+    #[must_use]
+    pub fn docs_are(mut self, docs: impl Into<String>) -> Self {
+        self.docs = docs.into();
+        self
+    }
+
+    /// Adds a rule that its values must keep.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraints.push(constraint);
+        self
+    }
+
+    /// Adds an example value for the schema.
+    #[must_use]
+    pub fn example(mut self, example: impl Into<Value>) -> Self {
+        self.examples.push(example.into());
+        self
+    }
+
+    /// The name: the key in files, the name of the setter.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the option is for: its doc comment.
+    pub fn docs(&self) -> &str {
+        &self.docs
+    }
+
+    /// The first paragraph of the docs, on one line.
+    pub fn summary(&self) -> String {
+        let paragraph: Vec<&str> = self
+            .docs
+            .lines()
+            .map(str::trim)
+            .skip_while(|line| line.is_empty())
+            .take_while(|line| !line.is_empty())
+            .collect();
+        paragraph.join(" ")
+    }
+
+    /// What values it takes.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Where its value comes from when nobody set it.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The rules that its values must keep.
+    pub fn constraints(&self) -> &[Constraint] {
+        &self.constraints
+    }
+
+    /// Values that show how it is used.
+    pub fn examples(&self) -> &[Value] {
+        &self.examples
+    }
+
+    /// The name of the config that declares it.
+    pub fn declared_in(&self) -> &str {
+        self.declared_in.as_deref().unwrap_or_default()
+    }
+
+    /// Whether parents are asked for it.
+    pub fn is_inherited(&self) -> bool {
+        matches!(self.source, Source::Inherited | Source::InheritedOr(_))
+    }
+
+    /// Whether it must be set.
+    pub fn is_required(&self) -> bool {
+        matches!(self.source, Source::Required)
+    }
+
+    /// Whether it can be set in code only, never in a file.
+    pub fn is_code_only(&self) -> bool {
+        self.kind.is_code()
+    }
+
+    /// The default or fallback in its written form.
+    pub fn default_value(&self) -> Option<Value> {
+        match &self.source {
+            Source::Default(value) | Source::InheritedOr(value) => value.value(),
+            Source::Required | Source::Inherited => None,
+        }
+    }
+
+    /// Reads a value of this option, constraints not included.
+    pub(crate) fn read(&self, owner: &str, value: &Value) -> Result<Stored, OptionError> {
+        let read = match self.reader {
+            Reader::Typed(read) => read(value),
+            Reader::ByKind => self.kind.check(value).map(|()| Stored::new(value.clone())),
+            Reader::Code => {
+                return Err(OptionError::CodeOnly {
+                    owner: owner.to_owned(),
+                    option: self.name.clone(),
+                });
+            }
+        };
+        read.map_err(|error| self.wrong_type(owner, error))
+    }
+
+    pub(crate) fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
+        if error.is_template() {
+            return OptionError::BadTemplate {
+                owner: owner.to_owned(),
+                option: self.name.clone(),
+                reason: error.reason().unwrap_or(error.found()).to_owned(),
+            };
+        }
+        OptionError::WrongType {
+            owner: owner.to_owned(),
+            option: self.name.clone(),
+            error,
+            help: match (self.kind.spelling(), self.help()) {
+                (Some(spelling), Some(help)) => Some(format!("{help}\n{spelling}")),
+                (spelling, help) => spelling.or(help),
+            },
+        }
+    }
+
+    /// Everything that is wrong with a value that somebody set.
+    pub(crate) fn check(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
+        if let Err(error) = stored.check() {
+            return vec![self.wrong_type(owner, error)];
+        }
+        self.check_constraints(owner, stored)
+    }
+
+    pub(crate) fn check_constraints(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
+        self.constraints
+            .iter()
+            .filter_map(|constraint| constraint.apply(&self.kind, stored).err())
+            .map(|rule| OptionError::Broken {
+                owner: owner.to_owned(),
+                option: self.name.clone(),
+                found: stored.to_string(),
+                rule,
+                help: self.help(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn missing(&self, owner: &str) -> OptionError {
+        OptionError::Missing {
+            owner: owner.to_owned(),
+            option: self.name.clone(),
+            help: self.help_for_missing(),
+        }
+    }
+
+    pub(crate) fn help_for_missing(&self) -> String {
+        let summary = self.summary();
+        let about = match summary.is_empty() {
+            true => String::new(),
+            false => format!(": {summary}"),
+        };
+        let example = self
+            .examples
+            .first()
+            .map(|example| format!("\nfor example: {} = {example}", self.name))
+            .unwrap_or_default();
+        format!("{:?} is {}{about}{example}", self.name, self.kind)
+    }
+
+    pub(crate) fn help(&self) -> Option<String> {
+        let summary = self.summary();
+        (!summary.is_empty()).then(|| format!("{}: {summary}", self.name))
+    }
+}
