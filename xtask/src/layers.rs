@@ -31,13 +31,6 @@ const ONLY: &[(&str, &[&str])] = &[
     ("standin-socket", &[]),
 ];
 
-/// What a crate's tests may use beyond its layer, and why.
-const FOR_TESTS: &[(&str, &str, &str)] = &[(
-    "standin-config-derive",
-    "standin-config",
-    "the derive's tests expand to paths of the crate that re-exports it",
-)];
-
 /// Where crates live that are no part of the product.
 const OUTSIDE: &[&str] = &[EXAMPLES, "xtask"];
 const EXAMPLES: &str = "examples";
@@ -205,9 +198,6 @@ fn broken_rules(members: &[Member]) -> Vec<Broken> {
         };
         let only = ONLY.iter().find(|(name, _)| *name == member.name);
         for used in &member.uses {
-            if used.for_tests && may_test_with(&member.name, &used.name) {
-                continue;
-            }
             if layer_of(&used.name).is_none_or(|below| below <= layer) {
                 broken.push(Broken::NotBelow {
                     user: member.name.clone(),
@@ -229,10 +219,6 @@ fn broken_rules(members: &[Member]) -> Vec<Broken> {
 /// The place of a crate's layer, counted from the top.
 fn layer_of(name: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&name))
-}
-
-fn may_test_with(user: &str, used: &str) -> bool {
-    FOR_TESTS.iter().any(|(a, b, _)| *a == user && *b == used)
 }
 
 /// Cargo unifies the features of the packages that it builds together, so that
