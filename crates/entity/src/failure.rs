@@ -295,6 +295,20 @@ pub enum StopError {
     },
 }
 
+impl StopError {
+    /// The resource that did not stop well, as `kind[name]`.
+    #[must_use]
+    pub fn entity(&self) -> &str {
+        match self {
+            Self::Illegal { entity, .. }
+            | Self::Step { entity, .. }
+            | Self::Timeout { entity, .. }
+            | Self::Aborted { entity, .. }
+            | Self::Busy { entity, .. } => entity,
+        }
+    }
+}
+
 /// Why a wait for a status ended without it.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[non_exhaustive]
@@ -359,6 +373,21 @@ pub enum WaitError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stop(#[from] StopError),
+}
+
+impl WaitError {
+    /// The resource that was waited for, as `kind[name]`.
+    #[must_use]
+    pub fn entity(&self) -> &str {
+        match self {
+            Self::Timeout { entity, .. }
+            | Self::Unreachable { entity, .. }
+            | Self::Aborted { entity, .. }
+            | Self::Step { entity, .. } => entity,
+            Self::Start(error) => error.entity(),
+            Self::Stop(error) => error.entity(),
+        }
+    }
 }
 
 fn way_to_reach(status: Status, target: Status) -> String {

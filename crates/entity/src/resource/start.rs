@@ -88,8 +88,8 @@ impl Resource {
                     self.enter(&mut state, Status::Starting);
                     return Ok(Begin::All(baton, life));
                 }
-                // Another thread is cleaning up the start that was observed.
-                _ if observed.is_some() && state.is_busy() => {}
+                // Another thread is cleaning up a start that failed.
+                _ if state.is_busy() && (observed.is_some() || state.failure.is_some()) => {}
                 status => match status.change(Status::Starting) {
                     Err(source) => {
                         return Err(StartError::Illegal {

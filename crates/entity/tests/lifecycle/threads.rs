@@ -208,10 +208,9 @@ fn whatever_many_threads_do_at_once_it_comes_down() {
     script.stop().unwrap();
     let trace = script.take_trace();
     let count = |step: &str| trace.iter().filter(|called| *called == step).count();
-    assert_eq!(
-        count("pre_start"),
-        script.resource.timers().count(Timer::LIFESPAN)
-    );
+    // A start that is stopped before its first step has none.
+    assert!(count("pre_start") <= script.resource.timers().count(Timer::LIFESPAN));
+    assert!(count("starting") <= count("stopping"));
     assert_eq!(count("hook post_stop"), count("pre_stop"));
     check_down_and_startable(&script);
 }
