@@ -416,7 +416,7 @@ impl Inner {
                 }
             }
         }
-        let stream = connecting.into_stream();
+        let stream = connecting.into_stream().map_err(NotNow::Io)?;
         let local = stream.local_address().map_err(NotNow::Io)?;
         if local == *address && local.socket_addr().is_some() {
             // Nobody listens on a port that the system may also choose for a connecting socket: it can choose the very

@@ -3,7 +3,10 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU32, Ordering, fence},
+    },
     time::Duration,
 };
 
@@ -14,19 +17,24 @@ use crate::{
 };
 
 /// The lane and the value that travels with the turn (a receive buffer, for one).
+///
+/// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a deadline or by closing:
+/// who finds it taken waits in line, with the condition variable. So an operation that finds its lane free, as nearly
+/// all do, pays for one lock.
 pub(crate) struct Lane<T> {
-    state: Mutex<LaneState<T>>,
-    turn_ended: Condvar,
+    value: Mutex<T>,
+    /// How many threads wait in line, so that nobody pays for a notification that no one needs.
+    queued: AtomicU32,
+    waits: Mutex<Waits>,
+    changed: Condvar,
 }
 
-struct LaneState<T> {
-    /// Taken while a thread has its turn.
-    value: Option<T>,
-    /// How many threads wait for their turn, so that nobody pays for a notification that no one needs.
-    queued: u32,
-    /// Wakes the thread that has the turn and waits for the socket.
+/// What waiting threads, and those that end waits, tell each other.
+#[derive(Default)]
+struct Waits {
+    /// Wakes the thread that has the turn and waits for something.
     waker: Option<Arc<mio::Waker>>,
-    /// Set by whoever wants the waiting thread, or the next one, to look again before it waits on.
+    /// Set by whoever wants that thread, or the next one, to look again before it waits on.
     nudged: bool,
     /// Set by whoever closes the lane; no wait begins afterwards.
     closed: bool,
@@ -46,136 +54,137 @@ pub(crate) enum NotNow {
 impl<T> Lane<T> {
     pub(crate) fn new(value: T) -> Lane<T> {
         Lane {
-            state: Mutex::new(LaneState {
-                value: Some(value),
-                queued: 0,
-                waker: None,
-                nudged: false,
-                closed: false,
-            }),
-            turn_ended: Condvar::new(),
+            value: Mutex::new(value),
+            queued: AtomicU32::new(0),
+            waits: Mutex::new(Waits::default()),
+            changed: Condvar::new(),
         }
     }
 
     /// Waits for the turn.
     pub(crate) fn enter(&self, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
-        let mut state = self.lock();
-        if state.value.is_none() {
-            state = self.queue(state, deadline)?;
-        }
-        match state.value.take() {
-            Some(value) => Ok(Turn {
-                lane: self,
-                value: Some(value),
-            }),
-            None => Err(NotNow::TimedOut),
+        match self.try_enter() {
+            Some(turn) => Ok(turn),
+            None => self.queue(Some(deadline)),
         }
     }
 
     /// Takes the turn if nobody has it.
     pub(crate) fn try_enter(&self) -> Option<Turn<'_, T>> {
-        let value = self.lock().value.take()?;
+        let value = match self.value.try_lock() {
+            Ok(value) => value,
+            // A panic in a user's closure has left the value as it was.
+            Err(TryLockError::Poisoned(value)) => value.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
         Some(Turn {
             lane: self,
             value: Some(value),
         })
     }
 
-    /// Comes back with the value in place.
+    /// Waits for the turn in a lane that was closed: whoever has it was told to end.
+    pub(crate) fn enter_closed(&self) -> Turn<'_, T> {
+        loop {
+            if let Some(turn) = self.try_enter() {
+                return turn;
+            }
+            if let Ok(turn) = self.queue(None) {
+                return turn;
+            }
+        }
+    }
+
+    /// Waits in line: until the deadline or the closing of the lane, or, without a deadline, in any case.
     #[cold]
-    fn queue<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, LaneState<T>>,
-        deadline: &mut Deadline,
-    ) -> Result<MutexGuard<'a, LaneState<T>>, NotNow> {
-        state.queued += 1;
+    fn queue(&self, mut deadline: Option<&mut Deadline>) -> Result<Turn<'_, T>, NotNow> {
+        let mut waits = self.waits();
+        self.queued.fetch_add(1, Ordering::SeqCst);
+        // With its counterpart in the end of a turn: either we see that the turn is free, or its end sees us.
+        fence(Ordering::SeqCst);
         let outcome = loop {
-            if state.value.is_some() {
-                break Ok(());
+            if let Some(turn) = self.try_enter() {
+                break Ok(turn);
             }
-            if state.closed {
-                break Err(NotNow::Closed);
-            }
-            state = match deadline.remaining() {
+            let left = match &mut deadline {
+                None => Remaining::Unlimited,
+                Some(_) if waits.closed => break Err(NotNow::Closed),
+                Some(deadline) => deadline.remaining(),
+            };
+            waits = match left {
                 Remaining::Nothing => break Err(NotNow::TimedOut),
                 Remaining::Unlimited => self
-                    .turn_ended
-                    .wait(state)
+                    .changed
+                    .wait(waits)
                     .unwrap_or_else(PoisonError::into_inner),
                 Remaining::Time(left) => {
-                    self.turn_ended
-                        .wait_timeout(state, left)
+                    self.changed
+                        .wait_timeout(waits, left)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
             };
         };
-        state.queued -= 1;
-        outcome.map(|()| state)
+        self.queued.fetch_sub(1, Ordering::SeqCst);
+        outcome
     }
 
-    /// Ends every wait in the lane, now and in future. Turns can still be taken, so that what was received before
-    /// stays readable.
+    /// Tells those in line that the turn is free.
+    #[inline]
+    fn turn_ended(&self) {
+        // Releasing a lock is a full barrier on x86 already, as every operation on memory that others see at once is.
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        fence(Ordering::SeqCst);
+        if self.queued.load(Ordering::SeqCst) > 0 {
+            // Who is in line holds this lock until it really waits.
+            drop(self.waits());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends every wait in the lane, now and in future. Turns can still be taken.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        if let Some(waker) = &state.waker {
+        let mut waits = self.waits();
+        waits.closed = true;
+        if let Some(waker) = &waits.waker {
             // The only failure is a closed event queue, whose thread then waits no more.
             let _ = waker.wake();
         }
-        drop(state);
-        self.turn_ended.notify_all();
-    }
-
-    /// Waits for the turn in a lane that was closed: whoever has it was told to end.
-    pub(crate) fn enter_closed(&self) -> Turn<'_, T> {
-        let mut state = self.lock();
-        state.queued += 1;
-        let value = loop {
-            match state.value.take() {
-                Some(value) => break value,
-                None => {
-                    state = self
-                        .turn_ended
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner)
-                }
-            }
-        };
-        state.queued -= 1;
-        Turn {
-            lane: self,
-            value: Some(value),
-        }
+        drop(waits);
+        self.changed.notify_all();
     }
 
     /// Lets waits happen again, after [`Lane::close`].
     pub(crate) fn reopen(&self) {
-        self.lock().closed = false;
+        self.waits().closed = false;
     }
 
     /// Makes the thread that waits in the lane look again; if there is none, the next one that would wait.
     pub(crate) fn nudge(&self) {
-        let mut state = self.lock();
-        state.nudged = true;
-        if let Some(waker) = &state.waker {
+        let mut waits = self.waits();
+        waits.nudged = true;
+        if let Some(waker) = &waits.waker {
             let _ = waker.wake();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LaneState<T>> {
-        // A panic cannot leave the state half changed: every critical section is a few assignments.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        // A panic cannot leave it half changed: every critical section is a few assignments.
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> fmt::Debug for Lane<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
         f.debug_struct("Lane")
-            .field("busy", &state.value.is_none())
-            .field("queued", &state.queued)
-            .field("closed", &state.closed)
+            .field(
+                "busy",
+                &matches!(self.value.try_lock(), Err(TryLockError::WouldBlock)),
+            )
+            .field("queued", &self.queued.load(Ordering::Relaxed))
+            .field("closed", &self.waits().closed)
             .finish()
     }
 }
@@ -184,14 +193,15 @@ impl<T> fmt::Debug for Lane<T> {
 pub(crate) struct Turn<'a, T> {
     lane: &'a Lane<T>,
     /// `Some` until dropped.
-    value: Option<T>,
+    value: Option<MutexGuard<'a, T>>,
 }
 
 impl<T> Turn<'_, T> {
+    #[inline]
     pub(crate) fn value(&mut self) -> &mut T {
         self.value
             .as_mut()
-            .expect("the value is only taken by drop")
+            .expect("the value is only given back by drop")
     }
 
     /// Waits until `source` may be ready, the deadline passes or the lane is closed.
@@ -235,21 +245,21 @@ impl<T> Turn<'_, T> {
     ) -> Result<(), NotNow> {
         wait::with_waiter(|waiter| {
             {
-                let mut state = self.lane.lock();
-                if state.closed {
+                let mut waits = self.lane.waits();
+                if waits.closed {
                     return Err(NotNow::Closed);
                 }
-                if std::mem::take(&mut state.nudged) {
+                if std::mem::take(&mut waits.nudged) {
                     return Ok(());
                 }
-                state.waker = Some(waiter.waker());
+                waits.waker = Some(waiter.waker());
             }
             let woken = wait(waiter);
-            let mut state = self.lane.lock();
+            let mut waits = self.lane.waits();
             // Left in place, it would keep a descriptor of this thread open after the thread has ended.
-            state.waker = None;
-            state.nudged = false;
-            if state.closed {
+            waits.waker = None;
+            waits.nudged = false;
+            if waits.closed {
                 return Err(NotNow::Closed);
             }
             match woken {
@@ -263,14 +273,10 @@ impl<T> Turn<'_, T> {
 }
 
 impl<T> Drop for Turn<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        let mut state = self.lane.lock();
-        state.value = self.value.take();
-        let queued = state.queued > 0;
-        drop(state);
-        if queued {
-            self.lane.turn_ended.notify_one();
-        }
+        self.value = None;
+        self.lane.turn_ended();
     }
 }
 

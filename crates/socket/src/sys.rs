@@ -1,6 +1,7 @@
 //! Everything that differs between platforms.
 //!
-//! Unix: sockets are non-blocking descriptors; a thread waits for them with its own `mio::Poll`. Elsewhere this crate
+//! Unix: sockets are descriptors. A thread waits for bytes in the system's own blocking calls, and for everything else
+//! (peers, connects, pauses) with its own `mio::Poll`. Elsewhere this crate
 //! compiles and answers "not supported here" ([`unsupported`]), until somebody needs it there: only this file would
 //! change.
 //!
@@ -41,17 +42,25 @@ pub(crate) fn unsupported(what: &str) -> io::Error {
 #[cfg(unix)]
 mod unix {
     use std::{
-        io::{self, Read as _, Write as _},
+        io,
         net::{Shutdown, SocketAddr, TcpListener, TcpStream},
         os::{
             fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-            unix::net::{UnixListener, UnixStream},
+            unix::net::UnixListener,
         },
         path::Path,
         sync::atomic::{AtomicU64, Ordering},
+        time::Duration,
     };
 
     use mio::{Registry, Token, unix::SourceFd};
+    use rustix::{
+        buffer::spare_capacity,
+        net::{
+            RecvFlags, SendFlags,
+            sockopt::{self, Timeout},
+        },
+    };
     use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
     use super::Interest;
@@ -112,104 +121,126 @@ mod unix {
         }
     }
 
-    /// A connected stream, non-blocking.
+    /// A connected stream.
+    ///
+    /// It blocks: a thread that has to wait does so in the very call that receives or sends, with the socket's own
+    /// timeout, which costs no more than a plain blocking socket does. What must not wait says so with each call.
+    /// Shutting the socket down ends the wait.
     #[derive(Debug)]
     pub(crate) struct Stream {
-        kind: StreamKind,
-        id: u64,
+        fd: OwnedFd,
+        is_tcp: bool,
     }
 
-    #[derive(Debug)]
-    enum StreamKind {
-        Tcp(TcpStream),
-        Unix(UnixStream),
+    /// How a call deals with a socket that is not ready.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Patience {
+        /// Fails with [`io::ErrorKind::WouldBlock`] at once.
+        None,
+        /// Waits for the first bytes, or room for some, until the socket's timeout.
+        Some,
+        /// Waits for everything, until the socket's timeout.
+        All,
+    }
+
+    impl Patience {
+        fn receive_flags(self) -> RecvFlags {
+            match self {
+                Patience::None => RecvFlags::DONTWAIT,
+                Patience::Some => RecvFlags::empty(),
+                Patience::All => RecvFlags::WAITALL,
+            }
+        }
+
+        fn send_flags(self) -> SendFlags {
+            // A peer that is gone is an error and no signal. Apple's systems have an option of the socket instead.
+            #[cfg(not(target_vendor = "apple"))]
+            let flags = SendFlags::NOSIGNAL;
+            #[cfg(target_vendor = "apple")]
+            let flags = SendFlags::empty();
+            match self {
+                Patience::None => flags | SendFlags::DONTWAIT,
+                Patience::Some | Patience::All => flags,
+            }
+        }
     }
 
     impl Stream {
-        fn new(kind: StreamKind) -> Stream {
-            Stream {
-                kind,
-                id: next_id(),
-            }
-        }
-
-        /// Takes over a socket that is non-blocking already.
-        fn from_socket(socket: Socket, address: &Address) -> Stream {
-            let fd = OwnedFd::from(socket);
-            Stream::new(match address {
-                Address::Tcp(_) => StreamKind::Tcp(TcpStream::from(fd)),
-                Address::Unix(_) => StreamKind::Unix(UnixStream::from(fd)),
+        /// Takes over a caller's stream.
+        pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
+            stream.set_nonblocking(false)?;
+            Ok(Stream {
+                fd: OwnedFd::from(stream),
+                is_tcp: true,
             })
         }
 
-        /// Takes over a caller's stream.
-        pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
-            stream.set_nonblocking(true)?;
-            Ok(Stream::new(StreamKind::Tcp(stream)))
+        #[inline]
+        pub(crate) fn receive(&self, target: &mut [u8], patience: Patience) -> io::Result<usize> {
+            let (_, count) = rustix::net::recv(&self.fd, target, patience.receive_flags())?;
+            Ok(count)
         }
 
-        pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => (&mut &*stream).read(buffer),
-                StreamKind::Unix(stream) => (&mut &*stream).read(buffer),
-            }
+        /// Receives into the spare room of `bytes`, of which there must be some.
+        pub(crate) fn receive_spare(
+            &self,
+            bytes: &mut Vec<u8>,
+            patience: Patience,
+        ) -> io::Result<usize> {
+            let (_, count) =
+                rustix::net::recv(&self.fd, spare_capacity(bytes), patience.receive_flags())?;
+            Ok(count)
         }
 
-        /// Appends at most `limit` bytes. The standard library reads straight into the vector's spare room, without
-        /// clearing it first; what came before an error stays appended.
-        pub(crate) fn append_to(&self, bytes: &mut Vec<u8>, limit: u64) -> io::Result<usize> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => stream.take(limit).read_to_end(bytes),
-                StreamKind::Unix(stream) => stream.take(limit).read_to_end(bytes),
-            }
+        #[inline]
+        pub(crate) fn send(&self, bytes: &[u8], patience: Patience) -> io::Result<usize> {
+            Ok(rustix::net::send(&self.fd, bytes, patience.send_flags())?)
         }
 
-        pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => (&mut &*stream).write(bytes),
-                StreamKind::Unix(stream) => (&mut &*stream).write(bytes),
-            }
+        /// How long a receive waits; `None` for ever.
+        pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+            Ok(sockopt::set_socket_timeout(
+                &self.fd,
+                Timeout::Recv,
+                timeout,
+            )?)
+        }
+
+        /// How long a send waits; `None` for ever.
+        pub(crate) fn set_send_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+            Ok(sockopt::set_socket_timeout(
+                &self.fd,
+                Timeout::Send,
+                timeout,
+            )?)
         }
 
         pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => stream.shutdown(how),
-                StreamKind::Unix(stream) => stream.shutdown(how),
-            }
+            self.options().shutdown(how)
         }
 
         pub(crate) fn local_address(&self) -> io::Result<Address> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => stream.local_addr().map(Address::Tcp),
-                StreamKind::Unix(stream) => {
-                    stream.local_addr().map(|address| unix_address(&address))
-                }
-            }
+            self.options()
+                .local_addr()
+                .map(|address| self.address(&address))
         }
 
         pub(crate) fn peer_address(&self) -> io::Result<Address> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => stream.peer_addr().map(Address::Tcp),
-                StreamKind::Unix(stream) => {
-                    stream.peer_addr().map(|address| unix_address(&address))
-                }
-            }
+            self.options()
+                .peer_addr()
+                .map(|address| self.address(&address))
         }
 
         /// For socket options.
         pub(crate) fn options(&self) -> SockRef<'_> {
-            match &self.kind {
-                StreamKind::Tcp(stream) => SockRef::from(stream),
-                StreamKind::Unix(stream) => SockRef::from(stream),
-            }
+            SockRef::from(&self.fd)
         }
 
-        pub(crate) fn source(&self) -> Source<'_> {
-            let fd = match &self.kind {
-                StreamKind::Tcp(stream) => stream.as_fd(),
-                StreamKind::Unix(stream) => stream.as_fd(),
-            };
-            Source { fd, id: self.id }
+        fn address(&self, address: &SockAddr) -> Address {
+            match address.as_socket() {
+                Some(address) if self.is_tcp => Address::Tcp(address),
+                _ => Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()),
+            }
         }
     }
 
@@ -224,11 +255,10 @@ mod unix {
         id: u64,
     }
 
-    /// mio's listeners accept a connection and make it non-blocking in one system call, where the platform can.
     #[derive(Debug)]
     enum ListenerKind {
-        Tcp(mio::net::TcpListener),
-        Unix(mio::net::UnixListener),
+        Tcp(TcpListener),
+        Unix(UnixListener),
     }
 
     impl Listener {
@@ -236,7 +266,7 @@ mod unix {
         pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
             listener.set_nonblocking(true)?;
             Ok(Listener {
-                kind: ListenerKind::Tcp(mio::net::TcpListener::from_std(listener)),
+                kind: ListenerKind::Tcp(listener),
                 id: next_id(),
             })
         }
@@ -246,12 +276,8 @@ mod unix {
             socket.set_nonblocking(true)?;
             let fd = OwnedFd::from(socket);
             let kind = match address {
-                Address::Tcp(_) => {
-                    ListenerKind::Tcp(mio::net::TcpListener::from_std(TcpListener::from(fd)))
-                }
-                Address::Unix(_) => {
-                    ListenerKind::Unix(mio::net::UnixListener::from_std(UnixListener::from(fd)))
-                }
+                Address::Tcp(_) => ListenerKind::Tcp(TcpListener::from(fd)),
+                Address::Unix(_) => ListenerKind::Unix(UnixListener::from(fd)),
             };
             Ok(Listener {
                 kind,
@@ -265,22 +291,21 @@ mod unix {
         }
 
         pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
-            match &self.kind {
+            let (fd, is_tcp, peer) = match &self.kind {
                 ListenerKind::Tcp(listener) => {
                     let (stream, peer) = listener.accept()?;
-                    Ok((
-                        Stream::new(StreamKind::Tcp(stream.into())),
-                        Address::Tcp(peer),
-                    ))
+                    (OwnedFd::from(stream), true, Address::Tcp(peer))
                 }
                 ListenerKind::Unix(listener) => {
                     let (stream, peer) = listener.accept()?;
-                    Ok((
-                        Stream::new(StreamKind::Unix(stream.into())),
-                        unix_address(&peer),
-                    ))
+                    (OwnedFd::from(stream), false, unix_address(&peer))
                 }
-            }
+            };
+            let stream = Stream { fd, is_tcp };
+            // Linux makes accepted sockets blocking, others make them what the listener is.
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            stream.options().set_nonblocking(false)?;
+            Ok((stream, peer))
         }
 
         pub(crate) fn local_address(&self) -> io::Result<Address> {
@@ -385,8 +410,12 @@ mod unix {
             }
         }
 
-        pub(crate) fn into_stream(self) -> Stream {
-            Stream::from_socket(self.socket, &self.address)
+        pub(crate) fn into_stream(self) -> io::Result<Stream> {
+            rustix::io::ioctl_fionbio(&self.socket, false)?;
+            Ok(Stream {
+                fd: OwnedFd::from(self.socket),
+                is_tcp: matches!(self.address, Address::Tcp(_)),
+            })
         }
     }
 

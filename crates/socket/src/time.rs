@@ -49,6 +49,12 @@ impl Deadline {
         self.limit != Some(Duration::ZERO) && self.remaining() == Remaining::Nothing
     }
 
+    /// Whether waiting was ruled out from the start, or is by now.
+    #[inline]
+    pub(crate) fn forbids_waiting(&self) -> bool {
+        self.ended || self.limit == Some(Duration::ZERO)
+    }
+
     /// How much longer to wait.
     pub(crate) fn remaining(&mut self) -> Remaining {
         if self.ended {
@@ -61,7 +67,11 @@ impl Deadline {
             }
             Some(Duration::ZERO) => Remaining::Nothing,
             Some(limit) => {
-                let started = *self.started.get_or_insert_with(Instant::now);
+                let Some(started) = self.started else {
+                    // Exactly the limit, which the socket may remember as its timeout.
+                    self.started = Some(Instant::now());
+                    return Remaining::Time(limit);
+                };
                 match limit.checked_sub(started.elapsed()) {
                     None | Some(Duration::ZERO) => Remaining::Nothing,
                     Some(left) => Remaining::Time(left),

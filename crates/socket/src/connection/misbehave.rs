@@ -1,6 +1,6 @@
 //! What a peer should not do, done on purpose.
 
-use std::{io, time::Duration};
+use std::{io, net::Shutdown, time::Duration};
 
 use super::{Connection, deadline, here};
 use crate::error::{ReceiveError, SendError};
@@ -34,7 +34,14 @@ impl Connection {
         }
         // To close without lingering at all is how a reset is asked for.
         self.with_stream(|stream| stream.options().set_linger(Some(Duration::ZERO)))?;
-        self.inner.close_after(here::CLOSED, |_| ());
+        self.inner.close_after(here::CLOSED, |stream| {
+            // Ends the waits of receives here without a word to the peer.
+            let _ = stream.shutdown(Shutdown::Read);
+            if self.inner.sending.try_enter().is_none() {
+                // A send that waits has filled the peer's window: what is said here never gets there.
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+        });
         Ok(())
     }
 

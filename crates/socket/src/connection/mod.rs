@@ -1,19 +1,22 @@
 //! One conversation with a peer.
 
+mod callback;
 mod misbehave;
 mod receive;
 mod receiver;
 mod send;
+mod waiting;
 
 use std::{
     fmt, io,
     net::{Shutdown, TcpStream},
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
 };
 
+use self::waiting::Waiting;
 use crate::{
     address::Address,
     buffer::Buffer,
@@ -57,15 +60,15 @@ pub(crate) struct Inner {
     index: usize,
     local: Address,
     peer: Address,
-    /// `None` once closed. Held for reading while the socket is in use, so that closing can wait for the last user:
-    /// then the descriptor is gone when `close` returns.
-    stream: RwLock<Option<Stream>>,
+    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are those of the lanes:
+    /// the descriptor is gone with the last of the three.
+    stream: Mutex<Option<Arc<Stream>>>,
     /// What this side did, as a number of [`Here`].
     here: AtomicU8,
     /// What the peer did, as a number of [`There`].
     there: AtomicU8,
-    receiving: Lane<Buffer>,
-    sending: Lane<()>,
+    receiving: Lane<Incoming>,
+    sending: Lane<Outgoing>,
     /// Bytes that were handed back: they come before those in the receive buffer.
     returned: Mutex<Vec<u8>>,
     has_returned: AtomicBool,
@@ -117,6 +120,7 @@ impl Connection {
             receive_limit,
             registry,
         } = parts;
+        let stream = Arc::new(stream);
         Connection {
             inner: Arc::new(Inner {
                 role,
@@ -124,11 +128,18 @@ impl Connection {
                 index,
                 local,
                 peer,
-                stream: RwLock::new(Some(stream)),
+                stream: Mutex::new(Some(Arc::clone(&stream))),
                 here: AtomicU8::new(here::OPEN),
                 there: AtomicU8::new(there::OPEN),
-                receiving: Lane::new(Buffer::default()),
-                sending: Lane::new(()),
+                receiving: Lane::new(Incoming {
+                    stream: Some(Arc::clone(&stream)),
+                    buffer: Buffer::default(),
+                    waiting: Waiting::default(),
+                }),
+                sending: Lane::new(Outgoing {
+                    stream: Some(stream),
+                    waiting: Waiting::default(),
+                }),
                 returned: Mutex::new(Vec::new()),
                 has_returned: AtomicBool::new(false),
                 receive_limit: AtomicUsize::new(receive_limit),
@@ -238,6 +249,7 @@ impl Connection {
 
     /// Runs `f` on the socket, unless it is closed.
     fn with_stream<R>(&self, f: impl FnOnce(&Stream) -> io::Result<R>) -> io::Result<R> {
+        // Held while `f` runs, so that closing does not leave it with the last hold on the descriptor.
         match &*self.inner.stream() {
             Some(stream) => f(stream),
             None => Err(io::Error::new(
@@ -249,8 +261,8 @@ impl Connection {
 }
 
 impl Inner {
-    fn stream(&self) -> RwLockReadGuard<'_, Option<Stream>> {
-        self.stream.read().unwrap_or_else(PoisonError::into_inner)
+    fn stream(&self) -> MutexGuard<'_, Option<Arc<Stream>>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> StreamState {
@@ -285,17 +297,18 @@ impl Inner {
         }
     }
 
+    /// Closes so that the peer sees the end of the stream.
     fn close(&self, how: u8) {
         self.close_after(how, |stream| {
-            // The peer learns it now, even if another process still has the descriptor, or a thread is about to stop
-            // using it. An error means that the connection is gone already.
+            // The peer learns it now, even if another process still has the descriptor. An error means that the
+            // connection is gone already.
             let _ = stream.shutdown(Shutdown::Both);
         });
     }
 
-    /// Says that the connection is closed, does what is left to do with its stream, ends every wait, and closes the
+    /// Says that the connection is closed, does to its stream what makes waiting threads return, and closes the
     /// descriptor once no thread uses it any more.
-    fn close_after(&self, how: u8, last: impl FnOnce(&Stream)) {
+    fn close_after(&self, how: u8, interrupt: impl FnOnce(&Stream)) {
         // First of all: a thread that finds its stream ended must be able to tell who ended it.
         if self
             .here
@@ -304,21 +317,47 @@ impl Inner {
         {
             return;
         }
-        if let Some(stream) = &*self.stream() {
-            last(stream);
+        if let Some(stream) = self.stream().take() {
+            interrupt(&stream);
         }
         self.receiving.close();
         self.sending.close();
-        drop(
-            self.stream
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        self.release(&self.receiving, |incoming| incoming.stream = None);
+        self.release(&self.sending, |outgoing| outgoing.stream = None);
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(self.index);
         }
     }
+
+    /// Lets go of the stream in a lane, when the thread that has the turn has returned.
+    fn release<T>(&self, lane: &Lane<T>, let_go: impl FnOnce(&mut T)) {
+        if callback::is_running() {
+            // It is this thread that has the turn, and a user's closure in it that closes: there is no waiting for
+            // oneself. The stream goes when the turn ends.
+            if let Some(mut turn) = lane.try_enter() {
+                let_go(turn.value());
+            }
+        } else {
+            let_go(lane.enter_closed().value());
+        }
+    }
+}
+
+/// What travels with the turn to receive.
+#[derive(Debug)]
+struct Incoming {
+    /// `None` once closed.
+    stream: Option<Arc<Stream>>,
+    buffer: Buffer,
+    waiting: Waiting,
+}
+
+/// What travels with the turn to send.
+#[derive(Debug)]
+struct Outgoing {
+    /// `None` once closed.
+    stream: Option<Arc<Stream>>,
+    waiting: Waiting,
 }
 
 impl fmt::Debug for Inner {

@@ -6,18 +6,20 @@ use std::{
     time::Duration,
 };
 
-use super::{Inner, there};
+use super::{
+    Incoming, Inner, callback, here, there,
+    waiting::{self, Failed, Side},
+};
 use crate::{
     buffer::Buffer,
     error::Difference,
     framing::{Found, FrameError, Framing},
     lane::{NotNow, Turn},
-    sys::{Interest, Stream},
+    sys::{Patience, Stream},
     time::{Deadline, Remaining},
 };
 
-/// Reads of at most this size go into memory that is cleared first, in one system call. Larger ones are left to the
-/// standard library, which needs no clearing but begins with small reads.
+/// The most that is read at once when a receive takes whatever comes.
 const CHUNK: usize = 64 << 10;
 
 /// The smallest and the largest piece that is read when nobody knows how much belongs to a receive.
@@ -51,23 +53,23 @@ impl From<FrameError> for Stop {
 #[derive(Debug)]
 pub(super) struct Receiver<'a> {
     inner: &'a Inner,
-    turn: Turn<'a, Buffer>,
+    turn: Turn<'a, Incoming>,
     deadline: Deadline,
-    /// How long a single wait may last, if that is not for the deadline alone to say.
-    patience: Option<Deadline>,
+    /// How long a silence may last, if that is not for the deadline alone to say.
+    silence: Option<Deadline>,
 }
 
 impl<'a> Receiver<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        turn: Turn<'a, Buffer>,
+        turn: Turn<'a, Incoming>,
         deadline: Deadline,
     ) -> Receiver<'a> {
         let mut receiver = Receiver {
             inner,
             turn,
             deadline,
-            patience: None,
+            silence: None,
         };
         // Looked at before it is changed: nearly always nothing was handed back.
         if inner.has_returned.load(Ordering::Relaxed)
@@ -86,7 +88,7 @@ impl<'a> Receiver<'a> {
 
     /// What an error shows.
     pub(super) fn evidence(&mut self) -> (&[u8], &Deadline) {
-        (self.turn.value().as_slice(), &self.deadline)
+        (self.turn.value().buffer.as_slice(), &self.deadline)
     }
 
     pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
@@ -97,7 +99,7 @@ impl<'a> Receiver<'a> {
             return Ok(self.buffer().take(max));
         }
         let mut bytes = vec![0; max.min(CHUNK)];
-        let count = self.read(&mut bytes)?;
+        let count = self.read_into(&mut bytes)?;
         bytes.truncate(count);
         bytes.shrink_to_fit();
         Ok(bytes)
@@ -110,7 +112,7 @@ impl<'a> Receiver<'a> {
         if !self.buffer().is_empty() {
             return Ok(self.buffer().take_into(target));
         }
-        self.read(target)
+        self.read_into(target)
     }
 
     pub(super) fn peek(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
@@ -138,10 +140,8 @@ impl<'a> Receiver<'a> {
         let mut seen = 0;
         loop {
             let available = self.buffer().len();
-            let missing = match framing
-                .find(self.buffer().as_slice(), seen)?
-                .checked(available)?
-            {
+            let bytes = self.buffer().as_slice();
+            let missing = match callback::run(|| framing.find(bytes, seen))?.checked(available)? {
                 Found::Frame { payload, size } => {
                     return Ok(self.buffer().take_frame(payload, size));
                 }
@@ -175,7 +175,7 @@ impl<'a> Receiver<'a> {
     pub(super) fn until_silence(&mut self, silence: Duration) -> Result<Vec<u8>, Stop> {
         let limit = self.limit();
         loop {
-            self.patience = Some(Deadline::new(Some(silence)));
+            self.silence = Some(Deadline::new(Some(silence)));
             match self.gather_some(limit.saturating_add(1)) {
                 Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
                 Ok(()) => self.in_time()?,
@@ -192,9 +192,9 @@ impl<'a> Receiver<'a> {
 
     /// Whether it was the silence, and not the deadline of the whole receive, that ended the last wait.
     fn is_silent(&mut self) -> bool {
-        self.patience
+        self.silence
             .as_mut()
-            .is_some_and(|patience| patience.remaining() == Remaining::Nothing)
+            .is_some_and(|silence| silence.remaining() == Remaining::Nothing)
     }
 
     pub(super) fn buffered(&mut self) -> Result<Vec<u8>, Stop> {
@@ -242,7 +242,7 @@ impl<'a> Receiver<'a> {
     }
 
     fn buffer(&mut self) -> &mut Buffer {
-        self.turn.value()
+        &mut self.turn.value().buffer
     }
 
     /// Ends a receive that always finds more and would never look at its deadline.
@@ -271,7 +271,7 @@ impl<'a> Receiver<'a> {
             .clamp(AHEAD.0, AHEAD.1)
             .min(size.saturating_sub(before));
         bytes.resize(before + piece, 0);
-        let outcome = self.read(&mut bytes[before..]);
+        let outcome = self.read_into(&mut bytes[before..]);
         bytes.truncate(before + outcome.as_ref().map_or(0, |count| *count));
         *self.buffer().tail() = bytes;
         outcome.map(|_| ())
@@ -279,18 +279,32 @@ impl<'a> Receiver<'a> {
 
     /// Reads until `bytes` has `size`. What came before a failure is in it.
     fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
-        if size - bytes.len() <= CHUNK {
-            self.fill_small(bytes, size)
-        } else {
-            self.fill_large(bytes, size)
+        // All memory at once, so that nothing is ever moved. The system provides it as it is written to.
+        bytes
+            .try_reserve_exact(size - bytes.len())
+            .map_err(|_| Stop::Limit)?;
+        if bytes.capacity() > size {
+            return self.fill_cleared(bytes, size);
         }
+        while bytes.len() < size {
+            self.read(Patience::All, |stream, patience| {
+                stream.receive_spare(bytes, patience)
+            })?;
+            if bytes.len() < size {
+                self.in_time()?;
+            }
+        }
+        Ok(())
     }
 
-    fn fill_small(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+    /// The same for a vector that has more room than may be read into.
+    fn fill_cleared(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
         let mut filled = bytes.len();
         bytes.resize(size, 0);
         while filled < size {
-            match self.read(&mut bytes[filled..]) {
+            match self.read(Patience::All, |stream, patience| {
+                stream.receive(&mut bytes[filled..], patience)
+            }) {
                 Ok(more) => filled += more,
                 Err(stop) => {
                     bytes.truncate(filled);
@@ -301,99 +315,65 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    fn fill_large(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
-        // All at once, so that nothing is ever moved; the system provides the memory as it is written to.
-        bytes
-            .try_reserve_exact(size - bytes.len())
-            .map_err(|_| Stop::Limit)?;
-        while bytes.len() < size {
-            self.in_time()?;
-            self.append(bytes, size)?;
-        }
-        Ok(())
-    }
-
     /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
-    fn read(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
-        self.when_ready(|stream| match stream.read(target)? {
-            0 => Ok(Read::End(0)),
-            count => Ok(Read::Some(count)),
+    fn read_into(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
+        self.read(Patience::Some, |stream, patience| {
+            stream.receive(target, patience)
         })
     }
 
-    /// Waits for bytes and appends as many as there are, until `bytes` has `size`; at least one.
-    fn append(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<usize, Stop> {
-        self.when_ready(|stream| {
-            let before = bytes.len();
-            let room = (size - before) as u64;
-            let result = stream.append_to(bytes, room);
-            let count = bytes.len() - before;
-            match result {
-                // The standard library reads until the end of the stream or the limit.
-                Ok(_) if (count as u64) < room => Ok(Read::End(count)),
-                Ok(_) => Ok(Read::Some(count)),
-                Err(error) if count == 0 => Err(error),
-                // The system tells an error once. What came before it goes first.
-                Err(error) => Ok(Read::Error(count, error)),
-            }
-        })
-    }
-
-    /// Tries to read, and waits and tries again while there is nothing.
-    fn when_ready(
+    /// Reads, and waits while there is nothing.
+    #[inline]
+    fn read(
         &mut self,
-        mut read: impl FnMut(&Stream) -> io::Result<Read>,
+        waits_for: Patience,
+        attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
     ) -> Result<usize, Stop> {
         let there = &self.inner.there;
-        let guard = self.inner.stream();
-        let Some(stream) = &*guard else {
+        match there.load(Ordering::Relaxed) {
+            there::OPEN => {}
+            there::CLOSED => return Err(Stop::PeerClosed),
+            _ => return Err(Stop::Reset),
+        }
+        let Incoming {
+            stream: Some(stream),
+            waiting,
+            ..
+        } = self.turn.value()
+        else {
             return Err(NotNow::Closed.into());
         };
-        loop {
-            match there.load(Ordering::Relaxed) {
-                there::OPEN => {}
-                there::CLOSED => return Err(Stop::PeerClosed),
-                _ => return Err(Stop::Reset),
+        let silence = self.silence.as_mut();
+        match waiting::persist(
+            stream,
+            waiting,
+            Side::Receive,
+            &mut self.deadline,
+            silence,
+            waits_for,
+            attempt,
+        ) {
+            Ok(0) => {
+                there.store(there::CLOSED, Ordering::Relaxed);
+                Err(Stop::PeerClosed)
             }
-            let error = match read(stream) {
-                Ok(Read::Some(count)) => return Ok(count),
-                Ok(Read::End(count)) => {
-                    there.store(there::CLOSED, Ordering::Relaxed);
-                    if count > 0 {
-                        return Ok(count);
-                    }
-                    continue;
-                }
-                Ok(Read::Error(count, error)) => {
-                    if error.kind() == io::ErrorKind::ConnectionReset {
-                        there.store(there::RESET, Ordering::Relaxed);
-                    }
-                    return Ok(count);
-                }
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    let left = self.deadline.remaining();
-                    let left = match &mut self.patience {
-                        Some(patience) => left.or_sooner(patience.remaining()),
-                        None => left,
-                    };
-                    self.turn.wait(stream.source(), Interest::Readable, left)?;
-                }
-                io::ErrorKind::Interrupted => {}
-                io::ErrorKind::ConnectionReset => there.store(there::RESET, Ordering::Relaxed),
-                _ => return Err(Stop::Io(error)),
+            Ok(count) => Ok(count),
+            Err(Failed::NotNow(not_now)) => Err(not_now.into()),
+            Err(Failed::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                there.store(there::RESET, Ordering::Relaxed);
+                Err(Stop::Reset)
             }
+            Err(Failed::Io(error)) => Err(Stop::Io(error)),
         }
     }
 }
 
-/// What one attempt to read brought.
-enum Read {
-    Some(usize),
-    /// So many, and then the end of the stream.
-    End(usize),
-    /// So many, and then an error.
-    Error(usize, io::Error),
+impl Drop for Receiver<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.inner.here.load(Ordering::Relaxed) != here::OPEN {
+            // Whoever closed it may not have been able to wait for us.
+            self.turn.value().stream = None;
+        }
+    }
 }

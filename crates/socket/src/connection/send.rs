@@ -2,12 +2,15 @@
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
-use super::{Connection, Inner, deadline, here, there};
+use super::{
+    Connection, Inner, Outgoing, deadline, here, there,
+    waiting::{self, Failed, Side},
+};
 use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
     lane::{NotNow, Turn},
-    sys::Interest,
+    sys::{Patience, Stream},
     time::{Deadline, Remaining},
 };
 
@@ -116,28 +119,43 @@ impl Inner {
 
     pub(super) fn send_in_turn(
         &self,
-        turn: &mut Turn<'_, ()>,
+        turn: &mut Turn<'_, Outgoing>,
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
     ) -> Result<(), Stop> {
-        let guard = self.stream();
-        let Some(stream) = &*guard else {
-            return Err(Stop::NotNow(NotNow::Closed));
+        if self.here.load(Ordering::SeqCst) != here::OPEN {
+            return Err(NotNow::Closed.into());
+        }
+        let Outgoing {
+            stream: Some(stream),
+            waiting,
+        } = turn.value()
+        else {
+            return Err(NotNow::Closed.into());
         };
-        let end = *sent + bytes.len();
         let mut rest = bytes;
-        while *sent < end {
-            match stream.write(rest) {
+        while !rest.is_empty() {
+            let attempt = |stream: &Stream, patience| stream.send(rest, patience);
+            match waiting::persist(
+                stream,
+                waiting,
+                Side::Send,
+                deadline,
+                None,
+                Patience::Some,
+                attempt,
+            ) {
                 Ok(count) => {
                     *sent += count;
                     rest = &rest[count..];
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        turn.wait(stream.source(), Interest::Writable, deadline.remaining())?
+                    if !rest.is_empty() {
+                        // There was not enough room: the rest has to wait.
+                        waiting.tried(false);
                     }
-                    io::ErrorKind::Interrupted => {}
+                }
+                Err(Failed::NotNow(not_now)) => return Err(not_now.into()),
+                Err(Failed::Io(error)) => match error.kind() {
                     io::ErrorKind::BrokenPipe
                         if self.there.load(Ordering::Relaxed) != there::RESET =>
                     {

@@ -151,7 +151,7 @@ impl Server {
             if !is_connected(&filler)? {
                 return Ok(queue);
             }
-            let filler = filler.into_stream();
+            let filler = filler.into_stream()?;
             // Recognised by their addresses, they are passed over by accept.
             inner.fillers().insert(filler.local_address()?);
             queue.fillers.push(filler);
