@@ -2,7 +2,6 @@ use std::num::NonZeroUsize;
 
 use indexmap::IndexMap;
 use standin_config::{ContextValue, Node, OptionValue, Value};
-use standin_driver::DriverConfig;
 
 use crate::members::Member;
 use crate::order::Order;

@@ -1,5 +1,11 @@
 //! Environments that are read from files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
 mod support;
 
 use std::time::Duration;

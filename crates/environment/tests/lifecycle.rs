@@ -1,5 +1,11 @@
 //! The order of start and stop, and what happens when one of them fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
 mod support;
 
 use std::sync::Barrier;

@@ -1,5 +1,11 @@
 //! Names, lookups, dependencies and context: what is refused, and how.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,4 +1,8 @@
 #![doc = include_str!("../../../README.md")]
+#![expect(
+    clippy::test_attr_in_doctest,
+    reason = "the README shows a test; tests/greeting.rs runs it"
+)]
 
 pub use standin_config::facade::Config;
 pub use standin_config::{ContextValue, FromOptions, Port, Setting, context};

@@ -1,5 +1,11 @@
 //! What a test sees of a `TcpClient`, with plain sockets as its peers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,11 @@
 //! What a test sees of a `TcpServer`, with plain sockets as its peers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;

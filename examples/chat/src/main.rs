@@ -3,6 +3,7 @@
 //! Run it with `cargo run -p example-chat`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
+#![expect(unreachable_pub, reason = "drivers are usually part of a library")]
 
 mod chat_peer;
 
