@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Report, Status};
 
@@ -185,6 +186,43 @@ impl RunningEnvironment {
             }
         }
         variables
+    }
+
+    /// Who is connected to whom now, as the drivers tell it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use standin_config::context;
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// # let mut env = Environment::new("connections");
+    /// # let server = env.add(TcpServer::builder("server").build()?)?;
+    /// # let port = context("server", "{{ port }}");
+    /// # env.add(TcpClient::builder("client").host("localhost").port(port).build()?)?;
+    /// let env = env.start()?;
+    /// server.accept_connection(Duration::from_secs(10))?;
+    /// env.connections().connected("client", "server")?.and_nobody_else()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connections(&self) -> ConnectionGraph {
+        let members: Vec<(String, Arc<dyn Driver>)> = self
+            .members
+            .read()
+            .iter()
+            .map(|(name, member)| (name.clone(), member.driver.clone()))
+            .collect();
+        let mut graph = ConnectionGraph::new(members.iter().map(|(name, _)| name.clone()));
+        for (name, driver) in members {
+            graph.extend(
+                driver
+                    .connections()
+                    .into_iter()
+                    .map(|info| (name.clone(), info)),
+            );
+        }
+        graph
     }
 
     /// The directory that has the files of the drivers.

@@ -6,7 +6,7 @@ use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase};
 use standin_entity::Result;
-use standin_socket::Server;
+use standin_socket::{Connection, Server, StreamState};
 
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
 
@@ -128,11 +128,7 @@ impl TcpServer {
                 driver: self.base.name().to_owned(),
                 index,
                 accepted: server.accepted(),
-                open: server
-                    .connections()
-                    .iter()
-                    .map(standin_socket::Connection::index)
-                    .collect(),
+                open: server.connections().iter().map(Connection::index).collect(),
             }),
         }
     }
@@ -295,7 +291,8 @@ impl Driver for TcpServer {
             (Some(host), Some(port)) => ConnectionInfo::tcp_listening(port, host),
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Listening),
         };
-        for connection in state.server.iter().flat_map(Server::connections) {
+        let connections = state.server.iter().flat_map(Server::connections);
+        for connection in connections.filter(has_peer) {
             if let (Some(local), Some(peer)) = (
                 connection.local_address().socket_addr(),
                 connection.peer_address().socket_addr(),
@@ -305,6 +302,14 @@ impl Driver for TcpServer {
         }
         vec![info]
     }
+}
+
+/// Whether the peer of a connection is still there, as far as can be seen
+/// without sending anything.
+fn has_peer(connection: &Connection) -> bool {
+    // What it finds is kept for the next receive; the state says the rest.
+    let _ = connection.peek(1, Duration::ZERO);
+    connection.stream_state() == StreamState::Open
 }
 
 impl Drop for TcpServer {

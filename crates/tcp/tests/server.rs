@@ -312,6 +312,16 @@ fn tells_its_connections() {
         format!("tcp://{}", server.port().unwrap())
     );
     assert_eq!(info.ends().len(), 1);
+    let mut second = peer(&server);
+    server.accept_connection(SOON).unwrap();
+    second.write_all(b"unread").unwrap();
+    assert_eq!(server.connections()[0].ends().len(), 2);
+    drop(_peer);
+    // The end of the stream travels; wait until it is there.
+    let connection = server.connection(0).unwrap();
+    assert_eq!(connection.receive_some(1).unwrap(), b"");
+    assert_eq!(server.connections()[0].ends().len(), 1);
+    assert_eq!(server.receive(6).unwrap(), b"unread");
 }
 
 #[test]

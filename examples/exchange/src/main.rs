@@ -82,6 +82,11 @@ fn main() -> standin::Result<()> {
     alice.send_text("back again")?;
     println!("  alice   -> server: {:?}", again.receive_text(10)?);
 
+    println!("Who is connected to whom:");
+    for line in env.connections().to_string().lines() {
+        println!("  {line}");
+    }
+
     env.stop()?;
     println!("Stopped. What happened:");
     print!("{}", env.report());
