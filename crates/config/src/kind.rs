@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError};
+use crate::{
+    ConfigDescription, ContextValue, Encoding, OptionValue, Pattern, Port, Value, ValueError,
+};
 
 /// What values an option takes.
 ///
@@ -46,6 +48,8 @@ pub enum Kind {
     Duration,
     /// A regular expression.
     Pattern,
+    /// A text encoding, by one of its labels.
+    Encoding,
     /// A port: a number, the number as text, or a service name.
     Port,
     /// A template over another driver's context.
@@ -89,6 +93,7 @@ impl Kind {
                 .is_some_and(|text| texts.iter().any(|known| known == text)),
             Kind::Duration => return Duration::from_value(value).map(drop),
             Kind::Pattern => return Pattern::from_value(value).map(drop),
+            Kind::Encoding => return Encoding::from_value(value).map(drop),
             Kind::Port => return Port::from_value(value).map(drop),
             Kind::Context => return ContextValue::from_value(value).map(drop),
             Kind::List(item) => match value {
@@ -164,6 +169,9 @@ impl Kind {
                 "a duration is a text such as \"1m 30s\" or \"250ms\", or a number of seconds"
                     .to_owned(),
             ),
+            Kind::Encoding => {
+                Some("a text encoding is a label such as \"utf-8\" or \"latin1\"".to_owned())
+            }
             Kind::Port => {
                 Some("a port is a number from 0 to 65535 or the name of a service".to_owned())
             }
@@ -283,6 +291,7 @@ impl std::fmt::Display for Kind {
             Kind::Path => f.write_str("a path"),
             Kind::Duration => f.write_str("a duration"),
             Kind::Pattern => f.write_str("a regular expression"),
+            Kind::Encoding => f.write_str("a text encoding"),
             Kind::Port => f.write_str("a port"),
             Kind::Context => f.write_str("a context value"),
             Kind::List(item) => match &**item {

@@ -306,7 +306,9 @@ fn of_kind(kind: &Kind, constraints: &[Constraint]) -> Json {
             schema
         }
         Kind::Float => keywords(json!({ "type": "number" })),
-        Kind::String | Kind::Path | Kind::Pattern => keywords(json!({ "type": "string" })),
+        Kind::String | Kind::Path | Kind::Pattern | Kind::Encoding => {
+            keywords(json!({ "type": "string" }))
+        }
         Kind::OneOf(texts) => keywords(json!({ "enum": texts })),
         Kind::Duration => keywords(json!({
             "type": ["string", "number"],

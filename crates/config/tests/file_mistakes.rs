@@ -417,6 +417,26 @@ fn defaults_are_checked_too() {
 }
 
 #[test]
+fn what_the_environment_hands_down_must_fit_the_drivers() {
+    check(
+        "timeout = 0\n[[driver]]\ntype = 'tcp-server'\nname = 'a'\n[[driver]]\ntype = 'tcp-server'\nname = 'b'\n",
+        expect![[r#"
+            standin::config::constraint_broken
+
+              × environment.toml: the environment, for tcp-server: timeout is "0s", but it must be
+              │ at least "1ms"
+               ╭─[environment.toml:1:11]
+             1 │ timeout = 0
+               ·           ┬
+               ·           ╰── it must be at least "1ms"
+             2 │ [[driver]]
+               ╰────
+              help: timeout: How long the driver may take to start, and to stop.
+        "#]],
+    );
+}
+
+#[test]
 fn syntax_and_meaning_are_reported_together() {
     check(
         "name = \ntimeout = 'soon'\n[[driver]]\ntype = 'tcp-client'\nname = 'c'\nhost = 'h\nport = 5\n",

@@ -8,7 +8,10 @@ use std::fs;
 use std::time::Duration;
 
 use common::{ClientConfig, EnvironmentConfig, RetryConfig, ServerConfig, registry};
-use standin_config::{Config, Document, Entry, Node, ReadError, TypedOptions, Value};
+use standin_config::{
+    Config, ConfigDescription, Document, Entry, Kind, Node, OptionDescription, ReadError,
+    TypedOptions, Value,
+};
 
 const FILE: &str = r#"
 #:schema ./schemas/environment.json
@@ -214,5 +217,39 @@ fn a_type_is_registered_once_and_needs_a_name() {
     assert_eq!(
         nameless.to_string(),
         "config \"RetryConfig\" has no type name"
+    );
+}
+
+#[test]
+fn a_type_described_at_run_time_takes_part() {
+    let echo = ConfigDescription::builder("EchoConfig")
+        .type_name("echo")
+        .option(OptionDescription::required("name", Kind::String))
+        .option(OptionDescription::inherited_or(
+            "timeout",
+            Kind::Duration,
+            "1s",
+        ))
+        .option(OptionDescription::with_default(
+            "encoding",
+            Kind::Encoding,
+            "utf-8",
+        ))
+        .ignore_extra_keys(true)
+        .build();
+    let mut registry = registry();
+    registry.register(&echo).unwrap();
+    let text =
+        "timeout = 7\n[[driver]]\ntype = 'echo'\nname = 'e'\nencoding = 'latin1'\nanything = 1\n";
+    let (_, drivers) = nodes(registry.parse("environment.toml", text).unwrap());
+    assert_eq!(drivers[0].get("encoding").unwrap(), Value::from("latin1"));
+    assert_eq!(drivers[0].get("timeout").unwrap(), Value::from("7s"));
+    assert!(!drivers[0].local_names().contains(&"anything".to_owned()));
+
+    let text = text.replace("latin1", "klingon");
+    let errors = registry.parse("environment.toml", &text).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "environment.toml: driver \"e\": encoding is not a text encoding"
     );
 }

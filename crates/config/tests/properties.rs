@@ -6,11 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::registry;
+use common::{ClientConfig, EnvironmentConfig, ServerConfig, registry};
 use indexmap::IndexMap;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
-use standin_config::{Document, OptionValue, Value, duration};
+use standin_config::{Document, Node, OptionValue, Value, duration};
 
 /// A file with one of everything, for others to be made of.
 const SEED: &str = "name = \"a\"\ntimeout = 5\n[defaults]\ntimeout = '1s'\n[defaults.tcp-server]\n\
@@ -21,7 +21,10 @@ const SEED: &str = "name = \"a\"\ntimeout = 5\n[defaults]\ntimeout = '1s'\n[defa
 /// Loads, and draws what is wrong: labels outside of the text would fail there.
 fn load(text: &str) -> Option<Document> {
     match registry().parse("environment.toml", text) {
-        Ok(document) => Some(document),
+        Ok(document) => {
+            build(document.clone());
+            Some(document)
+        }
         Err(errors) => {
             assert!(!errors.mistakes().is_empty());
             for mistake in errors.mistakes() {
@@ -37,6 +40,22 @@ fn load(text: &str) -> Option<Document> {
                 .render_report(&mut rendered, &errors)
                 .unwrap();
             None
+        }
+    }
+}
+
+/// The loader lets nothing through that would fail later.
+fn build(document: Document) {
+    let (environment, entries) = document.into_parts();
+    let environment = Node::new("environment", environment).unwrap();
+    environment.resolve::<EnvironmentConfig>().unwrap();
+    for entry in entries {
+        let is_server = entry.type_name() == "tcp-server";
+        let node = Node::new(entry.name().to_owned(), entry.into_layer()).unwrap();
+        node.set_parent(&environment).unwrap();
+        match is_server {
+            true => drop(node.resolve::<ServerConfig>().unwrap()),
+            false => drop(node.resolve::<ClientConfig>().unwrap()),
         }
     }
 }
@@ -71,8 +90,9 @@ proptest! {
     fn a_damaged_file_is_a_document_or_a_report(
         cut in 0..SEED.len(), length in 0..40usize, insert in "(?s)[\\[\\]{}=\"'.,\n\t a-z0-9\u{feff}中]{0,6}",
     ) {
-        let from = SEED.floor_char_boundary(cut);
-        let to = SEED.floor_char_boundary((from + length).min(SEED.len())).max(from);
+        let boundary = |at: usize| (0..=at).rev().find(|at| SEED.is_char_boundary(*at)).unwrap();
+        let from = boundary(cut);
+        let to = boundary((from + length).min(SEED.len())).max(from);
         load(&format!("{}{insert}{}", &SEED[..from], &SEED[to..]));
     }
 

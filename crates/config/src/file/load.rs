@@ -1,5 +1,6 @@
 //! [`Loader`]: from a text to a checked document, collecting mistakes.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -26,6 +27,10 @@ pub(crate) struct Loader<'r> {
     folder: Option<&'r Path>,
     pub(super) mistakes: Vec<Mistake>,
     references: References,
+    /// What drivers inherit from the environment, and where it was written.
+    inheritable: HashMap<String, (Value, Range<usize>)>,
+    /// The types and options whose inherited value was checked; once for each is enough.
+    checked: HashSet<(String, usize)>,
 }
 
 impl<'r> Loader<'r> {
@@ -35,6 +40,8 @@ impl<'r> Loader<'r> {
             folder,
             mistakes: Vec::new(),
             references: References::default(),
+            inheritable: HashMap::new(),
+            checked: HashSet::new(),
         }
     }
 
@@ -85,6 +92,13 @@ impl<'r> Loader<'r> {
             .min_by_key(|span| span.start)
             .unwrap_or_default();
         self.missing_options(environment, place, &layer, end);
+        self.inheritable = table
+            .iter()
+            .filter_map(|(key, spanned)| {
+                let name = &**key.get_ref();
+                Some((name.to_owned(), (layer.get(name)?, spanned.span())))
+            })
+            .collect();
         let mut by_type: IndexMap<String, TypeDefaults> = IndexMap::new();
         self.check_defaults(&defaults, drivers, &mut by_type);
         let entries = match drivers {
@@ -228,6 +242,7 @@ impl<'r> Loader<'r> {
                 .with_defaults(Origin::DefaultsOfAll, defaults.of_all.clone());
         }
         self.missing_options(description, place, &layer, span.clone());
+        self.check_inherited(description, type_name, &layer);
         // A type may have a default for its name; that would name all of its drivers.
         let name = description.option("name");
         if let Some(name) = name.filter(|name| !name.is_required() && !table.contains_key("name")) {
@@ -301,7 +316,7 @@ impl<'r> Loader<'r> {
         }
         match option.read("", &value) {
             Ok(stored) => {
-                if self.keeps_constraints(option, place, &stored, spanned) {
+                if self.keeps_constraints(option, place, &stored, spanned.span()) {
                     self.references.read_context(place, name, option, spanned);
                     layer.put_stored(index, stored);
                 }
@@ -315,7 +330,7 @@ impl<'r> Loader<'r> {
         option: &OptionDescription,
         place: &str,
         stored: &Stored,
-        spanned: &Spanned<DeValue<'_>>,
+        span: Range<usize>,
     ) -> bool {
         let broken = option.check_constraints("", stored);
         let kept = broken.is_empty();
@@ -334,11 +349,38 @@ impl<'r> Loader<'r> {
                     found,
                     rule,
                     help,
-                    span: convert::span(spanned.span()),
+                    span: convert::span(span.clone()),
                 });
             }
         }
         kept
+    }
+
+    /// A driver may ask more of an option than the environment does that it inherits it from.
+    fn check_inherited(&mut self, description: &ConfigDescription, type_name: &str, layer: &Layer) {
+        for (index, option) in description.options().iter().enumerate() {
+            if !option.is_inherited() || layer.find(index).is_some() {
+                continue;
+            }
+            let Some((value, span)) = self.inheritable.get(option.name()).cloned() else {
+                continue;
+            };
+            if !self.checked.insert((type_name.to_owned(), index)) {
+                continue;
+            }
+            let place = format!("the environment, for {type_name}");
+            match option.read("", &value) {
+                Ok(stored) => drop(self.keeps_constraints(option, &place, &stored, span)),
+                Err(_) => self.mistakes.push(Mistake::WrongType {
+                    key: option.name().to_owned(),
+                    place,
+                    expected: option.kind().to_string(),
+                    found: format!("expected {}", option.kind()),
+                    help: option.help(),
+                    span: convert::span(span),
+                }),
+            }
+        }
     }
 
     fn misfit(
