@@ -57,3 +57,35 @@ pub struct ResourceConfig {
     #[config(default = true)]
     pub auto_start: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use standin_config::Node;
+
+    use super::*;
+
+    #[test]
+    fn without_any_option_the_defaults_apply() {
+        let node = Node::new("driver", ResourceOptions::new()).unwrap();
+        let config = node.resolve::<ResourceConfig>().unwrap();
+        assert_eq!((config.async_start, config.auto_start), (None, true));
+        assert_eq!(config.entity.runpath, None);
+        assert!(config.entity.path_cleanup);
+        assert_eq!(config.entity.status_wait_timeout, Duration::from_secs(600));
+        assert_eq!(config.entity.abort_wait_timeout, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn an_own_runpath_is_not_inherited() {
+        let parent = Node::new("parent", EntityOptions::new().runpath("/tmp/parent")).unwrap();
+        let child = Node::new(
+            "child",
+            ResourceOptions::new().status_wait_timeout(Duration::from_secs(1)),
+        )
+        .unwrap();
+        child.set_parent(&parent).unwrap();
+        let config = child.resolve::<EntityConfig>().unwrap();
+        assert_eq!(config.runpath, None);
+        assert_eq!(config.status_wait_timeout, Duration::from_secs(1));
+    }
+}

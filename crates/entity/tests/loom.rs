@@ -16,13 +16,14 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use loom::thread;
 use standin_entity::{
-    Check, CheckInterval, Resource, Result, Settings, StartError, Status, Steps, WaitError,
+    Check, CheckInterval, Error, Resource, Result, Settings, StartError, Status, Steps, WaitError,
 };
 
 /// A resource that counts its steps and knows whether it is up.
 struct Peer {
     resource: Resource,
     async_start: bool,
+    broken: AtomicBool,
     ready: AtomicBool,
     up: AtomicBool,
     starting: AtomicUsize,
@@ -39,6 +40,7 @@ impl Peer {
         Arc::new(Self {
             resource: Resource::new("peer").unwrap(),
             async_start,
+            broken: AtomicBool::new(false),
             ready: AtomicBool::new(ready),
             up: AtomicBool::new(false),
             starting: AtomicUsize::new(0),
@@ -100,6 +102,9 @@ impl Steps for Peer {
     fn starting(&self) -> Result<()> {
         self.alone(&self.starting);
         self.up.store(true, SeqCst);
+        if self.broken.load(SeqCst) {
+            return Err(Error::msg("broken"));
+        }
         Ok(())
     }
 
@@ -156,6 +161,21 @@ fn two_starts_start_once() {
             (peer.starting.load(SeqCst), peer.post_start.load(SeqCst)),
             (1, 1)
         );
+        peer.check();
+    });
+}
+
+#[test]
+fn two_starts_of_what_is_broken_both_fail_and_leave_nothing_up() {
+    explore(None, || {
+        let peer = Peer::new(true, false);
+        peer.broken.store(true, SeqCst);
+        let other = spawn(&peer, Peer::start);
+        for result in [peer.start(), other.join().unwrap()] {
+            assert!(matches!(result, Err(StartError::Step { .. })), "{result:?}");
+        }
+        assert_eq!(peer.starting.load(SeqCst), peer.stopping.load(SeqCst));
+        assert_eq!(peer.resource.status(), Status::Stopped);
         peer.check();
     });
 }
