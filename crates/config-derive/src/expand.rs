@@ -1,7 +1,8 @@
 //! What the derive generates, once the options of all includes are known.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Expr, Type, Visibility};
 
 use crate::attributes::quiet;
@@ -427,7 +428,7 @@ fn type_impls(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     flat.iter()
         .enumerate()
         .map(|(index, option)| {
-            let item = match option {
+            let (item, span) = match option {
                 Flat::Own(field) => {
                     let item = field.item();
                     if let Some(spelt) = field.spelt_out() {
@@ -441,17 +442,21 @@ fn type_impls(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
                             }
                         };
                     }
-                    quote!(#item)
+                    (quote!(#item), item.span())
                 }
                 Flat::Included { field, at, spec } => match &spec.input {
                     Input::Known(_) => return TokenStream::new(),
                     Input::At(_) => {
                         let include = &field.ty;
-                        quote!(<#include as #config_path::__private::OptionAt<#at>>::Input)
+                        (
+                            quote!(<#include as #config_path::__private::OptionAt<#at>>::Input),
+                            include.span(),
+                        )
                     }
                 },
             };
-            quote! {
+            // A type that is less visible than its config is refused; at the field one sees which.
+            quote_spanned! { span =>
                 #[automatically_derived]
                 impl #config_path::__private::OptionAt<#index> for #ident {
                     type Input = #item;
