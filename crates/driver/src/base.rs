@@ -1,10 +1,13 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting};
+use indexmap::IndexMap;
+use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting, Value};
 use standin_entity::{Entity, Resource};
 
 use crate::attributes::text;
+use crate::file_log::FileLog;
+use crate::starting::Starting;
 use crate::template::{self, Failure, Scope, TemplateError};
 use crate::{Attributes, BuildError, ContextError, ContextSource, DriverConfig, FromContext};
 
@@ -16,6 +19,8 @@ pub struct DriverBase {
     node: Node,
     resource: Resource,
     context: RwLock<Option<Weak<dyn ContextSource>>>,
+    pub(crate) starting: Starting,
+    pub(crate) file_log: FileLog,
 }
 
 impl DriverBase {
@@ -40,6 +45,8 @@ impl DriverBase {
             node,
             resource,
             context: RwLock::new(None),
+            starting: Starting::default(),
+            file_log: FileLog::default(),
         })
     }
 
@@ -71,6 +78,33 @@ impl DriverBase {
     /// If an option without a default is set nowhere.
     pub fn config<C: Config>(&self) -> Result<C, ResolveError> {
         self.node.resolve()
+    }
+
+    /// What named groups of the regexps captured in the logs since the latest
+    /// start: all of it once the driver is started.
+    pub fn extracts(&self) -> IndexMap<String, String> {
+        self.starting.extracts()
+    }
+
+    /// What the named group captured, if it has.
+    pub fn extract(&self, group: &str) -> Option<String> {
+        self.starting.extracts().shift_remove(group)
+    }
+
+    /// Writes to the driver's own log: the file that `file_logger` names while
+    /// the driver runs, else the log of the test.
+    pub fn log(&self, level: tracing::Level, message: impl fmt::Display) {
+        if self.file_log.write(level, &message) {
+            return;
+        }
+        let driver = self.name();
+        match level {
+            tracing::Level::ERROR => tracing::error!(driver, "{message}"),
+            tracing::Level::WARN => tracing::warn!(driver, "{message}"),
+            tracing::Level::INFO => tracing::info!(driver, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(driver, "{message}"),
+            _ => tracing::trace!(driver, "{message}"),
+        }
     }
 
     /// Tells the driver where to look up context values. The environment does
@@ -218,6 +252,8 @@ impl DriverBase {
     pub fn attributes(&self) -> Attributes {
         let entity = self.resource.entity();
         let path = |path: Option<std::path::PathBuf>| path.map(|path| path.display().to_string());
+        let extracts = self.extracts();
+        let extracts = (!extracts.is_empty()).then(|| extracts.into_iter().collect::<Value>());
         Attributes::new()
             .with("name", self.name())
             .with("uid", entity.uid())
@@ -226,6 +262,7 @@ impl DriverBase {
             .with_known("scratch", path(entity.scratch()))
             .with("active", self.resource.is_active())
             .with("aborted", self.resource.is_aborted())
+            .with_known("extracts", extracts)
     }
 }
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use standin_config::Config;
+use standin_config::{Config, Pattern};
 use standin_entity::ResourceConfig;
 
-use crate::Hook;
+use crate::{Hook, InstallFile};
 
 /// The options that every driver has.
 #[derive(Clone, Debug, Config)]
@@ -20,6 +20,35 @@ pub struct DriverConfig {
     /// How long the driver may take to start, and to stop.
     #[config(inherited, fallback = Duration::from_secs(300))]
     pub timeout: Duration,
+
+    /// Files that the driver gets before it starts, with its context filled in:
+    /// each a path, or a source and a destination.
+    #[config(default)]
+    pub install_files: Vec<InstallFile>,
+
+    /// Regular expressions that must all be found in the driver's log before it
+    /// counts as started. Each has to match from the beginning of a line: put
+    /// `.*` in front of one that may be anywhere. What named groups capture,
+    /// `(?<port>\d+)` say, is published as `extracts.port`.
+    #[config(default)]
+    pub log_regexps: Vec<Pattern>,
+
+    /// As `log_regexps`, in the standard output of the driver.
+    #[config(default)]
+    pub stdout_regexps: Vec<Pattern>,
+
+    /// As `log_regexps`, in the standard error of the driver.
+    #[config(default)]
+    pub stderr_regexps: Vec<Pattern>,
+
+    /// File below the runpath that the driver's own log goes to, instead of the
+    /// log of the test. Default: the log of the test.
+    pub file_logger: Option<String>,
+
+    /// How many lines from the end of each log an error of a start or a stop
+    /// shows. All of them with 0 and less.
+    #[config(inherited, fallback = 10)]
+    pub error_logs_max_lines: i64,
 
     /// Runs before the driver starts.
     #[config(code_only)]

@@ -1,5 +1,8 @@
-use miette::Diagnostic;
-use standin_config::ConfigErrors;
+use std::io;
+use std::path::PathBuf;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use standin_config::{ConfigErrors, PatternError};
 use thiserror::Error;
 
 /// A driver cannot be made of its options.
@@ -102,6 +105,225 @@ pub enum ContextError {
         /// Why that is no value.
         reason: String,
     },
+}
+
+/// A driver's log cannot tell whether it is ready.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LogError {
+    /// Regexps are configured for a file that the driver does not have.
+    #[error("driver \"{driver}\" has {option}, but no {what} to look for them in")]
+    #[diagnostic(
+        code(standin::driver::no_log),
+        help("leave out `{option}`, or let the driver's `{method}` say where the file is")
+    )]
+    NoFile {
+        /// The driver.
+        driver: String,
+        /// The option.
+        option: String,
+        /// What is missing.
+        what: &'static str,
+        /// The method of the driver that would say where it is.
+        method: &'static str,
+    },
+    /// The file is there and cannot be read.
+    #[error("driver \"{driver}\" cannot read its log `{}`", path.display())]
+    #[diagnostic(
+        code(standin::driver::log_unreadable),
+        help("it has to be a file that this user may read")
+    )]
+    Read {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What a group captured is no text.
+    #[error(
+        "driver \"{driver}\": the group `{group}` captured bytes that are no UTF-8, in {line:?}"
+    )]
+    #[diagnostic(
+        code(standin::driver::extract_not_text),
+        help("let the group capture only what is text, such as `\\d+`")
+    )]
+    NotText {
+        /// The driver.
+        driver: String,
+        /// The group.
+        group: String,
+        /// The line, with replacements.
+        line: String,
+    },
+    /// A pattern is none.
+    #[error("driver \"{driver}\": {source}")]
+    #[diagnostic(
+        code(standin::driver::log_pattern),
+        help("the syntax is that of the `regex` crate")
+    )]
+    Pattern {
+        /// The driver.
+        driver: String,
+        /// What is wrong with it.
+        source: PatternError,
+    },
+}
+
+/// A file cannot be installed. Nothing has been written then, unless writing is
+/// what failed.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// It is not there, or may not be read.
+    #[error("driver \"{driver}\" cannot install `{}`", path.display())]
+    #[diagnostic(
+        code(standin::driver::install_source),
+        help(
+            "relative paths start at the current directory of the test, in an environment file at its folder"
+        )
+    )]
+    Read {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is a directory, or something else that has no content.
+    #[error("driver \"{driver}\" cannot install `{}`: it is no file", path.display())]
+    #[diagnostic(
+        code(standin::driver::install_not_a_file),
+        help("name each file of a directory")
+    )]
+    NotAFile {
+        /// The driver.
+        driver: String,
+        /// What is no file.
+        path: PathBuf,
+    },
+    /// There is nowhere to put it.
+    #[error("driver \"{driver}\" has no place to install `{}` at", path.display())]
+    #[diagnostic(
+        code(standin::driver::no_install_target),
+        help(
+            "give the file an absolute destination, or let the driver's `install_target` say where files go"
+        )
+    )]
+    NoTarget {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The source or the destination is a template that fails.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Path(ContextError),
+    /// Its content is a template that fails.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Template(TemplateText),
+    /// It cannot be written.
+    #[error("driver \"{driver}\" cannot install `{}` as `{}`", source_path.display(), path.display())]
+    #[diagnostic(
+        code(standin::driver::install_write),
+        help("see that the directory may be written to")
+    )]
+    Write {
+        /// The driver.
+        driver: String,
+        /// The file.
+        source_path: PathBuf,
+        /// Where it should have gone.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A file whose template fails, with the line.
+#[derive(Debug, Error, Diagnostic)]
+#[error("driver \"{driver}\" cannot install `{}`: {reason}", at(path, *line))]
+#[diagnostic(code(standin::driver::install_template))]
+pub struct TemplateText {
+    driver: String,
+    path: PathBuf,
+    line: Option<usize>,
+    reason: String,
+    #[source_code]
+    text: NamedSource<String>,
+    #[label("here")]
+    span: Option<SourceSpan>,
+    #[help]
+    help: String,
+}
+
+impl TemplateText {
+    pub(crate) fn new(
+        driver: &str,
+        path: PathBuf,
+        text: String,
+        line: Option<usize>,
+        reason: String,
+        cause: &ContextError,
+    ) -> Self {
+        let span = line.and_then(|line| {
+            let mut start = 0;
+            for (index, content) in text.split_inclusive('\n').enumerate() {
+                if index + 1 == line {
+                    return Some(SourceSpan::from((start, content.trim_end().len())));
+                }
+                start += content.len();
+            }
+            None
+        });
+        let known = Diagnostic::help(cause).map(|help| help.to_string());
+        Self {
+            driver: driver.to_owned(),
+            line,
+            reason,
+            text: NamedSource::new(path.display().to_string(), text),
+            path,
+            span,
+            help: format!(
+                "{}; a file that is no template is installed with `verbatim`",
+                known.unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The line of it, counted from 1, if it is known.
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+}
+
+fn at(path: &std::path::Path, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("{}:{line}", path.display()),
+        None => path.display().to_string(),
+    }
+}
+
+/// The file of `file_logger` cannot be opened.
+#[derive(Debug, Error, Diagnostic)]
+#[error("driver \"{driver}\" cannot write its log to `{}`", path.display())]
+#[diagnostic(
+    code(standin::driver::file_logger),
+    help("`file_logger` is a path below the runpath that may be written to")
+)]
+pub(crate) struct FileLogError {
+    pub(crate) driver: String,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
 }
 
 fn known_drivers(known: &[String], nearest: Option<&str>) -> String {

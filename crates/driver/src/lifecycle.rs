@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use standin_config::ResolveError;
 use standin_entity::{
     AbortError, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
 };
 
 use crate::steps::AsSteps;
-use crate::{Attributes, ContextError, Driver};
+use crate::{Attributes, ContextError, Driver, DriverConfig, LogError, LogMatcher, error_log};
 
 /// What can be done with every driver. Implemented for all of them; import it
 /// to start or stop a driver by hand. In an environment this is seldom needed.
@@ -143,6 +144,36 @@ pub trait Lifecycle: Driver {
             return Ok(template.to_owned());
         }
         self.base().render_own(template, self.context())
+    }
+
+    /// Searches in the driver's log, from its beginning. Its waits end when the
+    /// driver is stopped or aborted.
+    ///
+    /// # Errors
+    ///
+    /// If the driver has no log.
+    fn log_matcher(&self) -> Result<LogMatcher, LogError> {
+        let path = self.log_path().ok_or_else(|| LogError::NoFile {
+            driver: self.name().to_owned(),
+            option: "a log matcher".to_owned(),
+            what: "log",
+            method: "log_path",
+        })?;
+        let bell = self.base().starting.bell.clone();
+        Ok(LogMatcher::with_bell(path, bell))
+    }
+
+    /// The last lines of everything that the driver writes: its standard error
+    /// and output, its log, and the file of `file_logger`, in this order. For
+    /// each that has any a heading and up to `error_logs_max_lines` lines. The
+    /// errors of a start or a stop show them.
+    ///
+    /// # Errors
+    ///
+    /// If an option without a default is set nowhere.
+    fn fetch_error_log(&self) -> Result<Vec<String>, ResolveError> {
+        let config: DriverConfig = self.base().config()?;
+        Ok(error_log::fetch(self.as_driver(), &config))
     }
 
     /// What happened to the driver so far.

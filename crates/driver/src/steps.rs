@@ -2,7 +2,8 @@ use std::sync::OnceLock;
 
 use standin_entity::{Check, HookPoint, Result, Settings, Steps};
 
-use crate::{Driver, DriverConfig};
+use crate::error::FileLogError;
+use crate::{Driver, DriverConfig, error_log, install};
 
 /// A driver as the engine of `standin-entity` sees it: what every driver does
 /// at each step, and then what this one does.
@@ -44,10 +45,23 @@ impl Steps for AsSteps<'_> {
     }
 
     fn pre_start(&self) -> Result<()> {
-        let config = &self.config()?.resource.entity;
-        let entity = self.driver.base().resource().entity();
-        entity.define_runpath(config.runpath.clone())?;
-        entity.make_runpath_dirs(config.path_cleanup)?;
+        let config = self.config()?;
+        let base = self.driver.base();
+        let entity = base.resource().entity();
+        entity.define_runpath(config.resource.entity.runpath.clone())?;
+        let runpath = entity.make_runpath_dirs(config.resource.entity.path_cleanup)?;
+        if let Some(name) = &config.file_logger {
+            let path = runpath.join(name);
+            base.file_log
+                .open(path.clone())
+                .map_err(|source| FileLogError {
+                    driver: base.name().to_owned(),
+                    path,
+                    source,
+                })?;
+        }
+        base.starting.begin(self.driver, config)?;
+        install::install(self.driver, &config.install_files)?;
         self.driver.pre_start()
     }
 
@@ -56,10 +70,24 @@ impl Steps for AsSteps<'_> {
     }
 
     fn started_check(&self) -> Result<Check> {
+        let starting = &self.driver.base().starting;
+        if let Check::NotYet(missing) = starting.check_logs(self.driver, false)? {
+            let Some(error) = self.driver.start_failure() else {
+                return Ok(Check::NotYet(missing));
+            };
+            // Its last words may have come since: they count.
+            if starting.check_logs(self.driver, true)? != Check::Ready {
+                return Err(error);
+            }
+        }
         let check = self.driver.started_check()?;
         match (&check, self.driver.start_failure()) {
             (Check::NotYet(_), Some(error)) => Err(error),
-            _ => Ok(check),
+            (Check::NotYet(_), None) => Ok(check),
+            (Check::Ready, _) => {
+                starting.end();
+                Ok(check)
+            }
         }
     }
 
@@ -76,6 +104,7 @@ impl Steps for AsSteps<'_> {
     }
 
     fn stopping(&self) -> Result<()> {
+        self.driver.base().starting.end();
         self.driver.stopping()
     }
 
@@ -84,11 +113,27 @@ impl Steps for AsSteps<'_> {
     }
 
     fn post_stop(&self) -> Result<()> {
-        self.driver.post_stop()
+        let result = self.driver.post_stop();
+        let base = self.driver.base();
+        base.starting.bell.set_over(true);
+        base.file_log.close();
+        result
+    }
+
+    fn describe_failure(&self) -> Vec<String> {
+        match self.config() {
+            Ok(config) => error_log::fetch(self.driver, config),
+            Err(_) => Vec::new(),
+        }
     }
 
     fn aborting(&self) -> Result<()> {
-        self.driver.aborting()
+        let base = self.driver.base();
+        base.starting.bell.set_over(true);
+        let result = self.driver.aborting();
+        base.starting.end();
+        base.file_log.close();
+        result
     }
 
     fn pausing(&self) -> Result<()> {

@@ -82,7 +82,6 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
 /// Why a template has no text, and in which of its lines.
 pub(crate) struct Failure {
     pub(crate) error: TemplateError,
-    #[allow(dead_code, reason = "installed files will name their line")]
     pub(crate) line: Option<usize>,
 }
 

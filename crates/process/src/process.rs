@@ -49,9 +49,11 @@ const DEATH: Duration = Duration::from_secs(5);
 /// let server = Process::builder("server")
 ///     .binary("sh")
 ///     .args(["-c", "echo listening on 4242; read line"])
+///     .log_regexps([r"listening on (?<port>\d+)"])
 ///     .build()?;
 /// server.start()?; // returns when the line is there
 /// assert!(server.is_alive());
+/// assert_eq!(server.base().extract("port").as_deref(), Some("4242"));
 /// server.stop()?;
 /// assert!(!server.is_alive());
 /// # Ok(())

@@ -1,0 +1,45 @@
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::Level;
+
+/// The file that a driver's own log goes to, if it is configured.
+#[derive(Debug, Default)]
+pub(crate) struct FileLog(Mutex<Option<File>>);
+
+impl FileLog {
+    pub(crate) fn open(&self, path: PathBuf) -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        *self.lock() = Some(file);
+        Ok(())
+    }
+
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+    }
+
+    /// Writes a line; answers whether there is a file for it.
+    pub(crate) fn write(&self, level: Level, message: &dyn fmt::Display) -> bool {
+        let mut file = self.lock();
+        let Some(open) = file.as_mut() else {
+            return false;
+        };
+        let line = format!("{:.3} {level} {message}\n", jiff::Timestamp::now());
+        if let Err(error) = open.write_all(line.as_bytes()) {
+            tracing::warn!(%error, "the driver's log cannot be written any more");
+            *file = None;
+            return false;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

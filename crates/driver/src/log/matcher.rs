@@ -1,0 +1,540 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use miette::Diagnostic;
+use regex::bytes::Regex;
+use standin_config::{Pattern, PatternError};
+use thiserror::Error;
+
+use super::bell::Bell;
+use super::follow::{Follower, Position, without_end};
+use super::regexps::{match_line, shown};
+use super::watch::{self, OnChange, Subscription};
+
+/// Where no events are to be had, the file is looked at this often.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Finds lines in a log, from where the last search ended.
+///
+/// A search begins at the position of the matcher, which is the beginning of
+/// the log at first, and leaves it behind the line that it found. A search that
+/// finds nothing leaves it at the end of what was there. [`seek_end`] is how a
+/// test says "from now on", and a [`LogMark`] remembers a place.
+///
+/// A pattern has to match from the beginning of a line: put `.*` in front of
+/// one that may be anywhere. It sees the line without its end. Lines need not be
+/// UTF-8. The log may be rotated and truncated meanwhile.
+///
+/// Searches take a timeout: zero looks at what is there, `None` waits until the
+/// line comes, or the driver whose log it is is stopped.
+///
+/// [`seek_end`]: LogMatcher::seek_end
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_driver::LogMatcher;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a directory");
+/// # let path = folder.path().join("app.log");
+/// # std::fs::write(&path, "start\norder 17 filled\n").expect("it is ours");
+/// let log = LogMatcher::new(&path);
+/// let found = log.match_line(r"order (?<id>\d+) filled", Duration::from_secs(5))?;
+/// assert_eq!(found.group("id").as_deref(), Some("17"));
+/// log.not_match("error", Duration::ZERO)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct LogMatcher {
+    path: PathBuf,
+    bell: Arc<Bell>,
+    follower: Mutex<Follower>,
+}
+
+/// A place in a log, of one [`LogMatcher`] or another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark(Position);
+
+/// A line that matched.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogMatch {
+    /// The line, without its end.
+    pub line: Vec<u8>,
+    /// What the named groups captured.
+    pub groups: IndexMap<String, Vec<u8>>,
+}
+
+impl LogMatch {
+    /// The line as text; what is no UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.line).into_owned()
+    }
+
+    /// What the named group captured, as text; what is no UTF-8 is replaced.
+    /// `None` if it took no part in the match.
+    pub fn group(&self, name: &str) -> Option<String> {
+        let value = self.groups.get(name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+impl fmt::Debug for LogMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let groups: IndexMap<_, _> = self
+            .groups
+            .keys()
+            .map(|name| (name, self.group(name).unwrap_or_default()))
+            .collect();
+        f.debug_struct("LogMatch")
+            .field("line", &self.text())
+            .field("groups", &groups)
+            .finish()
+    }
+}
+
+/// What a search in a log found that it should not have, or did not find.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LogMatchError {
+    /// No line matches.
+    #[error("no line of `{}` matches `{pattern}` after {}", path.display(), Looked(*lines, last, *elapsed))]
+    #[diagnostic(
+        code(standin::driver::log_no_match),
+        help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}", over_help(*is_over))
+    )]
+    NoMatch {
+        /// The log.
+        path: PathBuf,
+        /// What was looked for.
+        pattern: String,
+        /// How many lines were looked at.
+        lines: u64,
+        /// The last of them.
+        last: Option<String>,
+        /// How long it was waited.
+        elapsed: Duration,
+        /// Whether the wait ended because the driver is stopped or aborted.
+        is_over: bool,
+    },
+    /// A line matches that should not be there.
+    #[error("a line of `{}` matches `{pattern}`, which none should: {:?}", path.display(), found.text())]
+    #[diagnostic(
+        code(standin::driver::log_match),
+        help("see the log around that line; `seek_end` leaves out what was there before")
+    )]
+    Match {
+        /// The log.
+        path: PathBuf,
+        /// What was looked for.
+        pattern: String,
+        /// The line.
+        found: LogMatch,
+    },
+    /// The log cannot be read.
+    #[error("the log `{}` cannot be read", path.display())]
+    #[diagnostic(
+        code(standin::driver::log_unreadable),
+        help("it has to be a file that this user may read")
+    )]
+    Read {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The pattern is none.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+fn over_help(is_over: bool) -> &'static str {
+    match is_over {
+        true => "; the driver is not running any more",
+        false => "",
+    }
+}
+
+struct Looked<'a>(u64, &'a Option<String>, Duration);
+
+impl fmt::Display for Looked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?} and {} lines", self.2, self.0)?;
+        match self.1 {
+            Some(last) => write!(f, ", the last {last:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl LogMatcher {
+    /// Reads the file from its beginning. It need not be there yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::with_bell(path, Arc::default())
+    }
+
+    /// As `new`; waits also end when the bell says that all is over.
+    pub(crate) fn with_bell(path: impl Into<PathBuf>, bell: Arc<Bell>) -> Self {
+        let path = path.into();
+        Self {
+            follower: Mutex::new(Follower::new(&path)),
+            path,
+            bell,
+        }
+    }
+
+    /// The log.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next line that matches.
+    ///
+    /// # Errors
+    ///
+    /// If none comes in time, or the log cannot be read.
+    pub fn match_line(
+        &self,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<LogMatch, LogMatchError> {
+        let pattern = pattern.into();
+        let mut search = Search::new(self, &pattern, timeout.into())?;
+        match search.next()? {
+            Some(found) => Ok(found),
+            None => Err(search.into_error()),
+        }
+    }
+
+    /// Checks that no line matches, of those that are there and those that come
+    /// within the time. `None` checks until the driver is stopped.
+    ///
+    /// # Errors
+    ///
+    /// As soon as one matches, or if the log cannot be read.
+    pub fn not_match(
+        &self,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), LogMatchError> {
+        let pattern = pattern.into();
+        match Search::new(self, &pattern, timeout.into())?.next()? {
+            None => Ok(()),
+            Some(found) => Err(LogMatchError::Match {
+                path: self.path.clone(),
+                pattern: pattern.as_str().to_owned(),
+                found,
+            }),
+        }
+    }
+
+    /// All lines that match, of those that are there and those that come within
+    /// the time. Takes all of the time: use zero for what is there.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the log cannot be read.
+    pub fn match_all(
+        &self,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<LogMatch>, LogMatchError> {
+        let pattern = pattern.into();
+        let mut search = Search::new(self, &pattern, timeout.into())?;
+        let mut all = Vec::new();
+        while let Some(found) = search.next()? {
+            all.push(found);
+        }
+        match all.is_empty() {
+            true => Err(search.into_error()),
+            false => Ok(all),
+        }
+    }
+
+    /// All lines between two places that match, in the order in which they are
+    /// there. The position of the matcher stays.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    pub fn match_between(
+        &self,
+        pattern: impl Into<Pattern>,
+        from: LogMark,
+        to: LogMark,
+    ) -> Result<Vec<LogMatch>, LogMatchError> {
+        let pattern = pattern.into();
+        let regex = pattern.regex()?;
+        let mut follower = Follower::new(&self.path);
+        follower
+            .seek(from.0)
+            .map_err(|error| self.unreadable(error))?;
+        let mut all = Vec::new();
+        loop {
+            let at = follower.position();
+            if at.file == to.0.file && at.offset >= to.0.offset {
+                return Ok(all);
+            }
+            if !follower.advance().map_err(|error| self.unreadable(error))? {
+                return Ok(all);
+            }
+            all.extend(found(regex, follower.line()));
+        }
+    }
+
+    /// The position of the matcher, to come back to.
+    pub fn mark(&self) -> LogMark {
+        LogMark(self.lock().position())
+    }
+
+    /// Goes to a place. One in a file that has been rotated away is the
+    /// beginning of the file that is there now.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    pub fn seek(&self, mark: LogMark) -> Result<(), LogMatchError> {
+        let sought = self.lock().seek(mark.0);
+        sought.map_err(|error| self.unreadable(error))
+    }
+
+    /// Goes to the end of what is there: searches see what comes from now on.
+    ///
+    /// # Errors
+    ///
+    /// If the log cannot be read.
+    pub fn seek_end(&self) -> Result<(), LogMatchError> {
+        let sought = self.lock().seek_end();
+        sought.map_err(|error| self.unreadable(error))
+    }
+
+    /// Goes to the beginning of the log.
+    pub fn seek_start(&self) {
+        *self.lock() = Follower::new(&self.path);
+    }
+
+    fn unreadable(&self, source: io::Error) -> LogMatchError {
+        LogMatchError::Read {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Follower> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogMatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogMatcher")
+            .field("path", &self.path)
+            .field("position", &self.mark())
+            .finish_non_exhaustive()
+    }
+}
+
+fn found(regex: &Regex, line: &[u8]) -> Option<LogMatch> {
+    let captures = match_line(regex, line)?;
+    let groups = regex
+        .capture_names()
+        .flatten()
+        .filter_map(|name| Some((name.to_owned(), captures.name(name)?.as_bytes().to_vec())))
+        .collect();
+    Some(LogMatch {
+        line: without_end(line).to_vec(),
+        groups,
+    })
+}
+
+/// One search: from the position of the matcher, for as long as it may take.
+struct Search<'a> {
+    matcher: &'a LogMatcher,
+    pattern: &'a Pattern,
+    regex: &'a Regex,
+    since: Instant,
+    until: Option<Instant>,
+    subscription: Option<Subscription>,
+    lines: u64,
+    last: Option<String>,
+    is_over: bool,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        matcher: &'a LogMatcher,
+        pattern: &'a Pattern,
+        timeout: Option<Duration>,
+    ) -> Result<Self, LogMatchError> {
+        let since = Instant::now();
+        Ok(Self {
+            matcher,
+            pattern,
+            regex: pattern.regex()?,
+            since,
+            until: timeout.and_then(|timeout| since.checked_add(timeout)),
+            subscription: None,
+            lines: 0,
+            last: None,
+            is_over: false,
+        })
+    }
+
+    fn next(&mut self) -> Result<Option<LogMatch>, LogMatchError> {
+        loop {
+            // Both asked before looking, so that what comes meanwhile is not missed.
+            let rings = self.matcher.bell.rings();
+            self.is_over = self.matcher.bell.is_over();
+            let is_last = self.until.is_some_and(|until| Instant::now() >= until);
+            let looked = self.look(self.is_over);
+            if let Some(found) = looked.map_err(|error| self.matcher.unreadable(error))? {
+                return Ok(Some(found));
+            }
+            if is_last || self.is_over {
+                return Ok(None);
+            }
+            if self.subscription.is_none() {
+                let bell = self.matcher.bell.clone();
+                let on_change: OnChange = Arc::new(move || bell.ring());
+                self.subscription = watch::subscribe(&self.matcher.path, &on_change);
+                if self.subscription.is_some() {
+                    continue;
+                }
+            }
+            // A partial line becomes whole by not growing, which is no event.
+            let next = Instant::now() + INTERVAL;
+            let until = self.until.map_or(next, |until| until.min(next));
+            self.matcher.bell.wait(rings, Some(until));
+        }
+    }
+
+    fn look(&mut self, is_final: bool) -> io::Result<Option<LogMatch>> {
+        let mut follower = self.matcher.lock();
+        while follower.advance()? {
+            self.lines += 1;
+            if let Some(found) = found(self.regex, follower.line()) {
+                return Ok(Some(found));
+            }
+            self.last = Some(shown(follower.line()));
+        }
+        let partial = follower.partial(is_final);
+        let matched = partial.and_then(|line| found(self.regex, line));
+        if matched.is_some() {
+            follower.take_partial();
+        }
+        Ok(matched)
+    }
+
+    fn into_error(self) -> LogMatchError {
+        LogMatchError::NoMatch {
+            path: self.matcher.path.clone(),
+            pattern: self.pattern.as_str().to_owned(),
+            lines: self.lines,
+            last: self.last,
+            elapsed: self.since.elapsed(),
+            is_over: self.is_over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn append(path: &Path, text: &str) {
+        let mut options = File::options();
+        let mut file = options.append(true).create(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn is_send_and_sync() {
+        fn check<T: Send + Sync + fmt::Debug>() {}
+        check::<LogMatcher>();
+    }
+
+    #[test]
+    fn goes_on_behind_the_line_that_it_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "a 1\nb\na 2\na 3\n");
+        let log = LogMatcher::new(&path);
+        let number = |found: LogMatch| found.group("n").unwrap();
+        assert_eq!(number(log.match_line(r"a (?<n>\d)", SOON).unwrap()), "1");
+        assert_eq!(number(log.match_line(r"a (?<n>\d)", SOON).unwrap()), "2");
+        let mark = log.mark();
+        assert_eq!(number(log.match_line(r"a (?<n>\d)", SOON).unwrap()), "3");
+        log.match_line("a", Duration::ZERO).unwrap_err();
+        log.seek(mark).unwrap();
+        assert_eq!(number(log.match_line(r"a (?<n>\d)", SOON).unwrap()), "3");
+        log.seek_start();
+        assert_eq!(log.match_all("a", Duration::ZERO).unwrap().len(), 3);
+        let end = log.mark();
+        assert_eq!(log.match_between(".*", mark, end).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_line_is_found_while_it_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "error: old\n");
+        let log = LogMatcher::new(&path);
+        log.seek_end().unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| log.match_line("ready", None));
+            append(&path, "not ready\n");
+            fs::rename(&path, folder.path().join("log.1")).unwrap();
+            append(&path, "ready\r\n");
+            assert_eq!(waiting.join().unwrap().unwrap().line, b"ready");
+        });
+        log.not_match("error", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_wait_ends_when_all_is_over() {
+        let bell = Arc::new(Bell::default());
+        let log = LogMatcher::with_bell("/nowhere/log", bell.clone());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| log.match_line("x", None));
+            bell.set_over(true);
+            let error = waiting.join().unwrap().unwrap_err();
+            assert!(matches!(
+                error,
+                LogMatchError::NoMatch { is_over: true, .. }
+            ));
+        });
+    }
+
+    #[test]
+    fn says_what_it_found_and_what_it_did_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "one\ntwo\n");
+        let log = LogMatcher::new(&path);
+        let error = log.match_line("three", Duration::ZERO).unwrap_err();
+        assert!(
+            error.to_string().ends_with("2 lines, the last \"two\""),
+            "{error}"
+        );
+        log.seek_start();
+        let error = log.not_match("t", SOON).unwrap_err();
+        assert!(
+            error.to_string().ends_with("which none should: \"two\""),
+            "{error}"
+        );
+        assert!(matches!(
+            log.match_line("(", None),
+            Err(LogMatchError::Pattern(_))
+        ));
+    }
+}

@@ -1,0 +1,16 @@
+//! Log files: reading them as they grow, backwards from their end, and being
+//! told when they change.
+//!
+//! - `follow.rs`: lines as they come, across rotation and truncation;
+//! - `watch.rs`: events of files, and what there is where the system has none;
+//! - `bell.rs`: wakes those who wait for something to be written;
+//! - `regexps.rs`: the regexps of a driver that starts, and what they extract;
+//! - `matcher.rs`: [`LogMatcher`](matcher::LogMatcher), for tests;
+//! - `tail.rs`: the last lines of a file of any size.
+
+pub(crate) mod bell;
+pub(crate) mod follow;
+pub(crate) mod matcher;
+pub(crate) mod regexps;
+pub(crate) mod tail;
+pub(crate) mod watch;

@@ -1,0 +1,233 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use regex::bytes::{Captures, Regex};
+use standin_config::{Pattern, PatternError};
+
+use super::follow::{Follower, without_end};
+use crate::error::LogError;
+
+/// What named groups captured, by name.
+pub(crate) type Extracts = IndexMap<String, String>;
+
+/// How much of the last line an error shows.
+const SHOWN: usize = 200;
+
+/// The patterns of one option, looked for in one log as it grows.
+#[derive(Debug)]
+pub(crate) struct Regexps {
+    option: String,
+    follower: Follower,
+    patterns: Vec<Sought>,
+    lines: u64,
+    last: String,
+}
+
+#[derive(Debug)]
+struct Sought {
+    regex: Regex,
+    matched: bool,
+    /// A line in the middle of which it matches.
+    inside: Option<String>,
+}
+
+impl Regexps {
+    /// `option` is how errors call the patterns.
+    pub(crate) fn new(
+        option: impl Into<String>,
+        path: impl Into<PathBuf>,
+        patterns: &[Pattern],
+    ) -> Result<Self, PatternError> {
+        let sought = |pattern: &Pattern| {
+            Ok(Sought {
+                regex: pattern.regex()?.clone(),
+                matched: false,
+                inside: None,
+            })
+        };
+        Ok(Self {
+            option: option.into(),
+            follower: Follower::new(path),
+            patterns: patterns.iter().map(sought).collect::<Result<_, _>>()?,
+            lines: 0,
+            last: String::new(),
+        })
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.patterns.iter().all(|pattern| pattern.matched)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.follower.path()
+    }
+
+    /// Reads what is new, and answers whether every pattern has matched by now.
+    /// `is_final`: nobody writes any more, so that the last line is whole.
+    pub(crate) fn check(
+        &mut self,
+        driver: &str,
+        is_final: bool,
+        extracts: &mut Extracts,
+    ) -> Result<bool, LogError> {
+        let failed = |path: &Path, source| LogError::Read {
+            driver: driver.to_owned(),
+            path: path.to_owned(),
+            source,
+        };
+        loop {
+            match self.follower.advance() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(source) => return Err(failed(self.path(), source)),
+            }
+            self.lines += 1;
+            let line = self.follower.line();
+            look(&mut self.patterns, line, driver, extracts)?;
+            self.last = shown(line);
+        }
+        if let Some(line) = self.follower.partial(is_final) {
+            look(&mut self.patterns, line, driver, extracts)?;
+            self.last = shown(line);
+        }
+        Ok(self.is_complete())
+    }
+}
+
+/// What is missing, for a timeout to show.
+impl fmt::Display for Regexps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path().display();
+        write!(f, "unmatched {} in {path}:", self.option)?;
+        for pattern in self.patterns.iter().filter(|pattern| !pattern.matched) {
+            write!(f, "\n  `{}`", pattern.regex.as_str())?;
+            if let Some(line) = &pattern.inside {
+                write!(
+                    f,
+                    " (a match begins at the beginning of a line; put `.*` in front to find it within {line:?})"
+                )?;
+            }
+        }
+        match self.lines {
+            0 if !self.path().exists() => write!(f, "\n  the file is not there"),
+            0 if self.last.is_empty() => write!(f, "\n  the file is empty"),
+            lines => write!(f, "\n  after {lines} lines; the last is {:?}", self.last),
+        }
+    }
+}
+
+fn look(
+    patterns: &mut [Sought],
+    line: &[u8],
+    driver: &str,
+    extracts: &mut Extracts,
+) -> Result<(), LogError> {
+    for pattern in patterns {
+        let Some(captures) = match_line(&pattern.regex, line) else {
+            if !pattern.matched
+                && pattern.inside.is_none()
+                && pattern.regex.is_match(without_end(line))
+            {
+                pattern.inside = Some(shown(line));
+            }
+            continue;
+        };
+        pattern.matched = true;
+        for name in pattern.regex.capture_names().flatten() {
+            // A group that took no part has nothing to say.
+            let Some(value) = captures.name(name) else {
+                continue;
+            };
+            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| LogError::NotText {
+                driver: driver.to_owned(),
+                group: name.to_owned(),
+                line: shown(line),
+            })?;
+            extracts.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// A match that begins where the line does. The end of the line is not part of
+/// it, unless only that makes it match.
+pub(crate) fn match_line<'l>(regex: &Regex, line: &'l [u8]) -> Option<Captures<'l>> {
+    let at_start = |line: &'l [u8]| {
+        let captures = regex.captures(line)?;
+        // The leftmost match is found first: if any begins here, this one does.
+        (captures.get(0)?.start() == 0).then_some(captures)
+    };
+    let bare = without_end(line);
+    at_start(bare).or_else(|| at_start(line).filter(|_| bare.len() < line.len()))
+}
+
+pub(crate) fn shown(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(without_end(line));
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
+
+/// Looks for patterns in a file as it is now: whether all match, what their
+/// named groups captured, and which did not match. A file that is not there
+/// matches nothing. Each pattern has to match from the beginning of some line.
+///
+/// # Errors
+///
+/// If the file cannot be read, a pattern is none, or a captured value is no
+/// UTF-8.
+///
+/// ```
+/// use standin_config::Pattern;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// # let folder = tempfile::tempdir().expect("a directory");
+/// # let path = folder.path().join("app.log");
+/// # std::fs::write(&path, "listening on 4242\n").expect("it is ours");
+/// let patterns = [Pattern::from(r"listening on (?<port>\d+)"), Pattern::from("ready")];
+/// let found = standin_driver::match_regexps_in_file(&path, &patterns)?;
+/// assert!(!found.all_matched);
+/// assert_eq!(found.extracts["port"], "4242");
+/// assert_eq!(found.unmatched, [Pattern::from("ready")]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn match_regexps_in_file(
+    path: impl AsRef<Path>,
+    patterns: &[Pattern],
+) -> Result<LogMatches, LogError> {
+    let path = path.as_ref();
+    let failed = |source| LogError::Pattern {
+        driver: path.display().to_string(),
+        source,
+    };
+    let mut regexps = Regexps::new("patterns", path, patterns).map_err(failed)?;
+    let mut extracts = Extracts::new();
+    let all_matched = regexps.check(&path.display().to_string(), true, &mut extracts)?;
+    let unmatched = regexps
+        .patterns
+        .iter()
+        .zip(patterns)
+        .filter(|(sought, _)| !sought.matched)
+        .map(|(_, pattern)| pattern.clone())
+        .collect();
+    Ok(LogMatches {
+        all_matched,
+        extracts,
+        unmatched,
+    })
+}
+
+/// What [`match_regexps_in_file`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogMatches {
+    /// Whether every pattern matched.
+    pub all_matched: bool,
+    /// What named groups captured; of several matches the last.
+    pub extracts: IndexMap<String, String>,
+    /// The patterns that did not match.
+    pub unmatched: Vec<Pattern>,
+}

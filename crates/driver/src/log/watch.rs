@@ -1,0 +1,265 @@
+//! Being told when a file changes.
+//!
+//! - Linux: inotify, one instance and one thread for the whole process, as long
+//!   as somebody wants to be told. Directories are watched, so that a file that
+//!   is not there yet, or is replaced, is noticed too. Network file systems do
+//!   not tell what other machines write.
+//! - Elsewhere, and where the system's limits are reached: nothing. Who waits
+//!   looks again after an interval.
+
+pub(crate) use imp::{Subscription, subscribe};
+
+/// What is called when the file changes, from another thread. It must not block.
+pub(crate) type OnChange = std::sync::Arc<dyn Fn() + Send + Sync>;
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use std::collections::HashMap;
+    use std::ffi::{OsStr, OsString};
+    use std::fmt;
+    use std::mem::MaybeUninit;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+    use std::thread::JoinHandle;
+
+    use rustix::event::{PollFd, PollFlags};
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+
+    use super::OnChange;
+
+    /// Ends what it stands for when it is dropped.
+    pub(crate) struct Subscription {
+        hub: Arc<Hub>,
+        places: Vec<(i32, u64)>,
+    }
+
+    impl fmt::Debug for Subscription {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Subscription(..)")
+        }
+    }
+
+    impl Drop for Subscription {
+        fn drop(&mut self) {
+            for (watch, id) in self.places.drain(..) {
+                self.hub.shared.remove(watch, id);
+            }
+        }
+    }
+
+    /// Calls `on_change` whenever the file may have changed; `None` if that
+    /// cannot be had, because its directory is not there, say.
+    pub(crate) fn subscribe(path: &Path, on_change: &OnChange) -> Option<Subscription> {
+        let hub = Hub::get()
+            .inspect_err(|error| tracing::debug!(%error, "no file events"))
+            .ok()?;
+        let mut subscription = Subscription {
+            hub: hub.clone(),
+            places: Vec::new(),
+        };
+        let mut add = |path: &Path| -> Option<()> {
+            let name = path.file_name()?;
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            let place = hub
+                .shared
+                .add(folder, name, on_change)
+                .inspect_err(|error| {
+                    tracing::debug!(folder = %folder.display(), %error, "cannot be watched");
+                })
+                .ok()?;
+            subscription.places.push(place);
+            Some(())
+        };
+        add(path)?;
+        // What a link points to is written to in its own directory.
+        if let Ok(real) = std::fs::canonicalize(path)
+            && path.is_symlink()
+        {
+            add(&real);
+        }
+        Some(subscription)
+    }
+
+    /// The thread that reads the events. It ends with the last subscription.
+    struct Hub {
+        shared: Arc<Shared>,
+        thread: Option<JoinHandle<()>>,
+        /// Its other end tells the thread to end, by being closed.
+        _end: Option<OwnedFd>,
+    }
+
+    struct Shared {
+        inotify: OwnedFd,
+        watches: Mutex<Watches>,
+    }
+
+    #[derive(Default)]
+    struct Watches {
+        listeners: HashMap<i32, Vec<Listener>>,
+        last_id: u64,
+    }
+
+    struct Listener {
+        id: u64,
+        name: OsString,
+        on_change: OnChange,
+    }
+
+    impl Hub {
+        fn get() -> std::io::Result<Arc<Self>> {
+            static CURRENT: Mutex<Weak<Hub>> = Mutex::new(Weak::new());
+            let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(hub) = current.upgrade() {
+                return Ok(hub);
+            }
+            let shared = Arc::new(Shared {
+                inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
+                watches: Mutex::default(),
+            });
+            let (until, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let thread = std::thread::Builder::new()
+                .name("file events".to_owned())
+                .spawn({
+                    let shared = shared.clone();
+                    move || shared.listen(&until)
+                })?;
+            let hub = Arc::new(Self {
+                shared,
+                thread: Some(thread),
+                _end: Some(end),
+            });
+            *current = Arc::downgrade(&hub);
+            Ok(hub)
+        }
+    }
+
+    impl Drop for Hub {
+        fn drop(&mut self) {
+            drop(self._end.take());
+            if let Some(thread) = self.thread.take() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    impl Shared {
+        fn add(
+            &self,
+            folder: &Path,
+            name: &OsStr,
+            on_change: &OnChange,
+        ) -> rustix::io::Result<(i32, u64)> {
+            let flags = WatchFlags::CREATE
+                | WatchFlags::MODIFY
+                | WatchFlags::CLOSE_WRITE
+                | WatchFlags::MOVED_TO
+                | WatchFlags::MOVED_FROM
+                | WatchFlags::DELETE
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::MOVE_SELF;
+            // Under the lock: the same directory has the same watch for all.
+            let mut watches = self.lock();
+            let watch = inotify::add_watch(&self.inotify, folder, flags)?;
+            watches.last_id += 1;
+            let id = watches.last_id;
+            watches.listeners.entry(watch).or_default().push(Listener {
+                id,
+                name: name.to_owned(),
+                on_change: on_change.clone(),
+            });
+            Ok((watch, id))
+        }
+
+        fn remove(&self, watch: i32, id: u64) {
+            let mut watches = self.lock();
+            let mut removed = None;
+            if let Some(listeners) = watches.listeners.get_mut(&watch) {
+                if let Some(at) = listeners.iter().position(|listener| listener.id == id) {
+                    removed = Some(listeners.swap_remove(at));
+                }
+                if listeners.is_empty() {
+                    watches.listeners.remove(&watch);
+                    let _ = inotify::remove_watch(&self.inotify, watch);
+                }
+            }
+            drop(watches);
+            // Not under the lock: this may drop what somebody else made.
+            drop(removed);
+        }
+
+        fn listen(&self, until: &OwnedFd) {
+            let mut buffer = [MaybeUninit::uninit(); 8192];
+            loop {
+                let mut fds = [
+                    PollFd::new(&self.inotify, PollFlags::IN),
+                    PollFd::new(until, PollFlags::IN),
+                ];
+                match rustix::event::poll(&mut fds, None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "no more file events");
+                        return;
+                    }
+                }
+                if !fds[1].revents().is_empty() {
+                    return;
+                }
+                let mut changed: Vec<OnChange> = Vec::new();
+                let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+                while let Ok(event) = reader.next() {
+                    let name = event
+                        .file_name()
+                        .map(|name| OsStr::from_bytes(name.to_bytes()));
+                    let is_lost = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
+                    self.collect(event.wd(), name, is_lost, &mut changed);
+                }
+                for on_change in changed {
+                    on_change();
+                }
+            }
+        }
+
+        /// Adds those who wait for this event, each once.
+        fn collect(&self, watch: i32, name: Option<&OsStr>, is_lost: bool, to: &mut Vec<OnChange>) {
+            let watches = self.lock();
+            let listeners = watches
+                .listeners
+                .iter()
+                .filter(|(at, _)| is_lost || **at == watch)
+                .flat_map(|(_, listeners)| listeners)
+                .filter(|listener| is_lost || name.is_none_or(|name| name == listener.name));
+            for listener in listeners {
+                if !to
+                    .iter()
+                    .any(|other| Arc::ptr_eq(other, &listener.on_change))
+                {
+                    to.push(listener.on_change.clone());
+                }
+            }
+        }
+
+        fn lock(&self) -> MutexGuard<'_, Watches> {
+            self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use std::path::Path;
+
+    use super::OnChange;
+
+    /// Never made.
+    #[derive(Debug)]
+    pub(crate) enum Subscription {}
+
+    pub(crate) fn subscribe(_path: &Path, _on_change: &OnChange) -> Option<Subscription> {
+        None
+    }
+}

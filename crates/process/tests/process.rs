@@ -1,0 +1,469 @@
+//! Real processes: what a start, a stop and an end do to them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use standin_config::context;
+use standin_driver::{Driver, Lifecycle};
+use standin_entity::{Error, Status};
+use standin_process::{Exit, Process, ProcessOptions, Signal, Stdin};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A shell that runs `script`, with its files in `folder`.
+fn shell(folder: &Path, script: &str) -> ProcessOptions {
+    Process::builder("app")
+        .runpath(folder.join("app"))
+        .timeout(SOON)
+        .binary("sh")
+        .args(["-c", script])
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Whether a process of that number is there and no zombie.
+fn is_there(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .trim_start()
+            .starts_with('Z')
+    })
+}
+
+#[track_caller]
+fn eventually(what: impl Fn() -> bool) {
+    let until = Instant::now() + SOON;
+    while !what() {
+        assert!(Instant::now() < until, "it did not come to pass");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn report(error: impl Into<Error>) -> String {
+    format!("{:?}", error.into())
+}
+
+#[test]
+fn is_send_and_sync() {
+    fn check<T: Send + Sync + std::fmt::Debug>() {}
+    check::<Process>();
+}
+
+#[test]
+fn is_ready_when_its_log_says_so() {
+    let folder = folder();
+    let script = "echo starting; echo 'listening on 4242' >&2; echo ready; read line";
+    let app = shell(folder.path(), script)
+        .stdout_regexps(["ready"])
+        .stderr_regexps([r"listening on (?<port>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert_eq!(app.status(), Status::Started);
+    assert_eq!(app.base().extract("port").as_deref(), Some("4242"));
+    assert!(app.is_alive());
+    let context = app.context();
+    assert_eq!(context.text("pid"), app.pid().map(|pid| pid.to_string()));
+    assert!(context.get("retcode").is_none());
+    app.stop().unwrap();
+    assert_eq!(app.retcode(), Some(-15));
+    assert_eq!(app.pid(), None);
+    assert_eq!(app.orphans(), [""; 0]);
+}
+
+#[test]
+fn an_early_end_fails_the_start_at_once_with_the_output() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo cannot bind >&2; exit 3")
+        .log_regexps(["never"])
+        .build()
+        .unwrap();
+    let since = Instant::now();
+    let report = report(app.start().unwrap_err());
+    assert!(since.elapsed() < SOON / 2, "it waited for its timeout");
+    assert!(
+        report.contains("before it was ready, with exit code 3"),
+        "{report}"
+    );
+    assert!(report.contains("cannot bind"), "{report}");
+    assert_eq!(app.retcode(), Some(3));
+    assert_eq!(app.status(), Status::Stopped);
+}
+
+#[test]
+fn the_last_words_of_a_process_count() {
+    let folder = folder();
+    let app = shell(folder.path(), "printf 'done, port=1'")
+        .log_regexps([r"done, port=(?<port>\d)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert_eq!(app.base().extract("port").as_deref(), Some("1"));
+    assert!(!app.is_alive());
+    app.stop().unwrap();
+    assert_eq!(app.retcode(), Some(0));
+}
+
+#[test]
+fn a_missing_program_is_named_with_where_it_was_looked_for() {
+    let folder = folder();
+    let app = shell(folder.path(), "")
+        .binary("no-such-program-3141")
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("there is no program `no-such-program-3141` in PATH (/"),
+        "{report}"
+    );
+    let app = shell(folder.path(), "")
+        .binary("./no-such-program")
+        .build()
+        .unwrap();
+    let report = self::report(app.start().unwrap_err());
+    assert!(
+        report.contains("there is no program `./no-such-program`"),
+        "{report}"
+    );
+}
+
+#[test]
+fn what_cannot_be_run_says_why() {
+    let folder = folder();
+    let file = folder.path().join("script");
+    fs::write(&file, "#!/bin/sh\n").unwrap();
+    for (binary, reason) in [
+        (&file, "may not be executed"),
+        (&folder.path().to_owned(), "is no file"),
+    ] {
+        let app = shell(folder.path(), "")
+            .binary(binary.display().to_string())
+            .build()
+            .unwrap();
+        let report = report(app.start().unwrap_err());
+        assert!(report.contains(reason), "{report}");
+        assert!(
+            report.contains("code: standin::process::not_executable"),
+            "{report}"
+        );
+    }
+    let app = shell(folder.path(), "")
+        .working_dir("/no/such/place")
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("working directory `/no/such/place`"),
+        "{report}"
+    );
+}
+
+#[test]
+fn words_and_variables_are_templates_over_its_own_context() {
+    let folder = folder();
+    let app = Process::builder("app")
+        .runpath(folder.path().join("app"))
+        .binary("sh")
+        .args([
+            "-c",
+            "echo \"$1 $GREETING $(pwd)\"; read line",
+            "sh",
+            "{{ name }}",
+        ])
+        .env([("GREETING", "hello {{ uid }}")])
+        .log_regexps([r"(?<all>.*)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let runpath = fs::canonicalize(folder.path().join("app")).unwrap();
+    let expected = format!("app hello app {}", runpath.display());
+    assert_eq!(app.base().extract("all"), Some(expected));
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_context_value_without_an_environment_fails_the_start() {
+    let folder = folder();
+    let app = shell(folder.path(), "")
+        .env([("PORT", context("server", "{{ port }}"))])
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(report.contains("but is in no environment"), "{report}");
+}
+
+#[test]
+fn has_only_its_own_variables_when_it_inherits_none() {
+    let folder = folder();
+    let app = shell(folder.path(), "env; read line")
+        .binary("/bin/sh")
+        .inherit_env(false)
+        .env([("ONLY", "this")])
+        .log_regexps(["ONLY=this", "STANDIN_PROCESS=.*"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let out = fs::read_to_string(app.out_path().unwrap()).unwrap();
+    assert!(!out.contains("HOME="), "{out}");
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_shell_reads_the_command_line() {
+    let folder = folder();
+    let app = Process::builder("app")
+        .runpath(folder.path().join("app"))
+        .shell(true)
+        .binary("echo")
+        .args(["a", "&&", "echo", "b;", "sleep", "60"])
+        .log_regexps(["a", "b"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert_eq!(
+        app.command_line().as_deref(),
+        Some("echo a && echo b; sleep 60")
+    );
+    let since = Instant::now();
+    app.stop().unwrap();
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "the signal did not reach `sleep`"
+    );
+}
+
+#[test]
+fn reads_what_it_is_given_as_standard_input() {
+    let folder = folder();
+    let file = folder.path().join("input");
+    fs::write(&file, "from a file\n").unwrap();
+    for (stdin, expected) in [
+        (Stdin::Text("{{ name }}, text\n".to_owned()), "app, text\n"),
+        (Stdin::File(file), "from a file\n"),
+        (Stdin::Null, ""),
+    ] {
+        let app = shell(folder.path(), "exec cat")
+            .stdin(stdin)
+            .build()
+            .unwrap();
+        app.start().unwrap();
+        assert_eq!(app.wait_for_exit(SOON).unwrap(), Exit::Code(0));
+        assert_eq!(
+            fs::read_to_string(app.out_path().unwrap()).unwrap(),
+            expected
+        );
+        app.stop().unwrap();
+    }
+}
+
+#[test]
+fn one_that_ignores_the_signal_is_killed_after_its_time() {
+    let folder = folder();
+    let app = shell(
+        folder.path(),
+        "trap '' TERM; echo deaf; while :; do sleep 1; done",
+    )
+    .log_regexps(["deaf"])
+    .stop_timeout(Duration::from_millis(100))
+    .expected_retcode(0)
+    .build()
+    .unwrap();
+    app.start().unwrap();
+    let report = report(app.stop().unwrap_err());
+    assert_eq!(app.retcode(), Some(-9));
+    assert!(
+        report.contains("exit code 0, but ended with signal 9 (SIGKILL)"),
+        "{report}"
+    );
+    assert!(
+        report.contains("it ignored `stop_signal` and was killed"),
+        "{report}"
+    );
+}
+
+#[test]
+fn ends_with_the_signal_that_it_is_told() {
+    let folder = folder();
+    let app = shell(
+        folder.path(),
+        "trap 'exit 7' INT; echo up; while :; do sleep 0.05; done",
+    )
+    .log_regexps(["up"])
+    .stop_signal(Signal::Interrupt)
+    .expected_retcode(7)
+    .build()
+    .unwrap();
+    app.start().unwrap();
+    app.stop().unwrap();
+    assert_eq!(app.exit(), Some(Exit::Code(7)));
+}
+
+#[test]
+fn what_it_leaves_behind_is_reported_and_ended() {
+    let folder = folder();
+    let app = shell(folder.path(), "sleep 600 & echo child $!; read line")
+        .log_regexps([r"child (?<pid>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let child = app.base().extract("pid").unwrap();
+    assert!(is_there(&child));
+    app.stop().unwrap();
+    assert!(!is_there(&child));
+    assert_eq!(app.orphans(), [format!("sleep (pid {child})")]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_left_its_group_and_lost_its_parent_is_ended_too() {
+    let folder = folder();
+    let script = "(setsid sh -c 'echo child $$; exec sleep 600' &) ; read line";
+    let app = shell(folder.path(), script)
+        .log_regexps([r"child (?<pid>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let child = app.base().extract("pid").unwrap();
+    app.stop().unwrap();
+    assert!(!is_there(&child));
+    assert_eq!(app.orphans().len(), 1);
+}
+
+#[test]
+fn dropping_it_ends_it_and_its_children() {
+    let folder = folder();
+    let script = "trap '' TERM; (trap '' TERM; sleep 600) & echo child $!; wait";
+    let app = shell(folder.path(), script)
+        .log_regexps([r"child (?<pid>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let pids = [
+        app.pid().unwrap().to_string(),
+        app.base().extract("pid").unwrap(),
+    ];
+    drop(app);
+    eventually(|| pids.iter().all(|pid| !is_there(pid)));
+}
+
+#[test]
+fn an_abort_ends_a_start_that_waits() {
+    let folder = folder();
+    let app = shell(folder.path(), "trap '' TERM; echo up; sleep 600")
+        .log_regexps(["never"])
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        eventually(|| app.pid().is_some());
+        let pid = app.pid().unwrap().to_string();
+        app.abort().unwrap();
+        starting.join().unwrap().unwrap_err();
+        assert!(!is_there(&pid));
+    });
+}
+
+#[test]
+fn a_timeout_shows_what_is_missing_and_what_was_found() {
+    let folder = folder();
+    let script = "echo 'port=80'; echo 'now listening'; exec sleep 600";
+    let app = shell(folder.path(), script)
+        .log_regexps([r"port=(?<port>\d+)", "listening"])
+        .timeout(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    for part in [
+        "unmatched log_regexps in",
+        "`listening` (a match begins at the beginning of a line; put `.*` in front to find it within \"now listening\")",
+        "extracted: port=\"80\"",
+        "Information from log file:",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+    assert_eq!(app.status(), Status::Stopped);
+    assert_eq!(app.pid(), None);
+}
+
+#[test]
+fn can_be_paused_and_started_again() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo up; exec cat")
+        .log_regexps(["up"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let first = app.pid();
+    app.pause().unwrap();
+    app.write_stdin("x\n").unwrap();
+    app.resume().unwrap();
+    let log = app.log_matcher().unwrap();
+    log.match_line("x", SOON).unwrap();
+    app.pause().unwrap();
+    app.stop().unwrap();
+    app.start().unwrap();
+    assert_ne!(app.pid(), first);
+    app.stop().unwrap();
+}
+
+#[test]
+fn its_config_is_installed_below_etc() {
+    let folder = folder();
+    let source = folder.path().join("app.conf");
+    fs::write(&source, "dir {{ runpath }};\n").unwrap();
+    let app = shell(folder.path(), "cat etc/app.conf; read line")
+        .install_files([source])
+        .log_regexps(["dir .*/app;"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    app.stop().unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_killed_test_takes_its_processes_along() {
+    // This test runs itself in another process, and kills that.
+    if let Some(runpath) = std::env::var_os("STANDIN_TEST_VICTIM") {
+        let app = Process::builder("victim")
+            .runpath(PathBuf::from(runpath))
+            .binary("sh")
+            .args(["-c", "trap '' TERM HUP INT; echo up $$; sleep 600 & wait"])
+            .log_regexps(["up"])
+            .build()
+            .unwrap();
+        app.start().unwrap();
+        std::thread::sleep(SOON * 10);
+        return;
+    }
+    let folder = folder();
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_killed_test_takes_its_processes_along",
+            "--nocapture",
+        ])
+        .env("STANDIN_TEST_VICTIM", folder.path().join("victim"))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = folder.path().join("victim/stdout");
+    let pid = || {
+        let text = fs::read_to_string(&out).unwrap_or_default();
+        text.strip_prefix("up ")
+            .and_then(|pid| pid.strip_suffix('\n'))
+            .map(str::to_owned)
+    };
+    eventually(|| pid().is_some());
+    let pid = pid().unwrap();
+    assert!(is_there(&pid));
+    test.kill().unwrap();
+    test.wait().unwrap();
+    eventually(|| !is_there(&pid));
+}
