@@ -1,9 +1,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use standin_config::{FromOptions, Node};
 use standin_driver::{Attributes, Driver};
-use standin_entity::{Entity, NameError};
+use standin_entity::{Entity, Failovers, NameError, Result};
 
 use crate::dependencies::Dependencies;
 use crate::members::{Member, Members};
@@ -55,6 +56,7 @@ const RESERVED: &[&str] = &[
 pub struct Environment {
     pub(crate) members: Arc<Members>,
     pub(crate) dependencies: Dependencies,
+    pub(crate) failovers: IndexMap<String, Failovers<Member>>,
     /// Told by the first call that can fail, so that `new` need not.
     invalid: Option<NameError>,
 }
@@ -161,25 +163,7 @@ impl Environment {
                 name,
             });
         }
-        let base = driver.base();
-        let entity = base.resource().entity();
-        let here = entity
-            .parent()
-            .is_some_and(|parent| parent.is(&self.members.entity));
-        if !here {
-            let elsewhere = |_| AddError::InAnotherEnvironment {
-                environment: self.name().to_owned(),
-                name: base.name().to_owned(),
-            };
-            base.node()
-                .set_parent(&self.members.node)
-                .map_err(elsewhere)?;
-            entity
-                .set_parent(&self.members.entity)
-                .expect("a driver is no ancestor of an environment");
-            let source = Arc::downgrade(&self.members);
-            base.set_context(source);
-        }
+        self.members.adopt(&*driver)?;
         self.members.write().insert(name, Member::new(driver));
         Ok(())
     }
@@ -192,13 +176,10 @@ impl Environment {
     pub fn remove(&mut self, name: &str) -> Result<(), LookupError> {
         let removed = self.members.write().shift_remove(name);
         if removed.is_none() {
-            return Err(LookupError::UnknownDriver {
-                environment: self.name().to_owned(),
-                name: name.to_owned(),
-                known: self.names(),
-            });
+            return Err(self.unknown(name));
         }
         self.dependencies.remove(name);
+        self.failovers.shift_remove(name);
         Ok(())
     }
 
@@ -344,6 +325,36 @@ impl Environment {
         Ok(())
     }
 
+    /// Registers a replacement for a driver: if the driver does not start, the
+    /// replacements of its name are made and tried in the order of their
+    /// registration, and the environment goes on with the first that starts.
+    /// Then [`RunningEnvironment::get`] and the context values of other drivers
+    /// find the replacement under the name.
+    ///
+    /// # Errors
+    ///
+    /// If no driver has that name.
+    pub fn register_failover<D: Driver>(
+        &mut self,
+        name: &str,
+        make: impl Fn() -> Result<D> + Send + Sync + 'static,
+    ) -> Result<(), LookupError> {
+        if !self.members.read().contains_key(name) {
+            return Err(self.unknown(name));
+        }
+        let failovers = self.failovers.entry(name.to_owned()).or_default();
+        failovers.register(move || Ok(Member::new(Arc::new(make()?))));
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> LookupError {
+        LookupError::UnknownDriver {
+            environment: self.name().to_owned(),
+            name: name.to_owned(),
+            known: self.names(),
+        }
+    }
+
     /// The names under which a group's drivers are known here.
     fn resolve(&self, group: &impl DriverGroup) -> Result<Vec<String>, DependencyError> {
         let mut wanted = Vec::new();
@@ -401,6 +412,7 @@ impl FromOptions<EnvironmentOptions> for Environment {
         Ok(Environment {
             members: Arc::new(Members::new(entity, node)),
             dependencies: Dependencies::default(),
+            failovers: IndexMap::new(),
             invalid: None,
         })
     }

@@ -317,6 +317,17 @@ pub enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Wait(WaitError),
+    /// It failed to start, and so did its replacements.
+    #[error("{first}, and no replacement did")]
+    #[diagnostic(code(standin::environment::failover))]
+    Failover {
+        /// Why the driver itself did not start.
+        first: Box<Failure>,
+        /// Why the last replacement did not.
+        #[source]
+        #[diagnostic_source]
+        cause: Cause,
+    },
 }
 
 fn list(before: &str, names: &[String]) -> String {

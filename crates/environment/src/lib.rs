@@ -11,6 +11,8 @@ mod order;
 mod plan;
 mod running;
 mod schedule;
+mod starting;
+mod stopping;
 mod types;
 
 pub use crate::abort::AbortHandle;

@@ -3,14 +3,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
 use standin_config::Node;
 use standin_driver::{Attributes, ContextSource, Driver, Lifecycle};
 use standin_entity::Entity;
 
-use crate::LookupError;
+use crate::{AddError, LookupError};
 
 /// One driver under the name by which the environment knows it.
 #[derive(Clone)]
@@ -79,6 +79,38 @@ impl Members {
             .values()
             .map(|member| member.driver.clone())
             .collect()
+    }
+
+    /// The same with the names under which they are known here.
+    pub(crate) fn named(&self) -> Vec<(String, Arc<dyn Driver>)> {
+        self.read()
+            .iter()
+            .map(|(name, member)| (name.clone(), member.driver.clone()))
+            .collect()
+    }
+
+    /// Makes a driver one of this environment: it inherits options from here,
+    /// keeps its files here, and reads the context of the others.
+    pub(crate) fn adopt(self: &Arc<Self>, driver: &dyn Driver) -> Result<(), AddError> {
+        let base = driver.base();
+        let entity = base.resource().entity();
+        if entity
+            .parent()
+            .is_some_and(|parent| parent.is(&self.entity))
+        {
+            return Ok(());
+        }
+        let elsewhere = || AddError::InAnotherEnvironment {
+            environment: self.name().to_owned(),
+            name: base.name().to_owned(),
+        };
+        base.node()
+            .set_parent(&self.node)
+            .map_err(|_| elsewhere())?;
+        entity.set_parent(&self.entity).map_err(|_| elsewhere())?;
+        let source: Weak<Self> = Arc::downgrade(self);
+        base.set_context(source);
+        Ok(())
     }
 
     pub(crate) fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {

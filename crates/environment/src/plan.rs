@@ -5,12 +5,14 @@ use standin_config::{ContextValue, Node, OptionValue, Value};
 
 use crate::members::Member;
 use crate::order::Order;
-use crate::{DependencyError, Environment};
+use crate::{DependencyError, Environment, EnvironmentConfig};
 
 /// How the drivers of an environment start and stop.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) mode: Mode,
+    /// How many may be under way at once in concurrent mode.
+    pub(crate) workers: Option<NonZeroUsize>,
     /// Who waits for whom, by place in the environment. A stop turns it round.
     pub(crate) order: Order,
 }
@@ -26,17 +28,19 @@ impl Plan {
     /// Looks at the drivers as they are configured now.
     pub(crate) fn new(
         environment: &Environment,
-        concurrent: bool,
+        config: &EnvironmentConfig,
     ) -> Result<Self, DependencyError> {
         let members = environment.members.read();
         let names = Names {
             environment,
             members: &members,
         };
-        if !concurrent && environment.dependencies.is_empty() {
+        let workers = config.workers.and_then(NonZeroUsize::new);
+        if !config.concurrent && environment.dependencies.is_empty() {
             names.check_declared_order()?;
             return Ok(Plan {
                 mode: Mode::Declared,
+                workers,
                 order: Order::chain(members.len()),
             });
         }
@@ -55,6 +59,7 @@ impl Plan {
         match order.cycle() {
             None => Ok(Plan {
                 mode: Mode::Concurrent,
+                workers,
                 order,
             }),
             Some(circle) => Err(DependencyError::Cycle {
@@ -166,9 +171,4 @@ fn collect(option: &str, value: &Value, found: &mut Vec<(String, ContextValue)>)
         },
         _ => {}
     }
-}
-
-/// The number of workers as the scheduler takes it: zero is no limit.
-pub(crate) fn limit(workers: Option<usize>) -> Option<NonZeroUsize> {
-    workers.and_then(NonZeroUsize::new)
 }

@@ -1,16 +1,18 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use indexmap::IndexMap;
 use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{Report, Status};
+use standin_entity::{Failovers, Report, Status};
 
-use crate::members::Members;
-use crate::plan::{Mode, Plan, limit};
-use crate::schedule::{self, OnFailure};
-use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError};
+use crate::members::{Member, Members};
+use crate::plan::Plan;
+use crate::starting::{Start, starts_by_itself};
+use crate::stopping;
+use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, LookupError};
 
 /// The drivers of an environment, started.
 ///
@@ -23,6 +25,7 @@ use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failu
 #[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
 pub struct RunningEnvironment {
     members: Arc<Members>,
+    failovers: IndexMap<String, Failovers<Member>>,
     plan: Plan,
     config: EnvironmentConfig,
     /// One start, stop or restart at a time; an abort does not wait for it.
@@ -34,9 +37,10 @@ pub struct RunningEnvironment {
 impl RunningEnvironment {
     pub(crate) fn launch(environment: Environment) -> Result<Self, EnvironmentError> {
         let config: EnvironmentConfig = environment.node().resolve()?;
-        let plan = Plan::new(&environment, config.concurrent)?;
+        let plan = Plan::new(&environment, &config)?;
         let running = RunningEnvironment {
             members: environment.members,
+            failovers: environment.failovers,
             plan,
             config,
             operation: Mutex::new(()),
@@ -69,21 +73,24 @@ impl RunningEnvironment {
             });
         }
         self.make_runpath()?;
-        let drivers = self.members.drivers();
-        let mut failures = self
-            .members
-            .entity
-            .record("setup", || self.start_all(&drivers));
+        let start = Start {
+            members: &self.members,
+            failovers: &self.failovers,
+            plan: &self.plan,
+        };
+        let mut failures = self.members.entity.record("setup", || start.run());
         if failures.is_empty() {
             return Ok(());
         }
-        let not_started = drivers
-            .iter()
-            .filter(|driver| driver.status() == Status::None && starts_by_itself(&***driver))
-            .map(|driver| driver.name().to_owned())
+        let not_started = self
+            .members
+            .named()
+            .into_iter()
+            .filter(|(_, driver)| driver.status() == Status::None && starts_by_itself(&**driver))
+            .map(|(name, _)| name)
             .collect();
         self.failed.store(true, Ordering::Relaxed);
-        failures.extend(self.stop_all(&drivers));
+        failures.extend(stopping::stop(&self.members, &self.plan));
         Err(EnvironmentError::Start {
             environment: self.name().to_owned(),
             failures,
@@ -104,11 +111,8 @@ impl RunningEnvironment {
             .operation
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let drivers = self.members.drivers();
-        let failures = self
-            .members
-            .entity
-            .record("teardown", || self.stop_all(&drivers));
+        let stop = || stopping::stop(&self.members, &self.plan);
+        let failures = self.members.entity.record("teardown", stop);
         if failures.is_empty() {
             if !std::thread::panicking() {
                 self.remove_runpath();
@@ -249,56 +253,16 @@ impl RunningEnvironment {
 
     /// Removes the files of the drivers, if they were in a place of our choice.
     fn remove_runpath(&self) {
-        let Some(runpath) = self.members.entity.runpath() else {
-            return;
-        };
-        self.members.entity.release_runpath();
+        let entity = &self.members.entity;
+        entity.release_runpath();
         if self.failed.load(Ordering::Relaxed)
             || self.config.keep_runpath
             || self.config.entity.runpath.is_some()
-            || !runpath.exists()
         {
             return;
         }
-        if let Err(error) = std::fs::remove_dir_all(&runpath) {
-            tracing::warn!(environment = self.name(), runpath = %runpath.display(), %error, "cannot remove the runpath");
-        }
-        // The root of this process goes with the last environment in it.
-        if let (Some(parent), Ok(root)) = (runpath.parent(), standin_entity::default_root()) {
-            remove_if_empty(parent, &root);
-        }
-    }
-
-    fn start_all(&self, drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
-        match self.plan.mode {
-            Mode::Declared => start_in_order(drivers),
-            Mode::Concurrent => schedule::run(
-                &self.plan.order,
-                limit(self.config.workers),
-                OnFailure::Halt,
-                |place| start_one(&*drivers[place]),
-            )
-            .into_iter()
-            .map(|(_, failure)| failure)
-            .collect(),
-        }
-    }
-
-    fn stop_all(&self, drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
-        match self.plan.mode {
-            Mode::Declared => stop_in_order(drivers),
-            Mode::Concurrent => {
-                let order = self.plan.order.reversed();
-                schedule::run(
-                    &order,
-                    limit(self.config.workers),
-                    OnFailure::Continue,
-                    |place| stop_one(&*drivers[place]),
-                )
-                .into_iter()
-                .map(|(_, failure)| failure)
-                .collect()
-            }
+        if let Err(error) = entity.remove_runpath() {
+            tracing::warn!(environment = self.name(), %error, "the files of the drivers stay");
         }
     }
 }
@@ -319,79 +283,5 @@ impl fmt::Debug for RunningEnvironment {
             .field("name", &self.name())
             .field("drivers", &self.members)
             .finish_non_exhaustive()
-    }
-}
-
-fn starts_by_itself(driver: &dyn Driver) -> bool {
-    let auto_start = driver.base().node().get("auto_start");
-    // What is wrong with the options is told by the start itself.
-    auto_start.map_or(true, |value| value.as_bool() != Some(false))
-}
-
-fn start_one(driver: &dyn Driver) -> Result<(), Failure> {
-    if !starts_by_itself(driver) {
-        return Ok(());
-    }
-    driver.start().map_err(Failure::Start)?;
-    if driver.status() == Status::Starting {
-        driver.wait(Status::Started, None).map_err(Failure::Wait)?;
-    }
-    Ok(())
-}
-
-fn stop_one(driver: &dyn Driver) -> Result<(), Failure> {
-    driver.stop().map_err(Failure::Stop)?;
-    if driver.status() == Status::Stopping {
-        driver.wait(Status::Stopped, None).map_err(Failure::Wait)?;
-    }
-    Ok(())
-}
-
-/// Starts one driver after the other until one fails. Those with `async_start`
-/// are waited for at the end, whether or not one failed.
-fn start_in_order(drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    let mut pending = Vec::new();
-    for driver in drivers.iter().filter(|driver| starts_by_itself(&***driver)) {
-        if let Err(error) = driver.start() {
-            failures.push(Failure::Start(error));
-            break;
-        }
-        if driver.status() == Status::Starting {
-            pending.push(driver);
-        }
-    }
-    failures.extend(
-        pending
-            .into_iter()
-            .filter_map(|driver| driver.wait(Status::Started, None).err().map(Failure::Wait)),
-    );
-    failures
-}
-
-/// Stops one driver after the other, the last one first. Those with
-/// `async_start` are waited for at the end.
-fn stop_in_order(drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
-    let mut failures = Vec::new();
-    let mut pending = Vec::new();
-    for driver in drivers.iter().rev() {
-        if let Err(error) = driver.stop() {
-            failures.push(Failure::Stop(error));
-        } else if driver.status() == Status::Stopping {
-            pending.push(driver);
-        }
-    }
-    failures.extend(
-        pending
-            .into_iter()
-            .filter_map(|driver| driver.wait(Status::Stopped, None).err().map(Failure::Wait)),
-    );
-    failures
-}
-
-fn remove_if_empty(parent: &Path, root: &Path) {
-    if parent == root {
-        // Fails while another environment is in it, which is as it should be.
-        let _ = std::fs::remove_dir(root);
     }
 }

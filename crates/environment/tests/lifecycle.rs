@@ -381,3 +381,65 @@ fn reports_what_happened() {
         .collect();
     assert_eq!(names, ["a", "b", "c"]);
 }
+
+#[test]
+fn a_replacement_takes_the_place_of_what_does_not_start() {
+    for concurrent in [false, true] {
+        let trace = Trace::default();
+        let mut env = Environment::builder("replaced")
+            .concurrent(concurrent)
+            .build()
+            .unwrap();
+        let broken = Probe::builder("server", &trace).fails_in("starting".to_owned());
+        env.add(broken.build().unwrap()).unwrap();
+        let ill = trace.clone();
+        env.register_failover("server", move || {
+            Ok(Probe::builder("ill", &ill)
+                .fails_in("post_start".to_owned())
+                .build()?)
+        })
+        .unwrap();
+        let well = trace.clone();
+        env.register_failover("server", move || {
+            Ok(Probe::builder("well", &well)
+                .word("of the spare".to_owned())
+                .build()?)
+        })
+        .unwrap();
+        let reader = Probe::builder("reader", &trace);
+        env.add(reader.build().unwrap()).unwrap();
+        let env = env.start().unwrap();
+        let server = env.get::<Probe>("server").unwrap();
+        assert_eq!(server.name(), "well");
+        assert_eq!(server.status(), Status::Started);
+        assert_eq!(server.context().text("word").unwrap(), "of the spare");
+        trace.take();
+        env.stop().unwrap();
+        assert!(trace.take_step("stopping").contains(&"well".to_owned()));
+    }
+}
+
+#[test]
+fn tells_when_no_replacement_starts_either() {
+    let trace = Trace::default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut env = Environment::builder("lost")
+        .runpath(folder.path().join("run"))
+        .build()
+        .unwrap();
+    let broken = Probe::builder("a", &trace).fails_in("starting".to_owned());
+    env.add(broken.build().unwrap()).unwrap();
+    env.register_failover("a", move || {
+        Ok(Probe::builder("spare", &trace)
+            .fails_in("starting".to_owned())
+            .build()?)
+    })
+    .unwrap();
+    assert!(
+        env.register_failover("b", || Err::<Probe, _>(Error::msg("no")))
+            .is_err()
+    );
+    let text = format!("{:?}", Error::from(env.start().unwrap_err()));
+    assert!(text.contains("the starting of spare fails"), "{text}");
+    assert!(text.contains("no replacement did"), "{text}");
+}
