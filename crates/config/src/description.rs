@@ -128,11 +128,12 @@ impl ConfigDescription {
         OptionError::Unknown {
             owner: owner.to_owned(),
             option: name.to_owned(),
-            help: self.help_for_unknown(name),
+            help: self.help_for_unknown(name, &[]),
         }
     }
 
-    pub(crate) fn help_for_unknown(&self, name: &str) -> String {
+    /// `keys` are known beside the options.
+    pub(crate) fn help_for_unknown(&self, name: &str, keys: &[&'static str]) -> String {
         let names = || {
             self.options()
                 .iter()
@@ -144,7 +145,7 @@ impl ConfigDescription {
         {
             return format!("{name:?} can only be set in code");
         }
-        match nearest(name, names()) {
+        match nearest(name, names().chain(keys.iter().copied())) {
             Some(known) => format!("did you mean {known:?}?"),
             None => {
                 let names: Vec<&str> = names().collect();

@@ -198,8 +198,8 @@ impl Node {
         self.find(name).map(Found::into_origin)
     }
 
-    /// Sets an option on this node. A name that the config lacks is kept as it is, for children
-    /// that ask for it.
+    /// Sets an option on this node. A name that the config lacks is kept as it is, also by a strict
+    /// config: children that declare the name inherit it, and [`Node::get`] finds it.
     ///
     /// # Errors
     /// When the value is not of the option's type or breaks a constraint; nothing changes then.
@@ -230,11 +230,13 @@ impl Node {
                 alone.put_stored(index, found.stored);
             }
         }
-        for name in self.layer().extra_names() {
-            if let Some(value) = self.get_local(name) {
-                alone.put_extra(name, value);
+        let layer = self.layer();
+        for name in layer.extra_names() {
+            if let Some(value) = layer.extra(name) {
+                alone.put_extra(name, value.clone());
             }
         }
+        drop(layer);
         Self::unchecked(self.owner().to_owned(), alone)
     }
 

@@ -103,6 +103,13 @@ impl<'a> Resolver<'a> {
         if let Some(place) = place {
             return node.find_at(self.layer, place, &node.description().options()[place]);
         }
+        if let Some(value) = self.layer.extra(option.name()) {
+            return Ok(Found {
+                stored: Stored::new(value.clone()),
+                from: None,
+                origin: Origin::Explicit,
+            });
+        }
         let own = |stored: &Stored, origin| Found {
             stored: stored.clone(),
             from: None,

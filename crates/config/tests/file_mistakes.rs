@@ -44,16 +44,16 @@ fn an_unknown_key_of_the_environment_is_told_apart() {
     check(
         "drivers = []\n",
         expect![[r#"
-        standin::config::unknown_option
+            standin::config::unknown_option
 
-          × environment.toml: unknown key "drivers" in the environment
-           ╭─[environment.toml:1:1]
-         1 │ drivers = []
-           · ───┬───
-           ·    ╰── not known here
-           ╰────
-          help: the options of EnvironmentConfig are: name, timeout
-    "#]],
+              × environment.toml: unknown key "drivers" in the environment
+               ╭─[environment.toml:1:1]
+             1 │ drivers = []
+               · ───┬───
+               ·    ╰── not known here
+               ╰────
+              help: did you mean "driver"?
+        "#]],
     );
 }
 
@@ -72,6 +72,25 @@ fn a_key_for_code_says_so() {
            ·     ╰── not known here
            ╰────
           help: "pre_start" can only be set in code
+    "#]],
+    );
+}
+
+#[test]
+fn a_single_bracket_is_told_from_two() {
+    check(
+        "[driver]\ntype = 'tcp-server'\nname = 'a'\n",
+        expect![[r#"
+        standin::config::wrong_type
+
+          × environment.toml: the file: driver is not a list of tables
+           ╭─[environment.toml:1:1]
+         1 │ [driver]
+           · ────┬───
+           ·     ╰── this is a table
+         2 │ type = 'tcp-server'
+           ╰────
+          help: write `[[driver]]`, with two brackets, once for each driver
     "#]],
     );
 }

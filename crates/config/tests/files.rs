@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{ClientConfig, EnvironmentConfig, RetryConfig, ServerConfig, registry};
 use standin_config::{
-    Config, ConfigDescription, Document, Entry, Kind, Node, OptionDescription, ReadError,
-    TypedOptions, Value,
+    Config, ConfigDescription, Constraint, Document, Entry, Kind, Node, OptionDescription,
+    ReadError, TypedOptions, Value,
 };
 
 const FILE: &str = r#"
@@ -212,6 +212,19 @@ fn a_type_is_registered_once_and_needs_a_name() {
     assert_eq!(
         twice.to_string(),
         "the driver type \"tcp-server\" is registered already"
+    );
+    let faulty = ConfigDescription::builder("FaultyConfig")
+        .type_name("faulty")
+        .option(OptionDescription::required("name", Kind::String))
+        .option(
+            OptionDescription::with_default("times", Kind::Any, 0)
+                .constraint(Constraint::range(1..)),
+        )
+        .build();
+    assert_eq!(
+        registry.register(&faulty).unwrap_err().to_string(),
+        "config \"FaultyConfig\" has a default that does not fit: FaultyConfig: option \"times\" \
+         is 0, but it must be at least 1"
     );
     let nameless = registry.register(RetryConfig::description()).unwrap_err();
     assert_eq!(

@@ -14,6 +14,19 @@ pub(crate) fn span(range: Range<usize>) -> SourceSpan {
     SourceSpan::from(range)
 }
 
+/// What a value is, as messages say it.
+pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
 /// The value without its spans. `Err` is the place of a number that does not fit 64 bits.
 pub(crate) fn value(spanned: &Spanned<DeValue<'_>>) -> Result<Value, Range<usize>> {
     Ok(match spanned.get_ref() {

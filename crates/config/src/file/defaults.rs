@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{DEFAULTS, TYPE};
 use super::load::Loader;
@@ -17,10 +17,13 @@ pub(super) struct TypeDefaults {
     pub(super) of_all: Layer,
 }
 
+/// A key and its value, each with its place in the text.
+pub(super) type KeyAndValue<'t, 'i> = (&'t Spanned<DeString<'i>>, &'t Spanned<DeValue<'i>>);
+
 /// `[defaults]` as it was written.
 #[derive(Default)]
 pub(super) struct Defaults<'t, 'i> {
-    pub(super) of_all: Vec<(&'t str, Range<usize>, &'t Spanned<DeValue<'i>>)>,
+    pub(super) of_all: Vec<KeyAndValue<'t, 'i>>,
     pub(super) of_types: IndexMap<&'t str, &'t DeTable<'i>>,
 }
 
@@ -41,7 +44,7 @@ impl Loader<'_> {
                 DeValue::Table(_) if !self.is_option_of_some_type(name) => {
                     self.unknown_type(name, key.span());
                 }
-                _ => defaults.of_all.push((name, key.span(), value)),
+                _ => defaults.of_all.push((key, value)),
             }
         }
         defaults
@@ -79,7 +82,7 @@ impl Loader<'_> {
                 for (key, value) in *table {
                     let name = &**key.get_ref();
                     if self.is_default(&place, name, key.span()) {
-                        self.option(description, &place, &mut of_type, name, key.span(), value);
+                        self.option(description, &place, &mut of_type, &[], (key, value));
                     }
                 }
             }
@@ -92,7 +95,8 @@ impl Loader<'_> {
             );
         }
         let place = format!("[{DEFAULTS}]");
-        for (name, span, value) in &defaults.of_all {
+        for (key, value) in &defaults.of_all {
+            let (name, span) = (&**key.get_ref(), key.span());
             let known: Vec<(&str, &ConfigDescription)> = registry
                 .types()
                 .filter(|(_, description)| description.option(name).is_some())
@@ -111,10 +115,10 @@ impl Loader<'_> {
                         "[defaults] holds options of drivers, and a table for each type".to_owned()
                     }
                 };
-                self.unknown_key(name, &place, help, span.clone());
+                self.unknown_key(name, &place, help, span);
                 continue;
             };
-            if !self.is_default(&place, name, span.clone()) {
+            if !self.is_default(&place, name, span) {
                 continue;
             }
             let before = self.mistakes.len();
@@ -123,7 +127,7 @@ impl Loader<'_> {
                 if let Some(layers) = by_type.get_mut(*type_name) {
                     read = true;
                     let layer = &mut layers.of_all;
-                    self.option(description, &place, layer, name, span.clone(), value);
+                    self.option(description, &place, layer, &[], (key, value));
                     if self.mistakes.len() > before {
                         break; // once is enough
                     }
@@ -131,7 +135,7 @@ impl Loader<'_> {
             }
             if !read {
                 let mut layer = Layer::new(first);
-                self.option(first, &place, &mut layer, name, span.clone(), value);
+                self.option(first, &place, &mut layer, &[], (key, value));
             }
         }
     }

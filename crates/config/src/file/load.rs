@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::convert;
-use super::defaults::{Defaults, TypeDefaults};
+use super::defaults::{Defaults, KeyAndValue, TypeDefaults};
 use super::document::{Document, Entry};
 use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use super::mistake::{FileErrors, Mistake};
@@ -83,7 +83,10 @@ impl<'r> Loader<'r> {
             match &**key.get_ref() {
                 DRIVER => drivers = Some(value),
                 DEFAULTS => defaults = self.defaults(value),
-                name => self.option(environment, place, &mut layer, name, key.span(), value),
+                _ => {
+                    let entry = (key, value);
+                    self.option(environment, place, &mut layer, &[DRIVER, DEFAULTS], entry);
+                }
             }
         }
         let end = table
@@ -118,8 +121,8 @@ impl<'r> Loader<'r> {
             defaults: defaults
                 .of_all
                 .iter()
-                .filter_map(|(name, _, value)| {
-                    Some(((*name).to_owned(), convert::value(value).ok()?))
+                .filter_map(|(key, value)| {
+                    Some((key.get_ref().to_string(), convert::value(value).ok()?))
                 })
                 .collect(),
             type_defaults: defaults
@@ -141,7 +144,7 @@ impl<'r> Loader<'r> {
                 key: DRIVER.to_owned(),
                 place: "the file".to_owned(),
                 expected: "a list of tables".to_owned(),
-                found: format!("this is a {}", drivers.get_ref().type_str()),
+                found: format!("this is {}", convert::type_name(drivers.get_ref())),
                 help: Some(
                     "write `[[driver]]`, with two brackets, once for each driver".to_owned(),
                 ),
@@ -216,7 +219,7 @@ impl<'r> Loader<'r> {
                 key: TYPE.to_owned(),
                 place: place.to_owned(),
                 expected: "the name of a driver type".to_owned(),
-                found: format!("this is a {}", type_value.get_ref().type_str()),
+                found: format!("this is {}", convert::type_name(type_value.get_ref())),
                 help: Some(format!("the types are: {}", self.type_names())),
                 span: convert::span(type_value.span()),
             });
@@ -230,7 +233,7 @@ impl<'r> Loader<'r> {
         for (key, value) in table {
             match &**key.get_ref() {
                 TYPE | AFTER => {}
-                name => self.option(description, place, &mut layer, name, key.span(), value),
+                _ => self.option(description, place, &mut layer, &[TYPE, AFTER], (key, value)),
             }
         }
         if let Some(defaults) = defaults.get(type_name) {
@@ -265,7 +268,7 @@ impl<'r> Loader<'r> {
                     key: AFTER.to_owned(),
                     place: place.to_owned(),
                     expected: "a list of drivers' names".to_owned(),
-                    found: format!("this is a {}", item.get_ref().type_str()),
+                    found: format!("this is {}", convert::type_name(item.get_ref())),
                     help: Some("after: the drivers that are up before this one starts".to_owned()),
                     span: convert::span(item.span()),
                 }),
@@ -280,18 +283,18 @@ impl<'r> Loader<'r> {
         description: &ConfigDescription,
         place: &str,
         layer: &mut Layer,
-        name: &str,
-        key: Range<usize>,
-        spanned: &Spanned<DeValue<'_>>,
+        keys: &[&'static str],
+        (key, spanned): KeyAndValue<'_, '_>,
     ) {
+        let name = &**key.get_ref();
         let known = description
             .index(name)
             .map(|index| (index, &description.options()[index]))
             .filter(|(_, option)| !option.is_code_only());
         let Some((index, option)) = known else {
             if !description.ignores_extra_keys() {
-                let help = description.help_for_unknown(name);
-                self.unknown_key(name, place, help, key);
+                let help = description.help_for_unknown(name, keys);
+                self.unknown_key(name, place, help, key.span());
             }
             return;
         };
@@ -494,7 +497,7 @@ impl<'r> Loader<'r> {
             key: key.to_owned(),
             place: place.to_owned(),
             expected: "a table".to_owned(),
-            found: format!("this is a {}", value.get_ref().type_str()),
+            found: format!("this is {}", convert::type_name(value.get_ref())),
             help: None,
             span: convert::span(value.span()),
         });

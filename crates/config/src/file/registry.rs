@@ -11,7 +11,7 @@ use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
 use super::{Document, convert};
-use crate::{Config, ConfigDescription};
+use crate::{Config, ConfigDescription, Source};
 
 /// The options of an environment and the driver types that its file may name.
 ///
@@ -95,6 +95,18 @@ pub enum RegisterError {
         /// The config.
         config: String,
     },
+    /// The default of an option breaks the rules that the option itself declares.
+    #[error("config {config:?} has a default that does not fit: {reason}")]
+    #[diagnostic(
+        code(standin::config::bad_default),
+        help("change the default, or the rule that it breaks")
+    )]
+    BadDefault {
+        /// The config.
+        config: String,
+        /// What is wrong with the default.
+        reason: String,
+    },
     /// An option has the name of a key with a meaning of its own.
     #[error("config {config:?} has an option {option:?}, which files use for something else")]
     #[diagnostic(
@@ -122,7 +134,7 @@ impl TypeRegistry {
     ///
     /// # Errors
     /// When the config has no type name, no option `name`, or an option `type` or `after`; when
-    /// the type name is taken.
+    /// a default breaks the rules of its option; when the type name is taken.
     pub fn register(&mut self, description: &ConfigDescription) -> Result<(), RegisterError> {
         let config = || description.name().to_owned();
         let Some(type_name) = description.type_name() else {
@@ -138,6 +150,18 @@ impl TypeRegistry {
             return Err(RegisterError::Reserved {
                 config: config(),
                 option: option.to_owned(),
+            });
+        }
+        let misfit = description.options().iter().find_map(|option| {
+            let (Source::Default(value) | Source::InheritedOr(value)) = option.source() else {
+                return None;
+            };
+            option.check(description.name(), value).into_iter().next()
+        });
+        if let Some(error) = misfit {
+            return Err(RegisterError::BadDefault {
+                config: config(),
+                reason: error.to_string(),
             });
         }
         if self.types.contains_key(type_name) {
