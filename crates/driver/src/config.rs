@@ -3,7 +3,7 @@ use std::time::Duration;
 use standin_config::{Config, Pattern};
 use standin_entity::ResourceConfig;
 
-use crate::{Hook, InstallFile};
+use crate::{Hook, InstallFile, Readiness};
 
 /// The options that every driver has.
 #[derive(Clone, Debug, Config)]
@@ -40,6 +40,13 @@ pub struct DriverConfig {
     /// As `log_regexps`, in the standard error of the driver.
     #[config(default)]
     pub stderr_regexps: Vec<Pattern>,
+
+    /// Conditions that must hold before the driver counts as started, one after
+    /// the other, once the regexps have matched: `{ port = 8080 }`,
+    /// `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`,
+    /// `{ all = [...] }`, `{ any = [...] }`.
+    #[config(default)]
+    pub ready: Vec<Readiness>,
 
     /// File below the runpath that the driver's own log goes to, instead of the
     /// log of the test. Default: the log of the test.

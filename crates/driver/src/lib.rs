@@ -12,6 +12,7 @@ mod hook;
 mod install;
 mod lifecycle;
 mod log;
+mod readiness;
 mod starting;
 mod steps;
 mod template;
@@ -26,4 +27,7 @@ pub use crate::hook::Hook;
 pub use crate::install::InstallFile;
 pub use crate::lifecycle::Lifecycle;
 pub use crate::log::matcher::{LogMark, LogMatch, LogMatchError, LogMatcher};
-pub use crate::log::regexps::{LogMatches, match_regexps_in_file};
+pub use crate::log::regexps::{FileMatches, match_regexps_in_file};
+pub use crate::readiness::{
+    CommandSucceeds, FileExists, LogLine, PortAccepts, Predicate, Readiness,
+};

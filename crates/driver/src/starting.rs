@@ -10,96 +10,100 @@ use standin_entity::{Check, Result};
 use crate::error::LogError;
 use crate::log::bell::Bell;
 use crate::log::regexps::{Extracts, Regexps};
-use crate::log::watch::{self, OnChange, Subscription};
+use crate::readiness::{self, Probe, Progress};
 use crate::{Driver, DriverConfig, Lifecycle};
 
 /// The progress of a start, and what it has found out.
 #[derive(Debug, Default)]
 pub(crate) struct Starting {
-    progress: Mutex<Progress>,
-    extracts: RwLock<Extracts>,
+    /// `None` until a start or a check has asked the options.
+    conditions: Mutex<Option<Conditions>>,
+    extracts: Arc<RwLock<Extracts>>,
     /// Rings when the driver stops or is aborted, for those who wait for its log.
     pub(crate) bell: Arc<Bell>,
 }
 
-#[derive(Debug, Default)]
-struct Progress {
-    /// `None` until a check or a start has asked the options.
-    regexps: Option<Vec<Regexps>>,
-    subscriptions: Vec<(PathBuf, Subscription)>,
+#[derive(Debug)]
+struct Conditions {
+    regexps: Vec<Regexps>,
+    ready: Option<Box<dyn Probe>>,
+    progress: Progress,
 }
 
 impl Starting {
     /// Forgets the last start. Refuses options that can never be met.
     pub(crate) fn begin(&self, driver: &dyn Driver, config: &DriverConfig) -> Result<(), LogError> {
-        self.write_extracts().clear();
+        let extracts = self.extracts.write();
+        extracts.unwrap_or_else(PoisonError::into_inner).clear();
         self.bell.set_over(false);
-        let regexps = sought(driver, config)?;
-        *self.lock() = Progress {
-            regexps: Some(regexps),
-            ..Progress::default()
-        };
+        let conditions = self.conditions(driver, config)?;
+        *self.lock() = Some(conditions);
         Ok(())
     }
 
-    /// No more events are needed.
+    /// Nothing is waited for any more: events, commands.
     pub(crate) fn end(&self) {
-        let subscriptions = std::mem::take(&mut self.lock().subscriptions);
-        drop(subscriptions);
+        let conditions = self.lock().take();
+        drop(conditions);
     }
 
     pub(crate) fn extracts(&self) -> IndexMap<String, String> {
-        self.extracts
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let extracts = self.extracts.read();
+        extracts.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether all regexps have matched. If not, the driver is told when its
-    /// logs change. `is_final`: nobody writes them any more.
-    pub(crate) fn check_logs(&self, driver: &dyn Driver, is_final: bool) -> Result<Check> {
-        let mut progress = self.lock();
-        let mut regexps = match progress.regexps.take() {
-            Some(regexps) => regexps,
-            None => sought(driver, &driver.base().config()?)?,
+    /// Whether all regexps have matched and all conditions hold. If not, the
+    /// driver is told when its logs change. `is_final`: nobody writes them any
+    /// more.
+    pub(crate) fn check(&self, driver: &dyn Driver, is_final: bool) -> Result<Check> {
+        let mut state = self.lock();
+        let mut conditions = match state.take() {
+            Some(conditions) => conditions,
+            None => self.conditions(driver, &driver.base().config()?)?,
         };
-        if regexps.is_empty() {
-            progress.regexps = Some(regexps);
-            return Ok(Check::Ready);
-        }
-        let mut check = self.look(driver, &mut regexps, is_final);
-        if matches!(check, Ok(Check::NotYet(_))) && !is_final {
-            // What was written before somebody listens is read now.
-            if progress.listen(driver, &regexps) {
-                check = self.look(driver, &mut regexps, is_final);
-            }
-        }
-        progress.regexps = Some(regexps);
+        conditions.progress.is_final = is_final;
+        let check = conditions.check(driver);
+        *state = Some(conditions);
         check
     }
 
-    fn look(&self, driver: &dyn Driver, regexps: &mut [Regexps], is_final: bool) -> Result<Check> {
-        let mut extracts = self.extracts();
-        let mut all = true;
-        let mut outcome = Ok(());
-        for regexps in regexps.iter_mut() {
-            match regexps.check(driver.name(), is_final, &mut extracts) {
-                Ok(matched) => all &= matched,
-                Err(error) => outcome = Err(error),
+    fn conditions(
+        &self,
+        driver: &dyn Driver,
+        config: &DriverConfig,
+    ) -> Result<Conditions, LogError> {
+        Ok(Conditions {
+            regexps: sought(driver, config)?,
+            ready: (!config.ready.is_empty()).then(|| readiness::all(&config.ready)),
+            progress: Progress::new(self.extracts.clone()),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Conditions>> {
+        self.conditions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conditions {
+    fn check(&mut self, driver: &dyn Driver) -> Result<Check> {
+        let mut missing = Vec::new();
+        for regexps in &mut self.regexps {
+            if let Check::NotYet(seen) = regexps.probe(driver, &mut self.progress)? {
+                missing.push(seen);
             }
         }
-        if !extracts.is_empty() {
-            self.write_extracts().clone_from(&extracts);
+        if missing.is_empty()
+            && let Some(ready) = &mut self.ready
+            && let Check::NotYet(seen) = ready.check(driver, &mut self.progress)?
+        {
+            missing.push(seen);
         }
-        outcome?;
-        if all {
+        if missing.is_empty() {
             return Ok(Check::Ready);
         }
-        let mut missing: Vec<String> = regexps
-            .iter()
-            .filter(|regexps| !regexps.is_complete())
-            .map(Regexps::to_string)
-            .collect();
+        let extracts = self.progress.extracts();
         if !extracts.is_empty() {
             let values = extracts
                 .iter()
@@ -110,35 +114,6 @@ impl Starting {
             ));
         }
         Ok(Check::NotYet(missing.join("\n")))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write_extracts(&self) -> std::sync::RwLockWriteGuard<'_, Extracts> {
-        self.extracts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Progress {
-    /// Has the driver told when these logs change; answers whether one is new.
-    fn listen(&mut self, driver: &dyn Driver, regexps: &[Regexps]) -> bool {
-        let mut is_new = false;
-        for path in regexps.iter().map(Regexps::path) {
-            if self.subscriptions.iter().any(|(known, _)| known == path) {
-                continue;
-            }
-            let resource = driver.base().resource().clone();
-            let on_change: OnChange = Arc::new(move || resource.notify());
-            if let Some(subscription) = watch::subscribe(path, &on_change) {
-                self.subscriptions.push((path.to_owned(), subscription));
-                is_new = true;
-            }
-        }
-        is_new
     }
 }
 

@@ -1,9 +1,9 @@
 use std::sync::OnceLock;
 
-use standin_entity::{Check, HookPoint, Result, Settings, Steps};
+use standin_entity::{Check, CheckInterval, HookPoint, Result, Settings, Steps};
 
 use crate::error::FileLogError;
-use crate::{Driver, DriverConfig, error_log, install};
+use crate::{Driver, DriverConfig, Readiness, error_log, install};
 
 /// A driver as the engine of `standin-entity` sees it: what every driver does
 /// at each step, and then what this one does.
@@ -33,6 +33,11 @@ impl<'a> AsSteps<'a> {
 impl Steps for AsSteps<'_> {
     fn settings(&self) -> Result<Settings> {
         let config = self.config()?;
+        let shortest = config.ready.iter().filter_map(Readiness::interval).min();
+        let started_check_interval = match shortest {
+            Some(interval) => CheckInterval::from(interval),
+            None => CheckInterval::default(),
+        };
         Ok(Settings {
             start_timeout: config.timeout,
             stop_timeout: config.timeout.saturating_add(self.driver.stop_grace()),
@@ -40,6 +45,7 @@ impl Steps for AsSteps<'_> {
             auto_start: config.resource.auto_start,
             status_wait_timeout: config.resource.entity.status_wait_timeout,
             abort_wait_timeout: config.resource.entity.abort_wait_timeout,
+            started_check_interval,
             ..Settings::default()
         })
     }
@@ -71,12 +77,12 @@ impl Steps for AsSteps<'_> {
 
     fn started_check(&self) -> Result<Check> {
         let starting = &self.driver.base().starting;
-        if let Check::NotYet(missing) = starting.check_logs(self.driver, false)? {
+        if let Check::NotYet(missing) = starting.check(self.driver, false)? {
             let Some(error) = self.driver.start_failure() else {
                 return Ok(Check::NotYet(missing));
             };
             // Its last words may have come since: they count.
-            if starting.check_logs(self.driver, true)? != Check::Ready {
+            if starting.check(self.driver, true)? != Check::Ready {
                 return Err(error);
             }
         }
@@ -131,7 +137,6 @@ impl Steps for AsSteps<'_> {
         let base = self.driver.base();
         base.starting.bell.set_over(true);
         let result = self.driver.aborting();
-        base.starting.end();
         base.file_log.close();
         result
     }

@@ -5,8 +5,12 @@ use indexmap::IndexMap;
 use regex::bytes::{Captures, Regex};
 use standin_config::{Pattern, PatternError};
 
+use standin_entity::{Check, Result};
+
 use super::follow::{Follower, without_end};
 use crate::error::LogError;
+use crate::readiness::Progress;
+use crate::{Driver, Lifecycle};
 
 /// What named groups captured, by name.
 pub(crate) type Extracts = IndexMap<String, String>;
@@ -53,6 +57,25 @@ impl Regexps {
             lines: 0,
             last: String::new(),
         })
+    }
+
+    /// As [`check`](Regexps::check), for a driver that starts. It is told when
+    /// the log changes, if that is needed.
+    pub(crate) fn probe(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
+        let look = |regexps: &mut Self, progress: &Progress| {
+            let mut extracts = progress.extracts();
+            let matched = regexps.check(driver.name(), progress.is_final, &mut extracts);
+            progress.publish(extracts);
+            matched
+        };
+        if look(self, progress)? {
+            return Ok(Check::Ready);
+        }
+        // What was written before somebody listens is read now.
+        if progress.watch(driver, self.path()) && look(self, progress)? {
+            return Ok(Check::Ready);
+        }
+        Ok(Check::NotYet(self.to_string()))
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -197,7 +220,7 @@ pub(crate) fn shown(line: &[u8]) -> String {
 pub fn match_regexps_in_file(
     path: impl AsRef<Path>,
     patterns: &[Pattern],
-) -> Result<LogMatches, LogError> {
+) -> Result<FileMatches, LogError> {
     let path = path.as_ref();
     let failed = |source| LogError::Pattern {
         driver: path.display().to_string(),
@@ -213,7 +236,7 @@ pub fn match_regexps_in_file(
         .filter(|(sought, _)| !sought.matched)
         .map(|(_, pattern)| pattern.clone())
         .collect();
-    Ok(LogMatches {
+    Ok(FileMatches {
         all_matched,
         extracts,
         unmatched,
@@ -223,7 +246,7 @@ pub fn match_regexps_in_file(
 /// What [`match_regexps_in_file`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LogMatches {
+pub struct FileMatches {
     /// Whether every pattern matched.
     pub all_matched: bool,
     /// What named groups captured; of several matches the last.

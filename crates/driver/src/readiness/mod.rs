@@ -1,0 +1,377 @@
+//! When a driver is ready, as data.
+//!
+//! A file for each strategy; `combined.rs` has those that are made of others.
+//! Each makes a [`Probe`], which keeps what it has seen during one start.
+
+mod combined;
+mod command;
+mod file;
+mod log;
+mod port;
+mod predicate;
+mod probe;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use standin_config::{
+    ConfigDescription, Kind, OptionDescription, OptionValue, Pattern, Port, Setting, Value,
+    ValueError,
+};
+use standin_entity::Check;
+
+use crate::Driver;
+
+pub(crate) use combined::all;
+pub(crate) use probe::{Probe, Progress};
+
+pub use command::CommandSucceeds;
+pub use file::FileExists;
+pub use log::LogLine;
+pub use port::PortAccepts;
+pub use predicate::Predicate;
+
+/// A condition that must hold before a driver counts as started.
+///
+/// Given to a driver as the option `ready`: all conditions of the list must
+/// hold, beside the regexps and the driver's own check. The driver's `timeout`
+/// is the deadline of all of them; the error of a start that takes longer says
+/// what each saw last.
+///
+/// In an environment file each is a table: `{ log = "listening" }`,
+/// `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["pg_isready"] }`,
+/// `{ any = [...] }`, `{ all = [...] }`.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_driver::{DriverOptions, Readiness};
+///
+/// let options = DriverOptions::new().ready([
+///     Readiness::log(r"listening on (?<port>\d+)"),
+///     Readiness::port("{{ extracts.port }}").every(Duration::from_millis(20)),
+///     Readiness::any_of([
+///         Readiness::file("app.pid"),
+///         Readiness::command("app-status", ["--quiet"]),
+///         Readiness::predicate("has a name", |driver| !driver.base().name().is_empty()),
+///     ]),
+/// ]);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Readiness {
+    /// A line of a log matches.
+    Log(LogLine),
+    /// A TCP port accepts connections.
+    Port(PortAccepts),
+    /// A command ends with exit code 0.
+    Command(CommandSucceeds),
+    /// A file exists.
+    File(FileExists),
+    /// A function says so.
+    Predicate(Predicate),
+    /// All of these hold, asked one after the other; one that held once counts.
+    All(Vec<Readiness>),
+    /// One of these holds.
+    Any(Vec<Readiness>),
+}
+
+impl Readiness {
+    /// A line of the driver's log matches, from its beginning: put `.*` in front
+    /// of a pattern that may be anywhere. What named groups capture is published
+    /// as `extracts`.
+    pub fn log(pattern: impl Into<Pattern>) -> Self {
+        Readiness::Log(LogLine {
+            pattern: pattern.into(),
+            file: None,
+        })
+    }
+
+    /// As [`log`](Readiness::log), in another file. The path may be a template;
+    /// a relative one starts at the runpath.
+    pub fn log_in(file: impl Into<String>, pattern: impl Into<Pattern>) -> Self {
+        Readiness::Log(LogLine {
+            pattern: pattern.into(),
+            file: Some(file.into()),
+        })
+    }
+
+    /// A TCP port of this machine accepts connections; each check connects, and
+    /// closes the connection at once. The port may be a template, such as
+    /// `{{ extracts.port }}`. Checked every 20 ms.
+    pub fn port(port: impl Into<Setting<Port>>) -> Self {
+        Self::port_on("localhost", port)
+    }
+
+    /// As [`port`](Readiness::port), on another host.
+    pub fn port_on(host: impl Into<Setting<String>>, port: impl Into<Setting<Port>>) -> Self {
+        Readiness::Port(PortAccepts {
+            host: host.into(),
+            port: port.into(),
+            interval: port::INTERVAL,
+        })
+    }
+
+    /// A command ends with exit code 0. It runs in the runpath, and again 200 ms
+    /// after it has ended with another. The words may be templates.
+    pub fn command<W: Into<String>>(
+        program: impl Into<String>,
+        args: impl IntoIterator<Item = W>,
+    ) -> Self {
+        let mut words = vec![program.into()];
+        words.extend(args.into_iter().map(Into::into));
+        Readiness::Command(CommandSucceeds {
+            words,
+            interval: command::INTERVAL,
+        })
+    }
+
+    /// A file, or directory, exists. The path may be a template; a relative one
+    /// starts at the runpath.
+    pub fn file(path: impl Into<String>) -> Self {
+        Readiness::File(FileExists { path: path.into() })
+    }
+
+    /// The function answers [`Check::Ready`], or `true`. Asked every 50 ms, and
+    /// whenever the driver is [notified](standin_entity::Resource::notify).
+    /// `what` is what errors call it.
+    pub fn predicate<C: Into<Check>>(
+        what: impl Into<String>,
+        predicate: impl Fn(&dyn Driver) -> C + Send + Sync + 'static,
+    ) -> Self {
+        Readiness::Predicate(Predicate::new(what.into(), move |driver| {
+            Ok(predicate(driver).into())
+        }))
+    }
+
+    /// All of these hold.
+    pub fn all_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
+        Readiness::All(conditions.into_iter().collect())
+    }
+
+    /// At least one of these holds.
+    pub fn any_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
+        Readiness::Any(conditions.into_iter().collect())
+    }
+
+    /// How long to wait between two checks; of conditions that are made of
+    /// others, for each of them. Logs and files are noticed by events, and have
+    /// no use for it where there are events.
+    #[must_use]
+    pub fn every(mut self, interval: Duration) -> Self {
+        match &mut self {
+            Readiness::Port(port) => port.interval = interval,
+            Readiness::Command(command) => command.interval = interval,
+            Readiness::Predicate(predicate) => predicate.interval = interval,
+            Readiness::All(conditions) | Readiness::Any(conditions) => {
+                for condition in conditions {
+                    let old = std::mem::replace(condition, Readiness::All(Vec::new()));
+                    *condition = old.every(interval);
+                }
+            }
+            Readiness::Log(_) | Readiness::File(_) => {}
+        }
+        self
+    }
+
+    /// The shortest interval in it, if there is one.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        match self {
+            Readiness::Port(port) => Some(port.interval),
+            Readiness::Command(_) | Readiness::Log(_) | Readiness::File(_) => None,
+            Readiness::Predicate(predicate) => Some(predicate.interval),
+            Readiness::All(conditions) | Readiness::Any(conditions) => {
+                conditions.iter().filter_map(Readiness::interval).min()
+            }
+        }
+    }
+
+    pub(crate) fn probe(&self) -> Box<dyn Probe> {
+        match self {
+            Readiness::Log(log) => log.probe(),
+            Readiness::Port(port) => port.probe(),
+            Readiness::Command(command) => command.probe(),
+            Readiness::File(file) => file.probe(),
+            Readiness::Predicate(predicate) => predicate.probe(),
+            Readiness::All(conditions) => combined::all(conditions),
+            Readiness::Any(conditions) => combined::any(conditions),
+        }
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, conditions: &[Readiness]| {
+            for (index, condition) in conditions.iter().enumerate() {
+                let comma = if index > 0 { ", " } else { "" };
+                write!(f, "{comma}{condition}")?;
+            }
+            Ok(())
+        };
+        match self {
+            Readiness::Log(log) => write!(f, "log `{}`", log.pattern),
+            Readiness::Port(port) => write!(f, "port {}", port.port),
+            Readiness::Command(command) => write!(f, "command `{}`", command.words.join(" ")),
+            Readiness::File(file) => write!(f, "file `{}`", file.path),
+            Readiness::Predicate(predicate) => write!(f, "{}", predicate.what),
+            Readiness::All(conditions) => {
+                f.write_str("all of (")?;
+                list(f, conditions)?;
+                f.write_str(")")
+            }
+            Readiness::Any(conditions) => {
+                f.write_str("any of (")?;
+                list(f, conditions)?;
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+/// A table with these keys and no other.
+fn table(required: (&str, Kind), optional: &[(&str, Kind)]) -> Kind {
+    let mut builder = ConfigDescription::builder("condition")
+        .option(OptionDescription::required(required.0, required.1));
+    for (name, kind) in optional {
+        let kind = Kind::Union(vec![kind.clone(), Kind::Null]);
+        builder = builder.option(OptionDescription::with_default(*name, kind, Value::Null));
+    }
+    Kind::Nested(builder.build())
+}
+
+fn setting_kind<T: OptionValue>() -> Kind {
+    <Setting<T> as OptionValue>::kind()
+}
+
+impl OptionValue for Readiness {
+    fn kind() -> Kind {
+        let interval = || ("interval", Kind::Duration);
+        Kind::Union(vec![
+            table(("log", Kind::Pattern), &[("file", Kind::String)]),
+            table(
+                (
+                    "port",
+                    Kind::Union(vec![setting_kind::<Port>(), Kind::String]),
+                ),
+                &[("host", setting_kind::<String>()), interval()],
+            ),
+            table(
+                ("command", Kind::List(Box::new(Kind::String))),
+                &[interval()],
+            ),
+            table(("file", Kind::String), &[]),
+            // What is in these is of this kind again, which is checked when it is read.
+            table(("all", Kind::List(Box::new(Kind::Any))), &[]),
+            table(("any", Kind::List(Box::new(Kind::Any))), &[]),
+        ])
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        let unfit = || {
+            ValueError::new(
+                "a condition, such as { log = \"...\" }, { port = 80 }, { file = \"...\" }, { command = [\"...\"] }, { all = [...] } or { any = [...] }",
+                value.to_string(),
+            )
+        };
+        let Some(entries) = value.as_map() else {
+            return Err(unfit());
+        };
+        let only = |keys: &[&str]| match entries.keys().all(|key| keys.contains(&key.as_str())) {
+            true => Ok(()),
+            false => Err(unfit()),
+        };
+        let entry = |key: &str| entries.get(key).filter(|value| !value.is_null());
+        let interval = entry("interval").map(Duration::from_value).transpose()?;
+        let every = |condition: Self| match interval {
+            Some(interval) => condition.every(interval),
+            None => condition,
+        };
+        if let Some(pattern) = entry("log") {
+            only(&["log", "file"])?;
+            return Ok(Readiness::Log(LogLine {
+                pattern: Pattern::from_value(pattern)?,
+                file: entry("file").map(String::from_value).transpose()?,
+            }));
+        }
+        if let Some(port) = entry("port") {
+            only(&["port", "host", "interval"])?;
+            let host = entry("host").map(Setting::from_value).transpose()?;
+            let port = match port.as_str() {
+                Some(template) if template.contains("{{") => Setting::from(template),
+                _ => Setting::from_value(port)?,
+            };
+            let host = host.unwrap_or_else(|| Setting::from("localhost"));
+            return Ok(every(Self::port_on(host, port)));
+        }
+        if let Some(words) = entry("command") {
+            only(&["command", "interval"])?;
+            let words = Vec::<String>::from_value(words)?;
+            let (program, args) = words.split_first().ok_or_else(unfit)?;
+            return Ok(every(Self::command(program, args)));
+        }
+        if let Some(path) = entry("file") {
+            only(&["file"])?;
+            return Ok(Self::file(String::from_value(path)?));
+        }
+        if let Some(conditions) = entry("all") {
+            only(&["all"])?;
+            return Vec::from_value(conditions).map(Readiness::All);
+        }
+        if let Some(conditions) = entry("any") {
+            only(&["any"])?;
+            return Vec::from_value(conditions).map(Readiness::Any);
+        }
+        Err(unfit())
+    }
+
+    fn to_value(&self) -> Value {
+        let mut entries: Vec<(&str, Value)> = Vec::new();
+        match self {
+            Readiness::Log(log) => {
+                entries.push(("log", log.pattern.to_value()));
+                entries.extend(log.file.as_ref().map(|file| ("file", file.to_value())));
+            }
+            Readiness::Port(port) => {
+                entries.push(("port", port.port.to_value()));
+                entries.push(("host", port.host.to_value()));
+                entries.push(("interval", port.interval.to_value()));
+            }
+            Readiness::Command(command) => {
+                entries.push(("command", command.words.to_value()));
+                entries.push(("interval", command.interval.to_value()));
+            }
+            Readiness::File(file) => entries.push(("file", file.path.to_value())),
+            Readiness::All(conditions) => entries.push(("all", conditions.to_value())),
+            Readiness::Any(conditions) => entries.push(("any", conditions.to_value())),
+            // It has no written form that could be read again; this is for people.
+            Readiness::Predicate(predicate) => {
+                entries.push(("predicate", Value::from(predicate.what.as_str())));
+            }
+        }
+        entries.into_iter().collect()
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        match self {
+            Readiness::Log(log) => log.pattern.check(),
+            Readiness::All(conditions) | Readiness::Any(conditions) => conditions.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A path that may be a template; a relative one starts at the runpath.
+fn path(driver: &dyn Driver, template: &str) -> standin_entity::Result<PathBuf> {
+    use crate::Lifecycle;
+    let path = PathBuf::from(driver.render_template(template)?);
+    match driver.base().resource().entity().runpath() {
+        Some(runpath) => Ok(runpath.join(path)),
+        None => Ok(path),
+    }
+}
+
+/// Repeats what a check is about when it has not held yet.
+fn not_yet(what: impl fmt::Display, seen: impl fmt::Display) -> Check {
+    Check::not_yet(format!("{what}: {seen}"))
+}

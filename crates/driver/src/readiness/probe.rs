@@ -1,0 +1,93 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use standin_entity::{Check, Result};
+
+use crate::Driver;
+use crate::log::regexps::Extracts;
+use crate::log::watch::{self, OnChange, Subscription};
+
+/// One condition during one start.
+pub(crate) trait Probe: fmt::Debug + Send {
+    /// Whether it holds now; if not, what was seen. `Err` is what waiting cannot
+    /// mend.
+    fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check>;
+}
+
+/// What the conditions of one start share.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// What named groups have captured; the driver publishes it.
+    extracts: Arc<RwLock<Extracts>>,
+    /// Nobody writes the logs any more: their last lines are whole.
+    pub(crate) is_final: bool,
+    subscriptions: Vec<(PathBuf, Subscription)>,
+}
+
+impl Progress {
+    pub(crate) fn new(extracts: Arc<RwLock<Extracts>>) -> Self {
+        Self {
+            extracts,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn extracts(&self) -> Extracts {
+        let extracts = self.extracts.read();
+        extracts.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes them known at once: the next condition may need them.
+    pub(crate) fn publish(&self, extracts: Extracts) {
+        if !extracts.is_empty() {
+            let mut published = self
+                .extracts
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *published = extracts;
+        }
+    }
+    /// Has the driver told when the file changes. Answers whether that is new,
+    /// so that the file has to be looked at once more.
+    pub(crate) fn watch(&mut self, driver: &dyn Driver, path: &Path) -> bool {
+        if self.is_final || self.subscriptions.iter().any(|(known, _)| known == path) {
+            return false;
+        }
+        let resource = driver.base().resource().clone();
+        let on_change: OnChange = Arc::new(move || resource.notify());
+        match watch::subscribe(path, &on_change) {
+            Some(subscription) => {
+                self.subscriptions.push((path.to_owned(), subscription));
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Keeps checks that cost something apart by an interval, and repeats the last
+/// answer in between.
+#[derive(Debug, Default)]
+pub(crate) struct Paced {
+    last: Option<(Instant, Check)>,
+}
+
+impl Paced {
+    pub(crate) fn check(
+        &mut self,
+        interval: Duration,
+        check: impl FnOnce() -> Result<Check>,
+    ) -> Result<Check> {
+        if let Some((at, last)) = &self.last
+            && at.elapsed() < interval
+        {
+            return Ok(last.clone());
+        }
+        let check = check()?;
+        // From the end of the check: one that takes long is not repeated at once.
+        self.last = Some((Instant::now(), check.clone()));
+        Ok(check)
+    }
+}
