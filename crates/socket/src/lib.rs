@@ -8,6 +8,7 @@ mod dump;
 mod error;
 pub mod framing;
 mod lane;
+mod leak;
 mod options;
 mod server;
 mod sys;
@@ -22,4 +23,5 @@ pub use error::{
     Evidence, Failure, Party, ReceiveError, ReceiveFailure, Role, SendError, SendFailure,
     StreamState,
 };
+pub use leak::{LeakCheck, LeakError, Leftovers};
 pub use server::{FullQueue, Server, ServerBuilder};

@@ -12,7 +12,11 @@
 //! | refuse, and listen again on the same socket | yes | rebinds | no |
 //! | leak check | yes | no | no |
 
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::io;
+
+use crate::leak::Inventory;
 
 #[cfg(unix)]
 pub(crate) use self::unix::*;
@@ -37,6 +41,45 @@ pub(crate) fn unsupported(what: &str) -> io::Error {
         io::ErrorKind::Unsupported,
         format!("{what} is not supported on this platform"),
     )
+}
+
+/// What this process has open and running.
+#[cfg(target_os = "linux")]
+pub(crate) fn inventory() -> io::Result<Inventory> {
+    let mut inventory = Inventory::default();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        // The descriptor that lists the folder is gone by the time it is looked at, and so may others be.
+        let Ok(target) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let target = target.to_string_lossy().into_owned();
+        let is_this_list = target.starts_with("/proc/") && target.ends_with("/fd");
+        if let (Some(number), false) = (number(&entry), is_this_list) {
+            inventory.descriptors.insert(number, target);
+        }
+    }
+    for entry in fs::read_dir("/proc/self/task")? {
+        let entry = entry?;
+        let Ok(name) = fs::read_to_string(entry.path().join("comm")) else {
+            continue;
+        };
+        if let Some(number) = number(&entry) {
+            inventory.threads.insert(number, name.trim_end().to_owned());
+        }
+    }
+    Ok(inventory)
+}
+
+#[cfg(target_os = "linux")]
+fn number(entry: &fs::DirEntry) -> Option<u32> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
+/// What this process has open and running.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn inventory() -> io::Result<Inventory> {
+    Err(unsupported("the leak check"))
 }
 
 #[cfg(unix)]

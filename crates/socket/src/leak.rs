@@ -1,0 +1,216 @@
+//! Proof that nothing was left behind.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io, thread,
+    time::{Duration, Instant},
+};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::{sys, wait};
+
+/// Compares the open descriptors and running threads of this process with those of before.
+///
+/// Begin with [`LeakCheck::new`], before a test opens anything, and end with [`LeakCheck::finish`], after it has closed
+/// everything. Linux only; see [`LeakCheck::is_supported`].
+///
+/// ```
+/// use standin_socket::{LeakCheck, Server};
+///
+/// # if !LeakCheck::is_supported() { return Ok(()); }
+/// let check = LeakCheck::new()?;
+/// let server = Server::builder().bind()?;
+/// server.close();
+/// check.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Other tests in the same process
+/// Tests that run side by side open and close descriptors too. What one of them has open when the check ends looks like
+/// a leak at first, so the check gives every suspect [some time](LeakCheck::grace) to go away; what others open after
+/// that moment does not count. What it reports was there all the time.
+#[derive(Debug)]
+#[must_use = "only `finish` checks"]
+pub struct LeakCheck {
+    before: Inventory,
+    grace: Duration,
+}
+
+/// What a process holds: what it is called, by what it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    /// The target of each descriptor's link, by number.
+    pub(crate) descriptors: BTreeMap<u32, String>,
+    /// The name of each thread, by its number.
+    pub(crate) threads: BTreeMap<u32, String>,
+}
+
+impl LeakCheck {
+    /// How long suspects may take to go away, unless [`grace`](LeakCheck::grace) says otherwise: 10 s.
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+    /// Whether this platform can tell what a process has open.
+    pub fn is_supported() -> bool {
+        sys::inventory().is_ok()
+    }
+
+    /// Takes stock of what there is before.
+    ///
+    /// # Errors
+    /// When the platform cannot tell.
+    pub fn new() -> io::Result<LeakCheck> {
+        // The calling thread's means of waiting stay until it ends. They are no leak, so they count as there before.
+        wait::with_waiter(|_| ())?;
+        Ok(LeakCheck {
+            before: sys::inventory()?,
+            grace: Self::DEFAULT_GRACE,
+        })
+    }
+
+    /// How long what is new may take to go away: tests that run side by side should have ended by then. Default: 10 s.
+    pub fn grace(mut self, grace: Duration) -> LeakCheck {
+        self.grace = grace;
+        self
+    }
+
+    /// Checks that nothing new is there.
+    ///
+    /// # Errors
+    /// [`LeakError::Left`] with everything that was left, [`LeakError::Io`] when the platform cannot tell.
+    pub fn finish(self) -> Result<(), LeakError> {
+        let started = Instant::now();
+        let mut suspects = self.before.news(sys::inventory()?);
+        // Nothing tells when a descriptor is closed: this is the one place that has to look again.
+        let mut pause = Duration::from_millis(1);
+        while !suspects.is_empty() {
+            if started.elapsed() >= self.grace {
+                return Err(LeakError::Left(Box::new(suspects)));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+            suspects = suspects.remaining(sys::inventory()?);
+        }
+        Ok(())
+    }
+}
+
+impl Inventory {
+    /// What `now` has and we have not.
+    fn news(&self, now: Inventory) -> Leftovers {
+        let news = |before: &BTreeMap<u32, String>, now: BTreeMap<u32, String>| {
+            // A number is used again for something else; the same number and name may be, too, and is then not seen.
+            now.into_iter()
+                .filter(|(number, name)| before.get(number) != Some(name))
+                .collect()
+        };
+        Leftovers {
+            descriptors: news(&self.descriptors, now.descriptors),
+            threads: news(&self.threads, now.threads),
+        }
+    }
+}
+
+/// What was left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leftovers {
+    /// What each descriptor is (`socket:[4711]`), by number.
+    pub descriptors: BTreeMap<u32, String>,
+    /// The name of each thread, by its number.
+    pub threads: BTreeMap<u32, String>,
+}
+
+impl Leftovers {
+    fn is_empty(&self) -> bool {
+        self.descriptors.is_empty() && self.threads.is_empty()
+    }
+
+    /// Those that are still there.
+    fn remaining(mut self, now: Inventory) -> Leftovers {
+        self.descriptors
+            .retain(|number, name| now.descriptors.get(number) == Some(name));
+        // A thread gives itself its name a moment after it begins.
+        self.threads
+            .retain(|number, name| match now.threads.get(number) {
+                Some(current) => {
+                    name.clone_from(current);
+                    true
+                }
+                None => false,
+            });
+        self
+    }
+}
+
+impl fmt::Display for Leftovers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, what) in &self.descriptors {
+            write!(f, "\n  descriptor {number}: {what}")?;
+        }
+        for (number, name) in &self.threads {
+            write!(f, "\n  thread {number}: {name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a leak check failed.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LeakError {
+    /// Something was left behind.
+    #[error("left behind: {} descriptors, {} threads{}", .0.descriptors.len(), .0.threads.len(), .0)]
+    #[diagnostic(
+        code(standin::socket::leak),
+        help(
+            "close what opened them; or, if other tests of this process hold them, allow a longer grace"
+        )
+    )]
+    Left(Box<Leftovers>),
+
+    /// The platform cannot tell.
+    #[error("cannot tell what this process has open")]
+    #[diagnostic(
+        code(standin::socket::leak_unknown),
+        help("see the cause; only Linux can tell")
+    )]
+    Io(#[from] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory(descriptors: &[(u32, &str)]) -> Inventory {
+        let descriptors = descriptors
+            .iter()
+            .map(|(number, name)| (*number, (*name).to_owned()))
+            .collect();
+        Inventory {
+            descriptors,
+            threads: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_suspect_is_what_is_new_and_a_leak_what_stays() {
+        let before = inventory(&[(3, "socket:[1]"), (4, "pipe:[2]")]);
+        let suspects = before.news(inventory(&[
+            (3, "socket:[9]"),
+            (4, "pipe:[2]"),
+            (5, "socket:[10]"),
+        ]));
+        assert_eq!(
+            suspects.descriptors.keys().copied().collect::<Vec<_>>(),
+            [3, 5]
+        );
+        let left = suspects.remaining(inventory(&[
+            (3, "socket:[9]"),
+            (5, "socket:[11]"),
+            (6, "socket:[12]"),
+        ]));
+        assert_eq!(left.descriptors.into_keys().collect::<Vec<_>>(), [3]);
+    }
+}
