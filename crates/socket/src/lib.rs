@@ -1,4 +1,27 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # How a wait works
+//!
+//! The thread that calls does the waiting, in this order:
+//!
+//! 1. An operation tries what it was asked for, without waiting. Most need no more.
+//! 2. A receive or send that has to wait does so in the system's blocking call, with what is left of its deadline as the
+//!    socket's timeout. That costs what it costs with plain blocking sockets. When the last operations had to wait, the
+//!    next goes to wait at once.
+//! 3. An accept, a connect or a pause waits on an event queue that belongs to the thread.
+//! 4. Closing, aborting or resetting marks the connection first, then shuts its socket down and wakes the event queues:
+//!    whoever waits returns at once, finds the mark, and says who ended the wait. The descriptor is closed when the last
+//!    thread has let go, and only then does closing return.
+//!
+//! A timeout covers the whole operation with everything in it. Nothing here starts a thread or sleeps and looks again,
+//! with three exceptions that no event tells about: a connect that is refused and tries again, a Unix socket whose queue
+//! is full, and the leak check.
+//!
+//! # What stays where
+//!
+//! Bytes stay in the system's buffers until a receive asks for them. Receives that know how much they want read no
+//! more than that; those that look for an end read ahead, and what is left over comes first in the next receive,
+//! whatever kind it is.
 
 mod address;
 mod buffer;

@@ -227,13 +227,9 @@ impl Server {
     /// When the server is closed or a Unix socket's, or the system has no descriptor left.
     pub fn try_clone_listener(&self) -> io::Result<TcpListener> {
         let guard = self.inner.listener();
-        match (&*guard, &self.inner.address) {
-            (Some(listener), Address::Tcp(_)) => listener.try_clone_fd().map(TcpListener::from),
-            (Some(_), _) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the server listens on a Unix socket",
-            )),
-            (None, _) => Err(io::Error::new(
+        match &*guard {
+            Some(listener) => listener.try_clone_tcp(),
+            None => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "the server is closed",
             )),

@@ -1,0 +1,108 @@
+//! Everything that differs between platforms.
+//!
+//! Unix: sockets are descriptors. A thread waits for bytes in the system's own blocking calls, and for everything else
+//! (peers, connects, pauses) with its own `mio::Poll`. Elsewhere this crate compiles and answers "not supported here"
+//! ([`unsupported`]), until somebody needs it there: only this module would change.
+//!
+//! | | Linux | other Unix | elsewhere |
+//! | --- | --- | --- | --- |
+//! | TCP | yes | yes | no |
+//! | Unix sockets | yes | yes | no |
+//! | refuse, and listen again on the same socket | yes | rebinds | no |
+//! | leak check | yes | no | no |
+
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::io;
+
+use crate::leak::Inventory;
+
+#[cfg(not(unix))]
+mod elsewhere;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+pub(crate) use self::elsewhere::*;
+#[cfg(unix)]
+pub(crate) use self::unix::*;
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Readable,
+    Writable,
+}
+
+/// How a connect goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing connects there"))]
+pub(crate) enum Progress {
+    Connected,
+    /// The socket will become writable when the outcome is known.
+    UnderWay,
+    /// To be tried again later.
+    QueueFull,
+}
+
+/// How a call deals with a socket that is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Fails with [`io::ErrorKind::WouldBlock`] at once.
+    None,
+    /// Waits for the first bytes, or room for some, until the socket's timeout.
+    Some,
+    /// Waits for everything, until the socket's timeout.
+    All,
+}
+
+/// The error of what a platform does not have.
+#[cfg_attr(
+    target_os = "linux",
+    expect(dead_code, reason = "Linux has everything")
+)]
+pub(crate) fn unsupported(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!("{what} is not supported on this platform"),
+    )
+}
+
+/// What this process has open and running.
+#[cfg(target_os = "linux")]
+pub(crate) fn inventory() -> io::Result<Inventory> {
+    let mut inventory = Inventory::default();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        // The descriptor that lists the folder is gone by the time it is looked at, and so may others be.
+        let Ok(target) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let target = target.to_string_lossy().into_owned();
+        let is_this_list = target.starts_with("/proc/") && target.ends_with("/fd");
+        if let (Some(number), false) = (number(&entry), is_this_list) {
+            inventory.descriptors.insert(number, target);
+        }
+    }
+    for entry in fs::read_dir("/proc/self/task")? {
+        let entry = entry?;
+        let Ok(name) = fs::read_to_string(entry.path().join("comm")) else {
+            continue;
+        };
+        if let Some(number) = number(&entry) {
+            inventory.threads.insert(number, name.trim_end().to_owned());
+        }
+    }
+    Ok(inventory)
+}
+
+#[cfg(target_os = "linux")]
+fn number(entry: &fs::DirEntry) -> Option<u32> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
+/// What this process has open and running.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn inventory() -> io::Result<Inventory> {
+    Err(unsupported("the leak check"))
+}

@@ -1,0 +1,428 @@
+//! Sockets as Unix has them.
+
+use std::{
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::{
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+        unix::net::UnixListener,
+    },
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use mio::{Registry, Token, unix::SourceFd};
+use rustix::{
+    buffer::spare_capacity,
+    net::{
+        RecvFlags, SendFlags,
+        sockopt::{self, Timeout},
+    },
+};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use super::{Interest, Patience, Progress};
+use crate::address::Address;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A number that no other socket of this process ever had: descriptors are reused, these are not.
+fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Something to wait for.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    fd: BorrowedFd<'a>,
+    id: u64,
+}
+
+impl Source<'_> {
+    pub(crate) fn register(
+        self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Registered> {
+        let fd = self.fd.as_raw_fd();
+        let wanted = match interest {
+            Interest::Readable => mio::Interest::READABLE,
+            Interest::Writable => mio::Interest::WRITABLE,
+        };
+        registry.register(&mut SourceFd(&fd), token, wanted)?;
+        Ok(Registered {
+            fd,
+            id: self.id,
+            interest,
+        })
+    }
+}
+
+/// A registration with a thread's poll.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    fd: RawFd,
+    id: u64,
+    interest: Interest,
+}
+
+impl Registered {
+    pub(crate) fn is(&self, source: &Source<'_>, interest: Interest) -> bool {
+        self.id == source.id && self.interest == interest
+    }
+
+    pub(crate) fn deregister(self, registry: &Registry) {
+        // Fails when the socket was closed meanwhile, and then there is nothing to undo. Should its number belong
+        // to another file by now: that file is not registered here, as a poll has one registration at a time.
+        let _ = registry.deregister(&mut SourceFd(&self.fd));
+    }
+}
+
+/// A connected stream.
+///
+/// It blocks: a thread that has to wait does so in the very call that receives or sends, with the socket's own
+/// timeout, which costs no more than a plain blocking socket does. What must not wait says so with each call.
+/// Shutting the socket down ends the wait.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    fd: OwnedFd,
+    is_tcp: bool,
+}
+
+impl Patience {
+    fn receive_flags(self) -> RecvFlags {
+        match self {
+            Patience::None => RecvFlags::DONTWAIT,
+            Patience::Some => RecvFlags::empty(),
+            Patience::All => RecvFlags::WAITALL,
+        }
+    }
+
+    fn send_flags(self) -> SendFlags {
+        // A peer that is gone is an error and no signal. Apple's systems have an option of the socket instead.
+        #[cfg(not(target_vendor = "apple"))]
+        let flags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        let flags = SendFlags::empty();
+        match self {
+            Patience::None => flags | SendFlags::DONTWAIT,
+            Patience::Some | Patience::All => flags,
+        }
+    }
+}
+
+impl Stream {
+    /// Takes over a caller's stream.
+    pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
+        stream.set_nonblocking(false)?;
+        Ok(Stream {
+            fd: OwnedFd::from(stream),
+            is_tcp: true,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn receive(&self, target: &mut [u8], patience: Patience) -> io::Result<usize> {
+        let (_, count) = rustix::net::recv(&self.fd, target, patience.receive_flags())?;
+        Ok(count)
+    }
+
+    /// Receives into the spare room of `bytes`, of which there must be some.
+    pub(crate) fn receive_spare(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> io::Result<usize> {
+        let (_, count) =
+            rustix::net::recv(&self.fd, spare_capacity(bytes), patience.receive_flags())?;
+        Ok(count)
+    }
+
+    #[inline]
+    pub(crate) fn send(&self, bytes: &[u8], patience: Patience) -> io::Result<usize> {
+        Ok(rustix::net::send(&self.fd, bytes, patience.send_flags())?)
+    }
+
+    /// How long a receive waits; `None` for ever.
+    pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        Ok(sockopt::set_socket_timeout(
+            &self.fd,
+            Timeout::Recv,
+            timeout,
+        )?)
+    }
+
+    /// How long a send waits; `None` for ever.
+    pub(crate) fn set_send_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        Ok(sockopt::set_socket_timeout(
+            &self.fd,
+            Timeout::Send,
+            timeout,
+        )?)
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.options().shutdown(how)
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        self.options()
+            .local_addr()
+            .map(|address| self.address(&address))
+    }
+
+    pub(crate) fn peer_address(&self) -> io::Result<Address> {
+        self.options()
+            .peer_addr()
+            .map(|address| self.address(&address))
+    }
+
+    /// For socket options.
+    pub(crate) fn options(&self) -> SockRef<'_> {
+        SockRef::from(&self.fd)
+    }
+
+    fn address(&self, address: &SockAddr) -> Address {
+        match address.as_socket() {
+            Some(address) if self.is_tcp => Address::Tcp(address),
+            _ => Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()),
+        }
+    }
+}
+
+fn unix_address(address: &std::os::unix::net::SocketAddr) -> Address {
+    Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned())
+}
+
+/// A listening socket, non-blocking.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    kind: ListenerKind,
+    id: u64,
+}
+
+#[derive(Debug)]
+enum ListenerKind {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Takes over a caller's listener.
+    pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        Ok(Listener {
+            kind: ListenerKind::Tcp(listener),
+            id: next_id(),
+        })
+    }
+
+    /// Takes over a socket that listens already.
+    pub(crate) fn from_socket(socket: Socket, address: &Address) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let fd = OwnedFd::from(socket);
+        let kind = match address {
+            Address::Tcp(_) => ListenerKind::Tcp(TcpListener::from(fd)),
+            Address::Unix(_) => ListenerKind::Unix(UnixListener::from(fd)),
+        };
+        Ok(Listener {
+            kind,
+            id: next_id(),
+        })
+    }
+
+    /// Whether the socket keeps its address when it stops listening, and can start again.
+    pub(crate) fn can_listen_again(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self.kind, ListenerKind::Tcp(_))
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
+        let (fd, is_tcp, peer) = match &self.kind {
+            ListenerKind::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                (OwnedFd::from(stream), true, Address::Tcp(peer))
+            }
+            ListenerKind::Unix(listener) => {
+                let (stream, peer) = listener.accept()?;
+                (OwnedFd::from(stream), false, unix_address(&peer))
+            }
+        };
+        let stream = Stream { fd, is_tcp };
+        // Linux makes accepted sockets blocking, others make them what the listener is.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        stream.options().set_nonblocking(false)?;
+        Ok((stream, peer))
+    }
+
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            ListenerKind::Unix(listener) => {
+                listener.local_addr().map(|address| unix_address(&address))
+            }
+        }
+    }
+
+    /// Another handle of the same listening socket.
+    pub(crate) fn try_clone_tcp(&self) -> io::Result<TcpListener> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => listener.try_clone(),
+            ListenerKind::Unix(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the server listens on a Unix socket",
+            )),
+        }
+    }
+
+    pub(crate) fn options(&self) -> SockRef<'_> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => SockRef::from(listener),
+            ListenerKind::Unix(listener) => SockRef::from(listener),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            fd: self.fd(),
+            id: self.id,
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.kind {
+            ListenerKind::Tcp(listener) => listener.as_fd(),
+            ListenerKind::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// A connect under way.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    socket: Socket,
+    peer: SockAddr,
+    address: Address,
+    id: u64,
+}
+
+impl Connecting {
+    /// A socket that has not begun to connect: set its options and bind it first.
+    pub(crate) fn new(address: &Address) -> io::Result<Connecting> {
+        let peer = socket_address(address)?;
+        Ok(Connecting {
+            socket: stream_socket(peer.domain())?,
+            peer,
+            address: address.clone(),
+            id: next_id(),
+        })
+    }
+
+    pub(crate) fn bind(&self, local: SocketAddr) -> io::Result<()> {
+        // Lets a client come back from the same local port while its last connection lingers in TIME_WAIT.
+        self.socket.set_reuse_address(true)?;
+        self.socket.bind(&local.into())
+    }
+
+    pub(crate) fn options(&self) -> SockRef<'_> {
+        SockRef::from(&self.socket)
+    }
+
+    /// Begins to connect, or asks how it goes.
+    pub(crate) fn progress(&self) -> io::Result<Progress> {
+        loop {
+            let Err(error) = self.socket.connect(&self.peer) else {
+                return Ok(Progress::Connected);
+            };
+            // Connecting again is how a non-blocking socket is asked for the outcome of the first time.
+            return match error.raw_os_error() {
+                Some(libc::EINTR) => continue,
+                Some(libc::EISCONN) => Ok(Progress::Connected),
+                Some(libc::EINPROGRESS | libc::EALREADY) => Ok(Progress::UnderWay),
+                // A Unix socket whose queue is full: nothing is under way, and no event will tell.
+                Some(libc::EAGAIN) if self.peer.is_unix() => Ok(Progress::QueueFull),
+                _ => Err(error),
+            };
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            fd: self.socket.as_fd(),
+            id: self.id,
+        }
+    }
+
+    pub(crate) fn into_stream(self) -> io::Result<Stream> {
+        rustix::io::ioctl_fionbio(&self.socket, false)?;
+        Ok(Stream {
+            fd: OwnedFd::from(self.socket),
+            is_tcp: matches!(self.address, Address::Tcp(_)),
+        })
+    }
+}
+
+fn socket_address(address: &Address) -> io::Result<SockAddr> {
+    match address {
+        Address::Tcp(address) => Ok(SockAddr::from(*address)),
+        Address::Unix(path) => SockAddr::unix(path),
+    }
+}
+
+/// A new stream socket, non-blocking and closed in child processes.
+fn stream_socket(domain: Domain) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    return Socket::new(domain, Type::STREAM.nonblocking(), None);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+/// Binds a socket that does not listen yet. With `reuse`, a port that was left in TIME_WAIT can be bound at once,
+/// and the socket keeps its port when it stops listening.
+pub(crate) fn bound(address: &Address, reuse: bool) -> io::Result<Socket> {
+    let wanted = socket_address(address)?;
+    let socket = stream_socket(wanted.domain())?;
+    let Address::Tcp(tcp) = address else {
+        socket.bind(&wanted)?;
+        return Ok(socket);
+    };
+    socket.set_reuse_address(reuse)?;
+    socket.bind(&wanted)?;
+    if !reuse || tcp.port() != 0 {
+        return Ok(socket);
+    }
+    // The system gives back a port that it chose itself as soon as the socket stops listening; a port that was
+    // asked for stays. So ask for the one that was chosen, while the first socket still holds it.
+    let chosen = socket.local_addr()?;
+    let keeper = stream_socket(chosen.domain())?;
+    keeper.set_reuse_address(true)?;
+    match keeper.bind(&chosen) {
+        Ok(()) => Ok(keeper),
+        Err(_) => Ok(socket),
+    }
+}
+
+/// Makes a listening socket refuse connections and drop those that wait. Also every other handle of the socket (a
+/// clone, a child process's) stops listening.
+pub(crate) fn stop_listening(listener: &Listener) -> io::Result<()> {
+    listener.options().shutdown(Shutdown::Both)
+}
+
+/// The same for a socket that will [`listen_again`]: nobody can take its port meanwhile.
+pub(crate) fn pause_listening(listener: &Listener) -> io::Result<()> {
+    stop_listening(listener)?;
+    // Sockets that both say that they share an address may, as long as neither listens.
+    listener.options().set_reuse_address(false)
+}
+
+/// Ends [`pause_listening`].
+pub(crate) fn listen_again(listener: &Listener, backlog: i32) -> io::Result<()> {
+    // Connections of before, which linger, share the address.
+    listener.options().set_reuse_address(true)?;
+    listener.options().listen(backlog)
+}
