@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use standin_config::ResolveError;
 use standin_entity::{
-    AbortError, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
+    AbortError, Check, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
 };
 
 use crate::steps::AsSteps;
@@ -144,6 +144,16 @@ pub trait Lifecycle: Driver {
             return Ok(template.to_owned());
         }
         self.base().render_own(template, self.context())
+    }
+
+    /// Whether the driver's regexps have all matched and its conditions hold
+    /// now; if not, what is missing. A start asks this until it is so.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be found out, or never come to pass.
+    fn extract_values(&self) -> standin_entity::Result<Check> {
+        self.base().starting.check(self.as_driver(), false)
     }
 
     /// Searches in the driver's log, from its beginning. Its waits end when the

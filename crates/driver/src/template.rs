@@ -23,7 +23,7 @@ pub(crate) enum TemplateError {
 
 /// How much a template may do before it counts as one that never ends: far more
 /// than the largest config file needs, and reached within seconds.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 
 /// What a template can name: attributes at the top, and those of every other
 /// driver below `context`.

@@ -1,0 +1,270 @@
+//! When a driver counts as started: conditions, events, deadlines.
+
+#![expect(clippy::unwrap_used, reason = "a test program")]
+
+#[expect(dead_code, reason = "not every test needs all of it")]
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use standin_config::{Kind, Node, OptionValue, Value};
+use standin_driver::{Driver, Lifecycle, Readiness};
+use standin_entity::{Error, Status};
+
+use support::{Stub, StubOptions, append};
+
+const SOON: Duration = Duration::from_secs(20);
+const BRIEF: Duration = Duration::from_millis(150);
+
+fn stub(folder: &Path, ready: impl IntoIterator<Item = Readiness>) -> StubOptions {
+    StubOptions::new()
+        .name("app")
+        .runpath(folder.join("app"))
+        .timeout(SOON)
+        .ready(ready)
+}
+
+fn built(options: StubOptions) -> Stub {
+    let mut stub = options.build().unwrap();
+    stub.log = Some("log".into());
+    stub
+}
+
+fn report(error: impl Into<Error>) -> String {
+    format!("{:?}", error.into())
+}
+
+/// Starts a driver that becomes ready by what `act` does meanwhile.
+#[track_caller]
+fn becomes_ready_by(ready: Readiness, act: impl FnOnce(&Path)) -> Stub {
+    let folder = tempfile::tempdir().unwrap();
+    let app = built(stub(folder.path(), [ready]));
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        while !app.steps.lock().unwrap().contains(&"starting") {
+            std::thread::yield_now();
+        }
+        assert_eq!(app.status(), Status::Starting);
+        act(&folder.path().join("app"));
+        starting.join().unwrap().unwrap();
+    });
+    app
+}
+
+#[test]
+fn waits_for_a_line_of_its_log() {
+    let app = becomes_ready_by(Readiness::log(r"port (?<port>\d+)"), |runpath| {
+        append(&runpath.join("log"), b"starting\nport 80");
+        append(&runpath.join("log"), b"80\n");
+    });
+    assert_eq!(app.base().extract("port").as_deref(), Some("8080"));
+    assert_eq!(
+        app.context().get("extracts").map(Value::to_string),
+        Some("{ port = \"8080\" }".into())
+    );
+}
+
+#[test]
+fn waits_for_a_line_of_another_file_across_its_rotation() {
+    becomes_ready_by(Readiness::log_in("{{ name }}.txt", "up"), |runpath| {
+        append(&runpath.join("app.txt"), b"down\n");
+        fs::rename(runpath.join("app.txt"), runpath.join("app.txt.1")).unwrap();
+        append(&runpath.join("app.txt"), b"\xff\xfe\nup\n");
+    });
+}
+
+#[test]
+fn waits_for_a_file() {
+    becomes_ready_by(Readiness::file("run/app.pid"), |runpath| {
+        append(&runpath.join("run/app.pid"), b"1");
+    });
+}
+
+#[test]
+fn waits_for_a_port_that_a_log_tells() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let conditions = [
+        Readiness::log(r"listening on (?<port>\d+)"),
+        Readiness::port_on("127.0.0.1", "{{ extracts.port }}"),
+    ];
+    becomes_ready_by(Readiness::all_of(conditions), |runpath| {
+        append(
+            &runpath.join("log"),
+            format!("listening on {port}\n").as_bytes(),
+        );
+    });
+}
+
+#[test]
+fn waits_for_a_command_to_succeed() {
+    let condition = Readiness::command("sh", ["-c", "echo not yet; test -e flag"]);
+    becomes_ready_by(condition.every(Duration::from_millis(5)), |runpath| {
+        append(&runpath.join("flag"), b"");
+    });
+}
+
+#[test]
+fn waits_for_a_predicate() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let asked = flag.clone();
+    let condition = Readiness::predicate("the flag", move |_| asked.load(Ordering::SeqCst));
+    becomes_ready_by(condition, |_| flag.store(true, Ordering::SeqCst));
+}
+
+#[test]
+fn one_of_several_will_do() {
+    let conditions = [Readiness::file("never"), Readiness::log("up")];
+    becomes_ready_by(Readiness::any_of(conditions), |runpath| {
+        append(&runpath.join("log"), b"up\n");
+    });
+}
+
+#[test]
+fn a_timeout_says_what_each_saw_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let app = built(
+        stub(
+            folder.path(),
+            [Readiness::any_of([
+                Readiness::port_on("127.0.0.1", port),
+                Readiness::file("never"),
+                Readiness::log("never"),
+                Readiness::command("sh", ["-c", "echo 'no such user' >&2; exit 3"])
+                    .every(Duration::from_millis(5)),
+                Readiness::predicate("the moon is full", |_| false),
+            ])],
+        )
+        .timeout(Duration::from_millis(500)),
+    );
+    let report = report(app.start().unwrap_err());
+    for part in [
+        "none of these:".to_owned(),
+        format!("port {port} of 127.0.0.1: Connection refused"),
+        "never`: it is not there".to_owned(),
+        "unmatched `log` in".to_owned(),
+        "exit status: 3, no such user".to_owned(),
+        "the moon is full: not yet".to_owned(),
+    ] {
+        assert!(report.contains(&part), "{part}\n{report}");
+    }
+    let left = fs::read_dir(folder.path().join("app/scratch"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0, "the output of the command stayed");
+}
+
+#[test]
+fn an_abort_ends_a_command_that_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = built(stub(folder.path(), [Readiness::command("sleep", ["600"])]));
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        while app.status() != Status::Starting {
+            std::thread::yield_now();
+        }
+        app.abort().unwrap();
+        let since = Instant::now();
+        starting.join().unwrap().unwrap_err();
+        assert!(since.elapsed() < SOON);
+    });
+}
+
+#[test]
+fn a_command_that_cannot_be_run_fails_the_start_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let words: [&str; 0] = [];
+    let app = built(stub(
+        folder.path(),
+        [Readiness::command("no-such-program-3141", words)],
+    ));
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("the readiness command `no-such-program-3141` cannot be run"),
+        "{report}"
+    );
+}
+
+#[test]
+fn regexps_without_a_log_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = built(stub(folder.path(), []).stderr_regexps(["x"]));
+    app.log = None;
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("has stderr_regexps, but no standard error to look for them in"),
+        "{report}"
+    );
+    assert!(report.contains("code: standin::driver::no_log"), "{report}");
+}
+
+#[test]
+fn what_was_extracted_is_forgotten_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = stub(folder.path(), []).log_regexps([r"a=(?<a>\d)|b=(?<b>\d)"]);
+    let mut app = built(options);
+    app.writes = vec![("log".into(), b"a=1\n".to_vec())];
+    app.start().unwrap();
+    app.stop().unwrap();
+    assert_eq!(
+        app.base().extract("a").as_deref(),
+        Some("1"),
+        "it stays readable"
+    );
+    app.writes = vec![("log".into(), b"b=2\n".to_vec())];
+    app.start().unwrap();
+    assert_eq!(
+        app.base().extracts().into_iter().collect::<Vec<_>>(),
+        [("b".into(), "2".into())]
+    );
+}
+
+#[test]
+fn conditions_can_be_written_and_read() {
+    let conditions = [
+        Readiness::log("up"),
+        Readiness::log_in("x.log", "up"),
+        Readiness::port(80),
+        Readiness::port_on("h", "{{ extracts.port }}"),
+        Readiness::port(standin_config::context("server", "{{ port }}")).every(BRIEF),
+        Readiness::file("x"),
+        Readiness::command("x", ["-y"]),
+        Readiness::any_of([
+            Readiness::all_of([Readiness::file("x")]),
+            Readiness::port(1),
+        ]),
+    ];
+    for condition in conditions {
+        let value = condition.to_value();
+        Readiness::kind().check(&value).unwrap();
+        let read = Readiness::from_value(&value).unwrap();
+        assert_eq!(read.to_value(), value, "{condition}");
+    }
+}
+
+#[test]
+fn what_is_no_condition_is_refused() {
+    for text in [
+        "ready = [1]",
+        "ready = [{ file = \"x\", colour = 1 }]",
+        "ready = [{ command = [] }]",
+        "ready = [{ log = \"(\" }]",
+        "ready = [{ any = [{ nope = 1 }] }]",
+    ] {
+        let table: toml::Table = toml::from_str(text).unwrap();
+        let value: Value =
+            serde_json::from_value(serde_json::to_value(&table["ready"]).unwrap()).unwrap();
+        assert!(Vec::<Readiness>::from_value(&value).is_err(), "{text}");
+    }
+    let options = StubOptions::new().name("app").ready([Readiness::log("(")]);
+    assert!(Node::new("app", options).is_err());
+    assert!(!matches!(Readiness::kind(), Kind::Any));
+}
