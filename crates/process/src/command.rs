@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,6 +12,8 @@ use standin_driver::{ContextError, Lifecycle};
 use standin_entity::Result;
 
 use crate::{Process, ProcessConfig, ProcessError, Stdin, sys};
+
+const ANNOUNCE: &str = "LISTEN_PID=$$; export LISTEN_PID; ";
 
 /// What to run, with nothing left to look up.
 #[derive(Debug)]
@@ -70,16 +73,37 @@ impl Prepared {
         words.join(" ")
     }
 
-    /// The command, with environment and directory, and no streams yet.
-    pub(crate) fn command(&self, driver: &str) -> Result<Command, ProcessError> {
+    /// The command, with environment and directory, and no streams yet. It
+    /// inherits the sockets of `handed_over`, each with its name.
+    pub(crate) fn command(
+        &self,
+        driver: &str,
+        handed_over: Vec<(String, TcpListener)>,
+    ) -> Result<Command, ProcessError> {
+        let has_sockets = !handed_over.is_empty();
         let mut command = if self.shell {
+            let announced = if has_sockets { ANNOUNCE } else { "" };
             let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(self.words.join(" "));
+            command
+                .arg("-c")
+                .arg(format!("{announced}{}", self.words.join(" ")));
             command
         } else {
             let first = self.words.first().map(String::as_str).unwrap_or_default();
-            let mut command = Command::new(self.find(driver, first)?);
-            sys::set_first_argument(&mut command, first);
+            let program = self.find(driver, first)?;
+            let mut command;
+            if has_sockets {
+                // Only the process itself knows its number before it runs, so a
+                // shell puts it into the environment and becomes the program.
+                command = Command::new("/bin/sh");
+                command
+                    .arg("-c")
+                    .arg(format!("{ANNOUNCE}exec \"$0\" \"$@\""))
+                    .arg(program);
+            } else {
+                command = Command::new(program);
+                sys::set_first_argument(&mut command, first);
+            }
             command.args(self.words.iter().skip(1));
             command
         };
@@ -87,6 +111,24 @@ impl Prepared {
             command.env_clear();
         }
         command.envs(&self.env).current_dir(&self.working_dir);
+        if has_sockets {
+            let (names, sockets): (Vec<String>, Vec<TcpListener>) = handed_over.into_iter().unzip();
+            command
+                .env("LISTEN_FDS", sockets.len().to_string())
+                .env("LISTEN_FDNAMES", names.join(":"));
+            sys::pass(&mut command, sockets).map_err(|source| ProcessError::Spawn {
+                driver: driver.to_owned(),
+                command: self.line(),
+                source,
+            })?;
+        } else {
+            // Those that the test itself may have been given are not for others.
+            for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+                if !self.env.contains_key(name) {
+                    command.env_remove(name);
+                }
+            }
+        }
         Ok(command)
     }
 

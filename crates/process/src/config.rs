@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use standin_config::{Config, Setting};
 use standin_driver::DriverConfig;
 
-use crate::{Process, Signal, Stdin};
+use crate::{Listen, Process, Signal, Stdin};
 
 /// The options of a [`Process`].
 #[derive(Clone, Debug, Config)]
@@ -51,6 +51,12 @@ pub struct ProcessConfig {
     /// Switch it off for a process that shall see those of `env` only.
     #[config(default = true)]
     pub inherit_env: bool,
+
+    /// Ports that the process listens on, chosen before it starts: sockets that
+    /// it inherits, or ports that are reserved for it. They are published as
+    /// `ports.<name>`, the first one as `host` and `port`.
+    #[config(default)]
+    pub listen: Vec<Listen>,
 
     /// Directory that the process starts in. Default: the runpath.
     pub working_dir: Option<Setting<PathBuf>>,

@@ -74,6 +74,37 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
+    /// A port that the process should listen on cannot be had.
+    #[error("process \"{driver}\": cannot listen on {host}:{port} for it, as \"{name}\"")]
+    #[diagnostic(
+        code(standin::process::listen),
+        help("leave out `port`, and the system chooses one that is free")
+    )]
+    Listen {
+        /// The driver.
+        driver: String,
+        /// The name of the port.
+        name: String,
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A port is no number and no service.
+    #[error("process \"{driver}\" cannot use its port \"{name}\"")]
+    #[diagnostic(code(standin::process::port))]
+    Port {
+        /// The driver.
+        driver: String,
+        /// The name of the port.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        #[diagnostic_source]
+        source: standin_config::PortError,
+    },
     /// The system did not start the program.
     #[error("process \"{driver}\": cannot start `{command}`")]
     #[diagnostic(code(standin::process::spawn), help("try the command in a shell"))]

@@ -3,12 +3,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use standin_config::{FromOptions, Setting};
+use standin_config::{FromOptions, Setting, Value};
 use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Lifecycle};
 use standin_entity::{Check, Error, Result};
 
 use crate::child::Child;
 use crate::command::Prepared;
+use crate::listen::{Bound, Listen};
 use crate::tree::Member;
 use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
 
@@ -26,7 +27,7 @@ const DEATH: Duration = Duration::from_secs(5);
 ///    What it has started and leaves behind gets the signal then.
 ///    Whatever is still there after `stop_timeout` is killed.
 ///
-/// It publishes `pid` while it runs, `retcode` when it has ended, `cmd`, and the
+/// It publishes the ports of `listen`, `pid` while it runs, `retcode` when it has ended, `cmd`, and the
 /// paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed
 /// below `etc` in the runpath.
 ///
@@ -72,6 +73,8 @@ struct State {
     exit: Option<Exit>,
     line: Option<String>,
     was_ready: bool,
+    /// Names, hosts and ports of `listen`, from the latest start.
+    ports: Vec<(String, String, u16)>,
     orphans: Vec<String>,
 }
 
@@ -191,6 +194,41 @@ impl Process {
         Ok(self.base.config()?)
     }
 
+    /// Binds to the ports, and publishes them.
+    fn bind(&self, listen: &[Listen]) -> Result<Vec<Bound>> {
+        let mut all = Vec::new();
+        for listen in listen {
+            let (host, port) = listen.settings();
+            let host = self.text(host)?;
+            let port = self.base.expand(port)?;
+            let number = port.number().map_err(|source| ProcessError::Port {
+                driver: self.name().to_owned(),
+                name: listen.name().to_owned(),
+                source,
+            })?;
+            let bound = listen
+                .bind(&host, number)
+                .map_err(|source| ProcessError::Listen {
+                    driver: self.name().to_owned(),
+                    name: listen.name().to_owned(),
+                    host: host.clone(),
+                    port: number,
+                    source,
+                })?;
+            let known = (bound.name.clone(), bound.host.clone(), bound.port);
+            self.state().ports.push(known);
+            all.push(bound);
+        }
+        Ok(all)
+    }
+
+    /// The port of that name of `listen`; `None` before the first start.
+    pub fn port(&self, name: &str) -> Option<u16> {
+        let state = self.state();
+        let found = state.ports.iter().find(|(known, ..)| known == name);
+        found.map(|(.., port)| *port)
+    }
+
     fn file(&self, name: impl AsRef<Path>) -> Option<PathBuf> {
         let runpath = self.base.resource().entity().runpath()?;
         Some(runpath.join(name))
@@ -303,18 +341,22 @@ impl Driver for Process {
             Some(runpath) => runpath,
             None => self.base.resource().entity().make_runpath_dirs(false)?,
         };
+        *self.state() = State::default();
+        // First, so that the ports are known to what is rendered next.
+        let bound = self.bind(&config.listen)?;
         let prepared = Prepared::new(self, &config, &runpath)?;
         let line = prepared.line();
-        let mut command = prepared.command(self.name())?;
+        self.state().line = Some(line.clone());
+        let handed_over = bound
+            .into_iter()
+            .filter_map(|bound| Some((bound.name, bound.listener?)))
+            .collect();
+        let mut command = prepared.command(self.name(), handed_over)?;
         let (out, err) = (runpath.join("stdout"), runpath.join("stderr"));
         command
             .stdin(self.open_stdin(&config.stdin, &runpath)?)
             .stdout(self.open_output(&out)?)
             .stderr(self.open_output(&err)?);
-        *self.state() = State {
-            line: Some(line.clone()),
-            ..State::default()
-        };
         let resource = self.base.resource().clone();
         let child = Child::spawn(command, mark(), move || resource.notify()).map_err(|source| {
             ProcessError::Spawn {
@@ -454,7 +496,16 @@ impl Driver for Process {
 
     fn attributes(&self) -> Attributes {
         let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+        let ports = self.state().ports.clone();
+        let first = ports.first().cloned();
+        let ports = (!ports.is_empty()).then(|| {
+            let ports = ports.into_iter().map(|(name, _, port)| (name, port));
+            ports.collect::<Value>()
+        });
         Attributes::new()
+            .with_known("host", first.as_ref().map(|(_, host, _)| host.as_str()))
+            .with_known("port", first.as_ref().map(|(.., port)| *port))
+            .with_known("ports", ports)
             .with_known("pid", self.pid())
             .with_known("retcode", self.retcode())
             .with_known("cmd", self.command_line())

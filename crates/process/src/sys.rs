@@ -75,6 +75,24 @@ mod imp {
         std::os::unix::process::CommandExt::arg0(command, argument);
     }
 
+    /// The process inherits the sockets as descriptors 3, 4, ...
+    pub(crate) fn pass(
+        command: &mut Command,
+        sockets: Vec<std::net::TcpListener>,
+    ) -> io::Result<()> {
+        use command_fds::{CommandFdExt, FdMapping};
+        let mappings = sockets
+            .into_iter()
+            .zip(3..)
+            .map(|(socket, child_fd)| FdMapping {
+                parent_fd: socket.into(),
+                child_fd,
+            })
+            .collect();
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+        Ok(())
+    }
+
     pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
         std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0
     }
@@ -137,6 +155,13 @@ mod imp {
     pub(crate) fn lead_group(_command: &mut Command) {}
 
     pub(crate) fn set_first_argument(_command: &mut Command, _argument: &str) {}
+
+    pub(crate) fn pass(
+        _command: &mut Command,
+        _sockets: Vec<std::net::TcpListener>,
+    ) -> io::Result<()> {
+        not_supported()
+    }
 
     pub(crate) fn is_executable(_metadata: &std::fs::Metadata) -> bool {
         true

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use standin_config::context;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
-use standin_process::{Exit, Process, ProcessOptions, Signal, Stdin};
+use standin_process::{Exit, Listen, Process, ProcessOptions, Signal, Stdin};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -424,6 +424,90 @@ fn its_config_is_installed_below_etc() {
         .unwrap();
     app.start().unwrap();
     app.stop().unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_bound_socket_is_handed_over() {
+    use std::io::Read;
+    use std::net::TcpStream;
+    let folder = folder();
+    let script = r#"
+import os, socket
+assert int(os.environ["LISTEN_PID"]) == os.getpid()
+assert os.environ["LISTEN_FDNAMES"] == "http:admin"
+for fd in range(3, 3 + int(os.environ["LISTEN_FDS"])):
+    connection, _ = socket.socket(fileno=fd).accept()
+    connection.sendall(b"%d" % fd)
+    connection.close()
+"#;
+    let Ok(_) = std::process::Command::new("python3")
+        .arg("--version")
+        .output()
+    else {
+        eprintln!("without python3 there is nobody to hand it over to");
+        return;
+    };
+    let app = Process::builder("app")
+        .runpath(folder.path().join("app"))
+        .binary("python3")
+        .args(["-c", script, "{{ port }}", "{{ ports.admin }}"])
+        .listen([
+            Listen::hand_over("http"),
+            Listen::hand_over("admin").host("127.0.0.1"),
+        ])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    for (name, expected) in [("http", "3"), ("admin", "4")] {
+        let mut peer = TcpStream::connect(("localhost", app.port(name).unwrap())).unwrap();
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, expected);
+    }
+    let ports = [app.port("http").unwrap(), app.port("admin").unwrap()];
+    let line = app.command_line().unwrap();
+    assert!(
+        line.ends_with(&format!(" {} {}", ports[0], ports[1])),
+        "{line}"
+    );
+    assert_eq!(app.wait_for_exit(SOON).unwrap(), Exit::Code(0));
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_reserved_port_is_published_before_the_start() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo port {{ ports.http }}; read line")
+        .listen([Listen::reserve("http")])
+        .log_regexps([r"port (?<port>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert_eq!(
+        app.base().extract("port"),
+        app.port("http").map(|port| port.to_string())
+    );
+    std::net::TcpListener::bind(("localhost", app.port("http").unwrap())).unwrap();
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_port_that_is_taken_fails_the_start() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let app = shell(folder.path(), "")
+        .listen([Listen::hand_over("http").host("127.0.0.1").port(port)])
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains(&format!(
+            "cannot listen on 127.0.0.1:{port} for it, as \"http\""
+        )),
+        "{report}"
+    );
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! Ports that a process listens on, known before it starts.
+
+use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
+
+use standin_config::{
+    ConfigDescription, Kind, OptionDescription, OptionValue, Port, Setting, Value, ValueError,
+};
+
+/// A port that a process shall listen on, chosen before it starts, and without
+/// a moment in which another program could take it.
+///
+/// - [`hand_over`](Listen::hand_over): the driver binds and listens, and the
+///   process inherits the socket as systemd would pass it: the descriptors from 3
+///   on, and the variables `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`.
+///   Clients can connect at once; they are served when the process is up. With
+///   the option `shell` it is the shell that `LISTEN_PID` names.
+/// - [`reserve`](Listen::reserve): the process binds by itself, to a port that the
+///   system gives to nobody else who does not ask for it. It has a minute for
+///   that, and must allow the reuse of addresses, as almost all servers do.
+///
+/// The driver publishes `ports.<name>`, and `host` and `port` of the first one,
+/// for its own arguments and for other drivers.
+///
+/// In an environment file it is `{ name = "http" }`, with `host` (by default
+/// `"localhost"`), `port` (by default 0: the system chooses) and
+/// `mode = "hand-over"` or `"reserve"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    name: String,
+    host: Setting<String>,
+    port: Setting<Port>,
+    is_handed_over: bool,
+}
+
+impl Listen {
+    /// A socket that the process inherits.
+    pub fn hand_over(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            host: Setting::from("localhost"),
+            port: Setting::from(0),
+            is_handed_over: true,
+        }
+    }
+
+    /// A port that the process binds to itself.
+    pub fn reserve(name: impl Into<String>) -> Self {
+        Self {
+            is_handed_over: false,
+            ..Self::hand_over(name)
+        }
+    }
+
+    /// The host to listen on, instead of `localhost`.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Setting<String>>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The port, instead of one that the system chooses.
+    #[must_use]
+    pub fn port(mut self, port: impl Into<Setting<Port>>) -> Self {
+        self.port = port.into();
+        self
+    }
+
+    /// The name under which the port is published.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn settings(&self) -> (&Setting<String>, &Setting<Port>) {
+        (&self.host, &self.port)
+    }
+
+    pub(crate) fn bind(&self, host: &str, port: u16) -> io::Result<Bound> {
+        let listener = TcpListener::bind((host, port))?;
+        let port = listener.local_addr()?.port();
+        let listener = match self.is_handed_over {
+            true => Some(listener),
+            false => {
+                reserve(&listener)?;
+                None
+            }
+        };
+        Ok(Bound {
+            name: self.name.clone(),
+            host: host.to_owned(),
+            port,
+            listener,
+        })
+    }
+}
+
+/// A port that is ours to give.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// `None` for one that is reserved.
+    pub(crate) listener: Option<TcpListener>,
+}
+
+/// Leaves a connection of the port behind that this side has closed first. For a
+/// minute the system remembers it, and while it does it gives the port to nobody
+/// who asks for any port; who asks for this one, reusing the address, gets it.
+fn reserve(listener: &TcpListener) -> io::Result<()> {
+    let mut peer = TcpStream::connect(listener.local_addr()?)?;
+    drop(listener.accept()?);
+    peer.read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn table() -> ConfigDescription {
+    let or_null = |kind: Kind| Kind::Union(vec![kind, Kind::Null]);
+    let optional =
+        |name: &str, kind: Kind| OptionDescription::with_default(name, or_null(kind), Value::Null);
+    ConfigDescription::builder("listen")
+        .option(OptionDescription::required("name", Kind::String))
+        .option(optional("host", <Setting<String>>::kind()))
+        .option(optional("port", <Setting<Port>>::kind()))
+        .option(optional("mode", Kind::one_of(["hand-over", "reserve"])))
+        .build()
+}
+
+impl OptionValue for Listen {
+    fn kind() -> Kind {
+        Kind::Nested(table())
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        Self::kind().check(value)?;
+        let entry = |key: &str| value.as_map()?.get(key).filter(|value| !value.is_null());
+        let unfit = || Self::kind().unfit(value);
+        let name = entry("name").and_then(Value::as_str).ok_or_else(unfit)?;
+        let mut listen = match entry("mode").and_then(Value::as_str) {
+            Some("reserve") => Self::reserve(name),
+            _ => Self::hand_over(name),
+        };
+        if let Some(host) = entry("host") {
+            listen.host = Setting::from_value(host)?;
+        }
+        if let Some(port) = entry("port") {
+            listen.port = Setting::from_value(port)?;
+        }
+        listen.check()?;
+        Ok(listen)
+    }
+
+    fn to_value(&self) -> Value {
+        let mode = match self.is_handed_over {
+            true => "hand-over",
+            false => "reserve",
+        };
+        [
+            ("name", Value::from(self.name.as_str())),
+            ("host", self.host.to_value()),
+            ("port", self.port.to_value()),
+            ("mode", Value::from(mode)),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        // Colons are what separates the names in `LISTEN_FDNAMES`.
+        if self.name.is_empty() || self.name.contains(|c: char| c == ':' || c.is_control()) {
+            return Err(ValueError::new(
+                "a name for a port, without `:`",
+                format!("{:?}", self.name),
+            ));
+        }
+        self.host.check()?;
+        self.port.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_is_given_to_nobody_but_who_asks_for_it() {
+        let bound = Listen::reserve("http").bind("127.0.0.1", 0).unwrap();
+        let others: Vec<TcpListener> = (0..200)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        for other in &others {
+            assert_ne!(other.local_addr().unwrap().port(), bound.port);
+        }
+        TcpListener::bind(("127.0.0.1", bound.port)).unwrap();
+    }
+
+    #[test]
+    fn can_be_written_and_read() {
+        for listen in [
+            Listen::hand_over("http"),
+            Listen::reserve("http").host("::1").port(80),
+        ] {
+            let value = listen.to_value();
+            assert_eq!(Listen::from_value(&value).unwrap(), listen);
+        }
+        assert!(Listen::hand_over("a:b").check().is_err());
+    }
+}
