@@ -312,17 +312,32 @@ impl std::fmt::Display for Kind {
             },
             Kind::Union(kinds) => {
                 // Null is left out: a file cannot write it, one leaves the key out.
-                let mut first = true;
+                let mut names: Vec<String> = Vec::new();
                 for kind in kinds.iter().filter(|kind| !matches!(kind, Kind::Null)) {
-                    if !first {
-                        f.write_str(" or ")?;
+                    let name = kind.to_string();
+                    if !names.contains(&name) {
+                        names.push(name);
                     }
-                    first = false;
-                    write!(f, "{kind}")?;
                 }
-                if first { f.write_str("null") } else { Ok(()) }
+                match names.is_empty() {
+                    true => f.write_str("null"),
+                    false => f.write_str(&names.join(" or ")),
+                }
             }
-            Kind::Nested(description) => write!(f, "a table of options of {}", description.name()),
+            Kind::Nested(description) => {
+                const SHOWN: usize = 5;
+                let mut names: Vec<&str> = description
+                    .options()
+                    .iter()
+                    .filter(|option| !option.is_code_only())
+                    .map(|option| option.name())
+                    .take(SHOWN + 1)
+                    .collect();
+                if names.len() > SHOWN {
+                    names[SHOWN] = "...";
+                }
+                write!(f, "a table {{ {} }}", names.join(", "))
+            }
             Kind::Code => f.write_str("a value that only code can give"),
         }
     }

@@ -36,6 +36,7 @@
 mod constraint;
 mod context;
 mod description;
+mod docs;
 pub mod duration;
 mod encoding;
 mod error;

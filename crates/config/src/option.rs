@@ -1,6 +1,7 @@
 //! [`OptionDescription`]: one option as a value; [`Source`]: where its value comes from.
 
 use crate::constraint::Constraint;
+use crate::docs::without_item_links;
 use crate::kind::Kind;
 use crate::stored::Stored;
 use crate::{OptionError, OptionValue, Value, ValueError};
@@ -128,8 +129,8 @@ impl OptionDescription {
 
     /// The first paragraph of the docs, on one line.
     pub fn summary(&self) -> String {
-        let paragraph: Vec<&str> = self
-            .docs
+        let docs = without_item_links(&self.docs);
+        let paragraph: Vec<&str> = docs
             .lines()
             .map(str::trim)
             .skip_while(|line| line.is_empty())

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::docs::without_item_links;
+use crate::kind::Kind;
 use crate::option::{OptionDescription, Source};
 use crate::{ConfigDescription, TypeRegistry};
 
@@ -29,39 +31,115 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     writeln!(
         page,
         "Every option can be set in code, by the builder's method of the same name, and in an\n\
-         environment file, by its key. An inherited option that is not set has the value of the\n\
-         environment; its default counts when the environment has none either."
+         environment file, by its key; hooks and other code in code only. An inherited option that\n\
+         is not set has the value of the environment; its default counts when the environment has\n\
+         none either."
     )?;
-    write_table(page, "The environment", registry.environment())?;
+    let environment = registry.environment();
+    write_section(page, "The environment", environment.docs())?;
+    write_table(page, environment.options().iter())?;
+    let common = common_options(registry);
+    if !common.is_empty() {
+        write_section(page, "Every driver", "What all of the types below have.")?;
+        write_table(page, common.iter().copied())?;
+    }
     for (type_name, description) in registry.types() {
-        write_table(page, &format!("`{type_name}`"), description)?;
+        write_section(page, &format!("`{type_name}`"), description.docs())?;
+        let is_own = |option: &&OptionDescription| {
+            !common
+                .iter()
+                .any(|known| is_same_declaration(known, option))
+        };
+        let mut own = description.options().iter().filter(is_own).peekable();
+        match own.peek() {
+            Some(_) => write_table(page, own)?,
+            None => writeln!(page, "It has the options of every driver.")?,
+        }
     }
     Ok(())
 }
 
-fn write_table(page: &mut String, title: &str, description: &ConfigDescription) -> fmt::Result {
+/// The options that all types take over from the same config.
+fn common_options(registry: &TypeRegistry) -> Vec<&OptionDescription> {
+    let types: Vec<&ConfigDescription> = registry.types().map(|(_, config)| config).collect();
+    let Some((first, others)) = types.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Vec::new();
+    };
+    first
+        .options()
+        .iter()
+        .filter(|option| {
+            others.iter().all(|other| {
+                other
+                    .option(option.name())
+                    .is_some_and(|twin| is_same_declaration(option, twin))
+            })
+        })
+        .collect()
+}
+
+fn is_same_declaration(left: &OptionDescription, right: &OptionDescription) -> bool {
+    left.name() == right.name() && left.declared_in() == right.declared_in()
+}
+
+fn write_section(page: &mut String, title: &str, docs: &str) -> fmt::Result {
     writeln!(page, "\n## {title}\n")?;
-    let docs = description.docs();
-    if !docs.is_empty() {
-        writeln!(page, "{docs}\n")?;
+    match docs.is_empty() {
+        true => Ok(()),
+        false => writeln!(page, "{}\n", without_item_links(docs)),
     }
+}
+
+fn write_table<'a>(
+    page: &mut String,
+    options: impl Iterator<Item = &'a OptionDescription>,
+) -> fmt::Result {
     writeln!(
         page,
         "| option | type | default | inherited | description |"
     )?;
     writeln!(page, "| --- | --- | --- | --- | --- |")?;
-    for option in description.options() {
-        writeln!(
-            page,
-            "| `{}` | {} | {} | {} | {} |",
-            option.name(),
-            cell(&option.kind().to_string()),
-            cell(&default(option)),
-            if option.is_inherited() { "yes" } else { "" },
-            cell(&docs_with_rules(option)),
-        )?;
+    for option in options {
+        write_row(page, "", option)?;
     }
     Ok(())
+}
+
+/// One row, and one for each option of a nested table: `retry.times`.
+fn write_row(page: &mut String, prefix: &str, option: &OptionDescription) -> fmt::Result {
+    let kind = match option.is_code_only() {
+        true => "code".to_owned(),
+        false => option.kind().to_string(),
+    };
+    let name = format!("{prefix}{}", option.name());
+    writeln!(
+        page,
+        "| `{name}` | {} | {} | {} | {} |",
+        cell(&kind),
+        cell(&default(option)),
+        if option.is_inherited() { "yes" } else { "" },
+        cell(&docs_with_rules(option)),
+    )?;
+    if let Some(nested) = nested(option.kind()) {
+        for inner in nested.options() {
+            write_row(page, &format!("{name}."), inner)?;
+        }
+    }
+    Ok(())
+}
+
+/// The config of a table within an option, where there is just one.
+fn nested(kind: &Kind) -> Option<&ConfigDescription> {
+    match kind {
+        Kind::Nested(description) => Some(description),
+        Kind::List(item) | Kind::Map(item) => nested(item),
+        Kind::Union(kinds) => {
+            let mut all = kinds.iter().filter_map(nested);
+            let first = all.next();
+            first.filter(|_| all.next().is_none())
+        }
+        _ => None,
+    }
 }
 
 fn default(option: &OptionDescription) -> String {
@@ -76,7 +154,7 @@ fn default(option: &OptionDescription) -> String {
 }
 
 fn docs_with_rules(option: &OptionDescription) -> String {
-    let mut docs = option.docs().to_owned();
+    let mut docs = without_item_links(option.docs());
     for constraint in option.constraints() {
         let rule = constraint.rule();
         let mut letters = rule.chars();

@@ -10,6 +10,7 @@ use std::ops::Bound;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
 
+use crate::docs::without_item_links;
 use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use crate::kind::Kind;
 use crate::option::{OptionDescription, Source};
@@ -272,7 +273,7 @@ fn describe(schema: &mut Map<String, Json>, docs: &str) {
 
 /// Editors show line breaks: joins the lines of each paragraph.
 fn unwrap_lines(docs: &str) -> String {
-    let paragraphs: Vec<String> = docs
+    let paragraphs: Vec<String> = without_item_links(docs)
         .split("\n\n")
         .map(|paragraph| {
             let is_list = paragraph.trim_start().starts_with(['-', '*', '`', '|']);
