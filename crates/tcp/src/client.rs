@@ -251,7 +251,8 @@ impl Driver for TcpClient {
         let mut client = Client::builder()
             .label(self.base.name())
             .host(&host)
-            .port(port);
+            .port(port)
+            .retry_until_deadline(config.retry_connect);
         if let Some(interface) = &config.interface {
             client = client.interface(interface.host(), interface.port());
         }

@@ -43,4 +43,10 @@ pub struct TcpClientConfig {
     /// calls `connect`.
     #[config(default = true)]
     pub connect_at_start: bool,
+
+    /// Whether a connect that is refused is tried again until the driver's
+    /// `timeout` is over: for a server that nobody here starts, or that takes
+    /// its time. By default one refusal is enough.
+    #[config(default = false)]
+    pub retry_connect: bool,
 }

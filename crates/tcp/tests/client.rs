@@ -274,3 +274,23 @@ fn tells_its_connection() {
     assert_eq!(info.port(), Some(peer.peer_addr().unwrap().port()));
     assert_eq!(info.ends().len(), 1);
 }
+
+#[test]
+fn waits_for_a_server_that_is_late_when_told_to() {
+    let late = unused_port();
+    let address = late.local_addr().unwrap();
+    drop(late);
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(address.port())
+        .retry_connect(true)
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| client.start());
+        let listener = TcpListener::bind(address).unwrap();
+        listener.accept().unwrap();
+        start.join().unwrap().unwrap();
+    });
+}
