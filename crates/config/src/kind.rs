@@ -42,7 +42,8 @@ pub enum Kind {
     String,
     /// One of these texts.
     OneOf(Vec<String>),
-    /// A path; in a file a relative one starts at the file's folder.
+    /// A path; in a file a relative one starts at the file's folder, unless it begins with a
+    /// template's `{{`.
     Path,
     /// A duration: `"1m 30s"` or a number of seconds.
     Duration,
@@ -222,7 +223,8 @@ impl Kind {
             (Kind::Path, value @ Value::String(_)) => {
                 if let Value::String(text) = value {
                     let path = PathBuf::from(&*text);
-                    if path.is_relative() {
+                    // A path that starts with an expression starts where the expression says.
+                    if path.is_relative() && !text.trim_start().starts_with("{{") {
                         *value = Value::from(folder.join(path));
                     }
                 }

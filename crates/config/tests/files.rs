@@ -37,7 +37,7 @@ after = ["server"]
 host = { driver = "server", value = "{{ host }}" }
 port = { driver = "server", value = "{{ port }}" }
 interface = ["127.0.0.1", 0]
-install = ["files/a.conf", "/etc/b.conf"]
+install = ["files/a.conf", "/etc/b.conf", "{{ runpath }}/c.conf"]
 retry = { times = 3, pause = 0.25 }
 "#;
 
@@ -132,6 +132,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     let client: ClientConfig = drivers[1].resolve().unwrap();
     assert_eq!(client.install[0], folder.path().join("files/a.conf"));
     assert_eq!(client.install[1].to_str(), Some("/etc/b.conf"));
+    assert_eq!(client.install[2].to_str(), Some("{{ runpath }}/c.conf"));
 }
 
 #[test]
