@@ -11,10 +11,10 @@ use crate::{Attributes, DriverBase};
 ///
 /// A driver embeds a [`DriverBase`] and overrides the steps that it needs;
 /// [`Lifecycle`](crate::Lifecycle) then gives it `start`, `stop` and the rest.
-/// The order of a start is: [`pre_start`](Driver::pre_start), the user's
-/// `pre_start` hook, [`starting`](Driver::starting), then
-/// [`started_check`](Driver::started_check) until it answers
-/// [`Check::Ready`], then [`post_start`](Driver::post_start) and the user's
+/// The order of a start is: [`prepare`](Driver::prepare), the files to install,
+/// [`pre_start`](Driver::pre_start), the user's `pre_start` hook, [`starting`](Driver::starting), then
+/// the regexps and conditions of the options and
+/// [`started_check`](Driver::started_check) until all answer [`Check::Ready`], then [`post_start`](Driver::post_start) and the user's
 /// hook. A stop mirrors it.
 ///
 /// Steps take `&self`, since a driver is shared between the test, its
@@ -24,7 +24,16 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
     /// What every driver has: name, configuration, status, runpath, context.
     fn base(&self) -> &DriverBase;
 
-    /// Runs before [`starting`](Driver::starting), when the runpath exists.
+    /// Runs first of all, when the runpath exists and before files are
+    /// installed: finds out what their templates need, such as a port. What it
+    /// takes is given back at the latest when the driver is dropped: a start
+    /// that fails before [`starting`](Driver::starting) has nothing to stop.
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Runs before [`starting`](Driver::starting), when the runpath exists and
+    /// files are installed.
     fn pre_start(&self) -> Result<()> {
         Ok(())
     }

@@ -67,6 +67,7 @@ impl Steps for AsSteps<'_> {
                 })?;
         }
         base.starting.begin(self.driver, config)?;
+        self.driver.prepare()?;
         install::install(self.driver, &config.install_files)?;
         self.driver.pre_start()
     }

@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use standin_config::{FromOptions, Setting, Value};
+use standin_connection::{
+    ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
+    ProcessState,
+};
 use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Lifecycle};
 use standin_entity::{Check, Error, Result};
 
@@ -73,6 +77,8 @@ struct State {
     exit: Option<Exit>,
     line: Option<String>,
     was_ready: bool,
+    /// What the process is about to inherit.
+    bound: Vec<Bound>,
     /// Names, hosts and ports of `listen`, from the latest start.
     ports: Vec<(String, String, u16)>,
     orphans: Vec<String>,
@@ -141,7 +147,7 @@ impl Process {
         };
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         child.wait(until).ok_or_else(|| ProcessError::StillRunning {
-            driver: self.name().to_owned(),
+            driver: self.base.name().to_owned(),
             pid: child.pid(),
             limit: timeout.unwrap_or_default(),
         })
@@ -157,7 +163,7 @@ impl Process {
         child
             .write(bytes.as_ref())
             .map_err(|source| ProcessError::Stdin {
-                driver: self.name().to_owned(),
+                driver: self.base.name().to_owned(),
                 source,
             })
     }
@@ -202,14 +208,14 @@ impl Process {
             let host = self.text(host)?;
             let port = self.base.expand(port)?;
             let number = port.number().map_err(|source| ProcessError::Port {
-                driver: self.name().to_owned(),
+                driver: self.base.name().to_owned(),
                 name: listen.name().to_owned(),
                 source,
             })?;
             let bound = listen
                 .bind(&host, number)
                 .map_err(|source| ProcessError::Listen {
-                    driver: self.name().to_owned(),
+                    driver: self.base.name().to_owned(),
                     name: listen.name().to_owned(),
                     host: host.clone(),
                     port: number,
@@ -244,14 +250,14 @@ impl Process {
 
     fn not_running(&self) -> ProcessError {
         ProcessError::NotRunning {
-            driver: self.name().to_owned(),
+            driver: self.base.name().to_owned(),
             exit: self.exit(),
         }
     }
 
     fn signal_error(&self, child: &Child, signal: Signal, source: std::io::Error) -> ProcessError {
         ProcessError::Signal {
-            driver: self.name().to_owned(),
+            driver: self.base.name().to_owned(),
             pid: child.pid(),
             signal,
             source,
@@ -260,7 +266,7 @@ impl Process {
 
     fn ended_early(&self, exit: Exit, after: Duration) -> ProcessError {
         ProcessError::EndedEarly {
-            driver: self.name().to_owned(),
+            driver: self.base.name().to_owned(),
             exit,
             after,
             command: self.command_line().unwrap_or_default(),
@@ -272,7 +278,7 @@ impl Process {
     fn come_down(&self, child: &Child, stop: &mut Stop) -> Check {
         if child.wait(Some(stop.until)).is_none() {
             tracing::warn!(
-                driver = self.name(),
+                driver = self.base.name(),
                 pid = child.pid(),
                 "still there after `stop_timeout`, killing it"
             );
@@ -291,7 +297,7 @@ impl Process {
         if !left.is_empty() {
             let names: Vec<String> = left.iter().map(Member::to_string).collect();
             tracing::warn!(
-                driver = self.name(),
+                driver = self.base.name(),
                 orphans = names.join(", "),
                 "the process ended before what it had started"
             );
@@ -301,7 +307,7 @@ impl Process {
             left.iter().for_each(Member::terminate);
             for member in &left {
                 if !member.wait(stop.until) {
-                    tracing::warn!(driver = self.name(), orphan = %member, "killing it");
+                    tracing::warn!(driver = self.base.name(), orphan = %member, "killing it");
                     member.kill();
                     member.wait(Instant::now() + DEATH);
                 }
@@ -330,20 +336,25 @@ impl Driver for Process {
         &self.base
     }
 
-    fn starting(&self) -> Result<()> {
+    fn prepare(&self) -> Result<()> {
         if !sys::IS_SUPPORTED {
             Err(ProcessError::NotSupported {
-                driver: self.name().to_owned(),
+                driver: self.base.name().to_owned(),
             })?;
         }
+        *self.state() = State::default();
+        let bound = self.bind(&self.config()?.listen)?;
+        self.state().bound = bound;
+        Ok(())
+    }
+
+    fn starting(&self) -> Result<()> {
         let config = self.config()?;
         let runpath = match self.base.resource().entity().runpath() {
             Some(runpath) => runpath,
             None => self.base.resource().entity().make_runpath_dirs(false)?,
         };
-        *self.state() = State::default();
-        // First, so that the ports are known to what is rendered next.
-        let bound = self.bind(&config.listen)?;
+        let bound = std::mem::take(&mut self.state().bound);
         let prepared = Prepared::new(self, &config, &runpath)?;
         let line = prepared.line();
         self.state().line = Some(line.clone());
@@ -351,7 +362,7 @@ impl Driver for Process {
             .into_iter()
             .filter_map(|bound| Some((bound.name, bound.listener?)))
             .collect();
-        let mut command = prepared.command(self.name(), handed_over)?;
+        let mut command = prepared.command(self.base.name(), handed_over)?;
         let (out, err) = (runpath.join("stdout"), runpath.join("stderr"));
         command
             .stdin(self.open_stdin(&config.stdin, &runpath)?)
@@ -360,13 +371,13 @@ impl Driver for Process {
         let resource = self.base.resource().clone();
         let child = Child::spawn(command, mark(), move || resource.notify()).map_err(|source| {
             ProcessError::Spawn {
-                driver: self.name().to_owned(),
+                driver: self.base.name().to_owned(),
                 command: line.clone(),
                 source,
             }
         })?;
         tracing::info!(
-            driver = self.name(),
+            driver = self.base.name(),
             pid = child.pid(),
             command = line,
             "started"
@@ -434,7 +445,7 @@ impl Driver for Process {
             {
                 // It will be killed, and whoever reads the report knows why.
                 let error = self.signal_error(&child, config.stop_signal, source);
-                tracing::warn!(driver = self.name(), %error, "killing it");
+                tracing::warn!(driver = self.base.name(), %error, "killing it");
                 stop.until = Instant::now();
             }
         }
@@ -512,6 +523,37 @@ impl Driver for Process {
             .with_known("etcpath", path(self.install_target()))
     }
 
+    /// The ports of `listen`, and the connections and files that the process and
+    /// all below it have open.
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        let config = self.config().ok();
+        let log = config.and_then(|config| config.logname);
+        let own = ["stdin", "stdout", "stderr"].map(str::to_owned);
+        let extractors: [&dyn ConnectionExtractor; 2] = [
+            &ProcessSockets::new(),
+            &ProcessFiles::new().ignore(own.into_iter().chain(log)),
+        ];
+        let mut infos = Vec::new();
+        for extractor in extractors {
+            match extractor.extract(&Source(self)) {
+                Ok(found) => infos.extend(found),
+                Err(error) => {
+                    tracing::warn!(driver = self.base.name(), %error, "no connections to be seen");
+                }
+            }
+        }
+        for (_, host, port) in self.state().ports.clone() {
+            let is_known = infos.iter().any(|info: &ConnectionInfo| {
+                info.direction() == Direction::Listening && info.port() == Some(port)
+            });
+            // One that nobody is connected to yet is there all the same.
+            if !is_known {
+                infos.push(ConnectionInfo::tcp_listening(port, host));
+            }
+        }
+        infos
+    }
+
     fn log_path(&self) -> Option<PathBuf> {
         match self.config().ok()?.logname {
             Some(name) => self.file(name),
@@ -529,6 +571,22 @@ impl Driver for Process {
 
     fn install_target(&self) -> Option<PathBuf> {
         self.file("etc")
+    }
+}
+
+/// The process as extractors see it. Not the driver itself: both have a `name`.
+struct Source<'a>(&'a Process);
+
+impl ConnectionSource for Source<'_> {
+    fn name(&self) -> &str {
+        self.0.base.name()
+    }
+
+    fn process(&self) -> ProcessState {
+        match self.0.pid() {
+            Some(pid) => ProcessState::Running(pid),
+            None => ProcessState::NotRunning,
+        }
     }
 }
 

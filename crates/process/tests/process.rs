@@ -448,8 +448,11 @@ for fd in range(3, 3 + int(os.environ["LISTEN_FDS"])):
         eprintln!("without python3 there is nobody to hand it over to");
         return;
     };
+    let conf = folder.path().join("app.conf");
+    fs::write(&conf, "listen {{ ports.http }};").unwrap();
     let app = Process::builder("app")
         .runpath(folder.path().join("app"))
+        .install_files([conf])
         .binary("python3")
         .args(["-c", script, "{{ port }}", "{{ ports.admin }}"])
         .listen([
@@ -459,11 +462,21 @@ for fd in range(3, 3 + int(os.environ["LISTEN_FDS"])):
         .build()
         .unwrap();
     app.start().unwrap();
+    let installed = fs::read_to_string(folder.path().join("app/etc/app.conf")).unwrap();
+    assert_eq!(installed, format!("listen {};", app.port("http").unwrap()));
     for (name, expected) in [("http", "3"), ("admin", "4")] {
         let mut peer = TcpStream::connect(("localhost", app.port(name).unwrap())).unwrap();
         let mut answer = String::new();
         peer.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, expected);
+        if cfg!(target_os = "linux") && name == "http" {
+            let infos = app.connections();
+            let admin = format!("tcp://{}", app.port("admin").unwrap());
+            assert!(
+                infos.iter().any(|info| info.connection_rep() == admin),
+                "{infos:?}"
+            );
+        }
     }
     let ports = [app.port("http").unwrap(), app.port("admin").unwrap()];
     let line = app.command_line().unwrap();
