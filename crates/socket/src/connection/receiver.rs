@@ -280,9 +280,13 @@ impl<'a> Receiver<'a> {
     /// Reads until `bytes` has `size`. What came before a failure is in it.
     fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
         // All memory at once, so that nothing is ever moved. The system provides it as it is written to.
-        bytes
-            .try_reserve_exact(size - bytes.len())
-            .map_err(|_| Stop::Limit)?;
+        if size <= CHUNK && bytes.is_empty() {
+            *bytes = Vec::with_capacity(size);
+        } else {
+            bytes
+                .try_reserve_exact(size - bytes.len())
+                .map_err(|_| Stop::Limit)?;
+        }
         if bytes.capacity() > size {
             return self.fill_cleared(bytes, size);
         }

@@ -15,6 +15,7 @@ use std::{
 use mio::{Registry, Token, unix::SourceFd};
 use rustix::{
     buffer::spare_capacity,
+    io::Errno,
     net::{
         RecvFlags, SendFlags,
         sockopt::{self, Timeout},
@@ -336,12 +337,12 @@ impl Connecting {
                 return Ok(Progress::Connected);
             };
             // Connecting again is how a non-blocking socket is asked for the outcome of the first time.
-            return match error.raw_os_error() {
-                Some(libc::EINTR) => continue,
-                Some(libc::EISCONN) => Ok(Progress::Connected),
-                Some(libc::EINPROGRESS | libc::EALREADY) => Ok(Progress::UnderWay),
+            return match Errno::from_io_error(&error) {
+                Some(Errno::INTR) => continue,
+                Some(Errno::ISCONN) => Ok(Progress::Connected),
+                Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(Progress::UnderWay),
                 // A Unix socket whose queue is full: nothing is under way, and no event will tell.
-                Some(libc::EAGAIN) if self.peer.is_unix() => Ok(Progress::QueueFull),
+                Some(Errno::AGAIN) if self.peer.is_unix() => Ok(Progress::QueueFull),
                 _ => Err(error),
             };
         }
