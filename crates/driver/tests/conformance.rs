@@ -263,7 +263,7 @@ impl Runner {
         let options = args["options"].as_object().unwrap().iter();
         // What only other drivers have, and hooks, which here are recorded as steps.
         let options = options.filter(|(key, _)| !matches!(key.as_str(), "host" | "pre_start"));
-        let options = options.map(|(key, value)| (key.clone(), config_value(key, value)));
+        let options = options.map(|(key, value)| (key.clone(), config_value(value)));
         let layer = Layer::read(StubConfig::description(), "Stub", options)?;
         let mut stub = StubOptions::from_layer(layer).unwrap().build()?;
         if let Some(behaviour) = args.get("behaviour") {
@@ -367,18 +367,18 @@ fn status(stub: &Stub) -> Value {
 }
 
 /// An option as a file would have it.
-fn config_value(key: &str, value: &Value) -> standin_config::Value {
+fn config_value(value: &Value) -> standin_config::Value {
     let plain = match value {
         Value::Array(items) => {
             return standin_config::Value::List(
-                items.iter().map(|item| config_value(key, item)).collect(),
+                items.iter().map(|item| config_value(item)).collect(),
             );
         }
         Value::Object(entries) if entries.contains_key("$re") => {
             json!(pattern(value).as_str())
         }
         Value::Object(entries) if entries.contains_key("$tuple") => {
-            return config_value(key, &entries["$tuple"]);
+            return config_value(&entries["$tuple"]);
         }
         Value::Object(entries) if entries.contains_key("$pathobj") => entries["$pathobj"].clone(),
         other => other.clone(),

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
-#[expect(dead_code, reason = "not every test needs all of it")]
 mod support;
 
 use std::fs;

@@ -8,7 +8,7 @@ use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
 };
-use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Lifecycle};
+use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase};
 use standin_entity::{Check, Error, Result};
 
 use crate::child::Child;

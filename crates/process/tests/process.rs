@@ -1,5 +1,7 @@
 //! Real processes: what a start, a stop and an end do to them.
 
+#![expect(clippy::unwrap_used, reason = "a test program")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
