@@ -371,7 +371,7 @@ fn config_value(value: &Value) -> standin_config::Value {
     let plain = match value {
         Value::Array(items) => {
             return standin_config::Value::List(
-                items.iter().map(|item| config_value(item)).collect(),
+                items.iter().map(config_value).collect(),
             );
         }
         Value::Object(entries) if entries.contains_key("$re") => {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use standin_config::{Config, Setting};
+use standin_config::{Config, OptionValue, Options, Setting};
 use standin_driver::DriverConfig;
 
 use crate::{Listen, Process, Signal, Stdin};
@@ -83,6 +83,34 @@ pub struct ProcessConfig {
     /// the signal, before they are killed.
     #[config(default = Duration::from_secs(5))]
     pub stop_timeout: Duration,
+}
+
+impl ProcessOptions {
+    /// Adds one argument to those that are set: a text, or a context value.
+    pub fn arg(self, arg: impl Into<Setting<String>>) -> Self {
+        let mut args = self.list("args");
+        args.push(arg.into());
+        self.args(args)
+    }
+
+    /// Adds one environment variable to those that are set: a text, or a context
+    /// value.
+    pub fn env_var(self, name: impl Into<String>, value: impl Into<Setting<String>>) -> Self {
+        let env = self.layer().get("env");
+        let mut env: IndexMap<String, Setting<String>> = env
+            .and_then(|env| OptionValue::from_value(&env).ok())
+            .unwrap_or_default();
+        env.insert(name.into(), value.into());
+        self.env(env)
+    }
+
+    /// What is set of a list so far.
+    fn list(&self, option: &str) -> Vec<Setting<String>> {
+        self.layer()
+            .get(option)
+            .and_then(|value| OptionValue::from_value(&value).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// The variables as the option keeps them.

@@ -178,7 +178,9 @@ fn words_and_variables_are_templates_over_its_own_context() {
             "sh",
             "{{ name }}",
         ])
-        .env([("GREETING", "hello {{ uid }}")])
+        .arg("unused")
+        .env_var("GREETING", "bye")
+        .env_var("GREETING", "hello {{ uid }}")
         .log_regexps([r"(?<all>.*)"])
         .build()
         .unwrap();
