@@ -3,8 +3,6 @@ use std::time::Duration;
 use standin_config::{Config, Pattern};
 use standin_entity::ResourceConfig;
 
-use crate::{Hook, InstallFile, Readiness};
-
 /// The options that every driver has.
 #[derive(Clone, Debug, Config)]
 pub struct DriverConfig {
@@ -24,7 +22,7 @@ pub struct DriverConfig {
     /// Files that the driver gets before it starts, with its context filled in:
     /// each a path, or a source and a destination.
     #[config(default)]
-    pub install_files: Vec<InstallFile>,
+    pub install_files: Vec<crate::InstallFile>,
 
     /// Regular expressions that must all be found in the driver's log before it
     /// counts as started. Each has to match from the beginning of a line: put
@@ -46,7 +44,7 @@ pub struct DriverConfig {
     /// `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`,
     /// `{ all = [...] }`, `{ any = [...] }`.
     #[config(default)]
-    pub ready: Vec<Readiness>,
+    pub ready: Vec<crate::Readiness>,
 
     /// File below the runpath that the driver's own log goes to, instead of the
     /// log of the test. Default: the log of the test.
@@ -58,18 +56,34 @@ pub struct DriverConfig {
     pub error_logs_max_lines: i64,
 
     /// Runs before the driver starts.
-    #[config(code_only)]
-    pub pre_start: Option<Hook>,
+    #[config(
+        code_only,
+        accepts(impl Fn(&dyn crate::Driver) -> crate::Result<()> + Send + Sync + 'static),
+        with = crate::Hook::new
+    )]
+    pub pre_start: Option<crate::Hook>,
 
     /// Runs when the driver has started.
-    #[config(code_only)]
-    pub post_start: Option<Hook>,
+    #[config(
+        code_only,
+        accepts(impl Fn(&dyn crate::Driver) -> crate::Result<()> + Send + Sync + 'static),
+        with = crate::Hook::new
+    )]
+    pub post_start: Option<crate::Hook>,
 
     /// Runs before the driver stops.
-    #[config(code_only)]
-    pub pre_stop: Option<Hook>,
+    #[config(
+        code_only,
+        accepts(impl Fn(&dyn crate::Driver) -> crate::Result<()> + Send + Sync + 'static),
+        with = crate::Hook::new
+    )]
+    pub pre_stop: Option<crate::Hook>,
 
     /// Runs when the driver has stopped.
-    #[config(code_only)]
-    pub post_stop: Option<Hook>,
+    #[config(
+        code_only,
+        accepts(impl Fn(&dyn crate::Driver) -> crate::Result<()> + Send + Sync + 'static),
+        with = crate::Hook::new
+    )]
+    pub post_stop: Option<crate::Hook>,
 }

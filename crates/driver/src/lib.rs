@@ -17,6 +17,8 @@ mod starting;
 mod steps;
 mod template;
 
+pub use standin_entity::{Check, Error, Result, Status};
+
 pub use crate::attributes::Attributes;
 pub use crate::base::DriverBase;
 pub use crate::config::{DriverConfig, DriverOptions};

@@ -22,6 +22,11 @@ pub struct EnvironmentConfig {
     #[config(inherited, fallback = Duration::from_secs(300))]
     pub timeout: Duration,
 
+    /// How many lines from the end of each log the error of a start or a stop
+    /// shows. All of them with 0 and less.
+    #[config(inherited, fallback = 10)]
+    pub error_logs_max_lines: i64,
+
     /// Starts each driver as soon as those that it depends on are up, and so
     /// several at once, instead of one after the other in the order in which
     /// they were added. Declaring a dependency has the same effect.

@@ -11,7 +11,7 @@ mod support;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use standin_driver::{Hook, Lifecycle};
+use standin_driver::Lifecycle;
 use standin_entity::{Error, Status};
 use standin_environment::{Environment, EnvironmentError, RunningEnvironment};
 use support::{Probe, Trace, discard};
@@ -270,14 +270,14 @@ fn independent_drivers_start_and_stop_at_once() {
     static STOPPING: Barrier = Barrier::new(5);
     for name in ["a", "b", "c", "d", "e"] {
         let probe = Probe::builder(name, &trace)
-            .pre_start(Hook::new(|_| {
+            .pre_start(|_| {
                 STARTING.wait();
                 Ok(())
-            }))
-            .pre_stop(Hook::new(|_| {
+            })
+            .pre_stop(|_| {
                 STOPPING.wait();
                 Ok(())
-            }));
+            });
         env.add(probe.build().unwrap()).unwrap();
     }
     env.start().unwrap().stop().unwrap();
@@ -320,10 +320,10 @@ fn an_abort_ends_a_start() {
     let (entered, wait) = std::sync::mpsc::channel();
     let a = Probe::builder("a", &trace)
         .async_start(true)
-        .post_start(Hook::new(move |_| {
+        .post_start(move |_| {
             entered.send(()).map_err(Error::other)?;
             Ok(())
-        }))
+        })
         .build()
         .unwrap();
     env.add(a).unwrap();

@@ -4,7 +4,7 @@
     reason = "the README shows a test; tests/greeting.rs runs it"
 )]
 
-pub use standin_config::facade::Config;
+pub use standin_config::facade::{Config, OptionValue};
 pub use standin_config::{ContextValue, FromOptions, Port, Setting, context};
 pub use standin_connection::{ConnectionGraph, ConnectionInfo};
 pub use standin_driver::{
