@@ -4,6 +4,7 @@
 //! measured; [`FIGURES`] lists them all.
 
 mod measure;
+mod reference;
 mod socket;
 
 use std::{error::Error, fs, io, path::Path};
@@ -55,9 +56,9 @@ impl Figure {
         }
     }
 
-    /// Adds what somebody else's way costs.
-    pub(crate) fn with_other(mut self, who: &'static str, value: f64) -> Figure {
-        self.others.push((who, value));
+    /// Adds what somebody else's way costs, where that is known.
+    pub(crate) fn with_other(mut self, who: &'static str, value: impl Into<Option<f64>>) -> Figure {
+        self.others.extend(value.into().map(|value| (who, value)));
         self
     }
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     Figure, Outcome,
     measure::{in_turn, median, micros_each},
+    reference::testplan,
 };
 
 /// Longer than anything takes.
@@ -73,7 +74,7 @@ async fn tokio_pair() -> Outcome<(tokio::net::TcpStream, tokio::net::TcpStream)>
 
 /// One thread sends 64 bytes from one end, receives them at the other, and back.
 pub(crate) fn roundtrip_one_thread() -> Outcome<Figure> {
-    const COUNT: usize = 5_000;
+    const COUNT: usize = 1_000;
     let (near, far, _server) = our_pair()?;
     let (mut plain_near, mut plain_far) = plain_pair()?;
     let runtime = tokio_runtime()?;
@@ -115,37 +116,90 @@ pub(crate) fn roundtrip_one_thread() -> Outcome<Figure> {
             })
         })
     };
-    let [ours, plain, tokio] = in_turn(31, [&mut ours, &mut plain, &mut tokio])?;
-    Ok(Figure::compared("roundtrip_one_thread", ours, plain, "µs").with_other("tokio", tokio))
+    let [ours, plain, tokio] = in_turn(151, [&mut ours, &mut plain, &mut tokio])?;
+    Ok(Figure::compared("roundtrip_one_thread", ours, plain, "µs")
+        .with_other("tokio", tokio)
+        .with_other("testplan", testplan("roundtrip_one_thread")))
 }
 
 /// One thread sends 64 bytes and receives them back from another.
+///
+/// Every run has threads of its own: on which processors the system puts a pair of threads decides how fast they are,
+/// and it tends to leave them there. With many pairs, chance is the same for all ways.
 pub(crate) fn roundtrip_two_threads() -> Outcome<Figure> {
-    const COUNT: usize = 1_500;
+    let [ours, plain, tokio] = in_turn(
+        101,
+        [
+            &mut our_two_threads,
+            &mut plain_two_threads,
+            &mut tokio_two_threads,
+        ],
+    )?;
+    Ok(Figure::compared("roundtrip_two_threads", ours, plain, "µs").with_other("tokio", tokio))
+}
+
+/// Round trips before the clock starts, and with it running.
+const TWO_THREADS: (usize, usize) = (50, 400);
+
+fn our_two_threads() -> Outcome<f64> {
     let (near, far, _server) = our_pair()?;
-    let our_echo = thread::spawn(move || {
-        while let Ok(message) = far.receive_exactly(MESSAGE.len(), None) {
-            if far.send(&message, None).is_err() {
+    let echo = thread::spawn(move || {
+        while let Ok(message) = far.receive_exactly(MESSAGE.len(), LIMIT) {
+            if far.send(&message, LIMIT).is_err() {
                 break;
             }
         }
     });
-    let (mut plain_near, mut plain_far) = plain_pair()?;
-    let plain_echo = thread::spawn(move || {
+    let roundtrips = |count| {
+        micros_each(count, || {
+            for _ in 0..count {
+                near.send(&MESSAGE, LIMIT)?;
+                near.receive_exactly(MESSAGE.len(), LIMIT)?;
+            }
+            Ok(())
+        })
+    };
+    roundtrips(TWO_THREADS.0)?;
+    let each = roundtrips(TWO_THREADS.1)?;
+    near.close();
+    echo.join().map_err(|_| "the echo panicked")?;
+    Ok(each)
+}
+
+fn plain_two_threads() -> Outcome<f64> {
+    let (mut near, mut far) = plain_pair()?;
+    let echo = thread::spawn(move || {
         let mut buffer = [0; MESSAGE.len()];
-        while plain_far
+        while far
             .read_exact(&mut buffer)
-            .and_then(|()| plain_far.write_all(&buffer))
+            .and_then(|()| far.write_all(&buffer))
             .is_ok()
         {}
     });
-    let (tokio_near, tokio_far) = tokio_runtime()?.block_on(async {
-        let (near, far) = tokio_pair().await?;
-        Outcome::Ok((near.into_std()?, far.into_std()?))
-    })?;
-    let tokio_echo = thread::spawn(move || -> Outcome<()> {
+    let mut roundtrips = |count| {
+        micros_each(count, || {
+            let mut buffer = [0; MESSAGE.len()];
+            for _ in 0..count {
+                near.write_all(&MESSAGE)?;
+                near.read_exact(&mut buffer)?;
+            }
+            Ok(())
+        })
+    };
+    roundtrips(TWO_THREADS.0)?;
+    let each = roundtrips(TWO_THREADS.1)?;
+    drop(near);
+    echo.join().map_err(|_| "the echo panicked")?;
+    Ok(each)
+}
+
+fn tokio_two_threads() -> Outcome<f64> {
+    let runtime = tokio_runtime()?;
+    let (mut near, far) = runtime.block_on(tokio_pair())?;
+    let far = far.into_std()?;
+    let echo = thread::spawn(move || -> Outcome<()> {
         tokio_runtime()?.block_on(async {
-            let mut far = tokio::net::TcpStream::from_std(tokio_far)?;
+            let mut far = tokio::net::TcpStream::from_std(far)?;
             let mut buffer = [0; MESSAGE.len()];
             while far.read_exact(&mut buffer).await.is_ok() && far.write_all(&buffer).await.is_ok()
             {
@@ -153,108 +207,87 @@ pub(crate) fn roundtrip_two_threads() -> Outcome<Figure> {
             Ok(())
         })
     });
-    let runtime = tokio_runtime()?;
-    let mut tokio_near = runtime.block_on(async { tokio::net::TcpStream::from_std(tokio_near) })?;
-
-    let mut ours = || {
-        micros_each(COUNT, || {
-            for _ in 0..COUNT {
-                near.send(&MESSAGE, LIMIT)?;
-                near.receive_exactly(MESSAGE.len(), LIMIT)?;
-            }
-            Ok(())
-        })
-    };
-    let mut plain = || {
-        micros_each(COUNT, || {
-            let mut buffer = [0; MESSAGE.len()];
-            for _ in 0..COUNT {
-                plain_near.write_all(&MESSAGE)?;
-                plain_near.read_exact(&mut buffer)?;
-            }
-            Ok(())
-        })
-    };
-    let mut tokio = || {
-        micros_each(COUNT, || {
+    let mut roundtrips = |count| {
+        micros_each(count, || {
             runtime.block_on(async {
                 let mut buffer = [0; MESSAGE.len()];
-                for _ in 0..COUNT {
-                    tokio_near.write_all(&MESSAGE).await?;
-                    tokio_near.read_exact(&mut buffer).await?;
+                for _ in 0..count {
+                    near.write_all(&MESSAGE).await?;
+                    near.read_exact(&mut buffer).await?;
                 }
                 Ok(())
             })
         })
     };
-    let [ours, plain, tokio] = in_turn(21, [&mut ours, &mut plain, &mut tokio])?;
-    near.close();
-    drop(plain_near);
-    drop(tokio_near);
-    // An echo that panicked would have failed the figure already.
-    let _ = (our_echo.join(), plain_echo.join(), tokio_echo.join());
-    Ok(Figure::compared("roundtrip_two_threads", ours, plain, "µs").with_other("tokio", tokio))
+    roundtrips(TWO_THREADS.0)?;
+    let each = roundtrips(TWO_THREADS.1)?;
+    drop(near);
+    echo.join().map_err(|_| "the echo panicked")??;
+    Ok(each)
 }
 
-/// Sends 64 KiB at a time to another thread that receives them, 4 GiB in all.
+/// Sends 64 KiB at a time to another thread that receives them, 4 GiB in all. Threads of its own for every run, as
+/// with [`roundtrip_two_threads`].
 pub(crate) fn bulk_send() -> Outcome<Figure> {
-    const ROUNDS: usize = 16;
-    const SENDS: usize = (4 << 30) / BULK / ROUNDS;
-    let gigabytes = |seconds: f64| (SENDS * BULK) as f64 / seconds / 1e9;
-    let block = vec![0x5a; BULK];
-
-    // The last byte of each run comes back, so that a run ends when everything has arrived.
-    let (near, far, _server) = our_pair()?;
-    let our_sink = thread::spawn(move || -> Outcome<()> {
-        let mut buffer = vec![0; BULK];
-        loop {
-            let mut left = SENDS * BULK;
-            while left > 0 {
-                left -= far.receive_into(&mut buffer, None)?;
-            }
-            far.send(b"!", None)?;
-        }
-    });
-    let (mut plain_near, mut plain_far) = plain_pair()?;
-    let plain_sink = thread::spawn(move || -> Outcome<()> {
-        let mut buffer = vec![0; BULK];
-        loop {
-            let mut left = SENDS * BULK;
-            while left > 0 {
-                match plain_far.read(&mut buffer)? {
-                    0 => return Ok(()),
-                    count => left -= count,
-                }
-            }
-            plain_far.write_all(b"!")?;
-        }
-    });
-    let mut ours = || {
-        let started = Instant::now();
-        for _ in 0..SENDS {
-            near.send(&block, LIMIT)?;
-        }
-        near.receive_exactly(1, LIMIT)?;
-        Ok(gigabytes(started.elapsed().as_secs_f64()))
-    };
-    let mut plain = || {
-        let started = Instant::now();
-        for _ in 0..SENDS {
-            plain_near.write_all(&block)?;
-        }
-        plain_near.read_exact(&mut [0])?;
-        Ok(gigabytes(started.elapsed().as_secs_f64()))
-    };
-    let [ours, plain] = in_turn(ROUNDS, [&mut ours, &mut plain])?;
-    near.close();
-    drop(plain_near);
-    let _ = (our_sink.join(), plain_sink.join());
+    let [ours, plain] = in_turn(BULK_ROUNDS, [&mut our_bulk, &mut plain_bulk])?;
     Ok(Figure::compared("bulk_send", ours, plain, "GB/s"))
+}
+
+const BULK_ROUNDS: usize = 64;
+const BULK_SENDS: usize = (4 << 30) / BULK / BULK_ROUNDS;
+
+fn gigabytes_per_second(started: Instant) -> f64 {
+    (BULK_SENDS * BULK) as f64 / started.elapsed().as_secs_f64() / 1e9
+}
+
+fn our_bulk() -> Outcome<f64> {
+    let block = vec![0x5a; BULK];
+    let (near, far, _server) = our_pair()?;
+    let sink = thread::spawn(move || -> Outcome<()> {
+        let mut buffer = vec![0; BULK];
+        let mut left = BULK_SENDS * BULK;
+        while left > 0 {
+            left -= far.receive_into(&mut buffer, LIMIT)?;
+        }
+        // Comes back when everything has arrived: only then is the run over.
+        far.send(b"!", LIMIT)?;
+        Ok(())
+    });
+    let started = Instant::now();
+    for _ in 0..BULK_SENDS {
+        near.send(&block, LIMIT)?;
+    }
+    near.receive_exactly(1, LIMIT)?;
+    let speed = gigabytes_per_second(started);
+    sink.join().map_err(|_| "the sink panicked")??;
+    Ok(speed)
+}
+
+fn plain_bulk() -> Outcome<f64> {
+    let block = vec![0x5a; BULK];
+    let (mut near, mut far) = plain_pair()?;
+    let sink = thread::spawn(move || -> Outcome<()> {
+        let mut buffer = vec![0; BULK];
+        let mut left = BULK_SENDS * BULK;
+        while left > 0 {
+            left -= far.read(&mut buffer)?;
+        }
+        far.write_all(b"!")?;
+        Ok(())
+    });
+    let started = Instant::now();
+    for _ in 0..BULK_SENDS {
+        near.write_all(&block)?;
+    }
+    near.read_exact(&mut [0])?;
+    let speed = gigabytes_per_second(started);
+    sink.join().map_err(|_| "the sink panicked")??;
+    Ok(speed)
 }
 
 /// Connects, accepts, and closes both ends.
 pub(crate) fn connect_accept() -> Outcome<Figure> {
-    const COUNT: usize = 200;
+    const COUNT: usize = 80;
     let server = Server::builder().host("127.0.0.1").bind()?;
     let client = client(&server);
     let (listener, address) = plain_listener()?;
@@ -296,8 +329,10 @@ pub(crate) fn connect_accept() -> Outcome<Figure> {
             })
         })
     };
-    let [ours, plain, tokio] = in_turn(21, [&mut ours, &mut plain, &mut tokio])?;
-    Ok(Figure::compared("connect_accept", ours, plain, "µs each").with_other("tokio", tokio))
+    let [ours, plain, tokio] = in_turn(51, [&mut ours, &mut plain, &mut tokio])?;
+    Ok(Figure::compared("connect_accept", ours, plain, "µs each")
+        .with_other("tokio", tokio)
+        .with_other("testplan", testplan("connect_accept")))
 }
 
 /// Connects to one server and accepts, 9,000 times, and keeps all.
@@ -310,7 +345,7 @@ pub(crate) fn many_accept() -> Outcome<Figure> {
         let many = PlainMany::new()?;
         Ok(many.micros_each)
     };
-    let [ours, plain] = in_turn(5, [&mut ours, &mut plain])?;
+    let [ours, plain] = in_turn(9, [&mut ours, &mut plain])?;
     Ok(Figure::compared("many_accept", ours, plain, "µs each"))
 }
 
