@@ -370,9 +370,7 @@ fn status(stub: &Stub) -> Value {
 fn config_value(value: &Value) -> standin_config::Value {
     let plain = match value {
         Value::Array(items) => {
-            return standin_config::Value::List(
-                items.iter().map(config_value).collect(),
-            );
+            return standin_config::Value::List(items.iter().map(config_value).collect());
         }
         Value::Object(entries) if entries.contains_key("$re") => {
             json!(pattern(value).as_str())

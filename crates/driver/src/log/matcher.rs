@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::bell::Bell;
 use super::follow::{Follower, Position, without_end};
-use super::regexps::{match_line, shown};
+use super::regexps::{LineMatch, keep, match_line, shown};
 use super::watch::{self, OnChange, Subscription};
 
 /// Where no events are to be had, the file is looked at this often.
@@ -340,7 +340,9 @@ impl fmt::Debug for LogMatcher {
 }
 
 fn found(regex: &Regex, line: &[u8]) -> Option<LogMatch> {
-    let captures = match_line(regex, line)?;
+    let LineMatch::Whole(captures) = match_line(regex, line) else {
+        return None;
+    };
     let groups = regex
         .capture_names()
         .flatten()
@@ -361,7 +363,8 @@ struct Search<'a> {
     until: Option<Instant>,
     subscription: Option<Subscription>,
     lines: u64,
-    last: Option<String>,
+    /// The beginning of the last line.
+    last: Vec<u8>,
     is_over: bool,
 }
 
@@ -380,7 +383,7 @@ impl<'a> Search<'a> {
             until: timeout.and_then(|timeout| since.checked_add(timeout)),
             subscription: None,
             lines: 0,
-            last: None,
+            last: Vec::new(),
             is_over: false,
         })
     }
@@ -420,7 +423,7 @@ impl<'a> Search<'a> {
             if let Some(found) = found(self.regex, follower.line()) {
                 return Ok(Some(found));
             }
-            self.last = Some(shown(follower.line()));
+            keep(&mut self.last, follower.line());
         }
         let partial = follower.partial(is_final);
         let matched = partial.and_then(|line| found(self.regex, line));
@@ -435,7 +438,7 @@ impl<'a> Search<'a> {
             path: self.matcher.path.clone(),
             pattern: self.pattern.as_str().to_owned(),
             lines: self.lines,
-            last: self.last,
+            last: (self.lines > 0).then(|| shown(&self.last)),
             elapsed: self.since.elapsed(),
             is_over: self.is_over,
         }

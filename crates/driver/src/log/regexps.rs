@@ -25,7 +25,8 @@ pub(crate) struct Regexps {
     follower: Follower,
     patterns: Vec<Sought>,
     lines: u64,
-    last: String,
+    /// The beginning of the last line.
+    last: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Regexps {
             follower: Follower::new(path),
             patterns: patterns.iter().map(sought).collect::<Result<_, _>>()?,
             lines: 0,
-            last: String::new(),
+            last: Vec::new(),
         })
     }
 
@@ -108,11 +109,11 @@ impl Regexps {
             self.lines += 1;
             let line = self.follower.line();
             look(&mut self.patterns, line, driver, extracts)?;
-            self.last = shown(line);
+            keep(&mut self.last, line);
         }
         if let Some(line) = self.follower.partial(is_final) {
             look(&mut self.patterns, line, driver, extracts)?;
-            self.last = shown(line);
+            keep(&mut self.last, line);
         }
         Ok(self.is_complete())
     }
@@ -135,7 +136,11 @@ impl fmt::Display for Regexps {
         match self.lines {
             0 if !self.path().exists() => write!(f, "\n  the file is not there"),
             0 if self.last.is_empty() => write!(f, "\n  the file is empty"),
-            lines => write!(f, "\n  after {lines} lines; the last is {:?}", self.last),
+            lines => write!(
+                f,
+                "\n  after {lines} lines; the last is {:?}",
+                shown(&self.last)
+            ),
         }
     }
 }
@@ -147,14 +152,15 @@ fn look(
     extracts: &mut Extracts,
 ) -> Result<(), LogError> {
     for pattern in patterns {
-        let Some(captures) = match_line(&pattern.regex, line) else {
-            if !pattern.matched
-                && pattern.inside.is_none()
-                && pattern.regex.is_match(without_end(line))
-            {
-                pattern.inside = Some(shown(line));
+        let captures = match match_line(&pattern.regex, line) {
+            LineMatch::Whole(captures) => captures,
+            LineMatch::Inside => {
+                if !pattern.matched && pattern.inside.is_none() {
+                    pattern.inside = Some(shown(line));
+                }
+                continue;
             }
-            continue;
+            LineMatch::No => continue,
         };
         pattern.matched = true;
         for name in pattern.regex.capture_names().flatten() {
@@ -173,16 +179,41 @@ fn look(
     Ok(())
 }
 
-/// A match that begins where the line does. The end of the line is not part of
-/// it, unless only that makes it match.
-pub(crate) fn match_line<'l>(regex: &Regex, line: &'l [u8]) -> Option<Captures<'l>> {
-    let at_start = |line: &'l [u8]| {
-        let captures = regex.captures(line)?;
-        // The leftmost match is found first: if any begins here, this one does.
-        (captures.get(0)?.start() == 0).then_some(captures)
-    };
+/// Whether a pattern matches a line, and where.
+pub(crate) enum LineMatch<'l> {
+    /// From the beginning of the line.
+    Whole(Captures<'l>),
+    /// Somewhere later, which does not count.
+    Inside,
+    No,
+}
+
+/// A match begins where the line does. The end of the line is not part of it,
+/// unless only that makes it match.
+pub(crate) fn match_line<'l>(regex: &Regex, line: &'l [u8]) -> LineMatch<'l> {
     let bare = without_end(line);
-    at_start(bare).or_else(|| at_start(line).filter(|_| bare.len() < line.len()))
+    let mut outcome = LineMatch::No;
+    for text in [bare, line] {
+        // Without captures first: most lines do not match, and this is faster.
+        match regex.find(text) {
+            // The leftmost match is found first: if any begins here, this one does.
+            Some(found) if found.start() == 0 => {
+                if let Some(captures) = regex.captures(text) {
+                    return LineMatch::Whole(captures);
+                }
+            }
+            Some(_) => outcome = LineMatch::Inside,
+            None => {}
+        }
+    }
+    outcome
+}
+
+/// Remembers as much of a line as is ever shown: lines may be many, and long.
+pub(crate) fn keep(last: &mut Vec<u8>, line: &[u8]) {
+    last.clear();
+    // A character has up to four bytes, and one more says that there was more.
+    last.extend_from_slice(&line[..line.len().min(4 * SHOWN + 4)]);
 }
 
 pub(crate) fn shown(line: &[u8]) -> String {
