@@ -3,6 +3,7 @@
 //! A figure is a median of enough runs, ours and the baseline in turn, within one call. One file per crate that is
 //! measured; [`FIGURES`] lists them all.
 
+mod environment;
 mod measure;
 mod reference;
 mod socket;
@@ -81,6 +82,13 @@ const FIGURES: &[(&str, Measure)] = &[
         "many_memory_per_connection",
         socket::many_memory_per_connection,
     ),
+    ("environment_start_1000", environment::start_1000),
+    ("environment_stop_1000", environment::stop_1000),
+    (
+        "independent_ready_1000",
+        environment::independent_ready_1000,
+    ),
+    ("chain_1000", environment::chain_1000),
 ];
 
 /// Why the figures could not be taken.
