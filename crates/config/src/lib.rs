@@ -78,6 +78,7 @@ pub use reference::reference_page;
 pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::{Config, OptionValue};
 pub use stored::Stored;
+pub use suggest::nearest;
 pub use value::Value;
 
 /// What the code of the derive uses; no part of the public interface.

@@ -1,6 +1,8 @@
 //! [`Node`]: one config in the tree of configs.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::option::{OptionDescription, Source};
@@ -39,7 +41,18 @@ struct Inner {
     description: ConfigDescription,
     layer: RwLock<Layer>,
     parent: OnceLock<Node>,
+    /// What [`Node::shared`] gave last, for each type of config.
+    kept: Mutex<Vec<Kept>>,
 }
+
+/// A config that was resolved before, with the [`CHANGES`] that it has seen.
+struct Kept {
+    changes: u64,
+    config: Arc<dyn Any + Send + Sync>,
+}
+
+/// Counts the changes of all nodes. A value may come from any of them.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// Held while a parent is set, so that two threads cannot close a cycle together.
 static SETTING_PARENT: Mutex<()> = Mutex::new(());
@@ -73,6 +86,7 @@ impl Node {
             description: layer.description().clone(),
             layer: RwLock::new(layer),
             parent: OnceLock::new(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -114,15 +128,14 @@ impl Node {
             }
             above = node.parent();
         }
-        self.0
-            .parent
-            .set(parent.clone())
-            .map_err(|_| ParentError::AlreadySet {
-                owner: self.owner().to_owned(),
-                parent: self
-                    .parent()
-                    .map_or_else(String::new, |parent| parent.owner().to_owned()),
-            })
+        let set = self.0.parent.set(parent.clone());
+        CHANGES.fetch_add(1, Ordering::AcqRel);
+        set.map_err(|_| ParentError::AlreadySet {
+            owner: self.owner().to_owned(),
+            parent: self
+                .parent()
+                .map_or_else(String::new, |parent| parent.owner().to_owned()),
+        })
     }
 
     /// The typed config: `C` is the config whose options this node has, or one that it includes.
@@ -144,6 +157,32 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// As [`Node::resolve`], for those who ask often: as long as no option of any config changes, it
+    /// gives what it gave before.
+    ///
+    /// # Errors
+    /// As [`Node::resolve`].
+    pub fn shared<C: Config>(&self) -> Result<Arc<C>, ResolveError> {
+        // Asked before resolving, so that a change meanwhile is not taken for seen.
+        let changes = CHANGES.load(Ordering::Acquire);
+        let kept = || self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept()
+            .iter()
+            .filter(|kept| kept.changes == changes)
+            .find_map(|kept| kept.config.clone().downcast::<C>().ok());
+        if let Some(config) = known {
+            return Ok(config);
+        }
+        let config = Arc::new(self.resolve::<C>()?);
+        let mut kept = kept();
+        kept.retain(|kept| kept.changes == changes);
+        kept.push(Kept {
+            changes,
+            config: config.clone(),
+        });
+        Ok(config)
     }
 
     /// The option's value by name, from wherever it comes. Names that this config lacks are asked
@@ -207,12 +246,14 @@ impl Node {
         let value = value.into();
         let Some(index) = self.description().index(name) else {
             self.layer_mut().put_extra(name, value);
+            CHANGES.fetch_add(1, Ordering::AcqRel);
             return Ok(());
         };
         let option = &self.description().options()[index];
         let stored = option.read(self.owner(), &value)?;
         ConfigErrors::from_errors(self.owner(), option.check(self.owner(), &stored))?;
         self.layer_mut().put_stored(index, stored);
+        CHANGES.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 

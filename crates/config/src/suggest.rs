@@ -1,7 +1,15 @@
 //! The nearest known name to a misspelt one.
 
+/// The one of `known` that was probably meant by `name`, for messages that ask "did you mean ...?".
 /// `None` when nothing is near enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+///
+/// ```
+/// use standin_config::nearest;
+///
+/// assert_eq!(nearest("tiemout", ["timeout", "runpath"]), Some("timeout"));
+/// assert_eq!(nearest("colour", ["timeout", "runpath"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Hostile input may be long; no known name is.
     if name.chars().count() > 100 {
         return None;

@@ -1,5 +1,5 @@
 use indexmap::IndexMap;
-use standin_config::Value;
+use standin_config::{Node, Value};
 
 /// What a driver publishes about itself: names and values, in order.
 ///
@@ -15,9 +15,18 @@ use standin_config::Value;
 ///     .with_known("peer", None::<String>); // not known yet: left out
 /// assert_eq!(attributes.names().collect::<Vec<_>>(), ["host", "port"]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Attributes {
     values: IndexMap<String, Value>,
+    /// The options of the driver, for templates that ask for `cfg`.
+    options: Option<Node>,
+}
+
+/// Those with the same names and values are equal.
+impl PartialEq for Attributes {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
 }
 
 impl Attributes {
@@ -56,6 +65,18 @@ impl Attributes {
     /// Adds everything of `other`; its values win.
     pub fn extend(&mut self, other: Attributes) {
         self.values.extend(other.values);
+        self.options = other.options.or(self.options.take());
+    }
+
+    /// Lets templates read options as `cfg.timeout`.
+    pub(crate) fn with_options(mut self, node: &Node) -> Self {
+        self.options = Some(node.clone());
+        self
+    }
+
+    /// What templates read as `cfg`.
+    pub(crate) fn options(&self) -> Option<&Node> {
+        self.options.as_ref()
     }
 
     /// The value of `name`.

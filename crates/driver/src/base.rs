@@ -263,6 +263,7 @@ impl DriverBase {
             .with("active", self.resource.is_active())
             .with("aborted", self.resource.is_aborted())
             .with_known("extracts", extracts)
+            .with_options(&self.node)
     }
 }
 
@@ -296,10 +297,5 @@ fn unknown_attribute(
 
 /// The one of `known` that was probably meant by `name`.
 fn nearest(name: &str, known: &[String]) -> Option<String> {
-    known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
-        .min()
-        .map(|(_, candidate)| candidate.clone())
+    standin_config::nearest(name, known.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use standin_entity::{Check, CheckInterval, HookPoint, Result, Settings, Steps};
 
@@ -10,7 +10,7 @@ use crate::{Driver, DriverConfig, Readiness, error_log, install};
 pub(crate) struct AsSteps<'a> {
     driver: &'a dyn Driver,
     /// Resolved once for each operation, whose steps then agree on it.
-    config: OnceLock<DriverConfig>,
+    config: OnceLock<Arc<DriverConfig>>,
 }
 
 impl<'a> AsSteps<'a> {
@@ -25,7 +25,7 @@ impl<'a> AsSteps<'a> {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let config = self.driver.base().config()?;
+        let config = self.driver.base().node().shared()?;
         Ok(self.config.get_or_init(|| config))
     }
 }

@@ -5,10 +5,13 @@
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
+use standin_config::{Kind, Node, OptionValue};
+use standin_entity::{Status, Transitions};
 
 use crate::attributes::text;
 use crate::{Attributes, ContextSource};
@@ -60,7 +63,33 @@ impl Scope {
                     .next()
                     .is_none_or(|attribute| attributes.get(attribute).is_some())
             }
+            _ if OPTIONS.contains(&top) && self.own.get(top).is_none() => {
+                let options = self.own.options();
+                options.is_some_and(|node| parts.next().is_none_or(|name| node.get(name).is_ok()))
+            }
             _ => self.own.get(top).is_some(),
+        }
+    }
+}
+
+/// The names under which a driver's options can be read.
+const OPTIONS: [&str; 2] = ["cfg", "config"];
+
+/// What a template does with values that are mostly just text. As text they can
+/// be compared and filtered, so they are more only for templates that need it.
+#[derive(Clone, Copy, Debug)]
+struct Idioms {
+    /// `uid()`
+    calls_uid: bool,
+    /// `status.tag`
+    asks_tag: bool,
+}
+
+impl Idioms {
+    fn of(template: &str) -> Self {
+        Idioms {
+            calls_uid: template.contains("uid("),
+            asks_tag: template.contains("status.tag"),
         }
     }
 }
@@ -68,6 +97,9 @@ impl Scope {
 /// Renders `template` over `attributes`; a name that is not there is an error.
 /// One newline at the end goes: a value is no file.
 pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, TemplateError> {
+    if let Some(text) = plain_value(template, attributes) {
+        return Ok(text);
+    }
     let scope = Scope {
         own: attributes.clone(),
         others: None,
@@ -77,6 +109,17 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
         text.pop();
     }
     Ok(text)
+}
+
+/// What nearly all templates are: one name, such as `{{ port }}`, with a value
+/// that prints in one way only. The engine is not needed for it.
+fn plain_value(template: &str, attributes: &Attributes) -> Option<String> {
+    let name = template.strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    match attributes.get(name)? {
+        standin_config::Value::String(text) => Some(text.clone()),
+        standin_config::Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Why a template has no text, and in which of its lines.
@@ -108,7 +151,10 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
         .template_from_str(template)
         .map_err(|error| failed(&error))?;
     parsed
-        .render(Value::from_object(Published(scope.clone())))
+        .render(Value::from_object(Published(
+            scope.clone(),
+            Idioms::of(template),
+        )))
         .map_err(|error| {
             if error.kind() == minijinja::ErrorKind::UndefinedError {
                 let mut missing: Vec<String> = parsed
@@ -137,10 +183,9 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// The root of a template: the attributes, where `uid` can be read and called,
-/// and `context`.
+/// The root of a template: the attributes, the options as `cfg`, and `context`.
 #[derive(Debug)]
-struct Published(Scope);
+struct Published(Scope, Idioms);
 
 impl Object for Published {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -149,20 +194,29 @@ impl Object for Published {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let Some(value) = self.0.own.get(name) else {
-            let others = self.0.others.clone().filter(|_| name == "context")?;
-            return Some(Value::from_object(Others(others)));
-        };
-        if name == "uid" {
-            return Some(Value::from_object(Uid(text(value))));
+        let Published(scope, idioms) = &**self;
+        match (name, scope.own.get(name)) {
+            ("uid", Some(uid)) if idioms.calls_uid => Some(Value::from_object(Uid(text(uid)))),
+            ("status", Some(status)) if idioms.asks_tag => {
+                Some(Value::from_object(StatusOf(text(status))))
+            }
+            (_, Some(value)) => Some(Value::from(Serde(value))),
+            ("context", None) => {
+                let others = scope.others.clone()?;
+                Some(Value::from_object(Others(others, *idioms)))
+            }
+            (name, None) if OPTIONS.contains(&name) => {
+                let node = scope.own.options()?.clone();
+                Some(Value::from_object(OptionsOf(node)))
+            }
+            _ => None,
         }
-        Some(Value::from(Serde(value)))
     }
 }
 
 /// The drivers that a template can name below `context`. Asked for only when a
 /// template names them: a driver is not read for nothing.
-struct Others(Arc<dyn ContextSource>);
+struct Others(Arc<dyn ContextSource>, Idioms);
 
 impl fmt::Debug for Others {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,11 +231,70 @@ impl Object for Others {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let own = self.0.attributes(key.as_str()?)?;
-        Some(Value::from_object(Published(Scope { own, others: None })))
+        let scope = Scope { own, others: None };
+        Some(Value::from_object(Published(scope, self.1)))
     }
 }
 
-/// Ported templates call `uid()`; new ones just name it.
+/// The options of a driver, with durations as numbers of seconds.
+#[derive(Debug)]
+struct OptionsOf(Node);
+
+impl Object for OptionsOf {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let value = self.0.get(name).ok()?;
+        let option = self.0.description().option(name);
+        if option.is_some_and(|option| is_duration(option.kind()))
+            && let Ok(duration) = Duration::from_value(&value)
+        {
+            return Some(if duration.subsec_nanos() == 0 {
+                Value::from(duration.as_secs())
+            } else {
+                Value::from(duration.as_secs_f64())
+            });
+        }
+        Some(Value::from(Serde(&value)))
+    }
+}
+
+fn is_duration(kind: &Kind) -> bool {
+    match kind {
+        Kind::Duration => true,
+        Kind::Union(kinds) => kinds.iter().any(is_duration),
+        _ => false,
+    }
+}
+
+/// A status that ported templates ask for its `tag`.
+#[derive(Debug)]
+struct StatusOf(String);
+
+impl Object for StatusOf {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str()? == "tag").then(|| {
+            if self.0 == Status::None.name() {
+                Value::from(())
+            } else {
+                Value::from(self.0.clone())
+            }
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A uid that ported templates call; new ones just name it.
 #[derive(Debug)]
 struct Uid(String);
 
@@ -255,7 +368,8 @@ mod tests {
             .with("text", "Hello World")
             .with("flag", false)
             .with("items_", vec![3, 1, 2])
-            .with("uid", "srv");
+            .with("uid", "srv")
+            .with("status", "STARTED");
         match render(template, &attributes) {
             Ok(text) => assert_eq!(text, expected),
             Err(TemplateError::Undefined(name)) => {
@@ -272,6 +386,9 @@ mod tests {
         check("{{ items_ }}", "[3, 1, 2]");
         check("{{ {'a': {'b': 'c'}} }}", "{'a': {'b': 'c'}}");
         check("{{ uid }} {{ uid() }}", "srv srv");
+        check("{{ uid == 'srv' }}", "True");
+        check("{{ status.tag }} {{ status }}", "STARTED STARTED");
+        check("{{ status == 'STARTED' }}", "True");
     }
 
     #[test]

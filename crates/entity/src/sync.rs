@@ -1,6 +1,7 @@
 //! The engine's synchronisation, in one place, so that `--cfg loom` can put
 //! loom's model of it in: a value under a lock, and waiting for it to change.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 #[cfg(loom)]
@@ -22,6 +23,9 @@ pub(crate) use std::thread::{ThreadId, current};
 pub(crate) struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
+    /// How many threads wait, so that nobody pays for waking no one. Only
+    /// changed, and only asked, by those who have the lock.
+    waiting: AtomicUsize,
 }
 
 impl<T> Monitor<T> {
@@ -29,6 +33,7 @@ impl<T> Monitor<T> {
         Self {
             value: Mutex::new(value),
             changed: Condvar::new(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -40,17 +45,27 @@ impl<T> Monitor<T> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Wakes all who wait. To be called under the lock.
     pub(crate) fn notify_all(&self) {
-        self.changed.notify_all();
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits for the next change, not beyond `until`.
-    #[cfg(not(loom))]
     pub(crate) fn wait<'a>(
         &self,
         guard: MutexGuard<'a, T>,
         until: Option<Instant>,
     ) -> MutexGuard<'a, T> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let guard = self.block(guard, until);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        guard
+    }
+
+    #[cfg(not(loom))]
+    fn block<'a>(&self, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
         use std::sync::PoisonError;
         let Some(until) = until else {
             return self
@@ -71,11 +86,7 @@ impl<T> Monitor<T> {
     /// Loom has no clock: only a change ends a wait, so that a wake-up that
     /// is missing shows as a deadlock instead of hiding behind a timeout.
     #[cfg(loom)]
-    pub(crate) fn wait<'a>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        until: Option<Instant>,
-    ) -> MutexGuard<'a, T> {
+    fn block<'a>(&self, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
         use std::sync::PoisonError;
         if until.is_some_and(|until| until <= Instant::now()) {
             return guard;

@@ -152,8 +152,12 @@ impl<T> Lane<T> {
             // The only failure is a closed event queue, whose thread then waits no more.
             let _ = waker.wake();
         }
+        // Who is in line has counted itself under this lock.
+        let queued = self.queued.load(Ordering::SeqCst);
         drop(waits);
-        self.changed.notify_all();
+        if queued > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Lets waits happen again, after [`Lane::close`].

@@ -11,6 +11,8 @@ pub(crate) struct Bell {
 #[derive(Debug, Default)]
 struct State {
     rings: u64,
+    /// How many threads wait, so that nobody pays for waking no one.
+    waiting: usize,
     /// Nothing more is to be expected: waits end.
     is_over: bool,
 }
@@ -19,13 +21,18 @@ impl Bell {
     pub(crate) fn ring(&self) {
         let mut state = self.lock();
         state.rings = state.rings.wrapping_add(1);
-        self.rung.notify_all();
+        if state.waiting > 0 {
+            self.rung.notify_all();
+        }
     }
 
     /// Ends all waits, until it is opened again.
     pub(crate) fn set_over(&self, is_over: bool) {
-        self.lock().is_over = is_over;
-        self.rung.notify_all();
+        let mut state = self.lock();
+        state.is_over = is_over;
+        if state.waiting > 0 {
+            self.rung.notify_all();
+        }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -40,6 +47,7 @@ impl Bell {
     /// Waits until it rings again after `rings`, or all is over.
     pub(crate) fn wait(&self, rings: u64, until: Option<Instant>) {
         let mut state = self.lock();
+        state.waiting += 1;
         while state.rings == rings && !state.is_over {
             state = match until {
                 None => self
@@ -49,13 +57,14 @@ impl Bell {
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return;
+                        break;
                     }
                     let waited = self.rung.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
+        state.waiting -= 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -21,7 +21,10 @@ fn servers() -> MutexGuard<'static, Vec<Weak<Inner>>> {
 /// Remembers a server whose queue the user left to us.
 pub(super) fn remember(server: Weak<Inner>) {
     let mut servers = servers();
-    servers.retain(|known| known.strong_count() > 0);
+    // Only when there is no room: looking through them for each new one would take longer and longer.
+    if servers.len() == servers.capacity() {
+        servers.retain(|known| known.strong_count() > 0);
+    }
     servers.push(server);
 }
 
