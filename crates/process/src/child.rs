@@ -5,12 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::guardian::Guardian;
+use crate::guardian::{Guardian, MARK, new_mark};
 use crate::tree::{self, Member};
 use crate::{Exit, Signal, sys};
-
-/// The environment variable by which what a process has started is found.
-pub(crate) const MARK: &str = "STANDIN_PROCESS";
 
 /// How long a process may take to be gone after `SIGKILL`.
 const DEATH: Duration = Duration::from_secs(5);
@@ -46,10 +43,10 @@ impl Child {
     /// Starts the process; `on_end` is called from another thread when it ends.
     pub(crate) fn spawn(
         mut command: Command,
-        mark: String,
         on_end: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         sys::lead_group(&mut command);
+        let mark = new_mark();
         command.env(MARK, &mark);
         // First, so that nothing can go wrong between a start and its registration.
         let guardian = Guardian::get()

@@ -1,17 +1,22 @@
-//! Ends process groups when the test process itself is gone, however it went.
+//! Ends processes when the test process itself is gone, however it went.
 //!
 //! A killed process cannot clean up. So a small shell holds one end of a pipe
-//! whose other end only this process has: when the pipe ends, it kills the
-//! groups that it has been told of. There is one for all drivers of a process,
-//! as long as there is one that runs.
+//! whose other end only this process has. When the pipe ends, it kills the groups
+//! that it has been told of, and where there is `/proc` whatever has the mark of
+//! this process in its environment: what has left its group, and what was
+//! started a moment before the end. There is one shell for all drivers of a
+//! process, as long as there is one that runs.
 
 use std::io::{self, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sys;
 
-// Only what POSIX has, for any `/bin/sh`.
+// Only what POSIX has, for any `/bin/sh`. The second look, a second later, is
+// for what was between its fork and its exec at the first.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP QUIT
 groups=
@@ -22,10 +27,39 @@ while read -r verb group; do
       rest=
       for g in $groups; do [ "$g" = "$group" ] || rest="$rest $g"; done
       groups=$rest ;;
+    end) exit ;;
   esac
 done
-for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s KILL -- "-$g"; done
+for pause in 0 1; do
+  sleep $pause
+  for environ in /proc/[0-9]*/environ; do
+    if grep -q "$1" "$environ"; then
+      pid=${environ#/proc/}
+      kill -s KILL "${pid%/environ}"
+    fi
+  done
+done
 "#;
+
+/// The environment variable by which what a process has started is found.
+pub(crate) const MARK: &str = "STANDIN_PROCESS";
+
+/// What the marks of this process begin with, and those of no other.
+fn own_mark() -> &'static str {
+    static OWN: LazyLock<String> = LazyLock::new(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let nanos = now.unwrap_or_default().as_nanos();
+        format!("{}-{nanos}-", std::process::id())
+    });
+    &OWN
+}
+
+/// A mark that nothing has that was started before.
+pub(crate) fn new_mark() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{}{}", own_mark(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// The shell. It ends when the last handle is dropped.
 #[derive(Debug)]
@@ -51,7 +85,9 @@ impl Guardian {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", SCRIPT, "standin-guardian"])
+            .arg(format!("{MARK}={}", own_mark()))
             .env_clear()
+            .env("PATH", "/usr/bin:/bin")
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -88,13 +124,11 @@ impl Guardian {
 
 impl Drop for Guardian {
     fn drop(&mut self) {
-        // The end of the pipe is its end.
-        drop(
-            self.orders
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        // An end that is announced is no reason to look for what is left.
+        let orders = self.orders.get_mut();
+        if let Some(mut pipe) = orders.unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = pipe.write_all(b"end\n");
+        }
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = child.wait() {
             tracing::debug!(%error, "the guardian was reaped by somebody else");

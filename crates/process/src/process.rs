@@ -40,11 +40,10 @@ const DEATH: Duration = Duration::from_secs(5);
 /// - On every Unix: all of its process group, when it is stopped, aborted or
 ///   dropped, and also when the test process is killed: a small shell, one for
 ///   all processes of a test process, waits for that and kills the groups.
-/// - On Linux, when it is stopped, aborted or dropped, also what has left the
-///   group: descendants, and whatever inherited its environment (a variable
-///   `STANDIN_PROCESS` marks it).
-/// - What left the group is not ended when the test process is killed, nor at
-///   all on other systems: start servers in the foreground.
+/// - On Linux also what has left the group: whatever inherited its environment
+///   (a variable `STANDIN_PROCESS` marks it), and at a stop its descendants.
+/// - On other systems what left the group is not found: start servers in the
+///   foreground.
 ///
 /// ```
 /// use standin_driver::{Driver, Lifecycle};
@@ -369,7 +368,7 @@ impl Driver for Process {
             .stdout(self.open_output(&out)?)
             .stderr(self.open_output(&err)?);
         let resource = self.base.resource().clone();
-        let child = Child::spawn(command, mark(), move || resource.notify()).map_err(|source| {
+        let child = Child::spawn(command, move || resource.notify()).map_err(|source| {
             ProcessError::Spawn {
                 driver: self.base.name().to_owned(),
                 command: line.clone(),
@@ -607,16 +606,4 @@ impl fmt::Debug for Process {
             .field("exit", &self.exit())
             .finish_non_exhaustive()
     }
-}
-
-/// A text that no other process has in its environment.
-fn mark() -> String {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::{SystemTime, UNIX_EPOCH};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{}-{count}-{}", std::process::id(), now.as_nanos())
 }
