@@ -3,6 +3,8 @@
 //! A figure is a median of enough runs, ours and the baseline in turn, within one call. One file per crate that is
 //! measured; [`FIGURES`] lists them all.
 
+mod config;
+mod driver;
 mod environment;
 mod measure;
 mod reference;
@@ -82,6 +84,11 @@ const FIGURES: &[(&str, Measure)] = &[
         "many_memory_per_connection",
         socket::many_memory_per_connection,
     ),
+    ("config_resolve", config::config_resolve),
+    ("load_file_1000", config::load_file_1000),
+    ("readiness_log", driver::readiness_log),
+    ("log_tail", driver::log_tail),
+    ("process_start", driver::process_start),
     ("environment_start_1000", environment::start_1000),
     ("environment_stop_1000", environment::stop_1000),
     (
