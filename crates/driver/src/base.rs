@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use indexmap::IndexMap;
 use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting, Value};
 use standin_entity::{Entity, Resource};
+use tracing::Level;
 
 use crate::attributes::text;
 use crate::file_log::FileLog;
@@ -93,16 +94,16 @@ impl DriverBase {
 
     /// Writes to the driver's own log: the file that `file_logger` names while
     /// the driver runs, else the log of the test.
-    pub fn log(&self, level: tracing::Level, message: impl fmt::Display) {
+    pub fn log(&self, level: Level, message: impl fmt::Display) {
         if self.file_log.write(level, &message) {
             return;
         }
         let driver = self.name();
         match level {
-            tracing::Level::ERROR => tracing::error!(driver, "{message}"),
-            tracing::Level::WARN => tracing::warn!(driver, "{message}"),
-            tracing::Level::INFO => tracing::info!(driver, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(driver, "{message}"),
+            Level::ERROR => tracing::error!(driver, "{message}"),
+            Level::WARN => tracing::warn!(driver, "{message}"),
+            Level::INFO => tracing::info!(driver, "{message}"),
+            Level::DEBUG => tracing::debug!(driver, "{message}"),
             _ => tracing::trace!(driver, "{message}"),
         }
     }

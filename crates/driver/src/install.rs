@@ -181,9 +181,7 @@ pub(crate) fn install(driver: &dyn Driver, files: &[InstallFile]) -> Result<(), 
     if files.is_empty() {
         return Ok(());
     }
-    let mut own = driver.context();
-    own.insert("cfg", options(driver));
-    let scope = driver.base().scope(own);
+    let scope = driver.base().scope(driver.context());
     let ready = files
         .iter()
         .map(|file| prepare(driver, &scope, file))
@@ -298,29 +296,4 @@ fn write(file: &Ready) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
     }
     written
-}
-
-/// The driver's options by name, durations in seconds.
-fn options(driver: &dyn Driver) -> Value {
-    let node = driver.base().node();
-    let names = node.description().options().iter();
-    names
-        .filter_map(|option| {
-            let value = node.get(option.name()).ok()?;
-            Some((option.name().to_owned(), seconds(option.kind(), value)))
-        })
-        .collect()
-}
-
-fn seconds(kind: &Kind, value: Value) -> Value {
-    if !matches!(kind, Kind::Duration) {
-        return value;
-    }
-    match std::time::Duration::from_value(&value) {
-        Ok(duration) if duration.subsec_nanos() == 0 => {
-            i64::try_from(duration.as_secs()).map_or(value, Value::Int)
-        }
-        Ok(duration) => Value::Float(duration.as_secs_f64()),
-        Err(_) => value,
-    }
 }

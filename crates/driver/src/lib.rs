@@ -33,3 +33,6 @@ pub use crate::log::regexps::{FileMatches, match_regexps_in_file};
 pub use crate::readiness::{
     CommandSucceeds, FileExists, LogLine, PortAccepts, Predicate, Readiness,
 };
+
+/// How much a message of [`DriverBase::log`] matters.
+pub use tracing::Level;

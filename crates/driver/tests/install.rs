@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use standin_config::{Kind, OptionValue};
-use standin_driver::{Attributes, ContextSource, Driver, InstallFile, Lifecycle};
+use standin_driver::{Attributes, ContextSource, Driver, InstallFile, Level, Lifecycle};
 use standin_entity::Error;
 
 use support::{Stub, StubOptions};
@@ -180,11 +180,11 @@ fn its_own_log_goes_to_a_file_while_it_runs() {
     );
     app.fails = None;
     app.start().unwrap();
-    app.base().log(tracing::Level::WARN, "low on fuel");
+    app.base().log(Level::WARN, "low on fuel");
     let lines = app.fetch_error_log().unwrap();
     assert!(lines[1].ends_with("WARN low on fuel"), "{lines:?}");
     app.stop().unwrap();
-    app.base().log(tracing::Level::INFO, "nobody reads this");
+    app.base().log(Level::INFO, "nobody reads this");
     assert_eq!(app.fetch_error_log().unwrap().len(), 2);
 }
 

@@ -8,7 +8,7 @@ use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
 };
-use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase};
+use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Level};
 use standin_entity::{Check, Error, Result};
 
 use crate::child::Child;
@@ -276,11 +276,11 @@ impl Process {
     /// them when their time is over. Answers whether all are gone.
     fn come_down(&self, child: &Child, stop: &mut Stop) -> Check {
         if child.wait(Some(stop.until)).is_none() {
-            tracing::warn!(
-                driver = self.base.name(),
-                pid = child.pid(),
-                "still there after `stop_timeout`, killing it"
+            let text = format!(
+                "process {} is still there after `stop_timeout`, killing it",
+                child.pid()
             );
+            self.base.log(Level::WARN, text);
             stop.killed = true;
             child.kill();
             if child.wait(Some(Instant::now() + DEATH)).is_none() {
@@ -295,18 +295,18 @@ impl Process {
         }
         if !left.is_empty() {
             let names: Vec<String> = left.iter().map(Member::to_string).collect();
-            tracing::warn!(
-                driver = self.base.name(),
-                orphans = names.join(", "),
-                "the process ended before what it had started"
+            let text = format!(
+                "the process ended before what it had started: {}",
+                names.join(", ")
             );
+            self.base.log(Level::WARN, text);
             self.state().orphans.extend(names);
             // They had no reason to end yet, unless the whole group was told.
             let _ = child.signal_group(stop.signal);
             left.iter().for_each(Member::terminate);
             for member in &left {
                 if !member.wait(stop.until) {
-                    tracing::warn!(driver = self.base.name(), orphan = %member, "killing it");
+                    self.base.log(Level::WARN, format!("killing {member}"));
                     member.kill();
                     member.wait(Instant::now() + DEATH);
                 }
@@ -375,12 +375,8 @@ impl Driver for Process {
                 source,
             }
         })?;
-        tracing::info!(
-            driver = self.base.name(),
-            pid = child.pid(),
-            command = line,
-            "started"
-        );
+        let text = format!("started as process {}: {line}", child.pid());
+        self.base.log(Level::INFO, text);
         self.state().child = Some(Arc::new(child));
         // An abort in the meantime found no process to kill.
         if !self.base.resource().is_active() {
@@ -444,7 +440,7 @@ impl Driver for Process {
             {
                 // It will be killed, and whoever reads the report knows why.
                 let error = self.signal_error(&child, config.stop_signal, source);
-                tracing::warn!(driver = self.base.name(), %error, "killing it");
+                self.base.log(Level::WARN, format!("{error}; killing it"));
                 stop.until = Instant::now();
             }
         }
@@ -537,7 +533,7 @@ impl Driver for Process {
             match extractor.extract(&Source(self)) {
                 Ok(found) => infos.extend(found),
                 Err(error) => {
-                    tracing::warn!(driver = self.base.name(), %error, "no connections to be seen");
+                    self.base.log(Level::WARN, error);
                 }
             }
         }
