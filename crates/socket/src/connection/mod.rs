@@ -135,6 +135,7 @@ impl Connection {
                     stream: Some(Arc::clone(&stream)),
                     buffer: Buffer::default(),
                     waiting: Waiting::default(),
+                    told: None,
                 }),
                 sending: Lane::new(Outgoing {
                     stream: Some(stream),
@@ -350,6 +351,8 @@ struct Incoming {
     stream: Option<Arc<Stream>>,
     buffer: Buffer,
     waiting: Waiting,
+    /// What the system has told once, and nobody has heard yet.
+    told: Option<io::Error>,
 }
 
 /// What travels with the turn to send.

@@ -62,11 +62,16 @@ impl Connection {
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            timeout,
-            || format!("exactly {count} bytes").into(),
-            |receiver| receiver.exactly(count),
-        )
+        let mut deadline = deadline(timeout);
+        match self.inner.receive_at_once(count, &mut deadline) {
+            Some(bytes) => Ok(bytes),
+            None => self.inner.receive(
+                &mut (),
+                deadline,
+                |()| format!("exactly {count} bytes").into(),
+                |receiver, ()| receiver.exactly(count),
+            ),
+        }
     }
 
     /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
@@ -262,16 +267,26 @@ impl Connection {
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
     ) -> Result<R, ReceiveError> {
-        let inner = &*self.inner;
-        let mut deadline = deadline(timeout);
-        let turn = match inner.receiving.enter(&mut deadline) {
+        self.inner.receive(shared, deadline(timeout), wanted, body)
+    }
+}
+
+impl Inner {
+    fn receive<C: ?Sized, R>(
+        &self,
+        shared: &mut C,
+        mut deadline: Deadline,
+        wanted: impl FnOnce(&C) -> Cow<'static, str>,
+        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
+    ) -> Result<R, ReceiveError> {
+        let turn = match self.receiving.enter(&mut deadline) {
             Ok(turn) => turn,
             Err(not_now) => {
-                return Err(inner.receive_error(not_now.into(), wanted(shared), &[], &deadline));
+                return Err(self.receive_error(not_now.into(), wanted(shared), &[], &deadline));
             }
         };
-        let mut receiver = Receiver::new(inner, turn, deadline);
-        let stop = if inner.here.load(Ordering::SeqCst) == here::OPEN {
+        let mut receiver = Receiver::new(self, turn, deadline);
+        let stop = if self.here.load(Ordering::SeqCst) == here::OPEN {
             match body(&mut receiver, shared) {
                 Ok(received) => return Ok(received),
                 Err(stop) => stop,
@@ -280,11 +295,9 @@ impl Connection {
             Stop::NotNow(NotNow::Closed)
         };
         let (received, deadline) = receiver.evidence();
-        Err(inner.receive_error(stop, wanted(shared), received, deadline))
+        Err(self.receive_error(stop, wanted(shared), received, deadline))
     }
-}
 
-impl Inner {
     #[cold]
     fn receive_error(
         &self,

@@ -342,21 +342,26 @@ impl<'a> Receiver<'a> {
         let Incoming {
             stream: Some(stream),
             waiting,
+            told,
             ..
         } = self.turn.value()
         else {
             return Err(NotNow::Closed.into());
         };
         let silence = self.silence.as_mut();
-        match waiting::persist(
-            stream,
-            waiting,
-            Side::Receive,
-            &mut self.deadline,
-            silence,
-            waits_for,
-            attempt,
-        ) {
+        let outcome = match told.take() {
+            Some(error) => Err(Failed::Io(error)),
+            None => waiting::persist(
+                stream,
+                waiting,
+                Side::Receive,
+                &mut self.deadline,
+                silence,
+                waits_for,
+                attempt,
+            ),
+        };
+        match outcome {
             Ok(0) => {
                 there.store(there::CLOSED, Ordering::Relaxed);
                 Err(Stop::PeerClosed)
@@ -379,5 +384,54 @@ impl Drop for Receiver<'_> {
             // Whoever closed it may not have been able to wait for us.
             self.turn.value().stream = None;
         }
+    }
+}
+
+impl Inner {
+    /// Receives in the way that nearly all receives go: nothing is left over from before, and one call brings all that
+    /// is wanted. Anything else is left to a [`Receiver`], with nothing lost.
+    pub(super) fn receive_at_once(&self, count: usize, deadline: &mut Deadline) -> Option<Vec<u8>> {
+        if count == 0 || count > CHUNK {
+            return None;
+        }
+        let mut turn = self.receiving.try_enter()?;
+        let Incoming {
+            stream: Some(stream),
+            buffer,
+            waiting,
+            told: None,
+        } = turn.value()
+        else {
+            return None;
+        };
+        if !buffer.is_empty()
+            || self.has_returned.load(Ordering::Relaxed)
+            || self.here.load(Ordering::Relaxed) != here::OPEN
+            || self.there.load(Ordering::Relaxed) != there::OPEN
+        {
+            return None;
+        }
+        let patience = waiting.at_once(deadline)?;
+        let mut bytes = Vec::with_capacity(count);
+        if bytes.capacity() > count {
+            return None;
+        }
+        match stream.receive_spare(&mut bytes, patience) {
+            Ok(received) if received == count => {
+                if patience == Patience::None {
+                    waiting.tried(true);
+                }
+                return Some(bytes);
+            }
+            Ok(0) => self.there.store(there::CLOSED, Ordering::Relaxed),
+            Ok(_) => buffer.put_back(bytes),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock if patience == Patience::None => waiting.tried(false),
+                io::ErrorKind::WouldBlock => deadline.use_up(),
+                io::ErrorKind::Interrupted => {}
+                _ => turn.value().told = Some(error),
+            },
+        }
+        None
     }
 }

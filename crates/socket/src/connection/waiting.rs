@@ -47,6 +47,20 @@ impl Waiting {
         true
     }
 
+    /// How to go about an operation that will probably need one call only: to try, or to wait for everything at once
+    /// if the socket has the right timeout already.
+    #[inline]
+    pub(super) fn at_once(&mut self, deadline: &mut Deadline) -> Option<Patience> {
+        if deadline.forbids_waiting() || self.tries_first() {
+            return Some(Patience::None);
+        }
+        if self.timeout != Some(deadline.limit()) {
+            return None;
+        }
+        deadline.start_roughly();
+        Some(Patience::All)
+    }
+
     /// What a try has shown.
     #[inline]
     pub(super) fn tried(&mut self, was_ready: bool) {
