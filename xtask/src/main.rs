@@ -10,6 +10,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod facade;
 mod layers;
 mod schema;
@@ -50,6 +51,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Run recorded vectors of the reference's behaviour, and compare
+    Conformance(conformance::Arguments),
 }
 
 fn main() -> miette::Result<()> {
@@ -65,6 +68,7 @@ fn main() -> miette::Result<()> {
             optimised_bench(names, json.as_deref())?;
         }
         Command::Bench { names, json } => bench::run(&names, json.as_deref())?,
+        Command::Conformance(arguments) => conformance::run(&arguments)?,
     }
     Ok(())
 }
