@@ -177,9 +177,9 @@ impl Child {
 
     /// Kills it with everything that it has started, at once.
     pub(crate) fn kill(&self) {
-        let members = self.members();
         let _ = self.signal_group(Signal::Kill);
-        for member in &members {
+        // What has left the group; those that it left behind have ended by now.
+        for member in self.members() {
             member.kill();
         }
     }

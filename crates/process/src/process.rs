@@ -28,8 +28,9 @@ const DEATH: Duration = Duration::from_secs(5);
 /// 2. It is ready when its regexps have matched. If it ends before, with an exit
 ///    code that is not 0 or not the expected one, the start fails at once.
 /// 3. The stop sends `stop_signal`: to the process, with `shell` to its group.
-///    What it has started and leaves behind gets the signal then.
-///    Whatever is still there after `stop_timeout` is killed.
+///    What it has started and leaves behind gets the signal then, and what is
+///    still there after `stop_timeout` is killed. (Elsewhere than on Linux what it
+///    leaves behind in its group is killed at once.)
 ///
 /// It publishes the ports of `listen`, `pid` while it runs, `retcode` when it has ended, `cmd`, and the
 /// paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed
@@ -152,7 +153,8 @@ impl Process {
         })
     }
 
-    /// Writes to the standard input of the process.
+    /// Writes to the standard input of the process. Blocks while the process
+    /// does not read; the end of the process ends that.
     ///
     /// # Errors
     ///
@@ -289,7 +291,7 @@ impl Process {
         }
         let mut left: Vec<Member> = child.members();
         for member in stop.below.drain(..) {
-            if !member.has_ended() && !left.iter().any(|other| other.pid == member.pid) {
+            if !member.has_ended() && !left.iter().any(|other| other.pid() == member.pid()) {
                 left.push(member);
             }
         }

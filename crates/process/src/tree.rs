@@ -23,7 +23,7 @@ mod linux {
 
     /// A process that belongs to a tree.
     pub(crate) struct Member {
-        pub(crate) pid: u32,
+        pid: u32,
         name: String,
         handle: OwnedFd,
     }
@@ -35,6 +35,10 @@ mod linux {
     }
 
     impl Member {
+        pub(crate) fn pid(&self) -> u32 {
+            self.pid
+        }
+
         /// Waits until it has ended; answers whether it has.
         pub(crate) fn wait(&self, until: Instant) -> bool {
             loop {
@@ -202,6 +206,10 @@ mod other {
     }
 
     impl Member {
+        pub(crate) fn pid(&self) -> u32 {
+            match *self {}
+        }
+
         pub(crate) fn wait(&self, _until: Instant) -> bool {
             match *self {}
         }

@@ -363,6 +363,63 @@ fn dropping_it_ends_it_and_its_children() {
 }
 
 #[test]
+fn many_are_started_and_ended_at_once() {
+    let folder = folder();
+    let folder = folder.path();
+    let pids: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..12)
+            .map(|index| {
+                scope.spawn(move || {
+                    let app = Process::builder(format!("app-{index}"))
+                        .runpath(folder.join(index.to_string()))
+                        .binary("sh")
+                        .args(["-c", "sleep 600 & echo child $!; exec sleep 600"])
+                        .log_regexps([r"child (?<pid>\d+)"])
+                        .build()
+                        .unwrap();
+                    app.start().unwrap();
+                    let pids = [
+                        app.pid().unwrap().to_string(),
+                        app.base().extract("pid").unwrap(),
+                    ];
+                    match index % 3 {
+                        0 => app.stop().unwrap(),
+                        1 => app.abort().unwrap(),
+                        _ => drop(app),
+                    }
+                    pids
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(pids.len(), 24);
+    eventually(|| !pids.iter().any(|pid| is_there(pid)));
+}
+
+#[test]
+fn a_write_that_nobody_reads_ends_with_the_process() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo up; exec sleep 600")
+        .log_regexps(["up"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| app.write_stdin(vec![b'x'; 1 << 20]));
+        app.stop().unwrap();
+        writing.join().unwrap().unwrap_err();
+    });
+    assert!(matches!(
+        app.write_stdin("x"),
+        Err(standin_process::ProcessError::NotRunning { .. })
+    ));
+}
+
+#[test]
 fn an_abort_ends_a_start_that_waits() {
     let folder = folder();
     let app = shell(folder.path(), "trap '' TERM; echo up; sleep 600")
