@@ -2,7 +2,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
-use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting, Value};
+use standin_config::{
+    Config, ContextValue, Node, OptionValue, Options, ResolveError, Setting, Value,
+};
 use standin_entity::{Entity, Resource};
 use tracing::Level;
 
@@ -106,6 +108,38 @@ impl DriverBase {
             Level::DEBUG => tracing::debug!(driver, "{message}"),
             _ => tracing::trace!(driver, "{message}"),
         }
+    }
+
+    /// The drivers that the templates of this one name as `{{ context.<driver> }}`,
+    /// each with the option that the template is in: texts of options, and the
+    /// files to install as far as they can be read now. They have to start
+    /// before this one. Context values are not among them.
+    pub fn drivers_in_templates(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for option in self.node.local_names() {
+            let Some(value) = self.node.get_local(&option) else {
+                continue;
+            };
+            let mut texts = Vec::new();
+            collect_texts(&value, &mut texts);
+            if option == "install_files" {
+                // What is there besides paths is no file, and is passed over.
+                let files = texts
+                    .iter()
+                    .filter_map(|path| std::fs::read_to_string(path).ok());
+                texts.extend(files.collect::<Vec<_>>());
+            }
+            for driver in texts
+                .iter()
+                .flat_map(|text| template::drivers_named_in(text))
+            {
+                let reference = (option.clone(), driver);
+                if !found.contains(&reference) {
+                    found.push(reference);
+                }
+            }
+        }
+        found
     }
 
     /// Tells the driver where to look up context values. The environment does
@@ -274,6 +308,20 @@ impl fmt::Debug for DriverBase {
             .field("name", &self.name())
             .field("status", &self.resource.status())
             .finish_non_exhaustive()
+    }
+}
+
+/// All texts in a value that may be templates; not those of context values, which
+/// are over another driver.
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::List(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Map(_) if ContextValue::from_value(value).is_ok() => {}
+        Value::Map(entries) => entries
+            .values()
+            .for_each(|entry| collect_texts(entry, texts)),
+        _ => {}
     }
 }
 

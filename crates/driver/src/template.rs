@@ -130,24 +130,11 @@ pub(crate) struct Failure {
 
 /// Renders `template` over everything in `scope`, and keeps its last newline.
 pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure> {
-    static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-        let mut engine = Environment::new();
-        engine.set_fuel(Some(FUEL));
-        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
-            engine.set_syntax(syntax);
-        }
-        engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        engine.set_formatter(format_value);
-        engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        engine
-    });
-
     let failed = |error: &Error| Failure {
         error: TemplateError::Failed(reason(error)),
         line: error.line(),
     };
-    let parsed = ENGINE
+    let parsed = engine()
         .template_from_str(template)
         .map_err(|error| failed(&error))?;
     parsed
@@ -174,6 +161,42 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
             }
             failed(&error)
         })
+}
+
+/// The drivers that a template names as `context.<driver>`, each once.
+pub(crate) fn drivers_named_in(template: &str) -> Vec<String> {
+    if !template.contains("context") {
+        return Vec::new();
+    }
+    // One that does not parse says so when it is rendered.
+    let Ok(parsed) = engine().template_from_str(template) else {
+        return Vec::new();
+    };
+    let names = parsed.undeclared_variables(true);
+    let below = names
+        .iter()
+        .filter_map(|name| name.strip_prefix("context."));
+    let drivers = below.filter_map(|path| path.split('.').next());
+    let mut drivers: Vec<String> = drivers.map(str::to_owned).collect();
+    drivers.sort();
+    drivers.dedup();
+    drivers
+}
+
+fn engine() -> &'static Environment<'static> {
+    static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut engine = Environment::new();
+        engine.set_fuel(Some(FUEL));
+        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+            engine.set_syntax(syntax);
+        }
+        engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        engine.set_formatter(format_value);
+        engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        engine
+    });
+    &ENGINE
 }
 
 fn reason(error: &Error) -> String {
@@ -399,6 +422,21 @@ mod tests {
         check("{% if port > 8000 %}high{% else %}low{% endif %}", "high");
         check("{{ nope | default('x') }}", "x");
         check("x\n", "x");
+    }
+
+    #[test]
+    fn knows_which_drivers_a_template_reads() {
+        let names = |template| drivers_named_in(template).join(" ");
+        assert_eq!(
+            names("{{ context.b.port }}{{ context.a.host }}{{ context.b.host }}"),
+            "a b"
+        );
+        assert_eq!(
+            names("{% for x in [context.a, context.b] %}{{ x.port }}{% endfor %}"),
+            "a b"
+        );
+        assert_eq!(names("{{ port }} context.a"), "");
+        assert_eq!(names("{{ context.a.port"), "");
     }
 
     #[test]

@@ -51,6 +51,8 @@ fn fills_in_what_others_publish() {
     let text = "{% for n in [1, 2] %}upstream {{ context.server.port + n }};\r\n{% endfor %}pid {{ runpath }}/pid;\r\n";
     fs::write(&source, text).unwrap();
     let app = stub(folder.path(), [InstallFile::new(&source)]);
+    let read = app.base().drivers_in_templates();
+    assert_eq!(read, [("install_files".to_owned(), "server".to_owned())]);
     let others: Arc<dyn ContextSource> = Arc::new(Others);
     app.base().set_context(Arc::downgrade(&others));
     app.start().unwrap();
