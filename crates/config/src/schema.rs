@@ -32,19 +32,11 @@ use crate::{ConfigDescription, Constraint, TypeRegistry, Value};
 pub fn of_file(registry: &TypeRegistry) -> Schema {
     let mut properties = properties(registry.environment(), |_| true);
     properties.insert(DEFAULTS.to_owned(), defaults(registry));
-    let references: Vec<Json> = registry
-        .types()
-        .map(|(name, _)| json!({ "$ref": format!("#/$defs/{name}") }))
-        .collect();
-    let mut drivers = json!({
+    let drivers = json!({
         "description": "The drivers, in the order in which they start.",
         "type": "array",
+        "items": any_driver(registry),
     });
-    // An empty `oneOf` is no schema.
-    drivers["items"] = match references.is_empty() {
-        true => json!(false),
-        false => json!({ "oneOf": references }),
-    };
     properties.insert(DRIVER.to_owned(), drivers);
     let mut definitions = Map::new();
     for (name, description) in registry.types() {
@@ -128,16 +120,7 @@ fn driver(type_name: &str, description: &ConfigDescription) -> Json {
     if let Some(name) = own.shift_remove("name") {
         all.insert("name".to_owned(), name);
     }
-    all.insert(
-        AFTER.to_owned(),
-        json!({
-            "description": "The drivers that are up before this one starts, by name. Drivers whose context it reads need not be named.",
-            "anyOf": [
-                { "type": "array", "items": { "type": "string" } },
-                { "type": "string" },
-            ],
-        }),
-    );
+    all.insert(AFTER.to_owned(), after());
     all.extend(own);
     let mut needed = vec![TYPE.to_owned()];
     needed.extend(required(description));
@@ -147,20 +130,71 @@ fn driver(type_name: &str, description: &ConfigDescription) -> Json {
     Json::Object(schema)
 }
 
-fn defaults(registry: &TypeRegistry) -> Json {
-    let is_default = |option: &OptionDescription| option.name() != "name";
+/// A driver of any type.
+///
+/// Which type it is of decides, by conditions: an alternative of all types would
+/// answer a mistake with "none of them fits". Editors that do not look into
+/// conditions complete from the properties, which are those of all types.
+fn any_driver(registry: &TypeRegistry) -> Json {
+    let names: Vec<&str> = registry.types().map(|(name, _)| name).collect();
+    if names.is_empty() {
+        return json!(false);
+    }
+    let mut all = Map::new();
+    all.insert(
+        TYPE.to_owned(),
+        json!({ "description": "What sort of driver it is.", "type": "string", "enum": names }),
+    );
+    all.insert(AFTER.to_owned(), after());
+    all.extend(of_any_type(registry, |_| true));
+    let mut schema = object(all, vec![TYPE.to_owned(), "name".to_owned()], true);
+    let mut conditions = Map::new();
+    for name in names.iter().rev() {
+        let mut condition = Map::new();
+        condition.insert(
+            "if".to_owned(),
+            json!({ "properties": { TYPE: { "const": name } }, "required": [TYPE] }),
+        );
+        condition.insert(
+            "then".to_owned(),
+            json!({ "$ref": format!("#/$defs/{name}") }),
+        );
+        if !conditions.is_empty() {
+            condition.insert("else".to_owned(), Json::Object(conditions));
+        }
+        conditions = condition;
+    }
+    schema.extend(conditions);
+    Json::Object(schema)
+}
+
+fn after() -> Json {
+    json!({
+        "description": "The drivers that are up before this one starts, by name. Drivers whose context it reads need not be named.",
+        "anyOf": [
+            { "type": "array", "items": { "type": "string" } },
+            { "type": "string" },
+        ],
+    })
+}
+
+/// The options of all types together. One that types declare differently may
+/// fit any of the declarations.
+fn of_any_type(
+    registry: &TypeRegistry,
+    is_wanted: impl Fn(&OptionDescription) -> bool,
+) -> Map<String, Json> {
     let mut all: Map<String, Json> = Map::new();
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
     for (_, description) in registry.types() {
         for option in description.options() {
             let declaration = (option.name().to_owned(), option.declared_in().to_owned());
-            if option.is_code_only() || !is_default(option) || !seen.insert(declaration) {
+            if option.is_code_only() || !is_wanted(option) || !seen.insert(declaration) {
                 continue;
             }
             let schema = property(option);
             match all.get_mut(option.name()) {
                 None => drop(all.insert(option.name().to_owned(), schema)),
-                // Types that declare the same name differently: a default may fit any of them.
                 Some(Json::Object(known)) => {
                     let is_choice = known.len() == 1;
                     match known.get_mut("anyOf") {
@@ -175,6 +209,12 @@ fn defaults(registry: &TypeRegistry) -> Json {
             }
         }
     }
+    all
+}
+
+fn defaults(registry: &TypeRegistry) -> Json {
+    let is_default = |option: &OptionDescription| option.name() != "name";
+    let mut all = of_any_type(registry, is_default);
     for (type_name, description) in registry.types() {
         let mut schema = object(
             properties(description, is_default),

@@ -3,20 +3,15 @@
 //! Run it with `cargo run -p example-chat`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
-#![expect(unreachable_pub, reason = "drivers are usually part of a library")]
-
-mod chat_peer;
 
 use std::time::Duration;
 
-use chat_peer::{ChatPeer, ChatPeerConfig};
-use standin::environment::DriverTypes;
+use example_chat::ChatPeer;
 use standin::{Driver, Lifecycle, TcpClient};
 
 fn main() -> standin::Result<()> {
-    let mut types = DriverTypes::standard();
-    types.register::<ChatPeer, ChatPeerConfig>()?;
-    let env = types.load(concat!(env!("CARGO_MANIFEST_DIR"), "/environment.toml"))?;
+    let env =
+        example_chat::types().load(concat!(env!("CARGO_MANIFEST_DIR"), "/environment.toml"))?;
     let host = env.get::<ChatPeer>("host")?;
     let guest = env.get::<TcpClient>("guest")?;
     let _env = env.start()?;
