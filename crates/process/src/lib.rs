@@ -10,6 +10,7 @@ mod listen;
 mod process;
 mod signal;
 mod stdin;
+mod stop;
 mod sys;
 mod tree;
 

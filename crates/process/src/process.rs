@@ -14,11 +14,8 @@ use standin_entity::{Check, Error, Result};
 use crate::child::Child;
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
-use crate::tree::Member;
+use crate::stop::{DEATH, Stop};
 use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
-
-/// How long a process may take to be gone after it was killed.
-const DEATH: Duration = Duration::from_secs(5);
 
 /// A driver that runs a program: the system under test, or a real peer.
 ///
@@ -82,15 +79,6 @@ struct State {
     /// Names, hosts and ports of `listen`, from the latest start.
     ports: Vec<(String, String, u16)>,
     orphans: Vec<String>,
-}
-
-/// A stop under way.
-struct Stop {
-    signal: Signal,
-    until: Instant,
-    killed: bool,
-    /// What was below the process when it was told to stop.
-    below: Vec<Member>,
 }
 
 impl Process {
@@ -273,52 +261,6 @@ impl Process {
             command: self.command_line().unwrap_or_default(),
         }
     }
-
-    /// Waits for the end of the process and then of what it has started, kills
-    /// them when their time is over. Answers whether all are gone.
-    fn come_down(&self, child: &Child, stop: &mut Stop) -> Check {
-        if child.wait(Some(stop.until)).is_none() {
-            let text = format!(
-                "process {} is still there after `stop_timeout`, killing it",
-                child.pid()
-            );
-            self.base.log(Level::WARN, text);
-            stop.killed = true;
-            child.kill();
-            if child.wait(Some(Instant::now() + DEATH)).is_none() {
-                return Check::not_yet(format!("process {} survives SIGKILL", child.pid()));
-            }
-        }
-        let mut left: Vec<Member> = child.members();
-        for member in stop.below.drain(..) {
-            if !member.has_ended() && !left.iter().any(|other| other.pid() == member.pid()) {
-                left.push(member);
-            }
-        }
-        if !left.is_empty() {
-            let names: Vec<String> = left.iter().map(Member::to_string).collect();
-            let text = format!(
-                "the process ended before what it had started: {}",
-                names.join(", ")
-            );
-            self.base.log(Level::WARN, text);
-            self.state().orphans.extend(names);
-            // They had no reason to end yet, unless the whole group was told.
-            let _ = child.signal_group(stop.signal);
-            left.iter().for_each(Member::terminate);
-            for member in &left {
-                if !member.wait(stop.until) {
-                    self.base.log(Level::WARN, format!("killing {member}"));
-                    member.kill();
-                    member.wait(Instant::now() + DEATH);
-                }
-            }
-        }
-        match child.finish(Instant::now() + DEATH) {
-            true => Check::Ready,
-            false => Check::not_yet(format!("process {} is still there", child.pid())),
-        }
-    }
 }
 
 impl FromOptions<ProcessOptions> for Process {
@@ -423,12 +365,7 @@ impl Driver for Process {
             return Ok(());
         };
         let config = self.config()?;
-        let mut stop = Stop {
-            signal: config.stop_signal,
-            until: Instant::now() + config.stop_timeout,
-            killed: false,
-            below: Vec::new(),
-        };
+        let mut stop = Stop::new(config.stop_signal, config.stop_timeout);
         if child.exit().is_none() {
             stop.below = child.descendants();
             let sent = match config.shell {
@@ -458,8 +395,10 @@ impl Driver for Process {
         let (Some(child), Some(mut stop)) = (child, stop) else {
             return Ok(Check::Ready);
         };
-        let check = self.come_down(&child, &mut stop);
-        self.state().stop = Some(stop);
+        let check = stop.come_down(&child, &self.base);
+        let mut state = self.state();
+        state.orphans.append(&mut stop.orphans);
+        state.stop = Some(stop);
         Ok(check)
     }
 
