@@ -23,7 +23,12 @@ const ROUNDS: usize = 9;
 /// A thousand servers and clients, each client with the port of its server from a context value.
 pub(crate) fn start_1000() -> Outcome<Figure> {
     let [ours, plain] = pairs(|times| times.start)?;
-    Ok(Figure::compared("environment_start_1000", ours, plain, "ms"))
+    Ok(Figure::compared(
+        "environment_start_1000",
+        ours,
+        plain,
+        "ms",
+    ))
 }
 
 /// The stop of the same, without removing directories on either side.
