@@ -8,12 +8,14 @@ pub use standin_config::facade::{Config, OptionValue};
 pub use standin_config::{ContextValue, FromOptions, Port, Setting, context};
 pub use standin_connection::{ConnectionGraph, ConnectionInfo};
 pub use standin_driver::{
-    Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, Lifecycle,
+    Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, InstallFile,
+    Lifecycle, LogMatcher, Readiness,
 };
 pub use standin_entity::{Check, Error, Report, Result, Status};
 pub use standin_environment::{
     AbortHandle, DriverGroup, DriverTypes, Environment, RunningEnvironment,
 };
+pub use standin_process::{Listen, Process, ProcessConfig, Signal};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError,
     TcpServer, TcpServer as TCPServer, TcpServerConfig,

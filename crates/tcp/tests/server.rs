@@ -340,3 +340,19 @@ fn a_half_closed_peer_can_still_be_answered() {
     peer.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "answer");
 }
+
+#[test]
+fn gets_its_files_before_it_knows_its_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("notes.txt");
+    std::fs::write(&source, "for {{ name }}\n").unwrap();
+    let server = TcpServer::builder("server")
+        .host("127.0.0.1")
+        .runpath(folder.path().join("run"))
+        .install_files([source])
+        .build()
+        .unwrap();
+    server.start().unwrap();
+    let installed = std::fs::read_to_string(folder.path().join("run/notes.txt")).unwrap();
+    assert_eq!(installed, "for server\n");
+}
