@@ -23,7 +23,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         })
         .filter(|(distance, candidate)| {
             let longest = candidate.chars().count().max(name.chars().count());
-            *distance <= (longest / 3).max(1)
+            // Names of one letter have nothing in common when it is another one.
+            *distance <= (longest / 3).max(1) && *distance < longest
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -44,5 +45,6 @@ mod tests {
         assert_eq!(nearest("timeuot", known), Some("timeout"));
         assert_eq!(nearest("Async-Start", known), Some("async_start"));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("x", ["a"]), None);
     }
 }

@@ -8,6 +8,7 @@ use standin_entity::{Entity, Failovers, NameError, Result};
 
 use crate::dependencies::Dependencies;
 use crate::members::{Member, Members};
+use crate::nesting::EnvironmentParent;
 use crate::running::RunningEnvironment;
 use crate::{
     AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuildError,
@@ -168,15 +169,20 @@ impl Environment {
         Ok(())
     }
 
-    /// Takes a driver out again, with the dependencies that name it.
+    /// Takes a driver out again, with the dependencies that name it. It can
+    /// come back, but not go to another environment.
     ///
     /// # Errors
     ///
     /// If there is no driver of that name.
     pub fn remove(&mut self, name: &str) -> Result<(), LookupError> {
         let removed = self.members.write().shift_remove(name);
-        if removed.is_none() {
+        let Some(removed) = removed else {
             return Err(self.unknown(name));
+        };
+        let is_removed = |other: &Arc<dyn Driver>| Arc::ptr_eq(other, &removed.driver);
+        if !self.drivers().iter().any(is_removed) {
+            removed.driver.base().resource().entity().clear_parent();
         }
         self.dependencies.remove(name);
         self.failovers.shift_remove(name);
@@ -243,25 +249,40 @@ impl Environment {
         Ok(())
     }
 
-    /// Makes `parent` the environment that this one belongs to: options that
-    /// are not set here are inherited from there, and the runpath is below.
+    /// Makes `parent` the environment that this one belongs to, be it started
+    /// or not yet.
+    ///
+    /// Options that are not set here are inherited from there, the runpath is
+    /// below, and context values can name its drivers, which a test that shares
+    /// them has started before. Each of both is started on its own; a stop or
+    /// an abort of the parent first stops or aborts this one.
+    ///
+    /// ```
+    /// # use standin_config::context;
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut shared = Environment::new("shared");
+    /// shared.add(TcpServer::builder("server").build()?)?;
+    /// let shared = shared.start()?;
+    ///
+    /// let mut env = Environment::new("one test");
+    /// env.set_parent(&shared)?;
+    /// let port = context("server", "{{ port }}");
+    /// let client = TcpClient::builder("client").host("localhost").port(port);
+    /// let client = env.add(client.build()?)?;
+    /// let env = env.start()?;
+    /// assert!(client.port().is_some());
+    /// # drop((env, shared));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If this environment has a parent already.
-    pub fn set_parent(&mut self, parent: &Environment) -> Result<(), AddError> {
-        let taken = || AddError::InAnotherEnvironment {
-            environment: parent.name().to_owned(),
-            name: self.name().to_owned(),
-        };
-        self.members
-            .node
-            .set_parent(&parent.members.node)
-            .map_err(|_| taken())?;
-        self.members
-            .entity
-            .set_parent(&parent.members.entity)
-            .map_err(|_| taken())
+    /// If this environment has a parent already, or is one around `parent`.
+    pub fn set_parent(&mut self, parent: &impl EnvironmentParent) -> Result<(), AddError> {
+        self.members.set_parent(parent.members())
     }
 
     /// Declares that each driver of `first` must be up before any of `then`

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use miette::Diagnostic;
-use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError};
+use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
 use standin_entity::{Cause, NameError, RunpathError, StartError, StopError, WaitError};
 use thiserror::Error;
 
@@ -129,7 +129,7 @@ pub enum LookupError {
     #[error("environment \"{environment}\" has no driver \"{name}\"")]
     #[diagnostic(
         code(standin::environment::unknown_driver),
-        help("{}", list("it has", known))
+        help("{}{}", meant(name, known), list("it has", known))
     )]
     UnknownDriver {
         /// The environment.
@@ -162,7 +162,11 @@ pub enum DependencyError {
     #[error("a dependency names \"{name}\", which is no driver of environment \"{environment}\"")]
     #[diagnostic(
         code(standin::environment::unknown_dependency),
-        help("add the driver first; {}", list("there are", known))
+        help(
+            "{}add the driver first; {}",
+            meant(name, known),
+            list("there are", known)
+        )
     )]
     UnknownDriver {
         /// The environment.
@@ -178,7 +182,7 @@ pub enum DependencyError {
     )]
     #[diagnostic(
         code(standin::environment::unknown_context),
-        help("{}", list("there are", known))
+        help("{}{}", meant(name, known), list("there are", known))
     )]
     UnknownContext {
         /// The environment.
@@ -272,7 +276,7 @@ pub enum EnvironmentError {
     },
     /// Drivers failed to start. Those that were up have been stopped again.
     #[error("environment \"{environment}\" did not start: {}", summary(failures))]
-    #[diagnostic(help("{}", start_help(not_started, runpath.as_ref())))]
+    #[diagnostic(help("{}", start_help(waiting, not_started, runpath.as_ref())))]
     Start {
         /// The environment.
         environment: String,
@@ -281,6 +285,8 @@ pub enum EnvironmentError {
         failures: Vec<Failure>,
         /// Drivers that were not started because of that.
         not_started: Vec<String>,
+        /// Who of these was waiting for whom of those that failed.
+        waiting: Vec<Waiting>,
         /// Where the files of the drivers are kept.
         runpath: Option<PathBuf>,
     },
@@ -299,6 +305,16 @@ pub enum EnvironmentError {
         /// Where the files of the drivers are kept.
         runpath: Option<PathBuf>,
     },
+}
+
+/// Those who waited for a driver that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// The driver that failed.
+    pub driver: String,
+    /// The drivers that depend on it, directly or not, and were not started.
+    pub dependents: Vec<String>,
 }
 
 /// One driver that failed to start or to stop.
@@ -365,15 +381,31 @@ impl fmt::Display for Joined<'_> {
     }
 }
 
-fn start_help(not_started: &[String], runpath: Option<&PathBuf>) -> String {
-    match not_started {
-        [] => kept(runpath),
-        names => format!(
-            "not started because of that: {}; {}",
-            Joined(names),
-            kept(runpath)
-        ),
+/// Who was waiting, who else was not started, and where to look.
+fn start_help(waiting: &[Waiting], not_started: &[String], runpath: Option<&PathBuf>) -> String {
+    let mut parts: Vec<String> = waiting
+        .iter()
+        .map(|Waiting { driver, dependents }| {
+            format!("waiting for \"{driver}\" in vain: {}", Joined(dependents))
+        })
+        .collect();
+    let others: Vec<String> = not_started
+        .iter()
+        .filter(|name| !waiting.iter().any(|w| w.dependents.contains(name)))
+        .cloned()
+        .collect();
+    if !others.is_empty() {
+        let others = Joined(&others);
+        parts.push(format!("not started because of that: {others}"));
     }
+    parts.push(kept(runpath));
+    parts.join("; ")
+}
+
+/// Nothing, or the name that was probably meant.
+fn meant(name: &str, known: &[String]) -> String {
+    nearest(name, known.iter().map(String::as_str))
+        .map_or_else(String::new, |name| format!("did you mean \"{name}\"? "))
 }
 
 fn kept(runpath: Option<&PathBuf>) -> String {

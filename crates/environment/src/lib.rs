@@ -7,10 +7,13 @@ mod environment;
 mod error;
 mod group;
 mod members;
+mod nesting;
 mod order;
 mod plan;
 mod running;
 mod schedule;
+#[cfg(unix)]
+mod signals;
 mod starting;
 mod stopping;
 mod types;
@@ -20,8 +23,11 @@ pub use crate::config::{EnvironmentConfig, EnvironmentOptions};
 pub use crate::environment::Environment;
 pub use crate::error::{
     AddError, DependencyError, EnvironmentBuildError, EnvironmentError, Failure, LoadError,
-    LookupError,
+    LookupError, Waiting,
 };
 pub use crate::group::DriverGroup;
+pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;
+#[cfg(unix)]
+pub use crate::signals::{SignalError, SignalGuard};
 pub use crate::types::DriverTypes;

@@ -3,13 +3,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
 use standin_config::Node;
 use standin_driver::{Attributes, ContextSource, Driver, Lifecycle};
 use standin_entity::Entity;
 
+use crate::running::Running;
 use crate::{AddError, LookupError};
 
 /// One driver under the name by which the environment knows it.
@@ -35,6 +36,12 @@ pub(crate) struct Members {
     members: RwLock<IndexMap<String, Member>>,
     /// What templates can read beyond what drivers publish.
     initial: RwLock<IndexMap<String, Attributes>>,
+    /// The environment that this one belongs to.
+    parent: RwLock<Option<Arc<Members>>>,
+    /// The running environments that belong to this one.
+    nested: Mutex<Vec<Weak<Running>>>,
+    /// Replacements that are being tried; they are no members yet.
+    trying: Mutex<Vec<Arc<dyn Driver>>>,
 }
 
 impl Members {
@@ -44,6 +51,9 @@ impl Members {
             node,
             members: RwLock::default(),
             initial: RwLock::default(),
+            parent: RwLock::default(),
+            nested: Mutex::default(),
+            trying: Mutex::default(),
         }
     }
 
@@ -73,6 +83,70 @@ impl Members {
             .contains_key(name)
     }
 
+    /// Whether templates can read `name`, of a driver or not, here or in the
+    /// environments around this one.
+    pub(crate) fn publishes(&self, name: &str) -> bool {
+        self.read().contains_key(name)
+            || self.is_initial(name)
+            || self.parent().is_some_and(|parent| parent.publishes(name))
+    }
+
+    pub(crate) fn parent(&self) -> Option<Arc<Members>> {
+        let parent = self.parent.read().unwrap_or_else(PoisonError::into_inner);
+        parent.clone()
+    }
+
+    /// Makes `parent` the environment that this one belongs to.
+    pub(crate) fn set_parent(&self, parent: &Arc<Members>) -> Result<(), AddError> {
+        let taken = || AddError::InAnotherEnvironment {
+            environment: parent.name().to_owned(),
+            name: self.name().to_owned(),
+        };
+        self.node.set_parent(&parent.node).map_err(|_| taken())?;
+        self.entity
+            .set_parent(&parent.entity)
+            .map_err(|_| taken())?;
+        *self.parent.write().unwrap_or_else(PoisonError::into_inner) = Some(parent.clone());
+        Ok(())
+    }
+
+    /// Makes `running` end when this environment does.
+    pub(crate) fn nest(&self, running: &Arc<Running>) {
+        let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        nested.retain(|known| known.strong_count() > 0);
+        nested.push(Arc::downgrade(running));
+    }
+
+    /// The environments that belong to this one and run, the latest first.
+    pub(crate) fn nested(&self) -> Vec<Arc<Running>> {
+        let nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        nested.iter().rev().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Lets an abort find `driver` while `work` lasts.
+    pub(crate) fn trying<T>(&self, driver: &Arc<dyn Driver>, work: impl FnOnce() -> T) -> T {
+        let trying = || self.trying.lock().unwrap_or_else(PoisonError::into_inner);
+        trying().push(driver.clone());
+        let result = work();
+        trying().retain(|other| !Arc::ptr_eq(other, driver));
+        result
+    }
+
+    /// Every driver that may be up or on its way, in the order in which an
+    /// abort ends them.
+    pub(crate) fn abortable(&self) -> Vec<Arc<dyn Driver>> {
+        let mut drivers: Vec<_> = self
+            .nested()
+            .iter()
+            .flat_map(|nested| nested.members.abortable())
+            .collect();
+        let trying = self.trying.lock().unwrap_or_else(PoisonError::into_inner);
+        drivers.extend(trying.iter().rev().cloned());
+        drop(trying);
+        drivers.extend(self.drivers().into_iter().rev());
+        drivers
+    }
+
     /// All drivers in the order in which they were added.
     pub(crate) fn drivers(&self) -> Vec<Arc<dyn Driver>> {
         self.read()
@@ -94,20 +168,22 @@ impl Members {
     pub(crate) fn adopt(self: &Arc<Self>, driver: &dyn Driver) -> Result<(), AddError> {
         let base = driver.base();
         let entity = base.resource().entity();
-        if entity
-            .parent()
-            .is_some_and(|parent| parent.is(&self.entity))
-        {
-            return Ok(());
-        }
         let elsewhere = || AddError::InAnotherEnvironment {
             environment: self.name().to_owned(),
             name: base.name().to_owned(),
         };
-        base.node()
-            .set_parent(&self.node)
-            .map_err(|_| elsewhere())?;
-        entity.set_parent(&self.entity).map_err(|_| elsewhere())?;
+        // A driver that was removed may come back.
+        match base.node().parent() {
+            Some(parent) if parent.is_same(&self.node) => {}
+            _ => base
+                .node()
+                .set_parent(&self.node)
+                .map_err(|_| elsewhere())?,
+        }
+        let is_child = |parent: Entity| parent.is(&self.entity);
+        if !entity.parent().is_some_and(is_child) {
+            entity.set_parent(&self.entity).map_err(|_| elsewhere())?;
+        }
         let source: Weak<Self> = Arc::downgrade(self);
         base.set_context(source);
         Ok(())
@@ -145,12 +221,12 @@ impl ContextSource for Members {
         let driver = self.read().get(name).map(|member| member.driver.clone());
         match driver {
             Some(driver) => Some(driver.context()),
-            None => self
-                .initial
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(name)
-                .cloned(),
+            None => {
+                let initial = self.initial.read().unwrap_or_else(PoisonError::into_inner);
+                let own = initial.get(name).cloned();
+                drop(initial);
+                own.or_else(|| self.parent()?.attributes(name))
+            }
         }
     }
 
@@ -163,6 +239,7 @@ impl ContextSource for Members {
                 .keys()
                 .cloned(),
         );
+        names.extend(self.parent().iter().flat_map(|parent| parent.names()));
         names
     }
 }

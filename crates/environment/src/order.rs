@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::Dfs;
 use petgraph::{Direction, graph};
 
 /// Places in the environment, and which must be up before which.
@@ -59,6 +60,17 @@ impl Order {
             .collect();
         then.sort_unstable();
         then
+    }
+
+    /// All places that wait for `place`, directly or not, smallest first.
+    pub(crate) fn all_then(&self, place: usize) -> Vec<usize> {
+        let mut search = Dfs::new(&self.graph, NodeIndex::new(place));
+        let mut all = Vec::new();
+        while let Some(node) = search.next(&self.graph) {
+            all.extend((node.index() != place).then_some(node.index()));
+        }
+        all.sort_unstable();
+        all
     }
 
     /// How many places `place` waits for.
@@ -141,6 +153,7 @@ mod tests {
         order.add(0, 1);
         assert_eq!(order.waits_for(1), 1);
         assert_eq!(order.then(0), [1]);
+        assert_eq!(order.all_then(0), [1]);
         assert_eq!(order.reversed().then(1), [0]);
     }
 }

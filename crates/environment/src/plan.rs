@@ -1,7 +1,8 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{ContextValue, Node, OptionValue, Value};
+use standin_config::{ContextValue, Kind, Node, OptionValue, Source, Value};
 
 use crate::members::Member;
 use crate::order::Order;
@@ -15,6 +16,11 @@ pub(crate) struct Plan {
     pub(crate) workers: Option<NonZeroUsize>,
     /// Who waits for whom, by place in the environment. A stop turns it round.
     pub(crate) order: Order,
+    /// Who depends on whom, whatever the order is.
+    needs: Order,
+    /// Places of drivers that are at an earlier place, too: nothing is done
+    /// there.
+    aliases: Vec<bool>,
 }
 
 /// One after the other, or as early as dependencies allow.
@@ -36,36 +42,61 @@ impl Plan {
             members: &members,
         };
         let workers = config.workers.and_then(NonZeroUsize::new);
+        let is_alias = |place| names.first_place(place) != place;
+        let aliases = (0..members.len()).map(is_alias).collect();
+        let references = names.references()?;
+        let mut order = Order::new(members.len());
         if !config.concurrent && environment.dependencies.is_empty() {
-            names.check_declared_order()?;
+            names.check_declared_order(&references)?;
+            for reference in references {
+                order.add(reference.read, reference.reader);
+            }
             return Ok(Plan {
                 mode: Mode::Declared,
                 workers,
                 order: Order::chain(members.len()),
+                needs: order,
+                aliases,
             });
         }
-        let mut order = Order::new(members.len());
         for (first, then) in environment.dependencies.iter() {
-            order.add(names.place(first)?, names.place(then)?);
+            order.add(
+                names.first_place(names.place(first)?),
+                names.first_place(names.place(then)?),
+            );
         }
         if !environment.dependencies.is_empty() {
             for name in members.keys() {
                 environment.check_async_start(name)?;
             }
         }
-        for reference in names.references()? {
+        for reference in references {
             order.add(reference.read, reference.reader);
         }
         match order.cycle() {
             None => Ok(Plan {
                 mode: Mode::Concurrent,
                 workers,
+                needs: order.clone(),
                 order,
+                aliases,
             }),
             Some(circle) => Err(DependencyError::Cycle {
                 drivers: circle.into_iter().map(|place| names.name(place)).collect(),
             }),
         }
+    }
+}
+
+impl Plan {
+    /// Whether the driver at `place` is at an earlier place, too.
+    pub(crate) fn is_alias(&self, place: usize) -> bool {
+        self.aliases.get(place).copied().unwrap_or_default()
+    }
+
+    /// All who cannot start without `place`, directly or not, smallest first.
+    pub(crate) fn dependents(&self, place: usize) -> Vec<usize> {
+        self.needs.all_then(place)
     }
 }
 
@@ -103,6 +134,25 @@ impl Names<'_> {
             })
     }
 
+    /// The first place of the driver that is at `place`.
+    fn first_place(&self, place: usize) -> usize {
+        let Some((_, member)) = self.members.get_index(place) else {
+            return place;
+        };
+        let name = member.driver.base().name();
+        // Nearly always it is where its own name says.
+        match self.members.get_full(name) {
+            Some((own, _, other)) if own == place && Arc::ptr_eq(&other.driver, &member.driver) => {
+                place
+            }
+            _ => self
+                .members
+                .values()
+                .position(|other| Arc::ptr_eq(&other.driver, &member.driver))
+                .unwrap_or(place),
+        }
+    }
+
     /// Everything that drivers read of each other, as far as their options say.
     fn references(&self) -> Result<Vec<Reference>, DependencyError> {
         let mut references = Vec::new();
@@ -110,11 +160,11 @@ impl Names<'_> {
             for (option, value) in context_values(member.driver.base().node()) {
                 match self.members.get_index_of(&value.driver) {
                     Some(read) => references.push(Reference {
-                        reader,
+                        reader: self.first_place(reader),
                         option: option.clone(),
-                        read,
+                        read: self.first_place(read),
                     }),
-                    None if self.environment.members.is_initial(&value.driver) => {}
+                    None if self.environment.members.publishes(&value.driver) => {}
                     None => {
                         return Err(DependencyError::UnknownContext {
                             environment: self.environment.name().to_owned(),
@@ -130,10 +180,9 @@ impl Names<'_> {
         Ok(references)
     }
 
-    fn check_declared_order(&self) -> Result<(), DependencyError> {
-        match self
-            .references()?
-            .into_iter()
+    fn check_declared_order(&self, references: &[Reference]) -> Result<(), DependencyError> {
+        match references
+            .iter()
             .find(|reference| reference.read >= reference.reader)
         {
             None => Ok(()),
@@ -142,7 +191,7 @@ impl Names<'_> {
             }),
             Some(reference) => Err(DependencyError::StartsLater {
                 reader: self.name(reference.reader),
-                option: reference.option,
+                option: reference.option.clone(),
                 later: self.name(reference.read),
             }),
         }
@@ -152,12 +201,28 @@ impl Names<'_> {
 /// The context values that are set on a node, each with its option.
 fn context_values(node: &Node) -> Vec<(String, ContextValue)> {
     let mut found = Vec::new();
-    for option in node.local_names() {
-        if let Some(value) = node.get_local(&option) {
-            collect(&option, &value, &mut found);
+    let explicit = node.explicit();
+    for option in node.description().options() {
+        let name = option.name();
+        let is_set = || explicit.is_set(name) || matches!(option.source(), Source::Default(_));
+        if may_be_context(option.kind())
+            && is_set()
+            && let Some(value) = node.get_local(name)
+        {
+            collect(name, &value, &mut found);
         }
     }
     found
+}
+
+/// Whether a context value can be in an option of that kind.
+fn may_be_context(kind: &Kind) -> bool {
+    match kind {
+        Kind::Any | Kind::Context | Kind::Nested(_) => true,
+        Kind::List(item) | Kind::Map(item) => may_be_context(item),
+        Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(may_be_context),
+        _ => false,
+    }
 }
 
 fn collect(option: &str, value: &Value, found: &mut Vec<(String, ContextValue)>) {

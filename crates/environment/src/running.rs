@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 use standin_connection::ConnectionGraph;
@@ -10,9 +10,10 @@ use standin_entity::{Failovers, Report, Status};
 
 use crate::members::{Member, Members};
 use crate::plan::Plan;
-use crate::starting::{Start, starts_by_itself};
-use crate::stopping;
-use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, LookupError};
+use crate::starting::{Failed, Start};
+use crate::{
+    AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError, stopping,
+};
 
 /// The drivers of an environment, started.
 ///
@@ -22,9 +23,17 @@ use crate::{AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Looku
 /// After a clean stop the files of the drivers are removed, unless the option
 /// `runpath` or `keep_runpath` is set. After a failure, and when the test
 /// panics, they stay.
+///
+/// Environments that have this one as their parent are stopped before its own
+/// drivers are.
 #[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
 pub struct RunningEnvironment {
-    members: Arc<Members>,
+    running: Arc<Running>,
+}
+
+/// What the guard holds, and what the environment around it stops, too.
+pub(crate) struct Running {
+    pub(crate) members: Arc<Members>,
     failovers: IndexMap<String, Failovers<Member>>,
     plan: Plan,
     config: EnvironmentConfig,
@@ -38,21 +47,24 @@ impl RunningEnvironment {
     pub(crate) fn launch(environment: Environment) -> Result<Self, EnvironmentError> {
         let config: EnvironmentConfig = environment.node().resolve()?;
         let plan = Plan::new(&environment, &config)?;
-        let running = RunningEnvironment {
+        let running = Arc::new(Running {
             members: environment.members,
             failovers: environment.failovers,
             plan,
             config,
             operation: Mutex::new(()),
             failed: AtomicBool::new(false),
-        };
+        });
+        if let Some(parent) = running.members.parent() {
+            parent.nest(&running);
+        }
         running.start()?;
-        Ok(running)
+        Ok(RunningEnvironment { running })
     }
 
     /// The name of the environment.
     pub fn name(&self) -> &str {
-        self.members.name()
+        self.shared().name()
     }
 
     /// Starts the drivers that are not started: those that were stopped
@@ -63,40 +75,7 @@ impl RunningEnvironment {
     ///
     /// As [`Environment::start`].
     pub fn start(&self) -> Result<(), EnvironmentError> {
-        let _operation = self
-            .operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !self.members.entity.is_active() {
-            return Err(EnvironmentError::Aborted {
-                environment: self.name().to_owned(),
-            });
-        }
-        self.make_runpath()?;
-        let start = Start {
-            members: &self.members,
-            failovers: &self.failovers,
-            plan: &self.plan,
-        };
-        let mut failures = self.members.entity.record("setup", || start.run());
-        if failures.is_empty() {
-            return Ok(());
-        }
-        let not_started = self
-            .members
-            .named()
-            .into_iter()
-            .filter(|(_, driver)| driver.status() == Status::None && starts_by_itself(&**driver))
-            .map(|(name, _)| name)
-            .collect();
-        self.failed.store(true, Ordering::Relaxed);
-        failures.extend(stopping::stop(&self.members, &self.plan));
-        Err(EnvironmentError::Start {
-            environment: self.name().to_owned(),
-            failures,
-            not_started,
-            runpath: self.members.entity.runpath(),
-        })
+        self.running.start()
     }
 
     /// Stops the drivers in reverse order: a driver when all that depend on it
@@ -107,24 +86,7 @@ impl RunningEnvironment {
     ///
     /// Every failure. The drivers count as stopped all the same.
     pub fn stop(&self) -> Result<(), EnvironmentError> {
-        let _operation = self
-            .operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let stop = || stopping::stop(&self.members, &self.plan);
-        let failures = self.members.entity.record("teardown", stop);
-        if failures.is_empty() {
-            if !std::thread::panicking() {
-                self.remove_runpath();
-            }
-            return Ok(());
-        }
-        self.failed.store(true, Ordering::Relaxed);
-        Err(EnvironmentError::Stop {
-            environment: self.name().to_owned(),
-            failures,
-            runpath: self.members.entity.runpath(),
-        })
+        self.running.stop()
     }
 
     /// Stops the drivers and starts them again.
@@ -144,18 +106,18 @@ impl RunningEnvironment {
     ///
     /// If there is none, or it is of another type.
     pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
-        self.members.get(name)
+        self.shared().get(name)
     }
 
     /// All drivers, in the order in which they were added.
     pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
-        self.members.drivers()
+        self.shared().drivers()
     }
 
     /// The names of all drivers with their status, in the order in which they
     /// were added.
     pub fn statuses(&self) -> Vec<(String, Status)> {
-        self.members
+        self.shared()
             .read()
             .iter()
             .map(|(name, member)| (name.clone(), member.driver.status()))
@@ -164,7 +126,7 @@ impl RunningEnvironment {
 
     /// What happened so far: to the environment and to each driver.
     pub fn report(&self) -> Report {
-        self.members.entity.report()
+        self.shared().entity.report()
     }
 
     /// What the drivers publish, as variables for the environment of a
@@ -172,12 +134,7 @@ impl RunningEnvironment {
     /// each `-` and each space.
     pub fn variables(&self) -> Vec<(String, String)> {
         let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
-        let members: Vec<(String, Arc<dyn Driver>)> = self
-            .members
-            .read()
-            .iter()
-            .map(|(name, member)| (name.clone(), member.driver.clone()))
-            .collect();
+        let members = self.shared().named();
         let mut variables = Vec::new();
         for (name, driver) in members {
             let context = driver.context();
@@ -211,12 +168,7 @@ impl RunningEnvironment {
     /// # }
     /// ```
     pub fn connections(&self) -> ConnectionGraph {
-        let members: Vec<(String, Arc<dyn Driver>)> = self
-            .members
-            .read()
-            .iter()
-            .map(|(name, member)| (name.clone(), member.driver.clone()))
-            .collect();
+        let members = self.shared().named();
         let mut graph = ConnectionGraph::new(members.iter().map(|(name, _)| name.clone()));
         for (name, driver) in members {
             graph.extend(
@@ -231,17 +183,98 @@ impl RunningEnvironment {
 
     /// The directory that has the files of the drivers.
     pub fn runpath(&self) -> Option<PathBuf> {
-        self.members.entity.runpath()
+        self.shared().entity.runpath()
     }
 
     /// A handle that ends everything from another thread.
     pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.members.clone())
+        AbortHandle::new(self.shared().clone())
     }
 
     /// Ends everything at once: see [`AbortHandle::abort`].
     pub fn abort(&self) {
         self.abort_handle().abort();
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Members> {
+        &self.running.members
+    }
+}
+
+impl Running {
+    fn name(&self) -> &str {
+        self.members.name()
+    }
+
+    fn operation(&self) -> MutexGuard<'_, ()> {
+        self.operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Result<(), EnvironmentError> {
+        let _operation = self.operation();
+        if !self.is_active() {
+            return Err(EnvironmentError::Aborted {
+                environment: self.name().to_owned(),
+            });
+        }
+        self.make_runpath()?;
+        let start = Start::new(&self.members, &self.failovers, &self.plan);
+        let Err(failed) = self.members.entity.record("setup", || start.run()) else {
+            return Ok(());
+        };
+        let Failed {
+            mut failures,
+            not_started,
+            waiting,
+        } = failed;
+        self.failed.store(true, Ordering::Relaxed);
+        failures.extend(stopping::stop(&self.members, &self.plan));
+        self.members.entity.release_runpath();
+        Err(EnvironmentError::Start {
+            environment: self.name().to_owned(),
+            failures,
+            not_started,
+            waiting,
+            runpath: self.members.entity.runpath(),
+        })
+    }
+
+    fn stop(&self) -> Result<(), EnvironmentError> {
+        let _operation = self.operation();
+        let failures = self.members.entity.record("teardown", || self.tear_down());
+        if failures.is_empty() {
+            if !std::thread::panicking() {
+                self.remove_runpath();
+            }
+            return Ok(());
+        }
+        self.failed.store(true, Ordering::Relaxed);
+        Err(EnvironmentError::Stop {
+            environment: self.name().to_owned(),
+            failures,
+            runpath: self.members.entity.runpath(),
+        })
+    }
+
+    /// What is below this environment uses its drivers, and goes first.
+    fn tear_down(&self) -> Vec<Failure> {
+        let mut failures = Vec::new();
+        for nested in self.members.nested() {
+            // A stop has no other error.
+            if let Err(EnvironmentError::Stop { failures: more, .. }) = nested.stop() {
+                failures.extend(more);
+            }
+        }
+        failures.extend(stopping::stop(&self.members, &self.plan));
+        failures
+    }
+
+    /// Neither this environment nor one around it was aborted.
+    fn is_active(&self) -> bool {
+        let around = std::iter::successors(Some(self.members.clone()), |members| members.parent());
+        around.into_iter().all(|members| members.entity.is_active())
     }
 
     fn make_runpath(&self) -> Result<(), EnvironmentError> {
@@ -281,7 +314,7 @@ impl fmt::Debug for RunningEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningEnvironment")
             .field("name", &self.name())
-            .field("drivers", &self.members)
+            .field("drivers", self.shared())
             .finish_non_exhaustive()
     }
 }

@@ -14,12 +14,17 @@ use crate::schedule::{self, OnFailure};
 pub(crate) fn stop(members: &Members, plan: &Plan) -> Vec<Failure> {
     let drivers = members.drivers();
     match plan.mode {
-        Mode::Declared => in_order(&drivers),
+        Mode::Declared => in_order(&drivers, plan),
         Mode::Concurrent => schedule::run(
             &plan.order.reversed(),
             plan.workers,
             OnFailure::Continue,
-            |place| stop_and_wait(&*drivers[place]),
+            |place| {
+                if plan.is_alias(place) {
+                    return Ok(());
+                }
+                stop_and_wait(&*drivers[place])
+            },
         )
         .into_iter()
         .map(|(_, failure)| failure)
@@ -29,10 +34,13 @@ pub(crate) fn stop(members: &Members, plan: &Plan) -> Vec<Failure> {
 
 /// One driver after the other, the last one first. Those with `async_start`
 /// are waited for at the end.
-fn in_order(drivers: &[Arc<dyn Driver>]) -> Vec<Failure> {
+fn in_order(drivers: &[Arc<dyn Driver>], plan: &Plan) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut pending = Vec::new();
-    for driver in drivers.iter().rev() {
+    for (place, driver) in drivers.iter().enumerate().rev() {
+        if plan.is_alias(place) {
+            continue;
+        }
         if let Err(error) = driver.stop() {
             failures.push(Failure::Stop(error));
         } else if driver.status() == Status::Stopping {

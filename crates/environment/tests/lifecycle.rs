@@ -302,15 +302,85 @@ fn a_failure_keeps_dependents_down() {
     let error = env.start().unwrap_err();
     let EnvironmentError::Start {
         not_started,
+        waiting,
         runpath,
         ..
-    } = error
+    } = &error
     else {
         panic!("{error:?}")
     };
-    assert_eq!(not_started, ["b"]);
+    assert_eq!(not_started, &["b"]);
+    assert_eq!(waiting[0].driver, "a");
+    assert_eq!(waiting[0].dependents, ["b"]);
     assert_eq!(b.status(), Status::None);
-    discard(&runpath.unwrap());
+    discard(runpath.as_ref().unwrap());
+    let text = format!("{:?}", Error::from(error));
+    assert!(text.contains(r#"waiting for "a" in vain: "b""#), "{text}");
+}
+
+#[test]
+fn a_driver_with_two_names_is_started_and_stopped_once_and_in_its_place() {
+    for concurrent in [false, true] {
+        let trace = Trace::default();
+        let mut env = Environment::builder("twice")
+            .concurrent(concurrent)
+            .build()
+            .unwrap();
+        let a = env
+            .add(Probe::builder("a", &trace).build().unwrap())
+            .unwrap();
+        env.add(Probe::builder("b", &trace).build().unwrap())
+            .unwrap();
+        env.add_shared("also a", a).unwrap();
+        if concurrent {
+            env.dependency("also a", "b").unwrap();
+        }
+        let env = env.start().unwrap();
+        assert_eq!(trace.take_step("starting"), ["a", "b"]);
+        env.stop().unwrap();
+        assert_eq!(trace.take_step("stopping"), ["b", "a"]);
+    }
+}
+
+#[test]
+fn stopping_a_parent_stops_what_belongs_to_it_first() {
+    let trace = Trace::default();
+    let mut outer = Environment::new("outer");
+    outer
+        .add(Probe::builder("a", &trace).build().unwrap())
+        .unwrap();
+    let outer = outer.start().unwrap();
+    let mut inner = Environment::new("inner");
+    inner.set_parent(&outer).unwrap();
+    inner
+        .add(Probe::builder("b", &trace).build().unwrap())
+        .unwrap();
+    let inner = inner.start().unwrap();
+    assert!(
+        inner
+            .runpath()
+            .unwrap()
+            .starts_with(outer.runpath().unwrap())
+    );
+    trace.take();
+    outer.stop().unwrap();
+    assert_eq!(trace.take_step("stopping"), ["b", "a"]);
+    outer.restart().unwrap();
+    inner.restart().unwrap();
+    assert_eq!(trace.take_step("starting"), ["a", "b"]);
+}
+
+#[test]
+fn a_driver_that_was_removed_may_come_back() {
+    let trace = Trace::default();
+    let mut env = abc(&trace);
+    let b = env.get::<Probe>("b").unwrap();
+    env.dependency("c", "b").unwrap();
+    env.remove("b").unwrap();
+    assert_eq!(env.entity().report().children.len(), 2);
+    env.add_shared("b", b).unwrap();
+    drop(env.start().unwrap());
+    assert_eq!(trace.take_step("starting"), ["a", "c", "b"]);
 }
 
 #[test]

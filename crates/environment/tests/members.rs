@@ -239,10 +239,10 @@ fn tells_context_values_that_cannot_be() {
         "srever",
         "{{ port }}",
         expect![[r#"
-        option `port` of driver "client" reads the context of "srever", which is no driver of environment "env"
-          help: there are: "server", "client"
-          code: standin::environment::unknown_context
-    "#]],
+            option `port` of driver "client" reads the context of "srever", which is no driver of environment "env"
+              help: did you mean "server"? there are: "server", "client"
+              code: standin::environment::unknown_context
+        "#]],
     );
     check(
         "server",

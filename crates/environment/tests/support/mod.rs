@@ -7,7 +7,8 @@
 )]
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use standin_config::{Config, FromOptions};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, DriverConfig};
@@ -15,11 +16,49 @@ use standin_entity::{Check, Error, Result};
 
 /// What happened, in order: `server starting`.
 #[derive(Clone, Debug, Default)]
-pub struct Trace(Arc<Mutex<Vec<String>>>);
+pub struct Trace(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    lines: Mutex<Vec<String>>,
+    changed: Condvar,
+    /// Steps that block may go on.
+    released: Mutex<bool>,
+}
 
 impl Trace {
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.0.lines.lock().unwrap())
+    }
+
+    fn push(&self, line: String) {
+        self.0.lines.lock().unwrap().push(line);
+        self.0.changed.notify_all();
+    }
+
+    /// Waits until this has happened.
+    #[track_caller]
+    pub fn wait_for(&self, line: &str) {
+        let lines = self.0.lines.lock().unwrap();
+        let limit = Duration::from_secs(30);
+        let missing = |lines: &mut Vec<String>| !lines.iter().any(|other| other == line);
+        let (lines, waited) = self
+            .0
+            .changed
+            .wait_timeout_while(lines, limit, missing)
+            .unwrap();
+        assert!(!waited.timed_out(), "no `{line}` in {lines:?}");
+    }
+
+    /// Lets steps that block go on.
+    pub fn release(&self) {
+        *self.0.released.lock().unwrap() = true;
+        self.0.changed.notify_all();
+    }
+
+    fn block(&self) {
+        let released = self.0.released.lock().unwrap();
+        drop(self.0.changed.wait_while(released, |released| !*released));
     }
 
     /// Only the steps of one name, as the names of the drivers.
@@ -47,6 +86,10 @@ pub struct ProbeConfig {
     pub fails_in: Option<String>,
     /// A step that panics.
     pub panics_in: Option<String>,
+    /// A step that blocks until the trace is released.
+    pub blocks_in: Option<String>,
+    /// A check that never becomes ready.
+    pub never_ready_in: Option<String>,
     /// Something to publish.
     #[config(default = "a word")]
     pub word: String,
@@ -65,11 +108,10 @@ impl Probe {
     fn step(&self, step: &str) -> Result<()> {
         let config: ProbeConfig = self.base.config()?;
         if let Some(trace) = config.trace {
-            trace
-                .0
-                .lock()
-                .unwrap()
-                .push(format!("{} {step}", self.base.name()));
+            trace.push(format!("{} {step}", self.base.name()));
+            if config.blocks_in.as_deref() == Some(step) {
+                trace.block();
+            }
         }
         if config.panics_in.as_deref() == Some(step) {
             panic!("the {step} of {} panics", self.base.name());
@@ -81,6 +123,22 @@ impl Probe {
             )));
         }
         Ok(())
+    }
+}
+
+impl Probe {
+    fn check(&self, step: &str) -> Result<Check> {
+        self.step(step)?;
+        let config: ProbeConfig = self.base.config()?;
+        Ok(if config.never_ready_in.as_deref() == Some(step) {
+            Check::NotYet("it never is".to_owned())
+        } else {
+            Check::Ready
+        })
+    }
+
+    pub fn base_is_aborted(&self) -> bool {
+        self.base.resource().is_aborted()
     }
 }
 
@@ -104,7 +162,15 @@ impl Driver for Probe {
     }
 
     fn started_check(&self) -> Result<Check> {
-        self.step("started_check").map(|()| Check::Ready)
+        self.check("started_check")
+    }
+
+    fn stopped_check(&self) -> Result<Check> {
+        self.check("stopped_check")
+    }
+
+    fn aborting(&self) -> Result<()> {
+        self.step("aborting")
     }
 
     fn post_start(&self) -> Result<()> {
