@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{ContextValue, Kind, Node, OptionValue, Source, Value};
+use standin_config::{ContextValue, Kind, Node, OptionValue, Value};
 
 use crate::members::Member;
 use crate::order::Order;
@@ -157,7 +157,20 @@ impl Names<'_> {
     fn references(&self) -> Result<Vec<Reference>, DependencyError> {
         let mut references = Vec::new();
         for (reader, (name, member)) in self.members.iter().enumerate() {
-            for (option, value) in context_values(member.driver.base().node()) {
+            let base = member.driver.base();
+            for (option, driver) in base.drivers_in_templates() {
+                // A name that is not there may never be rendered, and is told when it is.
+                // What a driver publishes itself it may read.
+                let read = self.members.get_index_of(&driver);
+                let read = read.map(|read| self.first_place(read));
+                let reader = self.first_place(reader);
+                references.extend(read.filter(|read| *read != reader).map(|read| Reference {
+                    reader,
+                    option,
+                    read,
+                }));
+            }
+            for (option, value) in context_values(base.node()) {
                 match self.members.get_index_of(&value.driver) {
                     Some(read) => references.push(Reference {
                         reader: self.first_place(reader),
@@ -201,15 +214,11 @@ impl Names<'_> {
 /// The context values that are set on a node, each with its option.
 fn context_values(node: &Node) -> Vec<(String, ContextValue)> {
     let mut found = Vec::new();
-    let explicit = node.explicit();
     for option in node.description().options() {
-        let name = option.name();
-        let is_set = || explicit.is_set(name) || matches!(option.source(), Source::Default(_));
         if may_be_context(option.kind())
-            && is_set()
-            && let Some(value) = node.get_local(name)
+            && let Some(value) = node.get_local(option.name())
         {
-            collect(name, &value, &mut found);
+            collect(option.name(), &value, &mut found);
         }
     }
     found

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use standin_config::context;
-use standin_driver::{Attributes, Driver, DriverConfig};
+use standin_driver::{Attributes, Driver, DriverConfig, InstallFile};
 use standin_entity::Error;
 use standin_environment::Environment;
 use standin_tcp::{TcpClient, TcpServer};
@@ -369,4 +369,23 @@ fn attributes_become_variables() {
         variables.contains(&("DRIVER_MY_DRIVER_1_ATTR_WORD".to_owned(), "x y".to_owned())),
         "{variables:?}"
     );
+}
+
+#[test]
+fn what_a_template_reads_starts_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("peer.conf");
+    std::fs::write(&file, "word = {{ context.publisher.word }}\n").unwrap();
+    let trace = Trace::default();
+    let mut env = Environment::builder("env")
+        .concurrent(true)
+        .build()
+        .unwrap();
+    let reader =
+        Probe::builder("reader", &trace).install_files([InstallFile::from(file.as_path())]);
+    env.add(reader.build().unwrap()).unwrap();
+    env.add(Probe::builder("publisher", &trace).build().unwrap())
+        .unwrap();
+    let _env = env.start().unwrap();
+    assert_eq!(trace.take_step("starting"), ["publisher", "reader"]);
 }
