@@ -92,6 +92,12 @@ pub(crate) fn normalise(world: &World, text: &str) -> String {
     {
         text = text.replace(&root.display().to_string(), "${DEFAULT_RUNPATH}");
     }
+    // Types are written in the manner of their language.
+    text = text
+        .replace("TcpServer[", "TCPServer[")
+        .replace("TcpClient[", "TCPClient[")
+        .replace("TcpServer\n[", "TCPServer\n[")
+        .replace("TcpClient\n[", "TCPClient\n[");
     for (name, value) in world.volatile.lock().iter() {
         match value {
             Value::Int(number) if *number > 1000 => {

@@ -120,8 +120,19 @@ fn make<'a>(
     Ok(Node::new(class, Layer::read(description, class, values)?)?)
 }
 
+/// Whether it is a list of ours. In configs that a vector describes, a list is
+/// what it is there.
 fn is_list(option: &OptionDescription) -> bool {
-    matches!(option.kind(), Kind::List(_))
+    const OURS: &[&str] = &["DriverConfig", "TcpServerConfig", "TcpClientConfig"];
+    matches!(option.kind(), Kind::List(_)) && OURS.contains(&option.declared_in())
+}
+
+/// Whether it is described as a tuple: see `kind`.
+fn is_tuple(option: &OptionDescription) -> bool {
+    match option.kind() {
+        Kind::Union(kinds) => matches!(kinds.as_slice(), [Kind::List(_)]),
+        _ => false,
+    }
 }
 
 fn is_pair(option: &OptionDescription) -> bool {
@@ -195,7 +206,14 @@ fn written(option: Option<&OptionDescription>, value: &OptionValue) -> Value {
                 _ => Value::from_option(value),
             }
         }
-        _ => Value::from_option(value),
+        _ => match Value::from_option(value) {
+            Value::List(items)
+                if option.is_some_and(|option| is_tuple(option) || is_pair(option)) =>
+            {
+                Value::Tuple(items)
+            }
+            value => value,
+        },
     }
 }
 

@@ -88,16 +88,6 @@ fn timeout(call: &Call) -> std::result::Result<Duration, Failure> {
     seconds_of(seconds(call.arg("timeout"))?)
 }
 
-/// Python's idea of what is true.
-fn truth(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) | Value::Int(0) => false,
-        Value::Text(text) => !text.is_empty(),
-        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
-        _ => true,
-    }
-}
-
 fn wait(call: &Call) -> Outcome {
     let values = call.list("values");
     let count = Shared::new(0);
@@ -108,7 +98,8 @@ fn wait(call: &Call) -> Outcome {
         *count += 1;
         let value = value.unwrap_or(Value::Null);
         *last.lock() = value.clone();
-        Ok(Check::from(truth(&value)))
+        // Only what is true is: not what Python takes for it.
+        Ok(Check::from(matches!(value, Value::Bool(true))))
     };
     let between = match call.arg("interval") {
         None => Duration::from_millis(50).into(),
@@ -117,7 +108,7 @@ fn wait(call: &Call) -> Outcome {
     match wait_until(check, between, timeout(call)?) {
         Ok(()) => Ok(last.lock().clone()),
         Err(StartError::Timeout { .. }) if !call.flag("raise_on_timeout", true) => {
-            Ok(Value::Bool(false))
+            Ok(last.lock().clone())
         }
         Err(error) => Err(error.into()),
     }
