@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use standin_connection::ConnectionInfo;
-use standin_entity::{Check, Error, Result};
+use standin_entity::{Check, CheckInterval, Error, Result};
 
 use crate::{Attributes, DriverBase};
 
@@ -47,6 +47,20 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
     /// [`starting`](Driver::starting) until it is, or the timeout is over.
     fn started_check(&self) -> Result<Check> {
         Ok(Check::Ready)
+    }
+
+    /// How long to wait between two looks at
+    /// [`started_check`](Driver::started_check) when nothing tells that
+    /// something has changed: always the same time, or growing. By default from
+    /// 10 ms to 200 ms. Conditions of the option `ready` may ask for less.
+    fn started_check_interval(&self) -> CheckInterval {
+        CheckInterval::default()
+    }
+
+    /// As [`started_check_interval`](Driver::started_check_interval), for
+    /// [`stopped_check`](Driver::stopped_check).
+    fn stopped_check_interval(&self) -> CheckInterval {
+        CheckInterval::default()
     }
 
     /// Why the driver can no longer become ready: its process has ended, say.

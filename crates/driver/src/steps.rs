@@ -36,7 +36,7 @@ impl Steps for AsSteps<'_> {
         let shortest = config.ready.iter().filter_map(Readiness::interval).min();
         let started_check_interval = match shortest {
             Some(interval) => CheckInterval::from(interval),
-            None => CheckInterval::default(),
+            None => self.driver.started_check_interval(),
         };
         Ok(Settings {
             start_timeout: config.timeout,
@@ -46,7 +46,7 @@ impl Steps for AsSteps<'_> {
             status_wait_timeout: config.resource.entity.status_wait_timeout,
             abort_wait_timeout: config.resource.entity.abort_wait_timeout,
             started_check_interval,
-            ..Settings::default()
+            stopped_check_interval: self.driver.stopped_check_interval(),
         })
     }
 

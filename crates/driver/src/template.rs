@@ -107,6 +107,9 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
     let mut text = render_in(template, &scope).map_err(|failure| failure.error)?;
     if template.ends_with('\n') && text.ends_with('\n') {
         text.pop();
+        if template.ends_with("\r\n") && text.ends_with('\r') {
+            text.pop();
+        }
     }
     Ok(text)
 }
@@ -422,6 +425,7 @@ mod tests {
         check("{% if port > 8000 %}high{% else %}low{% endif %}", "high");
         check("{{ nope | default('x') }}", "x");
         check("x\n", "x");
+        check("x\r\ny\r\n", "x\r\ny");
     }
 
     #[test]

@@ -37,6 +37,21 @@ fn some_waits_for_the_first_bytes() {
 }
 
 #[test]
+fn some_gives_what_was_kept_and_what_has_come_since() {
+    let (near, far, _server) = pair();
+    near.send(b"ab", LIMIT).unwrap();
+    assert!(far.receive_exactly(4, SHORT).unwrap_err().is_timeout());
+    near.send(b"cd", LIMIT).unwrap();
+    assert_eq!(far.peek(3, LIMIT).unwrap(), b"abc");
+    assert_eq!(far.receive_some(1024, LIMIT).unwrap(), b"abcd");
+    near.send(b"ef", LIMIT).unwrap();
+    assert!(far.receive_exactly(4, SHORT).unwrap_err().is_timeout());
+    near.close();
+    assert_eq!(far.receive_some(1024, LIMIT).unwrap(), b"ef");
+    assert!(far.receive_some(1024, LIMIT).unwrap_err().is_peer_closed());
+}
+
+#[test]
 fn nothing_is_had_at_once_also_from_a_peer_that_is_gone() {
     let (near, far, _server) = pair();
     near.close();

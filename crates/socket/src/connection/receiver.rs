@@ -96,6 +96,7 @@ impl<'a> Receiver<'a> {
             return Ok(Vec::new());
         }
         if !self.buffer().is_empty() {
+            self.top_up(max);
             return Ok(self.buffer().take(max));
         }
         let mut bytes = vec![0; max.min(CHUNK)];
@@ -110,6 +111,7 @@ impl<'a> Receiver<'a> {
             return Ok(0);
         }
         if !self.buffer().is_empty() {
+            self.top_up(target.len());
             return Ok(self.buffer().take_into(target));
         }
         self.read_into(target)
@@ -119,6 +121,8 @@ impl<'a> Receiver<'a> {
         if max > 0 && self.buffer().is_empty() {
             let bytes = self.some(max)?;
             self.buffer().put_back(bytes);
+        } else {
+            self.top_up(max);
         }
         let there = self.buffer().as_slice();
         Ok(there[..there.len().min(max)].to_vec())
@@ -252,6 +256,19 @@ impl<'a> Receiver<'a> {
         } else {
             Ok(())
         }
+    }
+
+    /// Adds what has come since to what was kept, up to `max` bytes in all, without a wait.
+    fn top_up(&mut self, max: usize) {
+        let size = max.min(self.limit());
+        if self.buffer().len() >= size {
+            return;
+        }
+        let at_once = Deadline::new(Some(Duration::ZERO));
+        let deadline = std::mem::replace(&mut self.deadline, at_once);
+        // A failure is told again when nothing is left to hand over.
+        let _ = self.gather_some(size);
+        self.deadline = deadline;
     }
 
     /// Reads until the buffer has `size` bytes.

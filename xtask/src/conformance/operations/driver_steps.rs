@@ -1,7 +1,7 @@
 //! What vectors do with a driver of any kind.
 
 use indexmap::IndexMap;
-use standin::entity::Entity;
+use standin::entity::{CheckInterval, Entity};
 use standin::{Check, ConnectionInfo, DriverConfig, Lifecycle, Status};
 
 use super::super::category::of_step;
@@ -174,12 +174,8 @@ fn get(call: &Call) -> Outcome {
         "auto_start" => configs::value_of(base.node(), "auto_start")?,
         // Both come from one option.
         "start_timeout" | "stop_timeout" => configs::value_of(base.node(), "timeout")?,
-        "started_check_interval" | "stopped_check_interval" => {
-            return Err(Failure::error(
-                "no_attribute",
-                "a driver does not tell its intervals",
-            ));
-        }
+        "started_check_interval" => interval(driver.started_check_interval()),
+        "stopped_check_interval" => interval(driver.stopped_check_interval()),
         name => match driver.context().get(name) {
             Some(value) => Value::from_option(value),
             None => {
@@ -190,6 +186,15 @@ fn get(call: &Call) -> Outcome {
             }
         },
     })
+}
+
+/// A number of seconds, or the first and the longest.
+fn interval(interval: CheckInterval) -> Value {
+    let seconds = |duration: std::time::Duration| Value::Float(duration.as_secs_f64());
+    match interval {
+        CheckInterval::Fixed(interval) => seconds(interval),
+        CheckInterval::Growing { min, max } => Value::Tuple(vec![seconds(min), seconds(max)]),
+    }
 }
 
 fn set_async_start(call: &Call) -> Outcome {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use standin::driver::DriverOptions;
+use standin::entity::CheckInterval;
 use standin::{Attributes, BuildError, Check, Driver, DriverBase, Error, Lifecycle, Result};
 
 use super::super::value::{Function, Value};
@@ -80,6 +81,21 @@ impl TraceDriver {
         let path = self.behaviour.get(name)?.as_str()?;
         let runpath = self.base.resource().entity().runpath();
         Some(runpath.map_or_else(|| PathBuf::from(path), |runpath| runpath.join(path)))
+    }
+
+    fn interval(&self, name: &str) -> CheckInterval {
+        let seconds = |value: &Value| match value {
+            Value::Float(seconds) => Duration::try_from_secs_f64(*seconds).unwrap_or_default(),
+            Value::Int(seconds) => Duration::from_secs(u64::try_from(*seconds).unwrap_or_default()),
+            _ => Duration::ZERO,
+        };
+        match self.behaviour.get(name) {
+            None => CheckInterval::default(),
+            Some(value) => match value.items() {
+                Some([min, max]) => (seconds(min), seconds(max)).into(),
+                _ => seconds(value).into(),
+            },
+        }
     }
 
     fn write_files(&self) -> Result<()> {
@@ -158,6 +174,14 @@ impl Driver for TraceDriver {
             "started_after_checks",
             reason.unwrap_or_default(),
         )
+    }
+
+    fn started_check_interval(&self) -> CheckInterval {
+        self.interval("started_check_interval")
+    }
+
+    fn stopped_check_interval(&self) -> CheckInterval {
+        self.interval("stopped_check_interval")
     }
 
     fn post_start(&self) -> Result<()> {
