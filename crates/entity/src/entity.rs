@@ -164,8 +164,9 @@ impl Entity {
     /// 3. else [`default_root`](crate::default_root) and below it the slug.
     ///
     /// A slug that is empty becomes `unnamed`; one that another live entity
-    /// uses in the same place gets `-2`, `-3`, ... An explicit runpath stands
-    /// as it is. Asking again gives the same answer as long as the explicit
+    /// uses in the same place gets `-2`, `-3`, ..., and in the default root so
+    /// does one that an entity before has left files in. An explicit runpath
+    /// stands as it is. Asking again gives the same answer as long as the explicit
     /// path and the parent's runpath are the same.
     ///
     /// # Errors
@@ -178,13 +179,10 @@ impl Entity {
                 Claims::global().claim(&path, self);
                 path
             }
-            None => {
-                let root = match self.parent().and_then(|parent| parent.runpath()) {
-                    Some(path) => path,
-                    None => runpath::default_root()?,
-                };
-                Claims::global().claim_below(&root, self)
-            }
+            None => match self.parent().and_then(|parent| parent.runpath()) {
+                Some(root) => Claims::global().claim_below(&root, false, self),
+                None => Claims::global().claim_below(&runpath::default_root()?, true, self),
+            },
         };
         let mut place = self.place();
         let former = place.runpath.replace(runpath.clone());

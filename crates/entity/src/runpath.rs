@@ -172,7 +172,10 @@ impl Claims {
 
     /// A path below `root` that is named after `entity` and that no other live
     /// entity has.
-    pub(crate) fn claim_below(&self, root: &Path, entity: &Entity) -> PathBuf {
+    ///
+    /// With `is_ours` the root belongs to this process alone, so that what is
+    /// there already is the evidence of an entity that has gone: it stays.
+    pub(crate) fn claim_below(&self, root: &Path, is_ours: bool, entity: &Entity) -> PathBuf {
         let slug = match slugify(entity.uid()) {
             empty if empty.is_empty() => "unnamed".to_owned(),
             slug => slug,
@@ -185,12 +188,12 @@ impl Claims {
             here.retain(WeakEntity::is_alive);
             // The first claim has the path; an explicit one may come to it later.
             match here.first() {
-                None => {
+                None if !(is_ours && path.exists()) => {
                     here.push(entity.downgrade());
                     return path;
                 }
                 Some(owner) if owner.is(entity) => return path,
-                Some(_) => path = root.join(format!("{slug}-{attempt}")),
+                _ => path = root.join(format!("{slug}-{attempt}")),
             }
             attempt += 1;
         }

@@ -155,6 +155,22 @@ fn a_directory_is_free_again_when_its_entity_is_gone() {
 }
 
 #[test]
+fn what_an_entity_left_in_the_default_root_is_evidence_and_stays() {
+    let first = entity("the same name, one after the other");
+    let left = first.define_runpath(None).unwrap();
+    first.make_runpath_dirs(true).unwrap();
+    std::fs::write(left.join("evidence.txt"), "it").unwrap();
+    drop(first);
+    let second = entity("the same name, one after the other");
+    assert_ne!(second.define_runpath(None).unwrap(), left);
+    second.make_runpath_dirs(true).unwrap();
+    assert!(left.join("evidence.txt").exists());
+    second.remove_runpath().unwrap();
+    std::fs::remove_dir_all(&left).unwrap();
+    let _ = std::fs::remove_dir(left.parent().unwrap());
+}
+
+#[test]
 fn a_directory_is_the_same_however_it_is_written() {
     let first = entity("first");
     let here = std::env::current_dir().unwrap();

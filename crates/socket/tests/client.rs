@@ -28,7 +28,7 @@ fn every_address_of_a_name_is_tried_and_listed() {
     assert!(matches!(error, ConnectError::Refused(_)), "{error}");
     let text = error.to_string();
     assert!(
-        text.starts_with("client `client`: connection refused to localhost:"),
+        text.starts_with("client \"client\": connection refused to localhost:"),
         "{text}"
     );
     assert!(
@@ -50,7 +50,7 @@ fn a_name_that_means_nothing_is_an_error_of_its_own() {
         .connect(LIMIT)
         .unwrap_err();
     assert!(matches!(error, ConnectError::Resolve { .. }), "{error}");
-    assert!(error.to_string().contains("`no-such-host.invalid`"));
+    assert!(error.to_string().contains("\"no-such-host.invalid\""));
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn every_error_names_who_and_where() {
     let error = near.receive_exactly(5, Duration::ZERO).unwrap_err();
     let text = error.to_string();
     for part in [
-        "client `client`, connection 0",
+        "client \"client\", connection 0",
         &near.local_address().to_string(),
         &near.peer_address().to_string(),
         "timed out at once",

@@ -150,7 +150,7 @@ fn an_accept_that_times_out_uses_no_index() {
         let error = promptly(|| server.accept(timeout)).unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert!(
-            error.to_string().contains("server `server` (at 127.0.0.1:"),
+            error.to_string().contains("server \"server\" (at 127.0.0.1:"),
             "{error}"
         );
     }
@@ -263,7 +263,7 @@ fn a_port_in_use_is_an_error_that_names_it() {
         .unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error}");
     assert!(error.to_string().contains(&format!(
-        "server `second`: cannot bind 127.0.0.1:{}",
+        "server \"second\": cannot bind 127.0.0.1:{}",
         server.port()
     )));
     assert_eq!(

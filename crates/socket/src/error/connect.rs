@@ -40,7 +40,7 @@ impl fmt::Display for Attempts<'_> {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The host's name stands for no address.
-    #[error("{party}: cannot resolve the host `{host}`")]
+    #[error("{party}: cannot resolve the host \"{host}\"")]
     #[diagnostic(
         code(standin::socket::connect_host),
         help("check the spelling, or give an IP address")
@@ -195,7 +195,7 @@ impl ConnectError {
 #[non_exhaustive]
 pub enum BindError {
     /// The host's name stands for no address.
-    #[error("{party}: cannot resolve the host `{host}`")]
+    #[error("{party}: cannot resolve the host \"{host}\"")]
     #[diagnostic(
         code(standin::socket::bind_host),
         help("check the spelling, or give an IP address of this machine")

@@ -41,7 +41,7 @@ impl fmt::Display for Party {
         };
         f.write_str(role)?;
         if let Some(label) = &self.label {
-            write!(f, " `{label}`")?;
+            write!(f, " \"{label}\"")?;
         }
         if let Some(index) = self.index {
             write!(f, ", connection {index}")?;
