@@ -150,7 +150,9 @@ fn an_accept_that_times_out_uses_no_index() {
         let error = promptly(|| server.accept(timeout)).unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert!(
-            error.to_string().contains("server \"server\" (at 127.0.0.1:"),
+            error
+                .to_string()
+                .contains("server \"server\" (at 127.0.0.1:"),
             "{error}"
         );
     }
