@@ -212,6 +212,19 @@ impl Node {
         self.find_local(name)?.stored.value()
     }
 
+    /// The options that somebody set on this node, explicitly or in the defaults of a file, with
+    /// their written values. Declared defaults are not among them.
+    pub fn set_values(&self) -> Vec<(&str, Value)> {
+        let layer = self.layer();
+        let options = self.description().options().iter().enumerate();
+        options
+            .filter_map(|(index, option)| {
+                let (stored, _) = layer.find(index)?;
+                Some((option.name(), stored.value()?))
+            })
+            .collect()
+    }
+
     /// The names that have a value on this node, parents not asked.
     pub fn local_names(&self) -> Vec<String> {
         let layer = self.layer();

@@ -3,7 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
 use standin_config::{
-    Config, ContextValue, Kind, Node, OptionValue, Options, ResolveError, Setting, Value,
+    Config, ContextValue, Node, OptionValue, Options, ResolveError, Setting, Value,
 };
 use standin_entity::{Entity, Resource};
 use tracing::Level;
@@ -116,14 +116,7 @@ impl DriverBase {
     /// before this one. Context values are not among them.
     pub fn drivers_in_templates(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        for option in self.node.description().options() {
-            if !may_have_text(option.kind()) {
-                continue;
-            }
-            let option = option.name();
-            let Some(value) = self.node.get_local(option) else {
-                continue;
-            };
+        for (option, value) in self.node.set_values() {
             let mut texts = Vec::new();
             collect_texts(&value, &mut texts);
             if option == "install_files" {
@@ -312,16 +305,6 @@ impl fmt::Debug for DriverBase {
             .field("name", &self.name())
             .field("status", &self.resource.status())
             .finish_non_exhaustive()
-    }
-}
-
-/// Whether an option of that kind can have texts that are templates.
-fn may_have_text(kind: &Kind) -> bool {
-    match kind {
-        Kind::Any | Kind::String | Kind::Path | Kind::Nested(_) => true,
-        Kind::List(item) | Kind::Map(item) => may_have_text(item),
-        Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(may_have_text),
-        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{ContextValue, Kind, Node, OptionValue, Value};
+use standin_config::{ContextValue, Kind, Node, OptionValue, Source, Value};
 
 use crate::members::Member;
 use crate::order::Order;
@@ -214,10 +214,15 @@ impl Names<'_> {
 /// The context values that are set on a node, each with its option.
 fn context_values(node: &Node) -> Vec<(String, ContextValue)> {
     let mut found = Vec::new();
+    for (option, value) in node.set_values() {
+        collect(option, &value, &mut found);
+    }
+    // What a config reads by default it reads, too.
     for option in node.description().options() {
-        if may_be_context(option.kind())
-            && let Some(value) = node.get_local(option.name())
-        {
+        let is_read = may_be_context(option.kind())
+            && matches!(option.source(), Source::Default(_))
+            && found.iter().all(|(known, _)| known != option.name());
+        if is_read && let Some(value) = node.get_local(option.name()) {
             collect(option.name(), &value, &mut found);
         }
     }
@@ -227,7 +232,7 @@ fn context_values(node: &Node) -> Vec<(String, ContextValue)> {
 /// Whether a context value can be in an option of that kind.
 fn may_be_context(kind: &Kind) -> bool {
     match kind {
-        Kind::Any | Kind::Context | Kind::Nested(_) => true,
+        Kind::Any | Kind::Context => true,
         Kind::List(item) | Kind::Map(item) => may_be_context(item),
         Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(may_be_context),
         _ => false,

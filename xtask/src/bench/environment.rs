@@ -39,7 +39,7 @@ pub(crate) fn stop_1000() -> Outcome<Figure> {
 
 /// Drivers that each need 100 ms to be ready, and that do not need each other.
 pub(crate) fn independent_ready_1000() -> Outcome<Figure> {
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let [ours] = in_turn(
         ROUNDS,
         [&mut || {
@@ -53,7 +53,7 @@ pub(crate) fn independent_ready_1000() -> Outcome<Figure> {
 
 /// Drivers that are ready at once, each depending on the one before it.
 pub(crate) fn chain_1000() -> Outcome<Figure> {
-    let folder = Folder::new()?;
+    let folder = Folder::in_memory()?;
     let [ours] = in_turn(
         ROUNDS,
         [&mut || {
@@ -201,19 +201,29 @@ impl Driver for Idle {
     }
 }
 
-/// A folder for the directories of all runs. They stay until the figure is taken: a file system is slower for a while
-/// where directories have just been removed.
+/// A folder for the directories of all runs. They stay until the figure is taken: a file system on a disk is slower
+/// for a minute where directories have just been removed.
 struct Folder {
     path: PathBuf,
     used: AtomicUsize,
 }
 
 impl Folder {
+    /// Where runpaths are by default, or `TMPDIR` says.
     fn new() -> Outcome<Self> {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Where a directory costs next to nothing, for what is not about directories.
+    fn in_memory() -> Outcome<Self> {
+        Self::below(Path::new("/dev/shm")).or_else(|_| Self::new())
+    }
+
+    fn below(parent: &Path) -> Outcome<Self> {
         static FOLDERS: AtomicUsize = AtomicUsize::new(0);
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("standin-bench-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         fs::create_dir(&path)?;
         let used = AtomicUsize::new(0);
         Ok(Folder { path, used })
