@@ -35,6 +35,18 @@ pub fn context(driver: impl Into<String>, template: impl Into<String>) -> Contex
 }
 
 impl ContextValue {
+    /// The driver and the template in a value that was read or written as a context value before,
+    /// and so needs no check of the template; `None` when it is another value.
+    pub fn parts(value: &Value) -> Option<(&str, &str)> {
+        let Value::Map(entries) = value else {
+            return None;
+        };
+        let text = |key: &str| entries.get(key).and_then(Value::as_str);
+        text("driver")
+            .zip(text("value"))
+            .filter(|_| entries.len() == 2)
+    }
+
     /// Reads a table that has exactly the keys of a context value; `None` when it is another table.
     pub(crate) fn looks_like(value: &Value) -> bool {
         matches!(value, Value::Map(entries)
@@ -60,17 +72,14 @@ impl OptionValue for ContextValue {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        let Value::Map(entries) = value else {
-            return Err(ValueError::wrong_type(EXPECTED, value));
-        };
-        let text = |key: &str| entries.get(key).and_then(Value::as_str);
-        match (text("driver"), text("value")) {
-            (Some(driver), Some(template)) if entries.len() == 2 => {
+        match (value, ContextValue::parts(value)) {
+            (_, Some((driver, template))) => {
                 let context = context(driver, template);
                 context.check()?;
                 Ok(context)
             }
-            _ => Err(ValueError::new(EXPECTED, value.to_string())),
+            (Value::Map(_), None) => Err(ValueError::new(EXPECTED, value.to_string())),
+            (_, None) => Err(ValueError::wrong_type(EXPECTED, value)),
         }
     }
 

@@ -2,9 +2,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
-use standin_config::{
-    Config, ContextValue, Node, OptionValue, Options, ResolveError, Setting, Value,
-};
+use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting, Value};
 use standin_entity::{Entity, Resource};
 use tracing::Level;
 
@@ -314,7 +312,7 @@ fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::String(text) => texts.push(text.clone()),
         Value::List(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Map(_) if ContextValue::from_value(value).is_ok() => {}
+        Value::Map(_) if ContextValue::parts(value).is_some() => {}
         Value::Map(entries) => entries
             .values()
             .for_each(|entry| collect_texts(entry, texts)),

@@ -152,7 +152,7 @@ fn account() -> Option<String> {
 /// Which live entity has which runpath, in this process.
 #[derive(Default)]
 pub(crate) struct Claims {
-    owners: Mutex<BTreeMap<PathBuf, Vec<WeakEntity>>>,
+    owners: Mutex<BTreeMap<Key, Vec<WeakEntity>>>,
 }
 
 impl Claims {
@@ -222,12 +222,12 @@ impl Claims {
 
     /// An error when another entity is using `path` or something in it.
     fn refuse_if_used(&self, path: &Path, entity: &Entity) -> Result<(), RunpathError> {
-        let path = key(path);
+        let key = key(path);
         // A handle must not be dropped under the lock: the last one forgets its claim.
         let others: Vec<Entity> = self
             .owners()
-            .range(path.clone()..)
-            .take_while(|(claimed, _)| claimed.starts_with(&path))
+            .range(key.clone()..)
+            .take_while(|(claimed, _)| claimed.starts_with(&key))
             .flat_map(|(_, owners)| owners)
             .filter(|owner| !owner.is(entity))
             .filter_map(WeakEntity::upgrade)
@@ -236,22 +236,35 @@ impl Claims {
             Some(other) => Err(RunpathError::Shared {
                 entity: entity.to_string(),
                 other: other.to_string(),
-                path,
+                path: absolute(path).components().collect(),
             }),
             None => Ok(()),
         }
     }
 
-    fn owners(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<WeakEntity>>> {
+    fn owners(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<WeakEntity>>> {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A path with a zero byte after each component: its key begins the keys of all
+/// that is below a directory. Bytes are compared faster than components.
+type Key = Vec<u8>;
+
 /// The same for one directory however it is written: relative or not, with a
 /// slash at its end or not.
-fn key(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    path.components().collect()
+fn key(path: &Path) -> Key {
+    let path = absolute(path);
+    let mut key = Vec::with_capacity(path.as_os_str().len() + 1);
+    for component in path.components() {
+        key.extend_from_slice(component.as_os_str().as_encoded_bytes());
+        key.push(0);
+    }
+    key
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Makes the directories, emptied when `cleanup`.

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{ContextValue, Kind, Node, OptionValue, Source, Value};
+use standin_config::{ContextValue, Kind, Node, Source, Value};
 
 use crate::members::Member;
 use crate::order::Order;
@@ -170,20 +170,20 @@ impl Names<'_> {
                     read,
                 }));
             }
-            for (option, value) in context_values(base.node()) {
-                match self.members.get_index_of(&value.driver) {
+            for (option, driver) in context_values(base.node()) {
+                match self.members.get_index_of(&driver) {
                     Some(read) => references.push(Reference {
                         reader: self.first_place(reader),
-                        option: option.clone(),
+                        option,
                         read: self.first_place(read),
                     }),
-                    None if self.environment.members.publishes(&value.driver) => {}
+                    None if self.environment.members.publishes(&driver) => {}
                     None => {
                         return Err(DependencyError::UnknownContext {
                             environment: self.environment.name().to_owned(),
                             reader: name.clone(),
-                            option: option.clone(),
-                            name: value.driver.clone(),
+                            option,
+                            name: driver,
                             known: self.known(),
                         });
                     }
@@ -211,8 +211,8 @@ impl Names<'_> {
     }
 }
 
-/// The context values that are set on a node, each with its option.
-fn context_values(node: &Node) -> Vec<(String, ContextValue)> {
+/// The drivers that the context values of a node name, each with its option.
+fn context_values(node: &Node) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (option, value) in node.set_values() {
         collect(option, &value, &mut found);
@@ -239,12 +239,12 @@ fn may_be_context(kind: &Kind) -> bool {
     }
 }
 
-fn collect(option: &str, value: &Value, found: &mut Vec<(String, ContextValue)>) {
+fn collect(option: &str, value: &Value, found: &mut Vec<(String, String)>) {
     match value {
         Value::List(items) => items.iter().for_each(|item| collect(option, item, found)),
-        Value::Map(entries) => match ContextValue::from_value(value) {
-            Ok(value) => found.push((option.to_owned(), value)),
-            Err(_) => entries
+        Value::Map(entries) => match ContextValue::parts(value) {
+            Some((driver, _)) => found.push((option.to_owned(), driver.to_owned())),
+            None => entries
                 .values()
                 .for_each(|entry| collect(option, entry, found)),
         },

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use standin_driver::Lifecycle;
+use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
 use standin_environment::{Environment, EnvironmentError};
 use standin_tcp::{TcpClient, TcpServer};
@@ -136,17 +136,16 @@ fn ends_a_connect() {
     let full = socket_that_answers_nobody();
     let folder = tempfile::tempdir().unwrap();
     let mut env = environment(&folder, false);
-    let trace = Trace::default();
-    env.add(Probe::builder("before", &trace).build().unwrap())
-        .unwrap();
+    let (starts, begun) = mpsc::channel();
     let client = TcpClient::builder("client")
         .host("127.0.0.1")
-        .port(full.port);
+        .port(full.port)
+        .pre_start(move |_: &dyn Driver| starts.send(()).map_err(Error::other));
     let client = env.add(client.build().unwrap()).unwrap();
     let handle = env.abort_handle();
     let error = aborted(
         || handle.abort(),
-        || trace.wait_for("before post_start"),
+        || begun.recv().unwrap(),
         || env.start().map(drop).unwrap_err(),
     );
     assert!(matches!(error, EnvironmentError::Start { .. }), "{error:?}");
