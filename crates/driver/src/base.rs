@@ -181,6 +181,12 @@ impl DriverBase {
                 reader: reader(),
                 driver: driver(),
             })?;
+        let plain = template::plain_name(&value.template)
+            .and_then(|name| source.attribute(&value.driver, name))
+            .and_then(|value| template::plain_text(&value));
+        if let Some(text) = plain {
+            return Ok(text);
+        }
         let Some(attributes) = source.attributes(&value.driver) else {
             let known = source.names();
             return Err(ContextError::UnknownDriver {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use standin_config::Port;
+use standin_config::{Port, Value};
 
 use crate::Attributes;
 
@@ -8,6 +8,12 @@ use crate::Attributes;
 pub trait ContextSource: Send + Sync {
     /// What the driver `name` publishes now; `None` if there is no such driver.
     fn attributes(&self, name: &str) -> Option<Attributes>;
+
+    /// One of these values, for sources that have it sooner than all of them. With `None`, which
+    /// is the default, readers look into [`attributes`](ContextSource::attributes).
+    fn attribute(&self, _driver: &str, _attribute: &str) -> Option<Value> {
+        None
+    }
 
     /// The names that can be asked for, in the order in which they were added.
     fn names(&self) -> Vec<String>;

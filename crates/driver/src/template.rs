@@ -97,7 +97,8 @@ impl Idioms {
 /// Renders `template` over `attributes`; a name that is not there is an error.
 /// One newline at the end goes: a value is no file.
 pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, TemplateError> {
-    if let Some(text) = plain_value(template, attributes) {
+    let plain = plain_name(template).and_then(|name| attributes.get(name));
+    if let Some(text) = plain.and_then(plain_text) {
         return Ok(text);
     }
     let scope = Scope {
@@ -114,11 +115,15 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
     Ok(text)
 }
 
-/// What nearly all templates are: one name, such as `{{ port }}`, with a value
-/// that prints in one way only. The engine is not needed for it.
-fn plain_value(template: &str, attributes: &Attributes) -> Option<String> {
-    let name = template.strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    match attributes.get(name)? {
+/// The name in a template that is nothing but one, such as `{{ port }}`, as nearly
+/// all are. Where that is no name but an expression, nobody publishes it.
+pub(crate) fn plain_name(template: &str) -> Option<&str> {
+    Some(template.strip_prefix("{{")?.strip_suffix("}}")?.trim())
+}
+
+/// The text of a value that prints in one way only. The engine is not needed for it.
+pub(crate) fn plain_text(value: &standin_config::Value) -> Option<String> {
+    match value {
         standin_config::Value::String(text) => Some(text.clone()),
         standin_config::Value::Int(number) => Some(number.to_string()),
         _ => None,

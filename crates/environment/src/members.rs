@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
-use standin_config::Node;
+use standin_config::{Node, Value};
 use standin_driver::{Attributes, ContextSource, Driver, Lifecycle};
 use standin_entity::Entity;
 
@@ -228,6 +228,12 @@ impl ContextSource for Members {
                 own.or_else(|| self.parent()?.attributes(name))
             }
         }
+    }
+
+    fn attribute(&self, driver: &str, attribute: &str) -> Option<Value> {
+        let driver = self.read().get(driver)?.driver.clone();
+        // What it publishes beyond what every driver does wins.
+        driver.attributes().remove(attribute)
     }
 
     fn names(&self) -> Vec<String> {
