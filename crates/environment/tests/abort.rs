@@ -149,7 +149,9 @@ fn ends_a_connect() {
         || env.start().map(drop).unwrap_err(),
     );
     assert!(matches!(error, EnvironmentError::Start { .. }), "{error:?}");
-    assert_eq!(client.status(), Status::Stopped);
+    // The abort may come before the client has begun to connect.
+    let status = client.status();
+    assert!(matches!(status, Status::None | Status::Stopped), "{status}");
 }
 
 struct Full {
