@@ -5,13 +5,16 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{layers, schema};
+use crate::{fuzz, layers, loom, schema};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cargo(#[from] CargoError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fuzz(#[from] fuzz::FuzzError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layers(#[from] layers::LayersError),
@@ -73,6 +76,8 @@ fn steps(examples: &[String]) -> Vec<Step> {
         },
         Step::own("xtask schema --check", || Ok(schema::run(true)?)),
         Step::own("xtask layers", || Ok(layers::run()?)),
+        Step::own("xtask loom", || Ok(loom::run()?)),
+        Step::own("xtask fuzz --seconds 5", || Ok(fuzz::run(&[], 5, None)?)),
     ];
     let run = |example: &String| Step::run(&format!("run -p {example}"));
     steps.extend(examples.iter().map(run));

@@ -12,7 +12,9 @@ mod bench;
 mod ci;
 mod conformance;
 mod facade;
+mod fuzz;
 mod layers;
+mod loom;
 mod schema;
 mod workspace;
 
@@ -37,6 +39,19 @@ enum Command {
     /// Check that crates use only crates below them and build alone, and that
     /// the facade holds nothing but docs and re-exports
     Layers,
+    /// Feed the fuzz targets with inputs of all kinds
+    Fuzz {
+        /// The targets; all when none is named
+        targets: Vec<String>,
+        /// How long to look for inputs, for each target
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+        /// Try this one input only
+        #[arg(long, value_name = "FILE")]
+        input: Option<PathBuf>,
+    },
+    /// Check all interleavings of threads that use one resource
+    Loom,
     /// Write the JSON Schemas and the reference page of the options
     Schema {
         /// Write nothing; fail if a file is not what would be written
@@ -63,6 +78,12 @@ fn main() -> miette::Result<()> {
     match Arguments::parse().command {
         Command::Ci => ci::run()?,
         Command::Layers => layers::run()?,
+        Command::Fuzz {
+            targets,
+            seconds,
+            input,
+        } => fuzz::run(&targets, seconds, input.as_deref())?,
+        Command::Loom => loom::run()?,
         Command::Schema { check } => schema::run(check)?,
         Command::Bench { names, json } if cfg!(debug_assertions) => {
             optimised_bench(names, json.as_deref())?;

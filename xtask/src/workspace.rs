@@ -40,6 +40,16 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
+/// Where cargo builds what this program builds with flags of its own: below the
+/// folder of everything else.
+pub(crate) fn target_folder() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        // Cargo takes a relative one from where it runs, which is the root.
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
 impl Cargo {
     /// `cargo` with these arguments, which hold no spaces.
     pub(crate) fn new(arguments: &str) -> Self {
