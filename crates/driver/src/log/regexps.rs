@@ -18,6 +18,10 @@ pub(crate) type Extracts = IndexMap<String, String>;
 /// How much of the last line an error shows.
 const SHOWN: usize = 200;
 
+/// How many bytes one look reads. A log that is written faster than it is read
+/// has no end; between two looks a start can be aborted, or be too late.
+const ONE_LOOK: u64 = 1 << 20;
+
 /// The patterns of one option, looked for in one log as it grows.
 #[derive(Debug)]
 pub(crate) struct Regexps {
@@ -27,6 +31,8 @@ pub(crate) struct Regexps {
     lines: u64,
     /// The beginning of the last line.
     last: Vec<u8>,
+    /// The last look ended before the log did.
+    is_behind: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +63,7 @@ impl Regexps {
             patterns: patterns.iter().map(sought).collect::<Result<_, _>>()?,
             lines: 0,
             last: Vec::new(),
+            is_behind: false,
         })
     }
 
@@ -76,6 +83,10 @@ impl Regexps {
         if progress.watch(driver, self.path()) && look(self, progress)? {
             return Ok(Check::Ready);
         }
+        if self.is_behind {
+            // No event tells of what is there already.
+            driver.base().resource().notify();
+        }
         Ok(Check::NotYet(self.to_string()))
     }
 
@@ -87,8 +98,9 @@ impl Regexps {
         self.follower.path()
     }
 
-    /// Reads what is new, and answers whether every pattern has matched by now.
-    /// `is_final`: nobody writes any more, so that the last line is whole.
+    /// Reads what is new, or the first part of it if that is much, and answers
+    /// whether every pattern has matched by now. `is_final`: nobody writes any
+    /// more, so that all of it is read and the last line is whole.
     pub(crate) fn check(
         &mut self,
         driver: &str,
@@ -100,7 +112,14 @@ impl Regexps {
             path: path.to_owned(),
             source,
         };
-        loop {
+        let mut left = match is_final {
+            // A child that was left behind may write on.
+            true => std::fs::metadata(self.path()).map_or(0, |file| file.len()),
+            false => 0,
+        };
+        left = left.max(ONE_LOOK);
+        self.is_behind = false;
+        while !self.is_behind {
             match self.follower.advance() {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -108,6 +127,8 @@ impl Regexps {
             }
             self.lines += 1;
             let line = self.follower.line();
+            left = left.saturating_sub(line.len() as u64);
+            self.is_behind = left == 0;
             look(&mut self.patterns, line, driver, extracts)?;
             keep(&mut self.last, line);
         }
