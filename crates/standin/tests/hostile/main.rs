@@ -1,0 +1,20 @@
+//! Peers, hooks, processes and systems that do what no manual foresees: errors
+//! say so, waits end, and nothing is left behind.
+//!
+//! Each test runs in a process of its own; see `support::alone`.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
+mod aborts;
+mod descriptors;
+mod hooks;
+mod peers;
+mod processes;
+mod runpaths;
+mod signals;
+mod support;

@@ -1,0 +1,196 @@
+//! A process for each test, and the check of what it leaves.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use standin::socket::LeakCheck;
+use standin::{Environment, Error, Result, RunningEnvironment, TcpServer, TcpServerConfig};
+
+/// A bound for what should take no time at all: a hang is what it finds.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// How long to wait for what does not come.
+pub(crate) const SHORT: Duration = Duration::from_millis(30);
+/// How long a whole test may take; far beyond what the slowest machine needs.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Set for the process that runs one test, and for all that it starts.
+const MARK: &str = "STANDIN_HOSTILE";
+
+/// Runs `body` in a process of its own, so that whatever is open, running or in
+/// the file system at its end is its own doing: descriptors, threads, child
+/// processes and their children, and runpaths in the default place. `body` gets
+/// a folder for what it wants to keep.
+#[track_caller]
+pub(crate) fn alone<F: FnOnce(&Path) -> Result<()>>(body: F) {
+    let name = name_of(&body);
+    if std::env::var_os(MARK).is_some_and(|mark| mark.to_string_lossy().ends_with(&name)) {
+        run(body);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let output = File::create(&log).unwrap();
+    // Below it lie the runpaths of environments that choose none: /var/tmp/<user>/standin.
+    let user = format!(
+        "standin-hostile-{}-{}",
+        std::process::id(),
+        name.replace("::", "-")
+    );
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, format!("{}-{name}", std::process::id()))
+        .env("TMPDIR", folder.path())
+        .env("LOGNAME", &user)
+        .stdin(Stdio::null())
+        .stderr(output.try_clone().unwrap())
+        .stdout(output)
+        .status()
+        .unwrap();
+    let log = fs::read_to_string(log).unwrap();
+    for place in ["/var/tmp", "/tmp"] {
+        let _ = fs::remove_dir_all(Path::new(place).join(&user));
+    }
+    assert!(
+        status.success(),
+        "{name} in a process of its own: {status}\n{log}"
+    );
+    assert!(
+        log.contains("1 passed"),
+        "{name} is not the name of one test:\n{log}"
+    );
+    print!("{log}");
+}
+
+/// The test that a closure is from: `peers::one_that_resets`.
+fn name_of<F>(_body: &F) -> String {
+    let path = std::any::type_name::<F>();
+    let path = path.trim_end_matches("::{{closure}}");
+    path.split_once("::")
+        .map_or(path, |(_, name)| name)
+        .to_owned()
+}
+
+fn run(body: impl FnOnce(&Path) -> Result<()>) {
+    // Threads that are there before are no leak; this one ends what hangs.
+    let (done, ended) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("it hangs: not done after {LIMIT:?}");
+            std::process::abort();
+        }
+    });
+    let folder = std::env::temp_dir().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let check = LeakCheck::new().unwrap();
+    if let Err(error) = body(&folder) {
+        panic!("{error:?}");
+    }
+    check.finish().unwrap();
+    no_process_left();
+    let runpaths = standin::entity::default_root().unwrap();
+    let left = entries(runpaths.parent().unwrap());
+    assert!(left.is_empty(), "runpaths are left: {left:?}");
+    drop(done);
+    watchdog.join().unwrap();
+}
+
+/// Checks that no process is there but this one that has this one's mark, no
+/// matter whose child it is by now.
+fn no_process_left() {
+    let mark = format!("{MARK}={}", std::env::var(MARK).unwrap());
+    let begin = Instant::now();
+    loop {
+        let left: Vec<String> = entries(Path::new("/proc"))
+            .iter()
+            .filter(|path| {
+                // By their numbers: `self` is there, too.
+                let number = path
+                    .file_name()
+                    .and_then(|name| name.to_str()?.parse().ok());
+                number.is_some_and(|number: u32| number != std::process::id())
+            })
+            .filter(|path| {
+                let environment = fs::read(path.join("environ")).unwrap_or_default();
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|word| word == mark.as_bytes())
+            })
+            .map(|path| {
+                let line = fs::read(path.join("cmdline")).unwrap_or_default();
+                format!(
+                    "{}: {}",
+                    path.display(),
+                    String::from_utf8_lossy(&line).replace('\0', " ")
+                )
+            })
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        // Nothing tells when a process that is no child of ours ends.
+        assert!(begin.elapsed() < SOON, "processes are left: {left:#?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let read = fs::read_dir(folder);
+    read.map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default()
+}
+
+/// An environment with one server.
+pub(crate) fn one_server() -> Result<(RunningEnvironment, std::sync::Arc<TcpServer>)> {
+    let mut env = Environment::new("hostile");
+    let server = env.add(server("server").build()?)?;
+    Ok((env.start()?, server))
+}
+
+pub(crate) fn server(name: &str) -> <TcpServerConfig as standin::config::Config>::Options {
+    TcpServer::builder(name).host("127.0.0.1").timeout(SOON)
+}
+
+/// A connection to the server by plain means.
+pub(crate) fn connect(server: &TcpServer) -> Result<std::net::TcpStream> {
+    let port = server.port().ok_or_else(|| Error::msg("it has no port"))?;
+    std::net::TcpStream::connect(("127.0.0.1", port)).map_err(Error::other)
+}
+
+/// An error as its user sees it.
+pub(crate) fn told(error: impl Into<Error>) -> String {
+    format!("{:?}", error.into())
+}
+
+/// Random numbers that can be had again: xorshift.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// From `STANDIN_SEED`, or from the clock. The seed is printed, which shows
+    /// when the test fails.
+    pub(crate) fn new() -> Self {
+        let given = std::env::var("STANDIN_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let seed = given.unwrap_or_else(|| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.unwrap_or_default().as_nanos() as u64
+        });
+        println!("the same again with STANDIN_SEED={seed}");
+        Random(seed | 1)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end.max(1)
+    }
+
+    pub(crate) fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
+    }
+}
