@@ -202,10 +202,8 @@ fn schedule(random: &mut Random, runpath: &Path) -> Result<bool> {
         let aborted = match result {
             Err(_) => abort.is_aborted() || !bell_is_set(&steps),
             Ok(env) => {
-                if uses {
-                    if let Ok(server) = env.get::<standin::TcpServer>("server") {
-                        let _ = server.accept_connection(std::time::Duration::ZERO);
-                    }
+                if uses && let Ok(server) = env.get::<standin::TcpServer>("server") {
+                    let _ = server.accept_connection(std::time::Duration::ZERO);
                 }
                 let _ = env.stop();
                 let aborted = abort.is_aborted();

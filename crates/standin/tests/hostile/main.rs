@@ -7,7 +7,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "what cannot be in a test fails it"
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what cannot be in a test fails it, and says why"
 )]
 
 mod aborts;
