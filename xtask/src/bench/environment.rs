@@ -62,7 +62,7 @@ pub(crate) fn chain_1000() -> Outcome<Figure> {
             Ok(millis * 1e3 / DRIVERS as f64)
         }],
     )?;
-    Ok(Figure::alone("chain_1000", ours, "us each"))
+    Ok(Figure::alone("chain_1000", ours, "µs per driver"))
 }
 
 /// Milliseconds.
