@@ -1,4 +1,4 @@
-#![doc = include_str!("../../../README.md")]
+#![doc = include_str!("../README.md")]
 #![expect(
     clippy::test_attr_in_doctest,
     reason = "the README shows a test; tests/greeting.rs runs it"

@@ -1,6 +1,6 @@
 //! The README shows code that is compiled and run.
 
-const README: &str = include_str!("../../../README.md");
+const README: &str = include_str!("../README.md");
 
 #[test]
 fn the_first_example_is_the_test_in_greeting_rs() {
