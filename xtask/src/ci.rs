@@ -5,7 +5,7 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{fuzz, layers, loom, schema};
+use crate::{fuzz, layers, loom, package, schema};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
@@ -18,6 +18,9 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Layers(#[from] layers::LayersError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Package(#[from] package::PackageError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Schema(#[from] schema::SchemaError),
@@ -76,6 +79,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
         },
         Step::own("xtask schema --check", || Ok(schema::run(true)?)),
         Step::own("xtask layers", || Ok(layers::run()?)),
+        Step::own("xtask package", || Ok(package::run()?)),
         Step::own("xtask loom", || Ok(loom::run()?)),
         Step::own("xtask fuzz --seconds 5", || Ok(fuzz::run(&[], 5, None)?)),
     ];

@@ -15,6 +15,7 @@ mod facade;
 mod fuzz;
 mod layers;
 mod loom;
+mod package;
 mod schema;
 mod workspace;
 
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Check all interleavings of threads that use one resource
     Loom,
+    /// Check that each crate can be published, and package it
+    Package,
     /// Write the JSON Schemas and the reference page of the options
     Schema {
         /// Write nothing; fail if a file is not what would be written
@@ -84,6 +87,7 @@ fn main() -> miette::Result<()> {
             input,
         } => fuzz::run(&targets, seconds, input.as_deref())?,
         Command::Loom => loom::run()?,
+        Command::Package => package::run()?,
         Command::Schema { check } => schema::run(check)?,
         Command::Bench { names, json } if cfg!(debug_assertions) => {
             optimised_bench(names, json.as_deref())?;
