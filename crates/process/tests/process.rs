@@ -107,6 +107,7 @@ fn the_last_words_of_a_process_count() {
         .unwrap();
     app.start().unwrap();
     assert_eq!(app.base().extract("port").as_deref(), Some("1"));
+    app.wait_for_exit(SOON).unwrap();
     assert!(!app.is_alive());
     app.stop().unwrap();
     assert_eq!(app.retcode(), Some(0));
