@@ -10,13 +10,16 @@
 
 mod bench;
 mod ci;
+mod compare;
 mod conformance;
 mod facade;
 mod fuzz;
 mod layers;
 mod loom;
 mod package;
+mod parallel;
 mod schema;
+mod soak;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +58,23 @@ enum Command {
     Loom,
     /// Check that each crate can be published, and package it
     Package,
+    /// Run all test programs several times at once
+    Parallel {
+        /// How many times
+        #[arg(long, default_value_t = 8)]
+        times: usize,
+    },
+    /// Do a random mix of everything, with a check for leaks after each piece
+    Soak {
+        /// For how long
+        #[arg(long, default_value_t = 5.0)]
+        minutes: f64,
+        /// What the mix is drawn from, to have the same one again
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Have one conversation through the drivers and through testplan
+    Compare,
     /// Write the JSON Schemas and the reference page of the options
     Schema {
         /// Write nothing; fail if a file is not what would be written
@@ -88,6 +108,12 @@ fn main() -> miette::Result<()> {
         } => fuzz::run(&targets, seconds, input.as_deref())?,
         Command::Loom => loom::run()?,
         Command::Package => package::run()?,
+        Command::Parallel { times } => parallel::run(times)?,
+        Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
+        Command::Compare if cfg!(debug_assertions) => {
+            Cargo::new("run --quiet --release --package xtask -- compare").run()?;
+        }
+        Command::Compare => compare::run()?,
         Command::Schema { check } => schema::run(check)?,
         Command::Bench { names, json } if cfg!(debug_assertions) => {
             optimised_bench(names, json.as_deref())?;

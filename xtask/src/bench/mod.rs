@@ -6,7 +6,7 @@
 mod config;
 mod driver;
 mod environment;
-mod measure;
+pub(crate) mod measure;
 mod reference;
 mod socket;
 

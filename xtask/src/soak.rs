@@ -1,0 +1,473 @@
+//! `cargo xtask soak`: a random mix of everything, for minutes, with a check for
+//! leaks after each piece and a summary at the end.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use standin_config::context;
+use standin_driver::{Driver, Lifecycle};
+use standin_environment::{DriverTypes, Environment, RunningEnvironment};
+use standin_process::Process;
+use standin_socket::framing::{Endian, LengthPrefix, Width};
+use standin_socket::{Client, LeakCheck, Server};
+use standin_tcp::{TcpClient, TcpServer};
+
+use crate::bench::Outcome;
+
+/// How long anything may take: a bound for a hang.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How much memory may be added after the first part of a soak, in bytes: what
+/// allocators keep, not what pieces leave.
+const GROWTH: u64 = 32 << 20;
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum SoakError {
+    #[error("piece {number}, \"{name}\", failed")]
+    #[diagnostic(
+        code(xtask::soak::failed),
+        help("the same mix again: cargo xtask soak --seed {seed}")
+    )]
+    Failed {
+        number: usize,
+        name: &'static str,
+        seed: u64,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("the memory of the process grew by {} MiB while it did the same things", grown >> 20)]
+    #[diagnostic(
+        code(xtask::soak::memory),
+        help("the same mix again: cargo xtask soak --seed {seed}")
+    )]
+    Memory { grown: u64, seed: u64 },
+}
+
+type Piece = fn(&mut Random, &Path) -> Outcome<()>;
+
+/// Everything, with how often each is done and the most that one took.
+const PIECES: &[(&str, Piece)] = &[
+    ("conversation", conversation),
+    ("reconnects", reconnects),
+    ("burst", burst),
+    ("frames", frames),
+    ("hostile peers", hostile_peers),
+    ("process", process),
+    ("stubborn process", stubborn_process),
+    ("environment file", environment_file),
+    ("concurrent start", concurrent_start),
+    ("abort", abort),
+    ("failed start", failed_start),
+    ("restart", restart),
+];
+
+pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
+    let seed = seed.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(1, |since| since.as_secs())
+    });
+    println!("{minutes} minutes of everything; the same mix again with --seed {seed}");
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let until = Instant::now() + Duration::from_secs_f64(minutes.max(0.0) * 60.0);
+    let begun = Instant::now();
+    let mut tally = vec![(0usize, Duration::ZERO); PIECES.len()];
+    let mut warm = None;
+    let mut number = 0;
+    while Instant::now() < until {
+        let which = random.below(PIECES.len());
+        let (name, piece) = PIECES[which];
+        number += 1;
+        let since = Instant::now();
+        checked(piece, &mut random).map_err(|source| SoakError::Failed {
+            number,
+            name,
+            seed,
+            source,
+        })?;
+        let took = since.elapsed();
+        tally[which].0 += 1;
+        tally[which].1 = tally[which].1.max(took);
+        // By now everything has been done a few times.
+        if warm.is_none() && number >= 20 * PIECES.len() {
+            warm = memory();
+        }
+    }
+    println!("{:<18} {:>7} {:>12}", "piece", "times", "slowest");
+    for ((name, _), (times, slowest)) in PIECES.iter().zip(&tally) {
+        println!(
+            "{name:<18} {times:>7} {:>9.1} ms",
+            slowest.as_secs_f64() * 1e3
+        );
+    }
+    println!(
+        "{number} pieces in {:.0} s; after each: no descriptor, thread, process or file left",
+        begun.elapsed().as_secs_f64()
+    );
+    if let (Some(warm), Some(now)) = (warm, memory()) {
+        let grown = now.saturating_sub(warm);
+        println!(
+            "memory: {} MiB, {} KiB more than when warm",
+            now >> 20,
+            grown >> 10
+        );
+        if grown > GROWTH {
+            return Err(SoakError::Memory { grown, seed });
+        }
+    }
+    Ok(())
+}
+
+/// Runs a piece, and checks what it leaves.
+fn checked(piece: Piece, random: &mut Random) -> Outcome<()> {
+    let check = LeakCheck::is_supported().then(LeakCheck::new).transpose()?;
+    let folder = tempfile::tempdir()?;
+    piece(random, folder.path())?;
+    folder.close()?;
+    if let Some(check) = check {
+        check.finish()?;
+    }
+    let children = children();
+    if !children.is_empty() {
+        return Err(format!("child processes are left: {}", children.join(", ")).into());
+    }
+    // Environments that choose no runpath have theirs there, and remove it.
+    let runpaths = standin_entity::default_root()?;
+    if runpaths.exists() {
+        return Err(format!("files are left in {}", runpaths.display()).into());
+    }
+    Ok(())
+}
+
+/// The numbers of the children of this process, where that can be known.
+fn children() -> Vec<String> {
+    let me = std::process::id().to_string();
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .flatten()
+        .filter(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // After the name, which may hold anything: the state, then the parent.
+            let parent = stat
+                .rsplit(')')
+                .next()
+                .and_then(|rest| rest.split_whitespace().nth(1));
+            parent == Some(&me)
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.parse::<u32>().is_ok())
+        .collect()
+}
+
+/// The resident memory of this process in bytes, where that can be known.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+/// A server, and clients that are connected to it.
+fn pair(clients: usize) -> Outcome<(Environment, Arc<TcpServer>, Vec<Arc<TcpClient>>)> {
+    let mut env = Environment::new("soak");
+    let server = env.add(TcpServer::builder("server").timeout(LIMIT).build()?)?;
+    let clients = (0..clients)
+        .map(|number| {
+            let client = TcpClient::builder(format!("client-{number}"))
+                .host(context("server", "{{ host }}"))
+                .port(context("server", "{{ port }}"))
+                .build()?;
+            Ok(env.add(client)?)
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    Ok((env, server, clients))
+}
+
+fn ended(env: RunningEnvironment, random: &mut Random) -> Outcome<()> {
+    // Dropping it has to do the same.
+    match random.below(2) {
+        0 => drop(env),
+        _ => env.stop()?,
+    }
+    Ok(())
+}
+
+fn conversation(random: &mut Random, _: &Path) -> Outcome<()> {
+    let (env, server, clients) = pair(1)?;
+    let env = env.start()?;
+    let connection = server.accept_connection(LIMIT)?;
+    for _ in 0..random.below(50) {
+        let message = random.bytes(5_000);
+        for client in &clients {
+            client.send(&message)?;
+            same(&connection.receive(message.len())?, &message)?;
+            connection.send(&message)?;
+            same(&client.connection()?.receive(message.len())?, &message)?;
+        }
+    }
+    ended(env, random)
+}
+
+fn reconnects(random: &mut Random, _: &Path) -> Outcome<()> {
+    let (env, server, clients) = pair(3)?;
+    let env = env.start()?;
+    for _ in &clients {
+        server.accept_connection(LIMIT)?;
+    }
+    for round in 0..random.below(10) {
+        let client = &clients[random.below(clients.len())];
+        client.reconnect()?;
+        client.send_text("again")?;
+        let connection = server.accept_connection(LIMIT)?;
+        same(&connection.receive(5)?, b"again")?;
+        if connection.index() != clients.len() + round {
+            return Err("an index was used twice".into());
+        }
+    }
+    ended(env, random)
+}
+
+fn burst(random: &mut Random, _: &Path) -> Outcome<()> {
+    let (env, server, _) = pair(0)?;
+    let env = env.start()?;
+    let port = server.port().ok_or("no port")?;
+    let peers = (0..random.below(100))
+        .map(|_| TcpStream::connect(("localhost", port)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let taken = random.below(peers.len() + 1);
+    for _ in 0..taken {
+        server.accept_connection(LIMIT)?;
+    }
+    // The others are still in the queue when it stops.
+    ended(env, random)
+}
+
+fn frames(random: &mut Random, _: &Path) -> Outcome<()> {
+    let server = Server::builder().host("127.0.0.1").bind()?;
+    let client = Client::builder()
+        .host("127.0.0.1")
+        .port(server.port())
+        .build();
+    let near = client.connect(LIMIT)?;
+    let far = server.accept(LIMIT)?;
+    let sent: Vec<Vec<u8>> = (0..random.below(100))
+        .map(|_| random.bytes(3_000))
+        .collect();
+    std::thread::scope(|scope| -> Outcome<()> {
+        let sending = scope.spawn(|| {
+            let mut framing = LengthPrefix::new(Width::U32, Endian::Big);
+            sent.iter()
+                .try_for_each(|payload| near.send_frame(&mut framing, payload, LIMIT).map(drop))
+        });
+        let mut framing = LengthPrefix::new(Width::U32, Endian::Big);
+        for payload in &sent {
+            same(&far.receive_frame(&mut framing, LIMIT)?, payload)?;
+        }
+        sending.join().map_err(|_| "the sender panicked")??;
+        Ok(())
+    })?;
+    client.close();
+    server.close();
+    Ok(())
+}
+
+fn hostile_peers(random: &mut Random, _: &Path) -> Outcome<()> {
+    let (env, server, _) = pair(0)?;
+    let env = env.start()?;
+    let port = server.port().ok_or("no port")?;
+    for _ in 0..random.below(20) {
+        let mut peer = TcpStream::connect(("localhost", port))?;
+        let connection = server.accept_connection(LIMIT)?;
+        match random.below(4) {
+            0 => drop(peer),
+            1 => {
+                peer.write_all(b"half")?;
+                peer.shutdown(std::net::Shutdown::Write)?;
+                same(&connection.socket().receive_to_end(LIMIT)?, b"half")?;
+                connection.send("whole")?;
+                connection.close();
+                let mut answer = Vec::new();
+                peer.read_to_end(&mut answer)?;
+                same(&answer, b"whole")?;
+            }
+            2 => {
+                let much = vec![0; 1 << 23];
+                let limit = Duration::from_millis(5);
+                if connection.socket().send(&much, limit).is_ok() {
+                    return Err("a peer that reads nothing took it all".into());
+                }
+            }
+            _ => connection.socket().reset()?,
+        }
+    }
+    ended(env, random)
+}
+
+fn process(random: &mut Random, _: &Path) -> Outcome<()> {
+    let mut env = Environment::new("soak");
+    let process = env.add(
+        Process::builder("app")
+            .timeout(LIMIT)
+            .binary("sh")
+            .args(["-c", "echo listening on 4711; read line; exit 0"])
+            .stdout_regexps([r"listening on (?<port>\d+)"])
+            .build()?,
+    )?;
+    let env = env.start()?;
+    if process.base().extract("port").as_deref() != Some("4711") {
+        return Err("the port was not extracted".into());
+    }
+    ended(env, random)
+}
+
+fn stubborn_process(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let script = [
+        "trap '' TERM; echo ready; while :; do sleep 1; done",
+        "echo ready; sleep 1000 & exec sleep 1000",
+        "echo ready; kill -STOP $$",
+    ];
+    let process = Process::builder("stubborn")
+        .runpath(folder.join("stubborn"))
+        .timeout(LIMIT)
+        .stop_timeout(Duration::from_millis(50))
+        .binary("sh")
+        .args(["-c", script[random.below(script.len())]])
+        .stdout_regexps(["ready"])
+        .build()?;
+    process.start()?;
+    process.stop()?;
+    Ok(())
+}
+
+fn environment_file(random: &mut Random, _: &Path) -> Outcome<()> {
+    let mut text = "name = \"soak\"\ntimeout = \"1m\"\n".to_owned();
+    for number in 0..=random.below(10) {
+        text.push_str(&format!(
+            "[[driver]]\ntype = \"tcp-server\"\nname = \"s{number}\"\n\
+             [[driver]]\ntype = \"tcp-client\"\nname = \"c{number}\"\n\
+             host = {{ driver = \"s{number}\", value = \"{{{{ host }}}}\" }}\n\
+             port = {{ driver = \"s{number}\", value = \"{{{{ port }}}}\" }}\n"
+        ));
+    }
+    let env = DriverTypes::standard().parse("soak.toml", &text)?;
+    ended(env.start()?, random)
+}
+
+fn concurrent_start(random: &mut Random, _: &Path) -> Outcome<()> {
+    let mut env = Environment::builder("soak").concurrent(true).build()?;
+    let count = 2 + random.below(20);
+    for number in 0..count {
+        env.add(
+            TcpServer::builder(format!("s{number}"))
+                .timeout(LIMIT)
+                .build()?,
+        )?;
+    }
+    for _ in 0..random.below(20) {
+        let (first, then) = (random.below(count), random.below(count));
+        // Always upwards: no circles.
+        if first < then {
+            env.dependency(format!("s{first}"), format!("s{then}"))?;
+        }
+    }
+    ended(env.start()?, random)
+}
+
+fn abort(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .build()?;
+    let server = env.add(TcpServer::builder("server").timeout(LIMIT).build()?)?;
+    let handle = env.abort_handle();
+    let spins = random.below(20_000);
+    std::thread::scope(|scope| -> Outcome<()> {
+        let aborting = scope.spawn(move || {
+            for _ in 0..spins {
+                std::hint::spin_loop();
+            }
+            handle.abort();
+        });
+        // Whether the start is ended by it or not, this wait is.
+        if let Ok(env) = env.start() {
+            if server.accept_connection(None).is_ok() {
+                return Err("nobody has connected".into());
+            }
+            drop(env);
+        }
+        aborting.join().map_err(|_| "the abort panicked")?;
+        Ok(())
+    })
+}
+
+fn failed_start(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .build()?;
+    for number in 0..random.below(5) {
+        env.add(TcpServer::builder(format!("s{number}")).build()?)?;
+    }
+    let hook = |_: &dyn Driver| Err(standin_entity::Error::msg("no"));
+    env.add(TcpServer::builder("refuses").post_start(hook).build()?)?;
+    match env.start() {
+        Ok(_) => Err("it started".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+fn restart(random: &mut Random, _: &Path) -> Outcome<()> {
+    let (env, server, clients) = pair(1)?;
+    let env = env.start()?;
+    for _ in 0..=random.below(5) {
+        env.restart()?;
+        for client in &clients {
+            client.send_text("back")?;
+        }
+        same(&server.accept_connection(LIMIT)?.receive(4)?, b"back")?;
+    }
+    ended(env, random)
+}
+
+fn same(received: &[u8], sent: &[u8]) -> Outcome<()> {
+    match received == sent {
+        true => Ok(()),
+        false => Err(format!("{} bytes are not the {} sent", received.len(), sent.len()).into()),
+    }
+}
+
+/// Random numbers that can be had again: xorshift.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end.max(1)
+    }
+
+    fn bytes(&mut self, most: usize) -> Vec<u8> {
+        (0..=self.below(most))
+            .map(|_| self.below(256) as u8)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PIECES, Random};
+
+    #[test]
+    fn every_piece_runs() {
+        for (name, piece) in PIECES {
+            let folder = tempfile::tempdir().unwrap();
+            let result = piece(&mut Random(1), folder.path());
+            assert!(result.is_ok(), "{name}: {result:?}");
+        }
+    }
+}
