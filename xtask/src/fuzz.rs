@@ -100,7 +100,7 @@ fn build(host: &str, folder: &Path) -> Result<(), CargoError> {
     // With a platform named, the flags are for the targets only, not for what
     // runs inside the compiler.
     let mut command = Cargo::new(&format!(
-        "build --quiet --release --locked --manifest-path fuzz/Cargo.toml --target {host} --target-dir"
+        "build --quiet --release --manifest-path fuzz/Cargo.toml --target {host} --target-dir"
     ))
     .with_environment(&[("RUSTFLAGS", INSTRUMENTED)]);
     command
