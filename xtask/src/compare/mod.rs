@@ -34,7 +34,7 @@ const PARTS: [(&str, &str); 6] = [
     ("round trip", "64 bytes to and fro"),
     ("reconnect", "close, connect and accept"),
     ("burst", "each of 10 connects and accepts"),
-    ("stop", "both drivers"),
+    ("stop", "both drivers; standin removes their files, too"),
 ];
 
 /// The Python that has testplan, if not `python3`.
