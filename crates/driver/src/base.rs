@@ -137,6 +137,22 @@ impl DriverBase {
         found
     }
 
+    /// Removes the files of a driver on its own, if they are in a place of our
+    /// choice; an environment looks after those of its drivers.
+    pub(crate) fn remove_own_runpath(&self) {
+        let entity = self.resource.entity();
+        let is_set = self
+            .node
+            .get("runpath")
+            .is_ok_and(|runpath| !runpath.is_null());
+        if is_set || entity.parent().is_some() {
+            return;
+        }
+        if let Err(error) = entity.remove_runpath() {
+            tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
+        }
+    }
+
     /// Tells the driver where to look up context values. The environment does
     /// this when a driver is added.
     pub fn set_context(&self, source: Weak<dyn ContextSource>) {

@@ -36,14 +36,22 @@ pub trait Lifecycle: Driver {
     }
 
     /// Stops the driver. Does nothing on a driver that was never started or is
-    /// stopped already.
+    /// stopped already. The files of a driver that is in no environment, and has
+    /// no `runpath` set, go with a clean stop.
     ///
     /// # Errors
     ///
     /// If a step or a hook fails, or the driver does not come down within its
     /// timeout. It counts as stopped all the same.
     fn stop(&self) -> Result<(), StopError> {
-        self.base().resource().stop(&AsSteps::new(self.as_driver()))
+        let resource = self.base().resource();
+        // What a start that failed has left is evidence, and no later stop takes it.
+        let was_up = !matches!(resource.status(), Status::None | Status::Stopped);
+        resource.stop(&AsSteps::new(self.as_driver()))?;
+        if was_up && resource.status() == Status::Stopped && !std::thread::panicking() {
+            self.base().remove_own_runpath();
+        }
+        Ok(())
     }
 
     /// Stops the driver and starts it again, and waits for both also with

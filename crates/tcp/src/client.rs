@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
-use standin_driver::{Attributes, BuildError, Driver, DriverBase};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::Client;
 
@@ -317,6 +317,9 @@ impl Driver for TcpClient {
 
 impl Drop for TcpClient {
     fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::warn!(driver = self.base.name(), %error, "the driver did not stop cleanly");
+        }
         if let Some(client) = self.take() {
             client.close();
         }

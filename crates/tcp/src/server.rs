@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
-use standin_driver::{Attributes, BuildError, Driver, DriverBase};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::{Connection, Server, StreamState};
 
@@ -314,6 +314,9 @@ fn has_peer(connection: &Connection) -> bool {
 
 impl Drop for TcpServer {
     fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::warn!(driver = self.base.name(), %error, "the driver did not stop cleanly");
+        }
         // Handles of connections may live on in the test; the sockets do not.
         if let Some(server) = self.write().server.take() {
             server.close();

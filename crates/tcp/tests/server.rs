@@ -280,9 +280,11 @@ fn says_when_there_is_no_connection() {
 
 #[test]
 fn ports_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
     let start = |port: &str| {
         let server = TcpServer::builder("server")
             .host("127.0.0.1")
+            .runpath(folder.path().join("run"))
             .port(port)
             .build()?;
         server.start()?;
@@ -355,4 +357,18 @@ fn gets_its_files_before_it_knows_its_port() {
     server.start().unwrap();
     let installed = std::fs::read_to_string(folder.path().join("run/notes.txt")).unwrap();
     assert_eq!(installed, "for server\n");
+}
+
+#[test]
+fn on_its_own_leaves_no_files_after_a_clean_stop() {
+    let server = started("leaves nothing");
+    let runpath = server.base().resource().entity().runpath().unwrap();
+    assert!(runpath.is_dir());
+    server.stop().unwrap();
+    assert!(!runpath.exists());
+    server.stop().unwrap();
+    server.restart().unwrap();
+    assert!(runpath.is_dir());
+    drop(server);
+    assert!(!runpath.exists());
 }
