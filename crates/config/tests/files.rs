@@ -57,7 +57,7 @@ fn nodes(document: Document) -> (Node, Vec<Node>) {
 
 #[test]
 fn a_file_becomes_configs_that_inherit() {
-    let document = registry().parse("/work/environment.toml", FILE).unwrap();
+    let document = registry().parse("/project/environment.toml", FILE).unwrap();
     assert_eq!(document.entries()[1].after(), ["server"]);
     assert_eq!(&FILE[document.entries()[0].span()], "[[driver]]");
     let (environment, drivers) = nodes(document);
@@ -137,10 +137,10 @@ fn relative_paths_start_at_the_folder_of_the_file() {
 
 #[test]
 fn a_document_is_written_and_read_again_to_the_same_value() {
-    let document = registry().parse("/work/environment.toml", FILE).unwrap();
+    let document = registry().parse("/project/environment.toml", FILE).unwrap();
     let written = document.to_toml();
     let again = registry()
-        .parse("/work/environment.toml", &written)
+        .parse("/project/environment.toml", &written)
         .unwrap();
     assert_eq!(again, document, "{written}");
     assert_eq!(again.to_toml(), written);
