@@ -131,7 +131,9 @@ impl Process {
     ) -> Result<Exit, ProcessError> {
         let timeout = timeout.into();
         let Some(child) = self.child() else {
-            return self.state().exit.ok_or_else(|| self.not_running());
+            // Not in one expression with a lock: what the error says takes it, too.
+            let exit = self.exit();
+            return exit.ok_or_else(|| self.not_running());
         };
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         child.wait(until).ok_or_else(|| ProcessError::StillRunning {
@@ -478,7 +480,8 @@ impl Driver for Process {
                 }
             }
         }
-        for (_, host, port) in self.state().ports.clone() {
+        let ports = self.state().ports.clone();
+        for (_, host, port) in ports {
             let is_known = infos.iter().any(|info: &ConnectionInfo| {
                 info.direction() == Direction::Listening && info.port() == Some(port)
             });

@@ -57,6 +57,43 @@ fn is_send_and_sync() {
     check::<Process>();
 }
 
+/// Fails the test instead of hanging with it.
+#[track_caller]
+fn within<T: Send>(limit: Duration, what: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let (done, ended) = std::sync::mpsc::channel();
+        let running = scope.spawn(move || {
+            let result = what();
+            let _ = done.send(());
+            result
+        });
+        if ended.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            // The scope would wait for it.
+            eprintln!("it hangs: not done after {limit:?}");
+            std::process::abort();
+        }
+        running.join().unwrap()
+    })
+}
+
+#[test]
+fn one_that_never_ran_cannot_be_waited_for() {
+    let folder = folder();
+    let built = shell(folder.path(), "exit 0").build().unwrap();
+    let failed = shell(folder.path(), "")
+        .binary("no-such-program-3141")
+        .build()
+        .unwrap();
+    failed.start().unwrap_err();
+    for app in [built, failed] {
+        for timeout in [Some(Duration::ZERO), Some(SOON), None] {
+            let error = within(SOON, || app.wait_for_exit(timeout)).unwrap_err();
+            assert!(report(error).contains("process \"app\" is not running"));
+        }
+        within(SOON, || app.stop()).unwrap();
+    }
+}
+
 #[test]
 fn is_ready_when_its_log_says_so() {
     let folder = folder();
