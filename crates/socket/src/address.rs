@@ -1,12 +1,19 @@
 //! One type for the addresses of every kind of socket, and the lookup of hosts.
 
 use std::{
-    fmt, io,
+    cmp,
+    collections::HashSet,
+    fmt,
+    hash::{Hash, Hasher},
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
 };
 
 /// Where one end of a connection is: an internet address or a Unix socket's path.
+///
+/// IPv4 addresses that are mapped into IPv6, as a server on both families sees its IPv4 peers, are the IPv4 addresses
+/// that they stand for: `[::ffff:127.0.0.1]:80` equals `127.0.0.1:80`.
 ///
 /// ```
 /// use standin_socket::Address;
@@ -17,12 +24,13 @@ use std::{
 /// assert_eq!(Address::unix("/run/peer.sock").to_string(), "unix:/run/peer.sock");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Address {
     /// An IPv4 or IPv6 address and port.
     Tcp(SocketAddr),
-    /// The path of a Unix socket. Empty when the socket has no name, as the connecting end usually has none.
+    /// The path of a Unix socket. Empty when the socket has no name, as the connecting end usually has none. On Linux a
+    /// name that begins with a zero byte is abstract: it belongs to the socket and is not a file.
     Unix(PathBuf),
 }
 
@@ -35,7 +43,7 @@ impl Address {
     /// The IP address and port, unless this is a Unix socket.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
-            Address::Tcp(address) => Some(*address),
+            Address::Tcp(address) => Some(canonical(*address)),
             Address::Unix(_) => None,
         }
     }
@@ -50,18 +58,70 @@ impl Address {
         self.socket_addr().map(|address| address.port())
     }
 
-    /// The path, if this is a Unix socket that has one.
+    /// The path of the file, if this is a Unix socket that has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Address::Unix(path) if !path.as_os_str().is_empty() => Some(path),
+            Address::Unix(path)
+                if !path.as_os_str().is_empty() && abstract_name(path).is_none() =>
+            {
+                Some(path)
+            }
             _ => None,
         }
+    }
+
+    /// What is compared.
+    fn key(&self) -> Result<SocketAddr, &Path> {
+        match self {
+            Address::Tcp(address) => Ok(canonical(*address)),
+            Address::Unix(path) => Err(path),
+        }
+    }
+}
+
+/// IPv4 as IPv4, however it was written.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        // Its scope names the interface of a link-local address.
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The name of a Unix socket that has no file, without the zero byte that it begins with.
+fn abstract_name(path: &Path) -> Option<&[u8]> {
+    path.as_os_str().as_encoded_bytes().strip_prefix(b"\0")
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        self.key().cmp(&other.key())
     }
 }
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Address::Tcp(address)
+        Address::Tcp(canonical(address))
     }
 }
 
@@ -70,7 +130,10 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(address) => address.fmt(f),
             Address::Unix(path) if path.as_os_str().is_empty() => f.write_str("unix:(unnamed)"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Unix(path) => match abstract_name(path) {
+                Some(name) => write!(f, "unix:@{}", name.escape_ascii()),
+                None => write!(f, "unix:{}", path.display()),
+            },
         }
     }
 }
@@ -101,9 +164,11 @@ pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
             "the host is empty",
         ));
     }
-    let mut addresses: Vec<SocketAddr> = (literal, port).to_socket_addrs()?.collect();
+    let mut addresses: Vec<SocketAddr> =
+        (literal, port).to_socket_addrs()?.map(canonical).collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses.dedup();
+    let mut seen = HashSet::new();
+    addresses.retain(|address| seen.insert(*address));
     if addresses.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,

@@ -66,6 +66,25 @@ fn localhost_can_be_reached_over_every_address_that_it_has() {
 }
 
 #[test]
+fn a_second_server_on_the_port_of_a_first_does_not_start() {
+    let first = TcpServer::builder("first").build().unwrap();
+    first.start().unwrap();
+    let port = first.port().unwrap();
+    let second = TcpServer::builder("second").port(port).build().unwrap();
+    let error = second.start().unwrap_err().to_string();
+    assert!(error.contains("second"), "{error}");
+    assert_eq!(second.status(), Status::Stopped);
+
+    // Nor does the first, once somebody else has taken its port meanwhile.
+    let restarted = TcpServer::builder("restarted").port(port).build().unwrap();
+    first.stop().unwrap();
+    restarted.start().unwrap();
+    restarted.stop().unwrap();
+    let _stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    restarted.start().unwrap_err();
+}
+
+#[test]
 fn counts_connections_in_the_order_of_their_arrival() {
     let server = started("server");
     let mut peers: Vec<TcpStream> = (0..3).map(|_| peer(&server)).collect();

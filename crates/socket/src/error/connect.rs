@@ -217,7 +217,7 @@ pub enum BindError {
     #[diagnostic(
         code(standin::socket::bind_in_use),
         help(
-            "use port 0 to have a free port chosen, or stop what holds this one; a Unix socket's stale file must be removed"
+            "use port 0 to have a free port chosen, or stop what holds this one. The port of a name must be free on each of its addresses, so that no client of the name reaches somebody else: give an IP address to use that one only. A Unix socket's stale file must be removed"
         )
     )]
     InUse {

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     path::PathBuf,
     sync::{
         Arc, Mutex, RwLock,
@@ -12,14 +11,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Inner, Registry, Server, relief, state};
+use super::{
+    Inner, Registry, Server,
+    bind::{self, How},
+    relief, state,
+};
 use crate::{
-    address::{self, Address},
-    connection::Connection,
-    error::{Attempt, BindError, Party, Role},
-    lane::Lane,
-    options::SocketOptions,
-    sys::{self, Listener},
+    connection::Connection, error::BindError, lane::Lane, options::SocketOptions, sys::SocketFile,
 };
 
 /// Describes a [`Server`]: what it listens on and how.
@@ -35,8 +33,9 @@ pub struct ServerBuilder {
     receive_limit: usize,
 }
 
+/// Where a server listens.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     Host(String),
     Unix(PathBuf),
     Listener(TcpListener),
@@ -66,7 +65,7 @@ impl ServerBuilder {
 
     /// The host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default: `localhost`.
     ///
-    /// The first address of the host that can be bound is used, IPv4 before IPv6.
+    /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.place = Place::Host(host.into());
         self
@@ -79,7 +78,8 @@ impl ServerBuilder {
     }
 
     /// Listens on a Unix socket at `path`, which must not exist, instead of a host and port. The file is removed when
-    /// the server closes.
+    /// the server closes, unless another one has taken its place. On Linux a `path` that begins with a zero byte is an
+    /// abstract name, which needs no file.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.place = Place::Unix(path.into());
         self
@@ -136,96 +136,36 @@ impl ServerBuilder {
 
     /// Binds and listens. From here on peers can connect.
     ///
+    /// The port of a name with several addresses, as `localhost` has, is this server's on all of them: it listens on the
+    /// first that the machine has, and nobody else can on the others, so that whoever knows the name meets this server
+    /// or nobody.
+    ///
     /// # Errors
-    /// [`BindError`], which lists every address that was tried.
+    /// [`BindError`], which lists every address that was tried. A port that is taken on one address is an error, even
+    /// where another is free.
     pub fn bind(self) -> Result<Server, BindError> {
-        let ServerBuilder {
-            label,
-            place,
-            port,
+        let backlog = self.backlog.unwrap_or(Self::DEFAULT_BACKLOG);
+        let how = How {
             backlog,
-            reuse_address,
-            options,
-            receive_limit,
-        } = self;
-        let party = |local| {
-            Box::new(Party {
-                role: Role::Server,
-                label: label.clone(),
-                index: None,
-                local,
-                peer: None,
-            })
+            reuse_address: self.reuse_address,
+            options: &self.options,
         };
-        let (host, candidates, adopted) = match place {
-            Place::Host(host) => match address::resolve(&host, port) {
-                Ok(addresses) => (
-                    host,
-                    addresses.into_iter().map(Address::Tcp).collect(),
-                    None,
-                ),
-                Err(source) => {
-                    return Err(BindError::Resolve {
-                        party: party(None),
-                        host,
-                        source,
-                    });
-                }
-            },
-            Place::Unix(path) => (path.display().to_string(), vec![Address::Unix(path)], None),
-            Place::Listener(listener) => {
-                let address = listener
-                    .local_addr()
-                    .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-                (
-                    address.ip().to_string(),
-                    vec![Address::Tcp(address)],
-                    Some(listener),
-                )
-            }
-        };
-        let target = match candidates.as_slice() {
-            [Address::Unix(_)] => host.clone(),
-            [Address::Tcp(address)] => address.to_string(),
-            _ => format!("{host}:{port}"),
-        };
-        let listening = match adopted {
-            Some(listener) => adopt(listener, &options).map_err(|error| {
-                candidates
-                    .iter()
-                    .take(1)
-                    .map(|address| Attempt {
-                        address: address.clone(),
-                        error: clone(&error),
-                    })
-                    .collect()
-            }),
-            None => first(&candidates, |address| {
-                listen(
-                    address,
-                    backlog.unwrap_or(Self::DEFAULT_BACKLOG),
-                    reuse_address,
-                    &options,
-                )
-            }),
-        };
-        let (listener, address) = match listening {
-            Ok(listening) => listening,
-            Err(attempts) => return Err(bind_error(party(None), target, attempts)),
-        };
+        let bound = bind::bind(self.place, self.port, how, self.label.as_ref())?;
         let server = Server {
             inner: Arc::new(Inner {
-                label,
-                host,
-                address,
-                listener: RwLock::new(Some(listener)),
+                label: self.label,
+                host: bound.host,
+                file: Mutex::new(bound.address.path().and_then(SocketFile::at)),
+                address: bound.address,
+                listener: RwLock::new(Some(bound.listener)),
+                reserved: Mutex::new(bound.reserved),
                 away: AtomicBool::new(false),
                 changing: Mutex::new(()),
-                backlog: backlog.unwrap_or(Self::DEFAULT_BACKLOG),
-                queue_is_short: AtomicBool::new(backlog.is_some()),
+                backlog,
+                queue_is_short: AtomicBool::new(self.backlog.is_some()),
                 fillers: Mutex::new(HashSet::new()),
-                options,
-                receive_limit,
+                options: self.options,
+                receive_limit: self.receive_limit,
                 state: AtomicU8::new(state::OPEN),
                 accepting: Lane::new(VecDeque::new()),
                 registry: Arc::new(Registry::default()),
@@ -233,70 +173,5 @@ impl ServerBuilder {
         };
         relief::remember(Arc::downgrade(&server.inner));
         Ok(server)
-    }
-}
-
-fn first(
-    candidates: &[Address],
-    mut listen: impl FnMut(&Address) -> io::Result<(Listener, Address)>,
-) -> Result<(Listener, Address), Vec<Attempt>> {
-    let mut attempts = Vec::new();
-    for address in candidates {
-        match listen(address) {
-            Ok(listening) => return Ok(listening),
-            Err(error) => attempts.push(Attempt {
-                address: address.clone(),
-                error,
-            }),
-        }
-    }
-    Err(attempts)
-}
-
-fn listen(
-    address: &Address,
-    backlog: i32,
-    reuse: bool,
-    options: &SocketOptions,
-) -> io::Result<(Listener, Address)> {
-    let socket = sys::bound(address, reuse)?;
-    options.apply(&(&socket).into(), address)?;
-    socket.listen(backlog)?;
-    let listener = Listener::from_socket(socket, address)?;
-    let address = listener.local_address()?;
-    Ok((listener, address))
-}
-
-fn adopt(listener: TcpListener, options: &SocketOptions) -> io::Result<(Listener, Address)> {
-    let listener = Listener::from_tcp(listener)?;
-    let address = listener.local_address()?;
-    options.apply(&listener.options(), &address)?;
-    Ok((listener, address))
-}
-
-/// A copy of an error, for a list of attempts.
-fn clone(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
-    }
-}
-
-fn bind_error(party: Box<Party>, target: String, attempts: Vec<Attempt>) -> BindError {
-    if attempts
-        .iter()
-        .any(|attempt| attempt.error.kind() == io::ErrorKind::AddrInUse)
-    {
-        BindError::InUse {
-            party,
-            target,
-            attempts,
-        }
-    } else {
-        BindError::Io {
-            party,
-            target,
-            attempts,
-        }
     }
 }

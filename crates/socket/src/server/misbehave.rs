@@ -7,11 +7,15 @@ use std::{
     time::Duration,
 };
 
-use super::{Server, state};
+use super::{
+    Server,
+    bind::{self, How},
+    state,
+};
 use crate::{
     address::Address,
     lane::Lane,
-    sys::{self, Connecting, Interest, Listener, Progress},
+    sys::{self, Connecting, Interest, Progress, SocketFile},
     time::Remaining,
 };
 
@@ -107,11 +111,16 @@ impl Server {
                 .is_ok_and(|now| now == inner.address)
         }) {
             *slot = None;
-            inner.remove_path();
+            inner.remove_file();
+            let how = How {
+                backlog: inner.backlog,
+                reuse_address: true,
+                options: &inner.options,
+            };
             let socket = sys::bound(&inner.address, true)?;
-            inner.options.apply(&(&socket).into(), &inner.address)?;
-            socket.listen(inner.backlog)?;
-            *slot = Some(Listener::from_socket(socket, &inner.address)?);
+            // From here on there is a file, whatever happens next.
+            *inner.file() = inner.address.path().and_then(SocketFile::at);
+            *slot = Some(bind::listen(socket, &inner.address, how)?.0);
         }
         inner.away.store(false, Ordering::SeqCst);
         drop(slot);

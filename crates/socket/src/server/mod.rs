@@ -1,11 +1,12 @@
 //! The accepting side.
 
+mod bind;
 mod builder;
 mod misbehave;
 mod relief;
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -23,7 +24,7 @@ use crate::{
     error::{AcceptError, CloseError, Party, Role},
     lane::{Lane, NotNow, Turn},
     options::SocketOptions,
-    sys::{self, Interest, Listener, Stream},
+    sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
     time::Deadline,
 };
 
@@ -61,6 +62,10 @@ struct Inner {
     address: Address,
     /// `None` once closed, and perhaps while away.
     listener: RwLock<Option<Listener>>,
+    /// Keeps the port of a name on those of its addresses that the server does not listen on; empty once closed.
+    reserved: Mutex<Vec<Reservation>>,
+    /// The file of a Unix socket; `None` once closed.
+    file: Mutex<Option<SocketFile>>,
     /// Whether the server refuses connections until it comes back.
     away: AtomicBool,
     changing: Mutex<()>,
@@ -138,16 +143,15 @@ impl Server {
         self.inner.registry.lock().open.get(&index).cloned()
     }
 
-    /// The accepted connection with the peer at `address`, unless it was closed.
+    /// The accepted connection with the peer at `address`, unless it was closed. The latest, if there are several, as
+    /// with peers on Unix sockets that have no name.
     pub fn connection_from(&self, address: &Address) -> Option<Connection> {
-        self.inner
-            .registry
-            .lock()
-            .open
-            .values()
-            .rev()
-            .find(|open| open.peer_address() == address)
-            .cloned()
+        let registry = self.inner.registry.lock();
+        let (_, index) = registry
+            .by_peer
+            .range((address.clone(), 0)..=(address.clone(), usize::MAX))
+            .next_back()?;
+        registry.open.get(index).cloned()
     }
 
     /// The connection accepted last, of those that were not closed on this side.
@@ -344,6 +348,8 @@ impl Inner {
             registry: Arc::downgrade(&self.registry),
         });
         registry.accepted += 1;
+        let peer = connection.peer_address().clone();
+        registry.by_peer.insert((peer, index));
         registry.open.insert(index, connection.clone());
         Ok(connection)
     }
@@ -365,11 +371,15 @@ impl Inner {
             let _ = sys::stop_listening(listener);
         }
         self.accepting.close();
+        self.remove_file();
         self.listener
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.remove_path();
+        self.reserved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         self.accepting.enter_closed().value().clear();
         let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
         for connection in open {
@@ -381,10 +391,14 @@ impl Inner {
     }
 
     /// Removes the file of a Unix socket: nobody can connect to it any more.
-    fn remove_path(&self) {
-        if let Some(path) = self.address.path() {
-            let _ = std::fs::remove_file(path);
+    fn remove_file(&self) {
+        if let Some(file) = self.file().take() {
+            file.remove();
         }
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<SocketFile>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listener(&self) -> RwLockReadGuard<'_, Option<Listener>> {
@@ -421,7 +435,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if *self.state.get_mut() == state::OPEN {
-            self.remove_path();
+            self.remove_file();
         }
     }
 }
@@ -448,13 +462,21 @@ pub(crate) struct Registry {
 struct Connections {
     accepted: usize,
     open: BTreeMap<usize, Connection>,
+    by_peer: BTreeSet<(Address, usize)>,
 }
 
 impl Registry {
     /// Takes a connection off the list.
     pub(crate) fn forget(&self, index: usize) {
-        // Dropped after the lock is released: it may be the last handle.
-        let _connection = self.lock().open.remove(&index);
+        let mut registry = self.lock();
+        let connection = registry.open.remove(&index);
+        if let Some(connection) = &connection {
+            let peer = connection.peer_address().clone();
+            registry.by_peer.remove(&(peer, index));
+        }
+        // Not under the lock: it may be the last handle.
+        drop(registry);
+        drop(connection);
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {

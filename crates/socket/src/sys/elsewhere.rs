@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     time::Duration,
 };
 
@@ -155,6 +156,32 @@ impl Connecting {
 
 pub(crate) fn bound(_: &Address, _: bool) -> io::Result<Socket> {
     sockets()
+}
+
+#[derive(Debug)]
+pub(crate) struct Reservation(#[expect(dead_code, reason = "there is none")] Never);
+
+impl Reservation {
+    pub(crate) fn of(_: SocketAddr) -> io::Result<Reservation> {
+        sockets()
+    }
+}
+
+pub(crate) fn is_unavailable(_: &io::Error) -> bool {
+    false
+}
+
+#[derive(Debug)]
+pub(crate) struct SocketFile(Never);
+
+impl SocketFile {
+    pub(crate) fn at(_: &Path) -> Option<SocketFile> {
+        None
+    }
+
+    pub(crate) fn remove(self) {
+        match self.0 {}
+    }
 }
 
 pub(crate) fn stop_listening(listener: &Listener) -> io::Result<()> {

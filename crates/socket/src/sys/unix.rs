@@ -1,13 +1,18 @@
 //! Sockets as Unix has them.
 
 use std::{
-    io,
+    ffi::OsStr,
+    fs, io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-        unix::net::UnixListener,
+        unix::{
+            ffi::OsStrExt as _,
+            fs::{FileTypeExt as _, MetadataExt as _},
+            net::UnixListener,
+        },
     },
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -187,14 +192,19 @@ impl Stream {
 
     fn address(&self, address: &SockAddr) -> Address {
         match address.as_socket() {
-            Some(address) if self.is_tcp => Address::Tcp(address),
-            _ => Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()),
+            Some(address) if self.is_tcp => Address::from(address),
+            _ => unix_address(address),
         }
     }
 }
 
-fn unix_address(address: &std::os::unix::net::SocketAddr) -> Address {
-    Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned())
+fn unix_address(address: &SockAddr) -> Address {
+    let path = address.as_pathname().unwrap_or(Path::new(""));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = address.as_abstract_namespace() {
+        return Address::Unix(OsStr::from_bytes(&[b"\0", name].concat()).into());
+    }
+    Address::unix(path)
 }
 
 /// A listening socket, non-blocking.
@@ -243,10 +253,10 @@ impl Listener {
         let (fd, is_tcp, peer) = match &self.kind {
             ListenerKind::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                (OwnedFd::from(stream), true, Address::Tcp(peer))
+                (OwnedFd::from(stream), true, Address::from(peer))
             }
             ListenerKind::Unix(listener) => {
-                let (stream, peer) = listener.accept()?;
+                let (stream, peer) = SockRef::from(listener).accept()?;
                 (OwnedFd::from(stream), false, unix_address(&peer))
             }
         };
@@ -259,10 +269,10 @@ impl Listener {
 
     pub(crate) fn local_address(&self) -> io::Result<Address> {
         match &self.kind {
-            ListenerKind::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            ListenerKind::Unix(listener) => {
-                listener.local_addr().map(|address| unix_address(&address))
-            }
+            ListenerKind::Tcp(listener) => listener.local_addr().map(Address::from),
+            ListenerKind::Unix(listener) => SockRef::from(listener)
+                .local_addr()
+                .map(|address| unix_address(&address)),
         }
     }
 
@@ -406,6 +416,72 @@ pub(crate) fn bound(address: &Address, reuse: bool) -> io::Result<Socket> {
         Ok(()) => Ok(keeper),
         Err(_) => Ok(socket),
     }
+}
+
+/// Keeps everybody else off an address, without listening on it: whoever connects there is refused.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    #[expect(dead_code, reason = "it is there to be held")]
+    socket: Socket,
+}
+
+impl Reservation {
+    pub(crate) fn of(address: SocketAddr) -> io::Result<Reservation> {
+        // What an earlier owner left in TIME_WAIT does not count, as for a server.
+        let socket = bound(&Address::from(address), true)?;
+        // Sockets that both say that they share an address may, as long as neither listens.
+        socket.set_reuse_address(false)?;
+        Ok(Reservation { socket })
+    }
+}
+
+/// Whether an address could not be bound because this machine does not have it, or not its family: nobody's fault, and
+/// nobody is there either.
+pub(crate) fn is_unavailable(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+/// The file of a Unix socket, as opposed to another one of the same name.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+    /// While it is held, no other file gets its number.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    _held: OwnedFd,
+}
+
+impl SocketFile {
+    /// The file at `path`, if there is a socket's.
+    pub(crate) fn at(path: &Path) -> Option<SocketFile> {
+        Some(SocketFile {
+            path: path.to_owned(),
+            identity: socket_identity(path)?,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            _held: {
+                use rustix::fs::{Mode, OFlags, open};
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                open(path, flags, Mode::empty()).ok()?
+            },
+        })
+    }
+
+    /// Removes the file, unless another one has taken its place.
+    pub(crate) fn remove(self) {
+        if socket_identity(&self.path) == Some(self.identity) {
+            // It may have gone since, which is as well.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn socket_identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    let is_socket = metadata.file_type().is_socket();
+    is_socket.then(|| (metadata.dev(), metadata.ino()))
 }
 
 /// Makes a listening socket refuse connections and drop those that wait. Also every other handle of the socket (a
