@@ -1,5 +1,7 @@
 //! The drivers that take part in one connection.
 
+use std::collections::HashMap;
+
 use crate::{ConnectionInfo, Direction, Protocol};
 
 /// The listening and the connecting drivers of one connection, by its
@@ -23,8 +25,15 @@ use crate::{ConnectionInfo, Direction, Protocol};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionGroup {
     connection_rep: String,
-    listening: Vec<GroupMember>,
-    connecting: Vec<GroupMember>,
+    listening: Members,
+    connecting: Members,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Members {
+    list: Vec<GroupMember>,
+    /// The place of each driver in the list.
+    places: HashMap<String, usize>,
 }
 
 /// A driver in a [`ConnectionGroup`], with what its ends are called.
@@ -39,8 +48,8 @@ impl ConnectionGroup {
     pub fn of(info: &ConnectionInfo) -> Self {
         Self {
             connection_rep: info.connection_rep(),
-            listening: Vec::new(),
-            connecting: Vec::new(),
+            listening: Members::default(),
+            connecting: Members::default(),
         }
     }
 
@@ -55,17 +64,19 @@ impl ConnectionGroup {
             Direction::Connecting => &mut self.connecting,
         };
         let driver = driver.into();
-        let place = match members.iter().position(|member| member.driver == driver) {
-            Some(place) => place,
+        let place = match members.places.get(&driver) {
+            Some(place) => *place,
             None => {
-                members.push(GroupMember {
+                let place = members.list.len();
+                members.places.insert(driver.clone(), place);
+                members.list.push(GroupMember {
                     driver,
                     labels: Vec::new(),
                 });
-                members.len() - 1
+                place
             }
         };
-        add_label(&mut members[place].labels, label(info));
+        add_label(&mut members.list[place].labels, label(info));
         true
     }
 
@@ -76,17 +87,17 @@ impl ConnectionGroup {
 
     /// The listening drivers, in the order in which they were added.
     pub fn listening(&self) -> &[GroupMember] {
-        &self.listening
+        &self.listening.list
     }
 
     /// The connecting drivers, in the order in which they were added.
     pub fn connecting(&self) -> &[GroupMember] {
-        &self.connecting
+        &self.connecting.list
     }
 
     /// Whether there is a driver at either end.
     pub fn is_complete(&self) -> bool {
-        !self.listening.is_empty() && !self.connecting.is_empty()
+        !self.listening.list.is_empty() && !self.connecting.list.is_empty()
     }
 }
 

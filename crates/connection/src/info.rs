@@ -14,7 +14,10 @@ use crate::{Direction, Identifier, Protocol};
 /// is the same text, such as `tcp://8080`: the listening end names its own
 /// port there, the connecting end its target's. Ends that also carry the
 /// [addresses](Ends) of their established connections are joined by those
-/// instead, which tells two servers on one port of different hosts apart.
+/// instead, which tells two servers on one port of different hosts apart. A
+/// listening end that also tells the address that it is [bound](Self::with_bound)
+/// to is joined with nobody who went elsewhere, and a [closed](Self::closed) end
+/// with nobody at all.
 ///
 /// ```
 /// use standin_connection::{ConnectionInfo, Direction};
@@ -31,6 +34,8 @@ pub struct ConnectionInfo {
     direction: Direction,
     host: Option<String>,
     port: Option<u16>,
+    bound: Option<SocketAddr>,
+    closed: bool,
     ends: Vec<Ends>,
 }
 
@@ -42,6 +47,7 @@ pub struct ConnectionInfo {
 pub struct Ends {
     local: SocketAddr,
     peer: SocketAddr,
+    half_closed: bool,
 }
 
 impl ConnectionInfo {
@@ -56,6 +62,8 @@ impl ConnectionInfo {
             direction,
             host: None,
             port: None,
+            bound: None,
+            closed: false,
             ends: Vec::new(),
         }
     }
@@ -126,8 +134,30 @@ impl ConnectionInfo {
     /// assert_eq!(server.ends()[0].peer().port(), 50123);
     /// # Ok::<(), std::net::AddrParseError>(())
     /// ```
-    pub fn with_ends(mut self, local: SocketAddr, peer: SocketAddr) -> Self {
-        self.ends.push(Ends::new(local, peer));
+    pub fn with_ends(self, local: SocketAddr, peer: SocketAddr) -> Self {
+        self.with_connection(Ends::new(local, peer))
+    }
+
+    /// Adds an established connection, as [`with_ends`](Self::with_ends) does.
+    pub fn with_connection(mut self, ends: Ends) -> Self {
+        self.ends.push(ends);
+        self
+    }
+
+    /// Sets the address that a listening end is bound to, as opposed to the
+    /// [host](Self::host) that it was given. With an unspecified one (`0.0.0.0`
+    /// or `::`) it listens on all of the machine.
+    pub fn with_bound(mut self, address: SocketAddr) -> Self {
+        self.bound = Some(canonical(address));
+        self
+    }
+
+    /// The same end after it was closed: it keeps its names, for reports, and is
+    /// connected with nobody any more.
+    pub fn closed(mut self) -> Self {
+        self.closed = true;
+        self.bound = None;
+        self.ends.clear();
         self
     }
 
@@ -157,6 +187,16 @@ impl ConnectionInfo {
         self.port
     }
 
+    /// The address that a listening end is bound to, if it is known.
+    pub fn bound(&self) -> Option<SocketAddr> {
+        self.bound
+    }
+
+    /// Whether the end was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// The established connections of this end.
     pub fn ends(&self) -> &[Ends] {
         &self.ends
@@ -170,9 +210,17 @@ impl ConnectionInfo {
             None => format!("{}://None", self.protocol),
         }
     }
+
+    /// Whether host and port are this very address.
+    fn is_at(&self, address: SocketAddr) -> bool {
+        let host = self.host.as_deref().and_then(|host| host.parse().ok());
+        host.map(|ip: IpAddr| ip.to_canonical()) == Some(address.ip())
+            && self.port == Some(address.port())
+    }
 }
 
-/// As `tcp://8080 (connecting from 127.0.0.1:50123)`.
+/// As `tcp://8080 (connecting from 127.0.0.1:50123)`; with the address that it
+/// is bound to where the host is a name.
 impl fmt::Display for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}", self.connection_rep(), self.direction)?;
@@ -189,7 +237,10 @@ impl fmt::Display for ConnectionInfo {
             (None, Some(port)) => write!(f, " {preposition} port {port}")?,
             (None, None) => {}
         }
-        f.write_str(")")
+        if let Some(bound) = self.bound.filter(|bound| !self.is_at(*bound)) {
+            write!(f, ", which is {bound}")?;
+        }
+        f.write_str(if self.closed { ", closed)" } else { ")" })
     }
 }
 
@@ -218,7 +269,23 @@ impl Ends {
         Self {
             local: canonical(local),
             peer: canonical(peer),
+            half_closed: false,
         }
+    }
+
+    /// The same connection after one side has said that it sends no more. Whether
+    /// the other side has closed it or still receives cannot be seen from here,
+    /// so it counts only if that side reports it as well.
+    pub fn half_closed(self) -> Self {
+        Self {
+            half_closed: true,
+            ..self
+        }
+    }
+
+    /// Whether one side has said that it sends no more.
+    pub fn is_half_closed(&self) -> bool {
+        self.half_closed
     }
 
     /// The driver's own address.
@@ -248,7 +315,11 @@ impl Ends {
 /// As `127.0.0.1:50123 -> 127.0.0.1:8080`.
 impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {}", self.local, self.peer)
+        write!(f, "{} -> {}", self.local, self.peer)?;
+        if self.half_closed {
+            f.write_str(" (half-closed)")?;
+        }
+        Ok(())
     }
 }
 

@@ -46,6 +46,9 @@ mod system {
                         state: match entry.state {
                             TcpState::Listen => SocketState::Listen,
                             TcpState::Established => SocketState::Established,
+                            TcpState::FinWait1 | TcpState::FinWait2 | TcpState::CloseWait => {
+                                SocketState::HalfClosed
+                            }
                             _ => SocketState::Other,
                         },
                         local: address(entry.local_address),
@@ -71,6 +74,7 @@ mod system {
 
     pub(crate) fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, ProcessError> {
         let mut rows = Vec::new();
+        let mut seen = HashSet::new();
         for_each(pid, scope, |process| {
             for descriptor in process.fd()? {
                 let Ok(descriptor) = descriptor else { continue };
@@ -88,7 +92,7 @@ mod system {
                     continue;
                 };
                 let row = FileRow { path, access };
-                if row.path.is_file() && !rows.contains(&row) {
+                if row.path.is_file() && seen.insert(row.clone()) {
                     rows.push(row);
                 }
             }

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use miette::Diagnostic;
 
 use crate::{
-    ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ExtractError, ProcessState,
-    Protocol, platform,
+    ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, Ends, ExtractError,
+    ProcessState, Protocol, platform,
 };
 
 /// A transport whose sockets can be found in a process.
@@ -28,6 +28,9 @@ pub enum SocketState {
     Listen,
     /// A TCP socket with an established connection.
     Established,
+    /// A TCP socket with a connection of which one side has said that it sends
+    /// no more.
+    HalfClosed,
     /// A UDP socket, which has no state.
     Stateless,
     /// A TCP socket in any other state, on its way up or down.
@@ -168,7 +171,8 @@ pub fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, Process
 /// An established TCP connection counts as listening when the process listens
 /// on its local address, and as connecting otherwise. A UDP socket listens on
 /// its own port, or connects when it is bound to a peer. Listeners without a
-/// connection, half-open and closing connections are left out.
+/// connection, half-open and closing connections are left out; of a half-closed
+/// one the other end decides.
 ///
 /// A driver that does not run, or whose process has just ended or may not be
 /// looked at, has no connections.
@@ -353,16 +357,27 @@ impl FromStr for Transport {
 }
 
 fn connection(row: &SocketRow, listeners: &[SocketAddr]) -> Option<ConnectionInfo> {
-    let local = row.local.filter(|local| local.port() != 0)?;
+    let local = row.local?;
     match (row.state, row.peer) {
         (SocketState::Stateless, None) => Some(listening(row, local)),
-        (SocketState::Stateless, Some(peer)) => Some(connecting(row, local, peer)),
-        (SocketState::Established, Some(peer)) => {
-            if listeners.iter().any(|listener| covers(*listener, local)) {
-                Some(listening(row, local).with_ends(local, peer))
+        (SocketState::Stateless, Some(peer)) => {
+            Some(connecting(row, local, peer).with_ends(local, peer))
+        }
+        (SocketState::Established | SocketState::HalfClosed, Some(peer)) => {
+            let is_listening = listeners.iter().any(|listener| covers(*listener, local));
+            let info = if is_listening {
+                listening(row, local)
             } else {
-                Some(connecting(row, local, peer))
-            }
+                connecting(row, local, peer)
+            };
+            let ends = Ends::new(local, peer);
+            Some(
+                info.with_connection(if row.state == SocketState::HalfClosed {
+                    ends.half_closed()
+                } else {
+                    ends
+                }),
+            )
         }
         _ => None,
     }
@@ -380,7 +395,6 @@ fn connecting(row: &SocketRow, local: SocketAddr, peer: SocketAddr) -> Connectio
         .with_identifier(peer.port())
         .with_host(local.ip().to_canonical().to_string())
         .with_port(local.port())
-        .with_ends(local, peer)
 }
 
 /// Whether a connection at `local` may have been accepted by `listener`.

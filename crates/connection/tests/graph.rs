@@ -6,10 +6,14 @@
     reason = "helpers of a test fail the test"
 )]
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use expect_test::{Expect, expect};
 use miette::Diagnostic;
 use standin_connection::{
-    ConnectionGraph, ConnectionInfo, Direction, Evidence, OwnConnection, Protocol, VerifyError,
+    ConnectionGraph, ConnectionInfo, Direction, Ends, Evidence, OwnConnection, Protocol,
+    VerifyError,
 };
 
 #[test]
@@ -181,6 +185,150 @@ fn lists_the_ports_of_several_connections_in_order() {
 }
 
 #[test]
+fn does_not_join_an_end_that_was_closed() {
+    let client = || ends(connecting(80, 5000), "127.0.0.1:5000", "127.0.0.1:80");
+    let server = || ends(bound("127.0.0.1:80"), "127.0.0.1:80", "127.0.0.1:5000");
+    for (name, client, server) in [
+        ("the client is closed", client().closed(), server()),
+        ("the server is closed", client(), server().closed()),
+        ("both are closed", client().closed(), server().closed()),
+        // Neither by their names, when no addresses are known.
+        (
+            "known by name",
+            connecting(80, 5000).closed(),
+            listening(80, "h"),
+        ),
+        (
+            "known by name",
+            connecting(80, 5000),
+            listening(80, "h").closed(),
+        ),
+    ] {
+        let mut graph = ConnectionGraph::new(["client", "server"]);
+        graph.add("client", client);
+        graph.add("server", server);
+        graph.not_connected("client", "server").expect(name);
+    }
+    let mut graph = ConnectionGraph::new(["client", "server"]);
+    graph.add("client", client().closed());
+    graph.add("server", bound("127.0.0.1:80"));
+    check_error(
+        graph.connected("client", "server").unwrap_err(),
+        expect![[r#"
+            client is not connected to server: client is closed
+            [standin::connection::not_connected]
+            client reports tcp://80 (connecting from 127.0.0.1:5000, closed)
+            server reports tcp://80 (listening at localhost:80, which is 127.0.0.1:80)
+            the graph:
+            client is unconnected
+            server is unconnected
+        "#]],
+    );
+}
+
+#[test]
+fn joins_a_half_closed_connection_that_both_ends_have() {
+    let half = |local: &str, peer: &str| {
+        Ends::new(local.parse().unwrap(), peer.parse().unwrap()).half_closed()
+    };
+    let client = connecting(80, 5000).with_connection(half("127.0.0.1:5000", "127.0.0.1:80"));
+    let server = || bound("127.0.0.1:80");
+
+    let mut graph = ConnectionGraph::new(["client", "server"]);
+    graph.add("client", client.clone());
+    graph.add("server", ends(server(), "127.0.0.1:80", "127.0.0.1:5000"));
+    graph.connected("client", "server").unwrap();
+
+    // The server has closed it.
+    let mut graph = ConnectionGraph::new(["client", "server"]);
+    graph.add("client", client);
+    graph.add("server", server());
+    graph.not_connected("client", "server").unwrap();
+
+    // The client has closed it, and nobody else is there.
+    let mut graph = ConnectionGraph::new(["client", "server"]);
+    let left = server().with_connection(half("127.0.0.1:80", "127.0.0.1:5000"));
+    graph.add("server", left);
+    assert_eq!(graph.strangers("server"), []);
+}
+
+#[test]
+fn does_not_join_a_client_that_went_to_another_address() {
+    for (went, listens, is_joined) in [
+        ("127.0.0.1:80", "127.0.0.1:80", true),
+        ("127.0.0.1:80", "[::1]:80", false),
+        ("[::1]:80", "127.0.0.1:80", false),
+        ("127.0.0.1:81", "127.0.0.1:80", false),
+        ("127.0.0.1:80", "0.0.0.0:80", true),
+        ("127.0.0.1:80", "[::]:80", true),
+        ("[::1]:80", "[::]:80", true),
+        ("[::1]:80", "0.0.0.0:80", false),
+        ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+        ("127.0.0.1:80", "[::ffff:127.0.0.1]:80", true),
+        // Another machine's port of the same number.
+        ("10.0.0.9:80", "0.0.0.0:80", false),
+    ] {
+        let mut graph = ConnectionGraph::new(["client", "server"]);
+        let local = if went.starts_with("[::1]") {
+            "[::1]:5000"
+        } else {
+            "127.0.0.1:5000"
+        };
+        graph.add("client", ends(connecting(80, 5000), local, went));
+        graph.add("server", bound(listens));
+        let connected = graph.connected("client", "server");
+        assert_eq!(connected.is_ok(), is_joined, "{went} and {listens}");
+    }
+    let mut graph = ConnectionGraph::new(["client", "server"]);
+    graph.add(
+        "client",
+        ends(connecting(80, 5000), "127.0.0.1:5000", "127.0.0.1:80"),
+    );
+    graph.add("server", bound("[::1]:80"));
+    let error = graph.connected("client", "server").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "client is not connected to server: client is connected to 127.0.0.1:80, \
+         and server listens at [::1]:80"
+    );
+}
+
+#[test]
+fn what_is_added_later_is_seen() {
+    let mut graph = ConnectionGraph::new(["server"]);
+    graph.add("server", listening(80, "127.0.0.1"));
+    assert!(graph.edges().is_empty());
+    graph.add("client", connecting(80, 5000));
+    graph.connected("client", "server").unwrap();
+    graph.add_driver("other");
+    assert_eq!(graph.unconnected(), ["other"]);
+}
+
+#[test]
+fn a_question_about_each_of_many_drivers_takes_no_longer_than_they_are_many() {
+    const MANY: u16 = 20_000;
+    let mut graph = ConnectionGraph::default();
+    let mut server = bound("127.0.0.1:80");
+    let names: Vec<String> = (0..MANY).map(|n| format!("client {n}")).collect();
+    for (name, port) in names.iter().zip(1000..) {
+        let local = format!("127.0.0.1:{port}");
+        graph.add_driver(name);
+        graph.add(name, ends(connecting(80, port), &local, "127.0.0.1:80"));
+        server = ends(server, "127.0.0.1:80", &local);
+    }
+    graph.add("server", server);
+    let started = Instant::now();
+    for name in &names {
+        graph.connected(name, "server").unwrap();
+    }
+    let clients = names.iter().map(String::as_str);
+    graph.connected_only(clients, "server").unwrap();
+    assert_eq!(graph.groups().len(), 1);
+    // One look at all of them for each would take an hour.
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
 fn gives_the_same_answer_each_time_it_is_asked() {
     let mut graph = ConnectionGraph::new(["client", "server"]);
     graph.add("server", listening(80, "127.0.0.1"));
@@ -238,7 +386,7 @@ fn names_a_driver_that_is_not_there() {
         expect![[r#"
             there is no driver "serve" in the connection graph
             [standin::connection::unknown_driver]
-            the graph:
+            did you mean "server"? the graph:
             client is unconnected
             server is unconnected
         "#]],
@@ -302,6 +450,11 @@ fn an_assertion_panics_with_the_reason() {
 
 fn listening(port: u16, host: &str) -> ConnectionInfo {
     ConnectionInfo::tcp_listening(port, host)
+}
+
+fn bound(address: &str) -> ConnectionInfo {
+    let address: SocketAddr = address.parse().unwrap();
+    listening(address.port(), "localhost").with_bound(address)
 }
 
 fn connecting(target: u16, port: u16) -> ConnectionInfo {

@@ -242,3 +242,31 @@ impl Drop for Started {
         let _ = self.child.wait();
     }
 }
+
+#[test]
+fn a_row_is_taken_as_it_is() {
+    // Sockets never have port 0; whoever makes rows may.
+    let row = |state, peer: Option<&str>| SocketRow {
+        transport: Transport::Tcp,
+        state,
+        local: "127.0.0.1:0".parse().ok(),
+        peer: peer.and_then(|peer| peer.parse().ok()),
+    };
+    let rows = [
+        row(SocketState::Listen, None),
+        row(SocketState::Established, Some("127.0.0.1:1")),
+    ];
+    assert_eq!(ProcessSockets::new().connections(&rows).len(), 1);
+}
+
+#[test]
+fn a_half_closed_socket_is_reported_as_such() {
+    let row = SocketRow {
+        transport: Transport::Tcp,
+        state: SocketState::HalfClosed,
+        local: "127.0.0.1:5000".parse().ok(),
+        peer: "127.0.0.1:80".parse().ok(),
+    };
+    let infos = ProcessSockets::new().connections(&[row]);
+    assert!(infos[0].ends()[0].is_half_closed());
+}

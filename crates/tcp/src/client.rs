@@ -297,21 +297,17 @@ impl Driver for TcpClient {
 
     fn connections(&self) -> Vec<ConnectionInfo> {
         let state = self.read();
-        let mut info = match (state.server_port, &state.local_host, state.local_port) {
+        let info = match (state.server_port, &state.local_host, state.local_port) {
             (Some(server_port), Some(host), Some(port)) => {
                 ConnectionInfo::tcp_connecting(server_port, host, port)
             }
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Connecting),
         };
-        if let Some((local, peer)) = state.connection.as_ref().and_then(|connection| {
-            Some((
-                connection.local_address().socket_addr()?,
-                connection.peer_address().socket_addr()?,
-            ))
-        }) {
-            info = info.with_ends(local, peer);
+        let connection = state.connection.as_ref();
+        match connection.and_then(|connection| TcpConnection::ends(connection.socket())) {
+            Some(ends) => vec![info.with_connection(ends)],
+            None => vec![info.closed()],
         }
-        vec![info]
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use standin_connection::Ends;
 use standin_socket::{Address, Connection};
 
 use crate::{Encoding, TcpError};
@@ -156,6 +157,21 @@ impl TcpConnection {
     /// stream at once.
     pub fn close(&self) {
         self.socket.close();
+    }
+
+    /// The connection as its end reports it; `None` once it is over.
+    pub(crate) fn ends(socket: &Connection) -> Option<Ends> {
+        if !socket.is_connected() {
+            return None;
+        }
+        let local = socket.local_address().socket_addr()?;
+        let peer = socket.peer_address().socket_addr()?;
+        let ends = Ends::new(local, peer);
+        Some(if socket.peer_has_ended() {
+            ends.half_closed()
+        } else {
+            ends
+        })
     }
 
     fn decode(&self, bytes: Vec<u8>) -> Result<String, TcpError> {

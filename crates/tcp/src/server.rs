@@ -6,7 +6,7 @@ use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_socket::{Connection, Server, StreamState};
+use standin_socket::{Connection, Server};
 
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
 
@@ -213,6 +213,12 @@ impl TcpServer {
         self.connections()
     }
 
+    /// Takes the server out of use. It is closed by the caller, not under the
+    /// lock: closing waits for closures of the test that may ask this driver.
+    fn take(&self) -> Option<Server> {
+        self.write().server.take()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -262,14 +268,14 @@ impl Driver for TcpServer {
     }
 
     fn stopping(&self) -> Result<()> {
-        if let Some(server) = self.write().server.take() {
+        if let Some(server) = self.take() {
             server.close();
         }
         Ok(())
     }
 
     fn aborting(&self) -> Result<()> {
-        if let Some(server) = self.write().server.take() {
+        if let Some(server) = self.take() {
             server.abort();
         }
         Ok(())
@@ -286,30 +292,24 @@ impl Driver for TcpServer {
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {
-        let state = self.read();
-        let mut info = match (&state.host, state.port) {
+        let (host, port, server) = {
+            let state = self.read();
+            (state.host.clone(), state.port, state.server.clone())
+        };
+        let info = match (host, port) {
             (Some(host), Some(port)) => ConnectionInfo::tcp_listening(port, host),
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Listening),
         };
-        let connections = state.server.iter().flat_map(Server::connections);
-        for connection in connections.filter(has_peer) {
-            if let (Some(local), Some(peer)) = (
-                connection.local_address().socket_addr(),
-                connection.peer_address().socket_addr(),
-            ) {
-                info = info.with_ends(local, peer);
-            }
-        }
-        vec![info]
+        let Some((server, bound)) = server.and_then(|server| {
+            let bound = server.local_socket_addr()?;
+            Some((server, bound))
+        }) else {
+            return vec![info.closed()];
+        };
+        let connections = server.connections();
+        let ends = connections.iter().filter_map(TcpConnection::ends);
+        vec![ends.fold(info.with_bound(bound), ConnectionInfo::with_connection)]
     }
-}
-
-/// Whether the peer of a connection is still there, as far as can be seen
-/// without sending anything.
-fn has_peer(connection: &Connection) -> bool {
-    // What it finds is kept for the next receive; the state says the rest.
-    let _ = connection.peek(1, Duration::ZERO);
-    connection.stream_state() == StreamState::Open
 }
 
 impl Drop for TcpServer {
@@ -318,7 +318,7 @@ impl Drop for TcpServer {
             tracing::warn!(driver = self.base.name(), %error, "the driver did not stop cleanly");
         }
         // Handles of connections may live on in the test; the sockets do not.
-        if let Some(server) = self.write().server.take() {
+        if let Some(server) = self.take() {
             server.close();
         }
     }

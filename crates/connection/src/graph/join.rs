@@ -53,7 +53,7 @@ pub(super) fn joins(reports: &[Report]) -> Vec<Join> {
     let listeners = Listeners::of(reports);
     let mut found = Vec::new();
     for (client, Report { info, .. }) in reports.iter().enumerate() {
-        if info.direction() != Direction::Connecting {
+        if info.direction() != Direction::Connecting || info.is_closed() {
             continue;
         }
         if info.ends().is_empty() {
@@ -67,8 +67,8 @@ pub(super) fn joins(reports: &[Report]) -> Vec<Join> {
 }
 
 /// The accepted connections that no reported end explains, and whose they are.
-pub(super) fn unexplained(reports: &[Report]) -> Vec<(&str, Ends)> {
-    let joins = joins(reports);
+/// One that is half-closed may be all that is left of a driver's.
+pub(super) fn unexplained<'r>(reports: &'r [Report], joins: &[Join]) -> Vec<(&'r str, Ends)> {
     // A client that does not know its port may be any of them.
     let vague: HashSet<usize> = joins
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn unexplained(reports: &[Report]) -> Vec<(&str, Ends)> {
         if info.direction() != Direction::Listening || vague.contains(&place) {
             continue;
         }
-        for ends in info.ends() {
+        for ends in info.ends().iter().filter(|ends| !ends.is_half_closed()) {
             let accepted = (driver.as_str(), *ends);
             if !explained.contains(&accepted) && seen.insert(accepted) {
                 found.push(accepted);
@@ -99,7 +99,7 @@ impl<'r> Listeners<'r> {
     fn of(reports: &'r [Report]) -> Self {
         let mut listeners = Self::default();
         for (place, Report { info, .. }) in reports.iter().enumerate() {
-            if info.direction() != Direction::Listening {
+            if info.direction() != Direction::Listening || info.is_closed() {
                 continue;
             }
             let protocol = info.protocol();
@@ -137,7 +137,11 @@ impl<'r> Listeners<'r> {
             };
             return mirrored.iter().map(join).collect();
         }
-        // A server that has not accepted the connection yet cannot tell it.
+        // A server that has not accepted the connection yet does not report it.
+        // Nor does one that has closed it, and then the client has seen the end.
+        if ends.is_half_closed() {
+            return Vec::new();
+        }
         let at_port = self.by_port.get(&(info.protocol(), peer.port()));
         let named = self.by_name.get(&info.connection_rep());
         let named = named.into_iter().flatten();
@@ -146,7 +150,10 @@ impl<'r> Listeners<'r> {
             .into_iter()
             .flatten()
             .chain(portless)
-            .filter(|(_, told)| host_may_be(told.host(), peer.ip()))
+            .filter(|(_, told)| match told.bound() {
+                Some(bound) => leads_to(ends, bound),
+                None => host_may_be(told.host(), peer.ip()),
+            })
             .map(|(server, told)| Join {
                 client,
                 server: *server,
@@ -197,6 +204,9 @@ impl<'r> Listeners<'r> {
 }
 
 fn listening_port(server: &ConnectionInfo) -> Option<u16> {
+    if let Some(bound) = server.bound() {
+        return Some(bound.port());
+    }
     match server.identifier() {
         Some(Identifier::Port(port)) => server.port().or(Some(*port)),
         _ => server.port(),
@@ -206,6 +216,18 @@ fn listening_port(server: &ConnectionInfo) -> Option<u16> {
 /// Whether `address` is the client's own end, as far as it told.
 fn is_own(client: &ConnectionInfo, address: SocketAddr) -> bool {
     client.port() == Some(address.port()) && host_may_be(client.host(), address.ip())
+}
+
+/// Whether a client's connection leads to a listener at `bound`.
+fn leads_to(ends: Ends, bound: SocketAddr) -> bool {
+    let (local, peer) = ends.plain();
+    if !bound.ip().is_unspecified() {
+        return peer.ip() == bound.ip();
+    }
+    // Of this machine: a connection to one of its own addresses comes from there.
+    let is_own = peer.ip().is_loopback() || peer.ip() == local.ip();
+    // A listener on IPv6 may take both families.
+    is_own && (bound.is_ipv6() || peer.is_ipv4())
 }
 
 /// A name other than `localhost` could be any address: asking the resolver

@@ -1,5 +1,6 @@
 //! The graph as a Mermaid flowchart.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::{Edge, Node};
@@ -15,9 +16,10 @@ pub(super) fn render(nodes: &[Node], edges: &[Edge]) -> String {
         let _ = writeln!(out, "    n{index}[\"{}\"]{class}", escape(&node.label()));
     }
     // Names may hold anything, so that nodes are referred to by their places.
-    let place = |name: &str| nodes.iter().position(|node| node.name() == name);
+    let places: HashMap<&str, usize> = nodes.iter().map(Node::name).zip(0..).collect();
     for edge in edges {
-        let (Some(source), Some(target)) = (place(edge.source()), place(edge.target())) else {
+        let ends = (places.get(edge.source()), places.get(edge.target()));
+        let (Some(source), Some(target)) = ends else {
             continue;
         };
         let label = format!(

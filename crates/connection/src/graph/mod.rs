@@ -10,6 +10,9 @@ mod text;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
+use indexmap::{IndexMap, IndexSet};
 
 use crate::group::add_label;
 use crate::{ConnectionGroup, ConnectionInfo, Ends};
@@ -25,12 +28,14 @@ use join::{Join, Report};
 /// were [added](Self::add). How ends are joined, the first that applies:
 ///
 /// 1. Both carry the addresses of the same established connection.
-/// 2. One carries addresses, and they fit the port and host of the other.
+/// 2. One carries addresses, and they fit the address that the other is bound
+///    to, or else its port and host.
 /// 3. Neither carries addresses: they have the same
 ///    [`connection_rep`](ConnectionInfo::connection_rep).
 ///
 /// Only ends of the same protocol are joined, a connecting one with a
-/// listening one. A connection of a driver to itself is left out.
+/// listening one, and only ends that are not [closed](ConnectionInfo::closed). A
+/// [half-closed](Ends::half_closed) connection has to be reported by both. A connection of a driver to itself is left out.
 ///
 /// ```
 /// use standin_connection::{ConnectionGraph, ConnectionInfo};
@@ -46,8 +51,23 @@ use join::{Join, Report};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionGraph {
-    drivers: Vec<String>,
+    drivers: IndexSet<String>,
     reports: Vec<Report>,
+    /// Worked out by the first question, for all that follow.
+    conclusions: OnceLock<Conclusions>,
+}
+
+/// What follows from the reports.
+#[derive(Clone, Debug)]
+struct Conclusions {
+    nodes: Vec<Node>,
+    edges: Vec<Edge>,
+    /// The places of edges, by target and then by source.
+    by_target: HashMap<String, IndexMap<String, Vec<usize>>>,
+    /// The accepted connections that are no driver's, and whose they are.
+    strangers: Vec<(String, Ends)>,
+    /// The places of a driver's reports.
+    reported: HashMap<String, Vec<usize>>,
 }
 
 /// A driver in a [`ConnectionGraph`].
@@ -80,10 +100,8 @@ impl ConnectionGraph {
 
     /// Adds a driver, once.
     pub fn add_driver(&mut self, driver: impl Into<String>) {
-        let driver = driver.into();
-        if !self.drivers.contains(&driver) {
-            self.drivers.push(driver);
-        }
+        self.drivers.insert(driver.into());
+        self.conclusions.take();
     }
 
     /// Adds one end of a connection that `driver` reports.
@@ -95,34 +113,123 @@ impl ConnectionGraph {
             driver: driver.into(),
             info,
         });
+        self.conclusions.take();
     }
 
     /// The drivers, in the order in which they were added; those that only
     /// reported connections last.
-    pub fn nodes(&self) -> Vec<Node> {
-        let edges = self.edges();
-        let mut names = self.drivers.clone();
-        let mut known: HashSet<&str> = self.drivers.iter().map(String::as_str).collect();
-        let mut connected = HashSet::new();
-        for name in edges.iter().flat_map(|edge| [&edge.source, &edge.target]) {
-            connected.insert(name.as_str());
-            if known.insert(name) {
-                names.push(name.clone());
-            }
-        }
-        names
-            .into_iter()
-            .map(|name| Node {
-                connected: connected.contains(name.as_str()),
-                name,
-            })
-            .collect()
+    pub fn nodes(&self) -> &[Node] {
+        &self.conclusions().nodes
     }
 
     /// The connections between drivers, in the order in which their listening
     /// ends were added.
-    pub fn edges(&self) -> Vec<Edge> {
-        let mut joins: Vec<Join> = join::joins(&self.reports);
+    pub fn edges(&self) -> &[Edge] {
+        &self.conclusions().edges
+    }
+
+    /// The drivers that are connected to no other.
+    pub fn unconnected(&self) -> Vec<String> {
+        let nodes = self.nodes().iter();
+        nodes
+            .filter(|node| !node.connected)
+            .map(|node| node.name.clone())
+            .collect()
+    }
+
+    /// The established connections of a listening driver whose other end no
+    /// driver of the graph reports.
+    pub fn strangers(&self, driver: &str) -> Vec<Ends> {
+        let strangers = self.conclusions().strangers.iter();
+        let mine = strangers.filter(|(owner, _)| *owner == driver);
+        mine.map(|(_, ends)| *ends).collect()
+    }
+
+    /// The ends that a driver reported, in the order in which they were added.
+    pub fn reported_by(&self, driver: &str) -> impl Iterator<Item = &ConnectionInfo> {
+        let places = self.conclusions().reported.get(driver).into_iter();
+        places.flatten().map(|place| &self.reports[*place].info)
+    }
+
+    /// The ends by the name of their connection, whether complete or not.
+    pub fn groups(&self) -> Vec<ConnectionGroup> {
+        let mut groups: IndexMap<String, ConnectionGroup> = IndexMap::new();
+        for Report { driver, info } in &self.reports {
+            groups
+                .entry(info.connection_rep())
+                .or_insert_with(|| ConnectionGroup::of(info))
+                .add(driver, info);
+        }
+        groups.into_values().collect()
+    }
+
+    /// The graph as JSON: `nodes` with `id`, `data` and `style`, `edges` with
+    /// `id`, `source`, `target`, `startLabel`, `label` and `endLabel`.
+    ///
+    /// The graph also implements [`serde::Serialize`], in the same shape.
+    pub fn to_json(&self) -> String {
+        json::render(self)
+    }
+
+    /// The graph as a [Mermaid](https://mermaid.js.org) flowchart.
+    pub fn to_mermaid(&self) -> String {
+        mermaid::render(self.nodes(), self.edges())
+    }
+
+    /// The graph in [Graphviz](https://graphviz.org)'s dot language.
+    pub fn to_dot(&self) -> String {
+        dot::render(self.nodes(), self.edges())
+    }
+
+    /// The graph as a picture: an SVG file that needs nothing else.
+    pub fn to_svg(&self) -> String {
+        svg::render(self.nodes(), self.edges())
+    }
+
+    fn conclusions(&self) -> &Conclusions {
+        self.conclusions.get_or_init(|| {
+            let joins = join::joins(&self.reports);
+            let strangers = join::unexplained(&self.reports, &joins)
+                .into_iter()
+                .map(|(driver, ends)| (driver.to_owned(), ends))
+                .collect();
+            let edges = self.conclude_edges(joins);
+            let mut by_target: HashMap<String, IndexMap<String, Vec<usize>>> = HashMap::new();
+            for (place, edge) in edges.iter().enumerate() {
+                let by_source = by_target.entry(edge.target.clone()).or_default();
+                let places = by_source.entry(edge.source.clone()).or_default();
+                places.push(place);
+            }
+            let mut reported: HashMap<String, Vec<usize>> = HashMap::new();
+            for (place, report) in self.reports.iter().enumerate() {
+                let places = reported.entry(report.driver.clone()).or_default();
+                places.push(place);
+            }
+            Conclusions {
+                nodes: self.conclude_nodes(&edges),
+                edges,
+                by_target,
+                strangers,
+                reported,
+            }
+        })
+    }
+
+    fn conclude_nodes(&self, edges: &[Edge]) -> Vec<Node> {
+        let ends = || edges.iter().flat_map(|edge| [&edge.source, &edge.target]);
+        let connected: HashSet<&String> = ends().collect();
+        let mut names: IndexSet<&String> = self.drivers.iter().collect();
+        names.extend(ends());
+        names
+            .into_iter()
+            .map(|name| Node {
+                connected: connected.contains(name),
+                name: name.clone(),
+            })
+            .collect()
+    }
+
+    fn conclude_edges(&self, mut joins: Vec<Join>) -> Vec<Edge> {
         joins.retain(|join| self.driver(join.client) != self.driver(join.server));
         joins.sort_by_key(|join| (join.server, join.client));
         let mut edges: Vec<Edge> = Vec::new();
@@ -149,67 +256,6 @@ impl ConnectionGraph {
             edge.evidence = edge.evidence.max(join.evidence);
         }
         edges
-    }
-
-    /// The drivers that are connected to no other.
-    pub fn unconnected(&self) -> Vec<String> {
-        let nodes = self.nodes().into_iter();
-        nodes
-            .filter(|node| !node.connected)
-            .map(|n| n.name)
-            .collect()
-    }
-
-    /// The established connections of a listening driver whose other end no
-    /// driver of the graph reports.
-    pub fn strangers(&self, driver: &str) -> Vec<Ends> {
-        let strangers = join::unexplained(&self.reports).into_iter();
-        let mine = strangers.filter(|(owner, _)| *owner == driver);
-        mine.map(|(_, ends)| ends).collect()
-    }
-
-    /// The ends that a driver reported, in the order in which they were added.
-    pub fn reported_by(&self, driver: &str) -> impl Iterator<Item = &ConnectionInfo> {
-        let reports = self.reports.iter();
-        reports
-            .filter(move |report| report.driver == driver)
-            .map(|report| &report.info)
-    }
-
-    /// The ends by the name of their connection, whether complete or not.
-    pub fn groups(&self) -> Vec<ConnectionGroup> {
-        let mut groups: Vec<ConnectionGroup> = Vec::new();
-        for Report { driver, info } in &self.reports {
-            if !groups.iter_mut().any(|group| group.add(driver, info)) {
-                let mut group = ConnectionGroup::of(info);
-                group.add(driver, info);
-                groups.push(group);
-            }
-        }
-        groups
-    }
-
-    /// The graph as JSON: `nodes` with `id`, `data` and `style`, `edges` with
-    /// `id`, `source`, `target`, `startLabel`, `label` and `endLabel`.
-    ///
-    /// The graph also implements [`serde::Serialize`], in the same shape.
-    pub fn to_json(&self) -> String {
-        json::render(self)
-    }
-
-    /// The graph as a [Mermaid](https://mermaid.js.org) flowchart.
-    pub fn to_mermaid(&self) -> String {
-        mermaid::render(&self.nodes(), &self.edges())
-    }
-
-    /// The graph in [Graphviz](https://graphviz.org)'s dot language.
-    pub fn to_dot(&self) -> String {
-        dot::render(&self.nodes(), &self.edges())
-    }
-
-    /// The graph as a picture: an SVG file that needs nothing else.
-    pub fn to_svg(&self) -> String {
-        svg::render(&self.nodes(), &self.edges())
     }
 
     fn driver(&self, report: usize) -> &str {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::ConnectionGraph;
-use super::join::unexplained;
 
 /// One line for each connection, each unconnected driver and each accepted
 /// connection that comes from no driver.
@@ -16,7 +15,7 @@ impl fmt::Display for ConnectionGraph {
         let source = widest.unwrap_or(0);
         let widest = edges.iter().map(|edge| width(edge.target())).max();
         let target = widest.unwrap_or(0);
-        for edge in &edges {
+        for edge in edges {
             writeln!(
                 f,
                 "{:source$} --> {:target$}   {}   {} -> {}",
@@ -30,7 +29,7 @@ impl fmt::Display for ConnectionGraph {
         for node in nodes.iter().filter(|node| !node.is_connected()) {
             writeln!(f, "{:source$} is unconnected", node.name())?;
         }
-        for (driver, ends) in unexplained(&self.reports) {
+        for (driver, ends) in &self.conclusions().strangers {
             let (local, peer) = (ends.local(), ends.peer());
             writeln!(
                 f,

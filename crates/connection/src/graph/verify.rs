@@ -1,9 +1,12 @@
 //! Statements about a graph that a test makes.
 
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 use miette::Diagnostic;
 
 use super::{ConnectionGraph, Edge};
-use crate::Ends;
+use crate::{ConnectionInfo, Ends};
 
 /// That a client is connected to a server, and how.
 ///
@@ -22,11 +25,16 @@ pub struct Connected<'g> {
 #[non_exhaustive]
 pub enum VerifyError {
     /// There is no such driver.
-    #[error("there is no driver {name:?} in the connection graph")]
-    #[diagnostic(code(standin::connection::unknown_driver), help("the graph:\n{graph}"))]
+    #[error("there is no driver \"{name}\" in the connection graph")]
+    #[diagnostic(
+        code(standin::connection::unknown_driver),
+        help("{}the graph:\n{graph}", did_you_mean(nearest.as_deref()))
+    )]
     UnknownDriver {
         /// The name that was asked for.
         name: String,
+        /// The driver of the graph whose name is most like it, if one is.
+        nearest: Option<String>,
         /// The graph as text.
         graph: String,
     },
@@ -157,13 +165,14 @@ impl ConnectionGraph {
         for client in &clients {
             self.connected(client, server)?;
         }
-        let mut others: Vec<String> = Vec::new();
-        for edge in self.edges() {
-            let is_other = edge.target == server && !clients.contains(&edge.source.as_str());
-            if is_other && !others.contains(&edge.source) {
-                others.push(edge.source);
-            }
-        }
+        let expected: HashSet<&str> = clients.iter().copied().collect();
+        let sources = self.conclusions().by_target.get(server);
+        let mut others: Vec<String> = sources
+            .into_iter()
+            .flat_map(IndexMap::keys)
+            .filter(|source| !expected.contains(source.as_str()))
+            .cloned()
+            .collect();
         let strangers = self.strangers(server);
         others.extend(strangers.iter().map(|ends: &Ends| ends.peer().to_string()));
         if others.is_empty() {
@@ -208,19 +217,25 @@ impl ConnectionGraph {
     }
 
     fn between(&self, client: &str, server: &str) -> Vec<Edge> {
-        let mut edges = self.edges();
-        edges.retain(|edge| edge.source == client && edge.target == server);
-        edges
+        let conclusions = self.conclusions();
+        let sources = conclusions.by_target.get(server);
+        let places = sources.and_then(|sources| sources.get(client));
+        places
+            .into_iter()
+            .flatten()
+            .map(|place| conclusions.edges[*place].clone())
+            .collect()
     }
 
     fn has(&self, name: &str) -> Result<(), VerifyError> {
-        let known = self.drivers.iter().any(|driver| driver == name)
-            || self.reports.iter().any(|report| report.driver == name);
-        if known {
+        let reported = &self.conclusions().reported;
+        if self.drivers.contains(name) || reported.contains_key(name) {
             return Ok(());
         }
+        let known = self.drivers.iter().chain(reported.keys());
         Err(VerifyError::UnknownDriver {
             name: name.to_owned(),
+            nearest: nearest(name, known).cloned(),
             graph: self.to_string(),
         })
     }
@@ -233,8 +248,22 @@ impl ConnectionGraph {
             if self.reported_by(driver).next().is_none() {
                 return format!("{driver} reports no connections");
             }
+            if self.reported_by(driver).all(ConnectionInfo::is_closed) {
+                return format!("{driver} is closed");
+            }
         }
-        String::new()
+        let went = self.reported_by(client).flat_map(ConnectionInfo::ends);
+        let went: Vec<String> = went.map(|ends| ends.peer().to_string()).collect();
+        let bound = self.reported_by(server).filter_map(ConnectionInfo::bound);
+        let bound: Vec<String> = bound.map(|address| address.to_string()).collect();
+        if went.is_empty() || bound.is_empty() || went.iter().all(|to| bound.contains(to)) {
+            return String::new();
+        }
+        format!(
+            "{client} is connected to {}, and {server} listens at {}",
+            went.join(", "),
+            bound.join(", ")
+        )
     }
 
     /// A line for each end of a driver and each of its connections.
@@ -278,6 +307,21 @@ impl Connected<'_> {
 fn fail(error: &VerifyError) -> ! {
     let help = error.help().map(|help| help.to_string());
     panic!("{error}\n{}", help.unwrap_or_default())
+}
+
+/// The one of `known` that was probably meant by `name`.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let distance = |known: &str| strsim::damerau_levenshtein(name, known);
+    let near = known.map(|known| (distance(known), known));
+    let (distance, nearest) = near.min()?;
+    (distance <= (name.chars().count() / 3).max(1)).then_some(nearest)
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean \"{nearest}\"? "),
+        None => String::new(),
+    }
 }
 
 fn because(reason: &str) -> String {

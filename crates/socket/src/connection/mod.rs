@@ -2,6 +2,7 @@
 
 mod callback;
 mod misbehave;
+mod observe;
 mod receive;
 mod receiver;
 mod send;

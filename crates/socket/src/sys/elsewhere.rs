@@ -10,7 +10,7 @@ use std::{
 use mio::{Registry, Token};
 use socket2::{SockRef, Socket};
 
-use super::{Interest, Patience, Progress, unsupported};
+use super::{Ended, Interest, Patience, Progress, unsupported};
 use crate::address::Address;
 
 /// What does not exist here.
@@ -80,6 +80,10 @@ impl Stream {
     }
 
     pub(crate) fn peer_address(&self) -> io::Result<Address> {
+        match self.0 {}
+    }
+
+    pub(crate) fn ended(&self) -> io::Result<Ended> {
         match self.0 {}
     }
 

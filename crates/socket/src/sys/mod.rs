@@ -48,6 +48,17 @@ pub(crate) enum Progress {
     QueueFull,
 }
 
+/// Which directions of a connection have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing connects there"))]
+pub(crate) enum Ended {
+    Nothing,
+    /// The peer sends no more, or this side receives no more.
+    Incoming,
+    /// Both sides are done, or it was reset.
+    Both,
+}
+
 /// How a call deals with a socket that is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {

@@ -28,7 +28,7 @@ use rustix::{
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{Interest, Patience, Progress};
+use super::{Ended, Interest, Patience, Progress};
 use crate::address::Address;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -183,6 +183,26 @@ impl Stream {
         self.options()
             .peer_addr()
             .map(|address| self.address(&address))
+    }
+
+    /// What of the connection has ended, without a word to anybody and without taking anything.
+    pub(crate) fn ended(&self) -> io::Result<Ended> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let incoming = PollFlags::RDHUP;
+        // Elsewhere the end is only seen behind the last byte.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let incoming = PollFlags::HUP;
+        let mut polled = [PollFd::new(&self.fd, incoming)];
+        poll(&mut polled, Some(&Timespec::default()))?;
+        let found = polled[0].revents();
+        Ok(if found.intersects(PollFlags::HUP | PollFlags::ERR) {
+            Ended::Both
+        } else if found.contains(incoming) {
+            Ended::Incoming
+        } else {
+            Ended::Nothing
+        })
     }
 
     /// For socket options.
