@@ -21,14 +21,18 @@ const LAYERS: &[&[&str]] = &[
     &["standin-config-derive"],
     &["standin-connection"],
     &["standin-socket"],
+    &["standin-error"],
 ];
 
 /// Crates that use less than their layer would let them.
 const ONLY: &[(&str, &[&str])] = &[
-    ("standin-config", &["standin-config-derive"]),
+    (
+        "standin-config",
+        &["standin-config-derive", "standin-error"],
+    ),
     ("standin-config-derive", &[]),
-    ("standin-connection", &[]),
-    ("standin-socket", &[]),
+    ("standin-connection", &["standin-error"]),
+    ("standin-socket", &["standin-error"]),
 ];
 
 /// Where crates live that are no part of the product.

@@ -22,7 +22,7 @@ pub struct Encoding {
 }
 
 /// No encoding has this label.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error("there is no text encoding {label:?}")]
 #[diagnostic(
     code(standin::config::unknown_encoding),
@@ -33,6 +33,8 @@ pub struct Encoding {
 pub struct EncodingError {
     label: String,
 }
+
+standin_error::reportable!(EncodingError);
 
 impl Encoding {
     /// The label as it was written.

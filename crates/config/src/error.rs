@@ -3,6 +3,7 @@
 use std::fmt;
 
 use miette::Diagnostic;
+use standin_error::Reportable;
 use thiserror::Error;
 
 use crate::Value;
@@ -121,7 +122,7 @@ impl fmt::Display for ValueError {
 impl std::error::Error for ValueError {}
 
 /// What is wrong with one option of one config.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionError {
     /// The config has no such option.
@@ -226,6 +227,8 @@ pub enum OptionError {
     },
 }
 
+standin_error::reportable!(OptionError);
+
 impl OptionError {
     /// The name of the option.
     pub fn option(&self) -> &str {
@@ -262,7 +265,7 @@ fn asked_text(asked: &[String]) -> String {
 }
 
 /// Everything that is wrong with one config, in the order of its options.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
     owner: String,
     errors: Vec<OptionError>,
@@ -315,11 +318,25 @@ impl fmt::Display for ConfigErrors {
         match self.only() {
             Some(error) => write!(f, "{error}"),
             None => write!(f, "{}: {} options are wrong", self.owner, self.errors.len()),
+        }?;
+        if f.alternate() || self.only().is_some() {
+            return Ok(());
         }
+        // Whoever shows no related errors shows them here.
+        self.errors
+            .iter()
+            .try_for_each(|error| write!(f, "\n  - {error}"))
     }
 }
 
-impl std::error::Error for ConfigErrors {}
+impl std::error::Error for ConfigErrors {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.only() {
+            Some(error) => error.source(),
+            None => Some(self.errors.first()?),
+        }
+    }
+}
 
 // By hand: a single mistake speaks for itself, several are listed below a heading.
 impl Diagnostic for ConfigErrors {
@@ -344,8 +361,16 @@ impl Diagnostic for ConfigErrors {
     }
 }
 
+standin_error::reportable!(ConfigErrors, parts = ConfigErrors::parts);
+
+impl ConfigErrors {
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        self.errors.iter().map(|error| error as _).collect()
+    }
+}
+
 /// Why a config cannot get a parent.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParentError {
     /// It has one already, and keeps it for life.
@@ -373,3 +398,5 @@ pub enum ParentError {
         parent: String,
     },
 }
+
+standin_error::reportable!(ParentError);

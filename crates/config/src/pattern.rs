@@ -31,7 +31,7 @@ pub struct Pattern {
 }
 
 /// Why a text is no regular expression.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error("{pattern:?} is not a valid regular expression: {reason}")]
 #[diagnostic(
     code(standin::config::bad_pattern),
@@ -43,6 +43,8 @@ pub struct PatternError {
     pattern: String,
     reason: String,
 }
+
+standin_error::reportable!(PatternError);
 
 impl Pattern {
     /// Compiles `source`.

@@ -31,7 +31,7 @@ pub enum Port {
 }
 
 /// Why a port has no number.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum PortError {
     /// The table of services does not know the name.
@@ -68,6 +68,8 @@ pub enum PortError {
         source: io::Error,
     },
 }
+
+standin_error::reportable!(PortError);
 
 const SERVICES: &str = "/etc/services";
 const EXPECTED: &str = "a port";

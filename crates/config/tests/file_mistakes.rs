@@ -140,33 +140,36 @@ fn missing_options_are_missed_at_their_driver() {
     check(
         "[[driver]]\ntype = 'tcp-client'\nname = 'client'\nport = 80\n\n[[driver]]\nname = 'x'\n",
         expect![[r#"
-        standin::config::invalid_file
+            standin::config::invalid_file
 
-          × environment.toml: 2 mistakes
+              × environment.toml: 2 mistakes
+              │   - driver "client": host is missing
+              │   - driver "x": type is missing
+              ╰─▶ driver "client": host is missing
 
-        Error: standin::config::missing_option
+            Error: standin::config::missing_option
 
-          × driver "client": host is missing
-           ╭─[environment.toml:1:1]
-         1 │ [[driver]]
-           · ─────┬────
-           ·      ╰── "host" is missing here
-         2 │ type = 'tcp-client'
-           ╰────
-          help: "host" is a string or a context value: Host name or address of the server.
+              × driver "client": host is missing
+               ╭─[environment.toml:1:1]
+             1 │ [[driver]]
+               · ─────┬────
+               ·      ╰── "host" is missing here
+             2 │ type = 'tcp-client'
+               ╰────
+              help: "host" is a string or a context value: Host name or address of the server.
 
-        Error: standin::config::missing_option
+            Error: standin::config::missing_option
 
-          × driver "x": type is missing
-           ╭─[environment.toml:6:1]
-         5 │
-         6 │ [[driver]]
-           · ─────┬────
-           ·      ╰── "type" is missing here
-         7 │ name = 'x'
-           ╰────
-          help: the types are: tcp-server, tcp-client
-    "#]],
+              × driver "x": type is missing
+               ╭─[environment.toml:6:1]
+             5 │
+             6 │ [[driver]]
+               · ─────┬────
+               ·      ╰── "type" is missing here
+             7 │ name = 'x'
+               ╰────
+              help: the types are: tcp-server, tcp-client
+        "#]],
     );
 }
 
@@ -178,6 +181,9 @@ fn a_broken_constraint() {
             standin::config::invalid_file
 
               × environment.toml: 2 mistakes
+              │   - driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
+              │   - driver "c": error_logs_max_lines is 5000, but it must be from 0 to 1000
+              ╰─▶ driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
 
             Error: standin::config::constraint_broken
 
@@ -268,6 +274,10 @@ port = { driver = "database", value = "{{ port }}" }
             standin::config::invalid_file
 
               × environment.toml: 3 mistakes
+              │   - driver "server" depends on "sevrer", but there is no such driver
+              │   - driver "client": host reads from driver "serve", but there is no such driver
+              │   - driver "client": port reads from driver "database", but there is no such driver
+              ╰─▶ driver "server" depends on "sevrer", but there is no such driver
 
             Error: standin::config::unknown_dependency
 
@@ -369,6 +379,12 @@ fn defaults_are_checked_too() {
             standin::config::invalid_file
 
               × environment.toml: 5 mistakes
+              │   - [defaults]: timeout is not a duration
+              │   - unknown key "name" in [defaults]
+              │   - unknown key "hots" in [defaults]
+              │   - unknown key "greeting" in [defaults.tcp-server]
+              │   - there is no driver type "tcp-sever"
+              ╰─▶ [defaults]: timeout is not a duration
 
             Error: standin::config::wrong_type
 
@@ -463,6 +479,10 @@ fn syntax_and_meaning_are_reported_together() {
             standin::config::invalid_file
 
               × environment.toml: 3 mistakes
+              │   - string values must be quoted, expected literal string
+              │   - the environment: timeout is not a duration
+              │   - invalid literal string, expected `'`
+              ╰─▶ string values must be quoted, expected literal string
 
             Error: standin::config::syntax
 

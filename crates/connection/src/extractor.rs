@@ -117,7 +117,7 @@ pub struct OwnConnection {
 }
 
 /// Why the connections of a driver could not be found out.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ExtractError {
     /// The extractor reads what a process has open, and the driver runs none.
@@ -157,6 +157,8 @@ pub enum ExtractError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+standin_error::reportable!(ExtractError);
 
 impl OwnConnection {
     /// An end of this protocol and direction.

@@ -82,7 +82,7 @@ pub enum ProcessScope {
 }
 
 /// Why it could not be read what a process has open.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// No process has this id, any more at least.
@@ -132,8 +132,10 @@ pub enum ProcessError {
     },
 }
 
+standin_error::reportable!(ProcessError);
+
 /// The name of a transport that is none.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
 #[error("{name:?} is no transport whose sockets can be found in a process")]
 #[diagnostic(
     code(standin::connection::unknown_transport),
@@ -143,6 +145,8 @@ pub struct UnknownTransport {
     /// The name that was given.
     pub name: String,
 }
+
+standin_error::reportable!(UnknownTransport);
 
 /// The sockets that a process has open now.
 ///

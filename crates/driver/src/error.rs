@@ -6,7 +6,7 @@ use standin_config::{ConfigErrors, PatternError};
 use thiserror::Error;
 
 /// A driver cannot be made of its options.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum BuildError {
     /// An option is missing, or its value is not allowed.
@@ -19,8 +19,10 @@ pub enum BuildError {
     Name(#[from] standin_entity::NameError),
 }
 
+standin_error::reportable!(BuildError { Options, Name });
+
 /// A context value has no value.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ContextError {
     /// The reading driver is in no environment.
@@ -107,8 +109,10 @@ pub enum ContextError {
     },
 }
 
+standin_error::reportable!(ContextError);
+
 /// A driver's log cannot tell whether it is ready.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LogError {
     /// Regexps are configured for a file that the driver does not have.
@@ -171,9 +175,11 @@ pub enum LogError {
     },
 }
 
+standin_error::reportable!(LogError);
+
 /// A file cannot be installed. Nothing has been written then, unless writing is
 /// what failed.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum InstallError {
     /// It is not there, or may not be read.
@@ -244,8 +250,10 @@ pub enum InstallError {
     },
 }
 
+standin_error::reportable!(InstallError { Path, Template });
+
 /// A file whose template fails, with the line.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[error("driver \"{driver}\" cannot install `{}`: {reason}", at(path, *line))]
 #[diagnostic(code(standin::driver::install_template))]
 pub struct TemplateText {
@@ -260,6 +268,8 @@ pub struct TemplateText {
     #[help]
     help: String,
 }
+
+standin_error::reportable!(TemplateText);
 
 impl TemplateText {
     pub(crate) fn new(
@@ -314,7 +324,7 @@ fn at(path: &std::path::Path, line: Option<usize>) -> String {
 }
 
 /// The file of `file_logger` cannot be opened.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[error("driver \"{driver}\" cannot write its log to `{}`", path.display())]
 #[diagnostic(
     code(standin::driver::file_logger),
@@ -325,6 +335,8 @@ pub(crate) struct FileLogError {
     pub(crate) path: PathBuf,
     pub(crate) source: io::Error,
 }
+
+standin_error::reportable!(FileLogError);
 
 fn known_drivers(known: &[String], nearest: Option<&str>) -> String {
     match (nearest, known) {

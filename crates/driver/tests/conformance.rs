@@ -124,7 +124,7 @@ fn category(error: &Error) -> Value {
         () if has("driver::install_template") => "generic",
         () if has("config::") => "config_invalid_value",
         () if shown.contains("os error ") => "os_error",
-        () => return json!({"error": shown}),
+        () => return json!({"error": error.to_string()}),
     };
     json!({"error": {"category": category}})
 }

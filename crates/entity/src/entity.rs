@@ -394,7 +394,7 @@ fn check_name(name: &str) -> Result<(), NameError> {
 }
 
 /// A name that cannot be a file name, and so names no runpath.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("{name:?} cannot be the name of an entity: {reason}")]
 #[diagnostic(
     code(standin::entity::bad_name),
@@ -410,8 +410,10 @@ pub struct NameError {
     pub reason: &'static str,
 }
 
+standin_error::reportable!(NameError);
+
 /// A parent that would make a circle.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error(
     "{parent} cannot be the parent of {entity}: it is {entity} itself or one of its descendants"
 )]
@@ -426,6 +428,8 @@ pub struct ParentError {
     /// The parent it was to get.
     pub parent: String,
 }
+
+standin_error::reportable!(ParentError);
 
 /// Whether `path` is `of` or above it.
 pub(crate) fn is_at_or_above(path: &Path, of: &Path) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use standin_error::{Error, Result};
 
 type Factory<T> = Box<dyn Fn() -> Result<T> + Send + Sync>;
 

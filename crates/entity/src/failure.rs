@@ -7,12 +7,12 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::error::{Cause, Error};
 use crate::status::{IllegalTransition, Status};
 use crate::steps::Step;
+use standin_error::Error;
 
 /// A step that failed or panicked.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[error("{step} {}", if *panicked { "panicked" } else { "failed" })]
 #[non_exhaustive]
 pub struct StepFailure {
@@ -23,15 +23,17 @@ pub struct StepFailure {
     /// The error, or the message of the panic.
     #[source]
     #[diagnostic_source]
-    pub cause: Cause,
+    pub cause: Error,
 }
+
+standin_error::reportable!(StepFailure);
 
 impl StepFailure {
     pub(crate) fn returned(step: Step, error: Error) -> Self {
         Self {
             step,
             panicked: false,
-            cause: error.into_cause(),
+            cause: error,
         }
     }
 
@@ -44,7 +46,7 @@ impl StepFailure {
         Self {
             step,
             panicked: true,
-            cause: Error::msg(message).into_cause(),
+            cause: Error::msg(message),
         }
     }
 }
@@ -93,7 +95,7 @@ impl fmt::Display for Evidence {
 
 /// Why a resource did not start. It is down again, and may be started anew,
 /// unless it was aborted.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum StartError {
     /// It is paused, say, or about to stop.
@@ -136,7 +138,7 @@ pub enum StartError {
         /// The error of the step.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
@@ -173,6 +175,8 @@ pub enum StartError {
         overdue: Box<Overdue>,
     },
 }
+
+standin_error::reportable!(StartError);
 
 impl StartError {
     pub(crate) fn step(entity: String, failure: StepFailure, evidence: Vec<String>) -> Self {
@@ -217,7 +221,7 @@ fn way_to_start(illegal: &IllegalTransition) -> &'static str {
 
 /// What was wrong with a stop. The resource is `Stopped` all the same, except
 /// where a variant says otherwise.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum StopError {
     /// It is on its way into or out of a pause; the status stays.
@@ -243,7 +247,7 @@ pub enum StopError {
         /// The error of that step.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
         evidence: Evidence,
         /// What failed after it.
@@ -295,6 +299,8 @@ pub enum StopError {
     },
 }
 
+standin_error::reportable!(StopError);
+
 impl StopError {
     /// The resource that did not stop well, as `kind[name]`.
     #[must_use]
@@ -310,7 +316,7 @@ impl StopError {
 }
 
 /// Why a wait for a status ended without it.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum WaitError {
     /// Time is up; what was under way still is.
@@ -363,7 +369,7 @@ pub enum WaitError {
         /// The error of that step.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
     },
     /// The start that was waited for failed.
     #[error(transparent)]
@@ -374,6 +380,8 @@ pub enum WaitError {
     #[diagnostic(transparent)]
     Stop(#[from] StopError),
 }
+
+standin_error::reportable!(WaitError { Start, Stop });
 
 impl WaitError {
     /// The resource that was waited for, as `kind[name]`.
@@ -399,7 +407,7 @@ fn way_to_reach(status: Status, target: Status) -> String {
 }
 
 /// Why a resource was not paused or resumed. The status is what it was before.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum PauseError {
     /// It is not `Started` (to be paused) or not `Paused` (to be resumed).
@@ -429,7 +437,7 @@ pub enum PauseError {
         /// The error of that step.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
     },
     /// Another thread is in a step that does not return.
     #[error("{entity} is busy in another thread, which has not finished after {overdue}")]
@@ -445,8 +453,10 @@ pub enum PauseError {
     },
 }
 
+standin_error::reportable!(PauseError);
+
 /// Which half of a restart failed.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum RestartError {
     /// It did not stop well, and was not started again.
@@ -463,6 +473,8 @@ pub enum RestartError {
     Wait(WaitError),
 }
 
+standin_error::reportable!(RestartError { Stop, Start, Wait });
+
 impl From<WaitError> for RestartError {
     fn from(error: WaitError) -> Self {
         match error {
@@ -474,7 +486,7 @@ impl From<WaitError> for RestartError {
 }
 
 /// What was wrong with an abort. The resource is aborted all the same.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[error("{entity} was not aborted cleanly")]
 #[diagnostic(code(standin::entity::abort_failed))]
 #[non_exhaustive]
@@ -485,3 +497,5 @@ pub struct AbortError {
     #[related]
     pub failures: Vec<StepFailure>,
 }
+
+standin_error::reportable!(AbortError);

@@ -2,7 +2,6 @@
 
 mod config;
 mod entity;
-mod error;
 mod failover;
 mod failure;
 mod report;
@@ -18,7 +17,6 @@ mod watch;
 
 pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
 pub use crate::entity::{Entity, NameError, ParentError};
-pub use crate::error::{Cause, Error, Result};
 pub use crate::failover::Failovers;
 pub use crate::failure::{
     AbortError, Evidence, Overdue, PauseError, RestartError, StartError, StepFailure, StopError,
@@ -35,3 +33,4 @@ pub use crate::status::{
 pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
 pub use crate::timer::{Interval, IntervalError, Timer};
 pub use crate::watch::{Progress, Watch};
+pub use standin_error::{Error, Result};

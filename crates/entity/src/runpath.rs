@@ -14,7 +14,7 @@ use crate::entity::{Entity, WeakEntity, is_at_or_above};
 use crate::slug::slugify;
 
 /// Why a runpath could not be had.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum RunpathError {
     /// The directory of all runpaths without another place cannot be told.
@@ -88,6 +88,8 @@ pub enum RunpathError {
         path: PathBuf,
     },
 }
+
+standin_error::reportable!(RunpathError);
 
 /// The directory below which entities without an explicit runpath and without
 /// a parent keep their files: `/var/tmp`, or the temporary directory where

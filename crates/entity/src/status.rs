@@ -45,7 +45,7 @@ pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
 }
 
 /// A status change that the table does not allow.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("illegal status change from {from} to {to}")]
 #[diagnostic(code(standin::entity::illegal_transition), help("{}", self.way_out()))]
 #[non_exhaustive]
@@ -58,6 +58,8 @@ pub struct IllegalTransition {
     pub allowed: Vec<&'static str>,
 }
 
+standin_error::reportable!(IllegalTransition);
+
 impl IllegalTransition {
     fn way_out(&self) -> String {
         match self.allowed.as_slice() {
@@ -69,7 +71,7 @@ impl IllegalTransition {
 }
 
 /// A text that names no status of the table.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("unknown status `{text}`")]
 #[diagnostic(
     code(standin::entity::unknown_status),
@@ -82,6 +84,8 @@ pub struct UnknownStatus {
     /// The names of the table.
     pub known: Vec<&'static str>,
 }
+
+standin_error::reportable!(UnknownStatus);
 
 macro_rules! statuses {
     (

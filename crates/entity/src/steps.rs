@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::error::Result;
 use crate::settings::Settings;
+use standin_error::Result;
 
 /// The answer of a readiness check.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,7 +54,7 @@ impl Serialize for Interval {
 }
 
 /// Ending an interval that was not begun.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("interval `{name}` has not been started, or has ended already")]
 #[diagnostic(
     code(standin::entity::interval_not_started),
@@ -65,6 +65,8 @@ pub struct IntervalError {
     /// The interval's name.
     pub name: String,
 }
+
+standin_error::reportable!(IntervalError);
 
 /// Named intervals, each name as often as it happened, in the order of their
 /// first beginning.

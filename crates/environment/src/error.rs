@@ -3,11 +3,11 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
-use standin_entity::{Cause, NameError, RunpathError, StartError, StopError, WaitError};
+use standin_entity::{Error, NameError, RunpathError, StartError, StopError, WaitError};
 use thiserror::Error;
 
 /// A driver cannot be added to an environment, or removed from it.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum AddError {
     /// The environment has a driver of that name.
@@ -56,8 +56,10 @@ pub enum AddError {
     Name(#[from] NameError),
 }
 
+standin_error::reportable!(AddError { Name });
+
 /// An environment cannot be made of its options.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum EnvironmentBuildError {
     /// An option is not allowed.
@@ -70,8 +72,10 @@ pub enum EnvironmentBuildError {
     Name(#[from] NameError),
 }
 
+standin_error::reportable!(EnvironmentBuildError { Options, Name });
+
 /// An environment cannot be made of a file.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The file cannot be read, or it has mistakes: all of them.
@@ -113,7 +117,7 @@ pub enum LoadError {
         /// Why.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
     },
     /// The drivers cannot be brought into an order.
     #[error(transparent)]
@@ -121,8 +125,15 @@ pub enum LoadError {
     Dependency(#[from] DependencyError),
 }
 
+standin_error::reportable!(LoadError {
+    Read,
+    Mistakes,
+    Environment,
+    Dependency
+});
+
 /// No such driver can be looked up.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LookupError {
     /// No driver has that name.
@@ -154,8 +165,10 @@ pub enum LookupError {
     },
 }
 
+standin_error::reportable!(LookupError);
+
 /// The drivers cannot be brought into an order.
-#[derive(Clone, Debug, Error, Diagnostic)]
+#[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum DependencyError {
     /// A dependency names a driver that the environment lacks.
@@ -244,8 +257,10 @@ pub enum DependencyError {
     },
 }
 
+standin_error::reportable!(DependencyError);
+
 /// An environment could not start, or not stop without failures.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum EnvironmentError {
     /// It has a name that it cannot have.
@@ -307,6 +322,13 @@ pub enum EnvironmentError {
     },
 }
 
+standin_error::reportable!(EnvironmentError {
+    Name,
+    Options,
+    Dependency,
+    Runpath
+});
+
 /// Those who waited for a driver that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -318,7 +340,7 @@ pub struct Waiting {
 }
 
 /// One driver that failed to start or to stop.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Failure {
     /// It failed to start.
@@ -342,9 +364,11 @@ pub enum Failure {
         /// Why the last replacement did not.
         #[source]
         #[diagnostic_source]
-        cause: Cause,
+        cause: Error,
     },
 }
+
+standin_error::reportable!(Failure { Start, Stop, Wait });
 
 fn list(before: &str, names: &[String]) -> String {
     if names.is_empty() {

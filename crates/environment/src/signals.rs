@@ -107,7 +107,7 @@ impl Drop for SignalGuard {
 }
 
 /// Signals cannot be listened to.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[error("environment \"{environment}\" cannot listen to these signals")]
 #[diagnostic(
     code(standin::environment::signals),
@@ -120,6 +120,8 @@ pub struct SignalError {
     /// What the system said.
     pub source: io::Error,
 }
+
+standin_error::reportable!(SignalError);
 
 /// How many guards there are, and whether there are none.
 static GUARDS: AtomicUsize = AtomicUsize::new(0);

@@ -139,7 +139,7 @@ impl<'a> Start<'a> {
             }
             Err(error) => Err(Failure::Failover {
                 first: Box::new(failure),
-                cause: error.into_cause(),
+                cause: error,
             }),
         }
     }

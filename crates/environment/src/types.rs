@@ -155,7 +155,7 @@ impl DriverTypes {
             );
             maker(&mut environment, entry.into_layer()).map_err(|error| LoadError::Driver {
                 driver: name,
-                cause: error.into_cause(),
+                cause: error,
             })?;
         }
         for (first, then) in dependencies {

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use expect_test::expect;
 use standin_driver::Driver;
-use standin_entity::Error;
 use standin_environment::{DriverTypes, Environment};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, ProbeConfig};
@@ -111,20 +110,20 @@ fn all_mistakes_are_told_at_once() {
         .unwrap_err();
     expect![[r#"
         environment.toml: 3 mistakes
-          also: driver number 1: name is missing
+          - driver number 1: name is missing
             at environment.toml:5:1: "name" is missing here
             help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
             code: standin::config::missing_option
-          also: unknown key "nmae" in driver number 1
+          - unknown key "nmae" in driver number 1
             at environment.toml:7:1: not known here
             help: did you mean "name"?
             code: standin::config::unknown_option
-          also: there is no driver type "tcp-clinet"
+          - there is no driver type "tcp-clinet"
             at environment.toml:10:8: not a known type
             help: did you mean "tcp-client"?
             code: standin::config::unknown_type
           code: standin::config::invalid_file
-    "#]].assert_eq(&format!("{:?}\n", Error::from(error)));
+    "#]].assert_eq(&format!("{error:?}\n"));
 }
 
 #[test]
@@ -136,5 +135,5 @@ fn a_file_that_is_not_there_is_told() {
           help: check that the file exists and that you may read it
           code: standin::config::unreadable_file
     "#]]
-    .assert_eq(&format!("{:?}\n", Error::from(error)));
+    .assert_eq(&format!("{error:?}\n"));
 }

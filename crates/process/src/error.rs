@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::Exit;
 
 /// What can go wrong with a process.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// The program is not there.
@@ -215,6 +215,8 @@ pub enum ProcessError {
         driver: String,
     },
 }
+
+standin_error::reportable!(ProcessError);
 
 fn retcode_help(killed: bool) -> &'static str {
     match killed {

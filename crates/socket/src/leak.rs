@@ -157,7 +157,7 @@ impl fmt::Display for Leftovers {
 }
 
 /// Why a leak check failed.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LeakError {
     /// Something was left behind.
@@ -178,6 +178,8 @@ pub enum LeakError {
     )]
     Io(#[from] io::Error),
 }
+
+standin_error::reportable!(LeakError);
 
 #[cfg(test)]
 mod tests {

@@ -11,10 +11,11 @@ pub use standin_driver::{
     Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, InstallFile,
     Lifecycle, LogMatcher, Readiness,
 };
-pub use standin_entity::{Check, Error, Report, Result, Status};
+pub use standin_entity::{Check, Report, Status};
 pub use standin_environment::{
     AbortHandle, DriverGroup, DriverTypes, Environment, RunningEnvironment,
 };
+pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessConfig, Signal};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError,
@@ -23,6 +24,6 @@ pub use standin_tcp::{
 
 pub use {
     standin_config as config, standin_connection as connection, standin_driver as driver,
-    standin_entity as entity, standin_environment as environment, standin_process as process,
-    standin_socket as socket, standin_tcp as tcp,
+    standin_entity as entity, standin_environment as environment, standin_error as error,
+    standin_process as process, standin_socket as socket, standin_tcp as tcp,
 };

@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// No encoding has this label.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("there is no encoding \"{label}\"")]
 #[diagnostic(
     code(standin::tcp::unknown_encoding),
@@ -48,6 +48,8 @@ enum Kind {
 pub struct UnknownEncoding {
     label: String,
 }
+
+standin_error::reportable!(UnknownEncoding);
 
 impl Encoding {
     /// The default.

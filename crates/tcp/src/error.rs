@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{Encoding, UnknownEncoding};
 
 /// What can go wrong with a TCP driver.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TcpError {
     /// The driver was used before it was started, or after it was stopped.
@@ -143,6 +143,17 @@ pub enum TcpError {
     #[diagnostic(transparent)]
     Receive(#[from] ReceiveError),
 }
+
+standin_error::reportable!(TcpError {
+    UnknownEncoding,
+    Context,
+    Options,
+    Bind,
+    Accept,
+    Connect,
+    Send,
+    Receive
+});
 
 fn open_connections(open: &[usize], accepted: usize) -> String {
     match open {

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::io;
 
 use miette::Diagnostic;
-use standin::entity::Cause;
 use standin::socket::{BindError, ConnectError};
 use standin::tcp::TcpError;
 
@@ -240,8 +239,8 @@ fn system_errno(error: &(dyn StdError + 'static)) -> Option<String> {
         Some(TcpError::Connect(error)) => return error.io_error().and_then(errno),
         _ => {}
     }
-    if let Some(cause) = error.downcast_ref::<Cause>() {
-        return system_errno(cause.clone().into_error().diagnostic());
+    if let Some(error) = error.downcast_ref::<standin::Error>() {
+        return system_errno(error.diagnostic());
     }
     error.source().and_then(system_errno)
 }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+use standin_error::Reportable;
 use thiserror::Error;
 
 /// One thing that is wrong in a file, and where.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
     /// The text is not TOML.
@@ -195,6 +196,8 @@ pub enum Mistake {
     },
 }
 
+standin_error::reportable!(Mistake);
+
 impl Mistake {
     /// Where in the text it is.
     pub fn span(&self) -> SourceSpan {
@@ -260,21 +263,36 @@ impl fmt::Display for FileErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mistakes.as_slice() {
             [only] => write!(f, "{}: {only}", self.file),
-            mistakes => write!(f, "{}: {} mistakes", self.file, mistakes.len()),
+            mistakes => {
+                write!(f, "{}: {} mistakes", self.file, mistakes.len())?;
+                if f.alternate() {
+                    return Ok(());
+                }
+                // Whoever shows no related errors shows them here.
+                mistakes
+                    .iter()
+                    .try_for_each(|mistake| write!(f, "\n  - {mistake}"))
+            }
         }
     }
 }
 
-impl fmt::Debug for FileErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileErrors")
-            .field("file", &self.file)
-            .field("mistakes", &self.mistakes)
-            .finish_non_exhaustive()
+impl std::error::Error for FileErrors {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.mistakes.as_slice() {
+            [only] => only.source(),
+            mistakes => Some(mistakes.first()?),
+        }
     }
 }
 
-impl std::error::Error for FileErrors {}
+standin_error::reportable!(FileErrors, parts = FileErrors::parts);
+
+impl FileErrors {
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        self.mistakes.iter().map(|mistake| mistake as _).collect()
+    }
+}
 
 // By hand: a single mistake is the report itself, several are listed below a heading.
 impl Diagnostic for FileErrors {
@@ -314,7 +332,7 @@ impl Diagnostic for FileErrors {
 }
 
 /// Why a file could not be read.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The system could not read it.
@@ -335,3 +353,5 @@ pub enum ReadError {
     #[diagnostic(transparent)]
     Invalid(#[from] FileErrors),
 }
+
+standin_error::reportable!(ReadError { Invalid });

@@ -62,7 +62,7 @@ pub struct TypeRegistry {
 }
 
 /// Why a type cannot be registered.
-#[derive(Clone, Debug, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The config does not say what files call its type.
@@ -120,6 +120,8 @@ pub enum RegisterError {
         option: String,
     },
 }
+
+standin_error::reportable!(RegisterError);
 
 impl TypeRegistry {
     /// A registry without types, for environments with these options.

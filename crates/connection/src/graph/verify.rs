@@ -21,7 +21,7 @@ pub struct Connected<'g> {
 /// Why a statement about a graph does not hold.
 ///
 /// Each variant shows the graph.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// There is no such driver.
@@ -83,6 +83,8 @@ pub enum VerifyError {
         graph: String,
     },
 }
+
+standin_error::reportable!(VerifyError);
 
 impl ConnectionGraph {
     /// Verifies that `client` is connected to `server`.

@@ -98,7 +98,7 @@ impl fmt::Debug for LogMatch {
 }
 
 /// What a search in a log found that it should not have, or did not find.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LogMatchError {
     /// No line matches.
@@ -152,6 +152,8 @@ pub enum LogMatchError {
     #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
 }
+
+standin_error::reportable!(LogMatchError { Pattern });
 
 fn over_help(is_over: bool) -> &'static str {
     match is_over {

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::{Abort, Resource};
-use crate::error::{Error, Result};
 use crate::failure::{AbortError, StepFailure};
 use crate::settings::Settings;
 use crate::steps::{self, Step, Steps};
+use standin_error::{Error, Result};
 
 impl Resource {
     /// Marks the resource as aborting: every wait for it, in any thread, ends

@@ -16,10 +16,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use miette::Diagnostic;
-
 use crate::entity::{Entity, NameError};
-use crate::error::{Error, Result};
 use crate::failure::{RestartError, StartError, StepFailure};
 use crate::report::Report;
 use crate::settings::Settings;
@@ -28,6 +25,7 @@ use crate::steps::{Step, Steps};
 use crate::sync::{Monitor, MutexGuard, ThreadId, current};
 use crate::timer::Timer;
 use crate::watch::Patience;
+use standin_error::{Reportable, Result};
 
 /// An entity that can be started, stopped, paused, resumed, restarted and
 /// aborted, from any number of threads. A handle: clones are the same resource.
@@ -297,8 +295,8 @@ impl Resource {
     }
 
     /// Notes a failure in the report, as a test would show it.
-    fn record(&self, during: &str, error: &(impl Diagnostic + Clone + Send + Sync + 'static)) {
-        let message = format!("{:?}", Error::from(error.clone()));
+    fn record(&self, during: &str, error: &impl Reportable) {
+        let message = format!("{error:?}");
         tracing::debug!(entity = %self.inner.entity, during, %message, "failed");
         self.inner.entity.record_failure(during, message);
     }

@@ -3,13 +3,13 @@
 use super::check::{CheckEnd, Checking, Phase};
 use super::stop::StopRun;
 use super::{Abort, Baton, Patience, Resource, State};
-use crate::error::Result;
 use crate::failure::{Evidence, Overdue, StartError, StepFailure};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
 use crate::sync::MutexGuard;
 use crate::timer::Timer;
+use standin_error::Result;
 
 impl Resource {
     /// Starts the resource, and returns when it is `Started` and its hooks have

@@ -2,13 +2,13 @@
 
 use super::check::{CheckEnd, Checking, Phase};
 use super::{Baton, Patience, Resource, State};
-use crate::error::Error;
 use crate::failure::{Evidence, Overdue, StepFailure, StopError};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
 use crate::sync::MutexGuard;
 use crate::timer::Timer;
+use standin_error::Error;
 
 impl Resource {
     /// Stops the resource, and returns when it is `Stopped` and its hooks have

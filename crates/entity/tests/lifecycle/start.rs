@@ -168,7 +168,7 @@ fn a_timeout_of_zero_checks_once() {
 fn a_failing_test_shows_what_to_know() {
     let mut script = Script::new().never_ready();
     script.settings.start_timeout = Duration::ZERO;
-    let error = Error::from(script.start().unwrap_err());
+    let error = script.start().unwrap_err();
     let shown = format!("{error:?}");
     let (first, rest) = shown.split_once(" (limit").unwrap();
     assert!(

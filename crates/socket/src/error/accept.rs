@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{Party, Timing};
 
 /// Why an accept failed.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The time was up and nobody had connected.
@@ -64,6 +64,8 @@ pub enum AcceptError {
     },
 }
 
+standin_error::reportable!(AcceptError);
+
 impl AcceptError {
     /// The server.
     pub fn party(&self) -> &Party {
@@ -82,7 +84,7 @@ impl AcceptError {
 }
 
 /// Why a server has no such connection to close.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum CloseError {
     /// No connection ever had this index.
@@ -113,3 +115,5 @@ pub enum CloseError {
         index: usize,
     },
 }
+
+standin_error::reportable!(CloseError);

@@ -36,7 +36,7 @@ impl fmt::Display for Attempts<'_> {
 }
 
 /// Why a connect failed.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The host's name stands for no address.
@@ -98,6 +98,8 @@ pub enum ConnectError {
     )]
     Io(Box<ConnectFailure>),
 }
+
+standin_error::reportable!(ConnectError);
 
 /// The circumstances of a failed connect.
 #[derive(Debug)]
@@ -191,7 +193,7 @@ impl ConnectError {
 }
 
 /// Why a server could not bind.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum BindError {
     /// The host's name stands for no address.
@@ -246,6 +248,8 @@ pub enum BindError {
         attempts: Vec<Attempt>,
     },
 }
+
+standin_error::reportable!(BindError);
 
 impl BindError {
     /// The server.

@@ -12,7 +12,7 @@ use crate::framing::FrameError;
 ///
 /// Whatever had arrived stays with the connection: the next receive begins with it. [`ReceiveError::received`] shows
 /// it.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The time was up.
@@ -107,6 +107,8 @@ pub enum ReceiveError {
         source: io::Error,
     },
 }
+
+standin_error::reportable!(ReceiveError);
 
 /// The circumstances of a failed receive.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::framing::FrameError;
 /// Why a send failed.
 ///
 /// [`SendError::sent`] says exactly how many bytes the system took before; the peer may or may not have got those.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum SendError {
     /// The time was up: the peer does not read, or not fast enough.
@@ -81,6 +81,8 @@ pub enum SendError {
         source: io::Error,
     },
 }
+
+standin_error::reportable!(SendError);
 
 /// The circumstances of a failed send.
 #[derive(Clone, Debug)]

@@ -148,7 +148,7 @@ impl Found {
 }
 
 /// Why bytes are not a frame, or a payload does not fit one.
-#[derive(Clone, Debug, PartialEq, Eq, Error, Diagnostic)]
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum FrameError {
     /// The frame says that it is larger than allowed.
@@ -201,6 +201,8 @@ pub enum FrameError {
     )]
     Invalid(String),
 }
+
+standin_error::reportable!(FrameError);
 
 impl FrameError {
     /// An error with a message, for framings of one's own.

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod convert;
+mod error;
+mod place;
+mod report;
+mod reportable;
+
+pub use miette::Diagnostic;
+
+pub use crate::error::{Error, Result};
+pub use crate::report::write_report;
+pub use crate::reportable::Reportable;

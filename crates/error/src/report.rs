@@ -1,0 +1,175 @@
+//! The report: what a failing test prints of an error.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+
+use crate::error::Error;
+use crate::place::Place;
+
+/// Writes the report of an error: its message, the place in a file that it is
+/// about, each cause once, what else failed, every help, and the most precise code.
+///
+/// It is what `Debug` of [`Error`] and of every public error of standin
+/// shows. An error whose message lists several failures leaves them out of its
+/// message under the flag `#` (`{error:#}`), which is how the report asks for
+/// it: they follow in full.
+///
+/// # Errors
+///
+/// Returns an error if `f` does.
+pub fn write_report(error: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write(error, None, f)
+}
+
+pub(crate) fn write(
+    error: &dyn Diagnostic,
+    place: Option<Place>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let headline = headline(error);
+    f.write_str(&headline)?;
+    let mut report = Report::new(f, "  ", headline);
+    if let Some(place) = place {
+        report.line("at", place)?;
+    }
+    report.below(error, None)
+}
+
+/// The message without the failures that the report shows anyhow.
+fn headline(error: &(impl fmt::Display + ?Sized)) -> String {
+    format!("{error:#}")
+}
+
+/// What stands below the headline of one error.
+struct Report<'f, 'w> {
+    f: &'f mut fmt::Formatter<'w>,
+    indent: &'f str,
+    /// The headline and the causes so far. Many errors repeat their cause in
+    /// their own message; the report does not.
+    said: String,
+    helps: Vec<String>,
+    code: Option<String>,
+}
+
+impl<'f, 'w> Report<'f, 'w> {
+    fn new(f: &'f mut fmt::Formatter<'w>, indent: &'f str, said: String) -> Self {
+        Self {
+            f,
+            indent,
+            said,
+            helps: Vec::new(),
+            code: None,
+        }
+    }
+
+    /// Without a `source` of its own an error is about that of the error around it.
+    fn below(mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
+        self.chain(error, source)?;
+        // The help of the cause is about what went wrong, that of the error around it about
+        // what to do in general.
+        for help in std::mem::take(&mut self.helps).iter().rev() {
+            self.line("help:", help)?;
+        }
+        match self.code.take() {
+            Some(code) => self.line("code:", code),
+            None => Ok(()),
+        }
+    }
+
+    /// The places, the causes and the failures beside it of one error of the chain.
+    fn chain(&mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
+        let source = error.source_code().or(source);
+        for label in error.labels().into_iter().flatten() {
+            if let Some(place) = place(&label, source) {
+                self.line("at", place)?;
+            }
+        }
+        if let Some(help) = error.help().map(|help| help.to_string())
+            && !help.is_empty()
+            && !self.helps.contains(&help)
+        {
+            self.helps.push(help);
+        }
+        if let Some(code) = error.code() {
+            self.code = Some(code.to_string());
+        }
+        // The source of a list of failures is its first.
+        let first = error.source().map(headline);
+        let is_list = first.is_some_and(|first| {
+            let mut related = error.related().into_iter().flatten();
+            related.any(|related| headline(related) == first)
+        });
+        if !is_list {
+            self.causes(error, source)?;
+        }
+        for related in error.related().into_iter().flatten() {
+            let text = headline(related);
+            self.line(if is_list { "-" } else { "also:" }, &text)?;
+            let deeper = format!("{}  ", self.indent);
+            Report::new(self.f, &deeper, text).below(related, source)?;
+        }
+        Ok(())
+    }
+
+    fn causes(&mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
+        let mut cause = error.source();
+        let is_ours = cause.is_some_and(|cause| cause.is::<Error>());
+        if let Some(diagnostic) = error.diagnostic_source().filter(|_| !is_ours) {
+            self.cause(diagnostic, None)?;
+            return self.chain(diagnostic, source);
+        }
+        while let Some(error) = cause {
+            if let Some(ours) = error.downcast_ref::<Error>() {
+                self.cause(ours, ours.place())?;
+                return self.chain(ours.diagnostic(), source);
+            }
+            self.cause(error, None)?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+
+    fn cause(&mut self, error: &(impl StdError + ?Sized), place: Option<Place>) -> fmt::Result {
+        let text = headline(error);
+        if says(&self.said, &text) {
+            return Ok(());
+        }
+        self.line("caused by:", &text)?;
+        self.said.push('\n');
+        self.said.push_str(&text);
+        match place {
+            Some(place) => self.line("  at", place),
+            None => Ok(()),
+        }
+    }
+
+    fn line(&mut self, what: &str, text: impl fmt::Display) -> fmt::Result {
+        let indent = self.indent;
+        let text = text.to_string().replace('\n', &format!("\n{indent}  "));
+        write!(self.f, "\n{indent}{what} {text}")
+    }
+}
+
+/// Where in a text a label is, and what it says.
+fn place(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<String> {
+    let contents = source?.read_span(label.inner(), 0, 0).ok()?;
+    let (line, column) = (contents.line() + 1, contents.column() + 1);
+    let file = contents.name().map(|name| format!("{name}:"));
+    let label = label.label().map(|label| format!(": {label}"));
+    Some(format!(
+        "{}{line}:{column}{}",
+        file.unwrap_or_default(),
+        label.unwrap_or_default()
+    ))
+}
+
+/// Whether `said` has `text` in it, and not only as a part of longer words.
+fn says(said: &str, text: &str) -> bool {
+    let ends_word = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    said.match_indices(text).any(|(at, _)| {
+        ends_word(said[..at].chars().next_back())
+            && ends_word(said[at + text.len()..].chars().next())
+    })
+}
