@@ -21,8 +21,8 @@ use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
 #[track_caller]
-fn check(error: impl Into<Error>, expected: Expect) {
-    expected.assert_eq(&format!("{:?}\n", error.into()));
+fn check(error: impl std::fmt::Debug, expected: Expect) {
+    expected.assert_eq(&format!("{error:?}\n"));
 }
 
 fn probe(name: &str) -> Probe {
