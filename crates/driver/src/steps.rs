@@ -73,8 +73,6 @@ impl Steps for AsSteps<'_> {
     }
 
     fn starting(&self) -> Result<()> {
-        let starting = &self.driver.base().starting;
-        starting.note(self.driver, self.config()?);
         self.driver.starting()
     }
 

@@ -16,7 +16,6 @@ mod schedule;
 mod signals;
 mod starting;
 mod stopping;
-mod turn;
 mod types;
 
 pub use crate::abort::AbortHandle;
@@ -31,5 +30,4 @@ pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;
 #[cfg(unix)]
 pub use crate::signals::{SignalError, SignalGuard};
-pub use crate::turn::Operation;
 pub use crate::types::DriverTypes;

@@ -32,6 +32,15 @@ impl Buffer {
         &mut self.bytes
     }
 
+    /// Adds bytes at the end.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        // Moving what is there costs no more than it cost to hand out what was before it.
+        if self.start >= self.len() {
+            self.tail();
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Takes the first `count` bytes, or all when there are fewer.
     pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
         let count = count.min(self.len());

@@ -4,10 +4,7 @@ use std::{
     fmt, io,
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -22,9 +19,14 @@ use crate::{
     time::{Deadline, Remaining},
 };
 
-/// How long to wait before a refused connect is tried again, at first and at most. Nothing tells when a port begins to
-/// be listened on.
+/// How long to wait before a connect that failed is tried again, at first and at most. No event tells when a port
+/// begins to be listened on.
 const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// How long the first of several attempts may take; each round allows twice as much. The system repeats what got lost
+/// after a second, two more, four more: a new attempt finds a peer sooner that has just come back. A peer that needs
+/// longer to answer gets it in a later round.
+const ATTEMPT: Duration = Duration::from_millis(250);
 
 /// Connects to one target, again and again if need be, and has at most one connection at a time.
 ///
@@ -56,22 +58,25 @@ struct Inner {
     retry: bool,
     options: SocketOptions,
     receive_limit: usize,
-    state: AtomicU8,
-    /// The turn comes with the index of the next connection.
+    /// The turn comes with the index of the next connection. Whoever connects has the turn; closing interrupts the
+    /// lane, and aborting closes it.
     connecting: Lane<usize>,
-    current: Mutex<Option<Connection>>,
+    /// Changed, and the lane interrupted, under this lock: a connect that was interrupted cannot take effect after
+    /// that.
+    current: Mutex<Current>,
+}
+
+/// What a client has.
+#[derive(Debug, Default)]
+struct Current {
+    connection: Option<Connection>,
+    is_aborted: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Target {
     Host { host: String, port: u16 },
     Unix(PathBuf),
-}
-
-mod state {
-    pub(super) const IDLE: u8 = 0;
-    pub(super) const CLOSED: u8 = 1;
-    pub(super) const ABORTED: u8 = 2;
 }
 
 /// Describes a [`Client`]: what it connects to and how.
@@ -123,6 +128,10 @@ impl ClientBuilder {
     }
 
     /// The local host and port to connect from; port 0 for any. Default: the system chooses.
+    ///
+    /// From one port there is only one connection to the same peer. After this side has closed one, the system keeps
+    /// it in `TIME_WAIT` for a while (on Linux a second within one machine, otherwise a minute): a connect from a fixed
+    /// port tries again until it can, or its deadline.
     pub fn interface(mut self, host: impl Into<String>, port: u16) -> Self {
         self.interface = Some((host.into(), port));
         self
@@ -134,8 +143,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether a connect that is refused tries again until its deadline, because the peer may not listen yet. Default:
-    /// false.
+    /// Whether a connect that fails tries again until its deadline, because the peer may not be there yet: it refuses,
+    /// resets or does not answer. Default: false.
     pub fn retry_until_deadline(mut self, retry: bool) -> Self {
         self.retry = retry;
         self
@@ -192,9 +201,8 @@ impl ClientBuilder {
                 retry,
                 options,
                 receive_limit,
-                state: AtomicU8::new(state::IDLE),
                 connecting: Lane::new(0),
-                current: Mutex::new(None),
+                current: Mutex::default(),
             }),
         }
     }
@@ -218,12 +226,18 @@ impl Client {
         }
     }
 
+    /// Whether both are handles of the same client.
+    pub fn is(&self, other: &Client) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// The label that the builder was given.
     pub fn label(&self) -> Option<&str> {
         self.inner.label.as_deref()
     }
 
-    /// Connects, and closes the connection that the client had before, if any.
+    /// Connects, and closes the connection that the client had before, if any. Of several threads that connect at once
+    /// each makes a connection, one after the other; the client has the last one.
     ///
     /// # Errors
     /// [`ConnectError`], which lists every address that was tried. The earlier connection is closed in any case.
@@ -236,8 +250,9 @@ impl Client {
 
     /// The connection that the client has, unless it was closed.
     pub fn connection(&self) -> Option<Connection> {
-        self.inner
-            .current()
+        let current = self.inner.current();
+        current
+            .connection
             .as_ref()
             .filter(|connection| connection.is_open())
             .cloned()
@@ -246,51 +261,55 @@ impl Client {
     /// Closes the connection, if there is one, and ends a connect that another thread waits in. The client may connect
     /// again.
     pub fn close(&self) {
-        self.inner.close(state::CLOSED);
+        let connection = {
+            let mut current = self.inner.current();
+            self.inner.connecting.interrupt();
+            current.connection.take()
+        };
+        if let Some(connection) = connection {
+            connection.close();
+        }
     }
 
-    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation say that it was aborted.
+    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it and its connection
+    /// say that it was aborted.
     pub fn abort(&self) {
-        self.inner.close(state::ABORTED);
+        let connection = {
+            let mut current = self.inner.current();
+            current.is_aborted = true;
+            self.inner.connecting.close();
+            current.connection.take()
+        };
+        if let Some(connection) = connection {
+            connection.abort();
+        }
     }
 }
 
 impl Inner {
     fn connect(&self, deadline: &mut Deadline) -> Result<Connection, ConnectError> {
         let mut attempts = Vec::new();
-        let not_now = match self.connecting.enter(deadline) {
-            Ok(mut turn) => {
-                if let Some(earlier) = self.current().take() {
-                    earlier.close();
-                }
-                if self
-                    .state
-                    .compare_exchange(
-                        state::CLOSED,
-                        state::IDLE,
-                        Ordering::SeqCst,
-                        Ordering::SeqCst,
-                    )
-                    .is_ok()
-                {
-                    self.connecting.reopen();
-                }
-                match self.connect_in_turn(&mut turn, deadline, &mut attempts) {
-                    Ok(connection) => return Ok(connection),
-                    Err(Stop::NotNow(not_now)) => not_now,
-                    Err(Stop::Failed) => return Err(self.error(None, attempts, deadline)),
-                    Err(Stop::Resolve { host, source }) => {
-                        return Err(ConnectError::Resolve {
-                            party: Box::new(self.party()),
-                            host,
-                            source,
-                        });
-                    }
-                }
+        let connected = self
+            .connecting
+            .enter(deadline)
+            .map_err(Stop::NotNow)
+            .and_then(|mut turn| self.connect_in_turn(&mut turn, deadline, &mut attempts));
+        let not_now = match connected {
+            Ok(connection) => {
+                connection.trace_made("connected");
+                return Ok(connection);
             }
-            Err(not_now) => not_now,
+            Err(Stop::NotNow(not_now)) => Some(not_now),
+            Err(Stop::Failed) => None,
+            Err(Stop::Resolve { host, source }) => {
+                return Err(ConnectError::Resolve {
+                    party: Box::new(self.party()),
+                    host,
+                    source,
+                });
+            }
         };
-        Err(self.error(Some(not_now), attempts, deadline))
+        Err(self.error(not_now, attempts, deadline))
     }
 
     fn connect_in_turn(
@@ -299,39 +318,90 @@ impl Inner {
         deadline: &mut Deadline,
         attempts: &mut Vec<Attempt>,
     ) -> Result<Connection, Stop> {
+        if turn.is_over() {
+            return Err(Stop::NotNow(NotNow::Closed));
+        }
+        let earlier = self.current().connection.take();
+        if let Some(earlier) = earlier {
+            earlier.close();
+        }
         let routes = self.routes()?;
         deadline.start();
         let mut pause = RETRY.0;
+        let mut longest = ATTEMPT;
         loop {
             attempts.clear();
+            let mut may_come = false;
             for (nth, (address, from)) in routes.iter().enumerate() {
-                match self.try_address(turn, address, from.as_ref(), routes.len() - nth, deadline) {
+                let limit = self.limit_of_attempt(deadline, routes.len() - nth, longest);
+                let outcome = self.try_address(turn, address, from.as_ref(), limit);
+                let (error, is_temporary) = match outcome {
                     Ok((stream, local)) => return self.finish(turn, stream, local, address),
-                    Err(NotNow::Closed) => return Err(Stop::NotNow(NotNow::Closed)),
-                    Err(NotNow::TimedOut) => attempts.push(Attempt {
-                        address: address.clone(),
-                        error: io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
-                    }),
-                    Err(NotNow::Io(error)) => attempts.push(Attempt {
-                        address: address.clone(),
-                        error,
-                    }),
-                }
+                    Err(Refusal::NotNow(NotNow::Closed)) => {
+                        return Err(Stop::NotNow(NotNow::Closed));
+                    }
+                    Err(Refusal::NotNow(NotNow::TimedOut)) => (
+                        io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
+                        self.retry,
+                    ),
+                    Err(Refusal::NotNow(NotNow::Io(error)) | Refusal::Socket(error)) => {
+                        (error, false)
+                    }
+                    Err(Refusal::Connect(error)) => {
+                        let is_temporary = self.may_come(&error, from.as_ref());
+                        (error, is_temporary)
+                    }
+                };
+                may_come |= is_temporary;
+                attempts.push(Attempt {
+                    address: address.clone(),
+                    error,
+                });
             }
-            // A Unix socket that is not there yet is what a refused port is.
-            let may_come = |attempt: &Attempt| {
-                matches!(
-                    attempt.error.kind(),
-                    io::ErrorKind::ConnectionRefused
-                        | io::ErrorKind::TimedOut
-                        | io::ErrorKind::NotFound
-                )
-            };
-            if !self.retry || !attempts.iter().any(may_come) {
+            if !may_come {
                 return Err(Stop::Failed);
             }
             self.back_off(turn, deadline, pause).map_err(Stop::NotNow)?;
             pause = (pause * 2).min(RETRY.1);
+            longest *= 2;
+        }
+    }
+
+    /// Whether a connect that the system answered so may come to pass a little later.
+    fn may_come(&self, error: &io::Error, from: Option<&SocketAddr>) -> bool {
+        match error.kind() {
+            // The only connection that is possible from this port is still in the way.
+            io::ErrorKind::AddrNotAvailable => {
+                self.retry || from.is_some_and(|from| from.port() != 0)
+            }
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::TimedOut
+            // A Unix socket that is not there yet is what a refused port is.
+            | io::ErrorKind::NotFound => self.retry,
+            _ => false,
+        }
+    }
+
+    /// How long one address may be tried, of so many that are left; `longest` if it will be tried again.
+    fn limit_of_attempt(
+        &self,
+        deadline: &mut Deadline,
+        addresses_left: usize,
+        longest: Duration,
+    ) -> Option<Duration> {
+        let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
+        let limit = match (deadline.remaining(), self.connect_timeout) {
+            (Remaining::Nothing, _) => Some(Duration::ZERO),
+            (Remaining::Time(left), Some(limit)) => Some(limit.min(left)),
+            (Remaining::Time(left), None) => Some(share(left)),
+            (Remaining::Unlimited, limit) => limit,
+        };
+        if self.retry {
+            Some(limit.map_or(longest, |limit| limit.min(longest)))
+        } else {
+            limit
         }
     }
 
@@ -377,29 +447,22 @@ impl Inner {
         turn: &Turn<'_, usize>,
         address: &Address,
         from: Option<&SocketAddr>,
-        addresses_left: usize,
-        deadline: &mut Deadline,
-    ) -> Result<(Stream, Address), NotNow> {
-        let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
-        let limit = match (deadline.remaining(), self.connect_timeout) {
-            (Remaining::Nothing, _) => Some(Duration::ZERO),
-            (Remaining::Time(left), Some(limit)) => Some(limit.min(left)),
-            (Remaining::Time(left), None) => Some(share(left)),
-            (Remaining::Unlimited, limit) => limit,
-        };
+        limit: Option<Duration>,
+    ) -> Result<(Stream, Address), Refusal> {
         let mut deadline = Deadline::new(limit);
         deadline.start();
         let mut connecting = self.open(address, from)?;
         let mut pause = RETRY.0;
         loop {
-            match connecting.progress().map_err(NotNow::Io)? {
+            match connecting.progress().map_err(Refusal::Connect)? {
                 Progress::Connected => break,
                 Progress::UnderWay => {
                     // On one machine the outcome is known by now, nearly always.
-                    if connecting.progress().map_err(NotNow::Io)? == Progress::Connected {
+                    if connecting.progress().map_err(Refusal::Connect)? == Progress::Connected {
                         break;
                     }
-                    if address.socket_addr().is_some_and(server::relieve) {
+                    if connecting.stays_here() && address.socket_addr().is_some_and(server::relieve)
+                    {
                         // The queue was full, and the system would try again in a second. We can at once.
                         connecting = self.open(address, from)?;
                         continue;
@@ -416,18 +479,18 @@ impl Inner {
                 }
             }
         }
-        let stream = connecting.into_stream().map_err(NotNow::Io)?;
-        let local = stream.local_address().map_err(NotNow::Io)?;
+        let stream = connecting.into_stream().map_err(Refusal::Socket)?;
+        let local = stream.local_address().map_err(Refusal::Socket)?;
         if local == *address && local.socket_addr().is_some() {
             // Nobody listens on a port that the system may also choose for a connecting socket: it can choose the very
             // port that it connects to, and TCP then connects the socket to itself.
-            return Err(NotNow::Io(io::ErrorKind::ConnectionRefused.into()));
+            return Err(Refusal::Connect(io::ErrorKind::ConnectionRefused.into()));
         }
         Ok((stream, local))
     }
 
     /// A socket that is ready to connect.
-    fn open(&self, address: &Address, from: Option<&SocketAddr>) -> Result<Connecting, NotNow> {
+    fn open(&self, address: &Address, from: Option<&SocketAddr>) -> Result<Connecting, Refusal> {
         let open = || {
             let connecting = Connecting::new(address)?;
             self.options.apply(&connecting.options(), address)?;
@@ -436,7 +499,7 @@ impl Inner {
             }
             Ok(connecting)
         };
-        open().map_err(NotNow::Io)
+        open().map_err(Refusal::Socket)
     }
 
     /// Waits before trying again, but not beyond the deadline.
@@ -470,35 +533,18 @@ impl Inner {
             registry: Weak::new(),
         });
         let mut current = self.current();
-        // Under the lock, as closing does it: either we see that the client is closed, or it sees the connection.
-        if self.state.load(Ordering::SeqCst) != state::IDLE {
+        // Under the lock, as closing does it: either we see that the client was closed, or it sees the connection.
+        if turn.is_over() {
+            drop(current);
+            connection.close();
             return Err(Stop::NotNow(NotNow::Closed));
         }
         *turn.value() += 1;
-        *current = Some(connection.clone());
+        current.connection = Some(connection.clone());
         Ok(connection)
     }
 
-    fn close(&self, how: u8) {
-        let connection = {
-            let mut current = self.current();
-            // What was aborted stays so.
-            let _ = self
-                .state
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
-                    (state != state::ABORTED).then_some(how)
-                });
-            current.take()
-        };
-        self.connecting.close();
-        match connection {
-            Some(connection) if how == state::ABORTED => connection.abort(),
-            Some(connection) => connection.close(),
-            None => {}
-        }
-    }
-
-    fn current(&self) -> MutexGuard<'_, Option<Connection>> {
+    fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -519,10 +565,10 @@ impl Inner {
         mut attempts: Vec<Attempt>,
         deadline: &Deadline,
     ) -> ConnectError {
-        let state = self.state.load(Ordering::SeqCst);
-        let kind = match (state, not_now) {
-            (state::ABORTED, _) => ConnectError::Aborted as fn(Box<ConnectFailure>) -> ConnectError,
-            (state::CLOSED, _) | (_, Some(NotNow::Closed)) => ConnectError::Closed,
+        let is_aborted = self.current().is_aborted;
+        let kind = match (is_aborted, not_now) {
+            (true, _) => ConnectError::Aborted as fn(Box<ConnectFailure>) -> ConnectError,
+            (_, Some(NotNow::Closed)) => ConnectError::Closed,
             (_, Some(NotNow::TimedOut)) => ConnectError::TimedOut,
             (_, Some(NotNow::Io(error))) => {
                 attempts.push(Attempt {
@@ -550,6 +596,22 @@ impl Inner {
             limit: deadline.limit(),
             attempts,
         }))
+    }
+}
+
+/// Why one address brought no connection.
+#[derive(Debug)]
+enum Refusal {
+    NotNow(NotNow),
+    /// There is no socket that could connect.
+    Socket(io::Error),
+    /// What became of connecting it.
+    Connect(io::Error),
+}
+
+impl From<NotNow> for Refusal {
+    fn from(not_now: NotNow) -> Self {
+        Refusal::NotNow(not_now)
     }
 }
 
@@ -592,7 +654,7 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("label", &self.inner.label)
             .field("target", &self.inner.target)
-            .field("connection", &*self.inner.current())
+            .field("connection", &self.inner.current().connection)
             .finish()
     }
 }

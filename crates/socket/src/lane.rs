@@ -3,14 +3,15 @@
 
 use std::{
     fmt, io,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicU32, Ordering, fence},
-    },
+    sync::{Arc, PoisonError, TryLockError, atomic::Ordering},
     time::Duration,
 };
 
 use crate::{
+    sync::{
+        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, current_thread,
+        fence,
+    },
     sys::{Interest, Source},
     time::{Deadline, Remaining},
     wait::{self, Woken},
@@ -22,29 +23,30 @@ use crate::{
 /// who finds it taken waits in line, with the condition variable. So an operation that finds its lane free, as nearly
 /// all do, pays for one lock.
 ///
+/// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so that closing gets at
+/// the value without waiting for that code.
+///
 /// A lane begins a line of the processor's cache: the two directions of a connection, which two threads may use, do not
 /// share one.
 #[repr(align(64))]
 pub(crate) struct Lane<T> {
-    value: Mutex<T>,
-    /// How many threads wait in line, so that nobody pays for a notification that no one needs.
-    queued: AtomicU32,
-    waits: Mutex<Waits>,
-    changed: Condvar,
+    slot: Mutex<Slot<T>>,
+    /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by those only who have
+    /// the lock of the line.
+    epoch: AtomicU64,
+    line: Line,
 }
 
-/// What waiting threads, and those that end waits, tell each other.
-#[derive(Default)]
-struct Waits {
-    /// Wakes the thread that has the turn and waits for something.
-    waker: Option<Arc<mio::Waker>>,
-    /// Set by whoever wants that thread, or the next one, to look again before it waits on.
-    nudged: bool,
-    /// Set by whoever closes the lane; no wait begins afterwards.
-    closed: bool,
+/// The epoch of a closed lane.
+const CLOSED: u64 = u64::MAX;
+
+struct Slot<T> {
+    value: T,
+    /// Whether a user's code runs in the turn.
+    lent: bool,
 }
 
-/// Why a turn could not be had, or a wait brought nothing.
+/// Why a turn was not given, or a wait brought nothing.
 #[derive(Debug)]
 pub(crate) enum NotNow {
     /// The deadline passed first.
@@ -58,141 +60,153 @@ pub(crate) enum NotNow {
 impl<T> Lane<T> {
     pub(crate) fn new(value: T) -> Lane<T> {
         Lane {
-            value: Mutex::new(value),
-            queued: AtomicU32::new(0),
-            waits: Mutex::new(Waits::default()),
-            changed: Condvar::new(),
+            slot: Mutex::new(Slot { value, lent: false }),
+            epoch: AtomicU64::new(0),
+            line: Line::default(),
         }
     }
 
-    /// Waits for the turn.
+    /// Waits for the turn until the deadline. When that is zero, or has passed, a thread that works in its turn is let
+    /// finish; one that waits for something is not.
     pub(crate) fn enter(&self, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
+        let epoch = self.epoch();
         match self.try_enter() {
             Some(turn) => Ok(turn),
-            None => self.queue(Some(deadline)),
+            None => self.queue(epoch, deadline),
         }
     }
 
     /// Takes the turn if nobody has it.
+    #[inline]
     pub(crate) fn try_enter(&self) -> Option<Turn<'_, T>> {
-        let value = match self.value.try_lock() {
-            Ok(value) => value,
-            // A panic in a user's closure has left the value as it was.
-            Err(TryLockError::Poisoned(value)) => value.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let epoch = self.epoch();
+        let slot = self.try_lock()?;
+        if slot.lent {
+            return None;
+        }
         Some(Turn {
             lane: self,
-            value: Some(value),
+            epoch,
+            slot: Some(slot),
         })
     }
 
-    /// Waits for the turn in a lane that was closed: whoever has it was told to end.
-    pub(crate) fn enter_closed(&self) -> Turn<'_, T> {
-        loop {
-            if let Some(turn) = self.try_enter() {
-                return turn;
-            }
-            if let Ok(turn) = self.queue(None) {
-                return turn;
-            }
+    #[inline]
+    fn try_lock(&self) -> Option<MutexGuard<'_, Slot<T>>> {
+        match self.slot.try_lock() {
+            Ok(slot) => Some(slot),
+            // A user's code, which may panic, does not run under the lock.
+            Err(TryLockError::Poisoned(slot)) => Some(slot.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    /// Waits in line: until the deadline or the closing of the lane, or, without a deadline, in any case.
     #[cold]
-    fn queue(&self, mut deadline: Option<&mut Deadline>) -> Result<Turn<'_, T>, NotNow> {
-        let mut waits = self.waits();
-        self.queued.fetch_add(1, Ordering::SeqCst);
-        // With its counterpart in the end of a turn: either we see that the turn is free, or its end sees us.
-        fence(Ordering::SeqCst);
+    fn queue(&self, epoch: u64, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
+        let mut waits = self.line.join();
         let outcome = loop {
+            if self.is_over(epoch) {
+                break Err(NotNow::Closed);
+            }
             if let Some(turn) = self.try_enter() {
                 break Ok(turn);
             }
-            let left = match &mut deadline {
-                None => Remaining::Unlimited,
-                Some(_) if waits.closed => break Err(NotNow::Closed),
-                Some(deadline) => deadline.remaining(),
-            };
-            waits = match left {
-                Remaining::Nothing => break Err(NotNow::TimedOut),
-                Remaining::Unlimited => self
-                    .changed
-                    .wait(waits)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Remaining::Time(left) => {
-                    self.changed
-                        .wait_timeout(waits, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+            if waits.lender == Some(current_thread().id()) {
+                break Err(NotNow::Io(io::Error::new(
+                    io::ErrorKind::Deadlock,
+                    "what a receive calls cannot receive on the same connection",
+                )));
+            }
+            waits = match deadline.remaining() {
+                Remaining::Nothing if self.line.idle.load(Ordering::SeqCst) => {
+                    break Err(NotNow::TimedOut);
                 }
+                Remaining::Nothing | Remaining::Unlimited => self.line.wait(waits),
+                Remaining::Time(left) => self.line.wait_for(waits, left),
             };
         };
-        self.queued.fetch_sub(1, Ordering::SeqCst);
+        self.line.leave(waits);
         outcome
     }
 
-    /// Tells those in line that the turn is free.
+    /// Does `f` to the value as soon as no thread works with it: for closing, which has ended every wait in the lane
+    /// before. Does not wait for a user's code.
+    pub(crate) fn settle(&self, f: impl FnOnce(&mut T)) {
+        let mut slot = match self.try_lock() {
+            Some(slot) => slot,
+            None => self.lock_in_line(),
+        };
+        f(&mut slot.value);
+        drop(slot);
+        self.turn_ended();
+    }
+
+    #[cold]
+    fn lock_in_line(&self) -> MutexGuard<'_, Slot<T>> {
+        let mut waits = self.line.join();
+        let slot = loop {
+            match self.try_lock() {
+                Some(slot) => break slot,
+                None => waits = self.line.wait(waits),
+            }
+        };
+        self.line.leave(waits);
+        slot
+    }
+
+    /// Says to those in line that the lock is free.
     #[inline]
     fn turn_ended(&self) {
         // Releasing a lock is a full barrier on x86 already, as every operation on memory that others see at once is.
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(loom)))]
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
-        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        #[cfg(any(loom, not(any(target_arch = "x86", target_arch = "x86_64"))))]
         fence(Ordering::SeqCst);
-        if self.queued.load(Ordering::SeqCst) > 0 {
-            // Who is in line holds this lock until it really waits.
-            drop(self.waits());
-            self.changed.notify_all();
-        }
+        self.line.wake();
     }
 
     /// Ends every wait in the lane, now and in future. Turns can still be taken.
     pub(crate) fn close(&self) {
-        let mut waits = self.waits();
-        waits.closed = true;
-        if let Some(waker) = &waits.waker {
-            // The only failure is a closed event queue, whose thread then waits no more.
-            let _ = waker.wake();
-        }
-        // Who is in line has counted itself under this lock.
-        let queued = self.queued.load(Ordering::SeqCst);
-        drop(waits);
-        if queued > 0 {
-            self.changed.notify_all();
-        }
+        self.end_epoch(|_| CLOSED);
     }
 
-    /// Lets waits happen again, after [`Lane::close`].
-    pub(crate) fn reopen(&self) {
-        self.waits().closed = false;
+    /// Ends the waits of those who have the turn, or stand in line for it, by now.
+    pub(crate) fn interrupt(&self) {
+        self.end_epoch(|epoch| if epoch == CLOSED { CLOSED } else { epoch + 1 });
+    }
+
+    fn end_epoch(&self, next: impl FnOnce(u64) -> u64) {
+        let waits = self.line.lock();
+        self.epoch.store(next(self.epoch()), Ordering::SeqCst);
+        waits.wake();
+        drop(waits);
+        self.line.wake();
+    }
+
+    #[inline]
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Whether waits that began in `epoch` are to end.
+    fn is_over(&self, epoch: u64) -> bool {
+        epoch == CLOSED || epoch != self.epoch()
     }
 
     /// Makes the thread that waits in the lane look again; if there is none, the next one that would wait.
     pub(crate) fn nudge(&self) {
-        let mut waits = self.waits();
+        let mut waits = self.line.lock();
         waits.nudged = true;
-        if let Some(waker) = &waits.waker {
-            let _ = waker.wake();
-        }
-    }
-
-    fn waits(&self) -> MutexGuard<'_, Waits> {
-        // A panic cannot leave it half changed: every critical section is a few assignments.
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+        waits.wake();
     }
 }
 
 impl<T> fmt::Debug for Lane<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane")
-            .field(
-                "busy",
-                &matches!(self.value.try_lock(), Err(TryLockError::WouldBlock)),
-            )
-            .field("queued", &self.queued.load(Ordering::Relaxed))
-            .field("closed", &self.waits().closed)
+            .field("busy", &self.try_lock().is_none_or(|slot| slot.lent))
+            .field("queued", &self.line.queued.load(Ordering::Relaxed))
+            .field("closed", &(self.epoch() == CLOSED))
             .finish()
     }
 }
@@ -200,16 +214,57 @@ impl<T> fmt::Debug for Lane<T> {
 /// The right to use a lane, given back when dropped.
 pub(crate) struct Turn<'a, T> {
     lane: &'a Lane<T>,
-    /// `Some` until dropped.
-    value: Option<MutexGuard<'a, T>>,
+    /// The lane's when the turn was taken.
+    epoch: u64,
+    /// `None` while the turn is lent, and once it has ended.
+    slot: Option<MutexGuard<'a, Slot<T>>>,
 }
 
-impl<T> Turn<'_, T> {
+impl<'a, T> Turn<'a, T> {
     #[inline]
     pub(crate) fn value(&mut self) -> &mut T {
-        self.value
+        self.parts().0
+    }
+
+    /// The value, and the line, for whoever waits for something while it has the value.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut T, &'a Line) {
+        let slot = self
+            .slot
             .as_mut()
-            .expect("the value is only given back by drop")
+            .expect("the value is given back by drop only, and lent only for the time of a call");
+        (&mut slot.value, &self.lane.line)
+    }
+
+    /// Whether what waits in this turn is to end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lane.is_over(self.epoch)
+    }
+
+    /// Runs `f`, a user's code: it may take as long as it likes, and close what the lane belongs to.
+    pub(crate) fn lend<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        /// Takes the turn back, also when `f` panics.
+        struct TakeBack<'b, 'a, T>(&'b mut Turn<'a, T>);
+        impl<T> Drop for TakeBack<'_, '_, T> {
+            fn drop(&mut self) {
+                let lane = self.0.lane;
+                // Others hold it for moments only: to see that the turn is lent, and to close.
+                let mut slot = lane.slot.lock().unwrap_or_else(PoisonError::into_inner);
+                slot.lent = false;
+                lane.line.lock().lender = None;
+                lane.line.idle.store(false, Ordering::SeqCst);
+                self.0.slot = Some(slot);
+            }
+        }
+        let line = &self.lane.line;
+        line.lock().lender = Some(current_thread().id());
+        line.idle.store(true, Ordering::SeqCst);
+        if let Some(mut slot) = self.slot.take() {
+            slot.lent = true;
+        }
+        self.lane.turn_ended();
+        let _take_back = TakeBack(self);
+        f()
     }
 
     /// Waits until `source` may be ready, the deadline passes or the lane is closed.
@@ -251,10 +306,11 @@ impl<T> Turn<'_, T> {
         &self,
         wait: impl FnOnce(&mut wait::Waiter) -> io::Result<Woken>,
     ) -> Result<(), NotNow> {
+        let line = &self.lane.line;
         wait::with_waiter(|waiter| {
             {
-                let mut waits = self.lane.waits();
-                if waits.closed {
+                let mut waits = line.lock();
+                if self.is_over() {
                     return Err(NotNow::Closed);
                 }
                 if std::mem::take(&mut waits.nudged) {
@@ -262,12 +318,12 @@ impl<T> Turn<'_, T> {
                 }
                 waits.waker = Some(waiter.waker());
             }
-            let woken = wait(waiter);
-            let mut waits = self.lane.waits();
+            let woken = line.idle_while(|| wait(waiter));
+            let mut waits = line.lock();
             // Left in place, it would keep a descriptor of this thread open after the thread has ended.
             waits.waker = None;
             waits.nudged = false;
-            if waits.closed {
+            if self.is_over() {
                 return Err(NotNow::Closed);
             }
             match woken {
@@ -283,7 +339,7 @@ impl<T> Turn<'_, T> {
 impl<T> Drop for Turn<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.value = None;
+        self.slot = None;
         self.lane.turn_ended();
     }
 }
@@ -291,5 +347,94 @@ impl<T> Drop for Turn<'_, T> {
 impl<T> fmt::Debug for Turn<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn").finish_non_exhaustive()
+    }
+}
+
+/// Those who wait for the turn, and what whoever has it lets them know.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// How many threads wait in line, so that nobody pays for a notification that no one needs.
+    queued: AtomicU32,
+    /// Whether the thread that has the turn waits for something, or runs a user's code. Otherwise it gives the turn
+    /// back, or begins to wait, in next to no time.
+    idle: AtomicBool,
+    waits: Mutex<Waits>,
+    changed: Condvar,
+}
+
+/// What waiting threads, and those that end waits, share.
+#[derive(Default)]
+struct Waits {
+    /// Wakes the thread that has the turn and waits for something.
+    waker: Option<Arc<mio::Waker>>,
+    /// Set by whoever wants that thread, or the next one, to look again before it waits on.
+    nudged: bool,
+    /// The thread that runs a user's code in its turn.
+    lender: Option<ThreadId>,
+}
+
+impl Waits {
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            // The only failure is a closed event queue, whose thread then waits no more.
+            let _ = waker.wake();
+        }
+    }
+}
+
+impl Line {
+    /// Runs `f`, which waits for something that has nothing to do with the line.
+    #[inline]
+    pub(crate) fn idle_while<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.idle.store(true, Ordering::SeqCst);
+        self.wake();
+        let result = f();
+        self.idle.store(false, Ordering::Release);
+        result
+    }
+
+    fn join(&self) -> MutexGuard<'_, Waits> {
+        let waits = self.lock();
+        self.queued.fetch_add(1, Ordering::SeqCst);
+        // With its counterparts where a turn ends and where it becomes idle: either we see that, or they see us.
+        fence(Ordering::SeqCst);
+        waits
+    }
+
+    fn leave(&self, waits: MutexGuard<'_, Waits>) {
+        self.queued.fetch_sub(1, Ordering::SeqCst);
+        drop(waits);
+    }
+
+    fn wait<'a>(&'a self, waits: MutexGuard<'a, Waits>) -> MutexGuard<'a, Waits> {
+        self.changed
+            .wait(waits)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for<'a>(
+        &'a self,
+        waits: MutexGuard<'a, Waits>,
+        left: Duration,
+    ) -> MutexGuard<'a, Waits> {
+        self.changed
+            .wait_timeout(waits, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    /// Makes those in line look again.
+    #[inline]
+    fn wake(&self) {
+        if self.queued.load(Ordering::SeqCst) > 0 {
+            // Who is in line holds this lock until it really waits.
+            drop(self.lock());
+            self.changed.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waits> {
+        // A panic cannot leave it half changed: every critical section is a few assignments.
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

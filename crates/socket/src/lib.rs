@@ -7,14 +7,16 @@
 //! 1. An operation tries what it was asked for, without waiting. Most need no more.
 //! 2. A receive or send that has to wait does so in the system's blocking call, with what is left of its deadline as the
 //!    socket's timeout. That costs what it costs with plain blocking sockets. When the last operations had to wait, the
-//!    next goes to wait at once.
+//!    next goes to wait at once. A send on a Unix socket, for which the system would count the timeout anew for each
+//!    piece, polls the socket instead.
 //! 3. An accept, a connect or a pause waits on an event queue that belongs to the thread.
 //! 4. Closing, aborting or resetting marks the connection first, then shuts its socket down and wakes the event queues:
 //!    whoever waits returns at once, finds the mark, and says who ended the wait. The descriptor is closed when the last
-//!    thread has let go, and only then does closing return.
+//!    thread has let go, and only then does closing return. Code of a user's that a receive calls is not waited for: it
+//!    runs while nobody holds the stream.
 //!
 //! A timeout covers the whole operation with everything in it. Nothing here starts a thread or sleeps and looks again,
-//! with three exceptions that no event tells about: a connect that is refused and tries again, a Unix socket whose queue
+//! with three exceptions for which there is no event: a connect that failed and tries again, a Unix socket whose queue
 //! is full, and the leak check.
 //!
 //! # What stays where
@@ -34,6 +36,8 @@ mod lane;
 mod leak;
 mod options;
 mod server;
+mod state;
+mod sync;
 mod sys;
 mod time;
 mod wait;

@@ -38,6 +38,8 @@ impl SocketOptions {
         if matches!(address, Address::Unix(_)) {
             return Ok(());
         }
+        // An urgent byte is received where it was sent, like all others.
+        socket.set_out_of_band_inline(true)?;
         if self.nodelay {
             socket.set_tcp_nodelay(true)?;
         }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sys::RoughTime;
-
 /// The time that one operation may take.
 ///
 /// The clock is first read when the operation would have to wait: an operation that finds what it needs at once reads
@@ -12,8 +10,6 @@ use crate::sys::RoughTime;
 pub(crate) struct Deadline {
     limit: Option<Duration>,
     started: Option<Instant>,
-    /// When it started, if that was too cheap to note exactly.
-    roughly_started: Option<RoughTime>,
     ended: bool,
 }
 
@@ -22,7 +18,6 @@ impl Deadline {
         Deadline {
             limit,
             started: None,
-            roughly_started: None,
             ended: false,
         }
     }
@@ -34,38 +29,16 @@ impl Deadline {
 
     /// Time since the first wait began.
     pub(crate) fn elapsed(&self) -> Duration {
-        match (self.started, self.roughly_started) {
-            (Some(started), _) => started.elapsed(),
-            (None, Some(started)) => started.elapsed_at_least(),
-            (None, None) => Duration::ZERO,
-        }
+        self.started
+            .map_or(Duration::ZERO, |started| started.elapsed())
     }
 
     /// Starts the clock.
+    #[inline]
     pub(crate) fn start(&mut self) {
         if self.started.is_none() {
-            let now = Instant::now();
-            let passed = self
-                .roughly_started
-                .map(RoughTime::elapsed_at_least)
-                .unwrap_or_default();
-            self.started = Some(now.checked_sub(passed).unwrap_or(now));
+            self.started = Some(Instant::now());
         }
-    }
-
-    /// Starts the clock without reading it exactly, for a wait that probably is the only one.
-    #[inline]
-    pub(crate) fn start_roughly(&mut self) {
-        self.roughly_started = Some(RoughTime::now());
-    }
-
-    /// The whole time has passed: the system has waited for all of it.
-    pub(crate) fn use_up(&mut self) {
-        let now = Instant::now();
-        self.started = now
-            .checked_sub(self.limit.unwrap_or_default())
-            .or(Some(now));
-        self.ended = true;
     }
 
     /// Allows nothing more from now on, but still knows what the operation was allowed and took.
@@ -96,14 +69,10 @@ impl Deadline {
             }
             Some(Duration::ZERO) => Remaining::Nothing,
             Some(limit) => {
-                if self.started.is_none() && self.roughly_started.is_none() {
+                let Some(started) = self.started else {
                     // Exactly the limit, which the socket may remember as its timeout.
                     self.start();
                     return Remaining::Time(limit);
-                }
-                self.start();
-                let Some(started) = self.started else {
-                    return Remaining::Nothing;
                 };
                 match limit.checked_sub(started.elapsed()) {
                     None | Some(Duration::ZERO) => Remaining::Nothing,

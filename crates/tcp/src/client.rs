@@ -6,7 +6,7 @@ use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_socket::Client;
+use standin_socket::{Address, Client, Connection};
 
 use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 
@@ -20,17 +20,23 @@ pub struct TcpClient {
     state: RwLock<State>,
 }
 
-/// What a start and the latest connect find out. The names stay readable after
-/// a close and a stop.
+/// What a start finds out. The names stay readable after a close and a stop.
 #[derive(Default)]
 struct State {
+    /// Knows which connection is the client's, whichever threads connect.
     client: Option<Client>,
-    connection: Option<TcpConnection>,
     connect_timeout: Option<Duration>,
     host: Option<String>,
     server_port: Option<u16>,
-    local_host: Option<String>,
-    local_port: Option<u16>,
+    /// The latest connection that was made, open or not.
+    latest: Option<Connection>,
+}
+
+impl State {
+    /// Its own end, once it has connected.
+    fn local(&self) -> Option<&Address> {
+        self.latest.as_ref().map(Connection::local_address)
+    }
 }
 
 impl TcpClient {
@@ -52,12 +58,13 @@ impl TcpClient {
 
     /// Its own port; `None` before the first connect.
     pub fn port(&self) -> Option<u16> {
-        self.read().local_port
+        self.read().local().and_then(Address::port)
     }
 
     /// Its own address; `None` before the first connect.
     pub fn local_host(&self) -> Option<String> {
-        self.read().local_host.clone()
+        let state = self.read();
+        state.local().and_then(Address::ip).map(|ip| ip.to_string())
     }
 
     /// Its own port: the same as [`port`](TcpClient::port).
@@ -71,12 +78,13 @@ impl TcpClient {
     }
 
     /// Connects to the server, within the driver's `timeout`. A connection
-    /// that the client has already is closed.
+    /// that the client has already is closed. When several threads connect at
+    /// once, each makes a connection, and the client has the last one.
     ///
     /// # Errors
     ///
-    /// If nobody listens there, the time is over, or the client is not
-    /// running.
+    /// If nobody listens there, the time is over, the client is not running,
+    /// or another thread closes or stops it meanwhile.
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
         let (client, timeout) = {
             let state = self.read();
@@ -85,37 +93,39 @@ impl TcpClient {
                 state.connect_timeout,
             )
         };
-        // Not under the lock, so that an abort can end it.
-        let socket = client.connect(timeout)?;
-        let connection = TcpConnection::new(self.base.name(), socket);
+        // Not under the lock, so that a stop or an abort can end it.
+        let made = client.connect(timeout)?;
         let mut state = self.write();
-        if state.client.is_none() {
-            connection.close();
+        if !state.client.as_ref().is_some_and(|now| now.is(&client)) {
+            // Stopped meanwhile, and perhaps started again: the connection is closed.
+            drop(state);
             return Err(self.not_running());
         }
-        let local = connection.local_address();
-        state.local_host = local.ip().map(|ip| ip.to_string());
-        state.local_port = local.port();
-        if let Some(previous) = state.connection.replace(connection.clone()) {
-            previous.close();
+        // Another thread may have connected later and be here before.
+        let is_newest = |latest: &Connection| latest.index() < made.index();
+        if state.latest.as_ref().is_none_or(is_newest) {
+            state.latest = Some(made.clone());
         }
-        Ok(connection)
+        Ok(TcpConnection::new(self.base.name(), made))
     }
 
-    /// Closes the connection, if there is one, and connects again.
+    /// Closes the connection, if there is one, and connects again: the same as
+    /// [`connect`](TcpClient::connect).
     ///
     /// # Errors
     ///
     /// As [`connect`](TcpClient::connect).
     pub fn reconnect(&self) -> Result<TcpConnection, TcpError> {
-        self.close();
         self.connect()
     }
 
-    /// Closes the connection. Does nothing if there is none.
+    /// Closes the connection, if there is one, and ends a connect that another
+    /// thread waits in.
     pub fn close(&self) {
-        if let Some(connection) = self.write().connection.take() {
-            connection.close();
+        // In a `let`, so that nothing is locked while it closes.
+        let client = self.read().client.clone();
+        if let Some(client) = client {
+            client.close();
         }
     }
 
@@ -125,16 +135,13 @@ impl TcpClient {
     ///
     /// If the client is not running, or not connected.
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
-        let state = self.read();
-        if state.client.is_none() {
-            return Err(self.not_running());
-        }
-        state
-            .connection
-            .clone()
-            .ok_or_else(|| TcpError::NotConnected {
+        let client = self.read().client.clone();
+        match client.ok_or_else(|| self.not_running())?.connection() {
+            Some(connection) => Ok(TcpConnection::new(self.base.name(), connection)),
+            None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
-            })
+            }),
+        }
     }
 
     /// Sends all of `bytes`, and says how many they were. Takes at most 30
@@ -216,11 +223,7 @@ impl TcpClient {
 
     /// Takes the client out of use, and says what it was.
     fn take(&self) -> Option<Client> {
-        let mut state = self.write();
-        if let Some(connection) = state.connection.take() {
-            connection.close();
-        }
-        state.client.take()
+        self.write().client.take()
     }
 }
 
@@ -286,25 +289,30 @@ impl Driver for TcpClient {
 
     fn attributes(&self) -> Attributes {
         let state = self.read();
+        let local = state.local();
+        let port = local.and_then(Address::port);
         Attributes::new()
             .with_known("host", state.host.clone())
-            .with_known("port", state.local_port)
+            .with_known("port", port)
             .with_known("server_port", state.server_port)
-            .with_known("local_host", state.local_host.clone())
-            .with_known("local_port", state.local_port)
+            .with_known(
+                "local_host",
+                local.and_then(Address::ip).map(|ip| ip.to_string()),
+            )
+            .with_known("local_port", port)
             .with_known("connection_identifier", state.server_port)
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {
         let state = self.read();
-        let info = match (state.server_port, &state.local_host, state.local_port) {
-            (Some(server_port), Some(host), Some(port)) => {
-                ConnectionInfo::tcp_connecting(server_port, host, port)
+        let local = state.local().and_then(Address::socket_addr);
+        let info = match (state.server_port, local) {
+            (Some(server_port), Some(local)) => {
+                ConnectionInfo::tcp_connecting(server_port, local.ip().to_string(), local.port())
             }
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Connecting),
         };
-        let connection = state.connection.as_ref();
-        match connection.and_then(|connection| TcpConnection::ends(connection.socket())) {
+        match state.latest.as_ref().and_then(TcpConnection::ends) {
             Some(ends) => vec![info.with_connection(ends)],
             None => vec![info.closed()],
         }

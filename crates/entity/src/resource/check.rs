@@ -33,7 +33,7 @@ pub(super) enum CheckEnd {
     Failed(StepFailure),
     Overdue(Box<Overdue>),
     Aborted,
-    /// The status is not that of the phase any more, or a stop is announced.
+    /// The status is not that of the phase any more.
     Left,
 }
 
@@ -53,10 +53,7 @@ impl Checking {
     fn end(&self, state: &State) -> Option<CheckEnd> {
         if self.phase == Phase::Start && self.is_aborted(state) {
             Some(CheckEnd::Aborted)
-        } else if state.life != self.run.life
-            || state.status() != self.phase.status()
-            || (self.phase == Phase::Start && state.announced > 0)
-        {
+        } else if state.life != self.run.life || state.status() != self.phase.status() {
             Some(CheckEnd::Left)
         } else {
             None

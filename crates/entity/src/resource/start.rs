@@ -76,10 +76,6 @@ impl Resource {
                 Status::Starting | Status::Started => observed = Some(state.life),
                 // Its last hooks are still running.
                 Status::Stopped if state.is_busy() => {}
-                Status::None | Status::Stopped if state.announced > 0 => {
-                    let entity = self.label();
-                    return Err(StartError::Interrupted { entity });
-                }
                 Status::None | Status::Stopped => {
                     state.life += 1;
                     state.failure = None;
@@ -104,16 +100,13 @@ impl Resource {
                     Ok(_) => return Ok(Begin::Nothing),
                 },
             }
-            let is_over = patience.is_over();
-            match self.wait_for_others(state, patience) {
-                Ok(after) if !is_over => state = after,
-                after => {
-                    return Err(StartError::Busy {
-                        entity: self.label(),
-                        overdue: self.blocked(patience, after.is_err()),
-                    });
-                }
+            if patience.is_over() {
+                return Err(StartError::Busy {
+                    entity: self.label(),
+                    overdue: patience.overdue(0, None),
+                });
             }
+            state = self.inner.monitor.wait(state, patience.until());
         }
     }
 
@@ -328,7 +321,7 @@ impl From<CheckEnd> for StartEnd {
 fn still(state: &State, life: u64, status: Status) -> Result<(), StartEnd> {
     if state.is_aborting() {
         Err(StartEnd::Aborted)
-    } else if state.announced > 0 || state.life != life || state.status() != status {
+    } else if state.life != life || state.status() != status {
         Err(StartEnd::Left)
     } else {
         Ok(())

@@ -60,7 +60,7 @@ impl Resource {
         settings: &Settings,
         patience: Patience,
     ) -> Result<Begin<'a>, StopError> {
-        let is_circle = loop {
+        loop {
             match state.status() {
                 Status::None => return Ok(Begin::Nothing),
                 Status::Stopped if !state.is_busy() => return Ok(Begin::Nothing),
@@ -79,17 +79,13 @@ impl Resource {
                     });
                     self.enter(&mut state, Status::Stopping);
                     state.stoppers += 1;
-                    let mut is_circle = false;
-                    while state.is_busy() && !is_circle && !patience.is_over() {
-                        match self.wait_for_others(state, patience) {
-                            Ok(after) => state = after,
-                            Err(after) => (state, is_circle) = (after, true),
-                        }
+                    while state.is_busy() && !patience.is_over() {
+                        state = self.inner.monitor.wait(state, patience.until());
                     }
                     state.stoppers -= 1;
                     self.changed(&state);
                     if state.is_busy() {
-                        break is_circle;
+                        break;
                     }
                     if state.life == run.life && state.status() == Status::Stopping {
                         return Ok(Begin::All(self.take(&mut state), run));
@@ -110,15 +106,14 @@ impl Resource {
                 }
                 _ => {}
             }
-            let is_over = patience.is_over();
-            match self.wait_for_others(state, patience) {
-                Ok(after) if !is_over => state = after,
-                after => break after.is_err(),
+            if patience.is_over() {
+                break;
             }
-        };
+            state = self.inner.monitor.wait(state, patience.until());
+        }
         Err(StopError::Busy {
             entity: self.label(),
-            overdue: self.blocked(patience, is_circle),
+            overdue: patience.overdue(0, None),
         })
     }
 

@@ -7,10 +7,7 @@
 )]
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use standin_config::{Config, FromOptions};
@@ -27,8 +24,6 @@ struct Inner {
     changed: Condvar,
     /// Steps that block may go on.
     released: Mutex<bool>,
-    /// Checks of starts are not ready.
-    is_unready: AtomicBool,
 }
 
 impl Trace {
@@ -59,11 +54,6 @@ impl Trace {
     pub fn release(&self) {
         *self.0.released.lock().unwrap() = true;
         self.0.changed.notify_all();
-    }
-
-    /// Whether the checks of starts are ready from now on; they are at first.
-    pub fn set_ready(&self, is_ready: bool) {
-        self.0.is_unready.store(!is_ready, Ordering::SeqCst);
     }
 
     fn block(&self) {
@@ -140,9 +130,7 @@ impl Probe {
     fn check(&self, step: &str) -> Result<Check> {
         self.step(step)?;
         let config: ProbeConfig = self.base.config()?;
-        let is_unready = |trace: &Trace| trace.0.is_unready.load(Ordering::SeqCst);
-        let waits = step == "started_check" && config.trace.as_ref().is_some_and(is_unready);
-        Ok(if waits || config.never_ready_in.as_deref() == Some(step) {
+        Ok(if config.never_ready_in.as_deref() == Some(step) {
             Check::NotYet("it never is".to_owned())
         } else {
             Check::Ready
@@ -208,21 +196,4 @@ impl Driver for Probe {
 pub fn discard(runpath: &Path) {
     std::fs::remove_dir_all(runpath).unwrap();
     let _ = std::fs::remove_dir(runpath.parent().unwrap());
-}
-
-/// Only a hang takes this long.
-pub const LONG: Duration = Duration::from_secs(60);
-
-/// Runs `work` in a thread of its own, which a hang cannot outlive unnoticed.
-#[track_caller]
-pub fn within_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, is_done) = channel();
-    let thread = thread::spawn(move || done.send(work()));
-    match is_done.recv_timeout(LONG) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("{what}: it hangs"),
-        Err(RecvTimeoutError::Disconnected) => {
-            std::panic::resume_unwind(thread.join().unwrap_err())
-        }
-    }
 }

@@ -1,9 +1,12 @@
 //! What a peer should not do, done on purpose.
 
-use std::{io, net::Shutdown, time::Duration};
+use std::{io, time::Duration};
 
-use super::{Connection, deadline, here};
-use crate::error::{ReceiveError, SendError};
+use super::{Connection, core, deadline};
+use crate::{
+    error::{ReceiveError, SendError},
+    state::Event,
+};
 
 impl Connection {
     /// Resets the connection now: the peer gets `ECONNRESET` where it waits, and bytes on their way may be lost. Here it
@@ -32,17 +35,16 @@ impl Connection {
                 "a Unix socket cannot be reset",
             ));
         }
-        // To close without lingering at all is how a reset is asked for.
-        self.with_stream(|stream| stream.options().set_linger(Some(Duration::ZERO)))?;
-        self.inner.close_after(here::CLOSED, |stream| {
-            // Ends the waits of receives here without a word to the peer.
-            let _ = stream.shutdown(Shutdown::Read);
-            if self.inner.sending.try_enter().is_none() {
-                // A send that waits has filled the peer's window: what is said here never gets there.
-                let _ = stream.shutdown(Shutdown::Write);
-            }
+        let inner = &*self.inner;
+        let mut outcome = Ok(());
+        let is_first = inner.close_after(Event::Close, |stream| {
+            outcome = stream.reset(inner.core.sending.try_enter().is_none());
         });
-        Ok(())
+        if !is_first {
+            return Err(core::closed());
+        }
+        tracing::debug!(connection = %inner.party(), "reset");
+        outcome
     }
 
     /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection: a peer that dies in
@@ -117,6 +119,8 @@ impl Connection {
     /// # Errors
     /// When the connection is closed on this side.
     pub fn stop_reading(&self) -> io::Result<()> {
-        self.with_stream(|stream| stream.options().set_recv_buffer_size(1))
+        self.inner
+            .core
+            .with_stream(|stream| stream.options().set_recv_buffer_size(1))
     }
 }

@@ -1,6 +1,6 @@
 //! One conversation with a peer.
 
-mod callback;
+mod core;
 mod misbehave;
 mod observe;
 mod receive;
@@ -12,18 +12,17 @@ use std::{
     fmt, io,
     net::{Shutdown, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use self::waiting::Waiting;
+use self::core::Core;
 use crate::{
     address::Address,
-    buffer::Buffer,
     error::{Failure, Party, Role, StreamState},
-    lane::Lane,
     server::Registry,
+    state::Event,
     sys::Stream,
     time::Deadline,
 };
@@ -61,35 +60,13 @@ pub(crate) struct Inner {
     index: usize,
     local: Address,
     peer: Address,
-    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are those of the lanes:
-    /// the descriptor is gone with the last of the three.
-    stream: Mutex<Option<Arc<Stream>>>,
-    /// What this side did, as a number of [`Here`].
-    here: AtomicU8,
-    /// What the peer did, as a number of [`There`].
-    there: AtomicU8,
-    receiving: Lane<Incoming>,
-    sending: Lane<Outgoing>,
+    core: Core<Stream>,
     /// Bytes that were handed back: they come before those in the receive buffer.
     returned: Mutex<Vec<u8>>,
     has_returned: AtomicBool,
     receive_limit: AtomicUsize,
     /// The server's list of open connections, to be taken off it when closed.
     registry: Weak<Registry>,
-}
-
-/// What this side did with the connection.
-mod here {
-    pub(super) const OPEN: u8 = 0;
-    pub(super) const CLOSED: u8 = 1;
-    pub(super) const ABORTED: u8 = 2;
-}
-
-/// What the peer did with the connection, as far as known.
-mod there {
-    pub(super) const OPEN: u8 = 0;
-    pub(super) const CLOSED: u8 = 1;
-    pub(super) const RESET: u8 = 2;
 }
 
 /// What a new connection is made of.
@@ -121,7 +98,6 @@ impl Connection {
             receive_limit,
             registry,
         } = parts;
-        let stream = Arc::new(stream);
         Connection {
             inner: Arc::new(Inner {
                 role,
@@ -129,19 +105,7 @@ impl Connection {
                 index,
                 local,
                 peer,
-                stream: Mutex::new(Some(Arc::clone(&stream))),
-                here: AtomicU8::new(here::OPEN),
-                there: AtomicU8::new(there::OPEN),
-                receiving: Lane::new(Incoming {
-                    stream: Some(Arc::clone(&stream)),
-                    buffer: Buffer::default(),
-                    waiting: Waiting::default(),
-                    told: None,
-                }),
-                sending: Lane::new(Outgoing {
-                    stream: Some(stream),
-                    waiting: Waiting::default(),
-                }),
+                core: Core::new(stream),
                 returned: Mutex::new(Vec::new()),
                 has_returned: AtomicBool::new(false),
                 receive_limit: AtomicUsize::new(receive_limit),
@@ -190,12 +154,12 @@ impl Connection {
 
     /// How the stream stands, as far as the operations so far have shown.
     pub fn stream_state(&self) -> StreamState {
-        self.inner.state()
+        self.inner.core.stand().overall()
     }
 
     /// Whether this side has neither closed nor aborted the connection.
     pub fn is_open(&self) -> bool {
-        self.inner.here.load(Ordering::SeqCst) == here::OPEN
+        self.inner.core.is_open()
     }
 
     /// Limits how many bytes a single receive may collect when the peer decides how many come: up to a delimiter or a
@@ -210,27 +174,44 @@ impl Connection {
     /// # Errors
     /// When the connection is closed here or the peer has reset it.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        self.with_stream(|stream| stream.shutdown(Shutdown::Write))
+        self.shut_down(Event::ShutDownOutbound, Shutdown::Write)
     }
 
-    /// Says that no more will be received: receives on this side see the end of the stream. The peer is not told.
+    /// Says that no more will be received: a receive gives what has come already, and then fails with
+    /// [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer is not told.
     ///
     /// # Errors
     /// When the connection is closed here or the peer has reset it.
     pub fn shutdown_read(&self) -> io::Result<()> {
-        self.with_stream(|stream| stream.shutdown(Shutdown::Read))
+        self.shut_down(Event::ShutDownInbound, Shutdown::Read)
+    }
+
+    fn shut_down(&self, event: Event, half: Shutdown) -> io::Result<()> {
+        self.inner.core.with_stream(|stream| {
+            // First, so that a thread that finds the stream ended knows by whom.
+            self.inner.core.state.apply(event);
+            stream.shutdown(half)
+        })
     }
 
     /// Closes the connection: the peer sees the end of the stream at once, every wait on it ends with an error that
     /// says so, and the descriptor is gone when this returns. Closing twice does nothing.
+    ///
+    /// Code of yours that a receive is calling meanwhile is not waited for, so it may close the connection itself, and
+    /// take its time.
     pub fn close(&self) {
-        self.inner.close(here::CLOSED);
+        self.inner.close(Event::Close);
     }
 
     /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it say that it was
     /// aborted.
     pub fn abort(&self) {
-        self.inner.close(here::ABORTED);
+        self.inner.close(Event::Abort);
+    }
+
+    /// Leaves a word that the connection was made: "connected", "accepted".
+    pub(crate) fn trace_made(&self, how: &str) {
+        tracing::debug!(connection = %self.inner.party(), "{how}");
     }
 
     /// Puts bytes back in front of those that the next receive finds: for a caller that received more than it can use,
@@ -248,38 +229,9 @@ impl Connection {
         *returned = bytes;
         self.inner.has_returned.store(true, Ordering::Release);
     }
-
-    /// Runs `f` on the socket, unless it is closed.
-    fn with_stream<R>(&self, f: impl FnOnce(&Stream) -> io::Result<R>) -> io::Result<R> {
-        // Held while `f` runs, so that closing does not leave it with the last hold on the descriptor.
-        match &*self.inner.stream() {
-            Some(stream) => f(stream),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "the connection is closed on this side",
-            )),
-        }
-    }
 }
 
 impl Inner {
-    fn stream(&self) -> MutexGuard<'_, Option<Arc<Stream>>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state(&self) -> StreamState {
-        match (
-            self.here.load(Ordering::SeqCst),
-            self.there.load(Ordering::Relaxed),
-        ) {
-            (here::OPEN, there::OPEN) => StreamState::Open,
-            (here::OPEN, there::CLOSED) => StreamState::PeerClosed,
-            (here::OPEN, _) => StreamState::Reset,
-            (here::ABORTED, _) => StreamState::Aborted,
-            _ => StreamState::Closed,
-        }
-    }
-
     fn party(&self) -> Party {
         Party {
             role: self.role,
@@ -290,78 +242,35 @@ impl Inner {
         }
     }
 
-    fn failure(&self, deadline: &Deadline) -> Failure {
+    fn failure(&self, deadline: &Deadline, state: StreamState) -> Failure {
         Failure {
             party: self.party(),
             elapsed: deadline.elapsed(),
             limit: deadline.limit(),
-            state: self.state(),
+            state,
         }
     }
 
     /// Closes so that the peer sees the end of the stream.
-    fn close(&self, how: u8) {
-        self.close_after(how, |stream| {
+    fn close(&self, event: Event) {
+        let is_first = self.close_after(event, |stream| {
             // The peer learns it now, even if another process still has the descriptor. An error means that the
             // connection is gone already.
             let _ = stream.shutdown(Shutdown::Both);
         });
+        if is_first {
+            tracing::debug!(connection = %self.party(), how = ?event, "closed");
+        }
     }
 
-    /// Says that the connection is closed, does to its stream what makes waiting threads return, and closes the
-    /// descriptor once no thread uses it any more.
-    fn close_after(&self, how: u8, interrupt: impl FnOnce(&Stream)) {
-        // First of all: a thread that finds its stream ended must be able to tell who ended it.
-        if self
-            .here
-            .compare_exchange(here::OPEN, how, Ordering::SeqCst, Ordering::SeqCst)
-            .is_err()
-        {
-            return;
-        }
-        if let Some(stream) = self.stream().take() {
-            interrupt(&stream);
-        }
-        self.receiving.close();
-        self.sending.close();
-        self.release(&self.receiving, |incoming| incoming.stream = None);
-        self.release(&self.sending, |outgoing| outgoing.stream = None);
+    /// Closes as [`Core::close`] does, and takes the connection off its server's list.
+    fn close_after(&self, event: Event, interrupt: impl FnOnce(&Stream)) -> bool {
+        let is_first = self.core.close(event, interrupt);
         if let Some(registry) = self.registry.upgrade() {
             registry.forget(self.index);
         }
+        is_first
     }
-
-    /// Lets go of the stream in a lane, when the thread that has the turn has returned.
-    fn release<T>(&self, lane: &Lane<T>, let_go: impl FnOnce(&mut T)) {
-        if callback::is_running() {
-            // It is this thread that has the turn, and a user's closure in it that closes: there is no waiting for
-            // oneself. The stream goes when the turn ends.
-            if let Some(mut turn) = lane.try_enter() {
-                let_go(turn.value());
-            }
-        } else {
-            let_go(lane.enter_closed().value());
-        }
-    }
-}
-
-/// What travels with the turn to receive.
-#[derive(Debug)]
-struct Incoming {
-    /// `None` once closed.
-    stream: Option<Arc<Stream>>,
-    buffer: Buffer,
-    waiting: Waiting,
-    /// What the system has told once, and nobody has heard yet.
-    told: Option<io::Error>,
-}
-
-/// What travels with the turn to send.
-#[derive(Debug)]
-struct Outgoing {
-    /// `None` once closed.
-    stream: Option<Arc<Stream>>,
-    waiting: Waiting,
 }
 
 impl fmt::Debug for Inner {
@@ -371,7 +280,7 @@ impl fmt::Debug for Inner {
             .field("index", &self.index)
             .field("local_address", &self.local)
             .field("peer_address", &self.peer)
-            .field("state", &self.state())
+            .field("state", &self.core.stand().overall())
             .finish()
     }
 }

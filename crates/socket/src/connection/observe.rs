@@ -1,7 +1,7 @@
 //! Looking at a connection without having a part in it.
 
 use super::Connection;
-use crate::sys::Ended;
+use crate::sys::{Ended, Stream};
 
 impl Connection {
     /// Whether the connection is up: not closed on this side, not reset, and not ended by both sides.
@@ -21,6 +21,6 @@ impl Connection {
 
     /// `None` once closed on this side.
     fn ended(&self) -> Option<Ended> {
-        self.with_stream(|stream| stream.ended()).ok()
+        self.inner.core.with_stream(Stream::ended).ok()
     }
 }

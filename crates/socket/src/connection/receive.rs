@@ -1,15 +1,16 @@
 //! Receiving: the many ways to say how much.
 
-use std::{borrow::Cow, sync::atomic::Ordering, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use super::{
-    Connection, Inner, deadline, here,
+    Connection, Inner, deadline,
     receiver::{Receiver, Stop},
 };
 use crate::{
-    error::{Evidence, ReceiveError, ReceiveFailure},
+    error::{Bytes, Evidence, ReceiveError, ReceiveFailure},
     framing::{Delimiter, Framing, Lines, Matching},
     lane::NotNow,
+    state::LocalEnd,
     time::Deadline,
 };
 
@@ -28,7 +29,7 @@ impl Connection {
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("up to {max} bytes").into(),
+            || format!("up to {}", Bytes(max)).into(),
             |receiver| receiver.some(max),
         )
     }
@@ -46,7 +47,7 @@ impl Connection {
         let max = target.len();
         self.receive(
             timeout,
-            || format!("up to {max} bytes").into(),
+            || format!("up to {}", Bytes(max)).into(),
             |receiver| receiver.some_into(target),
         )
     }
@@ -68,7 +69,7 @@ impl Connection {
             None => self.inner.receive(
                 &mut (),
                 deadline,
-                |()| format!("exactly {count} bytes").into(),
+                |()| format!("exactly {}", Bytes(count)).into(),
                 |receiver, ()| receiver.exactly(count),
             ),
         }
@@ -106,7 +107,8 @@ impl Connection {
     }
 
     /// Receives up to where `matching` says: it is shown all bytes that have come, each time that more have, and gives
-    /// the number of those to take. It must not use the connection.
+    /// the number of those to take. It may do anything but receive on this connection, which is an error; also send on
+    /// it, or close it.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -164,7 +166,8 @@ impl Connection {
         )
     }
 
-    /// Receives everything until the peer closes the connection or its sending half. Nothing, at once, when it has.
+    /// Receives everything until the peer closes the connection or its sending half, or up to now when the receiving
+    /// half was shut down here. Nothing, at once, when that is so already.
     ///
     /// # Errors
     /// Any [`ReceiveError`] but [`ReceiveError::PeerClosed`]; [`ReceiveError::Limit`] when more comes than the
@@ -221,7 +224,7 @@ impl Connection {
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("a look at up to {max} bytes").into(),
+            || format!("a look at up to {}", Bytes(max)).into(),
             |receiver| receiver.peek(max),
         )
     }
@@ -279,14 +282,15 @@ impl Inner {
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
     ) -> Result<R, ReceiveError> {
-        let turn = match self.receiving.enter(&mut deadline) {
+        let turn = match self.core.receiving.enter(&mut deadline) {
             Ok(turn) => turn,
             Err(not_now) => {
-                return Err(self.receive_error(not_now.into(), wanted(shared), &[], &deadline));
+                let nothing = Evidence::default();
+                return Err(self.receive_error(not_now.into(), wanted(shared), nothing, &deadline));
             }
         };
         let mut receiver = Receiver::new(self, turn, deadline);
-        let stop = if self.here.load(Ordering::SeqCst) == here::OPEN {
+        let stop = if self.core.state.is_new() || self.core.is_open() {
             match body(&mut receiver, shared) {
                 Ok(received) => return Ok(received),
                 Err(stop) => stop,
@@ -294,8 +298,9 @@ impl Inner {
         } else {
             Stop::NotNow(NotNow::Closed)
         };
-        let (received, deadline) = receiver.evidence();
-        Err(self.receive_error(stop, wanted(shared), received, deadline))
+        // What describes the wish may be a user's code: the turn has ended by then.
+        let (received, deadline) = receiver.into_evidence();
+        Err(self.receive_error(stop, wanted(shared), received, &deadline))
     }
 
     #[cold]
@@ -303,19 +308,22 @@ impl Inner {
         &self,
         stop: Stop,
         wanted: Cow<'static, str>,
-        received: &[u8],
+        received: Evidence,
         deadline: &Deadline,
     ) -> ReceiveError {
-        let failure = self.failure(deadline);
+        let stand = self.core.stand();
         let failure = Box::new(ReceiveFailure {
-            failure,
+            failure: self.failure(deadline, stand.for_receive()),
             wanted,
-            received: Evidence::new(received),
+            received,
         });
-        match (self.here.load(Ordering::SeqCst), stop) {
-            (here::ABORTED, _) => ReceiveError::Aborted(failure),
-            (here::CLOSED, _) | (_, Stop::NotNow(NotNow::Closed)) => ReceiveError::Closed(failure),
+        match (stand.local, stop) {
+            (LocalEnd::Aborted, _) => ReceiveError::Aborted(failure),
+            (LocalEnd::Closed, _) | (_, Stop::NotNow(NotNow::Closed)) => {
+                ReceiveError::Closed(failure)
+            }
             (_, Stop::NotNow(NotNow::TimedOut)) => ReceiveError::TimedOut(failure),
+            (_, Stop::ShutDown) => ReceiveError::ShutDown(failure),
             (_, Stop::PeerClosed) => ReceiveError::PeerClosed(failure),
             (_, Stop::Reset) => ReceiveError::Reset(failure),
             (_, Stop::Limit) => ReceiveError::Limit(failure),

@@ -7,15 +7,17 @@ use std::{
 };
 
 use super::{
-    Incoming, Inner, callback, here, there,
-    waiting::{self, Failed, Side},
+    Inner,
+    core::Incoming,
+    waiting::{Failed, Waits},
 };
 use crate::{
     buffer::Buffer,
-    error::Difference,
+    error::{Difference, Evidence},
     framing::{Found, FrameError, Framing},
     lane::{NotNow, Turn},
-    sys::{Patience, Stream},
+    state::{Event, Fault, Inbound, Stand},
+    sys::{self, Interest, Patience, Stream},
     time::{Deadline, Remaining},
 };
 
@@ -29,8 +31,11 @@ const AHEAD: (usize, usize) = (4 << 10, CHUNK);
 #[derive(Debug)]
 pub(super) enum Stop {
     NotNow(NotNow),
+    /// This side has shut down the receiving half.
+    ShutDown,
     PeerClosed,
     Reset,
+    /// There is no room for more. Never a read of nothing, which would look like the end of the stream.
     Limit,
     Frame(FrameError),
     Unexpected(Box<Difference>),
@@ -53,7 +58,7 @@ impl From<FrameError> for Stop {
 #[derive(Debug)]
 pub(super) struct Receiver<'a> {
     inner: &'a Inner,
-    turn: Turn<'a, Incoming>,
+    turn: Turn<'a, Incoming<Stream>>,
     deadline: Deadline,
     /// How long a silence may last, if that is not for the deadline alone to say.
     silence: Option<Deadline>,
@@ -62,7 +67,7 @@ pub(super) struct Receiver<'a> {
 impl<'a> Receiver<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        turn: Turn<'a, Incoming>,
+        turn: Turn<'a, Incoming<Stream>>,
         deadline: Deadline,
     ) -> Receiver<'a> {
         let mut receiver = Receiver {
@@ -86,9 +91,9 @@ impl<'a> Receiver<'a> {
         receiver
     }
 
-    /// What an error shows.
-    pub(super) fn evidence(&mut self) -> (&[u8], &Deadline) {
-        (self.turn.value().buffer.as_slice(), &self.deadline)
+    /// What an error shows: what has come, and the time. The turn ends.
+    pub(super) fn into_evidence(mut self) -> (Evidence, Deadline) {
+        (Evidence::new(self.buffer().as_slice()), self.deadline)
     }
 
     pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
@@ -144,33 +149,53 @@ impl<'a> Receiver<'a> {
         let mut seen = 0;
         loop {
             let available = self.buffer().len();
-            let bytes = self.buffer().as_slice();
-            let missing = match callback::run(|| framing.find(bytes, seen))?.checked(available)? {
+            let missing = match self
+                .ask(|bytes| framing.find(bytes, seen))?
+                .checked(available)?
+            {
                 Found::Frame { payload, size } => {
                     return Ok(self.buffer().take_frame(payload, size));
                 }
                 Found::Missing(missing) => Some(missing),
                 Found::Incomplete => None,
             };
-            if available.saturating_add(missing.unwrap_or(1)) > limit {
+            let least = available.saturating_add(missing.unwrap_or(1));
+            if least > limit {
                 return Err(Stop::Limit);
             }
             self.in_time()?;
             match missing {
-                Some(missing) => self.gather(available + missing)?,
+                Some(_) => self.gather(least)?,
                 None => self.gather_some(limit)?,
             }
             seen = available;
         }
     }
 
+    /// Lets a user's code look at what has come. Meanwhile the connection can be closed, also by that code.
+    fn ask<R>(&mut self, question: impl FnOnce(&[u8]) -> R) -> R {
+        /// Puts the bytes back, also when the code panics.
+        struct PutBack<'b, 'a>(&'b mut Turn<'a, Incoming<Stream>>, Buffer);
+        impl Drop for PutBack<'_, '_> {
+            fn drop(&mut self) {
+                self.0.value().buffer = std::mem::take(&mut self.1);
+            }
+        }
+        let buffer = std::mem::take(self.buffer());
+        let PutBack(turn, buffer) = &mut PutBack(&mut self.turn, buffer);
+        turn.lend(|| question(buffer.as_slice()))
+    }
+
     pub(super) fn until_end(&mut self) -> Result<Vec<u8>, Stop> {
         let limit = self.limit();
         loop {
+            // One byte beyond the limit shows that there is more.
             match self.gather_some(limit.saturating_add(1)) {
                 Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
                 Ok(()) => self.in_time()?,
-                Err(Stop::PeerClosed) => return Ok(self.buffer().take(usize::MAX)),
+                Err(Stop::PeerClosed | Stop::ShutDown) => {
+                    return Ok(self.buffer().take(usize::MAX));
+                }
                 Err(stop) => return Err(stop),
             }
         }
@@ -207,7 +232,7 @@ impl<'a> Receiver<'a> {
             match self.gather_some(limit) {
                 Ok(()) => {}
                 Err(Stop::NotNow(NotNow::TimedOut)) => break,
-                // It is told again when nothing is left to hand over.
+                // It is found again when nothing is left to hand over.
                 Err(_) if !self.buffer().is_empty() => break,
                 Err(stop) => return Err(stop),
             }
@@ -215,21 +240,34 @@ impl<'a> Receiver<'a> {
         Ok(self.buffer().take(limit))
     }
 
+    /// What comes is compared and dropped, not collected: should anything else come, then what came before is what was
+    /// expected.
     pub(super) fn expect(&mut self, expected: &[u8]) -> Result<(), Stop> {
-        loop {
-            let received = self.buffer().as_slice();
-            let received = &received[..received.len().min(expected.len())];
-            if !expected.starts_with(received) {
-                return Err(Stop::Unexpected(self.difference(expected)));
+        let mut piece = self.buffer().take(expected.len());
+        let mut received = piece.len();
+        let mut matched = 0;
+        let stop = loop {
+            let rest = &expected[matched..];
+            if !rest.starts_with(&piece[..received]) {
+                break None;
             }
-            let available = received.len();
-            if available == expected.len() {
-                self.buffer().discard(available);
+            matched += received;
+            if matched == expected.len() {
                 return Ok(());
             }
-            self.in_time()?;
-            self.gather_some(expected.len())?;
-        }
+            received = 0;
+            if let Err(stop) = self.in_time() {
+                break Some(stop);
+            }
+            piece.resize((expected.len() - matched).min(CHUNK), 0);
+            match self.read_into(&mut piece) {
+                Ok(count) => received = count,
+                Err(stop) => break Some(stop),
+            }
+        };
+        let kept = [&expected[..matched], &piece[..received]].concat();
+        self.buffer().put_back(kept);
+        Err(stop.unwrap_or_else(|| Stop::Unexpected(self.difference(expected))))
     }
 
     /// The difference, with as much of what came as there is without waiting.
@@ -266,7 +304,7 @@ impl<'a> Receiver<'a> {
         }
         let at_once = Deadline::new(Some(Duration::ZERO));
         let deadline = std::mem::replace(&mut self.deadline, at_once);
-        // A failure is told again when nothing is left to hand over.
+        // A failure is found again when nothing is left to hand over.
         let _ = self.gather_some(size);
         self.deadline = deadline;
     }
@@ -308,7 +346,8 @@ impl<'a> Receiver<'a> {
             return self.fill_cleared(bytes, size);
         }
         while bytes.len() < size {
-            self.read(Patience::All, |stream, patience| {
+            let room = size - bytes.len();
+            self.read(room, Patience::All, |stream, patience| {
                 stream.receive_spare(bytes, patience)
             })?;
             if bytes.len() < size {
@@ -322,85 +361,96 @@ impl<'a> Receiver<'a> {
     fn fill_cleared(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
         let mut filled = bytes.len();
         bytes.resize(size, 0);
-        while filled < size {
-            match self.read(Patience::All, |stream, patience| {
+        let outcome = loop {
+            if filled == size {
+                break Ok(());
+            }
+            match self.read(size - filled, Patience::All, |stream, patience| {
                 stream.receive(&mut bytes[filled..], patience)
             }) {
                 Ok(more) => filled += more,
-                Err(stop) => {
-                    bytes.truncate(filled);
-                    return Err(stop);
-                }
+                Err(stop) => break Err(stop),
             }
-        }
-        Ok(())
+            if let (true, Err(stop)) = (filled < size, self.in_time()) {
+                break Err(stop);
+            }
+        };
+        bytes.truncate(filled);
+        outcome
     }
 
     /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
     fn read_into(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
-        self.read(Patience::Some, |stream, patience| {
+        self.read(target.len(), Patience::Some, |stream, patience| {
             stream.receive(target, patience)
         })
     }
 
-    /// Reads, and waits while there is nothing.
+    /// Reads up to `room` bytes, at least one, and waits while there is nothing.
     #[inline]
     fn read(
         &mut self,
+        room: usize,
         waits_for: Patience,
         attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
     ) -> Result<usize, Stop> {
-        let there = &self.inner.there;
-        match there.load(Ordering::Relaxed) {
-            there::OPEN => {}
-            there::CLOSED => return Err(Stop::PeerClosed),
-            _ => return Err(Stop::Reset),
+        if room == 0 {
+            return Err(Stop::Limit);
         }
+        let state = &self.inner.core.state;
+        if !state.is_new() {
+            let stand = state.get();
+            if matches!(stand.inbound, Inbound::Ended | Inbound::Failed) {
+                return Err(end(stand));
+            }
+        }
+        let (incoming, line) = self.turn.parts();
         let Incoming {
             stream: Some(stream),
             waiting,
-            told,
             ..
-        } = self.turn.value()
+        } = incoming
         else {
             return Err(NotNow::Closed.into());
         };
-        let silence = self.silence.as_mut();
-        let outcome = match told.take() {
-            Some(error) => Err(Failed::Io(error)),
-            None => waiting::persist(
-                stream,
-                waiting,
-                Side::Receive,
-                &mut self.deadline,
-                silence,
-                waits_for,
-                attempt,
-            ),
+        let waits = Waits {
+            stream,
+            interest: Interest::Readable,
+            waiting,
+            line,
         };
-        match outcome {
-            Ok(0) => {
-                there.store(there::CLOSED, Ordering::Relaxed);
-                Err(Stop::PeerClosed)
-            }
+        match waits.persist(
+            &mut self.deadline,
+            self.silence.as_mut(),
+            waits_for,
+            attempt,
+        ) {
+            Ok(0) => Err(end(state.apply(Event::EndReached).1)),
             Ok(count) => Ok(count),
             Err(Failed::NotNow(not_now)) => Err(not_now.into()),
-            Err(Failed::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-                there.store(there::RESET, Ordering::Relaxed);
-                Err(Stop::Reset)
-            }
-            Err(Failed::Io(error)) => Err(Stop::Io(error)),
+            Err(Failed::Io(error)) => match failed(&error) {
+                Some(event) => Err(end(state.apply(event).1)),
+                None => Err(Stop::Io(error)),
+            },
         }
     }
 }
 
-impl Drop for Receiver<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.inner.here.load(Ordering::Relaxed) != here::OPEN {
-            // Whoever closed it may not have been able to wait for us.
-            self.turn.value().stream = None;
-        }
+/// What an error of the system says of the direction towards us, to which nothing is left; `None` if nothing.
+fn failed(error: &io::Error) -> Option<Event> {
+    Fault::new(error)
+        .filter(|_| sys::is_final(error))
+        .map(Event::InboundFailed)
+}
+
+/// Why nothing more can be received, once everything was.
+fn end(stand: Stand) -> Stop {
+    match (stand.inbound, stand.fault) {
+        (Inbound::ShutDown, _) => Stop::ShutDown,
+        (Inbound::Failed, Some(fault)) if fault.is_reset() => Stop::Reset,
+        (Inbound::Failed, Some(fault)) => Stop::Io(fault.error()),
+        // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
+        (Inbound::Open | Inbound::Ended | Inbound::Failed, _) => Stop::PeerClosed,
     }
 }
 
@@ -411,21 +461,18 @@ impl Inner {
         if count == 0 || count > CHUNK {
             return None;
         }
-        let mut turn = self.receiving.try_enter()?;
+        let mut turn = self.core.receiving.try_enter()?;
+        let (incoming, line) = turn.parts();
         let Incoming {
             stream: Some(stream),
             buffer,
             waiting,
-            told: None,
-        } = turn.value()
+        } = incoming
         else {
             return None;
         };
-        if !buffer.is_empty()
-            || self.has_returned.load(Ordering::Relaxed)
-            || self.here.load(Ordering::Relaxed) != here::OPEN
-            || self.there.load(Ordering::Relaxed) != there::OPEN
-        {
+        let state = &self.core.state;
+        if !buffer.is_empty() || self.has_returned.load(Ordering::Relaxed) || !state.is_new() {
             return None;
         }
         let patience = waiting.at_once(deadline)?;
@@ -433,21 +480,32 @@ impl Inner {
         if bytes.capacity() > count {
             return None;
         }
-        match stream.receive_spare(&mut bytes, patience) {
+        let outcome = if patience == Patience::None {
+            stream.receive_spare(&mut bytes, patience)
+        } else {
+            line.idle_while(|| stream.receive_spare(&mut bytes, patience))
+        };
+        match outcome {
             Ok(received) if received == count => {
                 if patience == Patience::None {
                     waiting.tried(true);
                 }
                 return Some(bytes);
             }
-            Ok(0) => self.there.store(there::CLOSED, Ordering::Relaxed),
+            Ok(0) => {
+                state.apply(Event::EndReached);
+            }
             Ok(_) => buffer.put_back(bytes),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock if patience == Patience::None => waiting.tried(false),
-                io::ErrorKind::WouldBlock => deadline.use_up(),
-                io::ErrorKind::Interrupted => {}
-                _ => turn.value().told = Some(error),
-            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if patience == Patience::None {
+                    waiting.tried(false);
+                }
+            }
+            Err(error) => {
+                if let Some(event) = failed(&error) {
+                    state.apply(event);
+                }
+            }
         }
         None
     }

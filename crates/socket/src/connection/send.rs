@@ -1,16 +1,19 @@
 //! Sending.
 
-use std::{io, sync::atomic::Ordering, time::Duration};
+use std::{io, time::Duration};
 
 use super::{
-    Connection, Inner, Outgoing, deadline, here, there,
-    waiting::{self, Failed, Side},
+    Connection, Inner,
+    core::Outgoing,
+    deadline,
+    waiting::{Failed, Waits},
 };
 use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
     lane::{NotNow, Turn},
-    sys::{Patience, Stream},
+    state::{Event, Fault, LocalEnd, Outbound, Stand},
+    sys::{self, Interest, Patience, Stream},
     time::{Deadline, Remaining},
 };
 
@@ -66,7 +69,7 @@ impl Connection {
         let mut sent = 0;
         deadline.start();
         let mut paced = || -> Result<(), Stop> {
-            let mut turn = self.inner.sending.enter(&mut deadline)?;
+            let mut turn = self.inner.core.sending.enter(&mut deadline)?;
             for piece in bytes.chunks(size) {
                 if !pause.is_zero() {
                     match deadline.remaining().at_most(pause) {
@@ -94,6 +97,8 @@ impl Connection {
 #[derive(Debug)]
 pub(super) enum Stop {
     NotNow(NotNow),
+    /// This side has shut down the sending half.
+    ShutDown,
     PeerClosed,
     Reset,
     Frame(FrameError),
@@ -113,39 +118,40 @@ impl Inner {
         sent: &mut usize,
         deadline: &mut Deadline,
     ) -> Result<(), Stop> {
-        let mut turn = self.sending.enter(deadline)?;
+        let mut turn = self.core.sending.enter(deadline)?;
         self.send_in_turn(&mut turn, bytes, sent, deadline)
     }
 
     pub(super) fn send_in_turn(
         &self,
-        turn: &mut Turn<'_, Outgoing>,
+        turn: &mut Turn<'_, Outgoing<Stream>>,
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
     ) -> Result<(), Stop> {
-        if self.here.load(Ordering::SeqCst) != here::OPEN {
+        let state = &self.core.state;
+        if !state.is_new() && !self.core.is_open() {
             return Err(NotNow::Closed.into());
         }
+        let (outgoing, line) = turn.parts();
         let Outgoing {
             stream: Some(stream),
             waiting,
-        } = turn.value()
+        } = outgoing
         else {
             return Err(NotNow::Closed.into());
         };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let attempt = |stream: &Stream, patience| stream.send(rest, patience);
-            match waiting::persist(
+            let waits = Waits {
                 stream,
+                interest: Interest::Writable,
                 waiting,
-                Side::Send,
-                deadline,
-                None,
-                Patience::Some,
-                attempt,
-            ) {
+                line,
+            };
+            match waits.persist(deadline, None, Patience::Some, |stream, patience| {
+                stream.send(rest, patience)
+            }) {
                 Ok(count) => {
                     *sent += count;
                     rest = &rest[count..];
@@ -155,18 +161,14 @@ impl Inner {
                     }
                 }
                 Err(Failed::NotNow(not_now)) => return Err(not_now.into()),
-                Err(Failed::Io(error)) => match error.kind() {
-                    io::ErrorKind::BrokenPipe
-                        if self.there.load(Ordering::Relaxed) != there::RESET =>
-                    {
-                        return Err(Stop::PeerClosed);
-                    }
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                        self.there.store(there::RESET, Ordering::Relaxed);
-                        return Err(Stop::Reset);
-                    }
-                    _ => return Err(Stop::Io(error)),
-                },
+                Err(Failed::Io(error)) => {
+                    let event = match Fault::new(&error) {
+                        _ if error.kind() == io::ErrorKind::BrokenPipe => Event::Refused,
+                        Some(fault) if sys::is_final(&error) => Event::OutboundFailed(fault),
+                        _ => return Err(Stop::Io(error)),
+                    };
+                    return Err(end(state.apply(event).1));
+                }
             }
         }
         Ok(())
@@ -180,15 +182,23 @@ impl Inner {
         size: usize,
         deadline: &Deadline,
     ) -> SendError {
+        let stand = self.core.stand();
+        // A peer that sends and is not read may for that reason not read either.
+        let unread = match stop {
+            Stop::NotNow(NotNow::TimedOut) => self.unread(),
+            _ => 0,
+        };
         let failure = Box::new(SendFailure {
-            failure: self.failure(deadline),
+            failure: self.failure(deadline, stand.for_send()),
             sent,
             size,
+            unread,
         });
-        match (self.here.load(Ordering::SeqCst), stop) {
-            (here::ABORTED, _) => SendError::Aborted(failure),
-            (here::CLOSED, _) | (_, Stop::NotNow(NotNow::Closed)) => SendError::Closed(failure),
+        match (stand.local, stop) {
+            (LocalEnd::Aborted, _) => SendError::Aborted(failure),
+            (LocalEnd::Closed, _) | (_, Stop::NotNow(NotNow::Closed)) => SendError::Closed(failure),
             (_, Stop::NotNow(NotNow::TimedOut)) => SendError::TimedOut(failure),
+            (_, Stop::ShutDown) => SendError::ShutDown(failure),
             (_, Stop::PeerClosed) => SendError::PeerClosed(failure),
             (_, Stop::Reset) => SendError::Reset(failure),
             (_, Stop::Frame(source)) => SendError::Frame { failure, source },
@@ -196,5 +206,26 @@ impl Inner {
                 SendError::Io { failure, source }
             }
         }
+    }
+}
+
+impl Inner {
+    /// How many bytes there are for the next receive.
+    fn unread(&self) -> usize {
+        let in_system = self.core.with_stream(|stream| Ok(stream.unread()));
+        // A thread that receives at this moment will not leave any.
+        let kept = self.core.receiving.try_enter();
+        kept.map_or(0, |mut turn| turn.value().buffer.len()) + in_system.unwrap_or(0)
+    }
+}
+
+/// Why nothing more can be sent.
+fn end(stand: Stand) -> Stop {
+    match (stand.outbound, stand.fault) {
+        (Outbound::ShutDown, _) => Stop::ShutDown,
+        (Outbound::Failed, Some(fault)) if fault.is_reset() => Stop::Reset,
+        (Outbound::Failed, Some(fault)) => Stop::Io(fault.error()),
+        // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
+        (Outbound::Open | Outbound::Refused | Outbound::Failed, _) => Stop::PeerClosed,
     }
 }

@@ -3,17 +3,10 @@
 use std::{io, time::Duration};
 
 use crate::{
-    lane::NotNow,
-    sys::{Patience, Stream},
+    lane::{Line, NotNow},
+    sys::{Interest, Patience, Stream},
     time::{Deadline, Remaining},
 };
-
-/// Which of a stream's two timeouts.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Side {
-    Receive,
-    Send,
-}
 
 /// What one direction of a stream remembers from one operation to the next.
 ///
@@ -33,9 +26,13 @@ impl Waiting {
     /// After so many operations without a try, there is one: things may have changed.
     const UNTRIED: u8 = 32;
 
+    /// The longest timeout of a socket. Longer than a test, and not too long for any system: the deadline is looked at
+    /// again afterwards.
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
     /// Whether to try before waiting.
     #[inline]
-    pub(super) fn tries_first(&mut self) -> bool {
+    fn tries_first(&mut self) -> bool {
         if !self.expected {
             return true;
         }
@@ -57,7 +54,7 @@ impl Waiting {
         if self.timeout != Some(deadline.limit()) {
             return None;
         }
-        deadline.start_roughly();
+        deadline.start();
         Some(Patience::All)
     }
 
@@ -67,83 +64,96 @@ impl Waiting {
         self.expected = !was_ready;
     }
 
-    /// Gives the socket the timeout that `left` says.
-    pub(super) fn prepare(
+    /// Gives the socket a timeout.
+    fn prepare(
         &mut self,
         stream: &Stream,
-        side: Side,
-        left: Remaining,
-    ) -> Result<(), NotNow> {
-        let timeout = match left {
-            // The system counts in microseconds, and zero means for ever.
-            Remaining::Time(left) if left >= Duration::from_micros(1) => Some(left),
-            Remaining::Unlimited => None,
-            _ => return Err(NotNow::TimedOut),
-        };
-        // Longer than a test, and not too long for any system: the deadline is looked at again afterwards.
-        let timeout = timeout.map(|timeout| timeout.min(Duration::from_secs(24 * 3600)));
+        interest: Interest,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        // The system counts in microseconds, and zero means for ever.
+        let timeout = timeout.map(|timeout| timeout.clamp(Duration::from_micros(1), Self::LONGEST));
         if self.timeout != Some(timeout) {
-            match side {
-                Side::Receive => stream.set_receive_timeout(timeout),
-                Side::Send => stream.set_send_timeout(timeout),
-            }
-            .map_err(NotNow::Io)?;
+            match interest {
+                Interest::Readable => stream.set_receive_timeout(timeout),
+                Interest::Writable => stream.set_send_timeout(timeout),
+            }?;
             self.timeout = Some(timeout);
         }
         Ok(())
     }
 }
 
-/// Runs `attempt` until it brings something or fails for good: without waiting, or with a timeout as far as the
-/// deadline allows.
-#[inline]
-pub(super) fn persist(
-    stream: &Stream,
-    waiting: &mut Waiting,
-    side: Side,
-    deadline: &mut Deadline,
-    mut silence: Option<&mut Deadline>,
-    waits_for: Patience,
-    mut attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
-) -> Result<usize, Failed> {
-    let mut tries = deadline.forbids_waiting() || waiting.tries_first();
-    loop {
-        let patience = if tries {
-            Patience::None
-        } else {
-            let left = match &mut silence {
-                Some(silence) => deadline.remaining().or_sooner(silence.remaining()),
-                None => deadline.remaining(),
-            };
-            waiting.prepare(stream, side, left)?;
-            waits_for
-        };
-        let error = match attempt(stream, patience) {
-            Ok(count) => {
-                if tries {
-                    waiting.tried(true);
+/// One direction of a stream, with what an operation needs to wait in it.
+pub(super) struct Waits<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) interest: Interest,
+    pub(super) waiting: &'a mut Waiting,
+    pub(super) line: &'a Line,
+}
+
+impl Waits<'_> {
+    /// Runs `attempt` until it brings something or fails for good: without waiting, or with a timeout as far as the
+    /// deadline and the silence allow. However short they are, there is one attempt.
+    #[inline]
+    pub(super) fn persist(
+        self,
+        deadline: &mut Deadline,
+        mut silence: Option<&mut Deadline>,
+        waits_for: Patience,
+        mut attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
+    ) -> Result<usize, Failed> {
+        let Waits {
+            stream,
+            interest,
+            waiting,
+            line,
+        } = self;
+        let mut tries = deadline.forbids_waiting() || waiting.tries_first();
+        let mut has_tried = false;
+        let mut blocks = stream.keeps_timeout(interest);
+        loop {
+            let outcome = if tries {
+                attempt(stream, Patience::None).inspect(|_| waiting.tried(true))
+            } else {
+                let left = match &mut silence {
+                    Some(silence) => deadline.remaining().or_sooner(silence.remaining()),
+                    None => deadline.remaining(),
+                };
+                let left = match left {
+                    Remaining::Nothing if has_tried => return Err(NotNow::TimedOut.into()),
+                    left => left.as_timeout(),
+                };
+                if left == Some(Duration::ZERO) {
+                    attempt(stream, Patience::None)
+                } else if blocks {
+                    waiting.prepare(stream, interest, left)?;
+                    line.idle_while(|| attempt(stream, waits_for))
+                } else {
+                    line.idle_while(|| stream.poll(interest, left))?;
+                    attempt(stream, Patience::None)
                 }
-                return Ok(count);
-            }
-            Err(error) => error,
-        };
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                if tries {
-                    waiting.tried(false);
-                    if deadline.forbids_waiting() {
-                        return Err(NotNow::TimedOut.into());
+            };
+            match outcome {
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if tries {
+                        waiting.tried(false);
+                    } else {
+                        // Either the time is up, or somebody has made the stream non-blocking.
+                        blocks = false;
                     }
+                    has_tried = true;
                     tries = false;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failed::Io(error)),
             }
-            io::ErrorKind::Interrupted => {}
-            _ => return Err(Failed::Io(error)),
         }
     }
 }
 
-/// Why [`persist`] gave up.
+/// Why [`Waits::persist`] gave up.
 #[derive(Debug)]
 pub(super) enum Failed {
     NotNow(NotNow),
@@ -153,5 +163,12 @@ pub(super) enum Failed {
 impl From<NotNow> for Failed {
     fn from(not_now: NotNow) -> Self {
         Failed::NotNow(not_now)
+    }
+}
+
+/// Of preparing to wait, which says nothing of the connection.
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Failed::NotNow(NotNow::Io(error))
     }
 }

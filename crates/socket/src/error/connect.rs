@@ -68,9 +68,7 @@ pub enum ConnectError {
     #[error("{}", .0.sentence("no connection"))]
     #[diagnostic(
         code(standin::socket::connect_timed_out),
-        help(
-            "the peer does not answer: its queue is full, it is unreachable, or it is not there yet"
-        )
+        help("{}", .0.way_out("the peer does not answer: its queue is full, it is unreachable, or it is not there yet"))
     )]
     TimedOut(Box<ConnectFailure>),
 
@@ -94,7 +92,7 @@ pub enum ConnectError {
     #[error("{}", .0.sentence("cannot connect"))]
     #[diagnostic(
         code(standin::socket::connect_failed),
-        help("see what was tried, and the interface if one was given")
+        help("{}", .0.way_out("see what was tried, and the interface if one was given"))
     )]
     Io(Box<ConnectFailure>),
 }
@@ -118,6 +116,15 @@ pub struct ConnectFailure {
 }
 
 impl ConnectFailure {
+    fn way_out(&self, otherwise: &'static str) -> &'static str {
+        let is_taken = |attempt: &Attempt| attempt.error.kind() == io::ErrorKind::AddrNotAvailable;
+        if self.attempts.iter().any(is_taken) {
+            "an interface must be an address of this machine; from a fixed port there is one connection to the same peer, and one that was closed on this side stays in TIME_WAIT, on Linux for a second within one machine and otherwise for a minute: use port 0, wait longer, or have the peer close first"
+        } else {
+            otherwise
+        }
+    }
+
     fn sentence<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
         ConnectSentence {
             failure: self,

@@ -53,13 +53,33 @@ pub(crate) struct Timing {
 
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nobody reads nanoseconds in a failed test.
-        let elapsed =
-            Duration::from_millis(u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX));
-        match self.limit {
-            Some(Duration::ZERO) => f.write_str("at once, without waiting"),
-            Some(limit) => write!(f, "after {elapsed:?} (limit {limit:?})"),
-            None => write!(f, "after {elapsed:?} (no limit)"),
+        match (self.elapsed, self.limit) {
+            (_, Some(Duration::ZERO)) => f.write_str("at once, without waiting"),
+            (Duration::ZERO, Some(limit)) => write!(f, "at once (limit {limit:?})"),
+            (Duration::ZERO, None) => f.write_str("at once (no limit)"),
+            (elapsed, Some(limit)) => write!(f, "after {:?} (limit {limit:?})", readable(elapsed)),
+            (elapsed, None) => write!(f, "after {:?} (no limit)", readable(elapsed)),
         }
+    }
+}
+
+/// Nobody reads nanoseconds in a failed test: three or four digits are enough.
+fn readable(time: Duration) -> Duration {
+    let unit = if time >= Duration::from_millis(1) {
+        Duration::from_millis(1)
+    } else {
+        Duration::from_micros(1)
+    };
+    let rounded = time.as_nanos() / unit.as_nanos() * unit.as_nanos();
+    u64::try_from(rounded).map_or(time, Duration::from_nanos)
+}
+
+/// `1 byte`, `2 bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes(pub(crate) usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }

@@ -66,8 +66,16 @@ pub enum StreamState {
     Open,
     /// The peer sends no more. Sending to it may still work.
     PeerClosed,
+    /// The peer takes no more.
+    NotRead,
+    /// The receiving half was shut down on this side.
+    ReceivingShutDown,
+    /// The sending half was shut down on this side.
+    SendingShutDown,
     /// The connection was reset: by the peer, or by the system because the peer is gone.
     Reset,
+    /// The connection failed otherwise: the peer does not answer any more, or cannot be reached.
+    Failed,
     /// Closed on this side, and so is what it belongs to.
     Closed,
     /// Aborted on this side.
@@ -79,7 +87,11 @@ impl fmt::Display for StreamState {
         f.write_str(match self {
             StreamState::Open => "the stream is open",
             StreamState::PeerClosed => "the peer has closed the stream",
+            StreamState::NotRead => "the peer takes no more",
+            StreamState::ReceivingShutDown => "the receiving half was shut down on this side",
+            StreamState::SendingShutDown => "the sending half was shut down on this side",
             StreamState::Reset => "the stream was reset",
+            StreamState::Failed => "the stream has failed",
             StreamState::Closed => "the stream is closed on this side",
             StreamState::Aborted => "the stream was aborted on this side",
         })

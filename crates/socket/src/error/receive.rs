@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, io};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Difference, Evidence, Failure, Party, StreamState};
+use super::{Bytes, Difference, Evidence, Failure, Party, StreamState};
 use crate::framing::FrameError;
 
 /// Why a receive failed.
@@ -33,7 +33,15 @@ pub enum ReceiveError {
     )]
     PeerClosed(Box<ReceiveFailure>),
 
-    /// The connection was reset (`ECONNRESET`).
+    /// This side has shut down its receiving half, and everything that came before was received.
+    #[error("{}", .0.sentence("the receiving half was shut down on this side"))]
+    #[diagnostic(
+        code(standin::socket::receive_shut_down),
+        help("nothing can be received after `shutdown_read`; sending still works")
+    )]
+    ShutDown(Box<ReceiveFailure>),
+
+    /// The connection was reset (`ECONNRESET`), and everything that came before was received.
     #[error("{}", .0.sentence("the connection was reset"))]
     #[diagnostic(
         code(standin::socket::receive_reset),
@@ -163,8 +171,7 @@ impl fmt::Display for Sentence<'_> {
         )?;
         match received.len() {
             0 => f.write_str("received nothing")?,
-            1 => f.write_str("received 1 byte")?,
-            count => write!(f, "received {count} bytes")?,
+            count => write!(f, "received {}", Bytes(count))?,
         }
         write!(f, "; {}", failure.state)?;
         if self.with_dump && !received.is_empty() {
@@ -179,6 +186,7 @@ impl ReceiveError {
     pub fn failure(&self) -> &ReceiveFailure {
         match self {
             ReceiveError::TimedOut(failure)
+            | ReceiveError::ShutDown(failure)
             | ReceiveError::PeerClosed(failure)
             | ReceiveError::Reset(failure)
             | ReceiveError::Closed(failure)

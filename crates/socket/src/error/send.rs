@@ -5,7 +5,7 @@ use std::{fmt, io};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Failure, Party, StreamState};
+use super::{Bytes, Failure, Party, StreamState};
 use crate::framing::FrameError;
 
 /// Why a send failed.
@@ -18,17 +18,25 @@ pub enum SendError {
     #[error("{}", .0.sentence("timed out"))]
     #[diagnostic(
         code(standin::socket::send_timed_out),
-        help("the peer reads too slowly or not at all; wait longer, or have it read")
+        help("{}", .0.way_out())
     )]
     TimedOut(Box<SendFailure>),
 
-    /// The peer closed the connection and takes no more (`EPIPE`), or this side shut down its sending half.
+    /// The peer closed the connection and takes no more (`EPIPE`).
     #[error("{}", .0.sentence("nobody reads any more"))]
     #[diagnostic(
         code(standin::socket::send_peer_closed),
-        help("the peer closed the connection, or this side's sending half was shut down")
+        help("the peer closed the connection; what it sent before can still be received")
     )]
     PeerClosed(Box<SendFailure>),
+
+    /// This side has shut down its sending half.
+    #[error("{}", .0.sentence("the sending half was shut down on this side"))]
+    #[diagnostic(
+        code(standin::socket::send_shut_down),
+        help("nothing can be sent after `shutdown_write`; receiving still works")
+    )]
+    ShutDown(Box<SendFailure>),
 
     /// The connection was reset (`ECONNRESET`).
     #[error("{}", .0.sentence("the connection was reset"))]
@@ -94,9 +102,19 @@ pub struct SendFailure {
     pub sent: usize,
     /// How many there were to send.
     pub size: usize,
+    /// How many bytes from the peer this side's system had for a receive when the time was up; 0 for other failures.
+    pub unread: usize,
 }
 
 impl SendFailure {
+    fn way_out(&self) -> &'static str {
+        if self.unread == 0 {
+            "the peer reads too slowly or not at all; wait longer, or have it read"
+        } else {
+            "the peer may read nothing because nobody reads what it sends: receive in another thread while this one sends"
+        }
+    }
+
     fn sentence<'a>(&'a self, what: &'a str) -> impl fmt::Display + 'a {
         Sentence {
             failure: self,
@@ -116,15 +134,21 @@ impl fmt::Display for Sentence<'_> {
             failure,
             sent,
             size,
+            unread,
         } = self.failure;
         write!(
             f,
-            "{}: {} {}: sent {sent} of {size} bytes; {}",
+            "{}: {} {}: sent {sent} of {}; {}",
             failure.party,
             self.what,
             failure.timing(),
+            Bytes(*size),
             failure.state
-        )
+        )?;
+        match unread {
+            0 => Ok(()),
+            unread => write!(f, "; {} from the peer wait here unread", Bytes(*unread)),
+        }
     }
 }
 
@@ -134,6 +158,7 @@ impl SendError {
         match self {
             SendError::TimedOut(failure)
             | SendError::PeerClosed(failure)
+            | SendError::ShutDown(failure)
             | SendError::Reset(failure)
             | SendError::Closed(failure)
             | SendError::Aborted(failure)

@@ -34,7 +34,7 @@ impl<F: Framing> Decoder<F> {
 
     /// Adds bytes that came.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.tail().extend_from_slice(bytes);
+        self.buffer.extend(bytes);
     }
 
     /// Takes the payload of the next frame, if it is complete.

@@ -39,7 +39,7 @@ impl Delimiter {
         })
     }
 
-    /// Makes the delimiter part of the payload.
+    /// Makes the delimiter part of the payload: of what is received, and of what is to be sent.
     #[must_use]
     pub fn kept(mut self) -> Delimiter {
         self.kept = true;
@@ -64,6 +64,16 @@ impl Framing for Delimiter {
     }
 
     fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
+        let payload = match payload.strip_suffix(&*self.delimiter) {
+            Some(payload) if self.kept => payload,
+            None if self.kept => {
+                return Err(FrameError::invalid(format!(
+                    "the delimiter is part of the payload, which does not end with \"{}\"",
+                    self.delimiter.escape_ascii()
+                )));
+            }
+            _ => payload,
+        };
         let frame = [payload, &self.delimiter].concat();
         // Looked for in the whole frame: a payload may end with the beginning of a delimiter.
         match memmem::find(&frame, &self.delimiter) {
@@ -103,7 +113,9 @@ impl Framing for Lines {
     }
 
     fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
-        match memchr(b'\n', payload) {
+        // A line that ends with CR would lose it, as that begins the line's end.
+        let end = payload.strip_suffix(b"\r").map(<[u8]>::len);
+        match memchr(b'\n', payload).or(end) {
             Some(at) => Err(FrameError::DelimiterInPayload { at }),
             None => Ok([payload, b"\n"].concat()),
         }

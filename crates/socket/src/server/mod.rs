@@ -351,6 +351,8 @@ impl Inner {
         let peer = connection.peer_address().clone();
         registry.by_peer.insert((peer, index));
         registry.open.insert(index, connection.clone());
+        drop(registry);
+        connection.trace_made("accepted");
         Ok(connection)
     }
 
@@ -380,7 +382,7 @@ impl Inner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        self.accepting.enter_closed().value().clear();
+        self.accepting.settle(VecDeque::clear);
         let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
         for connection in open {
             match how {

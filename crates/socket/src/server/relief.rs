@@ -35,8 +35,10 @@ pub(crate) fn relieve(address: SocketAddr) -> bool {
         .filter_map(Weak::upgrade)
         .filter(|server| {
             server.address.socket_addr().is_some_and(|bound| {
-                bound.port() == address.port()
-                    && (bound.ip() == address.ip() || bound.ip().is_unspecified())
+                // The wildcard of IPv6 usually takes IPv4, too.
+                let takes_all =
+                    bound.ip().is_unspecified() && (bound.is_ipv6() || address.is_ipv4());
+                bound.port() == address.port() && (bound.ip() == address.ip() || takes_all)
             })
         })
         .collect();

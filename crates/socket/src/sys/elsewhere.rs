@@ -43,6 +43,10 @@ impl Registered {
     }
 }
 
+pub(crate) fn is_final(_: &io::Error) -> bool {
+    true
+}
+
 #[derive(Debug)]
 pub(crate) struct Stream(Never);
 
@@ -71,7 +75,23 @@ impl Stream {
         match self.0 {}
     }
 
+    pub(crate) fn keeps_timeout(&self, _: Interest) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn poll(&self, _: Interest, _: Option<Duration>) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn unread(&self) -> usize {
+        match self.0 {}
+    }
+
     pub(crate) fn shutdown(&self, _: Shutdown) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn reset(&self, _: bool) -> io::Result<()> {
         match self.0 {}
     }
 
@@ -146,6 +166,10 @@ impl Connecting {
     }
 
     pub(crate) fn progress(&self) -> io::Result<Progress> {
+        match self.0 {}
+    }
+
+    pub(crate) fn stays_here(&self) -> bool {
         match self.0 {}
     }
 

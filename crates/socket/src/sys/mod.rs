@@ -9,14 +9,12 @@
 //! | TCP | yes | yes | no |
 //! | Unix sockets | yes | yes | no |
 //! | refuse, and listen again on the same socket | yes | rebinds | no |
+//! | reset at once, also while a thread sends | yes | no | no |
 //! | leak check | yes | no | no |
 
 #[cfg(target_os = "linux")]
 use std::fs;
-use std::{io, time::Duration};
-
-#[cfg(target_os = "linux")]
-use rustix::time::ClockId;
+use std::io;
 
 use crate::leak::Inventory;
 
@@ -108,56 +106,6 @@ pub(crate) fn inventory() -> io::Result<Inventory> {
         }
     }
     Ok(inventory)
-}
-
-/// A moment that costs next to nothing to note, and is known to a tick of the system's clock only.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RoughTime {
-    #[cfg(target_os = "linux")]
-    since_boot: Duration,
-    #[cfg(not(target_os = "linux"))]
-    exact: std::time::Instant,
-}
-
-#[cfg(target_os = "linux")]
-impl RoughTime {
-    #[inline]
-    pub(crate) fn now() -> RoughTime {
-        RoughTime {
-            since_boot: duration(rustix::time::clock_gettime(ClockId::MonotonicCoarse)),
-        }
-    }
-
-    /// How much time has passed at least.
-    pub(crate) fn elapsed_at_least(self) -> Duration {
-        let tick = duration(rustix::time::clock_getres(ClockId::MonotonicCoarse));
-        RoughTime::now()
-            .since_boot
-            .saturating_sub(self.since_boot)
-            .saturating_sub(tick)
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn duration(time: rustix::time::Timespec) -> Duration {
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-}
-
-#[cfg(not(target_os = "linux"))]
-impl RoughTime {
-    pub(crate) fn now() -> RoughTime {
-        RoughTime {
-            exact: std::time::Instant::now(),
-        }
-    }
-
-    /// How much time has passed at least.
-    pub(crate) fn elapsed_at_least(self) -> Duration {
-        self.exact.elapsed()
-    }
 }
 
 #[cfg(target_os = "linux")]

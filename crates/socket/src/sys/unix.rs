@@ -20,6 +20,7 @@ use std::{
 use mio::{Registry, Token, unix::SourceFd};
 use rustix::{
     buffer::spare_capacity,
+    event::{PollFd, PollFlags, Timespec},
     io::Errno,
     net::{
         RecvFlags, SendFlags,
@@ -86,11 +87,28 @@ impl Registered {
     }
 }
 
+/// Whether an error of a receive or send means that the connection is over, and not that this call did not go well.
+pub(crate) fn is_final(error: &io::Error) -> bool {
+    !matches!(
+        Errno::from_io_error(error),
+        None | Some(
+            Errno::AGAIN
+                | Errno::INTR
+                | Errno::NOMEM
+                | Errno::NOBUFS
+                | Errno::INVAL
+                | Errno::FAULT
+                | Errno::PERM
+        )
+    )
+}
+
 /// A connected stream.
 ///
 /// It blocks: a thread that has to wait does so in the very call that receives or sends, with the socket's own
-/// timeout, which costs no more than a plain blocking socket does. What must not wait says so with each call.
-/// Shutting the socket down ends the wait.
+/// timeout, which costs no more than a plain blocking socket does. Where the system does not keep that timeout, or
+/// somebody who has the same socket has made it non-blocking, the thread [polls](Stream::poll) instead. What must not
+/// wait says so with each call. Shutting the socket down ends the wait.
 #[derive(Debug)]
 pub(crate) struct Stream {
     fd: OwnedFd,
@@ -123,10 +141,12 @@ impl Stream {
     /// Takes over a caller's stream.
     pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(false)?;
-        Ok(Stream {
+        let stream = Stream {
             fd: OwnedFd::from(stream),
             is_tcp: true,
-        })
+        };
+        stream.options().set_out_of_band_inline(true)?;
+        Ok(stream)
     }
 
     #[inline]
@@ -169,8 +189,53 @@ impl Stream {
         )?)
     }
 
+    /// Whether the system takes a timeout as the most that a whole call may take. For a send on a Unix socket it waits
+    /// as long for each piece.
+    pub(crate) fn keeps_timeout(&self, interest: Interest) -> bool {
+        self.is_tcp || interest == Interest::Readable
+    }
+
+    /// Waits until the stream may be ready or the time has passed, `None` for ever; or perhaps less.
+    pub(crate) fn poll(&self, interest: Interest, timeout: Option<Duration>) -> io::Result<()> {
+        let events = match interest {
+            Interest::Readable => PollFlags::IN,
+            Interest::Writable => PollFlags::OUT,
+        };
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match rustix::event::poll(&mut [PollFd::new(&self.fd, events)], timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many bytes the system has for the next receive.
+    pub(crate) fn unread(&self) -> usize {
+        rustix::io::ioctl_fionread(&self.fd)
+            .ok()
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(0)
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.options().shutdown(how)
+    }
+
+    /// Resets the connection: the peer gets `ECONNRESET`, and whoever waits here returns. To be closed afterwards.
+    pub(crate) fn reset(&self, is_sending: bool) -> io::Result<()> {
+        // To close without lingering at all is how a reset is asked for. But the system closes a socket only when the
+        // last thread has come back from it, and shutting down what a thread sends to, which makes it come back, has
+        // the peer see the end of the stream first. Linux resets at once what is connected to no address.
+        self.options().set_linger(Some(Duration::ZERO))?;
+        #[cfg(target_os = "linux")]
+        if rustix::net::connect_unspec(&self.fd).is_ok() {
+            return Ok(());
+        }
+        // Of this the peer learns nothing.
+        self.shutdown(Shutdown::Read)?;
+        if is_sending {
+            self.shutdown(Shutdown::Write)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn local_address(&self) -> io::Result<Address> {
@@ -187,14 +252,13 @@ impl Stream {
 
     /// What of the connection has ended, without a word to anybody and without taking anything.
     pub(crate) fn ended(&self) -> io::Result<Ended> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let incoming = PollFlags::RDHUP;
         // Elsewhere the end is only seen behind the last byte.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let incoming = PollFlags::HUP;
         let mut polled = [PollFd::new(&self.fd, incoming)];
-        poll(&mut polled, Some(&Timespec::default()))?;
+        rustix::event::poll(&mut polled, Some(&Timespec::default()))?;
         let found = polled[0].revents();
         Ok(if found.intersects(PollFlags::HUP | PollFlags::ERR) {
             Ended::Both
@@ -244,6 +308,8 @@ impl Listener {
     /// Takes over a caller's listener.
     pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
+        // Accepted sockets inherit it.
+        SockRef::from(&listener).set_out_of_band_inline(true)?;
         Ok(Listener {
             kind: ListenerKind::Tcp(listener),
             id: next_id(),
@@ -351,7 +417,8 @@ impl Connecting {
     }
 
     pub(crate) fn bind(&self, local: SocketAddr) -> io::Result<()> {
-        // Lets a client come back from the same local port while its last connection lingers in TIME_WAIT.
+        // Lets a client bind the local port of its last connection, which may linger in TIME_WAIT. To connect from it
+        // to the same peer again, it has to wait until that is over.
         self.socket.set_reuse_address(true)?;
         self.socket.bind(&local.into())
     }
@@ -376,6 +443,22 @@ impl Connecting {
                 _ => Err(error),
             };
         }
+    }
+
+    /// Whether the peer, to which the socket has begun to connect, is on this machine: then the system connects it
+    /// from the address that it connects to, or within the loopback network.
+    pub(crate) fn stays_here(&self) -> bool {
+        let Address::Tcp(to) = self.address else {
+            return true;
+        };
+        let from = self
+            .socket
+            .local_addr()
+            .ok()
+            .and_then(|from| from.as_socket());
+        to.ip().is_loopback()
+            || to.ip().is_unspecified()
+            || from.is_some_and(|from| from.ip() == to.ip())
     }
 
     pub(crate) fn source(&self) -> Source<'_> {

@@ -58,3 +58,22 @@ pub(crate) fn promptly<R>(f: impl FnOnce() -> R) -> R {
     );
     result
 }
+
+/// Both ends of a connection over a Unix socket: the client's, the server's, and the server.
+pub(crate) fn unix_pair() -> (Connection, Connection, Server) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = Server::builder()
+        .label("server")
+        .unix(&path)
+        .bind()
+        .unwrap();
+    let near = Client::builder()
+        .label("client")
+        .unix(&path)
+        .build()
+        .connect(LIMIT)
+        .unwrap();
+    let far = server.accept(LIMIT).unwrap();
+    (near, far, server)
+}
