@@ -26,8 +26,9 @@ pub struct DriverConfig {
 
     /// Regular expressions that must all be found in the driver's log before it
     /// counts as started. Each has to match from the beginning of a line: put
-    /// `.*` in front of one that may be anywhere. What named groups capture,
-    /// `(?<port>\d+)` say, is published as `extracts.port`.
+    /// `.*` in front of one that may be anywhere. Colours are not part of a line,
+    /// and only lines that are written after the start count. What named groups
+    /// capture, such as `(?<port>\d+)`, is published as `extracts.port`.
     #[config(default)]
     pub log_regexps: Vec<Pattern>,
 

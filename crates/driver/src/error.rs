@@ -177,6 +177,28 @@ pub enum LogError {
 
 standin_error::reportable!(LogError);
 
+/// A port that is to show that a driver is ready shows nothing: somebody else
+/// listens there.
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
+#[error(
+    "driver \"{driver}\" waits for port {port} of {host}, which accepts connections already, before the start"
+)]
+#[diagnostic(
+    code(standin::driver::port_in_use),
+    help("end the program that listens there, or use another port; `ss -ltnp` lists who listens")
+)]
+#[non_exhaustive]
+pub struct PortInUse {
+    /// The driver.
+    pub driver: String,
+    /// The host, as the condition names it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+standin_error::reportable!(PortInUse);
+
 /// A file cannot be installed. Nothing has been written then, unless writing is
 /// what failed.
 #[derive(Error, Diagnostic)]

@@ -1,10 +1,12 @@
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::Level;
+
+use crate::log::open::open_to_append;
 
 /// The file that a driver's own log goes to, if it is configured.
 #[derive(Debug, Default)]
@@ -15,8 +17,7 @@ impl FileLog {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        *self.lock() = Some(file);
+        *self.lock() = Some(open_to_append(&path)?);
         Ok(())
     }
 

@@ -2,9 +2,11 @@
 
 mod attributes;
 mod base;
+mod baseline;
 mod config;
 mod context;
 mod driver;
+mod driver_log;
 mod error;
 mod error_log;
 mod file_log;
@@ -24,7 +26,7 @@ pub use crate::base::DriverBase;
 pub use crate::config::{DriverConfig, DriverOptions};
 pub use crate::context::{ContextSource, FromContext};
 pub use crate::driver::Driver;
-pub use crate::error::{BuildError, ContextError, InstallError, LogError, TemplateText};
+pub use crate::error::{BuildError, ContextError, InstallError, LogError, PortInUse, TemplateText};
 pub use crate::hook::Hook;
 pub use crate::install::InstallFile;
 pub use crate::lifecycle::Lifecycle;

@@ -6,6 +6,7 @@ use standin_entity::{
     AbortError, Check, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
 };
 
+use crate::driver_log::DriverLog;
 use crate::steps::AsSteps;
 use crate::{Attributes, ContextError, Driver, DriverConfig, LogError, LogMatcher, error_log};
 
@@ -171,12 +172,19 @@ pub trait Lifecycle: Driver {
     ///
     /// If the driver has no log.
     fn log_matcher(&self) -> Result<LogMatcher, LogError> {
-        let path = self.log_path().ok_or_else(|| LogError::NoFile {
-            driver: self.name().to_owned(),
-            option: "a log matcher".to_owned(),
-            what: "log",
-            method: "log_path",
-        })?;
+        let path = DriverLog::Log.required(self.as_driver(), "a log matcher")?;
+        let bell = self.base().starting.bell.clone();
+        Ok(LogMatcher::with_bell(path, bell))
+    }
+
+    /// As [`log_matcher`](Lifecycle::log_matcher), in the standard error of the
+    /// driver.
+    ///
+    /// # Errors
+    ///
+    /// If the driver has no file of it.
+    fn err_matcher(&self) -> Result<LogMatcher, LogError> {
+        let path = DriverLog::Err.required(self.as_driver(), "a matcher for it")?;
         let bell = self.base().starting.bell.clone();
         Ok(LogMatcher::with_bell(path, bell))
     }

@@ -1,12 +1,12 @@
 //! What a driver is waiting for while it starts.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use indexmap::IndexMap;
-use standin_config::Pattern;
 use standin_entity::{Check, Result};
 
+use crate::baseline::Baseline;
+use crate::driver_log::DriverLog;
 use crate::error::LogError;
 use crate::log::bell::Bell;
 use crate::log::regexps::{Extracts, Regexps};
@@ -16,8 +16,10 @@ use crate::{Driver, DriverConfig, Lifecycle};
 /// The progress of a start, and what it has found out.
 #[derive(Debug, Default)]
 pub(crate) struct Starting {
-    /// `None` until a start or a check has asked the options.
+    /// `None` until a check has asked the options.
     conditions: Mutex<Option<Conditions>>,
+    /// What was there before the latest start.
+    baseline: RwLock<Baseline>,
     extracts: Arc<RwLock<Extracts>>,
     /// Rings when the driver stops or is aborted, for those who wait for its log.
     pub(crate) bell: Arc<Bell>,
@@ -31,14 +33,37 @@ struct Conditions {
 }
 
 impl Starting {
-    /// Forgets the last start. Refuses options that can never be met.
-    pub(crate) fn begin(&self, driver: &dyn Driver, config: &DriverConfig) -> Result<(), LogError> {
+    /// Forgets the last start, and notes what is there before this one.
+    pub(crate) fn begin(&self, driver: &dyn Driver, config: &DriverConfig) -> Result<()> {
         let extracts = self.extracts.write();
         extracts.unwrap_or_else(PoisonError::into_inner).clear();
+        self.end();
         self.bell.set_over(false);
-        let conditions = self.conditions(driver, config)?;
-        *self.lock() = Some(conditions);
+        *self
+            .baseline
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Baseline::default();
+        self.note(driver, config);
+        for condition in &config.ready {
+            condition.check_before(driver)?;
+        }
         Ok(())
+    }
+
+    /// Notes what is there and was not known at the beginning: a driver may find
+    /// out where its log will be while it prepares.
+    pub(crate) fn note(&self, driver: &dyn Driver, config: &DriverConfig) {
+        let mut baseline = self.baseline();
+        baseline.note(driver, config);
+        *self
+            .baseline
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = baseline;
+    }
+
+    fn baseline(&self) -> Baseline {
+        let baseline = self.baseline.read();
+        baseline.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Nothing is waited for any more: events, commands.
@@ -72,10 +97,11 @@ impl Starting {
         driver: &dyn Driver,
         config: &DriverConfig,
     ) -> Result<Conditions, LogError> {
+        let baseline = self.baseline();
         Ok(Conditions {
-            regexps: sought(driver, config)?,
+            regexps: sought(driver, config, &baseline)?,
             ready: (!config.ready.is_empty()).then(|| readiness::all(&config.ready)),
-            progress: Progress::new(self.extracts.clone()),
+            progress: Progress::new(self.extracts.clone(), baseline),
         })
     }
 
@@ -117,50 +143,26 @@ impl Conditions {
     }
 }
 
-/// The regexps of the options, each with its log.
-fn sought(driver: &dyn Driver, config: &DriverConfig) -> Result<Vec<Regexps>, LogError> {
-    type Sought<'a> = (
-        &'static str,
-        &'a [Pattern],
-        fn(&dyn Driver) -> Option<PathBuf>,
-        (&'static str, &'static str),
-    );
-    let options: [Sought<'_>; 3] = [
-        (
-            "log_regexps",
-            &config.log_regexps,
-            |driver| driver.log_path(),
-            ("log", "log_path"),
-        ),
-        (
-            "stdout_regexps",
-            &config.stdout_regexps,
-            |driver| driver.out_path(),
-            ("standard output", "out_path"),
-        ),
-        (
-            "stderr_regexps",
-            &config.stderr_regexps,
-            |driver| driver.err_path(),
-            ("standard error", "err_path"),
-        ),
-    ];
+/// The regexps of the options, each with its log. Only now it is asked where that
+/// is: a driver may learn it while it starts.
+fn sought(
+    driver: &dyn Driver,
+    config: &DriverConfig,
+    baseline: &Baseline,
+) -> Result<Vec<Regexps>, LogError> {
     let mut all = Vec::new();
-    for (option, patterns, path, (what, method)) in options {
+    for log in DriverLog::ALL {
+        let patterns = log.regexps(config);
         if patterns.is_empty() {
             continue;
         }
-        let path = path(driver).ok_or_else(|| LogError::NoFile {
-            driver: driver.name().to_owned(),
-            option: option.to_owned(),
-            what,
-            method,
-        })?;
-        let regexps = Regexps::new(option, path, patterns).map_err(|source| LogError::Pattern {
+        let path = log.required(driver, log.option())?;
+        let since = baseline.log(&path);
+        let regexps = Regexps::new(log.option(), path, patterns, since);
+        all.push(regexps.map_err(|source| LogError::Pattern {
             driver: driver.name().to_owned(),
             source,
-        })?;
-        all.push(regexps);
+        })?);
     }
     Ok(all)
 }

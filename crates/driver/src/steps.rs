@@ -73,6 +73,8 @@ impl Steps for AsSteps<'_> {
     }
 
     fn starting(&self) -> Result<()> {
+        let starting = &self.driver.base().starting;
+        starting.note(self.driver, self.config()?);
         self.driver.starting()
     }
 

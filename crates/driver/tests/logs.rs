@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use standin_config::Pattern;
-use standin_driver::{Driver, Lifecycle, LogMatcher, match_regexps_in_file};
+use standin_driver::{
+    Driver, Lifecycle, LogMatchError, LogMatcher, Readiness, match_regexps_in_file,
+};
+use standin_entity::Error;
 
 use support::{StubOptions, append};
 
@@ -30,6 +33,64 @@ fn expected(text: &[u8]) -> Vec<Vec<u8>> {
     lines.pop();
     let strip = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
     lines.into_iter().map(strip).collect()
+}
+
+/// What happens to a log between two looks.
+#[derive(Clone, Debug)]
+enum Act {
+    Append(Vec<u8>),
+    /// Truncated in place and written anew.
+    Rewrite(Vec<u8>),
+    Rotate,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => text().prop_map(Act::Append),
+        1 => text().prop_map(Act::Rewrite),
+        1 => Just(Act::Rotate),
+    ]
+}
+
+/// A log as its reader sees it: what it has read of the file, and all lines so far.
+#[derive(Default)]
+struct Model {
+    content: Vec<u8>,
+    line: Vec<u8>,
+    lines: Vec<u8>,
+}
+
+impl Model {
+    fn append(&mut self, text: &[u8]) {
+        self.content.extend(text);
+        for byte in text {
+            self.line.push(*byte);
+            if *byte == b'\n' {
+                self.lines.append(&mut self.line);
+            }
+        }
+    }
+
+    /// Nobody ends the last line any more.
+    fn end(&mut self) {
+        self.content.clear();
+        if !self.line.is_empty() {
+            self.lines.append(&mut self.line);
+            self.lines.push(b'\n');
+        }
+    }
+
+    fn rewrite(&mut self, text: &[u8]) {
+        let tail = self.content.len().saturating_sub(64)..self.content.len();
+        match text.split_at_checked(self.content.len()) {
+            // What cannot be told from more of the same counts as such.
+            Some((same, more)) if same[tail.clone()] == self.content[tail] => self.append(more),
+            _ => {
+                self.end();
+                self.append(text);
+            }
+        }
+    }
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -90,6 +151,39 @@ proptest! {
     }
 
     #[test]
+    fn every_line_is_found_whatever_happens_to_the_file(acts in proptest::collection::vec(act(), 0..12)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = LogMatcher::new(&path);
+        let mut found = Vec::new();
+        let mut model = Model::default();
+        let begun = Instant::now();
+        for (index, act) in acts.iter().enumerate() {
+            match act {
+                Act::Append(text) => {
+                    append(&path, text);
+                    model.append(text);
+                }
+                Act::Rewrite(text) => {
+                    fs::write(&path, text).unwrap();
+                    model.rewrite(text);
+                }
+                Act::Rotate => {
+                    append(&path, b"");
+                    fs::rename(&path, folder.path().join(format!("log.{index}"))).unwrap();
+                    append(&path, b"");
+                    model.end();
+                }
+            }
+            found.extend(all_lines(&log));
+            if begun.elapsed() >= PAUSE {
+                return Ok(());
+            }
+        }
+        prop_assert_eq!(found, expected(&model.lines));
+    }
+
+    #[test]
     fn the_tail_is_the_end_of_the_log(text in text(), most in 1..6i64) {
         let folder = tempfile::tempdir().unwrap();
         let options = StubOptions::new()
@@ -134,4 +228,145 @@ fn a_pattern_sees_one_line_from_its_beginning() {
     check(&path, "last$", true);
     check(&path, r"the.*\n.*binary", false);
     check(&path, "", true);
+}
+
+#[test]
+fn a_line_of_any_bytes_is_matched_by_what_is_readable_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    append(&path, b"f\xfcr: ERROR, ready on \xe9 8080\n");
+    let log = LogMatcher::new(&path);
+    log.not_match(".*ERROR", Duration::ZERO).unwrap_err();
+    log.seek_start();
+    let found = log
+        .match_line(r".*ready on (?<what>\S+) (?<port>\d+)", Duration::ZERO)
+        .unwrap();
+    assert_eq!(found.groups["what"], b"\xe9");
+    assert_eq!(found.group("port").as_deref(), Some("8080"));
+    check(&path, ".*ready", true);
+    check(&path, "f.r: ERROR", true);
+    check(&path, r"f\wr", false);
+}
+
+#[test]
+fn colours_are_not_part_of_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    append(
+        &path,
+        b"\x1b[32mINFO\x1b[0m:     running on \x1b[1mhttp://h:80\x1b[0m (quit)\n",
+    );
+    let log = LogMatcher::new(&path);
+    let found = log
+        .match_line(r"INFO:\s+running on (?<url>.*) \(quit\)$", Duration::ZERO)
+        .unwrap();
+    assert_eq!(found.group("url").as_deref(), Some("http://h:80"));
+    assert!(
+        found.text().starts_with('\u{1b}'),
+        "the line is as it was written"
+    );
+    log.seek_start();
+    log.not_match("INFO", Duration::ZERO).unwrap_err();
+    check(&path, r"\x1b\[32mINFO", true);
+}
+
+#[test]
+fn a_log_of_one_endless_line_is_looked_at_as_far_as_that_goes() {
+    const SIZE: usize = 100 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    append(&path, b"begin port=80 ");
+    for _ in 0..SIZE / (1 << 20) {
+        append(&path, &vec![b'x'; 1 << 20]);
+    }
+    append(&path, b"ready ERROR\nready\n");
+    let log = LogMatcher::new(&path);
+    // What matches within its beginning matches.
+    let found = log
+        .match_line(r"begin port=(?<port>\d+)", Duration::ZERO)
+        .unwrap();
+    assert_eq!(found.group("port").as_deref(), Some("80"));
+    // Its middle is no beginning of a line, and its rest is no line.
+    let found = log.match_line("ready", Duration::ZERO).unwrap();
+    assert_eq!(found.text(), "ready");
+    // What might match beyond is not said to be absent, and nothing is cut short.
+    log.seek_start();
+    let error = log.not_match(".*ERROR", Duration::ZERO).unwrap_err();
+    assert!(
+        matches!(error, LogMatchError::LineTooLong { .. }),
+        "{error}"
+    );
+    log.seek_start();
+    let error = log
+        .match_line("(?<all>begin.*)$", Duration::ZERO)
+        .unwrap_err();
+    assert!(
+        error.to_string().ends_with("of 1 only the first 4 MiB"),
+        "{error}"
+    );
+    log.seek_start();
+    let error = log.match_all("begin.*", Duration::ZERO).unwrap_err();
+    assert!(
+        matches!(error, LogMatchError::LineTooLong { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn half_a_number_at_the_end_of_what_is_written_is_not_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    append(&path, b"listening on 80");
+    let log = LogMatcher::new(&path);
+    std::thread::sleep(2 * PAUSE);
+    let pattern = r"listening on (?<port>\d+)";
+    let error = log.match_line(pattern, Duration::ZERO).unwrap_err();
+    assert!(
+        format!("{:?}", miette_help(&error)).contains("its end is missing"),
+        "{error}"
+    );
+    // What should not be there is there, however the line ends.
+    log.not_match(pattern, Duration::ZERO).unwrap_err();
+    log.seek_start();
+    // Without a group there is nothing to cut.
+    log.match_line("listening on", Duration::ZERO).unwrap();
+    log.seek_start();
+    append(&path, b"80\n");
+    let found = log.match_line(pattern, Duration::ZERO).unwrap();
+    assert_eq!(found.group("port").as_deref(), Some("8080"));
+}
+
+fn miette_help(error: &LogMatchError) -> String {
+    use miette::Diagnostic;
+    error
+        .help()
+        .map(|help| help.to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_is_no_file_is_refused_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for (path, what) in [(&*fifo, "a FIFO"), (folder.path(), "a directory")] {
+        let log = LogMatcher::new(path);
+        for error in [
+            log.match_line("x", None).unwrap_err(),
+            log.seek_end().unwrap_err(),
+        ] {
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains(what), "{source}");
+        }
+        let app = StubOptions::new()
+            .name("app")
+            .runpath(folder.path().join("app"))
+            .ready([Readiness::log_in(path.to_str().unwrap(), "x")])
+            .build()
+            .unwrap();
+        let error = format!("{:?}", Error::from(app.start().unwrap_err()));
+        assert!(error.contains(what), "{error}");
+    }
 }

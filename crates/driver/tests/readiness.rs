@@ -6,18 +6,20 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use standin_config::{Kind, Node, OptionValue, Value};
-use standin_driver::{Driver, Lifecycle, Readiness};
-use standin_entity::{Error, Status};
+use standin_driver::{Driver, DriverBase, DriverOptions, Lifecycle, Readiness};
+use standin_entity::{Check, Error, Status};
 
 use support::{Stub, StubOptions, append};
 
 const SOON: Duration = Duration::from_secs(20);
+/// After this a line without an end counts, and a log that was not written.
+const SETTLED: Duration = Duration::from_millis(50);
 const BRIEF: Duration = Duration::from_millis(150);
 
 fn stub(folder: &Path, ready: impl IntoIterator<Item = Readiness>) -> StubOptions {
@@ -42,14 +44,22 @@ fn report(error: impl Into<Error>) -> String {
 #[track_caller]
 fn becomes_ready_by(ready: Readiness, act: impl FnOnce(&Path)) -> Stub {
     let folder = tempfile::tempdir().unwrap();
-    let app = built(stub(folder.path(), [ready]));
+    becomes_ready_in(folder.path(), ready, act)
+}
+
+/// As `becomes_ready_by`, with what is there already.
+#[track_caller]
+fn becomes_ready_in(folder: &Path, ready: Readiness, act: impl FnOnce(&Path)) -> Stub {
+    let app = built(stub(folder, [ready]).path_cleanup(false));
     std::thread::scope(|scope| {
         let starting = scope.spawn(|| app.start());
         while !app.steps.lock().unwrap().contains(&"starting") {
             std::thread::yield_now();
         }
-        assert_eq!(app.status(), Status::Starting);
-        act(&folder.path().join("app"));
+        // It looks at what is there before it waits.
+        std::thread::sleep(2 * SETTLED);
+        assert_eq!(app.status(), Status::Starting, "it was ready before");
+        act(&folder.join("app"));
         starting.join().unwrap().unwrap();
     });
     app
@@ -147,7 +157,7 @@ fn a_timeout_says_what_each_saw_last() {
     let report = report(app.start().unwrap_err());
     for part in [
         "none of these:".to_owned(),
-        format!("port {port} of 127.0.0.1: Connection refused"),
+        format!("port {port} of 127.0.0.1: "),
         "never`: it is not there".to_owned(),
         "unmatched `log` in".to_owned(),
         "exit status: 3, no such user".to_owned(),
@@ -266,4 +276,166 @@ fn what_is_no_condition_is_refused() {
     let options = StubOptions::new().name("app").ready([Readiness::log("(")]);
     assert!(Node::new("app", options).is_err());
     assert!(!matches!(Readiness::kind(), Kind::Any));
+}
+
+#[test]
+fn only_lines_of_this_start_make_ready() {
+    let pattern = r"ready, port (?<port>\d+)";
+    let old = b"ready, port 1111\n";
+    // Appended to, truncated and written anew with more, less, or the same, and rotated.
+    let acts: [&dyn Fn(&Path); 5] = [
+        &|log| append(log, b"ready, port 2222\n"),
+        &|log| fs::write(log, "not yet\nnot yet\nready, port 2222\n").unwrap(),
+        &|log| fs::write(log, "ready, port 2\n").unwrap(),
+        &|log| fs::write(log, old).unwrap(),
+        &|log| {
+            fs::rename(log, log.with_extension("1")).unwrap();
+            append(log, old);
+        },
+    ];
+    for (act, port) in acts.iter().zip(["2222", "2222", "2", "1111", "1111"]) {
+        for is_option in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let log = folder.path().join("app/log");
+            append(&log, old);
+            let condition = if is_option {
+                Readiness::log(pattern)
+            } else {
+                Readiness::log_in("{{ runpath }}/log", pattern)
+            };
+            let app = becomes_ready_in(folder.path(), condition, |_| act(&log));
+            assert_eq!(app.base().extract("port").as_deref(), Some(port));
+            // Asked later it is still about this start.
+            assert_eq!(app.extract_values().unwrap(), Check::Ready);
+            assert_eq!(app.base().extract("port").as_deref(), Some(port));
+        }
+    }
+}
+
+#[test]
+fn regexps_are_not_met_by_an_earlier_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = stub(folder.path(), []).log_regexps([r"pid (?<pid>\d)"]);
+    let mut app = built(options.path_cleanup(false));
+    app.writes = vec![("log".into(), b"pid 1\n".to_vec())];
+    app.start().unwrap();
+    app.stop().unwrap();
+    app.writes.clear();
+    app.base().node().set_local("timeout", "200ms").unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(report.contains("unmatched log_regexps"), "{report}");
+    assert_eq!(app.base().extract("pid"), None);
+    app.base().node().set_local("timeout", "20s").unwrap();
+    app.writes = vec![("log".into(), b"pid 2\n".to_vec())];
+    app.start().unwrap();
+    assert_eq!(app.base().extract("pid").as_deref(), Some("2"));
+}
+
+#[test]
+fn only_a_file_of_this_start_makes_ready() {
+    let acts: [&dyn Fn(&Path); 2] = [&|file| append(file, b"2"), &|file| {
+        fs::remove_file(file).unwrap();
+        append(file, b"1");
+    }];
+    for act in acts {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app/app.pid");
+        append(&file, b"1");
+        becomes_ready_in(folder.path(), Readiness::file("app.pid"), |_| act(&file));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    append(&folder.path().join("app/app.pid"), b"1");
+    let options = stub(folder.path(), [Readiness::file("app.pid")]).timeout(BRIEF);
+    let report = report(built(options.path_cleanup(false)).start().unwrap_err());
+    assert!(report.contains("it was there before the start"), "{report}");
+}
+
+#[test]
+fn a_port_of_somebody_else_does_not_make_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    let condition = Readiness::any_of([
+        Readiness::file("x"),
+        Readiness::port_on("{{ '127.0.0.1' }}", port),
+    ]);
+    let app = built(stub(folder.path(), [condition]));
+    let error = app.start().unwrap_err();
+    assert!(app.steps.lock().unwrap().is_empty(), "it was started");
+    let report = report(error);
+    for part in [
+        format!("port {port} of 127.0.0.1, which accepts connections already, before the start"),
+        "code: standin::driver::port_in_use".to_owned(),
+    ] {
+        assert!(report.contains(&part), "{report}");
+    }
+    drop(stranger);
+    let report = self::report(
+        built(stub(folder.path(), [Readiness::port_on("127.0.0.1", port)]).timeout(BRIEF))
+            .start()
+            .unwrap_err(),
+    );
+    assert!(report.contains("nobody listens there"), "{report}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_is_looked_at_without_a_connection() {
+    let listener = Arc::new(std::sync::Mutex::new(None));
+    let port = free_port();
+    let bound = listener.clone();
+    becomes_ready_by(Readiness::port_on("127.0.0.1", port), move |_| {
+        *bound.lock().unwrap() = Some(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    });
+    let listener = listener.lock().unwrap().take().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let error = listener.accept().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock,
+        "somebody connected"
+    );
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A driver that knows where its output is only once it has started.
+#[derive(Debug)]
+struct Late {
+    base: DriverBase,
+    out: OnceLock<PathBuf>,
+}
+
+impl Driver for Late {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn starting(&self) -> standin_entity::Result<()> {
+        let runpath = self.base.resource().entity().runpath().unwrap_or_default();
+        append(&runpath.join("out"), b"ready\n");
+        self.out.set(runpath.join("out")).unwrap();
+        Ok(())
+    }
+
+    fn out_path(&self) -> Option<PathBuf> {
+        self.out.get().cloned()
+    }
+}
+
+#[test]
+fn a_driver_may_learn_where_its_log_is_while_it_starts() {
+    let options = DriverOptions::new()
+        .name("late")
+        .stdout_regexps(["ready"])
+        .ready([Readiness::log("ready")]);
+    let late = Late {
+        base: DriverBase::new("Late", options).unwrap(),
+        out: OnceLock::new(),
+    };
+    late.start().unwrap();
+    late.stop().unwrap();
 }

@@ -1,8 +1,11 @@
 //! Replacements for what does not start.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use standin_error::{Error, Result};
+
+use crate::failure::panic_message;
 
 type Factory<T> = Box<dyn Fn() -> Result<T> + Send + Sync>;
 
@@ -58,7 +61,13 @@ impl<T> Failovers<T> {
     pub fn first_that(&self, mut start: impl FnMut(&T) -> Result<()>) -> Result<(usize, T)> {
         let mut errors: Vec<Error> = Vec::new();
         for (index, factory) in self.factories.iter().enumerate() {
-            match factory().and_then(|made| start(&made).map(|()| made)) {
+            // A panic is a failure of the one replacement, not of whoever starts it.
+            let attempt = || factory().and_then(|made| start(&made).map(|()| made));
+            let outcome = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|payload| {
+                let message = panic_message(&*payload);
+                Err(Error::msg(format!("the replacement panicked: {message}")))
+            });
+            match outcome {
                 Ok(made) => return Ok((index, made)),
                 Err(error) => errors.push(error),
             }
@@ -104,6 +113,25 @@ mod tests {
         let shown = format!("{error:?}");
         assert!(
             shown.contains("first is ill") && shown.contains("second is tired"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn one_that_panics_has_failed_and_the_next_is_tried() {
+        let mut failovers = Failovers::new();
+        failovers.register(|| panic!("no licence"));
+        failovers.register(|| Ok(2));
+        failovers.register(|| Ok(3));
+        let odd = |made: &u8| match made % 2 {
+            0 => panic!("{made} is even"),
+            _ => Ok(()),
+        };
+        assert_eq!(failovers.first_that(odd).unwrap(), (2, 3));
+        let error = failovers.first_that(|_| panic!("too late")).unwrap_err();
+        let shown = format!("{error:?}");
+        assert!(
+            shown.contains("no licence") && shown.contains("too late"),
             "{shown}"
         );
     }

@@ -38,17 +38,21 @@ impl StepFailure {
     }
 
     pub(crate) fn panicked(step: Step, payload: &(dyn Any + Send)) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a value that is no text".to_owned());
         Self {
             step,
             panicked: true,
-            cause: Error::msg(message),
+            cause: Error::msg(panic_message(payload)),
         }
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value other than a text".to_owned())
 }
 
 /// A wait that came to its end without what it waited for.

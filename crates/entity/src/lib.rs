@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod caller;
 mod config;
 mod entity;
 mod failover;
@@ -15,6 +16,8 @@ mod sync;
 mod timer;
 mod watch;
 
+#[doc(hidden)]
+pub use crate::caller::{Caller, Hold, Waiting};
 pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
 pub use crate::entity::{Entity, NameError, ParentError};
 pub use crate::failover::Failovers;
@@ -23,7 +26,7 @@ pub use crate::failure::{
     WaitError,
 };
 pub use crate::report::{Failure, Report};
-pub use crate::resource::Resource;
+pub use crate::resource::{AnnouncedStop, Resource};
 pub use crate::runpath::{RunpathError, default_root};
 pub use crate::settings::{CheckInterval, Settings};
 pub use crate::slug::slugify;
@@ -31,6 +34,8 @@ pub use crate::status::{
     EntityStatus, IllegalTransition, Machine, RunnableStatus, Status, Transitions, UnknownStatus,
 };
 pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
+#[doc(hidden)]
+pub use crate::sync::Monitor;
 pub use crate::timer::{Interval, IntervalError, Timer};
 pub use crate::watch::{Progress, Watch};
 pub use standin_error::{Error, Result};

@@ -102,6 +102,26 @@ pub enum Step {
     Hook(HookPoint),
 }
 
+impl Step {
+    /// The steps of which one runs at a time.
+    pub(crate) const EXCLUSIVE: [Self; 14] = [
+        Self::PreStart,
+        Self::Hook(HookPoint::PreStart),
+        Self::Starting,
+        Self::StartedCheck,
+        Self::PostStart,
+        Self::Hook(HookPoint::PostStart),
+        Self::PreStop,
+        Self::Hook(HookPoint::PreStop),
+        Self::Stopping,
+        Self::StoppedCheck,
+        Self::PostStop,
+        Self::Hook(HookPoint::PostStop),
+        Self::Pausing,
+        Self::Resuming,
+    ];
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {

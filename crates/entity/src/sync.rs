@@ -19,8 +19,9 @@ pub(crate) use std::sync::MutexGuard;
 pub(crate) use std::thread::{ThreadId, current};
 
 /// A value under a lock; every change of it wakes all who wait.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(crate) struct Monitor<T> {
+pub struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
     /// How many threads wait, so that nobody pays for waking no one. Only
@@ -29,7 +30,8 @@ pub(crate) struct Monitor<T> {
 }
 
 impl<T> Monitor<T> {
-    pub(crate) fn new(value: T) -> Self {
+    /// Begins with `value`.
+    pub fn new(value: T) -> Self {
         Self {
             value: Mutex::new(value),
             changed: Condvar::new(),
@@ -37,31 +39,46 @@ impl<T> Monitor<T> {
         }
     }
 
-    /// Steps and hooks never run under the lock, so a panic cannot leave the
+    /// The value, to be looked at and changed. Steps and hooks never run under the lock, so a panic cannot leave the
     /// value half changed and a poisoned lock is as good as any.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub fn lock(&self) -> MutexGuard<'_, T> {
         self.value
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Wakes all who wait. To be called under the lock.
-    pub(crate) fn notify_all(&self) {
+    pub fn notify_all(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.changed.notify_all();
         }
     }
 
     /// Waits for the next change, not beyond `until`.
-    pub(crate) fn wait<'a>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        until: Option<Instant>,
-    ) -> MutexGuard<'a, T> {
+    pub fn wait<'a>(&self, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let guard = self.block(guard, until);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         guard
+    }
+
+    /// Waits until `condition` does not hold any more, not beyond `until`.
+    pub fn wait_while<'a>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        until: Option<Instant>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        while condition(&mut guard) && until.is_none_or(|until| Instant::now() < until) {
+            guard = self.wait(guard, until);
+        }
+        guard
+    }
+
+    /// The value, when nobody can wait for it any more.
+    pub fn into_inner(self) -> T {
+        let inner = self.value.into_inner();
+        inner.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     #[cfg(not(loom))]

@@ -1,12 +1,14 @@
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use standin_driver::{Driver, DriverConfig, Lifecycle};
-use standin_entity::Settings;
+use standin_entity::{Caller, Monitor, Settings};
 
 use crate::members::Members;
+use crate::turn::Turn;
 
 /// Ends what an environment does, from any thread: a start, a stop, every wait
 /// on one of its drivers. Then the drivers are torn down.
@@ -44,7 +46,18 @@ impl AbortHandle {
     /// their `abort_wait_timeout` for it.
     pub fn abort(&self) {
         self.members.entity.set_aborting();
-        let drivers = self.members.abortable();
+        let nested = self.members.all_nested();
+        let environments = || {
+            nested
+                .iter()
+                .map(|running| &running.members)
+                .chain([&self.members])
+        };
+        // What a driver does at its abort is called from within that of all of them.
+        let _aborting: Vec<_> = environments().map(Turn::abort).collect();
+        let drivers: Vec<_> = environments()
+            .flat_map(|members| members.active())
+            .collect();
         for driver in &drivers {
             driver.base().resource().request_abort();
         }
@@ -65,18 +78,18 @@ fn abort_all(drivers: Vec<Arc<dyn Driver>>) {
         return;
     };
     let queue = Arc::new(Queue {
-        left: Mutex::new(Left {
+        left: Monitor::new(Left {
             under_way: 0,
             done: 0,
             drivers: drivers.into(),
         }),
-        changed: Condvar::new(),
     });
+    let caller = Caller::current();
     loop {
-        let worker = queue.clone();
+        let (worker, caller) = (queue.clone(), caller.clone());
         let spawned = thread::Builder::new()
             .name("standin-abort".to_owned())
-            .spawn(move || worker.work());
+            .spawn(move || caller.lend(|| worker.work()));
         if spawned.is_err() {
             // The system has no more threads: this one can do it as well.
             queue.work();
@@ -101,8 +114,7 @@ fn limit(driver: &dyn Driver) -> Duration {
 
 /// Drivers that are to be aborted, first the first.
 struct Queue {
-    left: Mutex<Left>,
-    changed: Condvar,
+    left: Monitor<Left>,
 }
 
 struct Left {
@@ -121,49 +133,54 @@ enum Watched {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Left> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Aborts one after the other until none is left.
     fn work(&self) {
-        let mut left = self.lock();
+        let mut left = self.left.lock();
         while let Some(driver) = left.drivers.pop_front() {
             left.under_way += 1;
             drop(left);
-            if let Err(error) = driver.abort() {
-                tracing::warn!(driver = driver.name(), %error, "the abort of a driver failed");
+            // It may be the last handle of the driver, whose drop is the driver's code, too.
+            let aborted = catch_unwind(AssertUnwindSafe(move || {
+                if let Err(error) = driver.abort() {
+                    tracing::warn!(driver = driver.name(), %error, "the abort of a driver failed");
+                }
+            }));
+            if aborted.is_err() {
+                tracing::warn!("the abort of a driver panicked");
             }
-            // It may be the last handle of the driver.
-            drop(driver);
-            left = self.lock();
+            left = self.left.lock();
             left.under_way -= 1;
             left.done += 1;
         }
-        self.changed.notify_all();
+        self.left.notify_all();
     }
 
     /// Waits until all is done, or another thread is needed.
     fn watch(&self, until: Instant) -> Watched {
-        let mut left = self.lock();
+        let mut left = self.left.lock();
         loop {
-            if left.drivers.is_empty() && left.under_way == 0 {
+            let done = left.done;
+            let others = !left.drivers.is_empty();
+            let look_again = Instant::now() + PATIENCE;
+            let wake = if others { until.min(look_again) } else { until };
+            left = self.left.wait_while(left, Some(wake), |left| {
+                !left.is_done() && (left.done == done || !others)
+            });
+            if left.is_done() {
                 return Watched::Done;
             }
-            let time = until.saturating_duration_since(Instant::now());
-            if time.is_zero() {
+            if Instant::now() >= until {
                 return Watched::Overdue;
             }
-            let (done, others) = (left.done, !left.drivers.is_empty());
-            let time = if others { time.min(PATIENCE) } else { time };
-            let (after, waited) = self
-                .changed
-                .wait_timeout(left, time)
-                .unwrap_or_else(PoisonError::into_inner);
-            left = after;
-            if waited.timed_out() && others && left.done == done {
+            if others && left.done == done {
                 return Watched::Stuck;
             }
         }
+    }
+}
+
+impl Left {
+    fn is_done(&self) -> bool {
+        self.drivers.is_empty() && self.under_way == 0
     }
 }

@@ -1,10 +1,14 @@
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
-use standin_entity::{Error, NameError, RunpathError, StartError, StopError, WaitError};
+use standin_entity::{Error, NameError, RunpathError, StartError, Step, StopError, WaitError};
+use standin_error::Reportable;
 use thiserror::Error;
+
+use crate::Operation;
 
 /// A driver cannot be added to an environment, or removed from it.
 #[derive(Error, Diagnostic)]
@@ -289,6 +293,67 @@ pub enum EnvironmentError {
         /// The environment.
         environment: String,
     },
+    /// It was called from where it would wait for its own end: a hook, a step or a factory of
+    /// an operation of this environment, or of one that belongs to it. Nothing was done.
+    #[error(
+        "the {call} of environment \"{environment}\" was called from within {}",
+        place(environment, within, *operation, driver.as_deref(), *step)
+    )]
+    #[diagnostic(
+        code(standin::environment::called_from_within),
+        help("{}", way_out(*call, *operation))
+    )]
+    CalledFromWithin {
+        /// The environment.
+        environment: String,
+        /// What was called.
+        call: Operation,
+        /// The environment whose operation is under way: the same, or one that belongs to it.
+        within: String,
+        /// What is under way there.
+        operation: Operation,
+        /// The driver whose hook or step it was called from, where that is known.
+        driver: Option<String>,
+        /// The hook or step.
+        step: Option<Step>,
+    },
+    /// Another thread starts or stops it, and has not finished within the option
+    /// `status_wait_timeout`. Nothing was done.
+    #[error(
+        "the {call} of environment \"{environment}\" waited {limit:?} for its {operation} in another thread{}",
+        blocking(steps)
+    )]
+    #[diagnostic(
+        code(standin::environment::busy),
+        help(
+            "end what blocks there: a hook or step that does not return cannot be ended from outside; \
+             `abort` ends all waits of drivers, and `status_wait_timeout` says how long a call waits"
+        )
+    )]
+    Busy {
+        /// The environment.
+        environment: String,
+        /// What was called.
+        call: Operation,
+        /// What is under way.
+        operation: Operation,
+        /// How long it waited.
+        limit: Duration,
+        /// The drivers that are in a hook or a step, each with it.
+        steps: Vec<(String, Step)>,
+    },
+    /// The environment that it belongs to was stopped.
+    #[error("environment \"{environment}\" belongs to \"{parent}\", which is stopped")]
+    #[diagnostic(
+        code(standin::environment::parent_stopped),
+        help("start \"{parent}\" first; a stop of it stops what belongs to it")
+    )]
+    ParentStopped {
+        /// The environment.
+        environment: String,
+        /// The one that it belongs to.
+        parent: String,
+    },
     /// Drivers failed to start. Those that were up have been stopped again.
     #[error("environment \"{environment}\" did not start: {}", summary(failures))]
     #[diagnostic(help("{}", start_help(waiting, not_started, runpath.as_ref())))]
@@ -355,8 +420,12 @@ pub enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Wait(WaitError),
+    /// An environment that belongs to this one was not stopped.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Nested(Box<EnvironmentError>),
     /// It failed to start, and so did its replacements.
-    #[error("{first}, and no replacement did")]
+    #[error("{}, and no replacement did", in_full(first))]
     #[diagnostic(code(standin::environment::failover))]
     Failover {
         /// Why the driver itself did not start.
@@ -368,7 +437,67 @@ pub enum Failure {
     },
 }
 
-standin_error::reportable!(Failure { Start, Stop, Wait });
+standin_error::reportable!(Failure, parts = Failure::parts);
+
+impl Failure {
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        match self {
+            Failure::Start(error) => vec![error],
+            Failure::Stop(error) => vec![error],
+            Failure::Wait(error) => vec![error],
+            Failure::Nested(error) => vec![&**error],
+            Failure::Failover { first, .. } => vec![&**first],
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let messages: Vec<String> = causes.map(ToString::to_string).collect();
+    messages.join(": ")
+}
+
+/// Where a call came from: `its own start: the pre_start hook of driver "a"`.
+fn place(
+    environment: &str,
+    within: &str,
+    operation: Operation,
+    driver: Option<&str>,
+    step: Option<Step>,
+) -> String {
+    let mut place = if environment == within {
+        format!("its own {operation}")
+    } else {
+        format!("the {operation} of environment \"{within}\", which belongs to it")
+    };
+    if let Some(driver) = driver {
+        let step = step.map(|step| format!("{step} of ")).unwrap_or_default();
+        place.push_str(&format!(": {step}driver \"{driver}\""));
+    }
+    place
+}
+
+fn way_out(call: Operation, operation: Operation) -> &'static str {
+    match (call, operation) {
+        (Operation::Stop, Operation::Start) => {
+            "return an error to end the start, or call `abort`; dropping the guard lets the stop follow"
+        }
+        (Operation::Stop, _) => "nothing needs to be done: it stops anyway",
+        _ => "call it from the test, when what is under way has ended",
+    }
+}
+
+fn blocking(steps: &[(String, Step)]) -> String {
+    let steps: Vec<String> = steps
+        .iter()
+        .map(|(driver, step)| format!("{step} of driver \"{driver}\" has not returned"))
+        .collect();
+    if steps.is_empty() {
+        return String::new();
+    }
+    format!(": {}", steps.join(", "))
+}
 
 fn list(before: &str, names: &[String]) -> String {
     if names.is_empty() {

@@ -16,6 +16,7 @@ mod schedule;
 mod signals;
 mod starting;
 mod stopping;
+mod turn;
 mod types;
 
 pub use crate::abort::AbortHandle;
@@ -30,4 +31,5 @@ pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;
 #[cfg(unix)]
 pub use crate::signals::{SignalError, SignalGuard};
+pub use crate::turn::Operation;
 pub use crate::types::DriverTypes;

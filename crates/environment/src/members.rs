@@ -3,7 +3,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 use indexmap::IndexMap;
 use standin_config::{Node, Value};
@@ -11,6 +13,7 @@ use standin_driver::{Attributes, ContextSource, Driver, Lifecycle};
 use standin_entity::Entity;
 
 use crate::running::Running;
+use crate::turn::Turn;
 use crate::{AddError, LookupError};
 
 /// One driver under the name by which the environment knows it.
@@ -38,10 +41,19 @@ pub(crate) struct Members {
     initial: RwLock<IndexMap<String, Attributes>>,
     /// The environment that this one belongs to.
     parent: RwLock<Option<Arc<Members>>>,
-    /// The running environments that belong to this one.
-    nested: Mutex<Vec<Weak<Running>>>,
-    /// Replacements that are being tried; they are no members yet.
+    /// The environments that belong to this one and have been started.
+    nested: Mutex<Nested>,
+    /// Replacements that are being tried; they are not members yet.
     trying: Mutex<Vec<Arc<dyn Driver>>>,
+    /// Whose turn it is to start or stop the environment.
+    pub(crate) turn: Turn,
+}
+
+#[derive(Default)]
+struct Nested {
+    environments: Vec<Weak<Running>>,
+    /// This one is stopped, and what belongs to it cannot start.
+    is_closed: bool,
 }
 
 impl Members {
@@ -54,6 +66,7 @@ impl Members {
             parent: RwLock::default(),
             nested: Mutex::default(),
             trying: Mutex::default(),
+            turn: Turn::new(),
         }
     }
 
@@ -110,39 +123,87 @@ impl Members {
         Ok(())
     }
 
-    /// Makes `running` end when this environment does.
-    pub(crate) fn nest(&self, running: &Arc<Running>) {
-        let mut nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        nested.retain(|known| known.strong_count() > 0);
-        nested.push(Arc::downgrade(running));
+    fn lock_nested(&self) -> MutexGuard<'_, Nested> {
+        self.nested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The environments that belong to this one and run, the latest first.
+    /// Lets `running` start, and end when this environment does. Whether this one is up, or was
+    /// never started.
+    pub(crate) fn admit(&self, running: &Arc<Running>) -> bool {
+        let mut nested = self.lock_nested();
+        if nested.is_closed {
+            return false;
+        }
+        nested.environments.retain(|known| known.strong_count() > 0);
+        let running = Arc::downgrade(running);
+        if !nested
+            .environments
+            .iter()
+            .any(|known| known.ptr_eq(&running))
+        {
+            nested.environments.push(running);
+        }
+        true
+    }
+
+    /// Lets what belongs to this environment start again.
+    pub(crate) fn open(&self) {
+        self.lock_nested().is_closed = false;
+    }
+
+    /// Lets nothing start any more that belongs to this environment.
+    pub(crate) fn close(&self) {
+        self.lock_nested().is_closed = true;
+    }
+
+    /// The environments that belong to this one and have been started, the latest first.
     pub(crate) fn nested(&self) -> Vec<Arc<Running>> {
-        let nested = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        nested.iter().rev().filter_map(Weak::upgrade).collect()
+        let nested = self.lock_nested();
+        nested
+            .environments
+            .iter()
+            .rev()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// The same with those that belong to them, and so on; each before the one that it
+    /// belongs to.
+    pub(crate) fn all_nested(&self) -> Vec<Arc<Running>> {
+        let mut all = self.nested();
+        let mut next = 0;
+        while let Some(running) = all.get(next) {
+            let further = running.members.nested();
+            all.extend(further);
+            next += 1;
+        }
+        all.reverse();
+        all
+    }
+
+    fn lock_trying(&self) -> MutexGuard<'_, Vec<Arc<dyn Driver>>> {
+        self.trying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets an abort find `driver` while `work` lasts.
     pub(crate) fn trying<T>(&self, driver: &Arc<dyn Driver>, work: impl FnOnce() -> T) -> T {
-        let trying = || self.trying.lock().unwrap_or_else(PoisonError::into_inner);
-        trying().push(driver.clone());
-        let result = work();
-        trying().retain(|other| !Arc::ptr_eq(other, driver));
-        result
+        struct Forget<'a>(&'a Members, &'a Arc<dyn Driver>);
+        impl Drop for Forget<'_> {
+            fn drop(&mut self) {
+                self.0
+                    .lock_trying()
+                    .retain(|other| !Arc::ptr_eq(other, self.1));
+            }
+        }
+        self.lock_trying().push(driver.clone());
+        let _forget = Forget(self, driver);
+        work()
     }
 
-    /// Every driver that may be up or on its way, in the order in which an
+    /// Every driver of this environment that may be up or on its way, in the order in which an
     /// abort ends them.
-    pub(crate) fn abortable(&self) -> Vec<Arc<dyn Driver>> {
-        let mut drivers: Vec<_> = self
-            .nested()
-            .iter()
-            .flat_map(|nested| nested.members.abortable())
-            .collect();
-        let trying = self.trying.lock().unwrap_or_else(PoisonError::into_inner);
-        drivers.extend(trying.iter().rev().cloned());
-        drop(trying);
+    pub(crate) fn active(&self) -> Vec<Arc<dyn Driver>> {
+        let mut drivers: Vec<_> = self.lock_trying().iter().rev().cloned().collect();
         drivers.extend(self.drivers().into_iter().rev());
         drivers
     }

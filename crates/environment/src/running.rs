@@ -1,16 +1,19 @@
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use indexmap::IndexMap;
 use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{Failovers, Report, Status};
+use standin_entity::{AnnouncedStop, Failovers, Report, Status};
 
 use crate::members::{Member, Members};
 use crate::plan::Plan;
 use crate::starting::{Failed, Start};
+use crate::turn::{Deferred, Operation, Refused, Taken, Turn};
 use crate::{
     AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError, stopping,
 };
@@ -26,6 +29,29 @@ use crate::{
 ///
 /// Environments that have this one as their parent are stopped before its own
 /// drivers are.
+///
+/// # Several threads, and calls from hooks
+///
+/// One start or stop of an environment runs at a time. A call of `stop` from another thread
+/// first ends the start that is under way, whose drivers fail with
+/// [`StartError::Interrupted`](standin_entity::StartError::Interrupted); any other waits for
+/// its turn, up to the option `status_wait_timeout`, and then says which hook or step of which
+/// driver has not returned. That cannot be ended from outside; an abort does not wait for it.
+///
+/// No lock is held while code of yours runs: hooks, steps, readiness checks, what makes a
+/// replacement. From there these calls are allowed:
+///
+/// | called from an operation of the environment | of itself or of one around it | of one that belongs to it | of any other |
+/// | --- | --- | --- | --- |
+/// | `start` | around it: yes; itself: an error | yes; during a stop an error | yes |
+/// | `stop`, `restart` | an error | yes; `restart` during a stop an error | yes |
+/// | dropping the guard | yes: it is stopped when the operation has ended | yes | yes |
+/// | `abort`, everything that only looks | yes | yes | yes |
+///
+/// The errors are [`EnvironmentError::CalledFromWithin`], which names the hook and its driver,
+/// and [`EnvironmentError::ParentStopped`]. Two threads that would wait for each other,
+/// because the hooks of two environments stop each other, are noticed too: one of the two
+/// calls gets the former.
 #[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
 pub struct RunningEnvironment {
     running: Arc<Running>,
@@ -37,8 +63,6 @@ pub(crate) struct Running {
     failovers: IndexMap<String, Failovers<Member>>,
     plan: Plan,
     config: EnvironmentConfig,
-    /// One start, stop or restart at a time; an abort does not wait for it.
-    operation: Mutex<()>,
     /// Something failed, so that the files of the drivers are evidence.
     failed: AtomicBool,
 }
@@ -52,13 +76,9 @@ impl RunningEnvironment {
             failovers: environment.failovers,
             plan,
             config,
-            operation: Mutex::new(()),
             failed: AtomicBool::new(false),
         });
-        if let Some(parent) = running.members.parent() {
-            parent.nest(&running);
-        }
-        running.start()?;
+        running.start(Operation::Start)?;
         Ok(RunningEnvironment { running })
     }
 
@@ -75,7 +95,7 @@ impl RunningEnvironment {
     ///
     /// As [`Environment::start`].
     pub fn start(&self) -> Result<(), EnvironmentError> {
-        self.running.start()
+        self.running.start(Operation::Start)
     }
 
     /// Stops the drivers in reverse order: a driver when all that depend on it
@@ -86,7 +106,7 @@ impl RunningEnvironment {
     ///
     /// Every failure. The drivers count as stopped all the same.
     pub fn stop(&self) -> Result<(), EnvironmentError> {
-        self.running.stop()
+        self.running.stop(Operation::Stop)
     }
 
     /// Stops the drivers and starts them again.
@@ -96,8 +116,8 @@ impl RunningEnvironment {
     /// If the stop or the start fails. Nothing is started after a stop that
     /// failed.
     pub fn restart(&self) -> Result<(), EnvironmentError> {
-        self.stop()?;
-        self.start()
+        self.running.stop(Operation::Restart)?;
+        self.running.start(Operation::Restart)
     }
 
     /// The driver of that name.
@@ -206,32 +226,42 @@ impl Running {
         self.members.name()
     }
 
-    fn operation(&self) -> MutexGuard<'_, ()> {
-        self.operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self) -> Result<(), EnvironmentError> {
-        let _operation = self.operation();
+    fn start(self: &Arc<Self>, call: Operation) -> Result<(), EnvironmentError> {
+        let _turn = self
+            .take(call, Purpose::Start)
+            .map_err(|refused| self.refusal(call, refused))?;
         if !self.is_active() {
             return Err(EnvironmentError::Aborted {
                 environment: self.name().to_owned(),
             });
         }
+        let parent = self.members.parent();
+        if let Some(parent) = parent.filter(|parent| !parent.admit(self)) {
+            return Err(EnvironmentError::ParentStopped {
+                environment: self.name().to_owned(),
+                parent: parent.name().to_owned(),
+            });
+        }
+        self.members.open();
         self.make_runpath()?;
         let start = Start::new(&self.members, &self.failovers, &self.plan);
-        let Err(failed) = self.members.entity.record("setup", || start.run()) else {
-            return Ok(());
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.members.entity.record("setup", || start.run())
+        }));
+        let failed = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failed)) => Ok(failed),
+            Err(panic) => Err(panic),
         };
+        self.failed.store(true, Ordering::Relaxed);
+        let left = self.tear_down();
+        self.members.entity.release_runpath();
         let Failed {
             mut failures,
             not_started,
             waiting,
-        } = failed;
-        self.failed.store(true, Ordering::Relaxed);
-        failures.extend(stopping::stop(&self.members, &self.plan));
-        self.members.entity.release_runpath();
+        } = failed.unwrap_or_else(|panic| resume_unwind(panic));
+        failures.extend(left);
         Err(EnvironmentError::Start {
             environment: self.name().to_owned(),
             failures,
@@ -241,8 +271,37 @@ impl Running {
         })
     }
 
-    fn stop(&self) -> Result<(), EnvironmentError> {
-        let _operation = self.operation();
+    fn stop(self: &Arc<Self>, call: Operation) -> Result<(), EnvironmentError> {
+        match self.take(call, Purpose::Stop) {
+            Ok(turn) => self.stop_in(turn),
+            Err(refused) => Err(self.refusal(call, refused)),
+        }
+    }
+
+    /// Stops the environment, now or at the end of what the present thread is in. Nobody is
+    /// left to take an error, and a second panic would abort the test program: the log has it.
+    pub(crate) fn finish(self: &Arc<Self>) {
+        let outcome = loop {
+            match self.take(Operation::Stop, Purpose::Stop) {
+                Ok(turn) => break self.stop_in(turn),
+                Err(Refused::Within(members, _)) => {
+                    let deferred = Deferred {
+                        running: self.clone(),
+                        announced: self.announce(),
+                    };
+                    if members.turn.defer(deferred).is_ok() {
+                        return;
+                    }
+                }
+                Err(refused) => break Err(self.refusal(Operation::Stop, refused)),
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::error!(environment = self.name(), %error, "the environment did not stop cleanly");
+        }
+    }
+
+    fn stop_in(self: &Arc<Self>, _turn: Taken<'_>) -> Result<(), EnvironmentError> {
         let failures = self.members.entity.record("teardown", || self.tear_down());
         if failures.is_empty() {
             if !std::thread::panicking() {
@@ -260,15 +319,82 @@ impl Running {
 
     /// What is below this environment uses its drivers, and goes first.
     fn tear_down(&self) -> Vec<Failure> {
+        self.members.close();
         let mut failures = Vec::new();
         for nested in self.members.nested() {
-            // A stop has no other error.
-            if let Err(EnvironmentError::Stop { failures: more, .. }) = nested.stop() {
-                failures.extend(more);
+            match nested.stop(Operation::Stop) {
+                Ok(()) => {}
+                Err(EnvironmentError::Stop { failures: more, .. }) => failures.extend(more),
+                Err(error) => failures.push(Failure::Nested(Box::new(error))),
             }
         }
         failures.extend(stopping::stop(&self.members, &self.plan));
         failures
+    }
+
+    /// Begins an operation. One that this thread is in already, or that belongs to an
+    /// environment below this one, would wait for its own end.
+    fn take(&self, call: Operation, purpose: Purpose) -> Result<Taken<'_>, Refused> {
+        let must_wait = purpose == Purpose::Stop || self.members.turn.is_busy();
+        for nested in self.members.all_nested() {
+            if must_wait && let Some(operation) = nested.members.turn.callers_operation() {
+                return Err(Refused::Within(nested.members.clone(), operation));
+            }
+        }
+        let until = Instant::now().checked_add(self.config.entity.status_wait_timeout);
+        let announce = (purpose == Purpose::Stop).then_some(|| self.announce());
+        Turn::take(&self.members, call, until, announce)
+    }
+
+    /// Ends the starts of the drivers that are on their way, here and below.
+    fn announce(&self) -> Vec<AnnouncedStop> {
+        let nested = self.members.all_nested();
+        let environments = nested.iter().map(|running| &running.members);
+        environments
+            .chain([&self.members])
+            .flat_map(|members| members.active())
+            .map(|driver| driver.base().resource().announce_stop())
+            .collect()
+    }
+
+    fn refusal(&self, call: Operation, refused: Refused) -> EnvironmentError {
+        let environment = self.name().to_owned();
+        match refused {
+            Refused::Within(members, operation) => {
+                let active = members.active();
+                let caller = active
+                    .iter()
+                    .map(|driver| (driver, driver.base().resource()))
+                    .find(|(_, resource)| resource.is_in_own_step());
+                EnvironmentError::CalledFromWithin {
+                    environment,
+                    call,
+                    within: members.name().to_owned(),
+                    operation,
+                    driver: caller.map(|(driver, _)| driver.name().to_owned()),
+                    step: caller.and_then(|(_, resource)| resource.running_step()),
+                }
+            }
+            Refused::Busy(operation) => {
+                let step = |driver: &Arc<dyn Driver>| {
+                    let step = driver.base().resource().running_step()?;
+                    Some((driver.name().to_owned(), step))
+                };
+                let all_nested = self.members.all_nested();
+                let nested = all_nested.iter().map(|running| &running.members);
+                let environments = nested.chain([&self.members]);
+                EnvironmentError::Busy {
+                    environment,
+                    call,
+                    operation,
+                    limit: self.config.entity.status_wait_timeout,
+                    steps: environments
+                        .flat_map(|members| members.active())
+                        .filter_map(|driver| step(&driver))
+                        .collect(),
+                }
+            }
+        }
     }
 
     /// Neither this environment nor one around it was aborted.
@@ -300,13 +426,16 @@ impl Running {
     }
 }
 
+/// What a turn is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Start,
+    Stop,
+}
+
 impl Drop for RunningEnvironment {
     fn drop(&mut self) {
-        // Nobody is left to take an error, and a second panic would abort the
-        // test program: the log has it.
-        if let Err(error) = self.stop() {
-            tracing::error!(environment = self.name(), %error, "the environment did not stop cleanly");
-        }
+        self.running.finish();
     }
 }
 

@@ -2,8 +2,10 @@
 //! order allows.
 
 use std::num::NonZeroUsize;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
+
+use standin_entity::{Caller, Monitor};
 
 use crate::order::Order;
 
@@ -36,37 +38,29 @@ pub(crate) fn run<E: Send>(
         .rev()
         .filter(|&place| waits_for[place] == 0)
         .collect();
-    let board = Board {
-        board: Mutex::new(State {
-            waits_for,
-            ready,
-            running: 0,
-            idle: 0,
-            threads: 1,
-            halted: false,
-            failures: Vec::new(),
-        }),
-        changed: Condvar::new(),
-    };
+    let board = Monitor::new(Board {
+        waits_for,
+        ready,
+        running: 0,
+        idle: 0,
+        threads: 1,
+        halted: false,
+        failures: Vec::new(),
+    });
     let limit = workers.map_or(usize::MAX, NonZeroUsize::get);
+    // A job is called from where all of this is, whichever thread does it.
+    let caller = Caller::current();
+    let job = |place| caller.lend(|| job(place));
 
     thread::scope(|scope| work(scope, &board, order, limit, on_failure, &job));
 
-    let mut failures = board
-        .board
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .failures;
+    let mut failures = board.into_inner().failures;
     failures.sort_by_key(|(place, _)| *place);
     failures
 }
 
+/// What is done, under way and still to do.
 struct Board<E> {
-    board: Mutex<State<E>>,
-    changed: Condvar,
-}
-
-struct State<E> {
     /// For each place, how many predecessors are not done yet.
     waits_for: Vec<usize>,
     ready: Vec<usize>,
@@ -78,74 +72,82 @@ struct State<E> {
 }
 
 impl<E> Board<E> {
-    fn lock(&self) -> MutexGuard<'_, State<E>> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lets no further job begin.
+    fn halt(&mut self) {
+        self.halted = true;
+        self.ready.clear();
     }
 }
 
 fn work<'scope, E: Send, J: Fn(usize) -> Result<(), E> + Sync>(
     scope: &'scope thread::Scope<'scope, '_>,
-    board: &'scope Board<E>,
+    monitor: &'scope Monitor<Board<E>>,
     order: &'scope Order,
     limit: usize,
     on_failure: OnFailure,
     job: &'scope J,
 ) {
-    let mut state = board.lock();
+    let mut board = monitor.lock();
     loop {
-        if let Some(place) = state.ready.pop() {
-            state.running += 1;
-            if state.ready.len() > state.idle && state.threads < limit {
-                state.threads += 1;
+        if let Some(place) = board.ready.pop() {
+            board.running += 1;
+            if board.ready.len() > board.idle && board.threads < limit {
+                board.threads += 1;
                 let worker = thread::Builder::new().name("standin-worker".to_owned());
                 let spawned = worker.spawn_scoped(scope, move || {
-                    work(scope, board, order, limit, on_failure, job)
+                    work(scope, monitor, order, limit, on_failure, job);
                 });
                 if spawned.is_err() {
                     // The system has no more threads: those that there are do the work.
-                    state.threads -= 1;
+                    board.threads -= 1;
                 }
             }
-            drop(state);
-            let outcome = job(place);
-            state = board.lock();
-            state.running -= 1;
-            if let Err(error) = outcome {
-                state.failures.push((place, error));
-                if on_failure == OnFailure::Halt {
-                    state.halted = true;
-                    state.ready.clear();
+            drop(board);
+            let outcome = catch_unwind(AssertUnwindSafe(|| job(place)));
+            board = monitor.lock();
+            board.running -= 1;
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    board.failures.push((place, error));
+                    if on_failure == OnFailure::Halt {
+                        board.halt();
+                    }
+                }
+                // Nobody must wait for this thread any more.
+                Err(panic) => {
+                    board.halt();
+                    monitor.notify_all();
+                    drop(board);
+                    resume_unwind(panic);
                 }
             }
-            if !state.halted {
+            if !board.halted {
                 for next in order.then(place).into_iter().rev() {
-                    state.waits_for[next] -= 1;
-                    if state.waits_for[next] == 0 {
-                        state.ready.push(next);
+                    board.waits_for[next] -= 1;
+                    if board.waits_for[next] == 0 {
+                        board.ready.push(next);
                     }
                 }
             }
-            if state.idle > 0 {
-                board.changed.notify_all();
+            if board.idle > 0 {
+                monitor.notify_all();
             }
-        } else if state.running == 0 {
-            board.changed.notify_all();
+        } else if board.running == 0 {
+            monitor.notify_all();
             return;
         } else {
-            state.idle += 1;
-            state = board
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            board.idle += 1;
+            board = monitor.wait(board, None);
+            board.idle -= 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Barrier, Mutex};
 
     use proptest::prelude::*;
 
@@ -198,6 +200,27 @@ mod tests {
         });
         assert_eq!(failures, [(1, "boom")]);
         assert_eq!(log.into_inner().unwrap(), [0, 1]);
+    }
+
+    #[test]
+    fn a_job_that_panics_keeps_nobody_waiting() {
+        for panics in 0..4 {
+            let together = Barrier::new(4);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                run::<()>(
+                    &Order::new(8),
+                    NonZeroUsize::new(4),
+                    OnFailure::Halt,
+                    |place| {
+                        assert!(place < 4, "nothing begins after the panic");
+                        together.wait();
+                        assert_ne!(place, panics);
+                        Ok(())
+                    },
+                )
+            }));
+            assert!(result.is_err());
+        }
     }
 
     #[test]

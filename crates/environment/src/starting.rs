@@ -118,23 +118,26 @@ impl<'a> Start<'a> {
         let Some(failovers) = self.failovers.get(name) else {
             return Err(failure);
         };
-        if !self.members.entity.is_active() {
+        let is_wanted = || self.members.entity.is_active() && !self.members.turn.is_ending();
+        if !is_wanted() {
             return Err(failure);
         }
         tracing::warn!(driver = name, %failure, "the driver did not start: trying its replacements");
         let replacement = failovers.first_that(|member| {
             self.members.trying(&member.driver, || {
                 self.members.adopt(&*member.driver)?;
-                // An abort that came before does not know it.
-                if !self.members.entity.is_active() {
-                    return Err(Error::msg("the environment was aborted"));
+                // An abort or a stop that came before does not know it.
+                if !is_wanted() {
+                    return Err(Error::msg("the environment was aborted or stopped"));
                 }
                 Ok(start_and_wait(&*member.driver)?)
             })
         });
         match replacement {
             Ok((_, member)) => {
-                self.members.write().insert(name.to_owned(), member);
+                // Not dropped under the lock: that may be the driver's code.
+                let former = self.members.write().insert(name.to_owned(), member);
+                drop(former);
                 Ok(())
             }
             Err(error) => Err(Failure::Failover {

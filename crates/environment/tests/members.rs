@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use standin_config::context;
+use standin_driver::Lifecycle;
 use standin_driver::{Attributes, Driver, DriverConfig, InstallFile};
 use standin_entity::Error;
+use standin_entity::Status;
 use standin_environment::Environment;
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
 #[track_caller]
-fn check(error: impl Into<Error>, expected: Expect) {
-    expected.assert_eq(&format!("{:?}\n", error.into()));
+fn check(error: impl std::fmt::Debug, expected: Expect) {
+    expected.assert_eq(&format!("{error:?}\n"));
 }
 
 fn probe(name: &str) -> Probe {
@@ -388,4 +390,38 @@ fn what_a_template_reads_starts_before() {
         .unwrap();
     let _env = env.start().unwrap();
     assert_eq!(trace.take_step("starting"), ["publisher", "reader"]);
+}
+
+#[test]
+fn a_replacement_whose_factory_panics_fails_the_start_and_leaves_nothing_up() {
+    for (concurrent, workers) in [(false, 8), (true, 8), (true, 1)] {
+        support::within_time("a factory that panics", move || {
+            let trace = Trace::default();
+            let folder = tempfile::tempdir().unwrap();
+            let mut env = Environment::builder("fails over")
+                .runpath(folder.path())
+                .concurrent(concurrent)
+                .workers(workers)
+                .build()
+                .unwrap();
+            for name in ["before", "also before"] {
+                env.add(Probe::builder(name, &trace).build().unwrap())
+                    .unwrap();
+            }
+            let broken = Probe::builder("broken", &trace).fails_in("starting");
+            env.add(broken.build().unwrap()).unwrap();
+            env.register_failover::<Probe>("broken", || panic!("no licence"))
+                .unwrap();
+            let drivers = env.drivers();
+            let error = format!(
+                "{:?}",
+                standin_entity::Error::from(env.start().unwrap_err())
+            );
+            assert!(error.contains("no licence"), "{error}");
+            assert!(error.contains("the starting of broken fails"), "{error}");
+            for driver in drivers {
+                assert_ne!(driver.status(), Status::Started, "{}", driver.name());
+            }
+        });
+    }
 }

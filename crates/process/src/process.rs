@@ -293,6 +293,15 @@ impl Driver for Process {
         Ok(())
     }
 
+    /// Empties what an earlier run has written: what comes there now is of this one,
+    /// and makes it ready.
+    fn pre_start(&self) -> Result<()> {
+        for file in [self.out_path(), self.err_path()].into_iter().flatten() {
+            self.open_output(&file)?;
+        }
+        Ok(())
+    }
+
     fn starting(&self) -> Result<()> {
         let config = self.config()?;
         let runpath = match self.base.resource().entity().runpath() {

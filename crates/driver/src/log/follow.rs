@@ -1,34 +1,50 @@
+use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, Metadata};
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::line::{Extent, Line};
+use super::open::open;
+
 /// A line without an end counts as one when nothing has come for this long:
 /// its writer may be in the middle of it.
 const SETTLED: Duration = Duration::from_millis(50);
 
-/// A line that is longer is taken in pieces of this size.
-const LONGEST: usize = 1 << 20;
+/// Of a line that is longer, only so much is looked at.
+pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
+
+/// How many bytes before a place are remembered, to notice that a file is another than it was.
+const BEFORE: usize = 64;
 
 /// Reads the lines of a file as they are written.
 ///
 /// - A file that is not there yet has no lines.
 /// - When another file takes its place (rotation), the rest of the old one is
 ///   read, and then the new one from its beginning.
-/// - When it becomes shorter than what has been read (truncation), it is read
-///   from its beginning. One that has grown beyond that again by the time it is
-///   looked at cannot be told from one that was only appended to.
+/// - When it is truncated, it is read from its beginning. That is noticed by its
+///   size and by the last bytes that were read: they must still be there. A file
+///   that has the very same bytes there again cannot be told from one that was
+///   only appended to.
+/// - Of a line that is longer than [`LONGEST`] the beginning is given, and the
+///   rest is passed over.
 #[derive(Debug)]
 pub(crate) struct Follower {
     path: PathBuf,
     open: Option<Open>,
-    /// What has been read; lines before `line.start` are done with.
+    /// What has been read. Lines before `line.start` are done with, but the last
+    /// bytes of them stay.
     buffer: Vec<u8>,
+    /// Where what was read of the open file begins in the buffer.
+    begins: usize,
     /// The current line, with its end, within the buffer.
     line: Range<usize>,
+    /// It goes on beyond what the buffer may have of it.
+    is_too_long: bool,
     /// Up to where the buffer has no end of line.
     searched: usize,
     grown: Option<Instant>,
@@ -40,6 +56,11 @@ struct Open {
     id: FileId,
     /// How much of it has been read.
     read: u64,
+    /// Its end was seen there: before more is read, what came before is compared.
+    was_at_end: bool,
+    /// When it was written to last before anything was read, if a later time
+    /// without a later end means that it was written anew.
+    written: Option<SystemTime>,
 }
 
 /// Tells files apart, whatever their names.
@@ -48,14 +69,14 @@ pub(crate) struct FileId(u64, u64);
 
 impl FileId {
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self(metadata.dev(), metadata.ino())
     }
 
     // Good enough to notice a rotation: the new file is made later.
     #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         let created = metadata.created().ok();
         let since = created.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         Self(0, since.unwrap_or_default().as_nanos() as u64)
@@ -66,8 +87,47 @@ impl FileId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     /// `None` before the file was there.
-    pub(crate) file: Option<FileId>,
-    pub(crate) offset: u64,
+    file: Option<FileId>,
+    offset: u64,
+    /// Stands for the bytes before it.
+    before: u64,
+    /// It is within a line that is too long, whose rest is no line.
+    is_within: bool,
+}
+
+impl Position {
+    /// Whether it is in the same file as the other, and not before it.
+    pub(crate) fn has_reached(&self, other: &Position) -> bool {
+        self.file == other.file && self.offset >= other.offset
+    }
+}
+
+/// The end of a log at some time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct End {
+    position: Position,
+    written: Option<SystemTime>,
+}
+
+impl End {
+    /// Where the log ends now. One that is not there, or cannot be read, ends at its beginning.
+    pub(crate) fn of(path: &Path) -> Self {
+        let mut follower = Follower::new(path);
+        match follower.seek_end() {
+            Ok(()) => Self {
+                position: follower.position(),
+                written: follower.written(),
+            },
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// Whether the log still goes as far.
+    pub(crate) fn is_there(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|now| {
+            self.position.file == Some(FileId::of(&now)) && now.len() >= self.position.offset
+        })
+    }
 }
 
 impl Follower {
@@ -77,7 +137,9 @@ impl Follower {
             path: path.into(),
             open: None,
             buffer: Vec::new(),
+            begins: 0,
             line: 0..0,
+            is_too_long: false,
             searched: 0,
             grown: None,
         }
@@ -87,51 +149,80 @@ impl Follower {
         &self.path
     }
 
-    /// Goes to the next whole line; answers whether there is one.
+    /// Goes to the next whole line, or the beginning of one that is too long;
+    /// answers whether there is one.
     pub(crate) fn advance(&mut self) -> io::Result<bool> {
         loop {
             let start = self.line.end;
             let from = self.searched.max(start);
-            let end = self.buffer[from..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .map(|at| from + at + 1)
-                .or_else(|| (self.buffer.len() - start >= LONGEST).then_some(self.buffer.len()));
-            if let Some(end) = end {
-                self.line = start..end;
-                self.searched = end;
+            let end = memchr::memchr(b'\n', &self.buffer[from..]).map(|at| from + at + 1);
+            self.searched = end.unwrap_or(self.buffer.len());
+            if self.is_too_long {
+                // Its beginning has been looked at.
+                self.line = self.searched..self.searched;
+                self.is_too_long = end.is_none();
+                if !self.is_too_long {
+                    continue;
+                }
+            } else if self.searched - start > LONGEST {
+                self.line = start..start + LONGEST;
+                self.searched = self.line.end;
+                self.is_too_long = true;
                 return Ok(true);
+            } else if let Some(end) = end {
+                self.line = start..end;
+                return Ok(true);
+            } else {
+                self.line = start..start;
             }
-            self.searched = self.buffer.len();
-            self.line = start..start;
             match self.fill()? {
                 Filled::More => {}
                 Filled::Nothing => return Ok(false),
-                Filled::Rotated if self.buffer.len() > start => {
-                    // Nobody will end the last line of the old file.
-                    self.line = start..self.buffer.len();
+                Filled::Ended => {
+                    // Nobody will end the last line of what was there.
+                    let rest = self.line.end..self.buffer.len();
+                    self.begins = self.buffer.len();
                     self.searched = self.buffer.len();
-                    return Ok(true);
+                    let is_line = !self.is_too_long && !rest.is_empty();
+                    self.is_too_long = false;
+                    self.line = rest;
+                    if is_line {
+                        return Ok(true);
+                    }
                 }
-                Filled::Rotated => {}
             }
         }
     }
 
     /// The line that [`advance`](Follower::advance) went to, with its end.
-    pub(crate) fn line(&self) -> &[u8] {
-        &self.buffer[self.line.clone()]
+    pub(crate) fn line(&self) -> Line<'_> {
+        Line {
+            bytes: &self.buffer[self.line.clone()],
+            extent: if self.is_too_long {
+                Extent::Beginning
+            } else {
+                Extent::Whole
+            },
+        }
     }
 
     /// What follows the last whole line, if its writer seems to be done with it,
     /// or `is_final`: nobody can write any more.
-    pub(crate) fn partial(&self, is_final: bool) -> Option<&[u8]> {
-        let partial = &self.buffer[self.line.end..];
+    pub(crate) fn partial(&self, is_final: bool) -> Option<Line<'_>> {
+        let bytes = &self.buffer[self.line.end..];
+        if bytes.is_empty() || self.is_too_long {
+            return None;
+        }
         let settled = || {
             let quiet = self.grown.is_none_or(|grown| grown.elapsed() >= SETTLED);
             quiet || self.age().is_some_and(|age| age >= SETTLED)
         };
-        (!partial.is_empty() && (is_final || settled())).then_some(partial)
+        let extent = if is_final {
+            Extent::Whole
+        } else {
+            Extent::Unfinished
+        };
+        (is_final || settled()).then_some(Line { bytes, extent })
     }
 
     /// Takes the partial line as a whole one.
@@ -142,49 +233,112 @@ impl Follower {
 
     /// How long ago the file was written to, by its own clock.
     fn age(&self) -> Option<Duration> {
-        let modified = self.open.as_ref()?.file.metadata().ok()?.modified().ok()?;
-        SystemTime::now().duration_since(modified).ok()
+        SystemTime::now().duration_since(self.written()?).ok()
+    }
+
+    fn written(&self) -> Option<SystemTime> {
+        self.open.as_ref()?.file.metadata().ok()?.modified().ok()
+    }
+
+    /// Nothing was read of the log, or passed over.
+    pub(crate) fn is_at_beginning(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.read == 0)
     }
 
     /// Where the next line begins.
     pub(crate) fn position(&self) -> Position {
+        Position {
+            before: hash(before(&self.buffer, self.begins..self.line.end)),
+            ..self.place()
+        }
+    }
+
+    /// As [`position`](Follower::position), only to compare it with others.
+    pub(crate) fn place(&self) -> Position {
         match &self.open {
             None => Position::default(),
             Some(open) => Position {
                 file: Some(open.id),
                 offset: open.read - (self.buffer.len() - self.line.end) as u64,
+                before: 0,
+                is_within: self.is_too_long,
             },
         }
     }
 
-    /// Goes to a place. One in a file that is not there any more is the
-    /// beginning of the file that is.
+    /// Goes to a place. One in a file that is not there any more, or has been
+    /// truncated since, is the beginning of the file that is.
     pub(crate) fn seek(&mut self, position: Position) -> io::Result<()> {
-        *self = Self::new(std::mem::take(&mut self.path));
+        self.restart();
         self.open()?;
+        let is_there = |open: &Open| position.file == Some(open.id);
+        if self.open.as_ref().is_some_and(is_there) {
+            let is_whole = self.go_to(position.offset)?;
+            if is_whole && hash(&self.buffer) == position.before {
+                self.is_too_long = position.is_within;
+            } else {
+                self.restart();
+                self.open()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to what was the end at some time.
+    pub(crate) fn seek_after(&mut self, end: End) -> io::Result<()> {
+        self.seek(end.position)?;
+        let position = self.position();
         if let Some(open) = &mut self.open
-            && position.file == Some(open.id)
+            && position == end.position
         {
-            open.read = open.file.seek(SeekFrom::Start(position.offset))?;
+            open.written = end.written;
         }
         Ok(())
     }
 
     /// Goes to the end of what is there now.
     pub(crate) fn seek_end(&mut self) -> io::Result<()> {
-        *self = Self::new(std::mem::take(&mut self.path));
+        self.restart();
         self.open()?;
         if let Some(open) = &mut self.open {
-            open.read = open.file.seek(SeekFrom::End(0))?;
+            let end = open.file.seek(SeekFrom::End(0))?;
+            self.go_to(end)?;
         }
         Ok(())
     }
 
+    fn restart(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.path));
+    }
+
+    /// Reads what is before a place, to know it again. Answers whether that was
+    /// all there.
+    fn go_to(&mut self, offset: u64) -> io::Result<bool> {
+        let Some(open) = &mut self.open else {
+            return Ok(false);
+        };
+        let length = offset.min(BEFORE as u64);
+        open.file.seek(SeekFrom::Start(offset - length))?;
+        let read = Read::by_ref(&mut open.file)
+            .take(length)
+            .read_to_end(&mut self.buffer)?;
+        open.read = offset - length + read as u64;
+        open.was_at_end = true;
+        self.line = read..read;
+        self.searched = read;
+        Ok(read as u64 == length)
+    }
+
     fn open(&mut self) -> io::Result<bool> {
-        match File::open(&self.path) {
+        match open(&self.path) {
             Ok(file) => {
-                let id = FileId::of(&file.metadata()?);
-                self.open = Some(Open { file, id, read: 0 });
+                self.open = Some(Open {
+                    id: FileId::of(&file.metadata()?),
+                    file,
+                    read: 0,
+                    was_at_end: false,
+                    written: None,
+                });
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -196,43 +350,57 @@ impl Follower {
         if self.open.is_none() && !self.open()? {
             return Ok(Filled::Nothing);
         }
-        if self.read_some()? {
-            return Ok(Filled::More);
-        }
-        let Some(open) = &mut self.open else {
-            return Ok(Filled::Nothing);
+        let filled = self.read_some()?;
+        let (Filled::Nothing, Some(open)) = (&filled, &mut self.open) else {
+            return Ok(filled);
         };
         // Gone for now: a rotation may be under way.
         let Ok(now) = fs::metadata(&self.path) else {
             return Ok(Filled::Nothing);
         };
-        if FileId::of(&now) == open.id {
-            if now.len() < open.read {
-                open.read = open.file.seek(SeekFrom::Start(0))?;
-                self.forget_read();
-                return Ok(Filled::More);
+        if FileId::of(&now) != open.id {
+            // Its writer may have written between the read and the rotation.
+            let filled = self.read_some()?;
+            if let Filled::Nothing = filled {
+                self.open = None;
+                return Ok(Filled::Ended);
             }
-            return Ok(Filled::Nothing);
+            return Ok(filled);
         }
-        // Its writer may have written between the read and the rotation.
-        if self.read_some()? {
-            return Ok(Filled::More);
+        if let (Some(then), Ok(written)) = (open.written, now.modified())
+            && then != written
+            && now.len() == open.read
+            // Its writer is not in the middle of it.
+            && SystemTime::now().duration_since(written).is_ok_and(|age| age >= SETTLED)
+        {
+            return self.begin_again();
         }
-        self.open = None;
-        Ok(Filled::Rotated)
+        Ok(Filled::Nothing)
     }
 
-    fn read_some(&mut self) -> io::Result<bool> {
-        let Some(open) = &mut self.open else {
-            return Ok(false);
-        };
+    fn read_some(&mut self) -> io::Result<Filled> {
         // What is done with goes before more comes.
-        if self.line.start > 0 {
-            self.buffer.drain(..self.line.start);
-            self.searched -= self.line.start;
-            self.line = 0..self.line.end - self.line.start;
+        let done = self.line.start.saturating_sub(BEFORE);
+        if done > 0 {
+            self.buffer.drain(..done);
+            self.begins = self.begins.saturating_sub(done);
+            self.searched -= done;
+            self.line = self.line.start - done..self.line.end - done;
         }
+        let Some(open) = &mut self.open else {
+            return Ok(Filled::Nothing);
+        };
         let old = self.buffer.len();
+        // At the end what is there already is read once more: in one go with
+        // what is new, so that nobody truncates in between.
+        let again = if open.was_at_end {
+            before(&self.buffer, self.begins..old).len()
+        } else {
+            0
+        };
+        if again > 0 {
+            open.file.seek(SeekFrom::Start(open.read - again as u64))?;
+        }
         self.buffer.resize(old + CHUNK, 0);
         let read = loop {
             match open.file.read(&mut self.buffer[old..]) {
@@ -243,31 +411,50 @@ impl Follower {
         let count = *read.as_ref().unwrap_or(&0);
         self.buffer.truncate(old + count);
         read?;
-        open.read += count as u64;
-        if count > 0 {
-            self.grown = Some(Instant::now());
+        if count < again || self.buffer[old - again..old] != self.buffer[old..old + again] {
+            self.buffer.truncate(old);
+            return self.begin_again();
         }
-        Ok(count > 0)
+        self.buffer.drain(old..old + again);
+        let count = count - again;
+        open.read += count as u64;
+        open.was_at_end = count + again < CHUNK;
+        if count == 0 {
+            return Ok(Filled::Nothing);
+        }
+        open.written = None;
+        self.grown = Some(Instant::now());
+        Ok(Filled::More)
     }
 
-    fn forget_read(&mut self) {
-        self.buffer.clear();
-        self.line = 0..0;
-        self.searched = 0;
+    /// Reads the open file from its beginning from now on.
+    fn begin_again(&mut self) -> io::Result<Filled> {
+        if let Some(open) = &mut self.open {
+            open.read = open.file.seek(SeekFrom::Start(0))?;
+            open.was_at_end = false;
+            open.written = None;
+        }
+        Ok(Filled::Ended)
     }
 }
 
 enum Filled {
     More,
     Nothing,
-    /// Another file has taken the place of the one that was read to its end.
-    Rotated,
+    /// What was read is not followed by more: another file has taken its place,
+    /// or it was truncated.
+    Ended,
 }
 
-/// The line without its end, as patterns see it.
-pub(crate) fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// The last bytes of what is in `range`.
+fn before(buffer: &[u8], range: Range<usize>) -> &[u8] {
+    &buffer[range.start.max(range.end.saturating_sub(BEFORE))..range.end]
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -286,9 +473,14 @@ mod tests {
     fn check(follower: &mut Follower, expected: &[&str]) {
         let mut lines = Vec::new();
         while follower.advance().unwrap() {
-            lines.push(String::from_utf8_lossy(follower.line()).into_owned());
+            lines.push(String::from_utf8_lossy(follower.line().bytes).into_owned());
         }
         assert_eq!(lines, expected);
+    }
+
+    fn partial(follower: &Follower, is_final: bool) -> Option<&str> {
+        let line = follower.partial(is_final)?;
+        Some(std::str::from_utf8(line.bytes).unwrap())
     }
 
     #[test]
@@ -299,11 +491,11 @@ mod tests {
         check(&mut follower, &[]);
         append(&path, b"one\ntw");
         check(&mut follower, &["one\n"]);
-        assert_eq!(follower.partial(true), Some(&b"tw"[..]));
+        assert_eq!(partial(&follower, true), Some("tw"));
         check(&mut follower, &[]);
         append(&path, b"o\n\xff\n");
         check(&mut follower, &["two\n", "\u{fffd}\n"]);
-        assert_eq!(follower.partial(true), None);
+        assert_eq!(partial(&follower, true), None);
     }
 
     #[test]
@@ -313,9 +505,9 @@ mod tests {
         append(&path, b"port=8");
         let mut follower = Follower::new(&path);
         check(&mut follower, &[]);
-        assert_eq!(follower.partial(false), None);
+        assert_eq!(partial(&follower, false), None);
         std::thread::sleep(SETTLED);
-        assert_eq!(follower.partial(false), Some(&b"port=8"[..]));
+        assert_eq!(partial(&follower, false), Some("port=8"));
     }
 
     #[test]
@@ -340,7 +532,52 @@ mod tests {
         let mut follower = Follower::new(&path);
         check(&mut follower, &["one\n", "two\n"]);
         fs::write(&path, b"three\n").unwrap();
-        check(&mut follower, &["three\n"]);
+        check(&mut follower, &["part", "three\n"]);
+    }
+
+    #[test]
+    fn begins_again_when_it_has_outgrown_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, b"one\n");
+        let mut follower = Follower::new(&path);
+        check(&mut follower, &["one\n"]);
+        fs::write(&path, b"not ready\ntwo\n").unwrap();
+        check(&mut follower, &["not ready\n", "two\n"]);
+        // As long as before.
+        fs::write(&path, b"and ready\ntwo\n").unwrap();
+        check(&mut follower, &["and ready\n", "two\n"]);
+        let mark = follower.position();
+        fs::write(&path, b"one two three four\n").unwrap();
+        follower.seek(mark).unwrap();
+        check(&mut follower, &["one two three four\n"]);
+    }
+
+    #[test]
+    fn after_an_end_is_what_was_written_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let written_since = |write: &dyn Fn(&Path), expected: &[&str]| {
+            let end = End::of(&path);
+            write(&path);
+            let mut follower = Follower::new(&path);
+            follower.seek_after(end).unwrap();
+            check(&mut follower, &[]);
+            std::thread::sleep(SETTLED);
+            check(&mut follower, expected);
+        };
+        written_since(&|_| {}, &[]);
+        fs::write(&path, b"ready\n").unwrap();
+        written_since(&|_| {}, &[]);
+        // Whoever writes the same again has written it, too.
+        let rewrite = |path: &Path| {
+            let written = fs::metadata(path).unwrap().modified().unwrap();
+            while fs::metadata(path).unwrap().modified().unwrap() == written {
+                fs::write(path, b"ready\n").unwrap();
+            }
+        };
+        written_since(&rewrite, &["ready\n"]);
+        written_since(&|_| {}, &[]);
     }
 
     #[test]
@@ -353,6 +590,7 @@ mod tests {
         let place = follower.position();
         check(&mut follower, &["two\n", "three\n"]);
         follower.seek(place).unwrap();
+        assert_eq!(follower.position(), place);
         check(&mut follower, &["two\n", "three\n"]);
         follower.seek_end().unwrap();
         append(&path, b"four\n");
@@ -360,17 +598,35 @@ mod tests {
     }
 
     #[test]
-    fn takes_an_endless_line_in_pieces() {
+    fn gives_the_beginning_of_a_line_that_is_too_long_and_never_its_middle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        append(&path, &vec![b'x'; LONGEST + 10]);
-        append(&path, b"\nend\n");
         let mut follower = Follower::new(&path);
-        let mut sizes = Vec::new();
-        while follower.advance().unwrap() {
-            sizes.push(follower.line().len());
+        append(&path, b"first\n");
+        append(&path, &vec![b'x'; LONGEST + 10]);
+        assert!(follower.advance().unwrap());
+        assert!(follower.advance().unwrap());
+        assert_eq!(follower.line().bytes.len(), LONGEST);
+        assert_eq!(follower.line().extent, Extent::Beginning);
+        let within = follower.position();
+        for _ in 0..3 {
+            check(&mut follower, &[]);
+            assert_eq!(partial(&follower, true), None);
+            append(&path, &vec![b'x'; LONGEST]);
         }
-        assert_eq!(sizes.iter().sum::<usize>(), LONGEST + 15);
-        assert_eq!(sizes.len(), 3);
+        assert!(follower.buffer.len() < LONGEST);
+        append(&path, b"ready\nready\nlast");
+        check(&mut follower, &["ready\n"]);
+        follower.seek(within).unwrap();
+        check(&mut follower, &["ready\n"]);
+        assert_eq!(partial(&follower, true), Some("last"));
+        // Exactly as much as is looked at is a line like others.
+        append(
+            &path,
+            &[b"\n", &vec![b'y'; LONGEST - 1][..], b"\n"].concat(),
+        );
+        assert!(follower.advance().unwrap() && follower.advance().unwrap());
+        assert_eq!(follower.line().bytes.len(), LONGEST);
+        assert_eq!(follower.line().extent, Extent::Whole);
     }
 }

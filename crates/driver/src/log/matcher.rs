@@ -11,8 +11,9 @@ use standin_config::{Pattern, PatternError};
 use thiserror::Error;
 
 use super::bell::Bell;
-use super::follow::{Follower, Position, without_end};
-use super::regexps::{LineMatch, keep, match_line, shown};
+use super::follow::{Follower, LONGEST, Position};
+use super::line::{Extent, Found, Line, LineMatch, without_end};
+use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
 
 /// Where no events are to be had, the file is looked at this often.
@@ -26,8 +27,15 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// test says "from now on", and a [`LogMark`] remembers a place.
 ///
 /// A pattern has to match from the beginning of a line: put `.*` in front of
-/// one that may be anywhere. It sees the line without its end. Lines need not be
-/// UTF-8. The log may be rotated and truncated meanwhile.
+/// one that may be anywhere. It sees the line without its end, and without the
+/// sequences that colour it (and then with them). Lines need not be UTF-8: a byte
+/// that is not is an unknown character for it, which `.` matches. The log may be
+/// rotated and truncated meanwhile.
+///
+/// A line whose end is not written yet counts once nothing has come for 50 ms,
+/// unless a named group captures what is at its end: that waits for the rest. Of
+/// a line that is longer than 4 MiB a pattern sees the beginning, and a search
+/// whose answer depends on the rest is an error: it never passes for lack of a look.
 ///
 /// Searches take a timeout: zero looks at what is there, `None` waits until the
 /// line comes, or the driver whose log it is is stopped.
@@ -70,6 +78,13 @@ pub struct LogMatch {
 }
 
 impl LogMatch {
+    fn new(line: Line<'_>, found: Found) -> Self {
+        Self {
+            line: without_end(line.bytes).to_vec(),
+            groups: found.groups.into_iter().collect(),
+        }
+    }
+
     /// The line as text; what is no UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.line).into_owned()
@@ -102,10 +117,10 @@ impl fmt::Debug for LogMatch {
 #[non_exhaustive]
 pub enum LogMatchError {
     /// No line matches.
-    #[error("no line of `{}` matches `{pattern}` after {}", path.display(), Looked(*lines, last, *elapsed))]
+    #[error("no line of `{}` matches `{pattern}` after {}", path.display(), Looked { lines: *lines, last, too_long: *too_long, elapsed: *elapsed })]
     #[diagnostic(
         code(standin::driver::log_no_match),
-        help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}", over_help(*is_over))
+        help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}{}", unfinished_help(*is_unfinished), over_help(*is_over))
     )]
     NoMatch {
         /// The log.
@@ -114,12 +129,33 @@ pub enum LogMatchError {
         pattern: String,
         /// How many lines were looked at.
         lines: u64,
-        /// The last of them.
+        /// The last of them, or what is written of the next.
         last: Option<String>,
+        /// How many of them were so long that only their beginnings were looked at.
+        too_long: u64,
+        /// Whether what is written of the last line matches, but a group would
+        /// capture what is at its end, and its end has not come.
+        is_unfinished: bool,
         /// How long it was waited.
         elapsed: Duration,
         /// Whether the wait ended because the driver is stopped or aborted.
         is_over: bool,
+    },
+    /// A line is longer than what is looked at, and its rest might match.
+    #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]
+    #[diagnostic(
+        code(standin::driver::log_line_too_long),
+        help(
+            "let the pattern match within the beginning of that line, or use `seek_end` behind it"
+        )
+    )]
+    LineTooLong {
+        /// The log.
+        path: PathBuf,
+        /// What was looked for.
+        pattern: String,
+        /// The beginning of the line.
+        begin: String,
     },
     /// A line matches that should not be there.
     #[error("a line of `{}` matches `{pattern}`, which none should: {:?}", path.display(), found.text())]
@@ -162,15 +198,32 @@ fn over_help(is_over: bool) -> &'static str {
     }
 }
 
-struct Looked<'a>(u64, &'a Option<String>, Duration);
+fn unfinished_help(is_unfinished: bool) -> &'static str {
+    if is_unfinished {
+        "; what is written of the last line matches, but its end is missing, and a group may have only half of what it captures"
+    } else {
+        ""
+    }
+}
+
+struct Looked<'a> {
+    lines: u64,
+    last: &'a Option<String>,
+    too_long: u64,
+    elapsed: Duration,
+}
 
 impl fmt::Display for Looked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1?} and {} lines", self.2, self.0)?;
-        match self.1 {
-            Some(last) => write!(f, ", the last {last:?}"),
-            None => Ok(()),
+        write!(f, "{:.1?} and {} lines", self.elapsed, self.lines)?;
+        if let Some(last) = self.last {
+            write!(f, ", the last {last:?}")?;
         }
+        if self.too_long > 0 {
+            let limit = LONGEST >> 20;
+            write!(f, "; of {} only the first {limit} MiB", self.too_long)?;
+        }
+        Ok(())
     }
 }
 
@@ -218,14 +271,17 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// As soon as one matches, or if the log cannot be read.
+    /// As soon as one matches, or if the log cannot be read, also because a line
+    /// is too long.
     pub fn not_match(
         &self,
         pattern: impl Into<Pattern>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), LogMatchError> {
         let pattern = pattern.into();
-        match Search::new(self, &pattern, timeout.into())?.next()? {
+        let mut search = Search::new(self, &pattern, timeout.into())?;
+        search.sought = Sought::Nothing;
+        match search.next()? {
             None => Ok(()),
             Some(found) => Err(LogMatchError::Match {
                 path: self.path.clone(),
@@ -240,7 +296,8 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If there is none, or the log cannot be read.
+    /// If there is none, or the log cannot be read, also because a line is too
+    /// long.
     pub fn match_all(
         &self,
         pattern: impl Into<Pattern>,
@@ -248,6 +305,7 @@ impl LogMatcher {
     ) -> Result<Vec<LogMatch>, LogMatchError> {
         let pattern = pattern.into();
         let mut search = Search::new(self, &pattern, timeout.into())?;
+        search.sought = Sought::Everything;
         let mut all = Vec::new();
         while let Some(found) = search.next()? {
             all.push(found);
@@ -263,7 +321,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If the log cannot be read.
+    /// If the log cannot be read, also because a line is too long.
     pub fn match_between(
         &self,
         pattern: impl Into<Pattern>,
@@ -277,16 +335,17 @@ impl LogMatcher {
             .seek(from.0)
             .map_err(|error| self.unreadable(error))?;
         let mut all = Vec::new();
-        loop {
-            let at = follower.position();
-            if at.file == to.0.file && at.offset >= to.0.offset {
-                return Ok(all);
+        while !follower.place().has_reached(&to.0)
+            && follower.advance().map_err(|error| self.unreadable(error))?
+        {
+            let line = follower.line();
+            match line.matches(regex) {
+                LineMatch::Whole(found) => all.push(LogMatch::new(line, found)),
+                LineMatch::Undecided(_) => return Err(self.too_long(&pattern, line)),
+                LineMatch::Inside | LineMatch::No => {}
             }
-            if !follower.advance().map_err(|error| self.unreadable(error))? {
-                return Ok(all);
-            }
-            all.extend(found(regex, follower.line()));
         }
+        Ok(all)
     }
 
     /// The position of the matcher, to come back to.
@@ -327,6 +386,14 @@ impl LogMatcher {
         }
     }
 
+    fn too_long(&self, pattern: &Pattern, line: Line<'_>) -> LogMatchError {
+        LogMatchError::LineTooLong {
+            path: self.path.clone(),
+            pattern: pattern.as_str().to_owned(),
+            begin: shown(line.bytes),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Follower> {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -341,33 +408,33 @@ impl fmt::Debug for LogMatcher {
     }
 }
 
-fn found(regex: &Regex, line: &[u8]) -> Option<LogMatch> {
-    let LineMatch::Whole(captures) = match_line(regex, line) else {
-        return None;
-    };
-    let groups = regex
-        .capture_names()
-        .flatten()
-        .filter_map(|name| Some((name.to_owned(), captures.name(name)?.as_bytes().to_vec())))
-        .collect();
-    Some(LogMatch {
-        line: without_end(line).to_vec(),
-        groups,
-    })
-}
-
 /// One search: from the position of the matcher, for as long as it may take.
 struct Search<'a> {
     matcher: &'a LogMatcher,
     pattern: &'a Pattern,
     regex: &'a Regex,
+    sought: Sought,
     since: Instant,
     until: Option<Instant>,
     subscription: Option<Subscription>,
     lines: u64,
     /// The beginning of the last line.
     last: Vec<u8>,
+    too_long: u64,
+    is_unfinished: bool,
     is_over: bool,
+}
+
+/// What a search is about: it decides what a line means that is not known as a
+/// whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sought {
+    /// Some line.
+    One,
+    /// All lines: none may be missing.
+    Everything,
+    /// That there is none.
+    Nothing,
 }
 
 impl<'a> Search<'a> {
@@ -381,11 +448,14 @@ impl<'a> Search<'a> {
             matcher,
             pattern,
             regex: pattern.regex()?,
+            sought: Sought::One,
             since,
             until: timeout.and_then(|timeout| since.checked_add(timeout)),
             subscription: None,
             lines: 0,
             last: Vec::new(),
+            too_long: 0,
+            is_unfinished: false,
             is_over: false,
         })
     }
@@ -396,8 +466,7 @@ impl<'a> Search<'a> {
             let rings = self.matcher.bell.rings();
             self.is_over = self.matcher.bell.is_over();
             let is_last = self.until.is_some_and(|until| Instant::now() >= until);
-            let looked = self.look(self.is_over);
-            if let Some(found) = looked.map_err(|error| self.matcher.unreadable(error))? {
+            if let Some(found) = self.look(self.is_over)? {
                 return Ok(Some(found));
             }
             if is_last || self.is_over {
@@ -418,21 +487,43 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn look(&mut self, is_final: bool) -> io::Result<Option<LogMatch>> {
-        let mut follower = self.matcher.lock();
-        while follower.advance()? {
+    fn look(&mut self, is_final: bool) -> Result<Option<LogMatch>, LogMatchError> {
+        let matcher = self.matcher;
+        let mut follower = matcher.lock();
+        while follower
+            .advance()
+            .map_err(|error| matcher.unreadable(error))?
+        {
             self.lines += 1;
-            if let Some(found) = found(self.regex, follower.line()) {
-                return Ok(Some(found));
+            let line = follower.line();
+            self.too_long += u64::from(line.extent == Extent::Beginning);
+            match line.matches(self.regex) {
+                LineMatch::Whole(found) => return Ok(Some(LogMatch::new(line, found))),
+                LineMatch::Undecided(_) if self.sought != Sought::One => {
+                    return Err(matcher.too_long(self.pattern, line));
+                }
+                _ => keep(&mut self.last, line.bytes),
             }
-            keep(&mut self.last, follower.line());
         }
-        let partial = follower.partial(is_final);
-        let matched = partial.and_then(|line| found(self.regex, line));
-        if matched.is_some() {
-            follower.take_partial();
-        }
-        Ok(matched)
+        self.is_unfinished = false;
+        let Some(line) = follower.partial(is_final) else {
+            return Ok(None);
+        };
+        let found = match line.matches(self.regex) {
+            LineMatch::Whole(found) => found,
+            // However it ends, it should not be there.
+            LineMatch::Undecided(Some(found)) if self.sought == Sought::Nothing => found,
+            outcome => {
+                self.is_unfinished = matches!(outcome, LineMatch::Undecided(_));
+                if self.is_unfinished {
+                    keep(&mut self.last, line.bytes);
+                }
+                return Ok(None);
+            }
+        };
+        let found = LogMatch::new(line, found);
+        follower.take_partial();
+        Ok(Some(found))
     }
 
     fn into_error(self) -> LogMatchError {
@@ -440,7 +531,9 @@ impl<'a> Search<'a> {
             path: self.matcher.path.clone(),
             pattern: self.pattern.as_str().to_owned(),
             lines: self.lines,
-            last: (self.lines > 0).then(|| shown(&self.last)),
+            last: (!self.last.is_empty() || self.lines > 0).then(|| shown(&self.last)),
+            too_long: self.too_long,
+            is_unfinished: self.is_unfinished,
             elapsed: self.since.elapsed(),
             is_over: self.is_over,
         }

@@ -2,12 +2,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Regex;
 use standin_config::{Pattern, PatternError};
 
 use standin_entity::{Check, Result};
 
-use super::follow::{Follower, without_end};
+use super::follow::{End, Follower, LONGEST};
+use super::line::{Extent, Line, LineMatch, without_end};
 use crate::error::LogError;
 use crate::readiness::Progress;
 use crate::{Driver, Lifecycle};
@@ -27,8 +28,12 @@ const ONE_LOOK: u64 = 1 << 20;
 pub(crate) struct Regexps {
     option: String,
     follower: Follower,
+    /// Where to begin, until it has begun.
+    since: Option<End>,
     patterns: Vec<Sought>,
     lines: u64,
+    /// Those of them that were too long to be looked at as a whole.
+    too_long: u64,
     /// The beginning of the last line.
     last: Vec<u8>,
     /// The last look ended before the log did.
@@ -41,27 +46,34 @@ struct Sought {
     matched: bool,
     /// A line in the middle of which it matches.
     inside: Option<String>,
+    /// It matches what is written of the last line, but captures what is at its end.
+    is_unfinished: bool,
 }
 
 impl Regexps {
-    /// `option` is how errors call the patterns.
+    /// `option` is how errors call the patterns. What was in the log before
+    /// `since` is passed over.
     pub(crate) fn new(
         option: impl Into<String>,
         path: impl Into<PathBuf>,
         patterns: &[Pattern],
+        since: End,
     ) -> Result<Self, PatternError> {
         let sought = |pattern: &Pattern| {
             Ok(Sought {
                 regex: pattern.regex()?.clone(),
                 matched: false,
                 inside: None,
+                is_unfinished: false,
             })
         };
         Ok(Self {
             option: option.into(),
             follower: Follower::new(path),
+            since: Some(since),
             patterns: patterns.iter().map(sought).collect::<Result<_, _>>()?,
             lines: 0,
+            too_long: 0,
             last: Vec::new(),
             is_behind: false,
         })
@@ -112,6 +124,10 @@ impl Regexps {
             path: path.to_owned(),
             source,
         };
+        if let Some(since) = self.since.take() {
+            let sought = self.follower.seek_after(since);
+            sought.map_err(|source| failed(self.path(), source))?;
+        }
         let mut left = match is_final {
             // A child that was left behind may write on.
             true => std::fs::metadata(self.path()).map_or(0, |file| file.len()),
@@ -127,14 +143,18 @@ impl Regexps {
             }
             self.lines += 1;
             let line = self.follower.line();
-            left = left.saturating_sub(line.len() as u64);
+            left = left.saturating_sub(line.bytes.len() as u64);
             self.is_behind = left == 0;
+            self.too_long += u64::from(line.extent == Extent::Beginning);
             look(&mut self.patterns, line, driver, extracts)?;
-            keep(&mut self.last, line);
+            keep(&mut self.last, line.bytes);
+        }
+        for pattern in &mut self.patterns {
+            pattern.is_unfinished = false;
         }
         if let Some(line) = self.follower.partial(is_final) {
             look(&mut self.patterns, line, driver, extracts)?;
-            keep(&mut self.last, line);
+            keep(&mut self.last, line.bytes);
         }
         Ok(self.is_complete())
     }
@@ -153,81 +173,71 @@ impl fmt::Display for Regexps {
                     " (a match begins at the beginning of a line; put `.*` in front to find it within {line:?})"
                 )?;
             }
+            if pattern.is_unfinished {
+                write!(
+                    f,
+                    " (it matches the last line, but the end of that line is not written yet, and what a group captures there may be half of it)"
+                )?;
+            }
         }
         match self.lines {
-            0 if !self.path().exists() => write!(f, "\n  the file is not there"),
-            0 if self.last.is_empty() => write!(f, "\n  the file is empty"),
+            0 if !self.path().exists() => write!(f, "\n  the file is not there")?,
+            0 if self.last.is_empty() && self.follower.is_at_beginning() => {
+                write!(f, "\n  the file is empty")?;
+            }
+            0 if self.last.is_empty() => {
+                write!(f, "\n  nothing was written to it since the start")?;
+            }
             lines => write!(
                 f,
                 "\n  after {lines} lines; the last is {:?}",
                 shown(&self.last)
-            ),
+            )?,
         }
+        if self.too_long > 0 {
+            let limit = LONGEST >> 20;
+            write!(
+                f,
+                "; of {} only the first {limit} MiB were looked at",
+                self.too_long
+            )?;
+        }
+        Ok(())
     }
 }
 
 fn look(
     patterns: &mut [Sought],
-    line: &[u8],
+    line: Line<'_>,
     driver: &str,
     extracts: &mut Extracts,
 ) -> Result<(), LogError> {
     for pattern in patterns {
-        let captures = match match_line(&pattern.regex, line) {
-            LineMatch::Whole(captures) => captures,
+        let found = match line.matches(&pattern.regex) {
+            LineMatch::Whole(found) => found,
             LineMatch::Inside => {
                 if !pattern.matched && pattern.inside.is_none() {
-                    pattern.inside = Some(shown(line));
+                    pattern.inside = Some(shown(line.bytes));
                 }
+                continue;
+            }
+            LineMatch::Undecided(_) => {
+                pattern.is_unfinished = line.extent == Extent::Unfinished;
                 continue;
             }
             LineMatch::No => continue,
         };
         pattern.matched = true;
-        for name in pattern.regex.capture_names().flatten() {
-            // A group that took no part has nothing to say.
-            let Some(value) = captures.name(name) else {
-                continue;
-            };
-            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| LogError::NotText {
+        for (group, value) in found.groups {
+            let value = String::from_utf8(value).map_err(|_| LogError::NotText {
                 driver: driver.to_owned(),
-                group: name.to_owned(),
-                line: shown(line),
+                group: group.clone(),
+                line: shown(line.bytes),
             })?;
-            extracts.insert(name.to_owned(), value.to_owned());
+            extracts.insert(group, value);
         }
     }
     Ok(())
-}
-
-/// Whether a pattern matches a line, and where.
-pub(crate) enum LineMatch<'l> {
-    /// From the beginning of the line.
-    Whole(Captures<'l>),
-    /// Somewhere later, which does not count.
-    Inside,
-    No,
-}
-
-/// A match begins where the line does. The end of the line is not part of it,
-/// unless only that makes it match.
-pub(crate) fn match_line<'l>(regex: &Regex, line: &'l [u8]) -> LineMatch<'l> {
-    let bare = without_end(line);
-    let mut outcome = LineMatch::No;
-    for text in [bare, line] {
-        // Without captures first: most lines do not match, and this is faster.
-        match regex.find(text) {
-            // The leftmost match is found first: if any begins here, this one does.
-            Some(found) if found.start() == 0 => {
-                if let Some(captures) = regex.captures(text) {
-                    return LineMatch::Whole(captures);
-                }
-            }
-            Some(_) => outcome = LineMatch::Inside,
-            None => {}
-        }
-    }
-    outcome
 }
 
 /// Remembers as much of a line as is ever shown: lines may be many, and long.
@@ -278,7 +288,7 @@ pub fn match_regexps_in_file(
         driver: path.display().to_string(),
         source,
     };
-    let mut regexps = Regexps::new("patterns", path, patterns).map_err(failed)?;
+    let mut regexps = Regexps::new("patterns", path, patterns, End::default()).map_err(failed)?;
     let mut extracts = Extracts::new();
     let all_matched = regexps.check(&path.display().to_string(), true, &mut extracts)?;
     let unmatched = regexps

@@ -1,6 +1,7 @@
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use super::open::open;
 
 /// How much is read of a log at most, however few lines that makes.
 const MOST: u64 = 4 << 20;
@@ -14,7 +15,7 @@ const BLOCK: u64 = 32 << 10;
 /// The file is read backwards, from its end to the first line that is wanted:
 /// what comes before costs nothing. A file that is not there has no lines.
 pub(crate) fn tail(path: &Path, lines: Option<usize>) -> io::Result<Vec<String>> {
-    let mut file = match File::open(path) {
+    let mut file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         result => result?,
     };
@@ -34,13 +35,12 @@ pub(crate) fn tail(path: &Path, lines: Option<usize>) -> io::Result<Vec<String>>
             .take(length)
             .read_to_end(&mut block)?;
         // Ends of lines count from the last line that has something in it.
-        let text = match is_blank {
-            true => {
-                let blank = |byte: &u8| matches!(byte, b'\n' | b'\r');
-                let end = block.iter().rposition(|byte| !blank(byte));
-                end.map_or(&block[..0], |end| &block[..=end])
-            }
-            false => &block[..],
+        let text = if is_blank {
+            let blank = |byte: &u8| matches!(byte, b'\n' | b'\r');
+            let end = block.iter().rposition(|byte| !blank(byte));
+            end.map_or(&block[..0], |end| &block[..=end])
+        } else {
+            &block[..]
         };
         is_blank &= text.is_empty();
         ends += text.iter().filter(|byte| **byte == b'\n').count();

@@ -1,7 +1,10 @@
+use std::path::PathBuf;
+
 use standin_entity::{Check, Result};
 
 use super::{Probe, Progress, not_yet, path};
 use crate::Driver;
+use crate::baseline::Newness;
 
 /// A file exists; see [`Readiness::file`](super::Readiness::file).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +13,11 @@ pub struct FileExists {
 }
 
 impl FileExists {
+    /// Where it is, as far as that is known by now.
+    pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
+        path(driver, &self.path)
+    }
+
     pub(super) fn probe(&self) -> Box<dyn Probe> {
         Box::new(FileProbe(self.clone()))
     }
@@ -20,13 +28,16 @@ struct FileProbe(FileExists);
 
 impl Probe for FileProbe {
     fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
-        let path = path(driver, &self.0.path)?;
-        if path.exists() || (progress.watch(driver, &path) && path.exists()) {
-            return Ok(Check::Ready);
+        let path = self.0.path(driver)?;
+        let mut newness = progress.baseline.is_new(&path);
+        if newness != Newness::New && progress.watch(driver, &path) {
+            newness = progress.baseline.is_new(&path);
         }
-        Ok(not_yet(
-            format_args!("file `{}`", path.display()),
-            "it is not there",
-        ))
+        let seen = match newness {
+            Newness::New => return Ok(Check::Ready),
+            Newness::Missing => "it is not there",
+            Newness::Old => "it was there before the start, and has not been written since",
+        };
+        Ok(not_yet(format_args!("file `{}`", path.display()), seen))
     }
 }

@@ -1,7 +1,10 @@
+use std::path::PathBuf;
+
 use standin_config::Pattern;
 use standin_entity::{Check, Result};
 
 use super::{Probe, Progress, path};
+use crate::driver_log::DriverLog;
 use crate::log::regexps::Regexps;
 use crate::{Driver, Lifecycle, LogError};
 
@@ -13,6 +16,17 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// Where the log is, as far as that is known by now.
+    pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
+        match &self.file {
+            Some(file) => path(driver, file),
+            None => {
+                let what = format!("the condition `log = {:?}`", self.pattern.as_str());
+                Ok(DriverLog::Log.required(driver, what)?)
+            }
+        }
+    }
+
     pub(super) fn probe(&self) -> Box<dyn Probe> {
         Box::new(LogProbe {
             condition: self.clone(),
@@ -28,21 +42,11 @@ struct LogProbe {
 }
 
 impl LogProbe {
-    fn regexps(&self, driver: &dyn Driver) -> Result<Regexps> {
-        let file = match &self.condition.file {
-            Some(file) => path(driver, file)?,
-            None => driver.log_path().ok_or_else(|| LogError::NoFile {
-                driver: driver.name().to_owned(),
-                option: format!(
-                    "the condition `log = {:?}`",
-                    self.condition.pattern.as_str()
-                ),
-                what: "log",
-                method: "log_path",
-            })?,
-        };
+    fn regexps(&self, driver: &dyn Driver, progress: &Progress) -> Result<Regexps> {
+        let path = self.condition.path(driver)?;
+        let since = progress.baseline.log(&path);
         let patterns = std::slice::from_ref(&self.condition.pattern);
-        let regexps = Regexps::new("`log`", file, patterns);
+        let regexps = Regexps::new("`log`", path, patterns, since);
         Ok(regexps.map_err(|source| LogError::Pattern {
             driver: driver.name().to_owned(),
             source,
@@ -54,7 +58,7 @@ impl Probe for LogProbe {
     fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
         let mut regexps = match self.regexps.take() {
             Some(regexps) => regexps,
-            None => self.regexps(driver)?,
+            None => self.regexps(driver, progress)?,
         };
         let check = regexps.probe(driver, progress);
         self.regexps = Some(regexps);

@@ -6,6 +6,7 @@
 mod combined;
 mod command;
 mod file;
+mod listening;
 mod log;
 mod port;
 mod predicate;
@@ -21,7 +22,7 @@ use standin_config::{
 };
 use standin_entity::Check;
 
-use crate::Driver;
+use crate::{Driver, PortInUse};
 
 pub(crate) use combined::all;
 pub(crate) use probe::{Probe, Progress};
@@ -80,7 +81,7 @@ pub enum Readiness {
 impl Readiness {
     /// A line of the driver's log matches, from its beginning: put `.*` in front
     /// of a pattern that may be anywhere. What named groups capture is published
-    /// as `extracts`.
+    /// as `extracts`. Lines that were there before the start do not count.
     pub fn log(pattern: impl Into<Pattern>) -> Self {
         Readiness::Log(LogLine {
             pattern: pattern.into(),
@@ -97,9 +98,14 @@ impl Readiness {
         })
     }
 
-    /// A TCP port of this machine accepts connections; each check connects, and
-    /// closes the connection at once. The port may be a template, such as
-    /// `{{ extracts.port }}`. Checked every 20 ms.
+    /// A TCP port of this machine accepts connections. The port may be a template,
+    /// such as `{{ extracts.port }}`. Checked every 20 ms. A port that somebody
+    /// listens on before the start fails the start.
+    ///
+    /// On Linux the check is a look at who listens. Elsewhere, and on hosts that
+    /// are not this machine, it connects, and closes the connection at once: a
+    /// server for a single client is used up by that, so that
+    /// [`log`](Readiness::log) suits it better.
     pub fn port(port: impl Into<Setting<Port>>) -> Self {
         Self::port_on("localhost", port)
     }
@@ -127,7 +133,7 @@ impl Readiness {
         })
     }
 
-    /// A file, or directory, exists. The path may be a template; a relative one
+    /// A file, or directory, is there, made or written since the start. The path may be a template; a relative one
     /// starts at the runpath.
     pub fn file(path: impl Into<String>) -> Self {
         Readiness::File(FileExists { path: path.into() })
@@ -184,6 +190,17 @@ impl Readiness {
             Readiness::All(conditions) | Readiness::Any(conditions) => {
                 conditions.iter().filter_map(Readiness::interval).min()
             }
+        }
+    }
+
+    /// Refuses what holds before the start: it would say nothing of the driver.
+    pub(crate) fn check_before(&self, driver: &dyn Driver) -> Result<(), PortInUse> {
+        match self {
+            Readiness::Port(port) => port.check_before(driver),
+            Readiness::All(conditions) | Readiness::Any(conditions) => conditions
+                .iter()
+                .try_for_each(|condition| condition.check_before(driver)),
+            _ => Ok(()),
         }
     }
 

@@ -1,12 +1,13 @@
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use standin_config::{Port, Setting};
 use standin_entity::{Check, Error, Result};
 
+use super::listening::{is_local, listens};
 use super::probe::Paced;
 use super::{Probe, Progress, not_yet};
-use crate::{Driver, Lifecycle};
+use crate::{Driver, Lifecycle, PortInUse};
 
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -39,42 +40,83 @@ struct PortProbe {
 
 impl Probe for PortProbe {
     fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
-        let PortAccepts {
-            host,
-            port,
-            interval,
-        } = &self.condition;
-        self.paced.check(*interval, || attempt(driver, host, port))
+        let condition = &self.condition;
+        let check = || condition.attempt(driver);
+        self.paced.check(condition.interval, check)
     }
 }
 
-fn attempt(driver: &dyn Driver, host: &Setting<String>, port: &Setting<Port>) -> Result<Check> {
-    let base = driver.base();
-    let host = match host {
-        Setting::Plain(host) => driver.render_template(host)?,
-        setting => base.expand(setting)?,
-    };
-    let port = match port {
-        Setting::Plain(Port::Service(text)) => Port::from(driver.render_template(text)?),
-        setting => base.expand(setting)?,
-    };
-    let number = port.number().map_err(Error::other)?;
-    let what = format!("port {number} of {host}");
-    let addresses = match (host.as_str(), number).to_socket_addrs() {
-        Ok(addresses) => addresses,
-        // A name that is not known yet may be later.
-        Err(error) => return Ok(not_yet(what, error)),
-    };
-    let mut seen = "the host has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, ATTEMPT) {
-            // Without anybody behind it, the system may connect a port with itself.
-            Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
-                seen = "nobody listens".to_owned();
+impl PortAccepts {
+    fn attempt(&self, driver: &dyn Driver) -> Result<Check> {
+        let (host, number) = self.place(driver)?;
+        let what = format!("port {number} of {host}");
+        let addresses = match (host.as_str(), number).to_socket_addrs() {
+            Ok(addresses) => addresses,
+            // A name that is not known yet may be later.
+            Err(error) => return Ok(not_yet(what, error)),
+        };
+        let mut seen = "the host has no address".to_owned();
+        for address in addresses {
+            match accepts(address) {
+                Ok(()) => return Ok(Check::Ready),
+                Err(why) => seen = why,
             }
-            Ok(_) => return Ok(Check::Ready),
-            Err(error) => seen = error.to_string(),
+        }
+        Ok(not_yet(what, seen))
+    }
+
+    /// Refuses a port of this machine that somebody listens on before the start.
+    /// One that is known only later is the driver's own.
+    pub(super) fn check_before(&self, driver: &dyn Driver) -> std::result::Result<(), PortInUse> {
+        let Ok((host, port)) = self.place(driver) else {
+            return Ok(());
+        };
+        let addresses = (host.as_str(), port).to_socket_addrs();
+        let mut addresses = addresses.into_iter().flatten();
+        let is_taken = |address: SocketAddr| is_local(address.ip()) && accepts(address).is_ok();
+        if addresses.any(is_taken) {
+            return Err(PortInUse {
+                driver: driver.name().to_owned(),
+                host,
+                port,
+            });
+        }
+        Ok(())
+    }
+
+    /// The host and the port, as far as they are known by now.
+    fn place(&self, driver: &dyn Driver) -> Result<(String, u16)> {
+        let base = driver.base();
+        let host = match &self.host {
+            Setting::Plain(host) => driver.render_template(host)?,
+            setting => base.expand(setting)?,
+        };
+        let port = match &self.port {
+            Setting::Plain(Port::Service(text)) => Port::from(driver.render_template(text)?),
+            setting => base.expand(setting)?,
+        };
+        Ok((host, port.number().map_err(Error::other)?))
+    }
+}
+
+/// Whether a connection would be accepted, or why not. Only an address that the
+/// system knows nothing of is connected to.
+fn accepts(address: SocketAddr) -> std::result::Result<(), String> {
+    if is_local(address.ip()) {
+        match listens(address) {
+            Some(true) => return Ok(()),
+            Some(false) if address.ip().is_loopback() => {
+                return Err("nobody listens there".to_owned());
+            }
+            _ => {}
         }
     }
-    Ok(not_yet(what, seen))
+    match TcpStream::connect_timeout(&address, ATTEMPT) {
+        // Without anybody behind it, the system may connect a port with itself.
+        Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
+            Err("nobody listens there".to_owned())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use standin_entity::{Check, Result};
 
 use crate::Driver;
+use crate::baseline::Baseline;
 use crate::log::regexps::Extracts;
 use crate::log::watch::{self, OnChange, Subscription};
 
@@ -21,15 +22,18 @@ pub(crate) trait Probe: fmt::Debug + Send {
 pub(crate) struct Progress {
     /// What named groups have captured; the driver publishes it.
     extracts: Arc<RwLock<Extracts>>,
+    /// What was there before, and does not count.
+    pub(crate) baseline: Baseline,
     /// Nobody writes the logs any more: their last lines are whole.
     pub(crate) is_final: bool,
     subscriptions: Vec<(PathBuf, Subscription)>,
 }
 
 impl Progress {
-    pub(crate) fn new(extracts: Arc<RwLock<Extracts>>) -> Self {
+    pub(crate) fn new(extracts: Arc<RwLock<Extracts>>, baseline: Baseline) -> Self {
         Self {
             extracts,
+            baseline,
             ..Self::default()
         }
     }
@@ -49,6 +53,7 @@ impl Progress {
             *published = extracts;
         }
     }
+
     /// Has the driver told when the file changes. Answers whether that is new,
     /// so that the file has to be looked at once more.
     pub(crate) fn watch(&mut self, driver: &dyn Driver, path: &Path) -> bool {

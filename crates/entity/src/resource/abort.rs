@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::{Abort, Resource};
+use crate::caller::Caller;
 use crate::failure::{AbortError, StepFailure};
 use crate::settings::Settings;
 use crate::steps::{self, Step, Steps};
@@ -94,11 +95,12 @@ impl Resource {
 fn abort_within(dependency: Arc<dyn steps::Abort>, limit: Duration) -> Result<()> {
     let label = dependency.label();
     let (sender, receiver) = mpsc::channel();
+    let caller = Caller::current();
     let spawned = std::thread::Builder::new()
         .name(format!("abort {label}"))
         .spawn(move || {
-            let result =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dependency.abort()));
+            let abort = std::panic::AssertUnwindSafe(|| caller.lend(|| dependency.abort()));
+            let result = std::panic::catch_unwind(abort);
             let _ = sender.send(result.unwrap_or_else(|payload| {
                 Err(StepFailure::panicked(Step::Aborting, &*payload).into())
             }));

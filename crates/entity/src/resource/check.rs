@@ -33,7 +33,7 @@ pub(super) enum CheckEnd {
     Failed(StepFailure),
     Overdue(Box<Overdue>),
     Aborted,
-    /// The status is not that of the phase any more.
+    /// The status is not that of the phase any more, or a stop is announced.
     Left,
 }
 
@@ -53,7 +53,10 @@ impl Checking {
     fn end(&self, state: &State) -> Option<CheckEnd> {
         if self.phase == Phase::Start && self.is_aborted(state) {
             Some(CheckEnd::Aborted)
-        } else if state.life != self.run.life || state.status() != self.phase.status() {
+        } else if state.life != self.run.life
+            || state.status() != self.phase.status()
+            || (self.phase == Phase::Start && state.announced > 0)
+        {
             Some(CheckEnd::Left)
         } else {
             None

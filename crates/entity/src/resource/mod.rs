@@ -15,14 +15,16 @@ mod wait;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::caller::Hold;
 use crate::entity::{Entity, NameError};
-use crate::failure::{RestartError, StartError, StepFailure};
+use crate::failure::{Overdue, RestartError, StartError, StepFailure};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::status::{Machine, Status};
 use crate::steps::{Step, Steps};
-use crate::sync::{Monitor, MutexGuard, ThreadId, current};
+use crate::sync::{Monitor, MutexGuard};
 use crate::timer::Timer;
 use crate::watch::Patience;
 use standin_error::{Reportable, Result};
@@ -66,6 +68,9 @@ pub struct Resource {
 struct Inner {
     entity: Entity,
     monitor: Monitor<State>,
+    /// Which of [`Step::EXCLUSIVE`] runs now, for those who ask what takes so long; one past
+    /// the last: none.
+    step: AtomicUsize,
 }
 
 /// Everything that threads agree upon.
@@ -74,10 +79,12 @@ struct State {
     machine: Machine<Status>,
     /// Counts the starts, so that a thread sees when its life is over.
     life: u64,
-    /// The thread that runs steps now; the others wait for it.
-    runner: Option<ThreadId>,
+    /// The right to run steps, while a thread has it; the others wait for it.
+    runner: Option<Hold>,
     /// How many threads have announced a stop and wait to run its steps.
     stoppers: usize,
+    /// How many have announced a stop that comes later: until then nothing starts.
+    announced: usize,
     /// Counts the calls of `notify`.
     signals: u64,
     abort: Abort,
@@ -108,12 +115,13 @@ impl State {
 
     /// Whether another thread than this one runs steps.
     fn is_busy(&self) -> bool {
-        self.runner.is_some_and(|thread| thread != current().id())
+        self.runner.as_ref().is_some_and(|hold| !hold.is_callers())
     }
 
-    /// Whether this thread runs steps, and so called from within one.
+    /// Whether this thread runs steps, and so called from within one, or works for the one
+    /// that does.
     fn is_mine(&self) -> bool {
-        self.runner.is_some_and(|thread| thread == current().id())
+        self.runner.as_ref().is_some_and(Hold::is_callers)
     }
 }
 
@@ -134,6 +142,7 @@ impl Resource {
             inner: Arc::new(Inner {
                 entity,
                 monitor: Monitor::new(State::default()),
+                step: AtomicUsize::new(Step::EXCLUSIVE.len()),
             }),
         }
     }
@@ -156,6 +165,46 @@ impl Resource {
         let mut state = self.lock();
         state.signals = state.signals.wrapping_add(1);
         self.changed(&state);
+    }
+
+    /// Announces a stop that is to come: a start under way ends at once with
+    /// [`StartError::Interrupted`], and none begins, as long as the answer lives. Runs no step
+    /// and waits for nothing. For those who stop several resources, and first have to wait
+    /// until somebody else is done with them.
+    ///
+    /// ```
+    /// use standin_entity::{Resource, StartError, Steps};
+    ///
+    /// struct Quiet;
+    /// impl Steps for Quiet {}
+    ///
+    /// let resource = Resource::new("quiet")?;
+    /// let announced = resource.announce_stop();
+    /// assert!(matches!(resource.start(&Quiet), Err(StartError::Interrupted { .. })));
+    /// drop(announced);
+    /// resource.start(&Quiet)?;
+    /// # Ok::<(), standin_entity::Error>(())
+    /// ```
+    pub fn announce_stop(&self) -> AnnouncedStop {
+        let mut state = self.lock();
+        state.announced += 1;
+        self.changed(&state);
+        AnnouncedStop {
+            resource: self.clone(),
+        }
+    }
+
+    /// The step that runs now: what keeps those waiting who want to run others.
+    #[must_use]
+    pub fn running_step(&self) -> Option<Step> {
+        let step = self.inner.step.load(Ordering::Relaxed);
+        Step::EXCLUSIVE.get(step).copied()
+    }
+
+    /// Whether the present thread is in a step of this resource, or works for one that is.
+    #[must_use]
+    pub fn is_in_own_step(&self) -> bool {
+        self.lock().is_mine()
     }
 
     /// Overrides [`Settings::async_start`]; `None` ends the override.
@@ -272,11 +321,57 @@ impl Resource {
     /// Calls a step: a panic in it is its failure.
     fn run<T>(&self, step: Step, call: impl FnOnce() -> Result<T>) -> Result<T, StepFailure> {
         tracing::trace!(entity = %self.inner.entity, %step, "step");
+        let _running = self.note(step);
         match catch_unwind(AssertUnwindSafe(call)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(StepFailure::returned(step, error)),
             Err(payload) => Err(StepFailure::panicked(step, &*payload)),
         }
+    }
+
+    /// Lets others see that the step runs, until the answer is dropped. A step can be called
+    /// from within another one.
+    fn note(&self, step: Step) -> Option<impl Drop> {
+        struct Restore<'a>(&'a AtomicUsize, usize);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1, Ordering::Relaxed);
+            }
+        }
+        let number = Step::EXCLUSIVE.iter().position(|other| *other == step)?;
+        let running = &self.inner.step;
+        Some(Restore(running, running.swap(number, Ordering::Relaxed)))
+    }
+
+    /// Waits for the next change, not beyond the end of `patience`. `Err` when the thread that
+    /// runs steps now is waiting for this one.
+    fn wait_for_others<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        patience: Patience,
+    ) -> Result<MutexGuard<'a, State>, MutexGuard<'a, State>> {
+        let runner = state.runner.clone().filter(|hold| !hold.is_callers());
+        let waiting = runner.map(|runner| runner.wait_for());
+        if matches!(waiting, Some(None)) {
+            return Err(state);
+        }
+        Ok(self.inner.monitor.wait(state, patience.until()))
+    }
+
+    /// Why a wait for the thread that runs steps ended without it.
+    fn blocked(&self, patience: Patience, is_circle: bool) -> Box<Overdue> {
+        let step = self.running_step();
+        let step = step.map(|step| format!("{step} has not returned"));
+        let circle = is_circle.then(|| "it waits for the one that asks".to_owned());
+        patience.overdue(
+            0,
+            Some(
+                step.into_iter()
+                    .chain(circle)
+                    .collect::<Vec<_>>()
+                    .join(", and "),
+            ),
+        )
     }
 
     /// The settings, with the override of this resource in them.
@@ -305,7 +400,7 @@ impl Resource {
     fn take(&self, state: &mut State) -> Baton<'_> {
         Baton {
             resource: self,
-            former: state.runner.replace(current().id()),
+            former: state.runner.replace(Hold::take()),
         }
     }
 }
@@ -323,13 +418,31 @@ impl fmt::Debug for Resource {
 /// step of this thread that it was taken from, if any.
 struct Baton<'a> {
     resource: &'a Resource,
-    former: Option<ThreadId>,
+    former: Option<Hold>,
 }
 
 impl Drop for Baton<'_> {
     fn drop(&mut self) {
         let mut state = self.resource.lock();
-        state.runner = self.former.take();
+        if let Some(own) = std::mem::replace(&mut state.runner, self.former.take()) {
+            own.end();
+        }
+        self.resource.changed(&state);
+    }
+}
+
+/// Keeps a resource from starting because it is about to be stopped: see
+/// [`Resource::announce_stop`].
+#[derive(Debug)]
+#[must_use = "dropping it lets the resource start again"]
+pub struct AnnouncedStop {
+    resource: Resource,
+}
+
+impl Drop for AnnouncedStop {
+    fn drop(&mut self) {
+        let mut state = self.resource.lock();
+        state.announced -= 1;
         self.resource.changed(&state);
     }
 }

@@ -55,13 +55,18 @@ impl Resource {
         let settings = self.settings(steps).map_err(failed)?;
         let patience = Patience::of(settings.status_wait_timeout);
         let mut state = self.lock();
-        while state.is_busy() && !patience.is_over() {
-            state = self.inner.monitor.wait(state, patience.until());
+        let mut is_circle = false;
+        while state.is_busy() && !is_circle && !patience.is_over() {
+            match self.wait_for_others(state, patience) {
+                Ok(after) => state = after,
+                Err(after) => (state, is_circle) = (after, true),
+            }
         }
         if state.is_busy() {
+            drop(state);
             return Err(PauseError::Busy {
                 entity: self.label(),
-                overdue: patience.overdue(0, None),
+                overdue: self.blocked(patience, is_circle),
             });
         }
         // `change` would let what is already on its way pass.

@@ -76,6 +76,10 @@ impl Resource {
                 Status::Starting | Status::Started => observed = Some(state.life),
                 // Its last hooks are still running.
                 Status::Stopped if state.is_busy() => {}
+                Status::None | Status::Stopped if state.announced > 0 => {
+                    let entity = self.label();
+                    return Err(StartError::Interrupted { entity });
+                }
                 Status::None | Status::Stopped => {
                     state.life += 1;
                     state.failure = None;
@@ -100,13 +104,16 @@ impl Resource {
                     Ok(_) => return Ok(Begin::Nothing),
                 },
             }
-            if patience.is_over() {
-                return Err(StartError::Busy {
-                    entity: self.label(),
-                    overdue: patience.overdue(0, None),
-                });
+            let is_over = patience.is_over();
+            match self.wait_for_others(state, patience) {
+                Ok(after) if !is_over => state = after,
+                after => {
+                    return Err(StartError::Busy {
+                        entity: self.label(),
+                        overdue: self.blocked(patience, after.is_err()),
+                    });
+                }
             }
-            state = self.inner.monitor.wait(state, patience.until());
         }
     }
 
@@ -321,7 +328,7 @@ impl From<CheckEnd> for StartEnd {
 fn still(state: &State, life: u64, status: Status) -> Result<(), StartEnd> {
     if state.is_aborting() {
         Err(StartEnd::Aborted)
-    } else if state.life != life || state.status() != status {
+    } else if state.announced > 0 || state.life != life || state.status() != status {
         Err(StartEnd::Left)
     } else {
         Ok(())

@@ -60,7 +60,7 @@ impl Resource {
         settings: &Settings,
         patience: Patience,
     ) -> Result<Begin<'a>, StopError> {
-        loop {
+        let is_circle = loop {
             match state.status() {
                 Status::None => return Ok(Begin::Nothing),
                 Status::Stopped if !state.is_busy() => return Ok(Begin::Nothing),
@@ -79,13 +79,17 @@ impl Resource {
                     });
                     self.enter(&mut state, Status::Stopping);
                     state.stoppers += 1;
-                    while state.is_busy() && !patience.is_over() {
-                        state = self.inner.monitor.wait(state, patience.until());
+                    let mut is_circle = false;
+                    while state.is_busy() && !is_circle && !patience.is_over() {
+                        match self.wait_for_others(state, patience) {
+                            Ok(after) => state = after,
+                            Err(after) => (state, is_circle) = (after, true),
+                        }
                     }
                     state.stoppers -= 1;
                     self.changed(&state);
                     if state.is_busy() {
-                        break;
+                        break is_circle;
                     }
                     if state.life == run.life && state.status() == Status::Stopping {
                         return Ok(Begin::All(self.take(&mut state), run));
@@ -106,14 +110,15 @@ impl Resource {
                 }
                 _ => {}
             }
-            if patience.is_over() {
-                break;
+            let is_over = patience.is_over();
+            match self.wait_for_others(state, patience) {
+                Ok(after) if !is_over => state = after,
+                after => break after.is_err(),
             }
-            state = self.inner.monitor.wait(state, patience.until());
-        }
+        };
         Err(StopError::Busy {
             entity: self.label(),
-            overdue: patience.overdue(0, None),
+            overdue: self.blocked(patience, is_circle),
         })
     }
 

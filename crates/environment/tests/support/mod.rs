@@ -7,7 +7,10 @@
 )]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use standin_config::{Config, FromOptions};
@@ -24,6 +27,8 @@ struct Inner {
     changed: Condvar,
     /// Steps that block may go on.
     released: Mutex<bool>,
+    /// Checks of starts are not ready.
+    is_unready: AtomicBool,
 }
 
 impl Trace {
@@ -54,6 +59,11 @@ impl Trace {
     pub fn release(&self) {
         *self.0.released.lock().unwrap() = true;
         self.0.changed.notify_all();
+    }
+
+    /// Whether the checks of starts are ready from now on; they are at first.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.0.is_unready.store(!is_ready, Ordering::SeqCst);
     }
 
     fn block(&self) {
@@ -130,7 +140,9 @@ impl Probe {
     fn check(&self, step: &str) -> Result<Check> {
         self.step(step)?;
         let config: ProbeConfig = self.base.config()?;
-        Ok(if config.never_ready_in.as_deref() == Some(step) {
+        let is_unready = |trace: &Trace| trace.0.is_unready.load(Ordering::SeqCst);
+        let waits = step == "started_check" && config.trace.as_ref().is_some_and(is_unready);
+        Ok(if waits || config.never_ready_in.as_deref() == Some(step) {
             Check::NotYet("it never is".to_owned())
         } else {
             Check::Ready
@@ -196,4 +208,21 @@ impl Driver for Probe {
 pub fn discard(runpath: &Path) {
     std::fs::remove_dir_all(runpath).unwrap();
     let _ = std::fs::remove_dir(runpath.parent().unwrap());
+}
+
+/// Only a hang takes this long.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// Runs `work` in a thread of its own, which a hang cannot outlive unnoticed.
+#[track_caller]
+pub fn within_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = channel();
+    let thread = thread::spawn(move || done.send(work()));
+    match is_done.recv_timeout(LONG) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("{what}: it hangs"),
+        Err(RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(thread.join().unwrap_err())
+        }
+    }
 }

@@ -1,0 +1,177 @@
+//! The processes below another one.
+//!
+//! A process is held by a descriptor, so that no other one that gets its number
+//! later is hit.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+/// A process that a child has started, directly or not.
+#[derive(Debug)]
+pub struct Descendant {
+    pid: u32,
+    name: String,
+    handle: OwnedFd,
+}
+
+/// As `name (pid 12)`.
+impl fmt::Display for Descendant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
+impl Descendant {
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its name, as the system shows it: at most 15 bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits until it has ended; returns whether it has.
+    pub fn wait(&self, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded up, so that the last wait is not one of zero again and again.
+            let timeout = Timespec::try_from(left + Duration::from_micros(1)).ok();
+            let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
+            match rustix::event::poll(&mut fds, timeout.as_ref()) {
+                Ok(0) if Instant::now() < until => {}
+                Ok(ready) => return ready > 0,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Asks it to end (`SIGTERM`).
+    pub fn terminate(&self) {
+        self.send(Signal::TERM);
+    }
+
+    /// Ends it (`SIGKILL`).
+    pub fn kill(&self) {
+        self.send(Signal::KILL);
+    }
+
+    fn send(&self, signal: Signal) {
+        if let Err(error) = rustix::process::pidfd_send_signal(&self.handle, signal) {
+            tracing::debug!(pid = self.pid, %error, "cannot be sent a signal");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    pid: u32,
+    parent: u32,
+    group: u32,
+    name: String,
+}
+
+/// The processes below `root` by their parents, without `leader`.
+pub(crate) fn list(root: u32, leader: u32) -> Vec<Descendant> {
+    let entries = entries();
+    let mut below: HashMap<u32, bool> = HashMap::from([(root, true)]);
+    let parents: HashMap<u32, u32> = entries.iter().map(|e| (e.pid, e.parent)).collect();
+    for entry in &entries {
+        let mut line = vec![entry.pid];
+        let found = loop {
+            let last = line[line.len() - 1];
+            if let Some(known) = below.get(&last) {
+                break *known;
+            }
+            match parents.get(&last) {
+                // A list that is read while it changes may have a circle.
+                Some(parent) if !line.contains(parent) => line.push(*parent),
+                _ => break false,
+            }
+        };
+        below.extend(line.into_iter().map(|pid| (pid, found)));
+    }
+    hold(entries, |entry| {
+        entry.pid != root
+            && entry.pid != leader
+            && below.get(&entry.pid).copied().unwrap_or_default()
+    })
+}
+
+/// The processes of a group, without the one that leads it.
+pub(crate) fn group(leader: u32) -> Vec<Descendant> {
+    hold(entries(), |entry| {
+        entry.pid != leader && entry.group == leader
+    })
+}
+
+fn hold(entries: Vec<Entry>, belongs: impl Fn(&Entry) -> bool) -> Vec<Descendant> {
+    entries
+        .into_iter()
+        .filter(|entry| belongs(entry))
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(i32::try_from(entry.pid).ok()?)?;
+            let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+            // Held now: if it is still the same one, it cannot become another any more.
+            let same = read(entry.pid)?;
+            (same.parent == entry.parent && same.group == entry.group).then_some(Descendant {
+                pid: entry.pid,
+                name: entry.name,
+                handle,
+            })
+        })
+        .collect()
+}
+
+/// All processes that can be seen and run. What vanishes meanwhile is left out.
+fn entries() -> Vec<Entry> {
+    let Ok(folder) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    folder
+        .filter_map(|entry| read(entry.ok()?.file_name().to_str()?.parse().ok()?))
+        .collect()
+}
+
+fn read(pid: u32) -> Option<Entry> {
+    // Names need not be UTF-8.
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(pid, &String::from_utf8_lossy(&stat))
+}
+
+/// `12 (the name) S 1 12 ...`; the name may have anything in it.
+fn parse(pid: u32, stat: &str) -> Option<Entry> {
+    let (start, end) = (stat.find('(')?, stat.rfind(')')?);
+    let mut fields = stat.get(end + 1..)?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then(|| Entry {
+        pid,
+        parent,
+        group,
+        name: stat.get(start + 1..end).unwrap_or_default().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_names_with_parentheses_and_spaces() {
+        let entry = parse(12, "12 (a) b) S) S 1 7 7 0").unwrap();
+        assert_eq!((entry.parent, entry.group), (1, 7));
+        assert_eq!(entry.name, "a) b) S");
+        assert!(parse(12, "12 (gone) Z 1 7 7 0").is_none());
+        assert!(parse(12, "nonsense").is_none());
+    }
+}

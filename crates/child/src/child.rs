@@ -1,0 +1,292 @@
+use std::fmt;
+#[cfg(unix)]
+use std::io;
+use std::io::PipeWriter;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::stdin::Input;
+use crate::sys::{Event, Handle, Watch};
+use crate::{Descendant, Exit, SpawnError, WriteError};
+
+/// How long a drop waits for what was killed.
+const DEATH: Duration = Duration::from_secs(5);
+
+/// A program that runs or has ended, with everything that it has started.
+///
+/// Its number, which is also that of its process group, cannot become another's
+/// before [`end`](Child::end) has returned `true`. Dropping it ends everything.
+pub struct Child {
+    handle: Handle,
+    started: Instant,
+    shared: Arc<Shared>,
+    input: Input,
+    /// `None` once it is joined.
+    watcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    exit: Option<(Exit, Instant)>,
+    /// Nothing of it runs any more.
+    is_over: bool,
+    /// It was asked to end, so its number may become another's at any time.
+    is_ending: bool,
+    /// Nothing is left of it.
+    is_gone: bool,
+}
+
+impl Child {
+    pub(crate) fn new(
+        handle: Handle,
+        watch: Watch,
+        input: Option<PipeWriter>,
+        notify: impl Fn() + Send + 'static,
+    ) -> Result<Self, SpawnError> {
+        let shared = Arc::new(Shared::default());
+        let failed = |source| SpawnError::System {
+            program: format!("process {}", handle.pid()),
+            source,
+        };
+        let input = Input::new(input).map_err(failed)?;
+        let watcher = std::thread::Builder::new()
+            .name(format!("process {}", handle.pid()))
+            .spawn({
+                let shared = shared.clone();
+                move || shared.follow(watch, notify)
+            });
+        match watcher {
+            Ok(watcher) => Ok(Self {
+                handle,
+                started: Instant::now(),
+                shared,
+                input,
+                watcher: Mutex::new(Some(watcher)),
+            }),
+            Err(error) => {
+                handle.end();
+                handle.reap();
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.handle.pid()
+    }
+
+    /// The number of a process below which are the child and everything that it has
+    /// started. On Linux that of its supervisor, elsewhere its own.
+    pub fn root(&self) -> u32 {
+        self.handle.root()
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn exit(&self) -> Option<Exit> {
+        let exit = self.shared.lock().exit;
+        exit.map(|(exit, _)| exit)
+    }
+
+    /// How long it ran; `None` while it runs.
+    pub fn lifetime(&self) -> Option<Duration> {
+        let exit = self.shared.lock().exit;
+        exit.map(|(_, at)| at.saturating_duration_since(self.started))
+    }
+
+    /// Whether neither it nor anything that it has started runs any more. Elsewhere
+    /// than on Linux, whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.shared.lock().is_over
+    }
+
+    /// Waits for its end, not beyond `until`; `None` waits as long as it takes.
+    pub fn wait(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
+        let progress = self.shared.wait(until.into(), |now| now.exit.is_some());
+        progress.exit.map(|(exit, _)| exit)
+    }
+
+    /// Waits until neither it nor anything that it has started runs any more, not
+    /// beyond `until`; returns whether that is so.
+    pub fn wait_until_over(&self, until: impl Into<Option<Instant>>) -> bool {
+        self.shared.wait(until.into(), |now| now.is_over).is_over
+    }
+
+    /// What it has started, directly or not, that runs now, wherever it went.
+    /// Nothing elsewhere than on Linux, where it cannot be found.
+    pub fn below(&self) -> Vec<Descendant> {
+        let progress = *self.shared.lock();
+        if progress.is_over || progress.is_gone {
+            return Vec::new();
+        }
+        self.handle.below()
+    }
+
+    /// Sends it the signal of that number.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it has ended (`NotFound`), or the system refuses.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        self.send(
+            signal,
+            |progress| progress.exit.is_none(),
+            rustix::process::kill_process,
+        )
+    }
+
+    /// Sends its process group the signal of that number.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it was ended (`NotFound`), or the system refuses.
+    #[cfg(unix)]
+    pub fn signal_group(&self, signal: i32) -> io::Result<()> {
+        self.send(signal, |_| true, rustix::process::kill_process_group)
+    }
+
+    #[cfg(unix)]
+    fn send(
+        &self,
+        signal: i32,
+        may: impl FnOnce(&Progress) -> bool,
+        send: impl FnOnce(rustix::process::Pid, rustix::process::Signal) -> rustix::io::Result<()>,
+    ) -> io::Result<()> {
+        use rustix::process::{Pid, Signal};
+        let signal = Signal::from_named_raw(signal)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        // Under the lock, so that nobody has it ended meanwhile and the number is
+        // still its own.
+        let progress = self.shared.lock();
+        match pid {
+            Some(pid) if !progress.is_ending && !progress.is_gone && may(&progress) => {
+                Ok(send(pid, signal)?)
+            }
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+
+    /// Writes to its standard input, which must be a [pipe](crate::Stdio::Pipe).
+    /// Waits while it does not read, not beyond `until`; `None` waits as long as it
+    /// takes, or until its end or [`close_stdin`](Child::close_stdin).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if not everything was written, which says how much was.
+    pub fn write_stdin(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        until: impl Into<Option<Instant>>,
+    ) -> Result<(), WriteError> {
+        self.input.write(bytes.as_ref(), until.into())
+    }
+
+    /// Closes its standard input: it reads the end. Does not wait: a write that
+    /// another thread is about ends with an error.
+    pub fn close_stdin(&self) {
+        self.input.close();
+    }
+
+    /// Kills it, and everything that it has started, and waits until nothing is
+    /// left, not beyond `until`. Returns whether nothing is left.
+    pub fn end(&self, until: Instant) -> bool {
+        self.shared.lock().is_ending = true;
+        self.handle.end();
+        if !self.shared.wait(Some(until), |now| now.is_gone).is_gone {
+            return false;
+        }
+        // Only one thread finds it here; the others have nothing to wait for.
+        let watcher = self.watcher().take();
+        if let Some(watcher) = watcher {
+            let _ = watcher.join();
+            self.handle.reap();
+            self.close_stdin();
+        }
+        true
+    }
+
+    fn watcher(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.watcher().is_some() && !self.end(Instant::now() + DEATH) {
+            tracing::warn!(
+                pid = self.pid(),
+                "a process does not end, although it was killed"
+            );
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `done` or `until`; returns what is so then.
+    fn wait(&self, until: Option<Instant>, done: impl Fn(&Progress) -> bool) -> Progress {
+        let mut progress = self.lock();
+        while !done(&progress) && !progress.is_gone {
+            progress = match until {
+                None => {
+                    let woken = self.changed.wait(progress);
+                    woken.unwrap_or_else(PoisonError::into_inner)
+                }
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    let woken = self.changed.wait_timeout(progress, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        *progress
+    }
+
+    fn follow(&self, mut watch: Watch, notify: impl Fn()) {
+        loop {
+            let event = watch.next();
+            let mut progress = self.lock();
+            match event {
+                Event::Exited { exit, alone } => {
+                    progress.exit = Some((exit, Instant::now()));
+                    progress.is_over = alone;
+                }
+                Event::Alone => progress.is_over = true,
+                Event::Gone => {
+                    progress.is_over = true;
+                    progress.is_gone = true;
+                }
+            }
+            self.changed.notify_all();
+            drop(progress);
+            notify();
+            if event == Event::Gone {
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("pid", &self.pid())
+            .field("exit", &self.exit())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Why a program could not be started.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// There is no such program in `PATH`.
+    #[error("there is no program \"{program}\" in PATH")]
+    #[diagnostic(
+        code(standin::child::not_found),
+        help("install it, or use a path with a `/` in it")
+    )]
+    NotFound {
+        /// The name of the program.
+        program: String,
+    },
+    /// The system did not run the program.
+    #[error("cannot run \"{program}\"")]
+    #[diagnostic(
+        code(standin::child::program),
+        help("it must be there, be executable, and have an interpreter that is there")
+    )]
+    Program {
+        /// The path of the program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program cannot start in its directory.
+    #[error("cannot start in the directory \"{}\"", directory.display())]
+    #[diagnostic(
+        code(standin::child::directory),
+        help("it must be a directory that this user may enter")
+    )]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The name of an environment variable is empty or contains `=`, or its name or
+    /// value contains a NUL.
+    #[error("\"{}\" cannot be an environment variable", name.escape_debug())]
+    #[diagnostic(
+        code(standin::child::variable),
+        help("a name is not empty and contains no `=`; neither it nor its value contains a NUL")
+    )]
+    Variable {
+        /// The name of the variable.
+        name: String,
+    },
+    /// A text contains a NUL, which no program can be given.
+    #[error("{what} contains a NUL")]
+    #[diagnostic(code(standin::child::nul), help("remove it"))]
+    Nul {
+        /// Which text.
+        what: &'static str,
+    },
+    /// The system has no room for another process, or for its descriptors.
+    #[error("cannot start a process for \"{program}\"")]
+    #[diagnostic(
+        code(standin::child::system),
+        help("see the limits on processes, memory and open files")
+    )]
+    System {
+        /// The path of the program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This platform has nothing to hold a process by.
+    #[error("processes are not supported on this platform")]
+    #[diagnostic(code(standin::child::not_supported), help("run this on a Unix"))]
+    NotSupported,
+}
+
+standin_error::reportable!(SpawnError);
+
+impl SpawnError {
+    /// What the system said, if it was asked.
+    pub fn io(&self) -> Option<&io::Error> {
+        match self {
+            SpawnError::Program { source, .. }
+            | SpawnError::Directory { source, .. }
+            | SpawnError::System { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

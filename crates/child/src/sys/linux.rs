@@ -1,0 +1,211 @@
+use std::ffi::{CString, OsStr, OsString};
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::Event;
+use super::message::{Message, Stage};
+use super::supervisor::{self, Program};
+use crate::command::Prepared;
+use crate::{Exit, SpawnError, below};
+
+/// By which a child is held: its supervisor.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    leader: Pid,
+    supervisor: Pid,
+    /// The same process, however long ago it ended.
+    supervisor_fd: OwnedFd,
+    control: UnixStream,
+}
+
+/// Reports what happens to a child.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    reports: UnixStream,
+    leader: Pid,
+    leader_fd: Option<OwnedFd>,
+    has_exited: bool,
+}
+
+impl Handle {
+    pub(crate) fn spawn(prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
+        let program = program(prepared)?;
+        let name = || String::from_utf8_lossy(program.path.as_bytes()).into_owned();
+        let failed = |source| SpawnError::System {
+            program: name(),
+            source,
+        };
+        let (control, theirs) = UnixStream::pair().map_err(failed)?;
+        let reports = control.try_clone().map_err(failed)?;
+        let supervisor = supervisor::fork(&program, theirs.as_fd()).map_err(failed)?;
+        drop(theirs);
+        let supervisor_fd = rustix::process::pidfd_open(supervisor, PidfdFlags::empty());
+        let mut watch = Watch {
+            reports,
+            leader: supervisor,
+            leader_fd: None,
+            has_exited: false,
+        };
+        let error = match (watch.read(), supervisor_fd) {
+            (Some(Message::Running(pid)), Ok(supervisor_fd)) => {
+                let leader = Pid::from_raw(pid).unwrap_or(supervisor);
+                watch.leader = leader;
+                // It is not reaped, so this is still the same process.
+                let leader_fd = rustix::process::pidfd_open(leader, PidfdFlags::empty());
+                watch.leader_fd = leader_fd.ok();
+                let handle = Self {
+                    leader,
+                    supervisor,
+                    supervisor_fd,
+                    control,
+                };
+                return Ok((handle, watch));
+            }
+            (Some(Message::Failed(stage, errno)), _) => {
+                let source = io::Error::from(errno);
+                match (stage, &program.directory) {
+                    (Stage::Program, _) => SpawnError::Program {
+                        program: name(),
+                        source,
+                    },
+                    (Stage::Directory, Some(directory)) => SpawnError::Directory {
+                        directory: OsStr::from_bytes(directory.as_bytes()).into(),
+                        source,
+                    },
+                    _ => failed(source),
+                }
+            }
+            (_, Err(errno)) => failed(errno.into()),
+            _ => failed(io::Error::other("its supervisor was killed")),
+        };
+        // It ends everything, if there is anything, and then itself.
+        let _ = control.shutdown(Shutdown::Both);
+        let _ = rustix::process::waitpid(Some(supervisor), rustix::process::WaitOptions::empty());
+        Err(error)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.leader.as_raw_pid().unsigned_abs()
+    }
+
+    pub(crate) fn root(&self) -> u32 {
+        self.supervisor.as_raw_pid().unsigned_abs()
+    }
+
+    /// The processes below the supervisor, without the program.
+    pub(crate) fn below(&self) -> Vec<below::Descendant> {
+        let found = below::list(self.root(), self.pid());
+        // Then the number has been the supervisor's all the time.
+        if has_ended(&self.supervisor_fd) {
+            return Vec::new();
+        }
+        found
+    }
+
+    /// Has everything ended. May be called again.
+    pub(crate) fn end(&self) {
+        // Fails only if it has ended already.
+        let _ = self.control.shutdown(Shutdown::Write);
+    }
+
+    /// Takes the supervisor out of the system's table, once it is gone.
+    pub(crate) fn reap(&self) {
+        let options = rustix::process::WaitIdOptions::EXITED;
+        let supervisor = rustix::process::WaitId::PidFd(self.supervisor_fd.as_fd());
+        loop {
+            match rustix::process::waitid(supervisor.clone(), options) {
+                Err(rustix::io::Errno::INTR) => {}
+                // Where the test ignores SIGCHLD the system has done it.
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Waits for what happens next.
+    pub(crate) fn next(&mut self) -> Event {
+        match self.read() {
+            Some(Message::Exited { exit, alone }) => {
+                self.has_exited = true;
+                Event::Exited { exit, alone }
+            }
+            Some(Message::Alone) => Event::Alone,
+            _ if self.has_exited => Event::Gone,
+            _ => {
+                self.has_exited = true;
+                self.end_without_supervisor()
+            }
+        }
+    }
+
+    fn read(&mut self) -> Option<Message> {
+        let mut bytes = [0; Message::SIZE];
+        self.reports.read_exact(&mut bytes).ok()?;
+        Message::decode(bytes)
+    }
+
+    /// Somebody has killed the supervisor, and the system the program with it.
+    /// What else there is is found by its group only.
+    fn end_without_supervisor(&self) -> Event {
+        let pid = self.leader.as_raw_pid();
+        tracing::warn!(
+            pid,
+            "the supervisor of a process was killed: what that has started may be left"
+        );
+        if let Some(leader) = &self.leader_fd {
+            let _ = rustix::process::pidfd_send_signal(leader, Signal::KILL);
+            for member in below::group(pid.unsigned_abs()) {
+                member.kill();
+            }
+            let mut fds = [PollFd::new(leader, PollFlags::IN)];
+            while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+        }
+        Event::Exited {
+            exit: Exit::Signal(Signal::KILL.as_raw()),
+            alone: true,
+        }
+    }
+}
+
+fn has_ended(process: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let now = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+fn program(prepared: Prepared) -> Result<Program, SpawnError> {
+    let text = |what: &'static str, text: OsString| {
+        CString::new(text.into_vec()).map_err(|_| SpawnError::Nul { what })
+    };
+    let variables = prepared.variables.into_iter().map(|(name, value)| {
+        let mut entry = name.clone().into_vec();
+        entry.push(b'=');
+        entry.extend(value.into_vec());
+        CString::new(entry).map_err(|_| SpawnError::Variable {
+            name: name.to_string_lossy().into_owned(),
+        })
+    });
+    let arguments = prepared.arguments.into_iter();
+    Ok(Program {
+        path: text("the path of the program", prepared.path.into_os_string())?,
+        arguments: arguments
+            .map(|argument| text("an argument", argument))
+            .collect::<Result<_, _>>()?,
+        variables: variables.collect::<Result<_, _>>()?,
+        directory: prepared
+            .directory
+            .map(|directory| text("the working directory", directory.into_os_string()))
+            .transpose()?,
+        files: prepared.files.into_iter().map(OwnedFd::from).collect(),
+    })
+}

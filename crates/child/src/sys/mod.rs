@@ -1,0 +1,45 @@
+//! What the platform provides.
+//!
+//! - Linux: a supervisor above the program, see `supervisor.rs`. It ends all that
+//!   the program has started, wherever that went, also when the test is killed.
+//! - Other Unixes: the process group of the program, see `group.rs`.
+//! - Elsewhere: nothing; a start answers "not supported".
+//!
+//! Each has a [`Handle`], by which a child is held, and a [`Watch`], which a
+//! thread asks for what happens to it.
+
+use crate::Exit;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Handle, Watch};
+
+#[cfg(all(unix, not(target_os = "linux")))]
+mod group;
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) use group::{Handle, Watch};
+
+#[cfg(not(unix))]
+mod unsupported;
+#[cfg(not(unix))]
+pub(crate) use unsupported::{Handle, Watch};
+
+/// What happens to a child, in this order, each at most once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "some never happen there")
+)]
+pub(crate) enum Event {
+    /// It has ended; `alone` if nothing that it has started runs any more.
+    Exited { exit: Exit, alone: bool },
+    /// Nothing that it has started runs any more.
+    Alone,
+    /// Nothing is left of it, and its number may be another's.
+    Gone,
+}

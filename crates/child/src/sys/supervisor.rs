@@ -1,0 +1,706 @@
+//! The process between a test and its program. Linux only.
+//!
+//! A program's descendants can leave their group, their session, their parent, and
+//! drop everything that they inherited. What they cannot leave is a *child
+//! subreaper* above them: whoever loses its parent becomes the subreaper's child.
+//! So between the test and the program stands a process that is one. It
+//!
+//! 1. is forked from the test and never becomes another program, so that it needs
+//!    nothing to be installed;
+//! 2. closes all descriptors of the test but its end of a stream, blocks all
+//!    signals, and leads a group of its own, so that neither Ctrl-C nor a signal to the
+//!    test's group ends it;
+//! 3. forks the program, and reports its number, or why it could not be started;
+//! 4. reaps what falls to it, except for the program itself, whose number (also
+//!    that of its group) must not become another's while the test may use it; and
+//!    reports the end of the program and the end of the last one below it;
+//! 5. when the stream ends, because the test asks for that or because the test is
+//!    gone, however it went: kills its children and reaps them until there is none.
+//!    When one dies, its children have become the supervisor's before that is seen,
+//!    so this reaches all of them, and can reach nobody else: a number in the list
+//!    of its children is not given to another process before the supervisor reaps it.
+//!
+//! # Why `unsafe`, and what it must keep to
+//!
+//! Only `fork` makes such a process, and after it there is a copy of the test with
+//! one thread, in which any lock may be held by a thread that is not there. Until
+//! its end that process therefore calls the system and nothing else: no
+//! allocation, no lock, no panic. What it needs is laid out before the fork in an
+//! [`Image`]. `rustix` makes system calls without a detour through the C library;
+//! `libc` is used for what it does not have, all of it async-signal-safe.
+
+#![allow(
+    unsafe_code,
+    reason = "the one file with `unsafe`: see the module's documentation"
+)]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
+use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitid, waitpid};
+
+use super::message::{Message, Stage};
+use crate::Exit;
+
+/// What to run.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) path: CString,
+    pub(super) arguments: Vec<CString>,
+    /// `NAME=value`, all of them.
+    pub(super) variables: Vec<CString>,
+    pub(super) directory: Option<CString>,
+    /// What becomes its descriptors 0, 1, 2, 3, ...
+    pub(super) files: Vec<OwnedFd>,
+}
+
+/// Everything that is needed after the fork, in the form in which the system
+/// takes it.
+struct Image<'a> {
+    program: &'a Program,
+    arguments: Vec<*const c_char>,
+    /// For a script that does not say who interprets it.
+    for_shell: Vec<*const c_char>,
+    variables: Vec<*const c_char>,
+    /// The descriptors that are needed, in ascending order.
+    keep: Vec<RawFd>,
+    /// A place for copies of the program's files.
+    copies: Vec<RawFd>,
+}
+
+const SHELL: &CStr = c"/bin/sh";
+
+impl<'a> Image<'a> {
+    fn new(program: &'a Program, control: RawFd) -> Self {
+        let pointers = |texts: &[CString]| -> Vec<*const c_char> {
+            let pointers = texts.iter().map(|text| text.as_ptr());
+            pointers.chain([ptr::null()]).collect()
+        };
+        let arguments = pointers(&program.arguments);
+        let mut for_shell = vec![SHELL.as_ptr(), program.path.as_ptr()];
+        for_shell.extend(arguments.iter().skip(1));
+        let files = program.files.iter().map(|file| file.as_raw_fd());
+        let mut keep: Vec<RawFd> = files.chain([control]).collect();
+        keep.sort_unstable();
+        Self {
+            program,
+            arguments,
+            for_shell,
+            variables: pointers(&program.variables),
+            keep,
+            copies: vec![-1; program.files.len()],
+        }
+    }
+}
+
+/// Makes a supervisor that starts the program. It reports through `control`, and
+/// ends when the other end of that is shut down or closed.
+pub(super) fn fork(program: &Program, control: BorrowedFd<'_>) -> io::Result<Pid> {
+    let mut image = Image::new(program, control.as_raw_fd());
+    let test = getpid();
+    // No handler of the test may run in the supervisor.
+    let before = set_mask(every_signal());
+    // SAFETY: the child only calls `supervise`, which keeps to the rules above.
+    let forked = unsafe { libc::fork() };
+    if forked == 0 {
+        // SAFETY: this is the child, and `control` is open in it.
+        unsafe { supervise(&mut image, control.as_raw_fd(), test) }
+    }
+    let error = io::Error::last_os_error();
+    set_mask(before);
+    match forked {
+        1.. => Pid::from_raw(forked).ok_or(error),
+        _ => Err(error),
+    }
+}
+
+/// The life of a supervisor. `extern "C"`, so that a panic, which there must not
+/// be, ends the process instead of leaving this function.
+///
+/// # Safety
+///
+/// To be called in a forked process that has one thread and that does nothing
+/// else: it closes descriptors that others own. `control` must be open.
+unsafe extern "C" fn supervise(image: &mut Image<'_>, control: RawFd, test: Pid) -> ! {
+    // SAFETY: nothing in this process uses them; `control` is among those kept.
+    let control = unsafe {
+        close_all_but(&image.keep);
+        OwnedFd::from_raw_fd(control)
+    };
+    // SAFETY: as required of the caller.
+    match unsafe { start(image, &control) } {
+        Ok((leader, changes)) => {
+            report(&control, Message::Running(leader.as_raw_pid()));
+            let mut below = Below {
+                leader,
+                changes,
+                has_exited: false,
+                is_alone: false,
+            };
+            below.watch(&control, test);
+            below.end(&control);
+        }
+        Err((stage, errno)) => report(&control, Message::Failed(stage, errno)),
+    }
+    exit(0)
+}
+
+fn exit(code: c_int) -> ! {
+    // SAFETY: it ends the process and runs nothing of the test's.
+    unsafe { libc::_exit(code) }
+}
+
+/// Nobody reads it any more when the test is gone.
+fn report(control: &OwnedFd, message: Message) {
+    let _ = rustix::io::write(control, &message.encode());
+}
+
+/// Starts the program. Answers with its number and with a descriptor that can be
+/// read when a child has ended.
+///
+/// # Safety
+///
+/// As [`supervise`].
+unsafe fn start(
+    image: &mut Image<'_>,
+    control: &OwnedFd,
+) -> Result<(Pid, OwnedFd), (Stage, Errno)> {
+    let failed = |errno| (Stage::Supervisor, errno);
+    let _ = rustix::thread::set_name(c"standin-child");
+    // Ignored by whoever started the test, it would have the system forget how
+    // children ended.
+    set_default(libc::SIGCHLD);
+    setpgid(None, None).map_err(failed)?;
+    rustix::process::set_child_subreaper(Some(getpid())).map_err(failed)?;
+    let changes = signals_of(libc::SIGCHLD).map_err(failed)?;
+    let (outcome, report) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    let supervisor = getpid();
+    // SAFETY: the child only calls `become_program`.
+    let leader = match unsafe { fork_plainly() }.map_err(failed)? {
+        Some(leader) => leader,
+        // SAFETY: this is the child.
+        None => unsafe { become_program(image, report, supervisor) },
+    };
+    drop(report);
+    let mut keep = [
+        control.as_raw_fd(),
+        changes.as_raw_fd(),
+        outcome.as_raw_fd(),
+    ];
+    keep.sort_unstable();
+    // SAFETY: the files of the program are its own now, and not used here.
+    unsafe { close_all_but(&keep) };
+    // The pipe ends when the program runs, and with the program.
+    let mut bytes = [0; Message::SIZE];
+    let failure = match rustix::io::read(&outcome, &mut bytes) {
+        Ok(Message::SIZE) => Message::decode(bytes),
+        _ => None,
+    };
+    if let Some(Message::Failed(stage, errno)) = failure {
+        let _ = waitpid(Some(leader), WaitOptions::empty());
+        return Err((stage, errno));
+    }
+    // So that it keeps no directory in use.
+    let _ = rustix::process::chdir(c"/");
+    Ok((leader, changes))
+}
+
+/// The life of the program until it is one.
+///
+/// # Safety
+///
+/// To be called in a forked process that has one thread and that does nothing else.
+unsafe fn become_program(image: &mut Image<'_>, outcome: OwnedFd, supervisor: Pid) -> ! {
+    let mut outcome = outcome.as_raw_fd();
+    // SAFETY: as required of the caller.
+    let Err((stage, errno)) = unsafe { run(image, &mut outcome, supervisor) };
+    // SAFETY: `run` keeps it open.
+    let outcome = unsafe { BorrowedFd::borrow_raw(outcome) };
+    let _ = rustix::io::write(outcome, &Message::Failed(stage, errno).encode());
+    exit(127)
+}
+
+/// Returns only if the program cannot be run. `outcome` is moved out of the way
+/// of the program's descriptors.
+///
+/// # Safety
+///
+/// As [`become_program`].
+unsafe fn run(
+    image: &mut Image<'_>,
+    outcome: &mut RawFd,
+    supervisor: Pid,
+) -> Result<std::convert::Infallible, (Stage, Errno)> {
+    setpgid(None, None).map_err(|errno| (Stage::Supervisor, errno))?;
+    // Should somebody kill the supervisor, at least the program goes with it.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid() != Some(supervisor) {
+        exit(127);
+    }
+    for signal in 1..=64 {
+        set_default(signal);
+    }
+    if let Some(directory) = &image.program.directory {
+        rustix::process::chdir(directory.as_c_str()).map_err(|errno| (Stage::Directory, errno))?;
+    }
+    // SAFETY: as required of the caller.
+    unsafe { place_files(image, outcome) }.map_err(|errno| (Stage::Descriptors, errno))?;
+    set_mask(no_signal());
+    // SAFETY: the pointers are to texts that end in NUL, and the lists end in null.
+    unsafe {
+        let variables = image.variables.as_ptr();
+        libc::execve(
+            image.program.path.as_ptr(),
+            image.arguments.as_ptr(),
+            variables,
+        );
+        // As a shell does it, and `std::process::Command`.
+        if last_errno() == Errno::NOEXEC {
+            libc::execve(SHELL.as_ptr(), image.for_shell.as_ptr(), variables);
+        }
+    }
+    Err((Stage::Program, last_errno()))
+}
+
+/// Puts the files of the program in their places, and closes all others but
+/// `outcome`, which goes behind them and is closed when the program runs.
+///
+/// # Safety
+///
+/// As [`become_program`].
+unsafe fn place_files(image: &mut Image<'_>, outcome: &mut RawFd) -> Result<(), Errno> {
+    let behind = image.copies.len() as RawFd;
+    // First out of the way: each may be where another has to go.
+    let aside = |fd: RawFd| {
+        // SAFETY: it makes a copy of a descriptor that is open.
+        checked(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, behind + 1) })
+    };
+    *outcome = aside(*outcome)?;
+    for (copy, file) in image.copies.iter_mut().zip(&image.program.files) {
+        *copy = aside(file.as_raw_fd())?;
+    }
+    for (place, copy) in (0..).zip(&image.copies) {
+        // SAFETY: what was in that place is not used any more.
+        checked(unsafe { libc::dup2(*copy, place) })?;
+    }
+    // SAFETY: as above.
+    *outcome = checked(unsafe { libc::dup3(*outcome, behind, libc::O_CLOEXEC) })?;
+    // SAFETY: none of them is used any more.
+    unsafe { close_range(behind + 1, RawFd::MAX) };
+    Ok(())
+}
+
+/// The children of a supervisor.
+struct Below {
+    leader: Pid,
+    /// Can be read when a child has ended.
+    changes: OwnedFd,
+    /// Whether the end of the leader was reported.
+    has_exited: bool,
+    /// Whether it was reported that there is nothing but the leader.
+    is_alone: bool,
+}
+
+impl Below {
+    /// Returns when all shall end.
+    fn watch(&mut self, control: &OwnedFd, test: Pid) {
+        // A copy of the other end may be in a process that the test has forked.
+        let end_of_test = pidfd_open(test, rustix::process::PidfdFlags::empty());
+        if getppid() != Some(test) {
+            return;
+        }
+        let end_of_test = end_of_test.ok();
+        loop {
+            self.collect(control);
+            // Whoever has no descriptor for the end of the test asks about the stream twice.
+            let end_of_test = end_of_test.as_ref().unwrap_or(control);
+            let mut fds = [
+                PollFd::new(control, PollFlags::IN),
+                PollFd::new(end_of_test, PollFlags::IN),
+                PollFd::new(&self.changes, PollFlags::IN),
+            ];
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // Without knowing when to end it would stay for ever.
+                Err(_) => return,
+            }
+            let [control, end_of_test, changes] = fds.map(|fd| !fd.revents().is_empty());
+            if control || end_of_test {
+                return;
+            }
+            if changes {
+                self.take_changes();
+            }
+        }
+    }
+
+    fn take_changes(&self) {
+        let mut buffer = [0; 1024];
+        while rustix::io::read(&self.changes, &mut buffer).is_ok_and(|count| count > 0) {}
+    }
+
+    /// Reaps those that have ended, but not the leader, and reports what is new.
+    fn collect(&mut self, control: &OwnedFd) {
+        let leader = self.leader;
+        let mut others;
+        let mut exit;
+        // The list is precise when nobody disappears from it meanwhile.
+        loop {
+            (others, exit) = (0, None);
+            let mut reaped = false;
+            let is_known = each_child(|child| {
+                if child == leader {
+                    exit = ended(child, WaitIdOptions::NOWAIT);
+                } else if ended(child, WaitIdOptions::empty()).is_some() {
+                    reaped = true;
+                } else {
+                    others += 1;
+                }
+            });
+            if !is_known {
+                exit = ended(leader, WaitIdOptions::NOWAIT);
+                others = 1;
+            }
+            if !reaped {
+                break;
+            }
+        }
+        let Some(exit) = exit else { return };
+        let alone = others == 0;
+        if !self.has_exited {
+            self.has_exited = true;
+            report(control, Message::Exited { exit, alone });
+        } else if alone && !self.is_alone {
+            report(control, Message::Alone);
+        }
+        self.is_alone = alone;
+    }
+
+    /// Ends everything, and returns when there is nothing left.
+    fn end(&mut self, control: &OwnedFd) {
+        const INTERVAL: Timespec = Timespec {
+            tv_sec: 0,
+            tv_nsec: 100_000_000,
+        };
+        // A process that the system holds up, or that may not be killed because it
+        // changed its user, is waited for no longer than half a minute.
+        let mut patience = 300;
+        let mut is_leader_reaped = false;
+        while patience > 0 {
+            let is_known = each_child(|child| {
+                let _ = kill_process(child, Signal::KILL);
+            });
+            if !is_known && !is_leader_reaped {
+                // Its number, and so that of its group, is still its own.
+                let _ = rustix::process::kill_process_group(self.leader, Signal::KILL);
+            }
+            let mut reaped = false;
+            loop {
+                match rustix::process::wait(WaitOptions::NOHANG) {
+                    Ok(Some((child, status))) => {
+                        reaped = true;
+                        is_leader_reaped |= child == self.leader;
+                        if is_leader_reaped && !self.has_exited {
+                            self.has_exited = true;
+                            let exit = match status.terminating_signal() {
+                                Some(signal) => Exit::Signal(signal),
+                                None => Exit::Code(status.exit_status().unwrap_or_default()),
+                            };
+                            report(control, Message::Exited { exit, alone: false });
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(Errno::INTR) => {}
+                    // There is none left.
+                    Err(_) => return,
+                }
+            }
+            if reaped {
+                continue;
+            }
+            let mut fds = [PollFd::new(&self.changes, PollFlags::IN)];
+            // What was left without a parent by somebody who is no child of this
+            // process does not show: so it looks again from time to time.
+            if poll(&mut fds, Some(&INTERVAL)).is_ok_and(|ready| ready > 0) {
+                self.take_changes();
+            } else {
+                patience -= 1;
+            }
+        }
+    }
+}
+
+fn ended(child: Pid, options: WaitIdOptions) -> Option<Exit> {
+    let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = waitid(WaitId::Pid(child), options).ok()??;
+    Some(exit_of(&status))
+}
+
+fn exit_of(status: &WaitIdStatus) -> Exit {
+    match status.terminating_signal() {
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Code(status.exit_status().unwrap_or_default()),
+    }
+}
+
+/// Calls `each` with the number of every child of this process. Answers whether
+/// they are known.
+fn each_child(mut each: impl FnMut(Pid)) -> bool {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(list) = rustix::fs::open(c"/proc/thread-self/children", flags, Mode::empty()) else {
+        return each_child_by_parent(each);
+    };
+    let mut buffer = [0; 2048];
+    let mut number = 0;
+    while let Ok(count @ 1..) = rustix::io::read(&list, &mut buffer) {
+        for byte in buffer.iter().take(count) {
+            match byte {
+                b'0'..=b'9' => number = next_digit(number, *byte),
+                _ => {
+                    if let Some(child) = pid(number) {
+                        each(child);
+                    }
+                    number = 0;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// For systems that have no list of the children: asks every process for its
+/// parent.
+fn each_child_by_parent(mut each: impl FnMut(Pid)) -> bool {
+    let own = getpid().as_raw_pid();
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(folder) = rustix::fs::open(c"/proc", flags | OFlags::DIRECTORY, Mode::empty()) else {
+        return false;
+    };
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(&folder, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        let number = name.iter().try_fold(0, |number, byte| {
+            byte.is_ascii_digit().then(|| next_digit(number, *byte))
+        });
+        let Some(child) = number.and_then(pid) else {
+            continue;
+        };
+        // `<number>/stat`, with the NUL that ends it.
+        let mut path = [0; 24];
+        let end = b"/stat";
+        let Some(place) = path.get_mut(..name.len() + end.len()) else {
+            continue;
+        };
+        let (number, rest) = place.split_at_mut(name.len());
+        number.copy_from_slice(name);
+        rest.copy_from_slice(end);
+        let Ok(path) = CStr::from_bytes_until_nul(&path) else {
+            continue;
+        };
+        if let Ok(file) = rustix::fs::openat(&folder, path, flags, Mode::empty()) {
+            let mut stat = [0; 512];
+            let count = rustix::io::read(&file, &mut stat).unwrap_or_default();
+            if parent_in(stat.get(..count).unwrap_or_default()) == Some(own) {
+                each(child);
+            }
+        }
+    }
+    true
+}
+
+/// `12 (the name) S 1 ...`: the name may have anything in it.
+fn parent_in(stat: &[u8]) -> Option<i32> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = stat.get(end + 1..)?.split(|byte| *byte == b' ').skip(2);
+    fields.next()?.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| next_digit(number, *byte))
+    })
+}
+
+fn next_digit(number: i32, digit: u8) -> i32 {
+    number
+        .wrapping_mul(10)
+        .wrapping_add(i32::from(digit.wrapping_sub(b'0')))
+}
+
+fn pid(number: i32) -> Option<Pid> {
+    match number {
+        1.. => Pid::from_raw(number),
+        _ => None,
+    }
+}
+
+/// A fork without what the C library and others do at one: for a process that is
+/// itself forked from one with threads. `None` in the child.
+///
+/// # Safety
+///
+/// The child must keep to the rules of this file.
+unsafe fn fork_plainly() -> Result<Option<Pid>, Errno> {
+    let flags = libc::c_ulong::from(libc::SIGCHLD as c_uint);
+    const NONE: libc::c_ulong = 0;
+    // SAFETY: without flags, and without a stack of its own, it is a fork.
+    let forked = unsafe {
+        if cfg!(target_arch = "s390x") {
+            libc::syscall(libc::SYS_clone, NONE, flags, NONE, NONE, NONE)
+        } else {
+            libc::syscall(libc::SYS_clone, flags, NONE, NONE, NONE, NONE)
+        }
+    };
+    match forked {
+        0 => Ok(None),
+        1.. => Ok(Pid::from_raw(forked as i32)),
+        _ => Err(last_errno()),
+    }
+}
+
+fn last_errno() -> Errno {
+    // Only reads a variable of the C library.
+    let number = io::Error::last_os_error().raw_os_error();
+    number.map_or(Errno::IO, Errno::from_raw_os_error)
+}
+
+fn checked(result: c_int) -> Result<c_int, Errno> {
+    if result < 0 {
+        Err(last_errno())
+    } else {
+        Ok(result)
+    }
+}
+
+fn set_default(signal: c_int) {
+    // Not with the C library, which refuses the signals that it uses itself: whoever
+    // started the test may have ignored them all the same. In all of the system's
+    // structures zeros are the default action, without flags and mask.
+    let default = [0_u64; 8];
+    let before: *mut u64 = ptr::null_mut();
+    // SAFETY: it is larger than the structure, and no function of this process is
+    // made a handler. Refused for numbers that cannot be set.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            default.as_ptr(),
+            before,
+            8_usize,
+        )
+    };
+}
+
+fn every_signal() -> libc::sigset_t {
+    // SAFETY: it is initialised by `sigfillset`.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigfillset(&mut set);
+        set
+    }
+}
+
+fn no_signal() -> libc::sigset_t {
+    // SAFETY: it is initialised by `sigemptyset`.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        set
+    }
+}
+
+/// Sets the signals that this thread blocks, and returns those that it blocked.
+fn set_mask(set: libc::sigset_t) -> libc::sigset_t {
+    let mut before = no_signal();
+    // SAFETY: both are sets of signals. It cannot fail with these arguments.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &set, &mut before) };
+    before
+}
+
+/// A descriptor that can be read when the signal comes, which must be blocked.
+fn signals_of(signal: c_int) -> Result<OwnedFd, Errno> {
+    let mut set = no_signal();
+    // SAFETY: the set is valid, and the descriptor is new and nobody else's.
+    unsafe {
+        libc::sigaddset(&mut set, signal);
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        checked(libc::signalfd(-1, &set, flags)).map(|fd| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// # Safety
+///
+/// Nothing in this process may use a descriptor that is not among `keep`, which
+/// must be in ascending order.
+unsafe fn close_all_but(keep: &[RawFd]) {
+    let mut first = 0;
+    for fd in keep {
+        if *fd > first {
+            // SAFETY: as required of the caller.
+            unsafe { close_range(first, *fd - 1) };
+        }
+        first = *fd + 1;
+    }
+    // SAFETY: as required of the caller.
+    unsafe { close_range(first, RawFd::MAX) };
+}
+
+/// # Safety
+///
+/// Nothing in this process may use a descriptor of the range.
+unsafe fn close_range(first: RawFd, last: RawFd) {
+    // SAFETY: as required of the caller.
+    let closed = unsafe {
+        let none: libc::c_long = 0;
+        let (first, last) = (libc::c_long::from(first), libc::c_long::from(last));
+        libc::syscall(libc::SYS_close_range, first, last, none)
+    };
+    if closed == 0 {
+        return;
+    }
+    // Before Linux 5.9: one by one, as far as descriptors may go. A limit beyond a
+    // million would take too long for what nobody has open.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.unwrap_or(u64::MAX).min(1 << 20) as RawFd;
+    for fd in first..=last.min(limit) {
+        // SAFETY: as required of the caller.
+        unsafe { libc::close(fd) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_found_in_both_ways() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let number = child.id() as i32;
+        // Another thread's children are not in the list of this one.
+        let mut found = 0;
+        assert!(each_child(
+            |child| found += i32::from(child.as_raw_pid() == number)
+        ));
+        assert!(each_child_by_parent(|child| {
+            found += i32::from(child.as_raw_pid() == number);
+        }));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, 2);
+    }
+
+    #[test]
+    fn a_parent_is_found_behind_any_name() {
+        assert_eq!(parent_in(b"12 (a) b) S) S 17 7 7 0"), Some(17));
+        assert_eq!(parent_in(b"12 (x) S"), None);
+        assert_eq!(parent_in(b"nonsense"), None);
+    }
+}

@@ -1,0 +1,42 @@
+use super::Event;
+use crate::SpawnError;
+use crate::below::Descendant;
+use crate::command::Prepared;
+
+#[derive(Debug)]
+pub(crate) struct Handle(std::convert::Infallible);
+
+#[derive(Debug)]
+pub(crate) struct Watch(std::convert::Infallible);
+
+impl Handle {
+    pub(crate) fn spawn(_prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
+        Err(SpawnError::NotSupported)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn root(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn below(&self) -> Vec<Descendant> {
+        match self.0 {}
+    }
+
+    pub(crate) fn end(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn reap(&self) {
+        match self.0 {}
+    }
+}
+
+impl Watch {
+    pub(crate) fn next(&mut self) -> Event {
+        match self.0 {}
+    }
+}
