@@ -1,3 +1,5 @@
+mod piece;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -5,6 +7,8 @@ use std::str::FromStr;
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use miette::Diagnostic;
 use thiserror::Error;
+
+pub(crate) use self::piece::Mode;
 
 /// How text becomes bytes and bytes become text, strictly: what cannot be
 /// converted is an error, never a replacement character.
@@ -112,54 +116,18 @@ impl Encoding {
         }
     }
 
-    /// The text of `bytes`.
+    /// The text of `bytes`, which are a whole text.
     ///
     /// # Errors
     ///
     /// The number of bytes at the start that can be decoded.
     pub fn decode(&self, bytes: &[u8]) -> Result<String, usize> {
-        match self.0 {
-            Kind::Ascii => match bytes.iter().position(|byte| !byte.is_ascii()) {
-                Some(position) => Err(position),
-                None => Ok(encoding_rs::mem::decode_latin1(bytes).into_owned()),
-            },
-            Kind::Latin1 => Ok(encoding_rs::mem::decode_latin1(bytes).into_owned()),
-            Kind::Utf16WithMark => match bytes {
-                [0xfe, 0xff, rest @ ..] => {
-                    decode_strictly(UTF_16BE, rest).map_err(|valid| valid + 2)
-                }
-                [0xff, 0xfe, rest @ ..] => {
-                    decode_strictly(UTF_16LE, rest).map_err(|valid| valid + 2)
-                }
-                bytes => decode_strictly(UTF_16LE, bytes),
-            },
-            Kind::Standard(encoding) => decode_strictly(encoding, bytes),
+        let piece = self.decode_piece(&Mode::default(), bytes)?;
+        if piece.size < bytes.len() {
+            return Err(piece.size);
         }
+        Ok(piece.text)
     }
-}
-
-fn decode_strictly(
-    encoding: &'static encoding_rs::Encoding,
-    bytes: &[u8],
-) -> Result<String, usize> {
-    if encoding == UTF_8 {
-        return std::str::from_utf8(bytes)
-            .map(str::to_owned)
-            .map_err(|error| error.valid_up_to());
-    }
-    if let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes) {
-        return Ok(text.into_owned());
-    }
-    // Stateful encodings give no position, so look for the longest good start.
-    let good = |length: usize| {
-        encoding
-            .decode_without_bom_handling_and_without_replacement(&bytes[..length])
-            .is_some()
-    };
-    Err((0..bytes.len())
-        .rev()
-        .find(|&length| good(length))
-        .unwrap_or(0))
 }
 
 impl Default for Encoding {
@@ -248,8 +216,26 @@ mod tests {
         assert_eq!(parse("shift_jis").decode(&[0x93, 0xfa, 0x96]), Err(2));
     }
 
+    /// Every encoding that there is, by its label.
+    pub(super) const LABELS: [&str; 14] = [
+        "utf-8",
+        "ascii",
+        "latin-1",
+        "utf-16",
+        "utf-16le",
+        "utf-16be",
+        "shift_jis",
+        "euc-jp",
+        "iso-2022-jp",
+        "gbk",
+        "gb18030",
+        "big5",
+        "euc-kr",
+        "windows-1252",
+    ];
+
     #[test]
-    fn refuses_a_label_that_is_none() {
+    fn refuses_an_unknown_label() {
         let error = "utf-9".parse::<Encoding>().unwrap_err();
         assert_eq!(error.to_string(), "there is no encoding \"utf-9\"");
         assert!("iso-2022-kr".parse::<Encoding>().is_err());
