@@ -106,7 +106,7 @@ impl TcpClient {
         if state.latest.as_ref().is_none_or(is_newest) {
             state.latest = Some(made.clone());
         }
-        Ok(TcpConnection::new(self.base.name(), made))
+        Ok(TcpConnection::new(made))
     }
 
     /// Closes the connection, if there is one, and connects again: the same as
@@ -137,7 +137,7 @@ impl TcpClient {
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
         let client = self.read().client.clone();
         match client.ok_or_else(|| self.not_running())?.connection() {
-            Some(connection) => Ok(TcpConnection::new(self.base.name(), connection)),
+            Some(connection) => Ok(TcpConnection::new(connection)),
             None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
             }),
@@ -182,8 +182,9 @@ impl TcpClient {
 
     /// Receives what comes first, at most `limit` bytes of it. Waits for at
     /// most 30 seconds. Nothing at all means that the server has closed the
-    /// connection. For an exact number of bytes use
-    /// [`connection`](TcpClient::connection) and [`TcpConnection::receive`].
+    /// connection. It is [`receive_some`](TcpClient::receive_some) under the name
+    /// that ported tests use; for an exact number of bytes use
+    /// [`receive_exactly`](TcpClient::receive_exactly).
     ///
     /// # Errors
     ///
@@ -200,6 +201,8 @@ impl TcpClient {
     pub fn receive_text(&self, limit: usize) -> Result<String, TcpError> {
         self.connection()?.receive_some_text(limit)
     }
+
+    crate::talk::talk! { connection }
 
     /// The end of its connection, as [`Driver::connections`] gives it.
     pub fn get_connections(&self) -> Vec<ConnectionInfo> {

@@ -1,4 +1,4 @@
-use standin_config::{Config, Port, Setting};
+use standin_config::{Config, Port, Setting, context};
 use standin_driver::DriverConfig;
 
 use crate::{Interface, TcpClient, TcpServer};
@@ -49,4 +49,22 @@ pub struct TcpClientConfig {
     /// its time. By default one refusal is enough.
     #[config(default = false)]
     pub retry_connect: bool,
+}
+
+impl TcpClientOptions {
+    /// Connects to the driver of that name, such as a
+    /// [`TcpServer`] of the same environment: sets `host` and `port` to the values
+    /// that it publishes under these names.
+    ///
+    /// ```
+    /// use standin_tcp::TcpClient;
+    ///
+    /// let client = TcpClient::builder("client").connect_to("server").build()?;
+    /// # Ok::<(), standin_entity::Error>(())
+    /// ```
+    pub fn connect_to(self, server: impl Into<String>) -> Self {
+        let server = server.into();
+        self.host(context(&server, "{{ host }}"))
+            .port(context(server, "{{ port }}"))
+    }
 }

@@ -7,6 +7,7 @@ mod encoding;
 mod error;
 mod interface;
 mod server;
+mod talk;
 
 pub use crate::client::TcpClient;
 pub use crate::config::{TcpClientConfig, TcpClientOptions, TcpServerConfig, TcpServerOptions};

@@ -112,7 +112,7 @@ impl TcpServer {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
         let socket = self.socket()?.accept(timeout)?;
-        Ok(TcpConnection::new(self.base.name(), socket))
+        Ok(TcpConnection::new(socket))
     }
 
     /// The connection that was accepted as number `index`, if it is open.
@@ -123,7 +123,7 @@ impl TcpServer {
     pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.connection(index) {
-            Some(socket) => Ok(TcpConnection::new(self.base.name(), socket)),
+            Some(socket) => Ok(TcpConnection::new(socket)),
             None => Err(TcpError::UnknownConnection {
                 driver: self.base.name().to_owned(),
                 index,
@@ -141,7 +141,7 @@ impl TcpServer {
     pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.latest() {
-            Some(socket) => Ok(TcpConnection::new(self.base.name(), socket)),
+            Some(socket) => Ok(TcpConnection::new(socket)),
             None => Err(TcpError::NoConnection {
                 driver: self.base.name().to_owned(),
                 accepted: server.accepted(),
@@ -182,7 +182,9 @@ impl TcpServer {
 
     /// Receives exactly `size` bytes from the latest connection, or with
     /// `None` what comes first, at most 1024 bytes of it. Waits for at most 30
-    /// seconds.
+    /// seconds. It is the name that ported tests use for
+    /// [`receive_exactly`](TcpServer::receive_exactly) and
+    /// [`receive_some`](TcpServer::receive_some).
     ///
     /// # Errors
     ///
@@ -207,6 +209,8 @@ impl TcpServer {
             None => connection.receive_some_text(DEFAULT_SIZE),
         }
     }
+
+    crate::talk::talk! { latest_connection }
 
     /// The ends of its connections, as [`Driver::connections`] gives them.
     pub fn get_connections(&self) -> Vec<ConnectionInfo> {

@@ -55,7 +55,7 @@ fn main() -> standin::Result<()> {
     for (client, connection) in [(&alice, &with_alice), (&bob, &with_bob)] {
         let greeting = format!("hello from {}", client.name());
         client.send_text(&greeting)?;
-        let heard = connection.receive_text(greeting.len())?;
+        let heard = connection.receive_exactly_text(greeting.len())?;
         println!("  {:<7} -> server: {heard:?}", client.name());
 
         let answer = format!(
@@ -64,7 +64,7 @@ fn main() -> standin::Result<()> {
             connection.index()
         );
         connection.send_text(&answer)?;
-        let heard = client.connection()?.receive_text(answer.len())?;
+        let heard = client.receive_exactly_text(answer.len())?;
         println!("  server  -> {}: {heard:?}", client.name());
     }
 
@@ -80,7 +80,7 @@ fn main() -> standin::Result<()> {
     let ended = with_alice.receive_some(1)?.is_empty();
     println!("  her former connection has ended: {ended}");
     alice.send_text("back again")?;
-    println!("  alice   -> server: {:?}", again.receive_text(10)?);
+    println!("  alice   -> server: {:?}", again.receive_exactly_text(10)?);
 
     println!("Who is connected to whom:");
     for line in env.connections().to_string().lines() {

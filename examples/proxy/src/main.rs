@@ -66,18 +66,18 @@ fn main() -> standin::Result<()> {
     );
 
     // The backends are taken in turn, so each server gets one of the clients.
-    alice.send_text("alice")?;
-    bob.send_text("bob")?;
+    alice.send_text("alice\n")?;
+    bob.send_text("bob\n")?;
     let mut served = Vec::new();
     for server in [&left, &right] {
         let connection = server.accept_connection(SOON)?;
-        let name = String::from_utf8_lossy(&connection.receive_some(64)?).into_owned();
+        let name = connection.receive_line_text()?;
         println!("  {} serves {name}", server.name());
-        connection.send_text(format!("hello {name}, this is {}", server.name()))?;
+        connection.send_text(format!("hello {name}, this is {}\n", server.name()))?;
         served.push(name);
     }
     for client in [&alice, &bob] {
-        let answer = client.receive_text(64)?;
+        let answer = client.receive_line_text()?;
         println!("  {} hears {answer:?}", client.name());
         assert!(answer.starts_with(&format!("hello {}", client.name())));
     }

@@ -1,5 +1,6 @@
 //! One conversation with a peer.
 
+mod attached;
 mod core;
 mod misbehave;
 mod observe;
@@ -17,7 +18,7 @@ use std::{
     },
 };
 
-use self::core::Core;
+use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
     error::{Failure, Party, Role, StreamState},
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     receive_limit: AtomicUsize,
     /// The server's list of open connections, to be taken off it when closed.
     registry: Weak<Registry>,
+    attached: Attached,
 }
 
 /// What a new connection is made of.
@@ -110,6 +112,7 @@ impl Connection {
                 has_returned: AtomicBool::new(false),
                 receive_limit: AtomicUsize::new(receive_limit),
                 registry,
+                attached: Attached::default(),
             }),
         }
     }

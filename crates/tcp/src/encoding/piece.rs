@@ -53,6 +53,30 @@ impl Encoding {
         })
     }
 
+    /// Whether bytes may mean another thing for what came before them.
+    pub(crate) fn has_modes(&self) -> bool {
+        match self.0 {
+            Kind::Utf16WithMark => true,
+            Kind::Standard(encoding) => encoding == ISO_2022_JP,
+            Kind::Ascii | Kind::Latin1 => false,
+        }
+    }
+
+    /// Whether the bytes of `text` are that text wherever they are found: no
+    /// character holds them as a part of it.
+    pub(crate) fn finds_bytes(&self, text: &str) -> bool {
+        match self.0 {
+            Kind::Ascii | Kind::Latin1 => true,
+            Kind::Utf16WithMark => false,
+            Kind::Standard(encoding) => {
+                encoding == UTF_8
+                    || encoding.is_single_byte()
+                    // Second and later bytes are no control characters.
+                    || (encoding.is_ascii_compatible() && text.bytes().all(|byte| byte < 0x20))
+            }
+        }
+    }
+
     /// Whether `bytes` begin with what sets a mode themselves.
     fn switches(&self, bytes: &[u8]) -> bool {
         match self.0 {

@@ -2,9 +2,12 @@ use std::fmt;
 use std::time::Duration;
 
 use standin_connection::Ends;
-use standin_socket::{Address, Connection};
+use standin_socket::framing::Framing;
+use standin_socket::{Address, Connection, ReceiveError};
 
 use crate::{Encoding, TcpError};
+
+mod text;
 
 /// How long a send or a receive may take unless `with_timeout` says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -14,21 +17,20 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// goes over it.
 ///
 /// A handle: cloning it, or giving it another limit or encoding, makes another
-/// handle of the same connection. [`socket`](TcpConnection::socket) has
-/// everything that can be done with the bytes: receiving up to a delimiter,
-/// expecting them, misbehaving.
+/// handle of the same connection. What it receives it gives as bytes, or as text
+/// in its encoding by the methods whose names end with `_text`.
+/// [`socket`](TcpConnection::socket) has everything else that can be done with a
+/// connection, such as misbehaving.
 #[derive(Clone)]
 pub struct TcpConnection {
-    driver: String,
     socket: Connection,
     timeout: Option<Duration>,
     encoding: Encoding,
 }
 
 impl TcpConnection {
-    pub(crate) fn new(driver: &str, socket: Connection) -> Self {
+    pub(crate) fn new(socket: Connection) -> Self {
         TcpConnection {
-            driver: driver.to_owned(),
             socket,
             timeout: Some(DEFAULT_TIMEOUT),
             encoding: Encoding::UTF_8,
@@ -89,32 +91,24 @@ impl TcpConnection {
         Ok(self.socket.send(bytes.as_ref(), self.timeout)?)
     }
 
-    /// Sends all of `text`, and says how many bytes it became.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](TcpConnection::send), and if the encoding lacks a character
-    /// of it; nothing is sent then.
-    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
-        let bytes = self
-            .encoding
-            .encode(text.as_ref())
-            .map_err(|character| TcpError::Encode {
-                driver: self.driver.clone(),
-                encoding: self.encoding,
-                character,
-            })?;
-        self.send(bytes)
-    }
-
     /// Receives exactly `size` bytes.
     ///
     /// # Errors
     ///
     /// If the connection ends or the time is over before they are there. What
     /// did come is shown by the error, and kept for the next receive.
-    pub fn receive(&self, size: usize) -> Result<Vec<u8>, TcpError> {
+    pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
         Ok(self.socket.receive_exactly(size, self.timeout)?)
+    }
+
+    /// Receives exactly `size` bytes: the short name of
+    /// [`receive_exactly`](TcpConnection::receive_exactly).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn receive(&self, size: usize) -> Result<Vec<u8>, TcpError> {
+        self.receive_exactly(size)
     }
 
     /// Receives what comes first, at most `limit` bytes of it. Nothing at all
@@ -125,32 +119,79 @@ impl TcpConnection {
     /// If the time is over before anything is there, or the connection is
     /// reset or closed on this side.
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        match self.socket.receive_some(limit, self.timeout) {
-            Err(error) if error.is_peer_closed() => Ok(Vec::new()),
-            received => Ok(received?),
-        }
+        some(self.socket.receive_some(limit, self.timeout))
     }
 
-    /// Receives exactly `size` bytes, as text.
+    /// Receives up to and including `delimiter`. What comes after it is kept for
+    /// the next receive.
     ///
     /// # Errors
     ///
-    /// As [`receive`](TcpConnection::receive), and if the bytes are no text in
-    /// the encoding; they are kept for the next receive then.
-    pub fn receive_text(&self, size: usize) -> Result<String, TcpError> {
-        let bytes = self.receive(size)?;
-        self.decode(bytes)
+    /// If the connection ends or the time is over before it comes, if it does
+    /// not come within the connection's receive limit, or if it is empty. What
+    /// did come is kept.
+    pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
+        Ok(self
+            .socket
+            .receive_until(delimiter.as_ref(), self.timeout)?)
     }
 
-    /// Receives what comes first, at most `limit` bytes of it, as text.
+    /// Receives a line, which ends with LF or CRLF, and gives it without its end.
     ///
     /// # Errors
     ///
-    /// As [`receive_some`](TcpConnection::receive_some), and if the bytes are
-    /// no text in the encoding; they are kept for the next receive then.
-    pub fn receive_some_text(&self, limit: usize) -> Result<String, TcpError> {
-        let bytes = self.receive_some(limit)?;
-        self.decode(bytes)
+    /// As [`receive_until`](TcpConnection::receive_until).
+    pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
+        Ok(self.socket.receive_line(self.timeout)?)
+    }
+
+    /// Receives everything until the peer closes its end.
+    ///
+    /// # Errors
+    ///
+    /// If the time is over before that, or more comes than the connection's
+    /// receive limit. What did come is kept.
+    pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
+        Ok(self.socket.receive_to_end(self.timeout)?)
+    }
+
+    /// Receives one frame, and gives its payload.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_until`](TcpConnection::receive_until), and if the bytes are
+    /// not a frame.
+    pub fn receive_frame(
+        &self,
+        framing: &mut (impl Framing + ?Sized),
+    ) -> Result<Vec<u8>, TcpError> {
+        Ok(self.socket.receive_frame(framing, self.timeout)?)
+    }
+
+    /// Sends `payload` as one frame.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpConnection::send), and if no frame can carry the payload;
+    /// nothing is sent then.
+    pub fn send_frame(
+        &self,
+        framing: &mut (impl Framing + ?Sized),
+        payload: impl AsRef<[u8]>,
+    ) -> Result<usize, TcpError> {
+        Ok(self
+            .socket
+            .send_frame(framing, payload.as_ref(), self.timeout)?)
+    }
+
+    /// Receives `expected`, and nothing else will do.
+    ///
+    /// # Errors
+    ///
+    /// As soon as something else has come; the error shows the difference.
+    /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
+    pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
+        Ok(self.socket.expect(expected, self.timeout)?)
     }
 
     /// Closes the connection, on all handles. The peer sees the end of the
@@ -174,23 +215,23 @@ impl TcpConnection {
         })
     }
 
-    fn decode(&self, bytes: Vec<u8>) -> Result<String, TcpError> {
-        self.encoding.decode(&bytes).map_err(|position| {
-            self.socket.unread(bytes.clone());
-            TcpError::Decode {
-                driver: self.driver.clone(),
-                encoding: self.encoding,
-                bytes,
-                position,
-            }
-        })
+    fn driver(&self) -> String {
+        self.socket.label().unwrap_or_default().to_owned()
+    }
+}
+
+/// The end of the stream is nothing at all, as with plain sockets.
+fn some(received: Result<Vec<u8>, ReceiveError>) -> Result<Vec<u8>, TcpError> {
+    match received {
+        Err(error) if error.is_peer_closed() => Ok(Vec::new()),
+        received => Ok(received?),
     }
 }
 
 impl fmt::Debug for TcpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpConnection")
-            .field("driver", &self.driver)
+            .field("driver", &self.socket.label())
             .field("index", &self.index())
             .field("local", &self.local_address())
             .field("peer", &self.peer_address())

@@ -1,0 +1,249 @@
+//! Sending and receiving text.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use standin_socket::framing::{Found, FrameError, Framing};
+
+use super::TcpConnection;
+use crate::encoding::Mode;
+use crate::{Encoding, TcpError};
+
+/// What the text that a connection has brought so far has switched its stream to.
+#[derive(Debug, Default)]
+struct Incoming(Mutex<Option<(Encoding, Mode)>>);
+
+impl TcpConnection {
+    /// Sends all of `text`, and says how many bytes it became.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpConnection::send), and if the encoding lacks a character
+    /// of it; nothing is sent then.
+    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
+        self.send(self.encode(text.as_ref())?)
+    }
+
+    /// Receives exactly `size` bytes, as text.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_exactly`](TcpConnection::receive_exactly), and if the bytes
+    /// are not text in the encoding; they are kept for the next receive then.
+    pub fn receive_exactly_text(&self, size: usize) -> Result<String, TcpError> {
+        let bytes = self.receive_exactly(size)?;
+        self.decode(bytes)
+    }
+
+    /// Receives exactly `size` bytes, as text: the short name of
+    /// [`receive_exactly_text`](TcpConnection::receive_exactly_text).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn receive_text(&self, size: usize) -> Result<String, TcpError> {
+        self.receive_exactly_text(size)
+    }
+
+    /// Receives what comes first, at most `limit` bytes of it, as text. Nothing at
+    /// all means that the peer has closed its end.
+    ///
+    /// It gives whole characters, wherever the stream was cut on its way: the
+    /// beginning of a character waits for the next receive, and if nothing else has
+    /// come, this one waits for the rest of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_some`](TcpConnection::receive_some), and if the bytes are not
+    /// text in the encoding, or hold no whole character because the limit is less
+    /// than that or the stream ends within it; they are kept for the next receive
+    /// then.
+    pub fn receive_some_text(&self, limit: usize) -> Result<String, TcpError> {
+        let started = Instant::now();
+        let mut bytes = self.receive_some(limit)?;
+        loop {
+            let (text, size, mode) = match self.encoding.decode_piece(&self.mode(), &bytes) {
+                Ok(piece) => (piece.text, piece.size, piece.mode),
+                Err(position) => return Err(self.undecodable(bytes, position)),
+            };
+            if !text.is_empty() || bytes.is_empty() {
+                self.socket.unread(bytes.split_off(size));
+                self.set_mode(mode);
+                return Ok(text);
+            }
+            if bytes.len() >= limit {
+                return Err(self.undecodable(bytes, size));
+            }
+            // Only the beginning of a character: one byte more than there is.
+            let more = bytes.len() + 1;
+            let left = self
+                .timeout
+                .map(|limit| limit.saturating_sub(started.elapsed()));
+            self.socket.unread(bytes);
+            bytes = match self.socket.receive_exactly(more, left) {
+                Err(error) if error.is_peer_closed() => {
+                    let bytes = super::some(self.socket.receive_some(limit, Duration::ZERO))?;
+                    return self.decode(bytes);
+                }
+                received => received?,
+            };
+        }
+    }
+
+    /// Receives up to and including `delimiter`, as text. What comes after it is
+    /// kept for the next receive.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_until`](TcpConnection::receive_until), and if the bytes are not
+    /// text in the encoding; they are kept for the next receive then.
+    pub fn receive_until_text(&self, delimiter: impl AsRef<str>) -> Result<String, TcpError> {
+        let delimiter = delimiter.as_ref();
+        if self.encoding.finds_bytes(delimiter) {
+            let bytes = self.receive_until(self.encode(delimiter)?)?;
+            return self.decode(bytes);
+        }
+        let mut until = Until {
+            encoding: self.encoding,
+            mode: self.mode(),
+            delimiter,
+            done: 0,
+            text: String::new(),
+        };
+        let bytes = self.receive_frame(&mut until)?;
+        debug_assert_eq!(bytes.len(), until.done);
+        self.set_mode(until.mode);
+        Ok(until.text)
+    }
+
+    /// Receives a line, which ends with LF or CRLF, as text without its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_until_text`](TcpConnection::receive_until_text).
+    pub fn receive_line_text(&self) -> Result<String, TcpError> {
+        let mut line = self.receive_until_text("\n")?;
+        line.pop();
+        if line.ends_with('\r') {
+            line.pop();
+        }
+        Ok(line)
+    }
+
+    /// Receives everything until the peer closes its end, as text.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_to_end`](TcpConnection::receive_to_end), and if the bytes are
+    /// not text in the encoding; they are kept for the next receive then.
+    pub fn receive_to_end_text(&self) -> Result<String, TcpError> {
+        let bytes = self.receive_to_end()?;
+        self.decode(bytes)
+    }
+
+    /// Receives the bytes that `expected` is in the encoding, and nothing else will
+    /// do.
+    ///
+    /// # Errors
+    ///
+    /// As [`expect`](TcpConnection::expect), and if the encoding lacks a character
+    /// of the text.
+    pub fn expect_text(&self, expected: impl AsRef<str>) -> Result<(), TcpError> {
+        self.expect(self.encode(expected.as_ref())?)
+    }
+
+    fn encode<'a>(&self, text: &'a str) -> Result<std::borrow::Cow<'a, [u8]>, TcpError> {
+        self.encoding
+            .encode(text)
+            .map_err(|character| TcpError::Encode {
+                driver: self.driver(),
+                encoding: self.encoding,
+                character,
+            })
+    }
+
+    /// The text of bytes that are to be whole.
+    fn decode(&self, bytes: Vec<u8>) -> Result<String, TcpError> {
+        match self.encoding.decode_piece(&self.mode(), &bytes) {
+            Ok(piece) if piece.size == bytes.len() => {
+                self.set_mode(piece.mode);
+                Ok(piece.text)
+            }
+            Ok(piece) => Err(self.undecodable(bytes, piece.size)),
+            Err(position) => Err(self.undecodable(bytes, position)),
+        }
+    }
+
+    /// Hands the bytes back to the connection.
+    fn undecodable(&self, bytes: Vec<u8>, position: usize) -> TcpError {
+        self.socket.unread(bytes.clone());
+        TcpError::Decode {
+            driver: self.driver(),
+            encoding: self.encoding,
+            bytes,
+            position,
+        }
+    }
+
+    /// What the stream has been switched to by text in this handle's encoding.
+    fn mode(&self) -> Mode {
+        if !self.encoding.has_modes() {
+            return Mode::default();
+        }
+        match &*lock(&self.socket.attached::<Incoming>().0) {
+            Some((encoding, mode)) if *encoding == self.encoding => mode.clone(),
+            _ => Mode::default(),
+        }
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        if self.encoding.has_modes() {
+            *lock(&self.socket.attached::<Incoming>().0) = Some((self.encoding, mode));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Text up to a delimiter, in an encoding whose characters may hold the bytes of
+/// the delimiter: character by character.
+struct Until<'a> {
+    encoding: Encoding,
+    mode: Mode,
+    delimiter: &'a str,
+    /// How many bytes have become text.
+    done: usize,
+    text: String,
+}
+
+impl Framing for Until<'_> {
+    fn find(&mut self, bytes: &[u8], _seen: usize) -> Result<Found, FrameError> {
+        if self.delimiter.is_empty() {
+            return Err(FrameError::EmptyDelimiter);
+        }
+        let mut end = self.done + 1;
+        while end <= bytes.len() {
+            let piece = self
+                .encoding
+                .decode_piece(&self.mode, &bytes[self.done..end])
+                .map_err(|position| {
+                    let at = self.done + position;
+                    FrameError::invalid(format!("byte {at} is not valid {}", self.encoding))
+                })?;
+            self.done += piece.size;
+            self.mode = piece.mode;
+            self.text.push_str(&piece.text);
+            if !piece.text.is_empty() && self.text.ends_with(self.delimiter) {
+                return Ok(Found::frame(0..self.done, self.done));
+            }
+            end += 1;
+        }
+        Ok(Found::Incomplete)
+    }
+
+    fn describe(&self) -> std::borrow::Cow<'static, str> {
+        format!("text up to {:?}", self.delimiter).into()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a driver says and hears over the connection that it means by default.
+
+/// Gives a driver the methods of [`TcpConnection`](crate::TcpConnection) that
+/// talk, each over the connection that the method `$connection` gives.
+macro_rules! talk {
+    ($connection:ident: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+        $(
+            #[doc = concat!($what, " In UTF-8 where it is text; takes at most 30 seconds.")]
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!(
+                "As [`TcpConnection::", stringify!($name), "`] and [`", stringify!($connection),
+                "`](Self::", stringify!($connection), ")."
+            )]
+            pub fn $name(&self, $($argument: $kind),*) -> Result<$result, crate::TcpError> {
+                self.$connection()?.$name($($argument),*)
+            }
+        )+
+    };
+    ($connection:ident) => {
+        crate::talk::talk! { $connection:
+            receive_exactly(size: usize) -> Vec<u8>, "Receives exactly `size` bytes.";
+            receive_exactly_text(size: usize) -> String, "Receives exactly `size` bytes, as text.";
+            receive_some(limit: usize) -> Vec<u8>,
+                "Receives what comes first, at most `limit` bytes of it; nothing at all at the end of the stream.";
+            receive_some_text(limit: usize) -> String,
+                "Receives the whole characters that come first, at most `limit` bytes of them; nothing at all at the end of the stream.";
+            receive_until(delimiter: impl AsRef<[u8]>) -> Vec<u8>, "Receives up to and including `delimiter`.";
+            receive_until_text(delimiter: impl AsRef<str>) -> String, "Receives up to and including `delimiter`, as text.";
+            receive_line() -> Vec<u8>, "Receives a line, and gives it without its LF or CRLF.";
+            receive_line_text() -> String, "Receives a line, and gives it without its LF or CRLF, as text.";
+            receive_to_end() -> Vec<u8>, "Receives everything until the peer closes its end.";
+            receive_to_end_text() -> String, "Receives everything until the peer closes its end, as text.";
+            receive_frame(framing: &mut (impl standin_socket::framing::Framing + ?Sized)) -> Vec<u8>,
+                "Receives one frame, and gives its payload.";
+            send_frame(
+                framing: &mut (impl standin_socket::framing::Framing + ?Sized),
+                payload: impl AsRef<[u8]>
+            ) -> usize, "Sends `payload` as one frame, and says how many bytes that were.";
+            expect(expected: impl AsRef<[u8]>) -> (), "Receives `expected`, and nothing else will do.";
+            expect_text(expected: impl AsRef<str>) -> (), "Receives the text `expected`, and nothing else will do.";
+        }
+    };
+}
+
+pub(crate) use talk;
