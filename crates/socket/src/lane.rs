@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     sync::{
-        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, current_thread,
-        fence,
+        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, Turnstile,
+        TurnstileGuard, current_thread, fence,
     },
     sys::{Interest, Source},
     time::{Deadline, Remaining},
@@ -30,7 +30,7 @@ use crate::{
 /// share one.
 #[repr(align(64))]
 pub(crate) struct Lane<T> {
-    slot: Mutex<Slot<T>>,
+    slot: Turnstile<Slot<T>>,
     /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by those only who have
     /// the lock of the line.
     epoch: AtomicU64,
@@ -42,8 +42,16 @@ const CLOSED: u64 = u64::MAX;
 
 struct Slot<T> {
     value: T,
-    /// Whether a user's code runs in the turn.
-    lent: bool,
+    /// The thread that runs a user's code in its turn.
+    lender: Option<ThreadId>,
+}
+
+/// What became of asking for the turn.
+enum Entry<'a, T> {
+    Turn(Turn<'a, T>),
+    Taken,
+    /// By this very thread, which runs a user's code in it.
+    Own,
 }
 
 /// Why a turn was not given, or a wait brought nothing.
@@ -60,7 +68,10 @@ pub(crate) enum NotNow {
 impl<T> Lane<T> {
     pub(crate) fn new(value: T) -> Lane<T> {
         Lane {
-            slot: Mutex::new(Slot { value, lent: false }),
+            slot: Turnstile::new(Slot {
+                value,
+                lender: None,
+            }),
             epoch: AtomicU64::new(0),
             line: Line::default(),
         }
@@ -79,20 +90,31 @@ impl<T> Lane<T> {
     /// Takes the turn if nobody has it.
     #[inline]
     pub(crate) fn try_enter(&self) -> Option<Turn<'_, T>> {
-        let epoch = self.epoch();
-        let slot = self.try_lock()?;
-        if slot.lent {
-            return None;
+        match self.entry() {
+            Entry::Turn(turn) => Some(turn),
+            Entry::Taken | Entry::Own => None,
         }
-        Some(Turn {
-            lane: self,
-            epoch,
-            slot: Some(slot),
-        })
     }
 
     #[inline]
-    fn try_lock(&self) -> Option<MutexGuard<'_, Slot<T>>> {
+    fn entry(&self) -> Entry<'_, T> {
+        let epoch = self.epoch();
+        let Some(slot) = self.try_lock() else {
+            return Entry::Taken;
+        };
+        match slot.lender {
+            None => Entry::Turn(Turn {
+                lane: self,
+                epoch,
+                slot: Some(slot),
+            }),
+            Some(lender) if lender == current_thread().id() => Entry::Own,
+            Some(_) => Entry::Taken,
+        }
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<TurnstileGuard<'_, Slot<T>>> {
         match self.slot.try_lock() {
             Ok(slot) => Some(slot),
             // A user's code, which may panic, does not run under the lock.
@@ -108,14 +130,15 @@ impl<T> Lane<T> {
             if self.is_over(epoch) {
                 break Err(NotNow::Closed);
             }
-            if let Some(turn) = self.try_enter() {
-                break Ok(turn);
-            }
-            if waits.lender == Some(current_thread().id()) {
-                break Err(NotNow::Io(io::Error::new(
-                    io::ErrorKind::Deadlock,
-                    "what a receive calls cannot receive on the same connection",
-                )));
+            match self.entry() {
+                Entry::Turn(turn) => break Ok(turn),
+                Entry::Own => {
+                    break Err(NotNow::Io(io::Error::new(
+                        io::ErrorKind::Deadlock,
+                        "what a receive calls cannot receive on the same connection",
+                    )));
+                }
+                Entry::Taken => {}
             }
             waits = match deadline.remaining() {
                 Remaining::Nothing if self.line.idle.load(Ordering::SeqCst) => {
@@ -142,7 +165,7 @@ impl<T> Lane<T> {
     }
 
     #[cold]
-    fn lock_in_line(&self) -> MutexGuard<'_, Slot<T>> {
+    fn lock_in_line(&self) -> TurnstileGuard<'_, Slot<T>> {
         let mut waits = self.line.join();
         let slot = loop {
             match self.try_lock() {
@@ -204,7 +227,10 @@ impl<T> Lane<T> {
 impl<T> fmt::Debug for Lane<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane")
-            .field("busy", &self.try_lock().is_none_or(|slot| slot.lent))
+            .field(
+                "busy",
+                &self.try_lock().is_none_or(|slot| slot.lender.is_some()),
+            )
             .field("queued", &self.line.queued.load(Ordering::Relaxed))
             .field("closed", &(self.epoch() == CLOSED))
             .finish()
@@ -217,7 +243,7 @@ pub(crate) struct Turn<'a, T> {
     /// The lane's when the turn was taken.
     epoch: u64,
     /// `None` while the turn is lent, and once it has ended.
-    slot: Option<MutexGuard<'a, Slot<T>>>,
+    slot: Option<TurnstileGuard<'a, Slot<T>>>,
 }
 
 impl<'a, T> Turn<'a, T> {
@@ -250,17 +276,14 @@ impl<'a, T> Turn<'a, T> {
                 let lane = self.0.lane;
                 // Others hold it for moments only: to see that the turn is lent, and to close.
                 let mut slot = lane.slot.lock().unwrap_or_else(PoisonError::into_inner);
-                slot.lent = false;
-                lane.line.lock().lender = None;
+                slot.lender = None;
                 lane.line.idle.store(false, Ordering::SeqCst);
                 self.0.slot = Some(slot);
             }
         }
-        let line = &self.lane.line;
-        line.lock().lender = Some(current_thread().id());
-        line.idle.store(true, Ordering::SeqCst);
+        self.lane.line.idle.store(true, Ordering::SeqCst);
         if let Some(mut slot) = self.slot.take() {
-            slot.lent = true;
+            slot.lender = Some(current_thread().id());
         }
         self.lane.turn_ended();
         let _take_back = TakeBack(self);
@@ -369,8 +392,6 @@ struct Waits {
     waker: Option<Arc<mio::Waker>>,
     /// Set by whoever wants that thread, or the next one, to look again before it waits on.
     nudged: bool,
-    /// The thread that runs a user's code in its turn.
-    lender: Option<ThreadId>,
 }
 
 impl Waits {
@@ -387,6 +408,9 @@ impl Line {
     #[inline]
     pub(crate) fn idle_while<R>(&self, f: impl FnOnce() -> R) -> R {
         self.idle.store(true, Ordering::SeqCst);
+        // In loom's model the order of the two is lost without it.
+        #[cfg(loom)]
+        fence(Ordering::SeqCst);
         self.wake();
         let result = f();
         self.idle.store(false, Ordering::Release);

@@ -1,6 +1,8 @@
 //! The locks and atomics by which threads agree, in one place, so that `--cfg loom` can put loom's model of them in.
 
 #[cfg(loom)]
+pub(crate) use self::models::{Turnstile, TurnstileGuard};
+#[cfg(loom)]
 pub(crate) use loom::{
     sync::{
         Condvar, Mutex, MutexGuard,
@@ -11,8 +13,87 @@ pub(crate) use loom::{
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::{
-        Condvar, Mutex, MutexGuard,
+        Condvar, Mutex, Mutex as Turnstile, MutexGuard, MutexGuard as TurnstileGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, fence},
     },
     thread::{ThreadId, current as current_thread},
 };
+
+#[cfg(loom)]
+mod models {
+    use std::{
+        ops::{Deref, DerefMut},
+        sync::{LockResult, TryLockError, TryLockResult},
+    };
+
+    use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    /// A lock that is tried. To try loom's own while another thread has it, waits for that thread.
+    #[derive(Debug)]
+    pub(crate) struct Turnstile<T> {
+        is_taken: AtomicBool,
+        value: Mutex<T>,
+    }
+
+    impl<T> Turnstile<T> {
+        pub(crate) fn new(value: T) -> Turnstile<T> {
+            Turnstile {
+                is_taken: AtomicBool::new(false),
+                value: Mutex::new(value),
+            }
+        }
+
+        pub(crate) fn try_lock(&self) -> TryLockResult<TurnstileGuard<'_, T>> {
+            let taken =
+                self.is_taken
+                    .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
+            match taken {
+                Ok(_) => Ok(TurnstileGuard {
+                    turnstile: self,
+                    value: self.value.lock().ok(),
+                }),
+                Err(_) => Err(TryLockError::WouldBlock),
+            }
+        }
+
+        pub(crate) fn lock(&self) -> LockResult<TurnstileGuard<'_, T>> {
+            loop {
+                match self.try_lock() {
+                    Ok(guard) => return Ok(guard),
+                    Err(_) => loom::thread::yield_now(),
+                }
+            }
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct TurnstileGuard<'a, T> {
+        turnstile: &'a Turnstile<T>,
+        /// `None` once dropped.
+        value: Option<MutexGuard<'a, T>>,
+    }
+
+    impl<T> Deref for TurnstileGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.value.as_deref().expect("it is given back by drop")
+        }
+    }
+
+    impl<T> DerefMut for TurnstileGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.value.as_deref_mut().expect("it is given back by drop")
+        }
+    }
+
+    impl<T> Drop for TurnstileGuard<'_, T> {
+        fn drop(&mut self) {
+            self.value = None;
+            self.turnstile.is_taken.store(false, Ordering::Release);
+        }
+    }
+}

@@ -49,7 +49,33 @@ fn without(bytes: &[u8], forbidden: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// Whatever a framing makes a frame of, it gives back.
+fn what_is_encoded_comes_back(mut framing: impl Framing + Clone, payload: &[u8]) {
+    if let Ok(frame) = framing.encode(payload) {
+        assert_eq!(decode(framing, &frame, &[1]).unwrap(), [payload]);
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_framing_takes_what_it_does_not_give_back(
+        payload in "[ab\r\n$|]{0,12}",
+        delimiter in "[ab\r\n$|]{1,3}",
+        counts_itself in any::<bool>(),
+    ) {
+        let payload = payload.as_bytes();
+        what_is_encoded_comes_back(Lines::new(), payload);
+        let plain = Delimiter::new(delimiter.as_bytes()).unwrap();
+        what_is_encoded_comes_back(plain.clone(), payload);
+        what_is_encoded_comes_back(plain.kept(), payload);
+        let length = LengthPrefix::new(Width::U8, Endian::Little).limit(8);
+        what_is_encoded_comes_back(
+            if counts_itself { length.counts_itself() } else { length },
+            payload,
+        );
+        what_is_encoded_comes_back(FixedSize::new(5), payload);
+    }
+
     #[test]
     fn delimiters(payloads in vec(vec(any::<u8>(), 0..40), 0..20), cuts in vec(0..30_usize, 0..40)) {
         // Parts of the delimiter stay in the payloads; only a whole one may not.
@@ -196,4 +222,47 @@ fn a_framing_that_goes_wrong_is_an_error() {
         decoder.push(b"abc");
         assert!(matches!(decoder.next(), Err(FrameError::Invalid(_))));
     }
+}
+
+#[test]
+fn a_line_that_would_lose_its_last_byte_is_refused() {
+    for payload in [&b"abc\r"[..], b"\r", b"a\r\r"] {
+        let error = Lines::new().encode(payload).unwrap_err();
+        assert_eq!(
+            error,
+            FrameError::DelimiterInPayload {
+                at: payload.len() - 1
+            }
+        );
+    }
+    assert_eq!(Lines::new().encode(b"a\rb").unwrap(), b"a\rb\n");
+}
+
+#[test]
+fn a_delimiter_that_is_kept_is_part_of_what_is_sent() {
+    let mut kept = Delimiter::new(b"||").unwrap().kept();
+    assert_eq!(kept.encode(b"ab||").unwrap(), b"ab||");
+    assert!(kept.encode(b"ab").is_err());
+    assert!(kept.encode(b"a||b||").is_err());
+    assert!(kept.encode(b"ab|||").is_err());
+}
+
+/// How long it takes to push so many lines, one at a time, while many wait.
+fn push_while_many_wait(lines: usize) -> std::time::Duration {
+    let mut decoder = Decoder::new(Lines::new());
+    decoder.push(&b"some line that waits\n".repeat(lines));
+    let began = std::time::Instant::now();
+    for _ in 0..lines {
+        decoder.next().unwrap().unwrap();
+        decoder.push(b"one more\n");
+    }
+    began.elapsed()
+}
+
+#[test]
+fn a_decoder_with_many_frames_takes_time_in_proportion() {
+    push_while_many_wait(1000);
+    let (small, large) = (push_while_many_wait(10_000), push_while_many_wait(160_000));
+    // 16 times as many; when each push moves all that waits, it is 256 times as long.
+    assert!(large < small * 100, "{small:?}, then {large:?}");
 }

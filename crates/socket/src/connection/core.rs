@@ -80,14 +80,17 @@ impl<S> Core<S> {
     /// once none of them uses it any more. Only threads in the middle of a user's code are not waited for: they find
     /// the stream gone. Says whether it was this call that closed it; when another one has, waits for that.
     pub(super) fn close(&self, event: Event, interrupt: impl FnOnce(&S)) -> bool {
-        // First of all: a thread that finds its stream ended must be able to tell who ended it.
-        let (before, _) = self.state.apply(event);
-        let is_first = before.local == LocalEnd::Open;
-        if is_first {
-            let stream = self.stream().take();
-            if let Some(stream) = stream {
+        let is_first = {
+            // Held meanwhile, so that another thread that closes waits for it.
+            let mut slot = self.stream();
+            // First of all: a thread that finds its stream ended must be able to tell who ended it.
+            let (before, _) = self.state.apply(event);
+            if let Some(stream) = slot.take() {
                 interrupt(&stream);
             }
+            before.local == LocalEnd::Open
+        };
+        if is_first {
             self.receiving.close();
             self.sending.close();
         }

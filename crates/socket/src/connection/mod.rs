@@ -3,6 +3,8 @@
 mod attached;
 mod core;
 mod misbehave;
+#[cfg(all(test, loom))]
+mod models;
 mod observe;
 mod receive;
 mod receiver;
@@ -262,7 +264,7 @@ impl Inner {
             let _ = stream.shutdown(Shutdown::Both);
         });
         if is_first {
-            tracing::debug!(connection = %self.party(), how = ?event, "closed");
+            tracing::debug!(connection = %self.party(), "{}", if event == Event::Abort { "aborted" } else { "closed" });
         }
     }
 

@@ -32,6 +32,7 @@ impl Connection {
             || format!("up to {}", Bytes(max)).into(),
             |receiver| receiver.some(max),
         )
+        .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
     /// Receives whatever comes first into `target` and says how many bytes that are: at least 1, unless `target` has
@@ -50,6 +51,7 @@ impl Connection {
             || format!("up to {}", Bytes(max)).into(),
             |receiver| receiver.some_into(target),
         )
+        .inspect(|count| self.trace_received(*count))
     }
 
     /// Receives exactly `count` bytes, however many pieces they come in.
@@ -64,7 +66,7 @@ impl Connection {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         let mut deadline = deadline(timeout);
-        match self.inner.receive_at_once(count, &mut deadline) {
+        let received = match self.inner.receive_at_once(count, &mut deadline) {
             Some(bytes) => Ok(bytes),
             None => self.inner.receive(
                 &mut (),
@@ -72,7 +74,8 @@ impl Connection {
                 |()| format!("exactly {}", Bytes(count)).into(),
                 |receiver, ()| receiver.exactly(count),
             ),
-        }
+        };
+        received.inspect(|bytes| self.trace_received(bytes.len()))
     }
 
     /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
@@ -164,6 +167,7 @@ impl Connection {
             |framing| framing.describe(),
             |receiver, framing| receiver.frame(framing),
         )
+        .inspect(|frame| self.trace_received(frame.len()))
     }
 
     /// Receives everything until the peer closes the connection or its sending half, or up to now when the receiving
@@ -181,6 +185,7 @@ impl Connection {
             || "everything to the end of the stream".into(),
             |receiver| receiver.until_end(),
         )
+        .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
     /// Receives everything until nothing has come for the time of `silence`, or the peer closes. No bytes when nothing
@@ -199,6 +204,7 @@ impl Connection {
             || format!("everything until a silence of {silence:?}").into(),
             |receiver| receiver.until_silence(silence),
         )
+        .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
     /// Receives what has arrived, up to the connection's limit, without waiting. No bytes when nothing has.
@@ -211,6 +217,7 @@ impl Connection {
             || "what has arrived".into(),
             |receiver| receiver.buffered(),
         )
+        .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
     /// Shows what the next receive would find, from 1 to `max` bytes, without taking it.
@@ -245,6 +252,12 @@ impl Connection {
             || format!("\"{}\"", Evidence::new(expected).head().escape_ascii()).into(),
             |receiver| receiver.expect(expected),
         )
+        .inspect(|()| self.trace_received(expected.len()))
+    }
+
+    #[inline]
+    fn trace_received(&self, bytes: usize) {
+        tracing::trace!(connection = %self.inner.party(), bytes, "received");
     }
 
     /// Runs `body` in this thread's turn to receive.

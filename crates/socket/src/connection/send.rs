@@ -32,7 +32,10 @@ impl Connection {
         let mut deadline = deadline(timeout);
         let mut sent = 0;
         match self.inner.send_all(bytes, &mut sent, &mut deadline) {
-            Ok(()) => Ok(sent),
+            Ok(()) => {
+                tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent");
+                Ok(sent)
+            }
             Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
         }
     }
@@ -87,7 +90,10 @@ impl Connection {
             Ok(())
         };
         match paced() {
-            Ok(()) => Ok(sent),
+            Ok(()) => {
+                tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent in pieces");
+                Ok(sent)
+            }
             Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
         }
     }

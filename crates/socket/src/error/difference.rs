@@ -86,7 +86,11 @@ impl fmt::Display for Difference {
             }
             write_marks(f, &expected, &received)?;
         }
-        Ok(())
+        // What was expected says itself what it looks like.
+        match (self.received.guess(), self.expected.guess()) {
+            (Some(guess), None) => write!(f, "\n  ({guess})"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -53,6 +53,14 @@ impl Evidence {
         &self.head
     }
 
+    /// What the bytes look like, if there is something to say about that.
+    pub(crate) fn guess(&self) -> Option<&'static str> {
+        match self.head[..] {
+            [0x16, 0x03, 0..=4, ..] => Some("looks like TLS: the peer began a TLS handshake"),
+            _ => None,
+        }
+    }
+
     /// The last bytes, when `head` does not hold all.
     pub fn tail(&self) -> &[u8] {
         &self.tail
@@ -67,7 +75,10 @@ impl fmt::Display for Evidence {
             write!(f, "\n  ... {hidden} bytes not shown ...\n")?;
             Dump::new(&self.tail, self.total - self.tail.len()).fmt(f)?;
         }
-        Ok(())
+        match self.guess() {
+            Some(guess) => write!(f, "\n  ({guess})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -96,6 +107,20 @@ mod tests {
             (3, &b"abc"[..], &b""[..])
         );
         assert_eq!(format!("{evidence:?}"), r#"Evidence(3 bytes: b"abc")"#);
+    }
+
+    #[test]
+    fn a_handshake_of_tls_is_called_one() {
+        let hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01];
+        assert!(Evidence::new(&hello).to_string().contains("looks like TLS"));
+        for other in [
+            &hello[..2],
+            &[0x16, 0x04, 0x01],
+            &[0x17, 0x03, 0x03],
+            b"GET",
+        ] {
+            assert!(!Evidence::new(other).to_string().contains("TLS"));
+        }
     }
 
     #[test]

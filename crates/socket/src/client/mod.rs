@@ -1,0 +1,140 @@
+//! The connecting side.
+
+mod attempt;
+mod builder;
+#[cfg(all(test, loom))]
+mod models;
+mod seat;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+pub use self::builder::ClientBuilder;
+use self::seat::Seat;
+use crate::{
+    address::Address,
+    connection::{Connection, deadline},
+    error::ConnectError,
+    options::SocketOptions,
+};
+
+/// Connects to one target, again and again if need be, and has at most one connection at a time.
+///
+/// Handles are cheap to clone and all stand for the same client; any thread may use one.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_socket::{Client, Server};
+///
+/// let limit = Duration::from_secs(10);
+/// let server = Server::builder().bind()?;
+/// let client = Client::builder().label("trader").port(server.port()).build();
+///
+/// assert_eq!(client.connect(limit)?.index(), 0);
+/// assert_eq!(client.connect(limit)?.index(), 1); // which closed the first
+/// assert_eq!(server.pending(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    label: Option<Arc<str>>,
+    target: Target,
+    interface: Option<(String, u16)>,
+    connect_timeout: Option<Duration>,
+    retry: bool,
+    options: SocketOptions,
+    receive_limit: usize,
+    seat: Seat<Connection>,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    Host { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl Client {
+    /// Describes a client that connects to `localhost`, unless told otherwise.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// Whether both are handles of the same client.
+    pub fn is(&self, other: &Client) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// The label that the builder was given.
+    pub fn label(&self) -> Option<&str> {
+        self.inner.label.as_deref()
+    }
+
+    /// Connects, and closes the connection that the client had before, if any. Of several threads that connect at once
+    /// each makes a connection, one after the other; the client has the last one.
+    ///
+    /// # Errors
+    /// [`ConnectError`], which lists every address that was tried. The earlier connection is closed in any case.
+    pub fn connect(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Connection, ConnectError> {
+        self.inner.connect(&mut deadline(timeout))
+    }
+
+    /// The connection that the client has, unless it was closed.
+    pub fn connection(&self) -> Option<Connection> {
+        let connection = self.inner.seat.connection();
+        connection.filter(Connection::is_open)
+    }
+
+    /// Closes the connection, if there is one, and ends a connect that another thread waits in. The client may connect
+    /// again.
+    pub fn close(&self) {
+        if let Some(connection) = self.inner.seat.clear() {
+            connection.close();
+        }
+    }
+
+    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it and its connection
+    /// say that it was aborted.
+    pub fn abort(&self) {
+        if let Some(connection) = self.inner.seat.abort() {
+            connection.abort();
+        }
+    }
+}
+
+impl Target {
+    /// For the list of attempts, when the failure belongs to no address in particular.
+    fn address(&self) -> Address {
+        match self {
+            Target::Unix(path) => Address::Unix(path.clone()),
+            Target::Host { port, .. } => Address::Tcp(SocketAddr::from(([0, 0, 0, 0], *port))),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Host { host, port } if host.contains(':') && !host.starts_with('[') => {
+                write!(f, "[{host}]:{port}")
+            }
+            Target::Host { host, port } => write!(f, "{host}:{port}"),
+            Target::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("label", &self.inner.label)
+            .field("target", &self.inner.target)
+            .field("connection", &self.inner.seat.connection())
+            .finish()
+    }
+}

@@ -1,0 +1,94 @@
+//! Who connects, and which connection the client has.
+
+use std::sync::PoisonError;
+
+use crate::{
+    lane::{Lane, NotNow, Turn},
+    sync::{Mutex, MutexGuard},
+    time::Deadline,
+};
+
+/// The one connection that a client may have at a time, and the lane of those who make it.
+///
+/// Several threads may connect, close and abort at once. The order of the turns decides: whoever had the last one has
+/// made the client's connection. A close ends the connects that began before it, also one that has a connection
+/// already and is about to [put](Seat::put) it here; those that begin after the close know nothing of it.
+#[derive(Debug)]
+pub(super) struct Seat<C> {
+    /// The turn comes with the index of the next connection.
+    lane: Lane<usize>,
+    /// Changed, and the lane interrupted, under one lock: a connect that was interrupted has no effect afterwards.
+    current: Mutex<Current<C>>,
+}
+
+#[derive(Debug)]
+struct Current<C> {
+    connection: Option<C>,
+    is_aborted: bool,
+}
+
+impl<C: Clone> Seat<C> {
+    pub(super) fn new() -> Seat<C> {
+        Seat {
+            lane: Lane::new(0),
+            current: Mutex::new(Current {
+                connection: None,
+                is_aborted: false,
+            }),
+        }
+    }
+
+    /// Waits for the turn to connect. Gives the connection to close first, too.
+    pub(super) fn enter(
+        &self,
+        deadline: &mut Deadline,
+    ) -> Result<(Turn<'_, usize>, Option<C>), NotNow> {
+        let turn = self.lane.enter(deadline)?;
+        let mut current = self.current();
+        if turn.is_over() {
+            return Err(NotNow::Closed);
+        }
+        let earlier = current.connection.take();
+        drop(current);
+        Ok((turn, earlier))
+    }
+
+    /// Makes `connection` the current one, and counts it, unless the turn was interrupted.
+    pub(super) fn put(&self, turn: &mut Turn<'_, usize>, connection: &C) -> Result<(), NotNow> {
+        // Under the lock, as closing does it: either we see that, or it sees the connection.
+        let mut current = self.current();
+        if turn.is_over() {
+            return Err(NotNow::Closed);
+        }
+        *turn.value() += 1;
+        current.connection = Some(connection.clone());
+        Ok(())
+    }
+
+    /// Interrupts those who connect by now, and gives the connection to close.
+    pub(super) fn clear(&self) -> Option<C> {
+        let mut current = self.current();
+        self.lane.interrupt();
+        current.connection.take()
+    }
+
+    /// Interrupts those who connect, now and in future, and gives the connection to abort.
+    pub(super) fn abort(&self) -> Option<C> {
+        let mut current = self.current();
+        current.is_aborted = true;
+        self.lane.close();
+        current.connection.take()
+    }
+
+    pub(super) fn connection(&self) -> Option<C> {
+        self.current().connection.clone()
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.current().is_aborted
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current<C>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
