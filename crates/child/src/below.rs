@@ -38,6 +38,10 @@ impl Descendant {
         &self.name
     }
 
+    pub(crate) fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+
     /// Waits until it has ended; returns whether it has.
     pub fn wait(&self, until: Instant) -> bool {
         loop {

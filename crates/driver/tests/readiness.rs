@@ -160,7 +160,7 @@ fn a_timeout_says_what_each_saw_last() {
         format!("port {port} of 127.0.0.1: "),
         "never`: it is not there".to_owned(),
         "unmatched `log` in".to_owned(),
-        "exit status: 3, no such user".to_owned(),
+        "exit code 3, no such user".to_owned(),
         "the moon is full: not yet".to_owned(),
     ] {
         assert!(report.contains(&part), "{part}\n{report}");
@@ -185,6 +185,25 @@ fn an_abort_ends_a_command_that_hangs() {
         starting.join().unwrap().unwrap_err();
         assert!(since.elapsed() < SOON);
     });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_command_has_started_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    let path = file.display();
+    // One for each try, in a session of its own; the third try succeeds.
+    let script = format!("env -i setsid sleep 600 & echo $! >>{path}; test $(wc -l <{path}) -ge 3");
+    let command = Readiness::command("sh", ["-c", &script]).every(Duration::from_millis(5));
+    let app = built(stub(folder.path(), [command]));
+    app.start().unwrap();
+    let pids = fs::read_to_string(&file).unwrap();
+    assert_eq!(pids.lines().count(), 3);
+    for pid in pids.lines() {
+        assert!(!Path::new("/proc").join(pid).exists(), "{pid} is there");
+    }
+    app.stop().unwrap();
 }
 
 #[test]

@@ -322,6 +322,11 @@ impl Entity {
         self.inner.node.add_failure(during.into(), message.into());
     }
 
+    /// Adds a note to the report: something worth knowing that is not a failure.
+    pub fn note(&self, text: impl Into<String>) {
+        self.inner.node.add_note(text.into());
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.inner.node
     }

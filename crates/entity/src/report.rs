@@ -27,6 +27,9 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// How many failures between those are not kept.
     pub failures_omitted: usize,
+    /// What is worth knowing and is not a failure, in order: a process that had to be
+    /// killed. Of very many the first are kept.
+    pub notes: Vec<String>,
     /// The reports of its children, in the order in which they came to it.
     pub children: Vec<Report>,
 }
@@ -84,6 +87,10 @@ impl Report {
             let message = failure.message.replace('\n', &format!("\n{indent}    "));
             writeln!(f, "{indent}  {} failed: {message}", failure.during)?;
         }
+        for note in &self.notes {
+            let note = note.replace('\n', &format!("\n{indent}    "));
+            writeln!(f, "{indent}  note: {note}")?;
+        }
         self.children
             .iter()
             .try_for_each(|child| child.write(f, depth + 1))
@@ -115,6 +122,7 @@ struct Facts {
     timer: Timer,
     failures: Vec<Failure>,
     failures_omitted: usize,
+    notes: Vec<String>,
     children: Vec<Arc<Node>>,
 }
 
@@ -157,6 +165,13 @@ impl Node {
         facts.failures.push(Failure { during, message });
     }
 
+    pub(crate) fn add_note(&self, note: String) {
+        let mut facts = self.facts();
+        if facts.notes.len() < 2 * Self::FAILURES_KEPT {
+            facts.notes.push(note);
+        }
+    }
+
     pub(crate) fn timer(&self) -> Timer {
         self.facts().timer.clone()
     }
@@ -176,6 +191,7 @@ impl Node {
             timer: facts.timer.clone(),
             failures: facts.failures.clone(),
             failures_omitted: facts.failures_omitted,
+            notes: facts.notes.clone(),
             children: Vec::new(),
         };
         drop(facts);

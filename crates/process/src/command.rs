@@ -1,19 +1,32 @@
 //! From options to a command: templates rendered, the program found.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use indexmap::IndexMap;
+use standin_child::{Command, SpawnError, Stdio};
 use standin_config::Setting;
 use standin_driver::{ContextError, Lifecycle};
 use standin_entity::Result;
 
-use crate::{Process, ProcessConfig, ProcessError, Stdin, sys};
+use crate::{NotExecutable, Process, ProcessConfig, ProcessError, Stdin, sys};
 
 const ANNOUNCE: &str = "LISTEN_PID=$$; export LISTEN_PID; ";
+/// The variable that has the path of a FIFO, until that is open.
+const FIFO: &str = "STANDIN_FIFO";
+const OPEN_FIFO: &str = "exec <\"$STANDIN_FIFO\"; unset STANDIN_FIFO; ";
+
+/// What a process has as standard input.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Stream(Stdio),
+    /// To be opened by the process itself, as that takes until somebody else has
+    /// opened it to write.
+    Fifo(PathBuf),
+}
 
 /// What to run, with nothing left to look up.
 #[derive(Debug)]
@@ -73,68 +86,95 @@ impl Prepared {
         words.join(" ")
     }
 
-    /// The command, with environment and directory, and no streams yet. It
-    /// inherits the sockets of `handed_over`, each with its name.
+    /// The command, with environment and directory, and no output yet. It inherits
+    /// the sockets of `handed_over`, each with its name.
     pub(crate) fn command(
         &self,
         driver: &str,
+        input: Input,
         handed_over: Vec<(String, TcpListener)>,
     ) -> Result<Command, ProcessError> {
-        let has_sockets = !handed_over.is_empty();
-        let mut command = if self.shell {
-            let announced = if has_sockets { ANNOUNCE } else { "" };
-            let mut command = Command::new("/bin/sh");
+        // What only the process itself can do before it is the program is done by a
+        // shell that becomes the program.
+        let mut first = String::new();
+        if !handed_over.is_empty() {
+            first.push_str(ANNOUNCE);
+        }
+        let (stream, fifo) = match input {
+            Input::Stream(stream) => (stream, None),
+            Input::Fifo(path) => {
+                first.push_str(OPEN_FIFO);
+                (Stdio::Null, Some(path))
+            }
+        };
+        let mut command;
+        if self.shell {
+            command = Command::new("/bin/sh");
             command
                 .arg("-c")
-                .arg(format!("{announced}{}", self.words.join(" ")));
-            command
+                .arg(format!("{first}{}", self.words.join(" ")));
         } else {
-            let first = self.words.first().map(String::as_str).unwrap_or_default();
-            let program = self.find(driver, first)?;
-            let mut command;
-            if has_sockets {
-                // Only the process itself knows its number before it runs, so a
-                // shell puts it into the environment and becomes the program.
+            let name = self.words.first().map(String::as_str).unwrap_or_default();
+            let program = self.find(driver, name)?;
+            if first.is_empty() {
+                command = Command::new(program);
+                command.arg0(name);
+            } else {
                 command = Command::new("/bin/sh");
                 command
                     .arg("-c")
-                    .arg(format!("{ANNOUNCE}exec \"$0\" \"$@\""))
+                    .arg(format!("{first}exec \"$0\" \"$@\""))
                     .arg(program);
-            } else {
-                command = Command::new(program);
-                sys::set_first_argument(&mut command, first);
             }
             command.args(self.words.iter().skip(1));
-            command
-        };
+        }
+        command.stdin(stream);
         if !self.inherit_env {
             command.env_clear();
         }
         command.envs(&self.env).current_dir(&self.working_dir);
-        if has_sockets {
-            let (names, sockets): (Vec<String>, Vec<TcpListener>) = handed_over.into_iter().unzip();
-            command
-                .env("LISTEN_FDS", sockets.len().to_string())
-                .env("LISTEN_FDNAMES", names.join(":"));
-            sys::pass(&mut command, sockets).map_err(|source| ProcessError::Spawn {
-                driver: driver.to_owned(),
-                command: self.line(),
-                source,
-            })?;
-        } else {
+        if let Some(fifo) = fifo {
+            command.env(FIFO, fifo);
+        }
+        if handed_over.is_empty() {
             // Those that the test itself may have been given are not for others.
             for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
                 if !self.env.contains_key(name) {
                     command.env_remove(name);
                 }
             }
+        } else {
+            let (names, sockets): (Vec<String>, Vec<TcpListener>) = handed_over.into_iter().unzip();
+            command
+                .env("LISTEN_FDS", sockets.len().to_string())
+                .env("LISTEN_FDNAMES", names.join(":"));
+            sys::pass(&mut command, sockets);
         }
         Ok(command)
     }
 
+    /// What a start that failed says.
+    pub(crate) fn spawn_error(&self, driver: &str, source: SpawnError) -> ProcessError {
+        if let SpawnError::Program { program, source } = &source
+            && source.kind() == io::ErrorKind::NotFound
+            && let Some(interpreter) = interpreter(Path::new(program))
+        {
+            return ProcessError::Interpreter {
+                driver: driver.to_owned(),
+                path: PathBuf::from(program),
+                interpreter,
+            };
+        }
+        ProcessError::Spawn {
+            driver: driver.to_owned(),
+            command: self.line(),
+            source,
+        }
+    }
+
     /// The file of a program: itself when it is a path, else the first in PATH.
     fn find(&self, driver: &str, binary: &str) -> Result<PathBuf, ProcessError> {
-        let not_executable = |path: PathBuf, reason| ProcessError::NotExecutable {
+        let not_executable = |path, reason| ProcessError::NotExecutable {
             driver: driver.to_owned(),
             path,
             reason,
@@ -148,9 +188,14 @@ impl Prepared {
                     binary: binary.to_owned(),
                     searched: Vec::new(),
                 }),
-                Ok(metadata) if !metadata.is_file() => Err(not_executable(path, "it is no file")),
+                Ok(metadata) if metadata.is_dir() => {
+                    Err(not_executable(path, NotExecutable::Directory))
+                }
+                Ok(metadata) if !metadata.is_file() => {
+                    Err(not_executable(path, NotExecutable::NoFile))
+                }
                 Ok(metadata) if !sys::is_executable(&metadata) => {
-                    Err(not_executable(path, "it may not be executed, by anybody"))
+                    Err(not_executable(path, NotExecutable::Permission))
                 }
                 Ok(_) => Ok(path),
             };
@@ -175,7 +220,7 @@ impl Prepared {
             }
         }
         Err(match refused {
-            Some(file) => not_executable(file, "it may not be executed, by anybody"),
+            Some(file) => not_executable(file, NotExecutable::Permission),
             None => ProcessError::BinaryNotFound {
                 driver: driver.to_owned(),
                 binary: binary.to_owned(),
@@ -196,10 +241,10 @@ impl Process {
     }
 
     /// Opens what the process has as standard input.
-    pub(crate) fn open_stdin(&self, stdin: &Stdin, runpath: &Path) -> Result<Stdio> {
+    pub(crate) fn open_stdin(&self, stdin: &Stdin, runpath: &Path) -> Result<Input> {
         let file = match stdin {
-            Stdin::Pipe => return Ok(Stdio::piped()),
-            Stdin::Null => return Ok(Stdio::null()),
+            Stdin::Pipe => return Ok(Input::Stream(Stdio::Pipe)),
+            Stdin::Null => return Ok(Input::Stream(Stdio::Null)),
             Stdin::File(file) => file.clone(),
             // A file rather than a pipe: nobody has to write while the process reads.
             Stdin::Text(text) => {
@@ -209,16 +254,19 @@ impl Process {
                 file
             }
         };
-        let opened = File::open(&file).map_err(|source| self.stream_error(&file, source))?;
-        Ok(Stdio::from(opened))
+        // The process may start in another directory.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let opened = sys::open_to_read(&file).map_err(|source| self.stream_error(&file, source))?;
+        Ok(match opened {
+            Some(opened) => Input::Stream(Stdio::File(opened)),
+            None => Input::Fifo(file),
+        })
     }
 
     /// Opens an empty file for the process to write to. It appends, so that a
     /// log that somebody truncates begins at its beginning again.
     pub(crate) fn open_output(&self, file: &Path) -> Result<File, ProcessError> {
-        File::create(file)
-            .and_then(|_| OpenOptions::new().append(true).open(file))
-            .map_err(|source| self.stream_error(file, source))
+        sys::open_to_append(file).map_err(|source| self.stream_error(file, source))
     }
 
     fn stream_error(&self, file: &Path, source: std::io::Error) -> ProcessError {
@@ -228,6 +276,28 @@ impl Process {
             source,
         }
     }
+}
+
+/// What a file that is there needs, and what is not, as the first line says or
+/// as it was linked.
+fn interpreter(program: &Path) -> Option<String> {
+    let mut start = [0; 256];
+    let count = io::Read::read(&mut File::open(program).ok()?, &mut start).ok()?;
+    let start = &start[..count];
+    if start.starts_with(b"\x7fELF") {
+        return Some("the loader that it was linked with".to_owned());
+    }
+    let line = start
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let line = String::from_utf8_lossy(line);
+    // A `\r` at its end is part of the name.
+    let name = line
+        .trim_start_matches([' ', '\t'])
+        .split([' ', '\t'])
+        .next()?;
+    Some(format!("\"{}\"", name.escape_debug()))
 }
 
 fn quoted(word: &str) -> String {

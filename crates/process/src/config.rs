@@ -42,6 +42,7 @@ pub struct ProcessConfig {
     /// Values may be templates, as in `args`.
     #[config(
         default,
+        check = variable_names,
         accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>),
         with = crate::variables
     )]
@@ -55,7 +56,7 @@ pub struct ProcessConfig {
     /// Ports that the process listens on, chosen before it starts: sockets that
     /// it inherits, or ports that are reserved for it. They are published as
     /// `ports.<name>`, the first one as `host` and `port`.
-    #[config(default)]
+    #[config(default, check = listen_names)]
     pub listen: Vec<Listen>,
 
     /// Directory that the process starts in. Default: the runpath.
@@ -83,6 +84,32 @@ pub struct ProcessConfig {
     /// the signal, before they are killed.
     #[config(default = Duration::from_secs(5))]
     pub stop_timeout: Duration,
+
+    /// Whether a stop fails when the process, or something that it has started, had to
+    /// be killed. Default: no; the report has a note of it either way.
+    #[config(default = false)]
+    pub must_stop_cleanly: bool,
+}
+
+/// Checks the names of environment variables; an error is what follows "but".
+fn variable_names(variables: &IndexMap<String, Setting<String>>) -> Result<(), String> {
+    let unfit = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
+    match variables.keys().find(unfit) {
+        Some(name) => Err(format!(
+            "{name:?} cannot be the name of a variable: it must not be empty, nor contain `=` or NUL"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks that no two ports have one name; an error is what follows "but".
+fn listen_names(listen: &Vec<Listen>) -> Result<(), String> {
+    let mut names = listen.iter().map(Listen::name).collect::<Vec<_>>();
+    names.sort_unstable();
+    match names.windows(2).find(|two| two[0] == two[1]) {
+        Some(two) => Err(format!("two of them have the name \"{}\"", two[0])),
+        None => Ok(()),
+    }
 }
 
 impl ProcessOptions {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::Exit;
+use standin_child::{Exit, SpawnError, WriteError};
 
 /// What can go wrong with a process.
 #[derive(Error, Diagnostic)]
@@ -34,17 +34,31 @@ pub enum ProcessError {
     },
     /// The program is there, and cannot be run.
     #[error("process \"{driver}\": `{}` cannot be run: {reason}", path.display())]
-    #[diagnostic(
-        code(standin::process::not_executable),
-        help("`chmod +x` it, or name another file as `binary`")
-    )]
+    #[diagnostic(code(standin::process::not_executable), help("{}", reason.help()))]
     NotExecutable {
         /// The driver.
         driver: String,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: NotExecutable,
+    },
+    /// The program is there, and what runs it is not.
+    #[error(
+        "process \"{driver}\": `{}` cannot be run: {interpreter}, which it needs, is not there",
+        path.display()
+    )]
+    #[diagnostic(
+        code(standin::process::interpreter),
+        help("{}", interpreter_help(interpreter))
+    )]
+    Interpreter {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+        /// The interpreter that its first line names, quoted, or its loader.
+        interpreter: String,
     },
     /// The directory to start in is not there.
     #[error("process \"{driver}\": the working directory `{}` is not there", path.display())]
@@ -113,8 +127,10 @@ pub enum ProcessError {
         driver: String,
         /// The whole command.
         command: String,
-        /// What the system said.
-        source: io::Error,
+        /// What is wrong with it.
+        #[source]
+        #[diagnostic_source]
+        source: SpawnError,
     },
     /// The process ended before it was ready.
     #[error("process \"{driver}\" ended {} after its start and before it was ready, with {exit}", Ago(*after))]
@@ -148,6 +164,20 @@ pub enum ProcessError {
         /// Whether it had to be killed, because it ignored the stop signal.
         killed: bool,
     },
+    /// A stop had to kill, and `must_stop_cleanly` is set.
+    #[error("process \"{driver}\" did not stop cleanly: {} had to be killed", killed.join(", "))]
+    #[diagnostic(
+        code(standin::process::killed),
+        help(
+            "it may need a longer `stop_timeout`, or another `stop_signal`; leave out `must_stop_cleanly` to accept it"
+        )
+    )]
+    Killed {
+        /// The driver.
+        driver: String,
+        /// What had to be killed.
+        killed: Vec<String>,
+    },
     /// There is no process to do that with.
     #[error("process \"{driver}\" is not running{}", Ended(exit))]
     #[diagnostic(
@@ -171,8 +201,10 @@ pub enum ProcessError {
     Stdin {
         /// The driver.
         driver: String,
-        /// What the system said.
-        source: io::Error,
+        /// How much was written, and why not everything.
+        #[source]
+        #[diagnostic_source]
+        source: WriteError,
     },
     /// It has not ended yet.
     #[error("process \"{driver}\" (pid {pid}) has not ended within {limit:?}")]
@@ -204,7 +236,7 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
-    /// This platform has no processes that a test could hold by their group.
+    /// This platform has nothing to hold a process by.
     #[error("process \"{driver}\": processes are not supported on this platform")]
     #[diagnostic(
         code(standin::process::not_supported),
@@ -217,6 +249,41 @@ pub enum ProcessError {
 }
 
 standin_error::reportable!(ProcessError);
+
+/// Why a file cannot be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NotExecutable {
+    /// It is a directory.
+    #[error("it is a directory")]
+    Directory,
+    /// It is a socket, a device or the like.
+    #[error("it is not a file")]
+    NoFile,
+    /// Nobody may execute it.
+    #[error("it may not be executed, by anybody")]
+    Permission,
+}
+
+impl NotExecutable {
+    fn help(self) -> &'static str {
+        match self {
+            NotExecutable::Directory => "name the program in it as `binary`",
+            NotExecutable::NoFile => "name a program as `binary`",
+            NotExecutable::Permission => "`chmod +x` it, or name another file as `binary`",
+        }
+    }
+}
+
+fn interpreter_help(interpreter: &str) -> &'static str {
+    if interpreter.ends_with("\\r\"") {
+        "its first line ends with a carriage return: save the file with Unix line ends"
+    } else if interpreter.starts_with('"') {
+        "install it, or correct the first line of the file"
+    } else {
+        "it was built for another system: build it for this one, or install its C library"
+    }
+}
 
 fn retcode_help(killed: bool) -> &'static str {
     match killed {

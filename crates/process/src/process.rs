@@ -3,15 +3,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use standin_child::Child;
 use standin_config::{FromOptions, Setting, Value};
 use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
 };
-use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Level};
+use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Level, Readiness};
 use standin_entity::{Check, Error, Result};
 
-use crate::child::Child;
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
 use crate::stop::{DEATH, Stop};
@@ -21,13 +21,16 @@ use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
 ///
 /// 1. The start renders the command line and the environment, opens `stdout`
 ///    and `stderr` in the runpath, and starts the program as the leader of a
-///    process group of its own.
-/// 2. It is ready when its regexps have matched. If it ends before, with an exit
-///    code that is not 0 or not the expected one, the start fails at once.
+///    process group of its own. It inherits no descriptors but its standard streams
+///    and the sockets of `listen`, and no ignored signals.
+/// 2. It is ready when its regexps have matched and its conditions hold. If it ends
+///    before, the start fails at once, with one exception: a program that ends with
+///    exit code 0 (or the expected one) while something that it has started runs
+///    is a daemon, which may become ready as long as that runs.
 /// 3. The stop sends `stop_signal`: to the process, with `shell` to its group.
-///    What it has started and leaves behind gets the signal then, and what is
-///    still there after `stop_timeout` is killed. (Elsewhere than on Linux what it
-///    leaves behind in its group is killed at once.)
+///    What it has started and leaves behind is asked to end then, and what is
+///    still there after `stop_timeout` is killed; the report has a note of that.
+///    (Elsewhere than on Linux what it leaves behind in its group is killed at once.)
 ///
 /// It publishes the ports of `listen`, `pid` while it runs, `retcode` when it has ended, `cmd`, and the
 /// paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed
@@ -35,13 +38,12 @@ use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
 ///
 /// # What ends with it
 ///
-/// - On every Unix: all of its process group, when it is stopped, aborted or
-///   dropped, and also when the test process is killed: a small shell, one for
-///   all processes of a test process, waits for that and kills the groups.
-/// - On Linux also what has left the group: whatever inherited its environment
-///   (a variable `STANDIN_PROCESS` marks it), and at a stop its descendants.
-/// - On other systems what left the group is not found: start servers in the
-///   foreground.
+/// - On Linux everything that it has started, wherever that went: into a session of
+///   its own, without its environment, under another name. Also when the driver is
+///   aborted or dropped, and when the test process is killed. See
+///   [`standin_child`] for how.
+/// - On other Unixes its process group, when it is stopped, aborted or dropped. What
+///   left the group is not found there: start servers in the foreground.
 ///
 /// ```
 /// use standin_driver::{Driver, Lifecycle};
@@ -103,7 +105,7 @@ impl Process {
     pub fn exit(&self) -> Option<Exit> {
         let state = self.state();
         match &state.child {
-            Some(child) => child.exit().map(|(exit, _)| exit),
+            Some(child) => child.exit(),
             None => state.exit,
         }
     }
@@ -143,23 +145,29 @@ impl Process {
         })
     }
 
-    /// Writes to the standard input of the process. Blocks while the process
-    /// does not read; the end of the process ends that.
+    /// Writes to the standard input of the process. Waits while the process does not
+    /// read: not longer than the driver's `timeout`, its end, and
+    /// [`close_stdin`](Process::close_stdin) in another thread.
     ///
     /// # Errors
     ///
-    /// If it is not running, does not read any more, or has no pipe there.
+    /// Returns an error if it is not running, does not read all of it in time or any
+    /// more, or has no pipe there. It says how much was written.
     pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
         let child = self.child().ok_or_else(|| self.not_running())?;
+        let timeout = self.base.node().shared::<ProcessConfig>();
+        let timeout = timeout.ok().map(|config| config.driver.timeout);
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         child
-            .write(bytes.as_ref())
+            .write_stdin(bytes, until)
             .map_err(|source| ProcessError::Stdin {
                 driver: self.base.name().to_owned(),
                 source,
             })
     }
 
-    /// Closes the standard input of the process: it reads the end.
+    /// Closes the standard input of the process: it reads the end. Does not wait: a
+    /// write in another thread ends with an error.
     pub fn close_stdin(&self) {
         if let Some(child) = self.child() {
             child.close_stdin();
@@ -175,7 +183,7 @@ impl Process {
         let child = self.child().filter(|child| child.exit().is_none());
         let child = child.ok_or_else(|| self.not_running())?;
         child
-            .signal(signal)
+            .signal(sys::number(signal))
             .map_err(|source| self.signal_error(&child, signal, source))
     }
 
@@ -255,13 +263,32 @@ impl Process {
         }
     }
 
-    fn ended_early(&self, exit: Exit, after: Duration) -> ProcessError {
+    fn ended_early(&self, child: &Child, exit: Exit) -> ProcessError {
         ProcessError::EndedEarly {
             driver: self.base.name().to_owned(),
             exit,
-            after,
+            after: child.lifetime().unwrap_or_default(),
             command: self.command_line().unwrap_or_default(),
         }
+    }
+
+    /// How it may end before it is ready.
+    fn expected_exit(&self) -> Result<Exit> {
+        let expected = self.config()?.expected_retcode;
+        Ok(Exit::from_retcode(expected.unwrap_or_default()))
+    }
+
+    /// Whether it should accept connections, and nothing of it is there to do that.
+    fn serves_nobody(&self, child: &Child) -> Result<bool> {
+        fn is_about_a_port(condition: &Readiness) -> bool {
+            match condition {
+                Readiness::Port(_) => true,
+                Readiness::All(conditions) => conditions.iter().any(is_about_a_port),
+                _ => false,
+            }
+        }
+        let ready = self.config()?.driver.ready;
+        Ok(child.is_over() && ready.iter().any(is_about_a_port))
     }
 }
 
@@ -282,7 +309,7 @@ impl Driver for Process {
     }
 
     fn prepare(&self) -> Result<()> {
-        if !sys::IS_SUPPORTED {
+        if cfg!(not(unix)) {
             Err(ProcessError::NotSupported {
                 driver: self.base.name().to_owned(),
             })?;
@@ -316,20 +343,16 @@ impl Driver for Process {
             .into_iter()
             .filter_map(|bound| Some((bound.name, bound.listener?)))
             .collect();
-        let mut command = prepared.command(self.base.name(), handed_over)?;
+        let input = self.open_stdin(&config.stdin, &runpath)?;
+        let mut command = prepared.command(self.base.name(), input, handed_over)?;
         let (out, err) = (runpath.join("stdout"), runpath.join("stderr"));
         command
-            .stdin(self.open_stdin(&config.stdin, &runpath)?)
             .stdout(self.open_output(&out)?)
             .stderr(self.open_output(&err)?);
         let resource = self.base.resource().clone();
-        let child = Child::spawn(command, move || resource.notify()).map_err(|source| {
-            ProcessError::Spawn {
-                driver: self.base.name().to_owned(),
-                command: line.clone(),
-                source,
-            }
-        })?;
+        let child = command
+            .spawn_and_notify(move || resource.notify())
+            .map_err(|source| prepared.spawn_error(self.base.name(), source))?;
         let text = format!("started as process {}: {line}", child.pid());
         self.base.log(Level::INFO, text);
         self.state().child = Some(Arc::new(child));
@@ -341,24 +364,32 @@ impl Driver for Process {
     }
 
     fn started_check(&self) -> Result<Check> {
-        let ended = self.child().and_then(|child| child.exit());
-        let Some((exit, after)) = ended else {
+        let Some(child) = self.child() else {
             return Ok(Check::Ready);
         };
-        let expected = self.config()?.expected_retcode;
-        match expected.unwrap_or_default() == exit.retcode() {
-            true => Ok(Check::Ready),
-            false => Err(self.ended_early(exit, after).into()),
+        match child.exit() {
+            // Whoever was connected to when it was asked whether it is ready may have
+            // ended by that.
+            Some(exit) if exit != self.expected_exit()? || self.serves_nobody(&child)? => {
+                Err(self.ended_early(&child, exit).into())
+            }
+            _ => Ok(Check::Ready),
         }
     }
 
     fn start_failure(&self) -> Option<Error> {
-        let (exit, after) = self.child()?.exit()?;
-        Some(self.ended_early(exit, after).into())
+        let child = self.child()?;
+        let exit = child.exit()?;
+        let may_become_ready = match self.expected_exit() {
+            // What it has started goes on: a daemon.
+            Ok(expected) => exit == expected && !child.is_over(),
+            Err(error) => return Some(error),
+        };
+        (!may_become_ready).then(|| self.ended_early(&child, exit).into())
     }
 
     fn is_alive(&self) -> bool {
-        self.pid().is_some()
+        self.child().is_some_and(|child| !child.is_over())
     }
 
     fn stop_grace(&self) -> Duration {
@@ -378,13 +409,13 @@ impl Driver for Process {
         let config = self.config()?;
         let mut stop = Stop::new(config.stop_signal, config.stop_timeout);
         if child.exit().is_none() {
-            stop.below = child.descendants();
+            let signal = sys::number(config.stop_signal);
             let sent = match config.shell {
-                true => child.signal_group(config.stop_signal),
-                false => child.signal(config.stop_signal),
+                true => child.signal_group(signal),
+                false => child.signal(signal),
             };
             // One that is frozen does not see the signal.
-            let _ = child.freeze(false);
+            let _ = child.signal_group(sys::freezing(false));
             if let Err(source) = sent
                 && child.exit().is_none()
             {
@@ -414,33 +445,47 @@ impl Driver for Process {
     }
 
     fn post_stop(&self) -> Result<()> {
-        let expected = self.config()?.expected_retcode.map(Exit::from_retcode);
-        let mut state = self.state();
-        let Some(child) = state.child.take() else {
-            return Ok(());
+        let config = self.config()?;
+        let (exit, killed, was_ready) = {
+            let mut state = self.state();
+            let Some(child) = state.child.take() else {
+                return Ok(());
+            };
+            state.exit = child.exit();
+            let killed = state.stop.take().map(|stop| stop.killed);
+            (state.exit, killed.unwrap_or_default(), state.was_ready)
         };
-        state.exit = child.exit().map(|(exit, _)| exit);
-        let killed = state.stop.take().is_some_and(|stop| stop.killed);
-        match (expected, state.exit) {
-            // What never became ready has said so already.
-            (Some(expected), Some(found)) if found != expected && state.was_ready => {
+        if !killed.is_empty() {
+            let text = format!("{} had to be killed", killed.join(", "));
+            self.base.resource().entity().note(text);
+        }
+        // What never became ready has said so already.
+        if !was_ready {
+            return Ok(());
+        }
+        let driver = || self.base.name().to_owned();
+        let expected = config.expected_retcode.map(Exit::from_retcode);
+        match (expected, exit) {
+            (Some(expected), Some(found)) if found != expected => {
                 Err(ProcessError::UnexpectedRetcode {
-                    driver: self.base.name().to_owned(),
+                    driver: driver(),
                     expected,
                     found,
-                    killed,
+                    killed: !killed.is_empty(),
                 })?
             }
+            _ if config.must_stop_cleanly && !killed.is_empty() => Err(ProcessError::Killed {
+                driver: driver(),
+                killed,
+            })?,
             _ => Ok(()),
         }
     }
 
     fn aborting(&self) -> Result<()> {
-        let Some(child) = self.child() else {
-            return Ok(());
-        };
-        child.kill();
-        child.finish(Instant::now() + DEATH);
+        if let Some(child) = self.child() {
+            child.end(Instant::now() + DEATH);
+        }
         Ok(())
     }
 
@@ -531,9 +576,10 @@ impl ConnectionSource for Source<'_> {
     }
 
     fn process(&self) -> ProcessState {
-        match self.0.pid() {
-            Some(pid) => ProcessState::Running(pid),
-            None => ProcessState::NotRunning,
+        // A daemon has left its parent, but not what is above that.
+        match self.0.child() {
+            Some(child) if !child.is_over() => ProcessState::Running(child.root()),
+            _ => ProcessState::NotRunning,
         }
     }
 }
@@ -542,7 +588,7 @@ impl Process {
     fn freeze(&self, frozen: bool) -> Result<()> {
         let child = self.child().filter(|child| child.exit().is_none());
         let child = child.ok_or_else(|| self.not_running())?;
-        child.freeze(frozen).map_err(Error::other)
+        Ok(child.signal_group(sys::freezing(frozen))?)
     }
 }
 

@@ -1,24 +1,21 @@
 use std::time::{Duration, Instant};
 
+use standin_child::{Child, Descendant};
 use standin_driver::{DriverBase, Level};
 use standin_entity::Check;
 
-use crate::Signal;
-use crate::child::Child;
-use crate::tree::Member;
+use crate::{Signal, sys};
 
 /// How long a process may take to be gone after it was killed.
 pub(crate) const DEATH: Duration = Duration::from_secs(5);
 
-/// A stop under way: the process has been told.
+/// A stop under way: the process was asked to end.
 pub(crate) struct Stop {
     pub(crate) signal: Signal,
     /// When the patience with it, and with what it has started, ends.
     pub(crate) until: Instant,
-    /// Whether it had to be killed.
-    pub(crate) killed: bool,
-    /// What was below the process when it was told to stop.
-    pub(crate) below: Vec<Member>,
+    /// What had to be killed, by name.
+    pub(crate) killed: Vec<String>,
     /// What it left behind when it ended, by name.
     pub(crate) orphans: Vec<String>,
 }
@@ -30,8 +27,7 @@ impl Stop {
             signal,
             // Longer than the clock can tell is longer than anybody waits.
             until: now.checked_add(grace).unwrap_or(now + 1000 * DEATH),
-            killed: false,
-            below: Vec::new(),
+            killed: Vec::new(),
             orphans: Vec::new(),
         }
     }
@@ -40,46 +36,61 @@ impl Stop {
     /// kills them when their time is over. Answers whether all are gone.
     pub(crate) fn come_down(&mut self, child: &Child, base: &DriverBase) -> Check {
         let pid = child.pid();
-        if child.wait(Some(self.until)).is_none() {
+        if child.wait(self.until).is_none() {
             let text = format!("process {pid} is still there after `stop_timeout`, killing it");
             base.log(Level::WARN, text);
-            self.killed = true;
-            child.kill();
-            if child.wait(Some(Instant::now() + DEATH)).is_none() {
-                return Check::not_yet(format!("process {pid} survives SIGKILL"));
-            }
+            self.killed.push(format!("process {pid}"));
+        } else {
+            self.end_orphans(child, base);
         }
-        let mut left: Vec<Member> = child.members();
-        for member in self.below.drain(..) {
-            if !member.has_ended() && !left.iter().any(|other| other.pid() == member.pid()) {
-                left.push(member);
-            }
-        }
-        if !left.is_empty() {
-            let names: Vec<String> = left.iter().map(Member::to_string).collect();
-            let text = format!(
-                "process {pid} ended before what it had started: {}",
-                names.join(", ")
-            );
-            base.log(Level::WARN, text);
-            self.orphans.extend(names);
-            self.end(child, &left, base);
-        }
-        match child.finish(Instant::now() + DEATH) {
+        match child.end(Instant::now() + DEATH) {
             true => Check::Ready,
-            false => Check::not_yet(format!("process {pid} is still there")),
+            false => Check::not_yet(format!(
+                "process {pid}, or what it has started, survives SIGKILL"
+            )),
         }
     }
 
-    fn end(&self, child: &Child, left: &[Member], base: &DriverBase) {
-        // They had no reason to end yet, unless the whole group was told.
-        let _ = child.signal_group(self.signal);
-        left.iter().for_each(Member::terminate);
-        for member in left {
-            if !member.wait(self.until) {
-                base.log(Level::WARN, format!("killing {member}"));
-                member.kill();
-                member.wait(Instant::now() + DEATH);
+    /// Asks what it has left behind to end, and waits for that. What those start
+    /// while they end is asked as well.
+    fn end_orphans(&mut self, child: &Child, base: &DriverBase) {
+        let mut asked: Vec<u32> = Vec::new();
+        while !child.is_over() {
+            let left = child.below();
+            let (known, new): (Vec<&Descendant>, Vec<&Descendant>) =
+                left.iter().partition(|left| asked.contains(&left.pid()));
+            if !new.is_empty() {
+                let names: Vec<String> = new.iter().map(ToString::to_string).collect();
+                let text = format!(
+                    "process {} ended before what it had started: {}",
+                    child.pid(),
+                    names.join(", ")
+                );
+                base.log(Level::WARN, text);
+                self.orphans.extend(names);
+                // They had no reason to end yet, unless the whole group was asked.
+                let _ = child.signal_group(sys::number(self.signal));
+                new.iter().for_each(|left| left.terminate());
+                asked.extend(new.iter().map(|left| left.pid()));
+            }
+            match known.into_iter().chain(new).next() {
+                Some(left) => {
+                    left.wait(self.until);
+                }
+                // One that came while the list was made: the next look has it.
+                None => {
+                    child.wait_until_over(Instant::now() + Duration::from_millis(5));
+                }
+            }
+            if Instant::now() >= self.until && !child.is_over() {
+                let names = child
+                    .below()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>();
+                base.log(Level::WARN, format!("killing {}", names.join(", ")));
+                self.killed.extend(names);
+                return;
             }
         }
     }

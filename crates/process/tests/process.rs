@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use standin_config::context;
-use standin_driver::{Driver, Lifecycle};
+use standin_driver::{Driver, Lifecycle, Readiness};
 use standin_entity::{Error, Status};
 use standin_process::{Exit, Listen, Process, ProcessOptions, Signal, Stdin};
 
@@ -179,8 +179,8 @@ fn what_cannot_be_run_says_why() {
     let file = folder.path().join("script");
     fs::write(&file, "#!/bin/sh\n").unwrap();
     for (binary, reason) in [
-        (&file, "may not be executed"),
-        (&folder.path().to_owned(), "is no file"),
+        (&file, "`chmod +x` it"),
+        (&folder.path().to_owned(), "it is a directory"),
     ] {
         let app = shell(folder.path(), "")
             .binary(binary.display().to_string())
@@ -200,6 +200,72 @@ fn what_cannot_be_run_says_why() {
     let report = report(app.start().unwrap_err());
     assert!(
         report.contains("working directory `/no/such/place`"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_missing_interpreter_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    for (number, (text, interpreter, help)) in [
+        (
+            "#!/no/such/shell -e\n",
+            "\"/no/such/shell\"",
+            "correct the first line",
+        ),
+        ("#! /bin/sh\r\necho\r\n", "\"/bin/sh\\r\"", "Unix line ends"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let file = folder.path().join(number.to_string());
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let app = shell(folder.path(), "")
+            .binary(file.display().to_string())
+            .build()
+            .unwrap();
+        let report = report(app.start().unwrap_err());
+        let expected = format!("cannot be run: {interpreter}, which it needs, is not there");
+        assert!(report.contains(&expected), "{report}");
+        assert!(report.contains(help), "{report}");
+    }
+}
+
+#[test]
+fn variables_that_cannot_be_are_refused_with_their_names() {
+    let folder = folder();
+    for name in ["", "A=B", "A\0B"] {
+        let built = shell(folder.path(), "").env([(name, "c")]).build();
+        let report = report(built.unwrap_err());
+        let name = format!("{name:?} cannot be the name of a variable");
+        assert!(report.contains(&name), "{report}");
+    }
+    let app = shell(folder.path(), "")
+        .env([("GIVEN", "a\0b")])
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("\"GIVEN\" cannot be an environment variable"),
+        "{report}"
+    );
+}
+
+#[test]
+fn two_ports_of_one_name_are_refused() {
+    let folder = folder();
+    let built = shell(folder.path(), "")
+        .listen([
+            Listen::reserve("a"),
+            Listen::hand_over("b"),
+            Listen::reserve("a"),
+        ])
+        .build();
+    let report = report(built.unwrap_err());
+    assert!(
+        report.contains("two of them have the name \"a\""),
         "{report}"
     );
 }
@@ -247,12 +313,19 @@ fn has_only_its_own_variables_when_it_inherits_none() {
         .binary("/bin/sh")
         .inherit_env(false)
         .env([("ONLY", "this")])
-        .log_regexps(["ONLY=this", "STANDIN_PROCESS=.*"])
+        .log_regexps(["ONLY=this"])
         .build()
         .unwrap();
     app.start().unwrap();
     let out = fs::read_to_string(app.out_path().unwrap()).unwrap();
-    assert!(!out.contains("HOME="), "{out}");
+    // The shell adds its directory and the like.
+    let own = |line: &str| {
+        ["PWD=", "OLDPWD=", "SHLVL=", "_="]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    let left: Vec<_> = out.lines().filter(|line| !own(line)).collect();
+    assert_eq!(left, ["ONLY=this"]);
     app.stop().unwrap();
 }
 
@@ -327,6 +400,230 @@ fn one_that_ignores_the_signal_is_killed_after_its_time() {
         report.contains("it ignored `stop_signal` and was killed"),
         "{report}"
     );
+}
+
+/// One that has to be killed.
+fn deaf(folder: &Path) -> ProcessOptions {
+    shell(folder, "trap '' TERM; echo deaf; while :; do sleep 1; done")
+        .log_regexps(["deaf"])
+        .stop_timeout(Duration::from_millis(100))
+}
+
+#[test]
+fn that_it_had_to_be_killed_is_a_note_and_can_be_a_failure() {
+    let folder = folder();
+    let app = deaf(folder.path()).build().unwrap();
+    app.start().unwrap();
+    let note = format!("process {} had to be killed", app.pid().unwrap());
+    app.stop().unwrap();
+    let report = app.base().resource().report();
+    assert_eq!(report.notes, [&*note]);
+    assert!(report.passed());
+    assert!(
+        report.to_string().contains(&format!("  note: {note}")),
+        "{report}"
+    );
+
+    let app = deaf(folder.path()).must_stop_cleanly(true).build().unwrap();
+    app.start().unwrap();
+    let pid = app.pid().unwrap();
+    let text = self::report(app.stop().unwrap_err());
+    assert!(
+        text.contains(&format!(
+            "did not stop cleanly: process {pid} had to be killed"
+        )),
+        "{text}"
+    );
+    assert!(!app.base().resource().report().passed());
+
+    let clean = shell(folder.path(), "echo up; exec sleep 600")
+        .must_stop_cleanly(true)
+        .log_regexps(["up"]);
+    let clean = clean.build().unwrap();
+    clean.start().unwrap();
+    clean.stop().unwrap();
+    assert_eq!(clean.base().resource().report().notes, [""; 0]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_it_leaves_and_has_to_be_killed_is_noted_as_well() {
+    let folder = folder();
+    let script = "setsid sh -c 'trap \"\" TERM; echo up $$; while :; do sleep 1; done' & read line";
+    let app = shell(folder.path(), script)
+        .log_regexps([r"up (?<pid>\d+)"])
+        .stop_timeout(Duration::from_millis(200))
+        .must_stop_cleanly(true)
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let pid = app.base().extract("pid").unwrap();
+    let text = report(app.stop().unwrap_err());
+    assert!(text.contains(&format!("sh (pid {pid})")), "{text}");
+    assert!(!is_there(&pid));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_started_by_what_it_leaves_is_asked_to_end_as_well() {
+    let folder = folder();
+    // At its end it starts another one, which leaves as well, and says that it was asked.
+    let last = "trap \"echo asked; exit\" TERM; echo second; while :; do sleep 0.05; done";
+    let first = format!(
+        "trap 'setsid sh -c \"$LAST\" & exit' TERM; echo first; while :; do sleep 0.05; done"
+    );
+    let app = shell(folder.path(), "setsid sh -c \"$FIRST\" & read line")
+        .env([("FIRST", first.as_str()), ("LAST", last)])
+        .log_regexps(["first"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    app.stop().unwrap();
+    let out = fs::read_to_string(folder.path().join("app/stdout")).unwrap_or_default();
+    assert!(app.orphans().len() >= 2, "{:?} {out}", app.orphans());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_daemon_may_become_ready_after_its_first_process_has_ended() {
+    let folder = folder();
+    let script = "(sleep 0.3; touch ready; exec sleep 600) & exit 0";
+    let app = shell(folder.path(), script)
+        .ready([Readiness::file("ready")])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert!(app.is_alive());
+    assert_eq!(app.retcode(), Some(0));
+    app.stop().unwrap();
+    assert!(!app.is_alive());
+    assert_eq!(app.orphans().len(), 1);
+}
+
+#[test]
+fn an_end_before_it_is_ready_fails_the_start_also_with_exit_code_0() {
+    let folder = folder();
+    for script in ["exit 0", "sleep 0.1 & exit 0", "sleep 600 & exit 1"] {
+        let app = shell(folder.path(), script)
+            .ready([Readiness::file("ready")])
+            .build()
+            .unwrap();
+        let since = Instant::now();
+        let report = report(app.start().unwrap_err());
+        assert!(since.elapsed() < SOON / 2, "it waited for its timeout");
+        assert!(
+            report.contains("before it was ready, with exit code"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_fifo_as_standard_input_keeps_nobody_waiting() {
+    let folder = folder();
+    let fifo = folder.path().join("fifo");
+    let mkfifo = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(mkfifo.unwrap().success());
+    let reader = |ready: &str| {
+        Process::builder("app")
+            .runpath(folder.path().join("app"))
+            .timeout(SOON)
+            .binary("sed")
+            .args(["s/^/got /"])
+            .stdin(Stdin::File(fifo.clone()))
+            .log_regexps([ready])
+    };
+    // Nobody writes: the start ends at its timeout, or with an abort.
+    let app = reader("never")
+        .timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    within(SOON, || app.start()).unwrap_err();
+    let app = reader("never").build().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        eventually(|| app.pid().is_some());
+        app.abort().unwrap();
+        starting.join().unwrap().unwrap_err();
+    });
+    // Somebody does: it reads that, and then the end.
+    let app = reader("got this").build().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        let mut writer = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        std::io::Write::write_all(&mut writer, b"this\n").unwrap();
+        drop(writer);
+        starting.join().unwrap().unwrap();
+    });
+    assert_eq!(app.wait_for_exit(SOON).unwrap(), Exit::Code(0));
+    app.stop().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn processes_are_not_connected_by_what_the_test_has_open() {
+    let folder = folder();
+    let file = fs::File::create(folder.path().join("lock")).unwrap();
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+    let app = shell(folder.path(), "echo up; exec sleep 600").log_regexps(["up"]);
+    let app = app.build().unwrap();
+    app.start().unwrap();
+    assert_eq!(app.connections(), []);
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_write_has_the_time_of_the_driver() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo up; exec sleep 600")
+        .log_regexps(["up"])
+        .timeout(Duration::from_secs(2))
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let report = report(within(SOON, || app.write_stdin(vec![b'x'; 1 << 20])).unwrap_err());
+    assert!(
+        report.contains("cannot write to its standard input"),
+        "{report}"
+    );
+    assert!(report.contains("of 1048576 bytes were written"), "{report}");
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_close_does_not_wait_for_a_write() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo up; exec sleep 600").log_regexps(["up"]);
+    let app = app.build().unwrap();
+    app.start().unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| app.write_stdin(vec![b'x'; 1 << 20]));
+        std::thread::sleep(Duration::from_millis(20));
+        within(SOON, || app.close_stdin());
+        writing.join().unwrap().unwrap_err();
+    });
+    app.stop().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_abort_and_a_drop_end_what_has_got_away() {
+    let folder = folder();
+    for by_abort in [true, false] {
+        let script = "(env -i setsid sh -c 'echo child $$; exec sleep 600' &) & read line";
+        let app = shell(folder.path(), script)
+            .log_regexps([r"child (?<pid>\d+)"])
+            .build()
+            .unwrap();
+        app.start().unwrap();
+        let child = app.base().extract("pid").unwrap();
+        if by_abort {
+            app.abort().unwrap();
+        } else {
+            drop(app);
+        }
+        assert!(!is_there(&child));
+    }
 }
 
 #[test]
@@ -668,7 +965,7 @@ fn a_killed_test_takes_its_processes_along() {
     let pids = pids().unwrap();
     test.kill().unwrap();
     test.wait().unwrap();
-    // The second one has a session of its own; it is found by its environment.
+    // The second one has a session of its own.
     let found = if cfg!(target_os = "linux") { 2 } else { 1 };
     eventually(|| !pids.iter().take(found).any(|pid| is_there(pid)));
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::Event;
 use super::message::{Message, Stage};
@@ -116,10 +116,9 @@ impl Handle {
 
     /// Takes the supervisor out of the system's table, once it is gone.
     pub(crate) fn reap(&self) {
-        let options = rustix::process::WaitIdOptions::EXITED;
-        let supervisor = rustix::process::WaitId::PidFd(self.supervisor_fd.as_fd());
         loop {
-            match rustix::process::waitid(supervisor.clone(), options) {
+            let supervisor = WaitId::PidFd(self.supervisor_fd.as_fd());
+            match waitid(supervisor, WaitIdOptions::EXITED) {
                 Err(rustix::io::Errno::INTR) => {}
                 // Where the test ignores SIGCHLD the system has done it.
                 _ => return,
@@ -160,18 +159,30 @@ impl Watch {
             "the supervisor of a process was killed: what that has started may be left"
         );
         if let Some(leader) = &self.leader_fd {
+            let members = below::group(pid.unsigned_abs());
             let _ = rustix::process::pidfd_send_signal(leader, Signal::KILL);
-            for member in below::group(pid.unsigned_abs()) {
+            for member in &members {
                 member.kill();
             }
-            let mut fds = [PollFd::new(leader, PollFlags::IN)];
-            while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+            reap_orphan(leader);
+            members
+                .iter()
+                .for_each(|member| reap_orphan(member.handle()));
         }
         Event::Exited {
             exit: Exit::Signal(Signal::KILL.as_raw()),
             alone: true,
         }
     }
+}
+
+/// Waits for the end of a process that lost its parent, and reaps it if that made it
+/// a child of this process, as it does when this one is a child subreaper.
+fn reap_orphan(process: &OwnedFd) {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let _ = waitid(WaitId::PidFd(process.as_fd()), options);
 }
 
 fn has_ended(process: &OwnedFd) -> bool {

@@ -1,13 +1,10 @@
 use std::fs::{self, File};
-use std::io;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use standin_entity::{Check, Error, Resource, Result};
+use standin_child::{Child, Command, Exit};
+use standin_entity::{Check, Error, Result};
 
 use super::{Probe, Progress, not_yet};
 use crate::log::tail::tail;
@@ -44,15 +41,15 @@ struct CommandProbe {
 impl Probe for CommandProbe {
     fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
         if let Some(running) = &self.running {
-            let Some(status) = running.status() else {
+            let Some(exit) = running.child.exit() else {
                 let seen = format!("{}; it is running again", self.seen);
                 return Ok(self.not_yet(&seen));
             };
-            if status.success() {
+            if exit.is_success() {
                 self.running = None;
                 return Ok(Check::Ready);
             }
-            self.seen = running.describe(status);
+            self.seen = running.describe(exit);
             self.running = None;
             self.next = Instant::now().checked_add(self.condition.interval);
         }
@@ -72,18 +69,17 @@ impl CommandProbe {
     }
 }
 
-/// A run of the command. Its end notifies the driver; dropping it kills it.
+/// A run of the command. Its end notifies the driver; dropping it ends everything
+/// that it has started.
 #[derive(Debug)]
 struct Running {
-    shared: Arc<Shared>,
-    output: Option<PathBuf>,
-    waiter: Option<JoinHandle<()>>,
+    child: Child,
+    output: Option<Output>,
 }
 
+/// The file with the output of a command, removed when it is dropped.
 #[derive(Debug)]
-struct Shared {
-    child: Mutex<Child>,
-}
+struct Output(PathBuf);
 
 impl Running {
     fn start(driver: &dyn Driver, words: &[String]) -> Result<Self> {
@@ -91,129 +87,44 @@ impl Running {
             .iter()
             .map(|word| driver.render_template(word))
             .collect::<Result<Vec<_>, _>>()?;
-        let failed = |error: io::Error| {
-            Error::other(error).context(format!(
+        let failed = |error: Error| {
+            error.context(format!(
                 "the readiness command `{}` cannot be run",
                 words.join(" ")
             ))
         };
-        let entity = driver.base().resource().entity();
+        let resource = driver.base().resource().clone();
+        let entity = resource.entity();
         let mut command = Command::new(words.first().map(String::as_str).unwrap_or_default());
-        command.args(words.iter().skip(1)).stdin(Stdio::null());
+        command.args(words.iter().skip(1));
         if let Some(runpath) = entity.runpath() {
             command.current_dir(runpath);
         }
-        let output = entity.scratch().map(unused_file);
-        match &output {
-            Some(path) => {
-                let file = File::create(path).map_err(failed)?;
-                command
-                    .stderr(file.try_clone().map_err(failed)?)
-                    .stdout(file);
-            }
-            None => {
-                command.stdout(Stdio::null()).stderr(Stdio::null());
-            }
+        let output = entity.scratch().map(|scratch| Output(unused_file(scratch)));
+        if let Some(Output(path)) = &output {
+            let streams = File::create(path).and_then(|file| Ok((file.try_clone()?, file)));
+            let (out, err) = streams.map_err(|error| failed(error.into()))?;
+            command.stdout(out).stderr(err);
         }
-        own_group(&mut command);
-        let child = command.spawn().map_err(failed)?;
-        let pid = child.id();
-        let shared = Arc::new(Shared {
-            child: Mutex::new(child),
-        });
-        let resource = driver.base().resource().clone();
-        let waiter = std::thread::Builder::new()
-            .name("readiness command".to_owned())
-            .spawn({
-                let shared = shared.clone();
-                move || shared.wait(pid, &resource)
-            });
-        let mut running = Self {
-            shared,
-            output,
-            waiter: None,
-        };
-        // Without a thread it is dropped here, and so ended.
-        running.waiter = Some(waiter.map_err(failed)?);
-        Ok(running)
+        let child = command
+            .spawn_and_notify(move || resource.notify())
+            .map_err(|error| failed(error.into()))?;
+        Ok(Self { child, output })
     }
 
-    fn status(&self) -> Option<ExitStatus> {
-        // Reaped only when it has ended.
-        self.shared.lock().try_wait().ok().flatten()
-    }
-
-    fn describe(&self, status: ExitStatus) -> String {
-        let output = self.output.as_ref().map(|path| tail(path, Some(3)));
-        match output {
-            Some(Ok(lines)) if !lines.is_empty() => format!("{status}, {}", lines.join(" / ")),
-            _ => status.to_string(),
+    fn describe(&self, exit: Exit) -> String {
+        let output = self.output.as_ref();
+        match output.map(|Output(path)| tail(path, Some(3))) {
+            Some(Ok(lines)) if !lines.is_empty() => format!("{exit}, {}", lines.join(" / ")),
+            _ => exit.to_string(),
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for Output {
     fn drop(&mut self) {
-        {
-            let mut child = self.shared.lock();
-            if matches!(child.try_wait(), Ok(None)) {
-                kill(&mut child);
-                let _ = child.wait();
-            }
-        }
-        if let Some(waiter) = self.waiter.take() {
-            let _ = waiter.join();
-        }
-        if let Some(output) = &self.output {
-            let _ = fs::remove_file(output);
-        }
+        let _ = fs::remove_file(&self.0);
     }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits without holding the lock, and without reaping: who wants to kill
-    /// it must find it or nothing, never another process of that number.
-    #[cfg(unix)]
-    fn wait(&self, pid: u32, resource: &Resource) {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-        }
-        resource.notify();
-    }
-
-    // The end is noticed at the next check.
-    #[cfg(not(unix))]
-    fn wait(&self, _pid: u32, _resource: &Resource) {}
-}
-
-#[cfg(unix)]
-fn own_group(command: &mut Command) {
-    std::os::unix::process::CommandExt::process_group(command, 0);
-}
-
-#[cfg(not(unix))]
-fn own_group(_command: &mut Command) {}
-
-/// The command with all that it has started.
-#[cfg(unix)]
-fn kill(child: &mut Child) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
-#[cfg(not(unix))]
-fn kill(child: &mut Child) {
-    let _ = child.kill();
 }
 
 fn unused_file(folder: PathBuf) -> PathBuf {

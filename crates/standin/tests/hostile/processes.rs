@@ -80,6 +80,62 @@ fn that_leave_a_child_behind_and_end_take_it_along() {
 }
 
 #[test]
+fn that_drop_all_that_they_could_be_known_by_are_ended() {
+    alone(|folder| {
+        comes_down(
+            "(env -i setsid sh -c 'trap \"\" TERM; (env -i setsid sh -c \"echo ready; exec sleep 1000\" &) & sleep 1000' &) & exit 0",
+            folder,
+        )
+    });
+}
+
+#[test]
+fn that_are_another_process_every_moment_are_ended() {
+    alone(|folder| comes_down("echo ready; hop() { hop & }; hop", folder));
+}
+
+#[test]
+fn that_get_away_are_ended_by_an_abort_and_by_a_drop() {
+    alone(|folder| {
+        let script = "(env -i setsid sh -c 'echo ready; exec sleep 1000' &) & exec sleep 1000";
+        for by_abort in [true, false] {
+            let process = shell(folder, script).stdout_regexps(["ready"]).build()?;
+            process.start()?;
+            if by_abort {
+                process.abort()?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn that_lose_their_supervisor_end_with_it() {
+    alone(|folder| {
+        let process = shell(folder, "echo ready; exec sleep 1000").stdout_regexps(["ready"]);
+        let process = process.build()?;
+        process.start()?;
+        let pid = process.pid().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .nth(1)
+            .unwrap();
+        let kill = std::process::Command::new("kill")
+            .args(["-KILL", parent])
+            .status();
+        assert!(kill.unwrap().success());
+        process.wait_for_exit(SOON)?;
+        process.stop()?;
+        assert_eq!(process.retcode(), Some(-9));
+        Ok(())
+    });
+}
+
+#[test]
 fn that_die_before_they_are_ready_fail_the_whole_start() {
     alone(|folder| {
         let mut env = Environment::builder("doomed").runpath(folder).build()?;

@@ -1,5 +1,6 @@
 //! A process for each test, and the check of what it leaves.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -84,6 +85,8 @@ fn run(body: impl FnOnce(&Path) -> Result<()>) {
     });
     let folder = std::env::temp_dir().join("folder");
     fs::create_dir(&folder).unwrap();
+    // Whatever gets away from those that started it shows up below this process.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let check = LeakCheck::new().unwrap();
     if let Err(error) = body(&folder) {
         panic!("{error:?}");
@@ -98,33 +101,34 @@ fn run(body: impl FnOnce(&Path) -> Result<()>) {
 }
 
 /// Checks that no process is there but this one that has this one's mark, no
-/// matter whose child it is by now.
+/// matter whose child it is by now, or that is below this one, whatever it has: who
+/// loses its parent becomes a child of this one.
 fn no_process_left() {
     let mark = format!("{MARK}={}", std::env::var(MARK).unwrap());
     let begin = Instant::now();
     loop {
-        let left: Vec<String> = entries(Path::new("/proc"))
+        let numbers: Vec<u32> = entries(Path::new("/proc"))
             .iter()
-            .filter(|path| {
-                // By their numbers: `self` is there, too.
-                let number = path
-                    .file_name()
-                    .and_then(|name| name.to_str()?.parse().ok());
-                number.is_some_and(|number: u32| number != std::process::id())
+            .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+            .filter(|number| *number != std::process::id())
+            .collect();
+        let parents: HashMap<u32, u32> = numbers
+            .iter()
+            .filter_map(|number| Some((*number, parent_of(*number)?)))
+            .collect();
+        let left: Vec<String> = numbers
+            .into_iter()
+            .filter(|number| {
+                let path = format!("/proc/{number}/environ");
+                let environment = fs::read(path).unwrap_or_default();
+                let mut words = environment.split(|byte| *byte == 0);
+                words.any(|word| word == mark.as_bytes()) || is_below(*number, &parents)
             })
-            .filter(|path| {
-                let environment = fs::read(path.join("environ")).unwrap_or_default();
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|word| word == mark.as_bytes())
-            })
-            .map(|path| {
-                let line = fs::read(path.join("cmdline")).unwrap_or_default();
-                format!(
-                    "{}: {}",
-                    path.display(),
-                    String::from_utf8_lossy(&line).replace('\0', " ")
-                )
+            .map(|number| {
+                let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+                let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                format!("{}: {line}", stat.chars().take(60).collect::<String>())
             })
             .collect();
         if left.is_empty() {
@@ -134,6 +138,23 @@ fn no_process_left() {
         assert!(begin.elapsed() < SOON, "processes are left: {left:#?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn parent_of(number: u32) -> Option<u32> {
+    let stat = fs::read(format!("/proc/{number}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    stat.rsplit(')')
+        .next()?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+fn is_below(number: u32, parents: &HashMap<u32, u32>) -> bool {
+    let line = std::iter::successors(Some(number), |number| parents.get(number).copied());
+    // A list that is read while it changes may have a circle.
+    line.take(1000).any(|number| number == std::process::id())
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
