@@ -1,13 +1,16 @@
 //! Which driver was declared to start before which, by name.
 
-use std::collections::{HashMap, VecDeque};
+use indexmap::IndexSet;
+
+use crate::order::Order;
 
 /// Declared dependencies, in the order in which they were declared.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies {
-    declared: Vec<(String, String)>,
-    /// For each driver, those that were declared to start after it.
-    then: HashMap<String, Vec<String>>,
+    /// Each name has the place of that number in the order.
+    names: IndexSet<String>,
+    order: Order,
+    declared: Vec<(usize, usize)>,
 }
 
 impl Dependencies {
@@ -18,7 +21,7 @@ impl Dependencies {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.declared
             .iter()
-            .map(|(first, then)| (first.as_str(), then.as_str()))
+            .map(|&(first, then)| (self.names[first].as_str(), self.names[then].as_str()))
     }
 
     /// Declares that `first` starts before `then`.
@@ -28,15 +31,14 @@ impl Dependencies {
     /// The drivers that would wait for each other, from `first` on; the last
     /// one is waited for by the first. Nothing is declared then.
     pub(crate) fn declare(&mut self, first: &str, then: &str) -> Result<(), Vec<String>> {
-        if let Some(back) = self.path(then, first) {
-            let mut circle = vec![first.to_owned()];
-            circle.extend(back.into_iter().filter(|name| name != first));
-            return Err(circle);
+        let (first, then) = (self.place(first), self.place(then));
+        if let Some(back) = self.order.way(then, first) {
+            let circle = [first].into_iter().chain(back).collect::<IndexSet<_>>();
+            let name = |place: usize| self.names[place].clone();
+            return Err(circle.into_iter().map(name).collect());
         }
-        let after = self.then.entry(first.to_owned()).or_default();
-        if !after.iter().any(|name| name == then) {
-            after.push(then.to_owned());
-            self.declared.push((first.to_owned(), then.to_owned()));
+        if self.order.add(first, then) {
+            self.declared.push((first, then));
         }
         Ok(())
     }
@@ -44,9 +46,7 @@ impl Dependencies {
     /// Forgets the latest dependencies, so that `length` are left.
     pub(crate) fn truncate(&mut self, length: usize) {
         for (first, then) in self.declared.drain(length..) {
-            if let Some(after) = self.then.get_mut(&first) {
-                after.retain(|name| *name != then);
-            }
+            self.order.remove(first, then);
         }
     }
 
@@ -56,38 +56,26 @@ impl Dependencies {
 
     /// Forgets a driver.
     pub(crate) fn remove(&mut self, name: &str) {
-        self.declared
-            .retain(|(first, then)| first != name && then != name);
-        self.then.remove(name);
-        for after in self.then.values_mut() {
-            after.retain(|then| then != name);
-        }
+        let Some(place) = self.names.get_index_of(name) else {
+            return;
+        };
+        self.declared.retain(|&(first, then)| {
+            let stays = first != place && then != place;
+            if !stays {
+                self.order.remove(first, then);
+            }
+            stays
+        });
     }
 
-    /// The shortest way from a driver to one that starts after it, both ends
-    /// included.
-    fn path(&self, from: &str, to: &str) -> Option<Vec<String>> {
-        let mut came_from: HashMap<&str, Option<&str>> = HashMap::from([(from, None)]);
-        let mut queue = VecDeque::from([from]);
-        while let Some(name) = queue.pop_front() {
-            if name == to {
-                let mut path = vec![name.to_owned()];
-                let mut at = name;
-                while let Some(&Some(before)) = came_from.get(at) {
-                    path.push(before.to_owned());
-                    at = before;
-                }
-                path.reverse();
-                return Some(path);
-            }
-            for next in self.then.get(name).into_iter().flatten() {
-                if !came_from.contains_key(next.as_str()) {
-                    came_from.insert(next, Some(name));
-                    queue.push_back(next);
-                }
+    fn place(&mut self, name: &str) -> usize {
+        match self.names.get_index_of(name) {
+            Some(place) => place,
+            None => {
+                self.names.insert(name.to_owned());
+                self.order.grow()
             }
         }
-        None
     }
 }
 

@@ -9,11 +9,15 @@ use standin_entity::{Entity, Failovers, NameError, Result};
 use crate::dependencies::Dependencies;
 use crate::members::{Member, Members};
 use crate::nesting::EnvironmentParent;
+use crate::plan::sets_async_start;
 use crate::running::RunningEnvironment;
 use crate::{
     AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuildError,
     EnvironmentConfig, EnvironmentError, EnvironmentOptions, LoadError, LookupError,
 };
+
+/// A driver with the name under which an environment knows it.
+type Named = (String, Arc<dyn Driver>);
 
 /// Words that mean something else where a driver's name could stand.
 const RESERVED: &[&str] = &[
@@ -314,34 +318,22 @@ impl Environment {
         then: impl DriverGroup,
     ) -> Result<(), DependencyError> {
         let (first, then) = (self.resolve(&first)?, self.resolve(&then)?);
-        for name in first.iter().chain(&then) {
-            self.check_async_start(name)?;
+        for (name, driver) in first.iter().chain(&then) {
+            if sets_async_start(&**driver) {
+                return Err(DependencyError::AsyncStart {
+                    environment: self.name().to_owned(),
+                    driver: name.clone(),
+                });
+            }
         }
         let declared = self.dependencies.len();
-        for first in &first {
-            for then in &then {
+        for (first, _) in &first {
+            for (then, _) in &then {
                 if let Err(drivers) = self.dependencies.declare(first, then) {
                     self.dependencies.truncate(declared);
                     return Err(DependencyError::Cycle { drivers });
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// With dependencies, each driver starts when it can: there is nothing for
-    /// `async_start` to say.
-    pub(crate) fn check_async_start(&self, name: &str) -> Result<(), DependencyError> {
-        let members = self.members.read();
-        let sets_it = members.get(name).is_some_and(|member| {
-            let async_start = member.driver.base().node().get_local("async_start");
-            async_start.is_some_and(|value| !value.is_null())
-        });
-        if sets_it {
-            return Err(DependencyError::AsyncStart {
-                environment: self.name().to_owned(),
-                driver: name.to_owned(),
-            });
         }
         Ok(())
     }
@@ -376,20 +368,20 @@ impl Environment {
         }
     }
 
-    /// The names under which a group's drivers are known here.
-    fn resolve(&self, group: &impl DriverGroup) -> Result<Vec<String>, DependencyError> {
+    /// The drivers of a group, with the names under which they are known here.
+    fn resolve(&self, group: &impl DriverGroup) -> Result<Vec<Named>, DependencyError> {
         let mut wanted = Vec::new();
         group.members(&mut wanted);
-        let members = self.members.read();
         wanted
             .into_iter()
-            .map(|wanted| match wanted.find(&members) {
-                Some(name) => Ok(name),
-                None => Err(DependencyError::UnknownDriver {
-                    environment: self.name().to_owned(),
-                    name: wanted.name().to_owned(),
-                    known: members.keys().cloned().collect(),
-                }),
+            .map(|wanted| {
+                wanted
+                    .find(&self.members)
+                    .ok_or_else(|| DependencyError::UnknownDriver {
+                        environment: self.name().to_owned(),
+                        name: wanted.name().to_owned(),
+                        known: self.names(),
+                    })
             })
             .collect()
     }

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use standin_driver::Driver;
 
-use crate::members::Member;
+use crate::members::{Member, Members};
 
 /// One driver of an environment or several: what
 /// [`Environment::dependency`](crate::Environment::dependency) takes. A handle,
@@ -34,15 +33,22 @@ impl Wanted {
         }
     }
 
-    /// The name under which the driver is known in an environment.
-    pub(crate) fn find(&self, members: &IndexMap<String, Member>) -> Option<String> {
-        match self {
-            Wanted::Name(name) => members.contains_key(name).then(|| name.clone()),
-            Wanted::Driver(wanted) => members
-                .iter()
-                .find(|(_, member)| Arc::ptr_eq(&member.driver, wanted))
-                .map(|(name, _)| name.clone()),
-        }
+    /// The driver in an environment, with the name under which it is known there.
+    pub(crate) fn find(&self, members: &Members) -> Option<(String, Arc<dyn Driver>)> {
+        // Asked before the lock is taken: it is the driver's code.
+        let name = self.name();
+        let members = members.read();
+        let is_wanted = |member: &Member| match self {
+            Wanted::Name(_) => true,
+            Wanted::Driver(wanted) => Arc::ptr_eq(&member.driver, wanted),
+        };
+        // Nearly always it is where its own name says.
+        let known = members.get_key_value(name);
+        let (name, member) = match (known.filter(|(_, member)| is_wanted(member)), self) {
+            (None, Wanted::Driver(_)) => members.iter().find(|(_, member)| is_wanted(member))?,
+            (known, _) => known?,
+        };
+        Some((name.clone(), member.driver.clone()))
     }
 }
 

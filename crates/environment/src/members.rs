@@ -78,6 +78,12 @@ impl Members {
         self.members.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The drivers with their names as they are now: to be asked, which is the user's code,
+    /// without the lock.
+    pub(crate) fn snapshot(&self) -> IndexMap<String, Member> {
+        self.read().clone()
+    }
+
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, IndexMap<String, Member>> {
         self.members.write().unwrap_or_else(PoisonError::into_inner)
     }

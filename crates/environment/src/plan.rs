@@ -1,8 +1,12 @@
+//! In which order the drivers of an environment start, and what stands against it.
+
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin_config::{ContextValue, Kind, Node, Source, Value};
+use standin_driver::Driver;
 
 use crate::members::Member;
 use crate::order::Order;
@@ -36,59 +40,37 @@ impl Plan {
         environment: &Environment,
         config: &EnvironmentConfig,
     ) -> Result<Self, DependencyError> {
-        let members = environment.members.read();
-        let names = Names {
-            environment,
-            members: &members,
-        };
-        let workers = config.workers.and_then(NonZeroUsize::new);
-        let is_alias = |place| names.first_place(place) != place;
-        let aliases = (0..members.len()).map(is_alias).collect();
-        let references = names.references()?;
-        let mut order = Order::new(members.len());
-        if !config.concurrent && environment.dependencies.is_empty() {
-            names.check_declared_order(&references)?;
-            for reference in references {
-                order.add(reference.read, reference.reader);
-            }
-            return Ok(Plan {
-                mode: Mode::Declared,
-                workers,
-                order: Order::chain(members.len()),
-                needs: order,
-                aliases,
-            });
+        let names = Names::new(environment);
+        let (references, mut mistakes) = names.references();
+        mistakes.extend(names.mistakes(config, &references));
+        for OrderMistake {
+            driver,
+            option,
+            needs,
+            error,
+        } in &mistakes
+        {
+            tracing::debug!(driver, option, needs, %error, "cannot be brought into an order");
         }
-        for (first, then) in environment.dependencies.iter() {
-            order.add(
-                names.first_place(names.place(first)?),
-                names.first_place(names.place(then)?),
-            );
+        if let Some(mistake) = mistakes.into_iter().next() {
+            return Err(mistake.error);
         }
-        if !environment.dependencies.is_empty() {
-            for name in members.keys() {
-                environment.check_async_start(name)?;
-            }
-        }
-        for reference in references {
-            order.add(reference.read, reference.reader);
-        }
-        match order.cycle() {
-            None => Ok(Plan {
-                mode: Mode::Concurrent,
-                workers,
-                needs: order.clone(),
-                order,
-                aliases,
-            }),
-            Some(circle) => Err(DependencyError::Cycle {
-                drivers: circle.into_iter().map(|place| names.name(place)).collect(),
-            }),
-        }
+        let needs = names.needs(&references);
+        let mode = names.mode(config);
+        Ok(Plan {
+            mode,
+            workers: config.workers.and_then(NonZeroUsize::new),
+            order: match mode {
+                Mode::Declared => Order::chain(names.len()),
+                Mode::Concurrent => needs.clone(),
+            },
+            needs,
+            aliases: (0..names.len())
+                .map(|place| names.first_place(place) != place)
+                .collect(),
+        })
     }
-}
 
-impl Plan {
     /// Whether the driver at `place` is at an earlier place, too.
     pub(crate) fn is_alias(&self, place: usize) -> bool {
         self.aliases.get(place).copied().unwrap_or_default()
@@ -100,6 +82,17 @@ impl Plan {
     }
 }
 
+/// What keeps drivers from being brought into an order.
+pub(crate) struct OrderMistake {
+    /// The driver that it is about.
+    pub(crate) driver: String,
+    /// The option that it comes from; `after` for a declared dependency.
+    pub(crate) option: String,
+    /// The driver that this one would have to wait for, if it is about one.
+    pub(crate) needs: Option<String>,
+    pub(crate) error: DependencyError,
+}
+
 /// A driver that reads the context of another one, by place.
 struct Reference {
     reader: usize,
@@ -107,12 +100,34 @@ struct Reference {
     read: usize,
 }
 
+/// The drivers of an environment as they were when it was asked, by place.
 struct Names<'a> {
     environment: &'a Environment,
-    members: &'a IndexMap<String, Member>,
+    members: IndexMap<String, Member>,
+    /// For each place, the first place of the same driver.
+    first_places: Vec<usize>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    fn new(environment: &'a Environment) -> Self {
+        let members = environment.members.snapshot();
+        let mut known = HashMap::new();
+        let first_places = members
+            .values()
+            .enumerate()
+            .map(|(place, member)| *known.entry(address(&member.driver)).or_insert(place))
+            .collect();
+        Names {
+            environment,
+            members,
+            first_places,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
     fn name(&self, place: usize) -> String {
         self.members
             .get_index(place)
@@ -124,91 +139,166 @@ impl Names<'_> {
         self.members.keys().cloned().collect()
     }
 
-    fn place(&self, name: &str) -> Result<usize, DependencyError> {
-        self.members
-            .get_index_of(name)
-            .ok_or_else(|| DependencyError::UnknownDriver {
-                environment: self.environment.name().to_owned(),
-                name: name.to_owned(),
-                known: self.known(),
-            })
-    }
-
     /// The first place of the driver that is at `place`.
     fn first_place(&self, place: usize) -> usize {
-        let Some((_, member)) = self.members.get_index(place) else {
-            return place;
-        };
-        let name = member.driver.base().name();
-        // Nearly always it is where its own name says.
-        match self.members.get_full(name) {
-            Some((own, _, other)) if own == place && Arc::ptr_eq(&other.driver, &member.driver) => {
-                place
-            }
-            _ => self
-                .members
-                .values()
-                .position(|other| Arc::ptr_eq(&other.driver, &member.driver))
-                .unwrap_or(place),
+        self.first_places.get(place).copied().unwrap_or(place)
+    }
+
+    /// The first place of the driver of that name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let place = self.members.get_index_of(name)?;
+        Some(self.first_place(place))
+    }
+
+    fn mode(&self, config: &EnvironmentConfig) -> Mode {
+        if config.concurrent || !self.environment.dependencies.is_empty() {
+            Mode::Concurrent
+        } else {
+            Mode::Declared
         }
     }
 
-    /// Everything that drivers read of each other, as far as their options say.
-    fn references(&self) -> Result<Vec<Reference>, DependencyError> {
-        let mut references = Vec::new();
+    /// Everything that drivers read of each other, as far as their options say, and what
+    /// cannot be read.
+    fn references(&self) -> (Vec<Reference>, Vec<OrderMistake>) {
+        let (mut references, mut mistakes) = (Vec::new(), Vec::new());
         for (reader, (name, member)) in self.members.iter().enumerate() {
+            let reader = self.first_place(reader);
             let base = member.driver.base();
             for (option, driver) in base.drivers_in_templates() {
-                // A name that is not there may never be rendered, and is told when it is.
+                // A name that is not there may never be rendered, and is reported when it is.
                 // What a driver publishes itself it may read.
-                let read = self.members.get_index_of(&driver);
-                let read = read.map(|read| self.first_place(read));
-                let reader = self.first_place(reader);
-                references.extend(read.filter(|read| *read != reader).map(|read| Reference {
+                let read = self.place(&driver).filter(|read| *read != reader);
+                references.extend(read.map(|read| Reference {
                     reader,
                     option,
                     read,
                 }));
             }
             for (option, driver) in context_values(base.node()) {
-                match self.members.get_index_of(&driver) {
+                match self.place(&driver) {
                     Some(read) => references.push(Reference {
-                        reader: self.first_place(reader),
+                        reader,
                         option,
-                        read: self.first_place(read),
+                        read,
                     }),
                     None if self.environment.members.publishes(&driver) => {}
-                    None => {
-                        return Err(DependencyError::UnknownContext {
+                    None => mistakes.push(OrderMistake {
+                        driver: name.clone(),
+                        option: option.clone(),
+                        needs: Some(driver.clone()),
+                        error: DependencyError::UnknownContext {
                             environment: self.environment.name().to_owned(),
                             reader: name.clone(),
                             option,
                             name: driver,
                             known: self.known(),
-                        });
-                    }
+                        },
+                    }),
                 }
             }
         }
-        Ok(references)
+        (references, mistakes)
     }
 
-    fn check_declared_order(&self, references: &[Reference]) -> Result<(), DependencyError> {
-        match references
-            .iter()
-            .find(|reference| reference.read >= reference.reader)
-        {
-            None => Ok(()),
-            Some(reference) if reference.read == reference.reader => Err(DependencyError::Cycle {
-                drivers: vec![self.name(reference.reader)],
-            }),
-            Some(reference) => Err(DependencyError::StartsLater {
-                reader: self.name(reference.reader),
-                option: reference.option.clone(),
-                later: self.name(reference.read),
-            }),
+    /// Who depends on whom: by what it reads, and by declaration.
+    fn needs(&self, references: &[Reference]) -> Order {
+        let mut needs = Order::new(self.len());
+        for (first, then) in self.environment.dependencies.iter() {
+            // Both were drivers when it was declared, and who is removed takes it along.
+            if let (Some(first), Some(then)) = (self.place(first), self.place(then)) {
+                needs.add(first, then);
+            }
+        }
+        for reference in references {
+            needs.add(reference.read, reference.reader);
+        }
+        needs
+    }
+
+    /// What cannot be brought into an order.
+    fn mistakes(&self, config: &EnvironmentConfig, references: &[Reference]) -> Vec<OrderMistake> {
+        match self.mode(config) {
+            Mode::Declared => references
+                .iter()
+                .filter(|reference| reference.read >= reference.reader)
+                .map(|reference| self.too_late(reference))
+                .collect(),
+            Mode::Concurrent => {
+                let mut mistakes: Vec<_> = self.needless_async_starts().collect();
+                mistakes.extend(self.circle(references));
+                mistakes
+            }
         }
     }
+
+    /// A driver reads one that does not start before it.
+    fn too_late(&self, reference: &Reference) -> OrderMistake {
+        let (reader, read) = (self.name(reference.reader), self.name(reference.read));
+        OrderMistake {
+            driver: reader.clone(),
+            option: reference.option.clone(),
+            needs: Some(read.clone()),
+            error: if reference.read == reference.reader {
+                DependencyError::Cycle {
+                    drivers: vec![reader],
+                }
+            } else {
+                DependencyError::StartsLater {
+                    reader,
+                    option: reference.option.clone(),
+                    later: read,
+                }
+            },
+        }
+    }
+
+    /// Each driver starts when it can: there is nothing for `async_start` to say.
+    fn needless_async_starts(&self) -> impl Iterator<Item = OrderMistake> {
+        let setting = self
+            .members
+            .iter()
+            .filter(|(_, member)| sets_async_start(&*member.driver));
+        setting.map(|(name, _)| OrderMistake {
+            driver: name.clone(),
+            option: "async_start".to_owned(),
+            needs: None,
+            error: DependencyError::AsyncStart {
+                environment: self.environment.name().to_owned(),
+                driver: name.clone(),
+            },
+        })
+    }
+
+    /// Drivers that wait for each other, if there are any.
+    fn circle(&self, references: &[Reference]) -> Option<OrderMistake> {
+        let circle = self.needs(references).cycle()?;
+        let (first, last) = (*circle.first()?, *circle.last()?);
+        let closes = |reference: &&Reference| reference.read == last && reference.reader == first;
+        let option = references
+            .iter()
+            .find(closes)
+            .map_or("after", |reference| &reference.option);
+        Some(OrderMistake {
+            driver: self.name(first),
+            option: option.to_owned(),
+            needs: Some(self.name(last)),
+            error: DependencyError::Cycle {
+                drivers: circle.into_iter().map(|place| self.name(place)).collect(),
+            },
+        })
+    }
+}
+
+/// Whether the driver itself says something about `async_start`.
+pub(crate) fn sets_async_start(driver: &dyn Driver) -> bool {
+    let async_start = driver.base().node().get_local("async_start");
+    async_start.is_some_and(|value| !value.is_null())
+}
+
+/// What tells one driver from another.
+fn address(driver: &Arc<dyn Driver>) -> *const () {
+    Arc::as_ptr(driver).cast()
 }
 
 /// The drivers that the context values of a node name, each with its option.

@@ -14,7 +14,6 @@ use expect_test::{Expect, expect};
 use standin_config::context;
 use standin_driver::Lifecycle;
 use standin_driver::{Attributes, Driver, DriverConfig, InstallFile};
-use standin_entity::Error;
 use standin_entity::Status;
 use standin_environment::Environment;
 use standin_tcp::{TcpClient, TcpServer};
@@ -215,15 +214,17 @@ fn tells_context_values_that_cannot_be() {
     let start = |driver: &str, template: &str| {
         let mut env = Environment::builder("env")
             .runpath(folder.path().to_owned())
-            .build()?;
+            .build()
+            .unwrap();
         env.add(TcpServer::builder("server").build().unwrap())
             .unwrap();
         let client = TcpClient::builder("client")
             .host("localhost")
             .port(context(driver, template))
-            .build()?;
-        env.add(client)?;
-        env.start().map(drop).map_err(Error::from)
+            .build()
+            .unwrap();
+        env.add(client).unwrap();
+        env.start().map(drop)
     };
     let check = |driver: &str, template: &str, expected: Expect| {
         let text = format!("{:?}\n", start(driver, template).unwrap_err());
@@ -251,9 +252,10 @@ fn tells_context_values_that_cannot_be() {
         "{{ prot }}",
         expect![[r#"
             environment "env" did not start: TcpClient[client] did not start: `starting` failed
-              caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
-              help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
-              code: standin::driver::unknown_attribute
+              also: TcpClient[client] did not start: `starting` failed
+                caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
+                help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
+                code: standin::driver::unknown_attribute
               help: the files of the drivers are kept in RUNPATH
         "#]],
     );
@@ -261,12 +263,13 @@ fn tells_context_values_that_cannot_be() {
         "server",
         "{{ host }}",
         expect![[r#"
-        environment "env" did not start: TcpClient[client] did not start: `starting` failed
-          caused by: driver "client": no service is called "localhost"
-          help: give a number from 0 to 65535, or the name of a TCP service such as "http"
-          code: standin::tcp::port
-          help: the files of the drivers are kept in RUNPATH
-    "#]],
+            environment "env" did not start: TcpClient[client] did not start: `starting` failed
+              also: TcpClient[client] did not start: `starting` failed
+                caused by: driver "client": no service is called "localhost"
+                help: give a number from 0 to 65535, or the name of a TCP service such as "http"
+                code: standin::tcp::port
+              help: the files of the drivers are kept in RUNPATH
+        "#]],
     );
     check(
         "server",
