@@ -223,8 +223,10 @@ impl Kind {
             (Kind::Path, value @ Value::String(_)) => {
                 if let Value::String(text) = value {
                     let path = PathBuf::from(&*text);
-                    // A path that starts with an expression starts where the expression says.
-                    if path.is_relative() && !text.trim_start().starts_with("{{") {
+                    // A path that starts with an expression starts where the expression says,
+                    // and an empty one is no path at all.
+                    let is_plain = !text.is_empty() && !text.trim_start().starts_with("{{");
+                    if is_plain && path.is_relative() {
                         *value = Value::from(folder.join(path));
                     }
                 }

@@ -144,7 +144,7 @@ impl DriverBase {
         let is_set = self
             .node
             .get("runpath")
-            .is_ok_and(|runpath| !runpath.is_null());
+            .is_ok_and(|runpath| runpath.as_str().is_some_and(|path| !path.is_empty()));
         if is_set || entity.parent().is_some() {
             return;
         }

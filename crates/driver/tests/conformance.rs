@@ -115,6 +115,7 @@ fn category(error: &Error) -> Value {
         () if has("entity::runpath_is_file") => {
             return json!({"error": {"category": "file_exists", "errno": "EEXIST"}});
         }
+        () if has("entity::runpath_foreign") => "invalid_argument",
         () if has("entity::start_timeout") => "timeout",
         () if has("entity::start_aborted") => "aborted",
         () if has("driver::extract_not_text") => "decode_error",

@@ -19,13 +19,16 @@ use standin_config::Config;
 /// ```
 #[derive(Clone, Debug, Config)]
 pub struct EntityConfig {
-    /// Directory for the files of this entity, used as it is. By default one
-    /// below the runpath of its parent, named after the entity. What belongs to
-    /// the entity has its files below this directory.
+    /// Directory for the files of this entity. What belongs to the entity has
+    /// its files below it. Default, also when it is empty: one below the runpath
+    /// of its parent, named after the entity; without a parent below
+    /// `target/standin`, in a directory for each run of the test program.
     pub runpath: Option<PathBuf>,
 
-    /// Whether the runpath is emptied when the entity starts. Switch it off to
-    /// keep what earlier runs left, or to share a runpath. Default: yes.
+    /// Whether the runpath is emptied when the entity starts. It is an error if
+    /// files are in it and standin did not make it. Switch it off to use such a
+    /// directory as it is, to keep what earlier runs left, or to share a runpath.
+    /// Default: yes.
     #[config(inherited, fallback = true)]
     pub path_cleanup: bool,
 

@@ -1,15 +1,15 @@
 //! Anything with a name, a parent and a runpath.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::report::{Node, Report};
-use crate::runpath::{self, Claims, RunpathError};
+use crate::runpath::{Claims, Location, Runpath, RunpathError};
 use crate::timer::Timer;
 
 /// Anything with a name, a parent and a runpath. A handle: clones are the
@@ -36,15 +36,26 @@ struct Inner {
     place: Mutex<Place>,
     node: Arc<Node>,
     abort: AtomicU8,
-    /// Between making the runpath's directories and the end of the stop.
-    uses_runpath: AtomicBool,
+    /// [`Use`] of the runpath.
+    usage: AtomicU8,
+}
+
+/// What an entity does with its runpath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Nothing: others may have it.
+    Free,
+    /// Between making the directories and the end of the stop.
+    Used,
+    /// It is emptying or removing the directory.
+    Clearing,
 }
 
 /// Where the entity stands, in the tree and on disk.
 #[derive(Default)]
 struct Place {
     parent: Option<Entity>,
-    runpath: Option<PathBuf>,
+    runpath: Option<Runpath>,
     scratch: Option<PathBuf>,
 }
 
@@ -52,7 +63,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let place = self.place.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(runpath) = &place.runpath {
-            Claims::global().forget(runpath);
+            Claims::global().forget(&runpath.location.real);
         }
     }
 }
@@ -88,7 +99,7 @@ impl Entity {
                 place: Mutex::default(),
                 node,
                 abort: AtomicU8::new(ACTIVE),
-                uses_runpath: AtomicBool::new(false),
+                usage: AtomicU8::new(Use::Free as u8),
             }),
         })
     }
@@ -156,7 +167,8 @@ impl Entity {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Decides on the runpath, makes nothing, and answers with it.
+    /// Decides on the runpath, makes nothing, and answers with it, as an absolute
+    /// path.
     ///
     /// 1. `explicit`, when it is given and not empty;
     /// 2. else the parent's runpath, if it has one, and below it the
@@ -166,85 +178,101 @@ impl Entity {
     /// A slug that is empty becomes `unnamed`; one that another live entity
     /// uses in the same place gets `-2`, `-3`, ..., and in the default root so
     /// does one that an entity before has left files in. An explicit runpath
-    /// stands as it is. Asking again gives the same answer as long as the explicit
-    /// path and the parent's runpath are the same.
+    /// stands as it is; a relative one starts at the present current directory.
+    /// Asking again gives the same answer as long as the explicit path and the
+    /// parent's runpath are the same.
     ///
     /// # Errors
     ///
-    /// [`RunpathError::Root`] when the default root cannot be told.
+    /// Returns an error if the default root cannot be determined, or if the path
+    /// is not valid UTF-8 or cannot be made absolute.
     pub fn define_runpath(&self, explicit: Option<PathBuf>) -> Result<PathBuf, RunpathError> {
-        let explicit = explicit.filter(|path| !path.as_os_str().is_empty());
-        let runpath = match explicit {
-            Some(path) => {
-                Claims::global().claim(&path, self);
-                path
-            }
-            None => match self.parent().and_then(|parent| parent.runpath()) {
-                Some(root) => Claims::global().claim_below(&root, false, self),
-                None => Claims::global().claim_below(&runpath::default_root()?, true, self),
-            },
-        };
+        let defined = Runpath::define(self, explicit)?;
+        let path = defined.location.path.clone();
         let mut place = self.place();
-        let former = place.runpath.replace(runpath.clone());
-        if former.as_ref() != Some(&runpath) {
-            place.scratch = None;
-            drop(place);
-            self.release_runpath();
-            if let Some(former) = former {
-                Claims::global().release(&former, self);
+        match &place.runpath {
+            // What is known of the directory stays known.
+            Some(former) if former.location == defined.location => {}
+            _ => {
+                let now = defined.location.real.clone();
+                let former = place.runpath.replace(defined);
+                place.scratch = None;
+                drop(place);
+                let former = former.map(|former| former.location.real);
+                self.set_use(Use::Free);
+                if let Some(former) = former.filter(|former| *former != now) {
+                    Claims::global().release(&former, self);
+                }
             }
         }
-        Ok(runpath)
+        Ok(path)
     }
 
     /// Makes the directories of the runpath (defined before, or now with no
-    /// explicit path) and of the scratch below it.
+    /// explicit path) and of the scratch below it, and keeps others from emptying
+    /// them until [`release_runpath`](Entity::release_runpath), which the end of a
+    /// stop does: other entities, and other processes.
     ///
-    /// With `cleanup` what was in them goes: a directory, also one behind a
-    /// symbolic link, is emptied; a file in its place is replaced. Without it
-    /// what is there stays, and a file in its place is an error. While the entity
-    /// is using its runpath nothing is emptied either: that ends with its stop,
-    /// or with [`release_runpath`](Entity::release_runpath).
+    /// With `cleanup` what was in them goes, if it may: standin empties a
+    /// directory only if it made it, found it empty or has left its marker in it,
+    /// the file `.standin`. Behind a link it is the directory that the link leads
+    /// to; links in it are not followed. Without `cleanup` what is there stays.
+    /// While the entity is using its runpath nothing is emptied either.
     ///
     /// # Errors
     ///
-    /// [`RunpathError`]: the file system refused; or `cleanup` would empty the
-    /// root, the home or the current directory, or what another entity is using.
+    /// Returns an error if the file system refuses; if something that is not a
+    /// directory is in its place; if another process is using the directory; or
+    /// if `cleanup` would empty what standin did not make, what another entity is
+    /// using, or the root, the home or the current directory.
     pub fn make_runpath_dirs(&self, cleanup: bool) -> Result<PathBuf, RunpathError> {
         let runpath = match self.runpath() {
             Some(path) => path,
             None => self.define_runpath(None)?,
         };
-        let cleanup = cleanup && !self.uses_runpath();
-        let scratch = runpath.join("scratch");
-        runpath::make(self, &runpath, &scratch, cleanup)?;
-        self.inner.uses_runpath.store(true, Ordering::Release);
-        self.place().scratch = Some(scratch);
+        Runpath::make(self, cleanup)?;
         tracing::debug!(entity = %self, runpath = %runpath.display(), "made the runpath");
         Ok(runpath)
     }
 
     /// Removes the runpath with all that is in it, for those who have no use for
-    /// the files any more. A symbolic link goes, the directory behind it stays,
-    /// empty. Without a runpath it does nothing.
+    /// the files any more. If it is a link, the directory that it leads to goes,
+    /// and the link stays. Without a runpath it does nothing.
     ///
     /// # Errors
     ///
-    /// [`RunpathError`], as [`make_runpath_dirs`](Entity::make_runpath_dirs).
+    /// Returns an error as [`make_runpath_dirs`](Entity::make_runpath_dirs) does,
+    /// and if something else was put in the place of the directory; nothing is
+    /// removed then.
     pub fn remove_runpath(&self) -> Result<(), RunpathError> {
-        let Some(runpath) = self.runpath() else {
-            return Ok(());
-        };
-        runpath::remove(self, &runpath)?;
-        self.release_runpath();
+        Runpath::remove(self)?;
         self.place().scratch = None;
         Ok(())
+    }
+
+    /// Ends the use of the runpath, and removes what is empty in it: directories
+    /// without files, and the runpath itself when that leaves nothing in it. Answers
+    /// whether files are left.
+    ///
+    /// With `content_only` the runpath also goes when all files in it are empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error as [`remove_runpath`](Entity::remove_runpath) does.
+    pub fn tidy_runpath(&self, content_only: bool) -> Result<bool, RunpathError> {
+        let is_left = Runpath::tidy(self, content_only)?;
+        if !is_left {
+            self.place().scratch = None;
+        }
+        Ok(is_left)
     }
 
     /// Where this entity keeps its files; `None` before it is defined.
     #[must_use]
     pub fn runpath(&self) -> Option<PathBuf> {
-        self.place().runpath.clone()
+        let place = self.place();
+        let runpath = place.runpath.as_ref();
+        runpath.map(|runpath| runpath.location.path.clone())
     }
 
     /// The temporary part of the runpath; `None` before it is made.
@@ -256,11 +284,40 @@ impl Entity {
     /// Says that the runpath is not in use any more, so that another entity
     /// may be given the same one. The end of a stop does it.
     pub fn release_runpath(&self) {
-        self.inner.uses_runpath.store(false, Ordering::Release);
+        Runpath::release(self);
     }
 
-    pub(crate) fn uses_runpath(&self) -> bool {
-        self.inner.uses_runpath.load(Ordering::Acquire)
+    pub(crate) fn usage(&self) -> Use {
+        match self.inner.usage.load(Ordering::Acquire) {
+            used if used == Use::Used as u8 => Use::Used,
+            clearing if clearing == Use::Clearing as u8 => Use::Clearing,
+            _ => Use::Free,
+        }
+    }
+
+    pub(crate) fn set_use(&self, usage: Use) {
+        self.inner.usage.store(usage as u8, Ordering::Release);
+    }
+
+    pub(crate) fn location(&self) -> Option<Location> {
+        self.with_runpath(|runpath| Some(runpath.location.clone()))
+    }
+
+    /// Reads or changes what is known of the runpath, if it is defined.
+    pub(crate) fn with_runpath<T>(
+        &self,
+        work: impl FnOnce(&mut Runpath) -> Option<T>,
+    ) -> Option<T> {
+        self.place().runpath.as_mut().and_then(work)
+    }
+
+    pub(crate) fn set_scratch(&self, scratch: PathBuf) {
+        self.place().scratch = Some(scratch);
+    }
+
+    /// The parent, its parent, and so on.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(self.parent(), Self::parent)
     }
 
     /// Neither aborting nor aborted.
@@ -372,6 +429,15 @@ impl WeakEntity {
         self.0.strong_count() > 0
     }
 
+    /// The entity, if it is there and not `entity`.
+    pub(crate) fn other_than(&self, entity: &Entity) -> Option<Entity> {
+        if self.is(entity) {
+            None
+        } else {
+            self.upgrade()
+        }
+    }
+
     pub(crate) fn is(&self, entity: &Entity) -> bool {
         std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&entity.inner))
     }
@@ -435,11 +501,6 @@ pub struct ParentError {
 }
 
 standin_error::reportable!(ParentError);
-
-/// Whether `path` is `of` or above it.
-pub(crate) fn is_at_or_above(path: &Path, of: &Path) -> bool {
-    of.starts_with(path)
-}
 
 #[cfg(test)]
 mod tests {

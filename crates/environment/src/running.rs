@@ -410,13 +410,17 @@ impl Running {
         Ok(())
     }
 
+    /// Whether the user has chosen where the files are.
+    fn has_own_runpath(&self) -> bool {
+        let runpath = self.config.entity.runpath.as_ref();
+        runpath.is_some_and(|runpath| !runpath.as_os_str().is_empty())
+    }
+
     /// Removes the files of the drivers, if they were in a place of our choice.
     fn remove_runpath(&self) {
         let entity = &self.members.entity;
         entity.release_runpath();
-        if self.failed.load(Ordering::Relaxed)
-            || self.config.keep_runpath
-            || self.config.entity.runpath.is_some()
+        if self.failed.load(Ordering::Relaxed) || self.config.keep_runpath || self.has_own_runpath()
         {
             return;
         }

@@ -53,6 +53,59 @@ fn an_environment_from_a_file_is_one_like_any_other() {
 }
 
 #[test]
+fn the_folder_of_a_file_is_never_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("suite");
+    std::fs::create_dir(&suite).unwrap();
+    std::fs::write(suite.join("precious.txt"), "x").unwrap();
+    for runpath in [
+        ".",
+        "./",
+        "..",
+        "../suite",
+        "sub/..",
+        &suite.display().to_string(),
+    ] {
+        for text in [
+            format!("name = \"e\"\nrunpath = {runpath:?}\n{SERVER}"),
+            format!("name = \"e\"\n{SERVER}runpath = {runpath:?}\n"),
+        ] {
+            let file = suite.join("env.toml");
+            std::fs::write(&file, &text).unwrap();
+            let error = Environment::from_file(&file).unwrap().start().unwrap_err();
+            let told = format!("{error:?}");
+            assert!(
+                told.contains("standin did not make it") && told.contains("path_cleanup = false"),
+                "{told}"
+            );
+            assert!(
+                suite.join("precious.txt").exists() && file.exists(),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_runpath_in_a_file_is_the_default_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("env.toml");
+    let text = format!("name = \"e\"\nrunpath = \"\"\n{SERVER}runpath = \"\"\n");
+    std::fs::write(&file, text).unwrap();
+    let env = Environment::from_file(&file).unwrap();
+    let server = env.get::<TcpServer>("server").unwrap();
+    let env = env.start().unwrap();
+    let runpath = env.runpath().unwrap();
+    assert!(runpath.starts_with(standin_entity::default_root().unwrap()));
+    let of_server = server.base().resource().entity().runpath().unwrap();
+    assert_eq!(of_server, runpath.join("server"));
+    env.stop().unwrap();
+    assert!(file.exists() && !runpath.exists());
+}
+
+const SERVER: &str = "[[driver]]\ntype = \"tcp-server\"\nname = \"server\"\n";
+
+#[test]
 fn files_name_types_of_ones_own() {
     let mut types = DriverTypes::standard();
     types.register::<Probe, ProbeConfig>().unwrap();

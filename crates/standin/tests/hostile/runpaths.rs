@@ -28,9 +28,8 @@ fn that_disappear_while_everything_is_up_do_not_keep_it_up() {
         assert!(server.accept_connection(SOON).is_err());
         assert_eq!(process.pid(), None);
         drop(env);
-        // What may have been made again is below it.
-        let _ = fs::remove_dir_all(&runpath);
-        let _ = fs::remove_dir(runpath.parent().unwrap_or(&runpath));
+        // Nor is it made again.
+        assert!(!runpath.exists());
         Ok(())
     });
 }
@@ -63,13 +62,14 @@ fn that_are_a_file_are_refused_and_the_file_stays() {
     alone(|folder| {
         let runpath = folder.join("a-file");
         fs::write(&runpath, "precious").map_err(Error::other)?;
-        // With `path_cleanup`, which is the default, the file would be replaced.
-        let driver = server("server")
-            .runpath(&runpath)
-            .path_cleanup(false)
-            .build()?;
-        let told = told(driver.start().unwrap_err());
-        assert!(told.contains("a-file"), "{told}");
+        for path_cleanup in [true, false] {
+            let driver = server("server")
+                .runpath(&runpath)
+                .path_cleanup(path_cleanup)
+                .build()?;
+            let told = told(driver.start().unwrap_err());
+            assert!(told.contains("a-file"), "{told}");
+        }
         assert_eq!(
             fs::read_to_string(&runpath).map_err(Error::other)?,
             "precious"

@@ -1,0 +1,62 @@
+//! The file by which standin knows a directory as its own, and who is using it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::sys::{self, Directory};
+
+/// Its name in the directory.
+pub(super) const NAME: &str = ".standin";
+
+const SIGNATURE: &str = "Signature: standin-runpath-1\n";
+const EXPLANATION: &str = "\
+# This directory belongs to standin: the next test that uses it deletes all that is in it.
+# Keep nothing of your own here. Who has used it last, as process, program and entity:
+";
+
+/// Whether standin's marker is in the directory.
+pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
+    let text = directory.read(NAME)?;
+    Ok(text.is_some_and(|text| text.starts_with(SIGNATURE.as_bytes())))
+}
+
+/// Marks the directory as standin's and `entity` as its only user.
+pub(super) fn write(directory: &Directory, entity: &dyn fmt::Display) -> io::Result<()> {
+    let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));
+    directory.write(NAME, text.as_bytes(), false)
+}
+
+/// Adds `entity` to those who use a directory that is marked.
+pub(super) fn add(directory: &Directory, entity: &dyn fmt::Display) -> io::Result<()> {
+    directory.write(NAME, line(entity).as_bytes(), true)
+}
+
+pub(super) fn remove(directory: &Directory) -> io::Result<()> {
+    directory.remove_file(NAME)
+}
+
+fn line(entity: &dyn fmt::Display) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("?"));
+    format!("{}\t{}\t{entity}\n", std::process::id(), program.display())
+}
+
+/// Who holds the directory, as the latest user that is alive wrote it down.
+pub(super) fn holder(directory: &Directory) -> String {
+    let unknown = || "another process".to_owned();
+    let Ok(Some(text)) = directory.read(NAME) else {
+        return unknown();
+    };
+    let text = String::from_utf8_lossy(&text);
+    let holders = text.lines().rev().filter_map(|line| {
+        let mut fields = line.splitn(3, '\t');
+        let process: u32 = fields.next()?.parse().ok()?;
+        Some((process, fields.next()?, fields.next()?))
+    });
+    let alive = holders
+        .filter(|(process, ..)| *process != std::process::id())
+        .find(|(process, ..)| sys::is_alive(*process));
+    alive.map_or_else(unknown, |(process, program, entity)| {
+        format!("{entity} of process {process} ({program})")
+    })
+}

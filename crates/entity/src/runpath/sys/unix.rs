@@ -1,0 +1,358 @@
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::{Files, Lock};
+
+/// The largest marker that is read: far more than anybody writes.
+const LARGEST: u64 = 64 << 10;
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Tells a directory from every other one, also from one that is put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Of what is at the path itself, be it a link.
+    pub(in super::super) fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+/// An open directory. What is done goes through this handle, so that it does not
+/// matter what is put in the place of the path meanwhile.
+#[derive(Debug)]
+pub(in super::super) struct Directory {
+    handle: OwnedFd,
+    is_locked: bool,
+}
+
+impl Directory {
+    /// Opens what is at the path itself: a link is [`io::ErrorKind::NotADirectory`].
+    pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
+        let handle = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(not_followed)?;
+        Ok(Self {
+            handle,
+            is_locked: false,
+        })
+    }
+
+    pub(in super::super) fn identity(&self) -> io::Result<Identity> {
+        let metadata = rustix::fs::fstat(&self.handle)?;
+        // The types of these differ from platform to platform.
+        #[allow(
+            clippy::useless_conversion,
+            clippy::unnecessary_cast,
+            reason = "not on each of them"
+        )]
+        Ok(Identity {
+            device: metadata.st_dev as u64,
+            inode: metadata.st_ino as u64,
+        })
+    }
+
+    /// The names of all that is in it, sorted.
+    pub(in super::super) fn names(&self) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.handle)? {
+            let entry = entry?;
+            if !is_dots(entry.file_name()) {
+                names.push(OsString::from_vec(entry.file_name().to_bytes().to_vec()));
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Deletes all that is in it but `kept`. Links go, and what is behind them
+    /// stays, as does what is mounted in it.
+    ///
+    /// # Errors
+    ///
+    /// Returns what could not be deleted, by its path below this directory.
+    pub(in super::super) fn empty_but(&self, kept: &str) -> Result<(), (PathBuf, io::Error)> {
+        let device = self.identity().map_err(|error| (PathBuf::new(), error))?;
+        empty(self.handle.as_fd(), device.device, Some(kept))
+    }
+
+    /// Removes empty directories in it, and says what files are left besides `kept`.
+    pub(in super::super) fn tidy_but(&self, kept: &str) -> io::Result<Files> {
+        let mut files = Files::default();
+        tidy(self.handle.as_fd(), Some(kept), &mut files)?;
+        Ok(files)
+    }
+
+    /// Whether there is any file in it, however deep, besides `kept`.
+    pub(in super::super) fn has_files_but(&self, kept: &str) -> io::Result<bool> {
+        has_files(self.handle.as_fd(), Some(kept))
+    }
+
+    /// What is in a file; `None` if there is no such file, or it is none.
+    pub(in super::super) fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        // Not to wait for who writes to a pipe.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        file.take(LARGEST).read_to_end(&mut content)?;
+        Ok(Some(content))
+    }
+
+    pub(in super::super) fn write(
+        &self,
+        name: &str,
+        content: &[u8],
+        append: bool,
+    ) -> io::Result<()> {
+        let more = if append {
+            OFlags::APPEND
+        } else {
+            OFlags::TRUNC
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+        let file = rustix::fs::openat(&self.handle, name, flags, mode)?;
+        File::from(file).write_all(content)
+    }
+
+    pub(in super::super) fn remove_file(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Locks the directory, or changes the lock, without waiting. The lock ends
+    /// with this handle, and with the process. Answers whether it has the lock;
+    /// it always does where the file system has no locks.
+    pub(in super::super) fn try_lock(&mut self, lock: Lock) -> io::Result<bool> {
+        let operation = match lock {
+            Lock::Shared => FlockOperation::NonBlockingLockShared,
+            Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        };
+        loop {
+            return match rustix::fs::flock(&self.handle, operation) {
+                Ok(()) => {
+                    self.is_locked = true;
+                    Ok(true)
+                }
+                Err(Errno::WOULDBLOCK) => Ok(false),
+                Err(Errno::INTR) => continue,
+                // Network file systems lock only what is open for writing.
+                Err(Errno::BADF | Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    tracing::debug!("directories of this file system cannot be locked");
+                    Ok(true)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // A child process that is just being spawned has the handle, too: to close
+        // ours alone would leave the lock for another moment.
+        if self.is_locked {
+            let _ = rustix::fs::flock(&self.handle, FlockOperation::Unlock);
+        }
+    }
+}
+
+fn not_followed(error: Errno) -> io::Error {
+    match error {
+        // With `O_NOFOLLOW` systems differ in what a link is.
+        Errno::LOOP | Errno::MLINK => io::ErrorKind::NotADirectory.into(),
+        error => error.into(),
+    }
+}
+
+fn is_dots(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
+}
+
+fn is_kept(name: &CStr, kept: Option<&str>) -> bool {
+    is_dots(name) || kept.is_some_and(|kept| kept.as_bytes() == name.to_bytes())
+}
+
+fn is_directory(parent: BorrowedFd<'_>, entry: &rustix::fs::DirEntry) -> io::Result<bool> {
+    match entry.file_type() {
+        // Not every file system says so in its directories.
+        FileType::Unknown => {
+            match rustix::fs::statat(parent, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+                Err(Errno::NOENT) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        }
+        kind => Ok(kind == FileType::Directory),
+    }
+}
+
+fn open_in(parent: BorrowedFd<'_>, name: &CStr) -> Result<Option<OwnedFd>, Errno> {
+    match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
+        Ok(handle) => Ok(Some(handle)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn empty(
+    directory: BorrowedFd<'_>,
+    device: u64,
+    kept: Option<&str>,
+) -> Result<(), (PathBuf, io::Error)> {
+    let here = |error: Errno| (PathBuf::new(), error.into());
+    for entry in Dir::read_from(directory).map_err(here)? {
+        let entry = entry.map_err(here)?;
+        let name = entry.file_name();
+        if is_kept(name, kept) {
+            continue;
+        }
+        let below = |(path, error)| {
+            let name = Path::new(OsStr::from_bytes(name.to_bytes()));
+            (name.join(path), error)
+        };
+        let there = |error: Errno| below((PathBuf::new(), error.into()));
+        let is_directory =
+            is_directory(directory, &entry).map_err(|error| below((PathBuf::new(), error)))?;
+        let flags = if is_directory {
+            let Some(inner) = open_in(directory, name).map_err(there)? else {
+                continue;
+            };
+            let stat = rustix::fs::fstat(&inner).map_err(there)?;
+            #[allow(
+                clippy::unnecessary_cast,
+                reason = "its type differs from platform to platform"
+            )]
+            if stat.st_dev as u64 != device {
+                let error = io::Error::other("another file system is mounted there");
+                return Err(below((PathBuf::new(), error)));
+            }
+            empty(inner.as_fd(), device, None).map_err(below)?;
+            AtFlags::REMOVEDIR
+        } else {
+            AtFlags::empty()
+        };
+        match rustix::fs::unlinkat(directory, name, flags) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(there(error)),
+        }
+    }
+    Ok(())
+}
+
+fn tidy(directory: BorrowedFd<'_>, kept: Option<&str>, files: &mut Files) -> io::Result<()> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if is_kept(name, kept) {
+            continue;
+        }
+        if is_directory(directory, &entry)? {
+            if let Some(inner) = open_in(directory, name)? {
+                tidy(inner.as_fd(), None, files)?;
+                drop(inner);
+                // What is not empty stays.
+                let _ = rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR);
+            }
+            continue;
+        }
+        files.any = true;
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        files.any_content |= stat.is_ok_and(|stat| stat.st_size > 0);
+    }
+    Ok(())
+}
+
+fn has_files(directory: BorrowedFd<'_>, kept: Option<&str>) -> io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if is_kept(name, kept) {
+            continue;
+        }
+        if !is_directory(directory, &entry)? {
+            return Ok(true);
+        }
+        if let Some(inner) = open_in(directory, name)?
+            && has_files(inner.as_fd(), None)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Makes a directory and those above it that are not there, for this user alone.
+pub(in super::super) fn create_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Why `path` is not a directory that only this user can change; the owner of
+/// `trusted` may, too.
+pub(in super::super) fn why_not_private(
+    path: &Path,
+    trusted: Option<&Path>,
+) -> io::Result<Option<String>> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() {
+        return Ok(Some("it is not a directory".to_owned()));
+    }
+    let owner = metadata.uid();
+    let us = rustix::process::geteuid().as_raw();
+    let trusted = trusted.and_then(|path| Some(fs::metadata(path).ok()?.uid()));
+    if owner != us && Some(owner) != trusted {
+        return Ok(Some(format!(
+            "it belongs to the user {owner}, and this process runs as {us}"
+        )));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Ok(Some("other users can write to it".to_owned()));
+    }
+    Ok(None)
+}
+
+/// Whether this process can make files in a directory.
+pub(in super::super) fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// A name of this user that is the same in each of its processes.
+pub(in super::super) fn user() -> String {
+    rustix::process::geteuid().as_raw().to_string()
+}
+
+/// Whether there is such a process.
+pub(in super::super) fn is_alive(process: u32) -> bool {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| {
+        // One of another user is there, too.
+        rustix::process::test_kill_process(process) != Err(Errno::SRCH)
+    })
+}
