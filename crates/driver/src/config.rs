@@ -43,7 +43,8 @@ pub struct DriverConfig {
     /// Conditions that must hold before the driver counts as started, one after
     /// the other, once the regexps have matched: `{ port = 8080 }`,
     /// `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`,
-    /// `{ all = [...] }`, `{ any = [...] }`.
+    /// `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`,
+    /// `{ any = [...] }`.
     #[config(default)]
     pub ready: Vec<crate::Readiness>,
 

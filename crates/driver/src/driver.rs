@@ -4,7 +4,7 @@ use std::time::Duration;
 use standin_connection::ConnectionInfo;
 use standin_entity::{Check, CheckInterval, Error, Result};
 
-use crate::{Attributes, DriverBase};
+use crate::{Attributes, DriverBase, Lifecycle};
 
 /// Something that a test starts, uses and stops: the stand-in for a peer, or
 /// the program under test.
@@ -70,6 +70,13 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
         None
     }
 
+    /// How the driver's process has ended: its exit code, or the negative number of
+    /// the signal that ended it. `None` while it runs, and for drivers that have no
+    /// process. What [`Readiness::ended_with`](crate::Readiness::ended_with) asks.
+    fn exit_code(&self) -> Option<i32> {
+        None
+    }
+
     /// Whether the driver is healthy, for those who watch it from outside.
     fn is_alive(&self) -> bool {
         true
@@ -132,6 +139,19 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
     /// The connections that this driver has or offers.
     fn connections(&self) -> Vec<ConnectionInfo> {
         Vec::new()
+    }
+
+    /// What the errors of a start or a stop show of the driver: by default the last
+    /// lines of all files that it writes
+    /// ([`last_log_lines`](crate::Lifecycle::last_log_lines)). A driver whose evidence
+    /// is elsewhere, such as in a journal, overrides it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it cannot be found out. The error of the start or stop
+    /// says so, and shows the files.
+    fn fetch_error_log(&self) -> Result<Vec<String>> {
+        Ok(self.as_driver().last_log_lines()?)
     }
 
     /// The log that readiness and error reports read; by default what

@@ -30,17 +30,26 @@ impl DriverLog {
         driver: &dyn Driver,
         what: impl Into<String>,
     ) -> Result<PathBuf, LogError> {
-        let (log, method) = match self {
-            DriverLog::Log => ("log", "log_path"),
-            DriverLog::Out => ("standard output", "out_path"),
-            DriverLog::Err => ("standard error", "err_path"),
+        let method = match self {
+            DriverLog::Log => "log_path",
+            DriverLog::Out => "out_path",
+            DriverLog::Err => "err_path",
         };
         self.path(driver).ok_or_else(|| LogError::NoFile {
             driver: driver.name().to_owned(),
             option: what.into(),
-            what: log,
+            what: self.name(),
             method,
         })
+    }
+
+    /// How messages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DriverLog::Log => "log",
+            DriverLog::Out => "standard output",
+            DriverLog::Err => "standard error",
+        }
     }
 
     /// The option with regexps for it.

@@ -10,6 +10,7 @@ mod driver_log;
 mod error;
 mod error_log;
 mod file_log;
+mod hints;
 mod hook;
 mod install;
 mod lifecycle;
@@ -33,7 +34,7 @@ pub use crate::lifecycle::Lifecycle;
 pub use crate::log::matcher::{LogMark, LogMatch, LogMatchError, LogMatcher};
 pub use crate::log::regexps::{FileMatches, match_regexps_in_file};
 pub use crate::readiness::{
-    CommandSucceeds, FileExists, LogLine, PortAccepts, Predicate, Readiness,
+    CommandSucceeds, Conditions, EndedWith, FileExists, LogLine, PortAccepts, Predicate, Readiness,
 };
 
 /// How much a message of [`DriverBase::log`] matters.

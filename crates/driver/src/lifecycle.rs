@@ -191,13 +191,12 @@ pub trait Lifecycle: Driver {
 
     /// The last lines of everything that the driver writes: its standard error
     /// and output, its log, and the file of `file_logger`, in this order. For
-    /// each that has any a heading and up to `error_logs_max_lines` lines. The
-    /// errors of a start or a stop show them.
+    /// each that has any a heading and up to `error_logs_max_lines` lines.
     ///
     /// # Errors
     ///
     /// If an option without a default is set nowhere.
-    fn fetch_error_log(&self) -> Result<Vec<String>, ResolveError> {
+    fn last_log_lines(&self) -> Result<Vec<String>, ResolveError> {
         let config: DriverConfig = self.base().config()?;
         Ok(error_log::fetch(self.as_driver(), &config))
     }

@@ -8,6 +8,7 @@ use standin_entity::{Check, Result};
 use crate::baseline::Baseline;
 use crate::driver_log::DriverLog;
 use crate::error::LogError;
+use crate::hints::hints;
 use crate::log::bell::Bell;
 use crate::log::regexps::{Extracts, Regexps};
 use crate::readiness::{self, Probe, Progress};
@@ -59,6 +60,14 @@ impl Starting {
             .baseline
             .write()
             .unwrap_or_else(PoisonError::into_inner) = baseline;
+    }
+
+    /// What a start that is under way may be missing.
+    pub(crate) fn hints(&self, driver: &dyn Driver, config: &DriverConfig) -> Vec<String> {
+        if self.lock().is_none() {
+            return Vec::new();
+        }
+        hints(driver, config, &self.baseline())
     }
 
     fn baseline(&self) -> Baseline {

@@ -130,10 +130,18 @@ impl Steps for AsSteps<'_> {
     }
 
     fn describe_failure(&self) -> Vec<String> {
-        match self.config() {
-            Ok(config) => error_log::fetch(self.driver, config),
-            Err(_) => Vec::new(),
+        let Ok(config) = self.config() else {
+            return Vec::new();
+        };
+        let mut evidence = self.driver.base().starting.hints(self.driver, config);
+        match self.driver.fetch_error_log() {
+            Ok(lines) => evidence.extend(lines),
+            Err(error) => {
+                evidence.push(format!("its error log cannot be shown: {error}"));
+                evidence.extend(error_log::fetch(self.driver, config));
+            }
         }
+        evidence
     }
 
     fn aborting(&self) -> Result<()> {

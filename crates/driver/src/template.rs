@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
-use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use standin_config::{Kind, Node, OptionValue};
 use standin_entity::{Status, Transitions};
 
@@ -85,15 +85,6 @@ struct Idioms {
     asks_tag: bool,
 }
 
-impl Idioms {
-    fn of(template: &str) -> Self {
-        Idioms {
-            calls_uid: template.contains("uid("),
-            asks_tag: template.contains("status.tag"),
-        }
-    }
-}
-
 /// Renders `template` over `attributes`; a name that is not there is an error.
 /// One newline at the end goes: a value is no file.
 pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, TemplateError> {
@@ -145,13 +136,26 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
     let parsed = engine()
         .template_from_str(template)
         .map_err(|error| failed(&error))?;
-    parsed
-        .render(Value::from_object(Published(
-            scope.clone(),
-            Idioms::of(template),
-        )))
+    let names = || parsed.undeclared_variables(true).into_iter();
+    let mut idioms = Idioms {
+        calls_uid: false,
+        asks_tag: template.contains("tag")
+            && names().any(|name| name == "status.tag" || name.ends_with(".status.tag")),
+    };
+    let render = |idioms| parsed.render(Value::from_object(Published(scope.clone(), idioms)));
+    render(idioms)
+        .or_else(|error| {
+            idioms.calls_uid = true;
+            // A text cannot be called, so that nothing else becomes of a template that does.
+            match error.kind() {
+                ErrorKind::InvalidOperation if template.contains("uid") => {
+                    render(idioms).map_err(|_| error)
+                }
+                _ => Err(error),
+            }
+        })
         .map_err(|error| {
-            if error.kind() == minijinja::ErrorKind::UndefinedError {
+            if error.kind() == ErrorKind::UndefinedError {
                 let mut missing: Vec<String> = parsed
                     .undeclared_variables(true)
                     .into_iter()
@@ -418,6 +422,14 @@ mod tests {
         check("{{ {'a': {'b': 'c'}} }}", "{'a': {'b': 'c'}}");
         check("{{ uid }} {{ uid() }}", "srv srv");
         check("{{ uid == 'srv' }}", "True");
+        check(
+            "{% macro fluid() %}f{% endmacro %}{{ fluid() }} {{ uid == 'srv' }}",
+            "f True",
+        );
+        check(
+            "{{ 'status.tag' }} {{ status | lower }}",
+            "status.tag started",
+        );
         check("{{ status.tag }} {{ status }}", "STARTED STARTED");
         check("{{ status == 'STARTED' }}", "True");
     }

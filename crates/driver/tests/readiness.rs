@@ -263,7 +263,10 @@ fn conditions_can_be_written_and_read() {
         Readiness::port(80),
         Readiness::port_on("h", "{{ extracts.port }}"),
         Readiness::port(standin_config::context("server", "{{ port }}")).every(BRIEF),
+        Readiness::log("up").times(2),
         Readiness::file("x"),
+        Readiness::ended_with(0),
+        Readiness::ended_with(-15),
         Readiness::command("x", ["-y"]),
         Readiness::any_of([
             Readiness::all_of([Readiness::file("x")]),
@@ -284,6 +287,10 @@ fn what_is_no_condition_is_refused() {
         "ready = [1]",
         "ready = [{ file = \"x\", colour = 1 }]",
         "ready = [{ command = [] }]",
+        "ready = [{ log = \"x\", times = 0 }]",
+        "ready = [{ file = \"x\", times = 1 }]",
+        "ready = [{ ended_with = \"0\" }]",
+        "ready = [{ ended_with = 0, times = 1 }]",
         "ready = [{ log = \"(\" }]",
         "ready = [{ any = [{ nope = 1 }] }]",
     ] {
@@ -292,8 +299,10 @@ fn what_is_no_condition_is_refused() {
             serde_json::from_value(serde_json::to_value(&table["ready"]).unwrap()).unwrap();
         assert!(Vec::<Readiness>::from_value(&value).is_err(), "{text}");
     }
-    let options = StubOptions::new().name("app").ready([Readiness::log("(")]);
-    assert!(Node::new("app", options).is_err());
+    for condition in [Readiness::log("("), Readiness::log("x").times(0)] {
+        let options = StubOptions::new().name("app").ready([condition]);
+        assert!(Node::new("app", options).is_err());
+    }
     assert!(!matches!(Readiness::kind(), Kind::Any));
 }
 
@@ -325,7 +334,11 @@ fn only_lines_of_this_start_make_ready() {
             let app = becomes_ready_in(folder.path(), condition, |_| act(&log));
             assert_eq!(app.base().extract("port").as_deref(), Some(port));
             // Asked later it is still about this start.
-            assert_eq!(app.extract_values().unwrap(), Check::Ready);
+            let until = Instant::now() + SOON;
+            while app.extract_values().unwrap() != Check::Ready {
+                assert!(Instant::now() < until, "it is not about this start");
+                std::thread::sleep(SETTLED);
+            }
             assert_eq!(app.base().extract("port").as_deref(), Some(port));
         }
     }
@@ -457,4 +470,134 @@ fn a_driver_may_learn_where_its_log_is_while_it_starts() {
     };
     late.start().unwrap();
     late.stop().unwrap();
+}
+
+#[test]
+fn waits_for_as_many_lines_as_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let condition = Readiness::all_of([Readiness::log("up")]).times(3);
+    let mut app = built(stub(folder.path(), [condition]).timeout(4 * BRIEF));
+    // What is written of a line counts, and is not counted again when the rest comes.
+    app.writes = vec![("log".into(), b"up\ndown\nup".to_vec())];
+    let log = folder.path().join("app/log");
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        while !app.steps.lock().unwrap().contains(&"starting") {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(2 * SETTLED);
+        append(&log, b" again\n");
+        let report = report(starting.join().unwrap().unwrap_err());
+        assert!(report.contains("`up`, 3 times (found 2)"), "{report}");
+    });
+    app.writes = vec![("log".into(), b"up\nup\nup\n".to_vec())];
+    app.start().unwrap();
+}
+
+#[test]
+fn conditions_within_conditions_have_a_limit() {
+    let nested = |depth: usize| {
+        (0..depth).fold(Readiness::file("x"), |inner, level| {
+            let list = [Readiness::file("y"), inner];
+            if level % 2 == 0 {
+                Readiness::all_of(list)
+            } else {
+                Readiness::any_of(list)
+            }
+        })
+    };
+    let build = |depth| {
+        StubOptions::new()
+            .name("app")
+            .ready([nested(depth)])
+            .build()
+    };
+    build(32).unwrap();
+    for depth in [33, 100_000] {
+        let report = report(build(depth).unwrap_err());
+        assert!(
+            report.contains("conditions that are within at most 32 others"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_timeout_guesses_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = stub(folder.path(), [Readiness::log("also (here|there)")])
+        .log_regexps([r"listening on (?<port>\d+)", "nowhere"])
+        .timeout(BRIEF);
+    let mut app = options.build().unwrap();
+    app.out = Some("stdout".into());
+    app.err = Some("stderr".into());
+    app.writes = vec![
+        ("stdout".into(), b"".to_vec()),
+        ("stderr".into(), b"listening on 80\nalso here\n".to_vec()),
+    ];
+    let report = report(app.start().unwrap_err());
+    for part in [
+        r"hint: `listening on (?<port>\d+)` matches a line of the standard error: `stderr_regexps` looks there",
+        "hint: `also (here|there)` matches a line of the standard error",
+    ] {
+        assert_eq!(report.matches(part).count(), 1, "{part}\n{report}");
+    }
+    assert!(!report.contains("hint: `nowhere`"), "{report}");
+    assert!(!report.contains("hint: nothing is"), "{report}");
+    assert_eq!(app.base().extract("port"), None);
+    app.writes = vec![("stdout".into(), b"".to_vec())];
+    let report = self::report(app.start().unwrap_err());
+    let hint = "hint: nothing is in the standard output, although the program runs";
+    assert_eq!(report.matches(hint).count(), 1, "{report}");
+    app.writes = vec![("stdout".into(), b"here\n".to_vec())];
+    let report = self::report(app.start().unwrap_err());
+    assert!(!report.contains("hint:"), "{report}");
+}
+
+/// A driver whose last words are in no file.
+#[derive(Debug)]
+struct Journaled(DriverBase, bool);
+
+impl Driver for Journaled {
+    fn base(&self) -> &DriverBase {
+        &self.0
+    }
+
+    fn starting(&self) -> standin_entity::Result<()> {
+        Err(Error::msg("no luck"))
+    }
+
+    fn err_path(&self) -> Option<PathBuf> {
+        Some("Cargo.toml".into())
+    }
+
+    fn fetch_error_log(&self) -> standin_entity::Result<Vec<String>> {
+        if self.1 {
+            return Err(Error::msg("no journal"));
+        }
+        let mut lines = vec!["from the journal".to_owned()];
+        lines.extend(self.last_log_lines()?);
+        Ok(lines)
+    }
+}
+
+#[test]
+fn a_driver_adds_its_own_evidence_to_its_errors() {
+    for (fails, parts) in [
+        (false, ["from the journal", "no luck"]),
+        (
+            true,
+            ["its error log cannot be shown: no journal", "no luck"],
+        ),
+    ] {
+        let options = DriverOptions::new().name("app");
+        let app = Journaled(DriverBase::new("Journaled", options).unwrap(), fails);
+        let report = report(app.start().unwrap_err());
+        for part in parts
+            .into_iter()
+            .chain(["Information from log file: Cargo.toml"])
+        {
+            assert!(report.contains(part), "{part}\n{report}");
+        }
+    }
 }

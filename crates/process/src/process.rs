@@ -272,10 +272,14 @@ impl Process {
         }
     }
 
-    /// How it may end before it is ready.
-    fn expected_exit(&self) -> Result<Exit> {
-        let expected = self.config()?.expected_retcode;
-        Ok(Exit::from_retcode(expected.unwrap_or_default()))
+    /// Whether it may end so before it is ready: as a condition waits for, or as
+    /// it has to anyway.
+    fn may_end_with(&self, exit: Exit) -> Result<bool> {
+        let config = self.config()?;
+        let code = exit.retcode();
+        let mut conditions = config.driver.ready.iter();
+        Ok(conditions.any(|condition| condition.awaits_exit(code))
+            || config.expected_retcode.unwrap_or_default() == code)
     }
 
     /// Whether it should accept connections, and nothing of it is there to do that.
@@ -370,7 +374,7 @@ impl Driver for Process {
         match child.exit() {
             // Whoever was connected to when it was asked whether it is ready may have
             // ended by that.
-            Some(exit) if exit != self.expected_exit()? || self.serves_nobody(&child)? => {
+            Some(exit) if !self.may_end_with(exit)? || self.serves_nobody(&child)? => {
                 Err(self.ended_early(&child, exit).into())
             }
             _ => Ok(Check::Ready),
@@ -380,12 +384,16 @@ impl Driver for Process {
     fn start_failure(&self) -> Option<Error> {
         let child = self.child()?;
         let exit = child.exit()?;
-        let may_become_ready = match self.expected_exit() {
+        let may_become_ready = match self.may_end_with(exit) {
             // What it has started goes on: a daemon.
-            Ok(expected) => exit == expected && !child.is_over(),
+            Ok(may) => may && !child.is_over(),
             Err(error) => return Some(error),
         };
         (!may_become_ready).then(|| self.ended_early(&child, exit).into())
+    }
+
+    fn exit_code(&self) -> Option<i32> {
+        self.retcode()
     }
 
     fn is_alive(&self) -> bool {

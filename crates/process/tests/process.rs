@@ -969,3 +969,44 @@ fn a_killed_test_takes_its_processes_along() {
     let found = if cfg!(target_os = "linux") { 2 } else { 1 };
     eventually(|| !pids.iter().take(found).any(|pid| is_there(pid)));
 }
+
+#[test]
+fn a_job_is_ready_when_it_has_ended() {
+    let folder = folder();
+    for code in [0, 3] {
+        let script = format!("sleep 0.2; echo done > result; exit {code}");
+        let job = shell(folder.path(), &script)
+            .ready([Readiness::ended_with(code)])
+            .build()
+            .unwrap();
+        job.start().unwrap();
+        assert_eq!(job.exit_code(), Some(code));
+        let result = folder.path().join("app/result");
+        assert_eq!(fs::read_to_string(result).unwrap(), "done\n");
+        job.stop().unwrap();
+    }
+    let job = shell(folder.path(), "exit 1")
+        .ready([Readiness::ended_with(0)])
+        .build()
+        .unwrap();
+    let report = report(job.start().unwrap_err());
+    assert!(report.contains("exit code 1"), "{report}");
+}
+
+#[test]
+fn output_that_an_earlier_run_left_is_not_of_this_one() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo pid $$; read line")
+        .path_cleanup(false)
+        .log_regexps([r"pid (?<pid>\d+)"])
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        app.start().unwrap();
+        assert_eq!(
+            app.base().extract("pid"),
+            app.pid().map(|pid| pid.to_string())
+        );
+        app.stop().unwrap();
+    }
+}

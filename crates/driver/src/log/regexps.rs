@@ -43,11 +43,22 @@ pub(crate) struct Regexps {
 #[derive(Debug)]
 struct Sought {
     regex: Regex,
-    matched: bool,
+    /// How many lines have to match.
+    times: u64,
+    /// How many have.
+    found: u64,
+    /// What is written of the last line does: it may go on, and is counted when it is whole.
+    finds_unfinished: bool,
     /// A line in the middle of which it matches.
     inside: Option<String>,
     /// It matches what is written of the last line, but captures what is at its end.
     is_unfinished: bool,
+}
+
+impl Sought {
+    fn is_complete(&self) -> bool {
+        self.found + u64::from(self.finds_unfinished) >= self.times
+    }
 }
 
 impl Regexps {
@@ -62,7 +73,9 @@ impl Regexps {
         let sought = |pattern: &Pattern| {
             Ok(Sought {
                 regex: pattern.regex()?.clone(),
-                matched: false,
+                times: 1,
+                found: 0,
+                finds_unfinished: false,
                 inside: None,
                 is_unfinished: false,
             })
@@ -102,8 +115,15 @@ impl Regexps {
         Ok(Check::NotYet(self.to_string()))
     }
 
+    /// Wants each pattern to match so many lines.
+    pub(crate) fn set_times(&mut self, times: u64) {
+        for pattern in &mut self.patterns {
+            pattern.times = times;
+        }
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
-        self.patterns.iter().all(|pattern| pattern.matched)
+        self.patterns.iter().all(Sought::is_complete)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -151,6 +171,7 @@ impl Regexps {
         }
         for pattern in &mut self.patterns {
             pattern.is_unfinished = false;
+            pattern.finds_unfinished = false;
         }
         if let Some(line) = self.follower.partial(is_final) {
             look(&mut self.patterns, line, driver, extracts)?;
@@ -165,8 +186,15 @@ impl fmt::Display for Regexps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path().display();
         write!(f, "unmatched {} in {path}:", self.option)?;
-        for pattern in self.patterns.iter().filter(|pattern| !pattern.matched) {
+        for pattern in self
+            .patterns
+            .iter()
+            .filter(|pattern| !pattern.is_complete())
+        {
             write!(f, "\n  `{}`", pattern.regex.as_str())?;
+            if pattern.times > 1 {
+                write!(f, ", {} times (found {})", pattern.times, pattern.found)?;
+            }
             if let Some(line) = &pattern.inside {
                 write!(
                     f,
@@ -216,7 +244,7 @@ fn look(
         let found = match line.matches(&pattern.regex) {
             LineMatch::Whole(found) => found,
             LineMatch::Inside => {
-                if !pattern.matched && pattern.inside.is_none() {
+                if pattern.found == 0 && pattern.inside.is_none() {
                     pattern.inside = Some(shown(line.bytes));
                 }
                 continue;
@@ -227,7 +255,11 @@ fn look(
             }
             LineMatch::No => continue,
         };
-        pattern.matched = true;
+        if line.extent == Extent::Unfinished {
+            pattern.finds_unfinished = true;
+        } else {
+            pattern.found += 1;
+        }
         for (group, value) in found.groups {
             let value = String::from_utf8(value).map_err(|_| LogError::NotText {
                 driver: driver.to_owned(),
@@ -295,7 +327,7 @@ pub fn match_regexps_in_file(
         .patterns
         .iter()
         .zip(patterns)
-        .filter(|(sought, _)| !sought.matched)
+        .filter(|(sought, _)| !sought.is_complete())
         .map(|(_, pattern)| pattern.clone())
         .collect();
     Ok(FileMatches {

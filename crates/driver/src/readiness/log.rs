@@ -13,6 +13,8 @@ use crate::{Driver, Lifecycle, LogError};
 pub struct LogLine {
     pub(super) pattern: Pattern,
     pub(super) file: Option<String>,
+    /// How many lines have to match.
+    pub(super) times: u64,
 }
 
 impl LogLine {
@@ -25,6 +27,11 @@ impl LogLine {
                 Ok(DriverLog::Log.required(driver, what)?)
             }
         }
+    }
+
+    /// The pattern, if it is looked for in the log of the driver.
+    pub(crate) fn of_driver(&self) -> Option<&Pattern> {
+        self.file.is_none().then_some(&self.pattern)
     }
 
     pub(super) fn probe(&self) -> Box<dyn Probe> {
@@ -46,7 +53,10 @@ impl LogProbe {
         let path = self.condition.path(driver)?;
         let since = progress.baseline.log(&path);
         let patterns = std::slice::from_ref(&self.condition.pattern);
-        let regexps = Regexps::new("`log`", path, patterns, since);
+        let mut regexps = Regexps::new("`log`", path, patterns, since);
+        if let Ok(regexps) = &mut regexps {
+            regexps.set_times(self.condition.times);
+        }
         Ok(regexps.map_err(|source| LogError::Pattern {
             driver: driver.name().to_owned(),
             source,

@@ -5,6 +5,8 @@
 
 mod combined;
 mod command;
+mod conditions;
+mod ended;
 mod file;
 mod listening;
 mod log;
@@ -28,6 +30,8 @@ pub(crate) use combined::all;
 pub(crate) use probe::{Probe, Progress};
 
 pub use command::CommandSucceeds;
+pub use conditions::Conditions;
+pub use ended::EndedWith;
 pub use file::FileExists;
 pub use log::LogLine;
 pub use port::PortAccepts;
@@ -41,8 +45,9 @@ pub use predicate::Predicate;
 /// what each saw last.
 ///
 /// In an environment file each is a table: `{ log = "listening" }`,
-/// `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["pg_isready"] }`,
-/// `{ any = [...] }`, `{ all = [...] }`.
+/// `{ log = "ready", times = 2 }`, `{ port = 8080 }`, `{ file = "app.pid" }`,
+/// `{ command = ["pg_isready"] }`, `{ ended_with = 0 }`, `{ any = [...] }`,
+/// `{ all = [...] }`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,12 +75,14 @@ pub enum Readiness {
     Command(CommandSucceeds),
     /// A file exists.
     File(FileExists),
+    /// The driver's process has ended with an exit code.
+    EndedWith(EndedWith),
     /// A function says so.
     Predicate(Predicate),
     /// All of these hold, asked one after the other; one that held once counts.
-    All(Vec<Readiness>),
+    All(Conditions),
     /// One of these holds.
-    Any(Vec<Readiness>),
+    Any(Conditions),
 }
 
 impl Readiness {
@@ -86,6 +93,7 @@ impl Readiness {
         Readiness::Log(LogLine {
             pattern: pattern.into(),
             file: None,
+            times: 1,
         })
     }
 
@@ -95,6 +103,7 @@ impl Readiness {
         Readiness::Log(LogLine {
             pattern: pattern.into(),
             file: Some(file.into()),
+            times: 1,
         })
     }
 
@@ -139,6 +148,13 @@ impl Readiness {
         Readiness::File(FileExists { path: path.into() })
     }
 
+    /// The driver's process has ended with this exit code, or the negative number
+    /// of the signal that ended it: the driver is a job that runs once, and what
+    /// needs it starts when it is done.
+    pub fn ended_with(code: i32) -> Self {
+        Readiness::EndedWith(EndedWith { code })
+    }
+
     /// The function answers [`Check::Ready`], or `true`. Asked every 50 ms, and
     /// whenever the driver is [notified](standin_entity::Resource::notify).
     /// `what` is what errors call it.
@@ -151,41 +167,70 @@ impl Readiness {
         }))
     }
 
-    /// All of these hold.
+    /// All of these hold. Conditions may be within 32 others.
     pub fn all_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
-        Readiness::All(conditions.into_iter().collect())
+        Readiness::All(Conditions::new(conditions))
     }
 
-    /// At least one of these holds.
+    /// At least one of these holds. Conditions may be within 32 others.
     pub fn any_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
-        Readiness::Any(conditions.into_iter().collect())
+        Readiness::Any(Conditions::new(conditions))
+    }
+
+    /// How many lines of a log have to match, 1 if it is not said: a program may
+    /// say that it is ready once for its set-up, and once for good. Of conditions
+    /// that are made of others, for each log among them.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        match self {
+            Readiness::Log(log) => Readiness::Log(LogLine { times, ..log }),
+            Readiness::All(conditions) => Readiness::All(conditions.times(times)),
+            Readiness::Any(conditions) => Readiness::Any(conditions.times(times)),
+            other => other,
+        }
     }
 
     /// How long to wait between two checks; of conditions that are made of
     /// others, for each of them. Logs and files are noticed by events, and have
     /// no use for it where there are events.
     #[must_use]
-    pub fn every(mut self, interval: Duration) -> Self {
-        match &mut self {
-            Readiness::Port(port) => port.interval = interval,
-            Readiness::Command(command) => command.interval = interval,
-            Readiness::Predicate(predicate) => predicate.interval = interval,
-            Readiness::All(conditions) | Readiness::Any(conditions) => {
-                for condition in conditions {
-                    let old = std::mem::replace(condition, Readiness::All(Vec::new()));
-                    *condition = old.every(interval);
-                }
-            }
-            Readiness::Log(_) | Readiness::File(_) => {}
+    pub fn every(self, interval: Duration) -> Self {
+        match self {
+            Readiness::Port(port) => Readiness::Port(PortAccepts { interval, ..port }),
+            Readiness::Command(command) => Readiness::Command(CommandSucceeds {
+                interval,
+                ..command
+            }),
+            Readiness::Predicate(predicate) => Readiness::Predicate(Predicate {
+                interval,
+                ..predicate
+            }),
+            Readiness::All(conditions) => Readiness::All(conditions.every(interval)),
+            Readiness::Any(conditions) => Readiness::Any(conditions.every(interval)),
+            Readiness::Log(_) | Readiness::File(_) | Readiness::EndedWith(_) => self,
         }
-        self
+    }
+
+    /// Whether it waits for the driver's process to end with this exit code, so
+    /// that such an end is no failure of the start.
+    pub fn awaits_exit(&self, code: i32) -> bool {
+        match self {
+            Readiness::EndedWith(ended) => ended.code == code,
+            Readiness::All(conditions) | Readiness::Any(conditions) => conditions
+                .iter()
+                .any(|condition| condition.awaits_exit(code)),
+            _ => false,
+        }
     }
 
     /// The shortest interval in it, if there is one.
     pub(crate) fn interval(&self) -> Option<Duration> {
         match self {
             Readiness::Port(port) => Some(port.interval),
-            Readiness::Command(_) | Readiness::Log(_) | Readiness::File(_) => None,
+            Readiness::Command(_)
+            | Readiness::Log(_)
+            | Readiness::File(_)
+            | Readiness::EndedWith(_) => None,
             Readiness::Predicate(predicate) => Some(predicate.interval),
             Readiness::All(conditions) | Readiness::Any(conditions) => {
                 conditions.iter().filter_map(Readiness::interval).min()
@@ -210,6 +255,7 @@ impl Readiness {
             Readiness::Port(port) => port.probe(),
             Readiness::Command(command) => command.probe(),
             Readiness::File(file) => file.probe(),
+            Readiness::EndedWith(ended) => ended.probe(),
             Readiness::Predicate(predicate) => predicate.probe(),
             Readiness::All(conditions) => combined::all(conditions),
             Readiness::Any(conditions) => combined::any(conditions),
@@ -231,6 +277,7 @@ impl fmt::Display for Readiness {
             Readiness::Port(port) => write!(f, "port {}", port.port),
             Readiness::Command(command) => write!(f, "command `{}`", command.words.join(" ")),
             Readiness::File(file) => write!(f, "file `{}`", file.path),
+            Readiness::EndedWith(ended) => write!(f, "end with exit code {}", ended.code),
             Readiness::Predicate(predicate) => write!(f, "{}", predicate.what),
             Readiness::All(conditions) => {
                 f.write_str("all of (")?;
@@ -257,6 +304,14 @@ fn table(required: (&str, Kind), optional: &[(&str, Kind)]) -> Kind {
     Kind::Nested(builder.build())
 }
 
+/// How often a log has to match.
+fn times() -> Kind {
+    Kind::Int {
+        min: Some(1),
+        max: None,
+    }
+}
+
 fn setting_kind<T: OptionValue>() -> Kind {
     <Setting<T> as OptionValue>::kind()
 }
@@ -265,7 +320,10 @@ impl OptionValue for Readiness {
     fn kind() -> Kind {
         let interval = || ("interval", Kind::Duration);
         Kind::Union(vec![
-            table(("log", Kind::Pattern), &[("file", Kind::String)]),
+            table(
+                ("log", Kind::Pattern),
+                &[("file", Kind::String), ("times", times())],
+            ),
             table(
                 (
                     "port",
@@ -278,6 +336,7 @@ impl OptionValue for Readiness {
                 &[interval()],
             ),
             table(("file", Kind::String), &[]),
+            table(("ended_with", i32::kind()), &[]),
             // What is in these is of this kind again, which is checked when it is read.
             table(("all", Kind::List(Box::new(Kind::Any))), &[]),
             table(("any", Kind::List(Box::new(Kind::Any))), &[]),
@@ -287,7 +346,7 @@ impl OptionValue for Readiness {
     fn from_value(value: &Value) -> Result<Self, ValueError> {
         let unfit = || {
             ValueError::new(
-                "a condition, such as { log = \"...\" }, { port = 80 }, { file = \"...\" }, { command = [\"...\"] }, { all = [...] } or { any = [...] }",
+                "a condition, such as { log = \"...\" }, { port = 80 }, { file = \"...\" }, { command = [\"...\"] }, { ended_with = 0 }, { all = [...] } or { any = [...] }",
                 value.to_string(),
             )
         };
@@ -305,11 +364,14 @@ impl OptionValue for Readiness {
             None => condition,
         };
         if let Some(pattern) = entry("log") {
-            only(&["log", "file"])?;
-            return Ok(Readiness::Log(LogLine {
+            only(&["log", "file", "times"])?;
+            let log = Readiness::Log(LogLine {
                 pattern: Pattern::from_value(pattern)?,
                 file: entry("file").map(String::from_value).transpose()?,
-            }));
+                times: entry("times").map_or(Ok(1), u64::from_value)?,
+            });
+            log.check()?;
+            return Ok(log);
         }
         if let Some(port) = entry("port") {
             only(&["port", "host", "interval"])?;
@@ -331,13 +393,17 @@ impl OptionValue for Readiness {
             only(&["file"])?;
             return Ok(Self::file(String::from_value(path)?));
         }
+        if let Some(code) = entry("ended_with") {
+            only(&["ended_with"])?;
+            return Ok(Self::ended_with(i32::from_value(code)?));
+        }
         if let Some(conditions) = entry("all") {
             only(&["all"])?;
-            return Vec::from_value(conditions).map(Readiness::All);
+            return Conditions::from_value(conditions).map(Readiness::All);
         }
         if let Some(conditions) = entry("any") {
             only(&["any"])?;
-            return Vec::from_value(conditions).map(Readiness::Any);
+            return Conditions::from_value(conditions).map(Readiness::Any);
         }
         Err(unfit())
     }
@@ -348,6 +414,9 @@ impl OptionValue for Readiness {
             Readiness::Log(log) => {
                 entries.push(("log", log.pattern.to_value()));
                 entries.extend(log.file.as_ref().map(|file| ("file", file.to_value())));
+                if log.times != 1 {
+                    entries.push(("times", log.times.to_value()));
+                }
             }
             Readiness::Port(port) => {
                 entries.push(("port", port.port.to_value()));
@@ -359,6 +428,7 @@ impl OptionValue for Readiness {
                 entries.push(("interval", command.interval.to_value()));
             }
             Readiness::File(file) => entries.push(("file", file.path.to_value())),
+            Readiness::EndedWith(ended) => entries.push(("ended_with", ended.code.to_value())),
             Readiness::All(conditions) => entries.push(("all", conditions.to_value())),
             Readiness::Any(conditions) => entries.push(("any", conditions.to_value())),
             // It has no written form that could be read again; this is for people.
@@ -371,7 +441,10 @@ impl OptionValue for Readiness {
 
     fn check(&self) -> Result<(), ValueError> {
         match self {
-            Readiness::Log(log) => log.pattern.check(),
+            Readiness::Log(log) => {
+                times().check(&log.times.to_value())?;
+                log.pattern.check()
+            }
             Readiness::All(conditions) | Readiness::Any(conditions) => conditions.check(),
             _ => Ok(()),
         }

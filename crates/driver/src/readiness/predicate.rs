@@ -16,7 +16,7 @@ type Ask = dyn Fn(&dyn Driver) -> Result<Check> + Send + Sync;
 pub struct Predicate {
     pub(super) what: String,
     pub(super) interval: Duration,
-    ask: Arc<Ask>,
+    pub(super) ask: Arc<Ask>,
 }
 
 impl Predicate {

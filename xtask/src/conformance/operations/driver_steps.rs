@@ -375,12 +375,12 @@ fn lines(lines: impl IntoIterator<Item = String>) -> Value {
 }
 
 fn fetch_error_log(call: &Call) -> Outcome {
-    Ok(lines(call.driver()?.as_driver().fetch_error_log()?))
+    Ok(lines(call.driver()?.as_driver().last_log_lines()?))
 }
 
 /// The part of each log, in the order of their headings.
 fn fetch_error_log_sorted(call: &Call) -> Outcome {
-    let all = call.driver()?.as_driver().fetch_error_log()?;
+    let all = call.driver()?.as_driver().last_log_lines()?;
     let mut blocks: Vec<&[String]> = all.split(String::is_empty).collect();
     blocks.sort();
     let blocks = blocks.into_iter().map(|block| lines(block.to_vec()));
