@@ -18,10 +18,8 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
 
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // Before it is opened: whoever waits at the other end of a FIFO would notice.
-    match fs::metadata(path) {
-        Ok(metadata) => check(metadata.file_type())?,
-        // Opening it says it better, or makes it.
-        Err(_) => {}
+    if let Ok(metadata) = fs::metadata(path) {
+        check(metadata.file_type())?;
     }
     #[cfg(unix)]
     {
