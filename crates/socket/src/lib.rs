@@ -46,9 +46,9 @@ pub use address::Address;
 pub use client::{Client, ClientBuilder};
 pub use connection::Connection;
 pub use error::{
-    AcceptError, Attempt, BindError, CloseError, ConnectError, ConnectFailure, Difference,
-    Evidence, Failure, Party, ReceiveError, ReceiveFailure, Role, SendError, SendFailure,
-    StreamState,
+    AcceptError, Attempt, BindError, CloseError, ConnectError, ConnectFailure, ControlError,
+    Difference, Evidence, Failure, Party, ReceiveError, ReceiveFailure, Role, SendError,
+    SendFailure, StreamState,
 };
 pub use leak::{LeakCheck, LeakError, Leftovers};
 pub use server::{FullQueue, Server, ServerBuilder};

@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{LIMIT, SHORT, plain_pair, promptly};
-use standin_socket::{Client, ReceiveError, Server};
+use standin_socket::{Client, ControlError, ReceiveError, Server};
 
 #[test]
 fn a_reset_reaches_a_peer_that_waits() {
@@ -263,4 +263,148 @@ fn a_full_queue_leaves_a_connect_without_an_answer() {
         client.connection().unwrap().local_address()
     );
     assert_eq!((server.pending(), server.accepted()), (0, 2));
+}
+
+/// Whether a connect is left without an answer, as by a full queue.
+fn hangs(server: &Server) -> bool {
+    let address = server.local_socket_addr().unwrap();
+    match TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            true
+        }
+    }
+}
+
+#[test]
+fn a_full_queue_stays_full_whoever_looks() {
+    let server = Server::builder().host("127.0.0.1").bind().unwrap();
+    let full = server.fill_queue().unwrap();
+    assert_eq!(server.pending(), 0);
+    assert!(hangs(&server));
+    assert!(server.accept(Duration::ZERO).unwrap_err().is_timeout());
+    assert!(server.accept(SHORT).unwrap_err().is_timeout());
+    assert!(hangs(&server));
+    let _ = format!("{server:?} {full:?}");
+    assert!(hangs(&server));
+
+    // Also when somebody else fills it, and stops.
+    drop(server.fill_queue().unwrap());
+    assert_eq!(server.pending(), 0);
+    assert!(hangs(&server));
+    drop(full);
+    assert!(!hangs(&server));
+}
+
+#[test]
+fn a_queue_is_full_although_a_thread_waits_in_an_accept() {
+    let server = Server::builder().host("127.0.0.1").bind().unwrap();
+    let waiting = thread::spawn({
+        let server = server.clone();
+        move || server.accept(None).map(|connection| connection.index())
+    });
+    thread::sleep(SHORT);
+    let full = server.fill_queue().unwrap();
+    assert!(hangs(&server));
+    assert!(!waiting.is_finished());
+    drop(full);
+    let _peer = TcpStream::connect(server.local_socket_addr().unwrap()).unwrap();
+    assert_eq!(promptly(|| waiting.join().unwrap()).unwrap(), 0);
+}
+
+#[test]
+fn a_full_queue_does_not_keep_an_accept_from_ending() {
+    let server = Server::builder().host("127.0.0.1").bind().unwrap();
+    let _full = server.fill_queue().unwrap();
+    let waiting = thread::spawn({
+        let server = server.clone();
+        move || server.accept(None).map(|connection| connection.index())
+    });
+    thread::sleep(SHORT);
+    server.close();
+    promptly(|| waiting.join().unwrap()).unwrap_err();
+}
+
+#[test]
+fn a_server_that_comes_back_to_a_full_queue_fills_it_again() {
+    let server = Server::builder().host("127.0.0.1").bind().unwrap();
+    let full = server.fill_queue().unwrap();
+    server.go_away().unwrap();
+    TcpStream::connect(server.local_socket_addr().unwrap()).unwrap_err();
+    server.come_back().unwrap();
+    assert!(hangs(&server));
+    drop(full);
+    assert!(!hangs(&server));
+    assert!(server.accept(LIMIT).is_ok());
+}
+
+#[test]
+fn what_cannot_be_done_says_who_cannot_and_why() {
+    let (connection, _plain, server) = plain_pair();
+    connection.close();
+    server.go_away().unwrap();
+    let away = server.fill_queue().unwrap_err();
+    assert!(matches!(away, ControlError::Io { .. }), "{away}");
+    server.close();
+    let at = format!("server \"server\" (at {}): cannot", server.local_address());
+    for (error, text) in [
+        (
+            server.refuse().unwrap_err(),
+            format!("{at} refuse connections: it is closed"),
+        ),
+        (
+            server.go_away().unwrap_err(),
+            format!("{at} refuse connections: it is closed"),
+        ),
+        (
+            server.come_back().unwrap_err(),
+            format!("{at} come back: it is closed"),
+        ),
+        (
+            server.fill_queue().unwrap_err(),
+            format!("{at} fill its queue: it is closed"),
+        ),
+        (
+            server.try_clone_listener().unwrap_err(),
+            format!("{at} hand out its listener: it is closed"),
+        ),
+        (
+            connection.reset().unwrap_err(),
+            "cannot reset: it is closed".to_owned(),
+        ),
+        (
+            connection.stop_reading().unwrap_err(),
+            "cannot stop reading: it is closed".to_owned(),
+        ),
+        (
+            connection.shutdown_write().unwrap_err(),
+            "cannot shut down sending: it is closed".to_owned(),
+        ),
+        (
+            connection.shutdown_read().unwrap_err(),
+            "cannot shut down receiving: it is closed".to_owned(),
+        ),
+    ] {
+        assert!(matches!(error, ControlError::Closed { .. }), "{error}");
+        assert!(error.to_string().contains(&text), "{error}");
+        assert_eq!(error.party().label.as_deref(), Some("server"));
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = Server::builder().unix(&path).bind().unwrap();
+    let peer = Client::builder()
+        .unix(&path)
+        .build()
+        .connect(LIMIT)
+        .unwrap();
+    for error in [
+        server.fill_queue().unwrap_err(),
+        server.try_clone_listener().unwrap_err(),
+        peer.reset().unwrap_err(),
+    ] {
+        assert!(matches!(error, ControlError::Unsupported { .. }), "{error}");
+        assert!(error.to_string().contains("socket"), "{error}");
+    }
 }

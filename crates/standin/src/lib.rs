@@ -16,10 +16,10 @@ pub use standin_environment::{
     AbortHandle, DriverGroup, DriverTypes, Environment, RunningEnvironment,
 };
 pub use standin_error::{Error, Reportable, Result, reportable};
-pub use standin_process::{Listen, Process, ProcessConfig, Signal};
+pub use standin_process::{Listen, Process, ProcessConfig, ProcessOptions, Signal};
 pub use standin_tcp::{
-    Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpConnection, TcpError,
-    TcpServer, TcpServer as TCPServer, TcpServerConfig,
+    Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpClientOptions, TcpConnection,
+    TcpError, TcpServer, TcpServer as TCPServer, TcpServerConfig, TcpServerOptions,
 };
 
 pub use {

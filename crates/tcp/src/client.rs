@@ -6,7 +6,7 @@ use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_socket::{Address, Client, Connection};
+use standin_socket::{Address, Client, ConnectError, Connection};
 
 use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 
@@ -94,7 +94,9 @@ impl TcpClient {
             )
         };
         // Not under the lock, so that a stop or an abort can end it.
-        let made = client.connect(timeout)?;
+        let made = client
+            .connect(timeout)
+            .map_err(|error| self.explain(error))?;
         let mut state = self.write();
         if !state.client.as_ref().is_some_and(|now| now.is(&client)) {
             // Stopped meanwhile, and perhaps started again: the connection is closed.
@@ -107,6 +109,28 @@ impl TcpClient {
             state.latest = Some(made.clone());
         }
         Ok(TcpConnection::new(made))
+    }
+
+    /// The server whose port this client was given may have another one by now.
+    fn explain(&self, error: ConnectError) -> TcpError {
+        let moved = || {
+            let config: TcpClientConfig = self.base.config().ok()?;
+            let server = config.port.as_context()?.driver.clone();
+            let now = self.base.expand(&config.port).ok()?.number().ok()?;
+            let before = self.server_port().filter(|before| *before != now)?;
+            Some((server, before, now))
+        };
+        match (&error, moved()) {
+            (ConnectError::Refused(_) | ConnectError::TimedOut(_), Some((server, before, now))) => {
+                TcpError::Moved {
+                    server,
+                    before,
+                    now,
+                    failed: Box::new(error.into()),
+                }
+            }
+            _ => error.into(),
+        }
     }
 
     /// Closes the connection, if there is one, and connects again: the same as

@@ -4,7 +4,8 @@ use miette::Diagnostic;
 use standin_config::{PortError, ResolveError};
 use standin_driver::ContextError;
 use standin_entity::Status;
-use standin_socket::{AcceptError, BindError, ConnectError, ReceiveError, SendError};
+use standin_error::Reportable;
+use standin_socket::{AcceptError, BindError, ConnectError, ControlError, ReceiveError, SendError};
 use thiserror::Error;
 
 use crate::{Encoding, UnknownEncoding};
@@ -142,18 +143,65 @@ pub enum TcpError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Receive(#[from] ReceiveError),
+    /// A server or connection could not be made to do what it was told.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Control(#[from] ControlError),
+    /// No connection came about with a server that has had another port since it
+    /// was started again.
+    #[error(
+        "\"{server}\" had the port {before} until it was started again, and has {now} now: {failed}"
+    )]
+    #[diagnostic(
+        code(standin::tcp::moved),
+        help(
+            "each start of a server with port 0 takes a free port; with `go_away` and `come_back` it vanishes and returns on the same one. Otherwise start those that have the old port again, too"
+        )
+    )]
+    Moved {
+        /// The server.
+        server: String,
+        /// The port that it had.
+        before: u16,
+        /// The port that it has.
+        now: u16,
+        /// What failed.
+        failed: Box<TcpError>,
+    },
 }
 
-standin_error::reportable!(TcpError {
-    UnknownEncoding,
-    Context,
-    Options,
-    Bind,
-    Accept,
-    Connect,
-    Send,
-    Receive
-});
+standin_error::reportable!(TcpError, parts = TcpError::parts);
+
+impl TcpError {
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            TcpError::Accept(error) => error.is_timeout(),
+            TcpError::Connect(error) => error.is_timeout(),
+            TcpError::Send(error) => error.is_timeout(),
+            TcpError::Receive(error) => error.is_timeout(),
+            TcpError::Moved { failed, .. } => failed.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// The errors that this one passes on.
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        match self {
+            TcpError::UnknownEncoding(error) => vec![error],
+            TcpError::Context(error) => vec![error],
+            TcpError::Options(error) => vec![error],
+            TcpError::Bind(error) => vec![error],
+            TcpError::Accept(error) => vec![error],
+            TcpError::Connect(error) => vec![error],
+            TcpError::Send(error) => vec![error],
+            TcpError::Receive(error) => vec![error],
+            TcpError::Control(error) => vec![error],
+            TcpError::Moved { failed, .. } => vec![&**failed],
+            _ => Vec::new(),
+        }
+    }
+}
 
 fn open_connections(open: &[usize], accepted: usize) -> String {
     match open {

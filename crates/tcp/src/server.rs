@@ -6,7 +6,7 @@ use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_socket::{Connection, Server};
+use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
 
@@ -49,6 +49,8 @@ struct State {
     server: Option<Server>,
     host: Option<String>,
     port: Option<u16>,
+    /// The port before the latest start, if it was another one.
+    earlier_port: Option<u16>,
 }
 
 impl TcpServer {
@@ -111,8 +113,70 @@ impl TcpServer {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
-        let socket = self.socket()?.accept(timeout)?;
-        Ok(TcpConnection::new(socket))
+        match self.socket()?.accept(timeout) {
+            Ok(socket) => Ok(TcpConnection::new(socket)),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Whoever should have connected may still go to the port of before.
+    fn explain(&self, error: AcceptError) -> TcpError {
+        let moved = {
+            let state = self.read();
+            state.earlier_port.zip(state.port)
+        };
+        match (&error, moved) {
+            (AcceptError::TimedOut { accepted: 0, .. }, Some((before, now))) => TcpError::Moved {
+                server: self.base.name().to_owned(),
+                before,
+                now,
+                failed: Box::new(error.into()),
+            },
+            _ => error.into(),
+        }
+    }
+
+    /// Refuses connections from now on, and drops those that nobody accepted yet,
+    /// until it [comes back](TcpServer::come_back). The port stays its own, and
+    /// accepted connections go on.
+    ///
+    /// # Errors
+    ///
+    /// If the server is not running.
+    pub fn refuse(&self) -> Result<(), TcpError> {
+        Ok(self.socket()?.refuse()?)
+    }
+
+    /// Goes away as a server that is stopped: closes every connection and refuses
+    /// new ones, until it [comes back](TcpServer::come_back). The driver runs on
+    /// and keeps its port, which a stop and a start with port 0 would change.
+    ///
+    /// # Errors
+    ///
+    /// If the server is not running.
+    pub fn go_away(&self) -> Result<(), TcpError> {
+        Ok(self.socket()?.go_away()?)
+    }
+
+    /// Listens again, on the same port, after [`refuse`](TcpServer::refuse) or
+    /// [`go_away`](TcpServer::go_away).
+    ///
+    /// # Errors
+    ///
+    /// If the server is not running, or cannot listen again.
+    pub fn come_back(&self) -> Result<(), TcpError> {
+        Ok(self.socket()?.come_back()?)
+    }
+
+    /// Accepts nothing, so that a peer's connect is neither accepted nor refused:
+    /// keeps the queue of those who wait to be accepted full until the result is
+    /// dropped. See [`Server::fill_queue`].
+    ///
+    /// # Errors
+    ///
+    /// If the server is not running, or the queue cannot be filled.
+    pub fn fill_queue(&self) -> Result<FullQueue, TcpError> {
+        Ok(self.socket()?.fill_queue()?)
     }
 
     /// The connection that was accepted as number `index`, if it is open.
@@ -263,10 +327,13 @@ impl Driver for TcpServer {
             .bind()?;
         let port = server.port();
         tracing::info!(driver = self.base.name(), host, port, "listening");
-        *self.write() = State {
+        let mut state = self.write();
+        let earlier_port = state.port.filter(|earlier| *earlier != port);
+        *state = State {
             server: Some(server),
             host: Some(host),
             port: Some(port),
+            earlier_port,
         };
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! What a peer should not do, done on purpose.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use super::{Connection, core, deadline};
+use super::{Connection, deadline};
 use crate::{
-    error::{ReceiveError, SendError},
+    error::{ControlError, ReceiveError, SendError},
     state::Event,
 };
 
@@ -28,23 +28,31 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection is closed already, or a Unix socket's, which cannot be reset.
-    pub fn reset(&self) -> io::Result<()> {
-        if self.peer_address().socket_addr().is_none() {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "a Unix socket cannot be reset",
-            ));
-        }
+    pub fn reset(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
+        if self.peer_address().socket_addr().is_none() {
+            return Err(ControlError::Unsupported {
+                party: Box::new(inner.party()),
+                action: "reset",
+                reason: "a Unix socket cannot be reset",
+            });
+        }
         let mut outcome = Ok(());
         let is_first = inner.close_after(Event::Close, |stream| {
             outcome = stream.reset(inner.core.sending.try_enter().is_none());
         });
         if !is_first {
-            return Err(core::closed());
+            return Err(ControlError::Closed {
+                party: Box::new(inner.party()),
+                action: "reset",
+            });
         }
         tracing::debug!(connection = %inner.party(), "reset");
-        outcome
+        outcome.map_err(|source| ControlError::Io {
+            party: Box::new(inner.party()),
+            action: "reset",
+            source,
+        })
     }
 
     /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection: a peer that dies in
@@ -118,9 +126,9 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection is closed on this side.
-    pub fn stop_reading(&self) -> io::Result<()> {
-        self.inner
-            .core
-            .with_stream(|stream| stream.options().set_recv_buffer_size(1))
+    pub fn stop_reading(&self) -> Result<(), ControlError> {
+        self.control("stop reading", |stream| {
+            stream.options().set_recv_buffer_size(1)
+        })
     }
 }

@@ -23,7 +23,7 @@ use std::{
 use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
-    error::{Failure, Party, Role, StreamState},
+    error::{ControlError, Failure, Party, Role, StreamState},
     server::Registry,
     state::Event,
     sys::Stream,
@@ -178,8 +178,12 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection is closed here or the peer has reset it.
-    pub fn shutdown_write(&self) -> io::Result<()> {
-        self.shut_down(Event::ShutDownOutbound, Shutdown::Write)
+    pub fn shutdown_write(&self) -> Result<(), ControlError> {
+        self.shut_down(
+            "shut down sending",
+            Event::ShutDownOutbound,
+            Shutdown::Write,
+        )
     }
 
     /// Says that no more will be received: a receive gives what has come already, and then fails with
@@ -187,15 +191,36 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection is closed here or the peer has reset it.
-    pub fn shutdown_read(&self) -> io::Result<()> {
-        self.shut_down(Event::ShutDownInbound, Shutdown::Read)
+    pub fn shutdown_read(&self) -> Result<(), ControlError> {
+        self.shut_down(
+            "shut down receiving",
+            Event::ShutDownInbound,
+            Shutdown::Read,
+        )
     }
 
-    fn shut_down(&self, event: Event, half: Shutdown) -> io::Result<()> {
-        self.inner.core.with_stream(|stream| {
+    fn shut_down(
+        &self,
+        action: &'static str,
+        event: Event,
+        half: Shutdown,
+    ) -> Result<(), ControlError> {
+        self.control(action, |stream| {
             // First, so that a thread that finds the stream ended knows by whom.
             self.inner.core.state.apply(event);
             stream.shutdown(half)
+        })
+    }
+
+    /// Does something to the stream, unless it is closed.
+    fn control(
+        &self,
+        action: &'static str,
+        f: impl FnOnce(&Stream) -> io::Result<()>,
+    ) -> Result<(), ControlError> {
+        let inner = &*self.inner;
+        inner.core.with_stream(f).map_err(|source| {
+            ControlError::new(inner.party(), action, source, inner.core.is_open())
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod connect;
+mod control;
 mod difference;
 mod evidence;
 mod party;
@@ -13,6 +14,7 @@ use std::{fmt, time::Duration};
 pub use self::{
     accept::{AcceptError, CloseError},
     connect::{Attempt, BindError, ConnectError, ConnectFailure},
+    control::ControlError,
     difference::Difference,
     evidence::Evidence,
     party::{Party, Role, StreamState},

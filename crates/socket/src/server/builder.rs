@@ -1,12 +1,12 @@
 //! What a server is told before it binds.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     net::TcpListener,
     path::PathBuf,
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU8},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize},
     },
     time::Duration,
 };
@@ -163,7 +163,8 @@ impl ServerBuilder {
                 changing: Mutex::new(()),
                 backlog,
                 queue_is_short: AtomicBool::new(self.backlog.is_some()),
-                fillers: Mutex::new(HashSet::new()),
+                full: AtomicUsize::new(0),
+                fillers: Mutex::default(),
                 options: self.options,
                 receive_limit: self.receive_limit,
                 state: AtomicU8::new(state::OPEN),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     address::Address,
+    error::ControlError,
     lane::Lane,
     sys::{self, Connecting, Interest, Progress, SocketFile},
     time::Remaining,
@@ -41,11 +42,11 @@ impl Server {
     ///
     /// # Errors
     /// When the server is closed.
-    pub fn refuse(&self) -> io::Result<()> {
+    pub fn refuse(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
         let _changing = inner.changing();
         if !self.is_open() {
-            return Err(closed());
+            return Err(self.closed("refuse connections"));
         }
         inner.away.store(true, Ordering::SeqCst);
         // A socket that can stop listening without being closed keeps its port.
@@ -75,7 +76,7 @@ impl Server {
     ///
     /// # Errors
     /// When the server is closed.
-    pub fn go_away(&self) -> io::Result<()> {
+    pub fn go_away(&self) -> Result<(), ControlError> {
         self.refuse()?;
         self.close_all();
         Ok(())
@@ -87,84 +88,82 @@ impl Server {
     /// # Errors
     /// When the server is closed, or another process has taken the port, which only happens where the platform or an
     /// adopted listener cannot keep it.
-    pub fn come_back(&self) -> io::Result<()> {
+    pub fn come_back(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
         let _changing = inner.changing();
         if self.is_open() && !inner.away.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // Nobody keeps us waiting: who waits in an accept does so without the listener now.
-        let mut slot = inner
-            .listener
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !self.is_open() {
-            return Err(closed());
-        }
-        if let Some(listener) = &*slot {
-            sys::listen_again(listener, inner.backlog)?;
-        }
-        // A port that the system had chosen is not kept by every socket, and it may have chosen another one now.
-        if !slot.as_ref().is_some_and(|listener| {
-            listener
-                .local_address()
-                .is_ok_and(|now| now == inner.address)
-        }) {
-            *slot = None;
-            inner.remove_file();
-            let how = How {
-                backlog: inner.backlog,
-                reuse_address: true,
-                options: &inner.options,
-            };
-            let socket = sys::bound(&inner.address, true)?;
-            // From here on there is a file, whatever happens next.
-            *inner.file() = inner.address.path().and_then(SocketFile::at);
-            *slot = Some(bind::listen(socket, &inner.address, how)?.0);
-        }
-        inner.away.store(false, Ordering::SeqCst);
-        drop(slot);
+        let come_back = || {
+            inner.listen_again()?;
+            // Whoever keeps the queue full wants it full again.
+            inner.refill()
+        };
+        let outcome = come_back().map_err(|source| self.failed("come back", source));
         inner.accepting.nudge();
-        Ok(())
+        outcome
     }
 
     /// Accepts nothing: fills the queue of pending connections, so that a peer's connect is neither accepted nor
     /// refused and hangs until its own timeout, as with a server that is stuck. Ends when the result is dropped.
     ///
-    /// Who is in the queue already stays, and can be accepted.
+    /// Who is in the queue already can be accepted; nobody who comes after that is, until then: an accept waits, also
+    /// one that another thread is in already, and [`pending`](Server::pending) leaves the queue as it is.
     ///
     /// # Errors
-    /// When the server is closed or a Unix socket's, or the queue cannot be filled.
-    pub fn fill_queue(&self) -> io::Result<FullQueue> {
+    /// When the server is closed, away, or a Unix socket's, or the queue cannot be filled.
+    pub fn fill_queue(&self) -> Result<FullQueue, ControlError> {
+        const ACTION: &str = "fill its queue";
         let inner = &*self.inner;
-        let Address::Tcp(mut target) = inner.address else {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "only the queue of a TCP server can be filled",
-            ));
-        };
-        if target.ip().is_unspecified() {
-            target.set_ip(if target.is_ipv4() {
-                [127, 0, 0, 1].into()
-            } else {
-                std::net::Ipv6Addr::LOCALHOST.into()
+        let _changing = inner.changing();
+        if !self.is_open() {
+            return Err(self.closed(ACTION));
+        }
+        if inner.address.socket_addr().is_none() {
+            return Err(ControlError::Unsupported {
+                party: Box::new(inner.party()),
+                action: ACTION,
+                reason: "only the queue of a TCP server can be filled",
             });
         }
-        inner.shorten_queue(0)?;
-        let mut queue = FullQueue {
-            server: self.clone(),
-            fillers: Vec::new(),
-        };
-        loop {
-            let filler = Connecting::new(&Address::Tcp(target))?;
-            if !is_connected(&filler)? {
-                return Ok(queue);
-            }
-            let filler = filler.into_stream()?;
-            // Recognised by their addresses, they are passed over by accept.
-            inner.fillers().insert(filler.local_address()?);
-            queue.fillers.push(filler);
+        if inner.away.load(Ordering::SeqCst) {
+            let source = io::Error::new(io::ErrorKind::NotConnected, "the server is away");
+            return Err(self.failed(ACTION, source));
         }
+        // Who came before is not mixed up with those who fill the queue. Where another thread has the turn, it accepts
+        // them.
+        if let Some(mut turn) = inner.accepting.try_enter() {
+            let _ = inner.collect(&mut turn);
+        }
+        inner.full.fetch_add(1, Ordering::SeqCst);
+        // Whoever is about to accept has done so when the listener is free, and looks whether it may before the next.
+        inner.accepting.nudge();
+        drop(
+            inner
+                .listener
+                .write()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        match inner.refill() {
+            Ok(()) => Ok(FullQueue {
+                server: self.clone(),
+            }),
+            Err(source) => {
+                inner.stop_filling();
+                Err(self.failed(ACTION, source))
+            }
+        }
+    }
+
+    fn closed(&self, action: &'static str) -> ControlError {
+        ControlError::Closed {
+            party: Box::new(self.inner.party()),
+            action,
+        }
+    }
+
+    fn failed(&self, action: &'static str, source: io::Error) -> ControlError {
+        ControlError::new(self.inner.party(), action, source, self.is_open())
     }
 }
 
@@ -185,29 +184,17 @@ fn is_connected(connecting: &Connecting) -> io::Result<bool> {
     Ok(false)
 }
 
-fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "the server is closed")
-}
-
 /// Keeps a server's queue of pending connections full until it is dropped. See [`Server::fill_queue`].
 #[must_use = "dropping it empties the queue at once"]
 pub struct FullQueue {
     server: Server,
-    fillers: Vec<sys::Stream>,
 }
 
 impl Drop for FullQueue {
     fn drop(&mut self) {
-        self.fillers.clear();
         let inner = &*self.server.inner;
-        if inner.state.load(Ordering::SeqCst) != state::OPEN {
-            return;
-        }
-        // Takes the fillers out of the queue, and everybody else into ours.
-        if let Some(mut turn) = inner.accepting.try_enter() {
-            let _ = inner.collect(&mut turn);
-        }
-        let _ = inner.shorten_queue(inner.backlog);
+        let _changing = inner.changing();
+        inner.stop_filling();
     }
 }
 
@@ -215,14 +202,100 @@ impl fmt::Debug for FullQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FullQueue")
             .field("server", &self.server)
-            .field("fillers", &self.fillers.len())
             .finish()
     }
 }
 
+/// Peers of our own that keep the queue full.
+#[derive(Debug, Default)]
+pub(super) struct Fillers {
+    streams: Vec<sys::Stream>,
+    /// Recognised by their addresses, they are passed over by accept.
+    pub(super) addresses: HashSet<Address>,
+}
+
 impl super::Inner {
+    fn listen_again(&self) -> io::Result<()> {
+        // Nobody keeps us waiting: who waits in an accept does so without the listener now.
+        let mut slot = self
+            .listener
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.state.load(Ordering::SeqCst) != state::OPEN {
+            return Err(closed());
+        }
+        if let Some(listener) = &*slot {
+            sys::listen_again(listener, self.backlog)?;
+        }
+        // A port that the system had chosen is not kept by every socket, and it may have chosen another one now.
+        if !slot.as_ref().is_some_and(|listener| {
+            listener
+                .local_address()
+                .is_ok_and(|now| now == self.address)
+        }) {
+            *slot = None;
+            self.remove_file();
+            let how = How {
+                backlog: self.backlog,
+                reuse_address: true,
+                options: &self.options,
+            };
+            let socket = sys::bound(&self.address, true)?;
+            // From here on there is a file, whatever happens next.
+            *self.file() = self.address.path().and_then(SocketFile::at);
+            *slot = Some(bind::listen(socket, &self.address, how)?.0);
+        }
+        self.away.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Fills the queue, if anybody wants it full.
+    fn refill(&self) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        let Address::Tcp(mut target) = self.address else {
+            return Ok(());
+        };
+        if target.ip().is_unspecified() {
+            target.set_ip(if target.is_ipv4() {
+                [127, 0, 0, 1].into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        self.resize_queue(0)?;
+        loop {
+            let filler = Connecting::new(&Address::from(target))?;
+            if !is_connected(&filler)? {
+                return Ok(());
+            }
+            let filler = filler.into_stream()?;
+            let mut fillers = self.fillers();
+            fillers.addresses.insert(filler.local_address()?);
+            fillers.streams.push(filler);
+        }
+    }
+
+    /// Empties the queue, unless somebody else wants it full.
+    fn stop_filling(&self) {
+        if self.full.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
+        }
+        self.fillers().streams.clear();
+        if self.state.load(Ordering::SeqCst) == state::OPEN {
+            // Fails while the server is away, and then it comes back with a queue of the usual length.
+            let _ = self.resize_queue(self.backlog);
+            // Takes the fillers out of the queue, and everybody else into ours.
+            if let Some(mut turn) = self.accepting.try_enter() {
+                let _ = self.collect(&mut turn);
+            }
+        }
+        self.accepting.nudge();
+    }
+
     /// Gives the queue another length. Linux allows that at any time.
-    fn shorten_queue(&self, length: i32) -> io::Result<()> {
+    fn resize_queue(&self, length: i32) -> io::Result<()> {
         match &*self.listener() {
             Some(listener) if !self.away.load(Ordering::SeqCst) => {
                 self.queue_is_short
@@ -238,7 +311,11 @@ impl super::Inner {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fillers(&self) -> MutexGuard<'_, HashSet<Address>> {
+    pub(super) fn fillers(&self) -> MutexGuard<'_, Fillers> {
         self.fillers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the server does not listen")
 }

@@ -6,22 +6,23 @@ mod misbehave;
 mod relief;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use self::misbehave::Fillers;
 pub(crate) use self::relief::relieve;
 pub use self::{builder::ServerBuilder, misbehave::FullQueue};
 use crate::{
     address::Address,
     connection::{Connection, Parts, deadline},
-    error::{AcceptError, CloseError, Party, Role},
+    error::{AcceptError, CloseError, ControlError, Party, Role},
     lane::{Lane, NotNow, Turn},
     options::SocketOptions,
     sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
@@ -72,8 +73,9 @@ struct Inner {
     backlog: i32,
     /// Whether the queue is short because the user wants it so.
     queue_is_short: AtomicBool,
-    /// Peers of our own that keep the queue full.
-    fillers: Mutex<HashSet<Address>>,
+    /// How many want the queue to stay full: nobody takes anybody out of it meanwhile.
+    full: AtomicUsize,
+    fillers: Mutex<Fillers>,
     options: SocketOptions,
     receive_limit: usize,
     state: AtomicU8,
@@ -229,14 +231,26 @@ impl Server {
     ///
     /// # Errors
     /// When the server is closed or a Unix socket's, or the system has no descriptor left.
-    pub fn try_clone_listener(&self) -> io::Result<TcpListener> {
-        let guard = self.inner.listener();
-        match &*guard {
-            Some(listener) => listener.try_clone_tcp(),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "the server is closed",
-            )),
+    pub fn try_clone_listener(&self) -> Result<TcpListener, ControlError> {
+        const ACTION: &str = "hand out its listener";
+        let party = || Box::new(self.inner.party());
+        if self.local_socket_addr().is_none() {
+            return Err(ControlError::Unsupported {
+                party: party(),
+                action: ACTION,
+                reason: "it listens on a Unix socket",
+            });
+        }
+        match &*self.inner.listener() {
+            Some(listener) => listener.try_clone_tcp().map_err(|source| ControlError::Io {
+                party: party(),
+                action: ACTION,
+                source,
+            }),
+            None => Err(ControlError::Closed {
+                party: party(),
+                action: ACTION,
+            }),
         }
     }
 
@@ -267,7 +281,7 @@ impl Inner {
         }
         loop {
             let guard = self.listener();
-            if self.away.load(Ordering::SeqCst) {
+            if !self.may_take() {
                 drop(guard);
                 turn.nap(deadline.remaining())?;
                 continue;
@@ -299,7 +313,7 @@ impl Inner {
         let Some(listener) = &*guard else {
             return Ok(());
         };
-        while !self.away.load(Ordering::SeqCst) {
+        while self.may_take() {
             match listener.accept() {
                 Ok((stream, peer)) if self.is_wanted(&peer) => {
                     turn.value().push_back(Pending { stream, peer })
@@ -317,8 +331,13 @@ impl Inner {
 
     /// Whether the peer is a peer, and not one of those that only kept the queue full.
     fn is_wanted(&self, peer: &Address) -> bool {
-        let mut fillers = self.fillers();
+        let fillers = &mut self.fillers().addresses;
         fillers.is_empty() || !fillers.remove(peer)
+    }
+
+    /// Whether anybody may be taken from the system's queue now.
+    fn may_take(&self) -> bool {
+        !self.away.load(Ordering::SeqCst) && self.full.load(Ordering::SeqCst) == 0
     }
 
     /// Makes a connection of a peer and puts it on the list, in one step with looking whether the server is closed:

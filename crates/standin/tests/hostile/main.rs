@@ -15,6 +15,7 @@
 mod aborts;
 mod descriptors;
 mod hooks;
+mod odd_peers;
 mod peers;
 mod processes;
 mod runpaths;
