@@ -31,6 +31,8 @@ pub(crate) struct FieldAttributes {
     pub(crate) non_empty: Option<Span>,
     pub(crate) pattern: Option<LitStr>,
     pub(crate) checks: Vec<Expr>,
+    pub(crate) constraints: Vec<Expr>,
+    pub(crate) template: Option<Span>,
     pub(crate) examples: Vec<Expr>,
     pub(crate) accepts: Option<Type>,
     pub(crate) with: Option<Path>,
@@ -104,6 +106,11 @@ impl FieldAttributes {
                         this.checks.push(meta.value()?.parse()?);
                         Ok(())
                     }
+                    "constraint" => {
+                        this.constraints.push(meta.value()?.parse()?);
+                        Ok(())
+                    }
+                    "template" => set(&mut this.template, &meta, span),
                     "example" => {
                         this.examples.push(meta.value()?.parse()?);
                         Ok(())
@@ -188,6 +195,8 @@ impl FieldAttributes {
             (self.non_empty.is_some(), "non_empty"),
             (self.pattern.is_some(), "pattern"),
             (!self.checks.is_empty(), "check"),
+            (!self.constraints.is_empty(), "constraint"),
+            (self.template.is_some(), "template"),
             (!self.examples.is_empty(), "example"),
         ]
         .into_iter()
@@ -210,6 +219,8 @@ const FIELD_WORDS: &[&str] = &[
     "non_empty",
     "pattern",
     "check",
+    "constraint",
+    "template",
     "example",
 ];
 

@@ -309,6 +309,11 @@ fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
         .checks
         .iter()
         .map(|check| constraint(quote!(check::<#solid, _>(#check))));
+    let constraints = attributes
+        .constraints
+        .iter()
+        .map(|constraint| quote!(.constraint(#constraint)));
+    let template = attributes.template.iter().map(|_| quote!(.of_templates()));
     let examples = attributes
         .examples
         .iter()
@@ -322,6 +327,8 @@ fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
             #(#non_empty)*
             #(#pattern)*
             #(#checks)*
+            #(#constraints)*
+            #(#template)*
             #(#examples)*
     }
 }
@@ -395,9 +402,12 @@ fn value_impl(input: &ConfigInput) -> TokenStream {
         #[automatically_derived]
         impl #config_path::OptionValue for #ident {
             fn kind() -> #config_path::Kind {
-                #config_path::Kind::Nested(
-                    <Self as #config_path::Config>::description().clone(),
-                )
+                // Looked at when it is needed, for the config may contain itself.
+                #config_path::Kind::lazy::<Self>(|| {
+                    #config_path::Kind::Nested(
+                        <Self as #config_path::Config>::description().clone(),
+                    )
+                })
             }
 
             fn from_value(

@@ -24,7 +24,8 @@ fn an_unknown_word_comes_with_the_known_ones() {
             }
         ),
         "there is no attribute `defualt` here; there are: include, default, inherited, fallback, \
-         optional, code_only, accepts, with, key, range, one_of, non_empty, pattern, check, example",
+         optional, code_only, accepts, with, key, range, one_of, non_empty, pattern, check, constraint, \
+         template, example",
     );
     check(
         quote!(

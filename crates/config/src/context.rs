@@ -1,10 +1,12 @@
 //! [`ContextValue`]: a template over what another driver publishes.
 
 use std::fmt;
-use std::sync::LazyLock;
+
+use indexmap::IndexMap;
 
 use crate::kind::Kind;
-use crate::{OptionValue, Value, ValueError};
+use crate::suggest::nearest;
+use crate::{OptionValue, Value, ValueError, template};
 
 /// A template that is filled from another driver's context when the reading driver starts.
 ///
@@ -60,11 +62,39 @@ impl fmt::Display for ContextValue {
     }
 }
 
-/// Filters are looked up when a template is rendered, so that an empty environment will do.
-static PARSER: LazyLock<minijinja::Environment<'static>> =
-    LazyLock::new(minijinja::Environment::empty);
-
 const EXPECTED: &str = "a context value";
+const DRIVER: &str = "driver";
+const VALUE: &str = "value";
+
+/// What is wrong with a table that is no context value.
+fn misfit(entries: &IndexMap<String, Value>, value: &Value) -> ValueError {
+    let error = ValueError::new(EXPECTED, value.to_string());
+    let unknown = entries
+        .keys()
+        .find(|key| ![DRIVER, VALUE].contains(&key.as_str()));
+    if let Some(key) = unknown {
+        let missing = [DRIVER, VALUE]
+            .into_iter()
+            .filter(|key| !entries.contains_key(*key));
+        let error = error.because(format!("there is no key {key:?} in a context value"));
+        return match nearest(key, missing) {
+            Some(known) => error.hint(format!("did you mean {known:?}?")),
+            None => error,
+        }
+        .in_key(key);
+    }
+    for key in [DRIVER, VALUE] {
+        match entries.get(key) {
+            None => {
+                let hint = "write { driver = \"server\", value = \"{{ port }}\" }, with your names";
+                return error.because(format!("{key:?} is missing")).hint(hint);
+            }
+            Some(Value::String(_)) => {}
+            Some(other) => return Kind::String.unfit(other).at_key(key),
+        }
+    }
+    error
+}
 
 impl OptionValue for ContextValue {
     fn kind() -> Kind {
@@ -78,15 +108,15 @@ impl OptionValue for ContextValue {
                 context.check()?;
                 Ok(context)
             }
-            (Value::Map(_), None) => Err(ValueError::new(EXPECTED, value.to_string())),
+            (Value::Map(entries), None) => Err(misfit(entries, value)),
             (_, None) => Err(ValueError::wrong_type(EXPECTED, value)),
         }
     }
 
     fn to_value(&self) -> Value {
         [
-            ("driver", self.driver.as_str()),
-            ("value", self.template.as_str()),
+            (DRIVER, self.driver.as_str()),
+            (VALUE, self.template.as_str()),
         ]
         .into_iter()
         .collect()
@@ -94,19 +124,14 @@ impl OptionValue for ContextValue {
 
     fn check(&self) -> Result<(), ValueError> {
         if self.driver.is_empty() {
-            return Err(ValueError::new(EXPECTED, "one without a driver's name"));
+            return Err(ValueError::new("the name of a driver", "\"\"").at_key(DRIVER));
         }
-        PARSER
-            .template_from_str(&self.template)
-            .map(drop)
-            .map_err(|error| {
-                ValueError::new("a template", format!("{:?}", self.template))
-                    .because(
-                        error
-                            .detail()
-                            .map_or_else(|| error.kind().to_string(), str::to_owned),
-                    )
-                    .bad_template()
-            })
+        template::check(&self.template).map_err(|error| {
+            error
+                .hint(
+                    "a template reads another driver's context, such as \"{{ host }}:{{ port }}\"",
+                )
+                .at_key(VALUE)
+        })
     }
 }

@@ -128,24 +128,28 @@ impl ConfigDescription {
         OptionError::Unknown {
             owner: owner.to_owned(),
             option: name.to_owned(),
-            help: self.help_for_unknown(name, &[]),
+            help: self.help_for_unknown(name, |names| nearest(name, names)),
         }
     }
 
-    /// `keys` are known beside the options.
-    pub(crate) fn help_for_unknown(&self, name: &str, keys: &[&'static str]) -> String {
-        let names = || {
-            self.options()
-                .iter()
-                .filter(|option| !option.is_code_only())
-                .map(OptionDescription::name)
-        };
-        if let Some(option) = self.option(name)
-            && option.is_code_only()
+    /// `nearest` finds the one of the known names that was probably meant.
+    pub(crate) fn help_for_unknown<'a>(
+        &'a self,
+        name: &str,
+        nearest: impl FnOnce(&mut dyn Iterator<Item = &'a str>) -> Option<&'a str>,
+    ) -> String {
+        if self
+            .option(name)
+            .is_some_and(OptionDescription::is_code_only)
         {
             return format!("{name:?} can only be set in code");
         }
-        match nearest(name, names().chain(keys.iter().copied())) {
+        let names = || {
+            let options = self.options().iter();
+            let options = options.filter(|option| !option.is_code_only());
+            options.map(OptionDescription::name)
+        };
+        match nearest(&mut names()) {
             Some(known) => format!("did you mean {known:?}?"),
             None => {
                 let names: Vec<&str> = names().collect();
@@ -154,50 +158,54 @@ impl ConfigDescription {
         }
     }
 
-    /// Checks a table of options of a nested config.
-    pub(crate) fn check_value(&self, value: &Value) -> Result<(), ValueError> {
-        self.read_nested(value).map(drop)
+    /// Everything that is wrong in a table of options of this config.
+    pub(crate) fn nested_mistakes(&self, value: &Value) -> Vec<ValueError> {
+        match self.nested_node(value) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors,
+        }
     }
 
     /// A node that stands alone, for a table of options within another config's option.
     pub(crate) fn read_nested(&self, value: &Value) -> Result<Node, ValueError> {
+        self.nested_node(value).map_err(|errors| {
+            let first = errors.into_iter().next();
+            first.unwrap_or_else(|| Kind::Nested(self.clone()).unfit(value))
+        })
+    }
+
+    fn nested_node(&self, value: &Value) -> Result<Node, Vec<ValueError>> {
         let Value::Map(entries) = value else {
-            return Err(Kind::Nested(self.clone()).unfit(value));
+            return Err(vec![Kind::Nested(self.clone()).unfit(value)]);
         };
-        let layer = Layer::read(
-            self,
-            self.name(),
-            entries.iter().map(|(key, value)| (key, value.clone())),
-        )
-        .map_err(|errors| self.unfit_nested(value, &errors))?;
-        Node::new(self.name(), layer).map_err(|errors| self.unfit_nested(value, &errors))
+        let unfit = |errors: ConfigErrors| -> Vec<ValueError> {
+            let errors = errors.into_errors();
+            errors
+                .into_iter()
+                .map(|error| self.unfit_nested(value, error))
+                .collect()
+        };
+        let values = entries.iter().map(|(key, value)| (key, value.clone()));
+        let layer = Layer::read(self, self.name(), values).map_err(unfit)?;
+        Node::new(self.name(), layer).map_err(unfit)
     }
 
-    /// The first of the mistakes, as an error of the value that holds the options.
-    pub(crate) fn unfit_nested(&self, value: &Value, errors: &ConfigErrors) -> ValueError {
-        match errors.errors().first() {
-            Some(OptionError::WrongType { option, error, .. }) => error.clone().at_key(option),
-            Some(error) => Kind::Nested(self.clone())
-                .unfit(value)
-                .because(nested_reason(error)),
-            None => Kind::Nested(self.clone()).unfit(value),
+    /// A mistake in the options, as an error of the value that holds them.
+    pub(crate) fn unfit_nested(&self, value: &Value, error: OptionError) -> ValueError {
+        let this = || ValueError::new(Kind::Nested(self.clone()).to_string(), value.to_string());
+        match error {
+            OptionError::WrongType { option, error, .. }
+            | OptionError::BadTemplate { option, error, .. } => error.at_key(&option),
+            OptionError::Broken { option, broken, .. } => broken.into_value_error().at_key(&option),
+            OptionError::Unknown { option, help, .. } => this()
+                .because(format!("unknown key {option:?}"))
+                .hint(help)
+                .in_key(&option),
+            OptionError::Missing { option, help, .. } => {
+                this().because(format!("{option:?} is missing")).hint(help)
+            }
+            error => this().because(error.to_string()),
         }
-    }
-}
-
-fn nested_reason(error: &OptionError) -> String {
-    match error {
-        OptionError::Unknown { option, help, .. } => format!("unknown option {option:?}, {help}"),
-        OptionError::Missing { option, .. } => format!("option {option:?} is missing"),
-        OptionError::Broken {
-            option,
-            found,
-            rule,
-            ..
-        } => {
-            format!("option {option:?} is {found}, but {rule}")
-        }
-        error => error.to_string(),
     }
 }
 

@@ -16,8 +16,19 @@ pub struct ValueError {
     expected: String,
     found: String,
     reason: Option<String>,
+    hint: Option<String>,
     path: Vec<Step>,
-    template: bool,
+    /// What is wrong is the last key of the path, and not the value under it.
+    in_key: bool,
+    nature: Nature,
+}
+
+/// What sort of mistake it is, for whoever reports it of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nature {
+    Type,
+    Template,
+    Rule,
 }
 
 /// One step into a list or a table.
@@ -34,8 +45,10 @@ impl ValueError {
             expected: expected.into(),
             found: found.into(),
             reason: None,
+            hint: None,
             path: Vec::new(),
-            template: false,
+            in_key: false,
+            nature: Nature::Type,
         }
     }
 
@@ -48,6 +61,41 @@ impl ValueError {
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
+        self
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert(hint.into());
+        self
+    }
+
+    /// Says that it is about the item at `index` of the list, counted from 0.
+    #[must_use]
+    pub fn at_index(mut self, index: usize) -> Self {
+        self.path.insert(0, Step::Index(index));
+        self
+    }
+
+    /// Says that it is about what `path` leads to.
+    pub(crate) fn at(mut self, path: &[Step]) -> Self {
+        self.path.splice(..0, path.iter().cloned());
+        self
+    }
+
+    /// Says that it is about the value under `key` of the table.
+    #[must_use]
+    pub fn at_key(mut self, key: &str) -> Self {
+        self.path.insert(0, Step::Key(key.to_owned()));
+        self
+    }
+
+    /// As [`ValueError::at_key`], when the key itself is what is wrong.
+    #[must_use]
+    pub fn in_key(mut self, key: &str) -> Self {
+        self.path.insert(0, Step::Key(key.to_owned()));
+        self.in_key = true;
         self
     }
 
@@ -65,26 +113,34 @@ impl ValueError {
         self.reason.as_deref()
     }
 
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(crate) fn path(&self) -> &[Step] {
         &self.path
     }
 
+    pub(crate) fn is_in_key(&self) -> bool {
+        self.in_key
+    }
+
     pub(crate) fn is_template(&self) -> bool {
-        self.template
+        self.nature == Nature::Template
+    }
+
+    /// The broken rule that it is, if it is one.
+    pub(crate) fn as_broken(&self) -> Option<BrokenRule> {
+        (self.nature == Nature::Rule).then(|| BrokenRule {
+            found: self.found.clone(),
+            rule: self.reason.clone().unwrap_or_default(),
+            path: self.path.clone(),
+            in_key: self.in_key,
+        })
     }
 
     pub(crate) fn bad_template(mut self) -> Self {
-        self.template = true;
-        self
-    }
-
-    pub(crate) fn at_index(mut self, index: usize) -> Self {
-        self.path.insert(0, Step::Index(index));
-        self
-    }
-
-    pub(crate) fn at_key(mut self, key: &str) -> Self {
-        self.path.insert(0, Step::Key(key.to_owned()));
+        self.nature = Nature::Template;
         self
     }
 
@@ -101,21 +157,69 @@ impl ValueError {
         }
         self
     }
+
+    fn within(&self) -> Within<'_> {
+        Within::new(&self.path, self.in_key)
+    }
+
+    /// Whether it says more of where the mistake is, or of what to do.
+    pub(crate) fn is_more_exact_than(&self, other: &ValueError) -> bool {
+        let exactness = |error: &Self| (error.path.len(), error.hint.is_some());
+        exactness(self) > exactness(other)
+    }
+
+    /// What is wrong, without the place within the value.
+    fn statement(&self) -> String {
+        if self.in_key {
+            let reason = self.reason.as_deref().unwrap_or("not known here");
+            return reason.to_owned();
+        }
+        let found = abridged(&self.found);
+        match &self.reason {
+            Some(reason) => format!("{found} is not {}: {reason}", self.expected),
+            None => format!("{found} is not {}", self.expected),
+        }
+    }
+}
+
+/// A headline names the value, but is no place for a long one.
+fn abridged(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The steps as one would write them behind the value's name: `[1].times`.
+struct Within<'a>(&'a [Step]);
+
+impl<'a> Within<'a> {
+    /// A key that is wrong is named by the message, not by the place.
+    fn new(path: &'a [Step], in_key: bool) -> Self {
+        match path.split_last() {
+            Some((_, rest)) if in_key => Self(rest),
+            _ => Self(path),
+        }
+    }
+}
+
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| match step {
+            Step::Index(index) => write!(f, "[{index}]"),
+            Step::Key(key) => write!(f, ".{key}"),
+        })
+    }
 }
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.path {
-            match step {
-                Step::Index(index) => write!(f, "item {index}: ")?,
-                Step::Key(key) => write!(f, "`{key}`: ")?,
-            }
+        let path = Within::new(&self.path, self.in_key).to_string();
+        if !path.is_empty() {
+            write!(f, "{:?}: ", path.strip_prefix('.').unwrap_or(&path))?;
         }
-        write!(f, "expected {}, found {}", self.expected, self.found)?;
-        match &self.reason {
-            Some(reason) => write!(f, " ({reason})"),
-            None => Ok(()),
-        }
+        f.write_str(&self.statement())
     }
 }
 
@@ -138,7 +242,7 @@ pub enum OptionError {
         help: String,
     },
     /// The value is of the wrong type, or unreadable.
-    #[error("{owner}: option {option:?}: {error}")]
+    #[error("{owner}: option \"{option}{}\": {}", error.within(), error.statement())]
     #[diagnostic(code(standin::config::wrong_type))]
     WrongType {
         /// Whose config it is.
@@ -152,33 +256,29 @@ pub enum OptionError {
         help: Option<String>,
     },
     /// A template is not well-formed.
-    #[error("{owner}: option {option:?}: the template does not parse: {reason}")]
-    #[diagnostic(
-        code(standin::config::bad_template),
-        help(
-            "a template reads another driver's context, such as \"{{{{ host }}}}:{{{{ port }}}}\""
-        )
-    )]
+    #[error("{owner}: option \"{option}{}\": the template does not parse: {}", error.within(), error.reason().unwrap_or(error.found()))]
+    #[diagnostic(code(standin::config::bad_template))]
     BadTemplate {
         /// Whose config it is.
         owner: String,
         /// The option's name.
         option: String,
-        /// What the template engine said.
-        reason: String,
+        /// Where in the value the template is, and what the template engine said.
+        error: ValueError,
+        /// What the option is for.
+        #[help]
+        help: Option<String>,
     },
     /// The value breaks a constraint that the option declares.
-    #[error("{owner}: option {option:?} is {found}, but {rule}")]
+    #[error("{owner}: option \"{option}{}\" {broken}", broken.within())]
     #[diagnostic(code(standin::config::constraint_broken))]
     Broken {
         /// Whose config it is.
         owner: String,
         /// The option's name.
         option: String,
-        /// The value.
-        found: String,
-        /// The constraint in words: "it must be from 1 to 10".
-        rule: String,
+        /// The value, and the constraint that it breaks.
+        broken: BrokenRule,
         /// What the option is for.
         #[help]
         help: Option<String>,
@@ -230,6 +330,18 @@ pub enum OptionError {
 standin_error::reportable!(OptionError);
 
 impl OptionError {
+    /// The same with another help, where it has one.
+    pub(crate) fn with_help(mut self, text: String) -> Self {
+        match &mut self {
+            OptionError::Unknown { help, .. } | OptionError::Missing { help, .. } => *help = text,
+            OptionError::WrongType { help, .. }
+            | OptionError::BadTemplate { help, .. }
+            | OptionError::Broken { help, .. } => *help = Some(text),
+            OptionError::NoValue { .. } | OptionError::CodeOnly { .. } => {}
+        }
+        self
+    }
+
     /// The name of the option.
     pub fn option(&self) -> &str {
         match self {
@@ -257,6 +369,76 @@ impl OptionError {
     }
 }
 
+/// A constraint that a value, or a part of it, breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenRule {
+    found: String,
+    rule: String,
+    path: Vec<Step>,
+    in_key: bool,
+}
+
+impl BrokenRule {
+    pub(crate) fn new(found: String, rule: String) -> Self {
+        Self {
+            found,
+            rule,
+            path: Vec::new(),
+            in_key: false,
+        }
+    }
+
+    pub(crate) fn at(mut self, step: Step) -> Self {
+        self.path.insert(0, step);
+        self
+    }
+
+    pub(crate) fn in_key(mut self, key: &str) -> Self {
+        self.in_key = true;
+        self.at(Step::Key(key.to_owned()))
+    }
+
+    fn within(&self) -> Within<'_> {
+        Within::new(&self.path, self.in_key)
+    }
+
+    /// The same as an error of the value that it is in.
+    pub(crate) fn into_value_error(self) -> ValueError {
+        ValueError {
+            path: self.path,
+            in_key: self.in_key,
+            nature: Nature::Rule,
+            ..ValueError::new("allowed", self.found).because(self.rule)
+        }
+    }
+
+    /// The value that breaks it, in its written form.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
+    /// The constraint in words that follow "but": "it must be from 1 to 10".
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    pub(crate) fn path(&self) -> &[Step] {
+        &self.path
+    }
+
+    pub(crate) fn is_in_key(&self) -> bool {
+        self.in_key
+    }
+}
+
+/// What the value is and the rule that it breaks, to follow the option's name.
+impl fmt::Display for BrokenRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.in_key { "has the key" } else { "is" };
+        write!(f, "{verb} {}, but {}", abridged(&self.found), self.rule)
+    }
+}
+
 fn asked_text(asked: &[String]) -> String {
     match asked {
         [] => ", and there is no parent to ask".to_owned(),
@@ -275,20 +457,28 @@ pub struct ConfigErrors {
 pub type ResolveError = ConfigErrors;
 
 impl ConfigErrors {
-    /// `None` when nothing is wrong.
+    /// `Ok` when nothing is wrong.
     pub(crate) fn from_errors(owner: &str, errors: Vec<OptionError>) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
         }
-        Err(Self {
+        Err(Self::of(owner, errors))
+    }
+
+    pub(crate) fn of(owner: &str, errors: Vec<OptionError>) -> Self {
+        Self {
             owner: owner.to_owned(),
             errors,
-        })
+        }
     }
 
     /// The mistakes; there is at least one.
     pub fn errors(&self) -> &[OptionError] {
         &self.errors
+    }
+
+    pub(crate) fn into_errors(self) -> Vec<OptionError> {
+        self.errors
     }
 
     /// The name of the entity whose config is wrong.

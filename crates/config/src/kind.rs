@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::Step;
+use crate::suggest::nearest;
 use crate::{
-    ConfigDescription, ContextValue, Encoding, OptionValue, Pattern, Port, Value, ValueError,
+    ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError, template,
 };
 
 /// What values an option takes.
@@ -42,15 +44,17 @@ pub enum Kind {
     String,
     /// One of these texts.
     OneOf(Vec<String>),
-    /// A path; in a file a relative one starts at the file's folder, unless it begins with a
-    /// template's `{{`.
+    /// Text that is a template over the driver's own context, such as `{{ runpath }}/app.conf`.
+    Template,
+    /// A path; in a file a relative one starts at the file's folder.
     Path,
+    /// A path that is a template; in a file a relative one starts at the file's folder, unless it
+    /// begins with a template's `{{`.
+    PathTemplate,
     /// A duration: `"1m 30s"` or a number of seconds.
     Duration,
     /// A regular expression.
     Pattern,
-    /// A text encoding, by one of its labels.
-    Encoding,
     /// A port: a number, the number as text, or a service name.
     Port,
     /// A template over another driver's context.
@@ -65,8 +69,44 @@ pub enum Kind {
     Union(Vec<Kind>),
     /// A table of another config's options.
     Nested(ConfigDescription),
+    /// The kind of a type that is looked at when it is needed, so that a type can contain itself.
+    Lazy(LazyKind),
     /// A value that only code can give, such as a hook. It has no written form.
     Code,
+}
+
+/// The kind of a type, not yet looked at.
+#[derive(Clone, Copy)]
+pub struct LazyKind {
+    type_name: &'static str,
+    kind: fn() -> Kind,
+}
+
+impl LazyKind {
+    /// What values the type takes.
+    pub fn get(self) -> Kind {
+        (self.kind)()
+    }
+
+    /// Whether values of the type may hold values of the type.
+    #[cfg(feature = "schema")]
+    pub(crate) fn contains_itself(self) -> bool {
+        let mut seen = Vec::new();
+        // It is seen only where it stands within itself.
+        self.get().note_held(&mut Holds::default(), &mut seen);
+        seen.contains(&self.type_name)
+    }
+
+    /// The Rust type, by its full path.
+    pub fn type_name(self) -> &'static str {
+        self.type_name
+    }
+}
+
+impl std::fmt::Debug for LazyKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LazyKind").field(&self.type_name).finish()
+    }
 }
 
 impl Kind {
@@ -75,12 +115,96 @@ impl Kind {
         Kind::OneOf(texts.into_iter().map(Into::into).collect())
     }
 
+    /// The kind of the type `T`, which `kind` gives: for types that may contain themselves, such as
+    /// a condition that is made of conditions.
+    pub fn lazy<T: OptionValue>(kind: fn() -> Kind) -> Kind {
+        Kind::Lazy(LazyKind {
+            type_name: std::any::type_name::<T>(),
+            kind,
+        })
+    }
+
     /// Checks that `value` is of this kind.
     ///
     /// # Errors
-    /// Says what was expected and what was found.
+    ///
+    /// Says what was expected and what was found; of several mistakes the first.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
-        let fits = match self {
+        match self.mistakes(value).into_iter().next() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Everything by which `value` is not of this kind.
+    pub(crate) fn mistakes(&self, value: &Value) -> Vec<ValueError> {
+        let mut mistakes = Vec::new();
+        self.collect_mistakes(value, &mut mistakes);
+        mistakes
+    }
+
+    /// The texts of a value that are templates and do not parse.
+    pub(crate) fn template_mistakes(&self, value: &Value) -> Vec<ValueError> {
+        let mut mistakes = Vec::new();
+        self.for_each_template(value, &mut Vec::new(), &mut |text, path| {
+            let error = template::check(text).err();
+            mistakes.extend(error.map(|error| error.at(path)));
+        });
+        mistakes
+    }
+
+    fn collect_mistakes(&self, value: &Value, mistakes: &mut Vec<ValueError>) {
+        let read = match self {
+            Kind::Duration => Duration::from_value(value).map(drop),
+            Kind::Pattern => Pattern::from_value(value).map(drop),
+            Kind::Port => Port::from_value(value).map(drop),
+            Kind::Context => ContextValue::from_value(value).map(drop),
+            Kind::Path | Kind::PathTemplate => PathBuf::from_value(value).map(drop),
+            Kind::List(item) if value.as_list().is_some() => {
+                let items = value.as_list().into_iter().flatten().enumerate();
+                for (index, value) in items {
+                    let found = item.mistakes(value);
+                    mistakes.extend(found.into_iter().map(|error| error.at_index(index)));
+                }
+                return;
+            }
+            Kind::Tuple(kinds) if value.as_list().is_some_and(|all| all.len() == kinds.len()) => {
+                let items = value.as_list().into_iter().flatten();
+                for (index, (kind, value)) in kinds.iter().zip(items).enumerate() {
+                    let found = kind.mistakes(value);
+                    mistakes.extend(found.into_iter().map(|error| error.at_index(index)));
+                }
+                return;
+            }
+            Kind::Map(item) if value.as_map().is_some() => {
+                for (key, value) in value.as_map().into_iter().flatten() {
+                    let found = item.mistakes(value);
+                    mistakes.extend(found.into_iter().map(|error| error.at_key(key)));
+                }
+                return;
+            }
+            Kind::Union(kinds) => {
+                if !kinds.iter().any(|kind| kind.mistakes(value).is_empty()) {
+                    self.collect_of_union(kinds, value, mistakes);
+                }
+                return;
+            }
+            Kind::Nested(description) if value.as_map().is_some() => {
+                mistakes.extend(description.nested_mistakes(value));
+                return;
+            }
+            Kind::Lazy(kind) => return kind.get().collect_mistakes(value, mistakes),
+            _ => match self.is_plain(value) {
+                true => Ok(()),
+                false => Err(self.unfit(value)),
+            },
+        };
+        mistakes.extend(read.err());
+    }
+
+    /// Whether the value is of a kind that holds no others.
+    fn is_plain(&self, value: &Value) -> bool {
+        match self {
             Kind::Any => true,
             Kind::Null => value.is_null(),
             Kind::Bool => value.as_bool().is_some(),
@@ -88,60 +212,90 @@ impl Kind {
                 min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max)
             }),
             Kind::Float => value.as_float().is_some(),
-            Kind::String | Kind::Path => value.as_str().is_some(),
+            // Whether a template parses is another question: see `template_mistakes`.
+            Kind::String | Kind::Template => value.as_str().is_some(),
             Kind::OneOf(texts) => value
                 .as_str()
                 .is_some_and(|text| texts.iter().any(|known| known == text)),
-            Kind::Duration => return Duration::from_value(value).map(drop),
-            Kind::Pattern => return Pattern::from_value(value).map(drop),
-            Kind::Encoding => return Encoding::from_value(value).map(drop),
-            Kind::Port => return Port::from_value(value).map(drop),
-            Kind::Context => return ContextValue::from_value(value).map(drop),
-            Kind::List(item) => match value {
-                Value::List(items) => {
-                    return items.iter().enumerate().try_for_each(|(index, value)| {
-                        item.check(value).map_err(|error| error.at_index(index))
-                    });
-                }
-                _ => false,
-            },
-            Kind::Tuple(kinds) => match value {
-                Value::List(items) if items.len() == kinds.len() => {
-                    return kinds.iter().zip(items).enumerate().try_for_each(
-                        |(index, (kind, value))| {
-                            kind.check(value).map_err(|error| error.at_index(index))
-                        },
-                    );
-                }
-                _ => false,
-            },
-            Kind::Map(item) => match value {
-                Value::Map(entries) => {
-                    return entries.iter().try_for_each(|(key, value)| {
-                        item.check(value).map_err(|error| error.at_key(key))
-                    });
-                }
-                _ => false,
-            },
-            Kind::Union(kinds) => {
-                let mut errors = kinds.iter().filter_map(|kind| kind.check(value).err());
-                return match kinds.iter().any(|kind| kind.check(value).is_ok()) {
-                    true => Ok(()),
-                    // The first kind is the one that is usually meant: its words help most.
-                    false => Err(errors
-                        .next()
-                        .map_or_else(|| self.unfit(value), |error| error.expecting(self))),
-                };
+            _ => false,
+        }
+    }
+
+    /// The mistakes by which the value is none of `kinds`: those of the one that was meant, where
+    /// one can tell.
+    fn collect_of_union(&self, kinds: &[Kind], value: &Value, mistakes: &mut Vec<ValueError>) {
+        let likeness = |kind: &Kind| kind.likeness(value);
+        let best = kinds.iter().map(likeness).max().unwrap_or_default();
+        let meant = kinds.iter().find(|kind| best > 0 && likeness(kind) == best);
+        if let Some(meant) = meant {
+            return meant.collect_mistakes(value, mistakes);
+        }
+        // The first kind is the one that is usually meant: its words help most. Of tables none is.
+        let mut first = kinds.iter().flat_map(|kind| kind.mistakes(value));
+        let first = first.next().filter(|_| value.as_map().is_none());
+        let error = first.unwrap_or_else(|| self.unfit(value)).expecting(self);
+        mistakes.push(match self.hint(value) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
+    }
+
+    /// How sure one can be that the value was meant to be of this kind, though it is not.
+    fn likeness(&self, value: &Value) -> usize {
+        match (self, value) {
+            (Kind::Context, Value::Map(entries)) => alike(entries.keys(), &["driver", "value"]),
+            (Kind::Nested(description), Value::Map(entries)) => {
+                let names: Vec<&str> = description.options().iter().map(|o| o.name()).collect();
+                alike(entries.keys(), &names)
             }
-            Kind::Nested(description) => return description.check_value(value),
-            Kind::Code => false,
-        };
-        if fits { Ok(()) } else { Err(self.unfit(value)) }
+            (Kind::List(_) | Kind::Tuple(_), Value::List(_)) | (Kind::Map(_), Value::Map(_)) => 1,
+            (Kind::Lazy(kind), value) => kind.get().likeness(value),
+            (Kind::Union(kinds), value) => {
+                let all = kinds.iter().map(|kind| kind.likeness(value));
+                all.max().unwrap_or_default()
+            }
+            _ => 0,
+        }
+    }
+
+    /// What to write instead of `value`, where one can guess what was meant.
+    pub(crate) fn hint(&self, value: &Value) -> Option<String> {
+        match (self, value) {
+            (Kind::Union(kinds), value) => kinds.iter().find_map(|kind| kind.hint(value)),
+            (Kind::Lazy(kind), value) => kind.get().hint(value),
+            (Kind::OneOf(texts), Value::String(text)) => {
+                let known = nearest(text, texts.iter().map(String::as_str))?;
+                Some(format!("did you mean {known:?}?"))
+            }
+            (Kind::List(item), value) if value.as_list().is_none() && item.check(value).is_ok() => {
+                Some(format!("write a list: [{value}]"))
+            }
+            (Kind::String | Kind::Template | Kind::OneOf(_), Value::Int(_) | Value::Bool(_)) => {
+                Some(format!("write it in quotes: \"{value}\""))
+            }
+            (Kind::Bool | Kind::Int { .. } | Kind::Float, Value::String(text)) => {
+                let bare = match text.trim() {
+                    "true" => Value::Bool(true),
+                    "false" => Value::Bool(false),
+                    number => match number.parse() {
+                        Ok(number) => Value::Int(number),
+                        Err(_) => Value::Float(number.parse().ok()?),
+                    },
+                };
+                let fits = self.check(&bare).is_ok();
+                fits.then(|| format!("write it without quotes: {bare}"))
+            }
+            _ => None,
+        }
     }
 
     /// The error for a value that is not of this kind.
     pub fn unfit(&self, value: &Value) -> ValueError {
-        ValueError::new(self.to_string(), value.to_string())
+        let error = ValueError::new(self.to_string(), value.to_string());
+        match self.hint(value) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
     /// The error for a value that has no written form.
@@ -154,6 +308,7 @@ impl Kind {
         match self {
             Kind::Context => true,
             Kind::Union(kinds) => kinds.iter().any(Kind::takes_context),
+            Kind::Lazy(kind) => kind.get().takes_context(),
             _ => false,
         }
     }
@@ -170,9 +325,6 @@ impl Kind {
                 "a duration is a text such as \"1m 30s\" or \"250ms\", or a number of seconds"
                     .to_owned(),
             ),
-            Kind::Encoding => {
-                Some("a text encoding is a label such as \"utf-8\" or \"latin1\"".to_owned())
-            }
             Kind::Port => {
                 Some("a port is a number from 0 to 65535 or the name of a service".to_owned())
             }
@@ -189,44 +341,113 @@ impl Kind {
         }
     }
 
-    /// Whether there may be a path within a value.
-    pub(crate) fn holds_path(&self) -> bool {
+    /// What there may be within a value.
+    pub(crate) fn holds(&self) -> Holds {
+        let mut holds = Holds::default();
+        self.note_held(&mut holds, &mut Vec::new());
+        holds
+    }
+
+    /// `seen` holds the types that are being looked into, for they may contain themselves.
+    fn note_held(&self, holds: &mut Holds, seen: &mut Vec<&'static str>) {
         match self {
-            Kind::Path => true,
-            Kind::List(item) | Kind::Map(item) => item.holds_path(),
-            Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(Kind::holds_path),
-            Kind::Nested(description) => description
-                .options()
-                .iter()
-                .any(|option| option.kind().holds_path()),
-            _ => false,
+            Kind::Path => holds.path = true,
+            Kind::PathTemplate => {
+                holds.path = true;
+                holds.template = true;
+            }
+            Kind::Template => holds.template = true,
+            Kind::Context => holds.context = true,
+            Kind::List(item) | Kind::Map(item) => item.note_held(holds, seen),
+            Kind::Tuple(kinds) | Kind::Union(kinds) => {
+                kinds.iter().for_each(|kind| kind.note_held(holds, seen));
+            }
+            Kind::Nested(description) => {
+                let options = description.options().iter();
+                options.for_each(|option| option.kind().note_held(holds, seen));
+            }
+            Kind::Lazy(kind) if !seen.contains(&kind.type_name) => {
+                seen.push(kind.type_name);
+                kind.get().note_held(holds, seen);
+            }
+            _ => {}
         }
     }
 
-    /// Whether there may be a context value within a value.
-    pub(crate) fn holds_context(&self) -> bool {
+    /// The same kind, with its texts as templates.
+    pub(crate) fn of_templates(self) -> Kind {
         match self {
-            Kind::Context => true,
-            Kind::List(item) | Kind::Map(item) => item.holds_context(),
-            Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(Kind::holds_context),
-            Kind::Nested(description) => description
-                .options()
-                .iter()
-                .any(|option| option.kind().holds_context()),
-            _ => false,
+            Kind::String => Kind::Template,
+            Kind::Path => Kind::PathTemplate,
+            Kind::List(item) => Kind::List(Box::new(item.of_templates())),
+            Kind::Map(item) => Kind::Map(Box::new(item.of_templates())),
+            Kind::Tuple(kinds) => Kind::Tuple(kinds.into_iter().map(Kind::of_templates).collect()),
+            Kind::Union(kinds) => Kind::Union(kinds.into_iter().map(Kind::of_templates).collect()),
+            kind => kind,
+        }
+    }
+
+    /// Calls `visit` with every template of a value that is of this kind, and where it is.
+    pub(crate) fn for_each_template(
+        &self,
+        value: &Value,
+        path: &mut Vec<Step>,
+        visit: &mut dyn FnMut(&str, &[Step]),
+    ) {
+        match (self, value) {
+            (Kind::Template | Kind::PathTemplate, Value::String(text)) => visit(text, path),
+            (Kind::List(kind), Value::List(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(Step::Index(index));
+                    kind.for_each_template(item, path, visit);
+                    path.pop();
+                }
+            }
+            (Kind::Tuple(kinds), Value::List(items)) => {
+                for (index, (kind, item)) in kinds.iter().zip(items).enumerate() {
+                    path.push(Step::Index(index));
+                    kind.for_each_template(item, path, visit);
+                    path.pop();
+                }
+            }
+            (Kind::Map(kind), Value::Map(entries)) => {
+                for (key, entry) in entries {
+                    path.push(Step::Key(key.clone()));
+                    kind.for_each_template(entry, path, visit);
+                    path.pop();
+                }
+            }
+            (Kind::Union(kinds), value) => {
+                let kind = kinds.iter().find(|kind| kind.check(value).is_ok());
+                if let Some(kind) = kind {
+                    kind.for_each_template(value, path, visit);
+                }
+            }
+            (Kind::Nested(description), Value::Map(entries)) => {
+                for (key, entry) in entries {
+                    if let Some(option) = description.option(key) {
+                        path.push(Step::Key(key.clone()));
+                        option.kind().for_each_template(entry, path, visit);
+                        path.pop();
+                    }
+                }
+            }
+            (Kind::Lazy(kind), value) => kind.get().for_each_template(value, path, visit),
+            _ => {}
         }
     }
 
     /// Applies the folder that relative paths start from to every path within `value`.
     pub(crate) fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
         match (self, value) {
-            (Kind::Path, value @ Value::String(_)) => {
+            (Kind::Path | Kind::PathTemplate, value @ Value::String(_)) => {
                 if let Value::String(text) = value {
                     let path = PathBuf::from(&*text);
                     // A path that starts with an expression starts where the expression says,
                     // and an empty one is no path at all.
-                    let is_plain = !text.is_empty() && !text.trim_start().starts_with("{{");
-                    if is_plain && path.is_relative() {
+                    let is_led =
+                        matches!(self, Kind::PathTemplate) && text.trim_start().starts_with("{{");
+                    if !text.is_empty() && path.is_relative() && !is_led {
                         *value = Value::from(folder.join(path));
                     }
                 }
@@ -259,9 +480,27 @@ impl Kind {
                     }
                 }
             }
+            (Kind::Lazy(kind), value) => kind.get().resolve_paths(value, folder),
             _ => {}
         }
     }
+}
+
+/// What there may be within the values of a kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holds {
+    pub(crate) path: bool,
+    pub(crate) context: bool,
+    pub(crate) template: bool,
+}
+
+/// How many of the keys are those of a table, or nearly so.
+fn alike<'a>(keys: impl Iterator<Item = &'a String>, names: &[&str]) -> usize {
+    keys.map(|key| match names.contains(&key.as_str()) {
+        true => 2,
+        false => usize::from(nearest(key, names.iter().copied()).is_some()),
+    })
+    .sum()
 }
 
 /// Names the kind the way a message does: "expected *a duration* ...".
@@ -283,7 +522,7 @@ impl std::fmt::Display for Kind {
                 }
             }
             Kind::Float => f.write_str("a number"),
-            Kind::String => f.write_str("a string"),
+            Kind::String | Kind::Template => f.write_str("a string"),
             Kind::OneOf(texts) => {
                 f.write_str("one of ")?;
                 for (index, text) in texts.iter().enumerate() {
@@ -292,10 +531,9 @@ impl std::fmt::Display for Kind {
                 }
                 Ok(())
             }
-            Kind::Path => f.write_str("a path"),
+            Kind::Path | Kind::PathTemplate => f.write_str("a path"),
             Kind::Duration => f.write_str("a duration"),
             Kind::Pattern => f.write_str("a regular expression"),
-            Kind::Encoding => f.write_str("a text encoding"),
             Kind::Port => f.write_str("a port"),
             Kind::Context => f.write_str("a context value"),
             Kind::List(item) => match &**item {
@@ -342,6 +580,7 @@ impl std::fmt::Display for Kind {
                 }
                 write!(f, "a table {{ {} }}", names.join(", "))
             }
+            Kind::Lazy(kind) => kind.get().fmt(f),
             Kind::Code => f.write_str("a value that only code can give"),
         }
     }

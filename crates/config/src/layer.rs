@@ -59,12 +59,14 @@ impl Layer {
         let mut errors = Vec::new();
         for (name, value) in values {
             let name = name.as_ref();
-            let read = match description.index(name) {
-                Some(index) => layer.read_slot(index, owner, &value),
-                None if description.ignores_extra_keys() => Ok(()),
-                None => Err(description.unknown_option(owner, name)),
-            };
-            errors.extend(read.err());
+            match description.index(name) {
+                Some(index) => match description.options()[index].read_or_mistakes(owner, &value) {
+                    Ok(stored) => layer.put_stored(index, stored),
+                    Err(mistakes) => errors.extend(mistakes),
+                },
+                None if description.ignores_extra_keys() => {}
+                None => errors.push(description.unknown_option(owner, name)),
+            }
         }
         crate::ConfigErrors::from_errors(owner, errors)?;
         Ok(layer)

@@ -38,7 +38,6 @@ mod context;
 mod description;
 mod docs;
 pub mod duration;
-mod encoding;
 mod error;
 mod file;
 mod kind;
@@ -57,15 +56,18 @@ pub mod schema;
 mod setting;
 mod stored;
 mod suggest;
+mod template;
 mod value;
 
 pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
-pub use encoding::{Encoding, EncodingError};
-pub use error::{ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
-pub use file::{Document, Entry, FileErrors, Mistake, ReadError, RegisterError, TypeRegistry};
-pub use kind::Kind;
+pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
+pub use file::{
+    Document, Draft, Entry, FileErrors, Mistake, OptionMistake, ReadError, RegisterError,
+    TypeRegistry,
+};
+pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
 pub use node::{Explanation, Node};
 pub use option::{OptionDescription, Source};

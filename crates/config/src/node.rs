@@ -263,8 +263,10 @@ impl Node {
             return Ok(());
         };
         let option = &self.description().options()[index];
-        let stored = option.read(self.owner(), &value)?;
-        ConfigErrors::from_errors(self.owner(), option.check(self.owner(), &stored))?;
+        let stored = match option.read_and_check(self.owner(), &value) {
+            Ok(stored) => stored,
+            Err(errors) => return Err(ConfigErrors::of(self.owner(), errors)),
+        };
         self.layer_mut().put_stored(index, stored);
         CHANGES.fetch_add(1, Ordering::AcqRel);
         Ok(())

@@ -1,8 +1,10 @@
 //! [`OptionDescription`]: one option as a value; [`Source`]: where its value comes from.
 
+use std::sync::OnceLock;
+
 use crate::constraint::Constraint;
 use crate::docs::without_item_links;
-use crate::kind::Kind;
+use crate::kind::{Holds, Kind};
 use crate::stored::Stored;
 use crate::{OptionError, OptionValue, Value, ValueError};
 
@@ -16,6 +18,8 @@ pub struct OptionDescription {
     constraints: Vec<Constraint>,
     examples: Vec<Value>,
     reader: Reader,
+    /// Found out when it is needed: a kind may be one of a config that is being described.
+    holds: OnceLock<Holds>,
     /// The config that declares it; set when the config is built.
     pub(crate) declared_in: Option<String>,
 }
@@ -52,6 +56,7 @@ impl OptionDescription {
             constraints: Vec::new(),
             examples: Vec::new(),
             reader,
+            holds: OnceLock::new(),
             declared_in: None,
         }
     }
@@ -107,6 +112,14 @@ impl OptionDescription {
     #[must_use]
     pub fn constraint(mut self, constraint: Constraint) -> Self {
         self.constraints.push(constraint);
+        self
+    }
+
+    /// Says that the texts in its values are templates over the driver's own context: those that do
+    /// not parse are refused.
+    #[must_use]
+    pub fn of_templates(mut self) -> Self {
+        self.kind = self.kind.of_templates();
         self
     }
 
@@ -189,35 +202,93 @@ impl OptionDescription {
 
     /// Reads a value of this option, constraints not included.
     pub(crate) fn read(&self, owner: &str, value: &Value) -> Result<Stored, OptionError> {
+        self.read_or_mistakes(owner, value).map_err(|errors| {
+            let first = errors.into_iter().next();
+            first.unwrap_or_else(|| self.wrong_type(owner, self.kind.unfit(value)))
+        })
+    }
+
+    /// As [`OptionDescription::read`], with everything that is wrong.
+    pub(crate) fn read_or_mistakes(
+        &self,
+        owner: &str,
+        value: &Value,
+    ) -> Result<Stored, Vec<OptionError>> {
         let read = match self.reader {
-            Reader::Typed(read) => read(value),
-            Reader::ByKind => self.kind.check(value).map(|()| Stored::new(value.clone())),
+            Reader::Typed(read) => read(value).map_err(|error| {
+                // The kind knows every mistake and what was meant, the type its reasons.
+                let mistakes = self.kind.mistakes(value);
+                let knows_more = mistakes.len() > 1
+                    || mistakes
+                        .iter()
+                        .any(|mistake| mistake.is_more_exact_than(&error));
+                if knows_more { mistakes } else { vec![error] }
+            }),
+            Reader::ByKind => match self.kind.mistakes(value) {
+                mistakes if mistakes.is_empty() => Ok(Stored::new(value.clone())),
+                mistakes => Err(mistakes),
+            },
             Reader::Code => {
-                return Err(OptionError::CodeOnly {
+                return Err(vec![OptionError::CodeOnly {
                     owner: owner.to_owned(),
                     option: self.name.clone(),
-                });
+                }]);
             }
         };
-        read.map_err(|error| self.wrong_type(owner, error))
+        read.map_err(|errors| {
+            let errors = errors.into_iter();
+            errors.map(|error| self.wrong_type(owner, error)).collect()
+        })
+    }
+
+    /// As [`OptionDescription::read_or_mistakes`], constraints included.
+    pub(crate) fn read_and_check(
+        &self,
+        owner: &str,
+        value: &Value,
+    ) -> Result<Stored, Vec<OptionError>> {
+        let stored = self.read_or_mistakes(owner, value)?;
+        match self.check_rules(owner, &stored) {
+            mistakes if mistakes.is_empty() => Ok(stored),
+            mistakes => Err(mistakes),
+        }
+    }
+
+    /// What there may be within the option's values.
+    pub(crate) fn holds(&self) -> Holds {
+        *self.holds.get_or_init(|| self.kind.holds())
     }
 
     pub(crate) fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
+        let (owner, option) = (owner.to_owned(), self.name.clone());
+        // What to write instead is all that one needs to know.
+        let hint = error.hint_text().map(str::to_owned);
+        if let Some(broken) = error.as_broken() {
+            return OptionError::Broken {
+                owner,
+                option,
+                broken,
+                help: hint.or(self.help()),
+            };
+        }
         if error.is_template() {
             return OptionError::BadTemplate {
-                owner: owner.to_owned(),
-                option: self.name.clone(),
-                reason: error.reason().unwrap_or(error.found()).to_owned(),
+                owner,
+                option,
+                help: hint.or(self.help()),
+                error,
             };
         }
         OptionError::WrongType {
-            owner: owner.to_owned(),
-            option: self.name.clone(),
-            error,
-            help: match (self.kind.spelling(), self.help()) {
+            owner,
+            option,
+            help: hint.or_else(|| match (self.kind.spelling(), self.help()) {
+                // A reason says how it is written.
+                (_, Some(help)) if error.reason().is_some() => Some(help),
                 (Some(spelling), Some(help)) => Some(format!("{help}\n{spelling}")),
                 (spelling, help) => spelling.or(help),
-            },
+            }),
+            error,
         }
     }
 
@@ -226,18 +297,29 @@ impl OptionDescription {
         if let Err(error) = stored.check() {
             return vec![self.wrong_type(owner, error)];
         }
-        self.check_constraints(owner, stored)
+        self.check_rules(owner, stored)
+    }
+
+    /// What is wrong with a value of the right type: templates that do not parse, and constraints.
+    fn check_rules(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
+        let mut mistakes = self.check_constraints(owner, stored);
+        if self.holds().template
+            && let Some(value) = stored.value()
+        {
+            let templates = self.kind.template_mistakes(&value).into_iter();
+            mistakes.extend(templates.map(|error| self.wrong_type(owner, error)));
+        }
+        mistakes
     }
 
     pub(crate) fn check_constraints(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
         self.constraints
             .iter()
-            .filter_map(|constraint| constraint.apply(&self.kind, stored).err())
-            .map(|rule| OptionError::Broken {
+            .flat_map(|constraint| constraint.apply(&self.kind, stored))
+            .map(|broken| OptionError::Broken {
                 owner: owner.to_owned(),
                 option: self.name.clone(),
-                found: stored.to_string(),
-                rule,
+                broken,
                 help: self.help(),
             })
             .collect()

@@ -39,7 +39,7 @@ use crate::{Value, ValueError};
 ///     }
 /// }
 /// let error = Percent::from_value(&Value::from(101)).unwrap_err();
-/// assert_eq!(error.to_string(), "expected a whole number from 0 to 100, found 101");
+/// assert_eq!(error.to_string(), "101 is not a whole number from 0 to 100");
 /// # Ok::<(), ValueError>(())
 /// ```
 pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
@@ -161,14 +161,22 @@ impl OptionValue for PathBuf {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        value
-            .as_str()
-            .map(PathBuf::from)
-            .ok_or_else(|| Kind::Path.unfit(value))
+        let text = value.as_str().ok_or_else(|| Kind::Path.unfit(value))?;
+        let path = PathBuf::from(text);
+        path.check()?;
+        Ok(path)
     }
 
     fn to_value(&self) -> Value {
         Value::from(self.clone())
+    }
+
+    fn check(&self) -> Result<(), ValueError> {
+        match self.as_os_str().as_encoded_bytes().contains(&0) {
+            true => Err(ValueError::new("a valid path", self.to_value().to_string())
+                .because("no system takes a NUL character in a path")),
+            false => Ok(()),
+        }
     }
 }
 

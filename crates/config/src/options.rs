@@ -66,15 +66,20 @@ pub trait OptionAt<const N: usize> {
 
 /// Reads a config from a table, for an option that has a config as its type.
 #[doc(hidden)]
-pub fn read_nested<C: Config>(value: &Value) -> Result<C, ValueError> {
+pub fn read_nested<C: Config + OptionValue>(value: &Value) -> Result<C, ValueError> {
     let description = C::description();
     let node = description.read_nested(value)?;
-    node.resolve()
-        .map_err(|errors| description.unfit_nested(value, &errors))
+    node.resolve().map_err(|errors| {
+        let first = errors.into_errors().into_iter().next();
+        match first {
+            Some(error) => description.unfit_nested(value, error),
+            None => C::kind().unfit(value),
+        }
+    })
 }
 
 /// Checks a config that code wrote as a struct.
 #[doc(hidden)]
 pub fn check_nested<C: Config + OptionValue>(config: &C) -> Result<(), ValueError> {
-    C::description().check_value(&config.to_value())
+    C::description().read_nested(&config.to_value()).map(drop)
 }

@@ -45,7 +45,7 @@ pub enum PortError {
         name: String,
     },
     /// The number does not fit a port.
-    #[error("{text} is not a port")]
+    #[error("{text} is not a valid port: {RANGE}")]
     #[diagnostic(
         code(standin::config::port_out_of_range),
         help("a port is a whole number from 0 to 65535, or the name of a service")
@@ -72,7 +72,8 @@ pub enum PortError {
 standin_error::reportable!(PortError);
 
 const SERVICES: &str = "/etc/services";
-const EXPECTED: &str = "a port";
+const EXPECTED: &str = "a valid port";
+const RANGE: &str = "ports are 0 to 65535";
 
 impl Port {
     /// The port's number; a service name is looked up in the system's table of services.
@@ -135,17 +136,20 @@ impl fmt::Display for Port {
     }
 }
 
-/// Tells numbers from names; whether there is such a service is asked by [`Port::number`].
+/// As [`Port::from`], for a number in range and the name of a service that there is.
 impl FromStr for Port {
     type Err = PortError;
 
     fn from_str(text: &str) -> Result<Self, PortError> {
         let port = Port::from(text);
-        match port.check() {
-            Ok(()) => Ok(port),
-            Err(_) => Err(PortError::OutOfRange {
-                text: format!("{text:?}"),
-            }),
+        match port.number() {
+            Ok(_) => Ok(port),
+            Err(PortError::UnknownService { name }) if name.is_empty() => {
+                Err(PortError::OutOfRange {
+                    text: format!("{text:?}"),
+                })
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -180,7 +184,7 @@ impl OptionValue for Port {
         let port = match value {
             Value::Int(number) => u16::try_from(*number)
                 .map(Port::Number)
-                .map_err(|_| ValueError::new(EXPECTED, number.to_string()))?,
+                .map_err(|_| ValueError::new(EXPECTED, number.to_string()).because(RANGE))?,
             Value::String(text) => Port::from(text.as_str()),
             _ => return Err(ValueError::wrong_type(EXPECTED, value)),
         };
@@ -195,16 +199,18 @@ impl OptionValue for Port {
         }
     }
 
-    // Whether the service exists is known only where the test runs, so it is asked at start.
     fn check(&self) -> Result<(), ValueError> {
-        match self {
-            Port::Service(name)
-                if name.is_empty() || looks_numeric(name) || name.contains(char::is_whitespace) =>
-            {
-                Err(ValueError::new(EXPECTED, format!("{name:?}")))
-            }
-            _ => Ok(()),
+        let Port::Service(name) = self else {
+            return Ok(());
+        };
+        let error = ValueError::new(EXPECTED, format!("{name:?}"));
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(error);
         }
+        self.number().map(drop).map_err(|reason| match reason {
+            PortError::OutOfRange { .. } => error.because(RANGE),
+            reason => error.because(reason.to_string()),
+        })
     }
 }
 

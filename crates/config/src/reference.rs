@@ -120,7 +120,7 @@ fn write_row(page: &mut String, prefix: &str, option: &OptionDescription) -> fmt
         if option.is_inherited() { "yes" } else { "" },
         cell(&docs_with_rules(option)),
     )?;
-    if let Some(nested) = nested(option.kind()) {
+    if let Some(nested) = nested(option.kind(), &mut Vec::new()) {
         for inner in nested.options() {
             write_row(page, &format!("{name}."), inner)?;
         }
@@ -128,15 +128,19 @@ fn write_row(page: &mut String, prefix: &str, option: &OptionDescription) -> fmt
     Ok(())
 }
 
-/// The config of a table within an option, where there is just one.
-fn nested(kind: &Kind) -> Option<&ConfigDescription> {
+/// The config of a table within an option, where there is just one. `seen` holds the types that
+/// are being looked into, for they may contain themselves.
+fn nested(kind: &Kind, seen: &mut Vec<&'static str>) -> Option<ConfigDescription> {
     match kind {
-        Kind::Nested(description) => Some(description),
-        Kind::List(item) | Kind::Map(item) => nested(item),
+        Kind::Nested(description) => Some(description.clone()),
+        Kind::List(item) | Kind::Map(item) => nested(item, seen),
         Kind::Union(kinds) => {
-            let mut all = kinds.iter().filter_map(nested);
-            let first = all.next();
-            first.filter(|_| all.next().is_none())
+            let all: Vec<_> = kinds.iter().filter_map(|kind| nested(kind, seen)).collect();
+            <[_; 1]>::try_from(all).ok().map(|[only]| only)
+        }
+        Kind::Lazy(kind) if !seen.contains(&kind.type_name()) => {
+            seen.push(kind.type_name());
+            nested(&kind.get(), seen)
         }
         _ => None,
     }
@@ -155,7 +159,8 @@ fn default(option: &OptionDescription) -> String {
 
 fn docs_with_rules(option: &OptionDescription) -> String {
     let mut docs = without_item_links(option.docs());
-    for constraint in option.constraints() {
+    let rules = option.constraints().iter();
+    for constraint in rules.filter(|constraint| constraint.is_told()) {
         let rule = constraint.rule();
         let mut letters = rule.chars();
         if let Some(first) = letters.next() {

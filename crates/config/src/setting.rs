@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kind::Kind;
-use crate::{ContextValue, Encoding, OptionValue, Pattern, Port, Value, ValueError};
+use crate::{ContextValue, OptionValue, Pattern, Port, Value, ValueError};
 
 /// A plain value, or a [`ContextValue`] that becomes one when the driver starts.
 ///
@@ -64,8 +64,8 @@ macro_rules! plain {
     ($($ty:ty),*) => { $(impl PlainValue for $ty {})* };
 }
 plain!(
-    String, Port, PathBuf, Duration, Encoding, Pattern, Value, bool, i8, i16, i32, i64, u8, u16,
-    u32, u64, usize, f64
+    String, Port, PathBuf, Duration, Pattern, Value, bool, i8, i16, i32, i64, u8, u16, u32, u64,
+    usize, f64
 );
 
 impl<T: PlainValue> From<T> for Setting<T> {

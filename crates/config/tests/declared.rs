@@ -274,10 +274,11 @@ fn all_mistakes_of_a_builder_are_reported_at_once() {
         .collect();
     expect_test::expect![[r#"
         server: option "name" is missing
-        server: option "log_regexps": item 0: expected a regular expression, found "(" (unclosed group)
+        server: option "log_regexps[0]": "(" is not a regular expression: unclosed group
         server: option "error_logs_max_lines" is 20000, but it must be from 0 to 10000
-        server: option "host": expected a context value, found one without a driver's name
-        server: option "port": expected a port, found "not a port""#]].assert_eq(&messages.join("\n"));
+        server: option "host.driver": "" is not the name of a driver
+        server: option "port": "not a port" is not a valid port"#]]
+    .assert_eq(&messages.join("\n"));
 }
 
 #[test]

@@ -25,17 +25,17 @@ fn an_unknown_key_comes_with_the_nearest_known_one() {
     check(
         "[[driver]]\ntype = 'tcp-server'\nname = 'server'\ntimeuot = 5\n",
         expect![[r#"
-        standin::config::unknown_option
+            standin::config::unknown_option
 
-          × environment.toml: unknown key "timeuot" in driver "server"
-           ╭─[environment.toml:4:1]
-         3 │ name = 'server'
-         4 │ timeuot = 5
-           · ───┬───
-           ·    ╰── not known here
-           ╰────
-          help: did you mean "timeout"?
-    "#]],
+              × environment.toml: driver "server": there is no option "timeuot"
+               ╭─[environment.toml:4:1]
+             3 │ name = 'server'
+             4 │ timeuot = 5
+               · ───┬───
+               ·    ╰── not known here
+               ╰────
+              help: did you mean "timeout"?
+        "#]],
     );
 }
 
@@ -46,7 +46,7 @@ fn an_unknown_key_of_the_environment_is_told_apart() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml: unknown key "drivers" in the environment
+              × environment.toml: the environment: there is no option "drivers"
                ╭─[environment.toml:1:1]
              1 │ drivers = []
                · ───┬───
@@ -62,17 +62,17 @@ fn a_key_for_code_says_so() {
     check(
         "[[driver]]\ntype = 'tcp-server'\nname = 'a'\npre_start = 'x'\n",
         expect![[r#"
-        standin::config::unknown_option
+            standin::config::unknown_option
 
-          × environment.toml: unknown key "pre_start" in driver "a"
-           ╭─[environment.toml:4:1]
-         3 │ name = 'a'
-         4 │ pre_start = 'x'
-           · ────┬────
-           ·     ╰── not known here
-           ╰────
-          help: "pre_start" can only be set in code
-    "#]],
+              × environment.toml: driver "a": there is no option "pre_start"
+               ╭─[environment.toml:4:1]
+             3 │ name = 'a'
+             4 │ pre_start = 'x'
+               · ────┬────
+               ·     ╰── not known here
+               ╰────
+              help: "pre_start" can only be set in code
+        "#]],
     );
 }
 
@@ -81,17 +81,17 @@ fn a_single_bracket_is_told_from_two() {
     check(
         "[driver]\ntype = 'tcp-server'\nname = 'a'\n",
         expect![[r#"
-        standin::config::wrong_type
+            standin::config::wrong_type
 
-          × environment.toml: the file: driver is not a list of tables
-           ╭─[environment.toml:1:1]
-         1 │ [driver]
-           · ────┬───
-           ·     ╰── this is a table
-         2 │ type = 'tcp-server'
-           ╰────
-          help: write `[[driver]]`, with two brackets, once for each driver
-    "#]],
+              × environment.toml: the file: option "driver": a table is not a list of tables
+               ╭─[environment.toml:1:1]
+             1 │ [driver]
+               · ────┬───
+               ·     ╰── expected a list of tables
+             2 │ type = 'tcp-server'
+               ╰────
+              help: write `[[driver]]`, with two brackets, once for each driver
+        "#]],
     );
 }
 
@@ -100,18 +100,18 @@ fn a_value_of_the_wrong_type() {
     check(
         "[[driver]]\ntype = 'tcp-server'\nname = 'server'\ntimeout = 'soon'\n",
         expect![[r#"
-        standin::config::wrong_type
+            standin::config::wrong_type
 
-          × environment.toml: driver "server": timeout is not a duration
-           ╭─[environment.toml:4:11]
-         3 │ name = 'server'
-         4 │ timeout = 'soon'
-           ·           ───┬──
-           ·              ╰── expected a duration
-           ╰────
-          help: timeout: How long the driver may take to start, and to stop.
-                a duration is a text such as "1m 30s" or "250ms", or a number of seconds
-    "#]],
+              × environment.toml: driver "server": option "timeout": "soon" is not a duration
+               ╭─[environment.toml:4:11]
+             3 │ name = 'server'
+             4 │ timeout = 'soon'
+               ·           ───┬──
+               ·              ╰── expected a duration
+               ╰────
+              help: timeout: How long the driver may take to start, and to stop.
+                    a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+        "#]],
     );
 }
 
@@ -122,8 +122,8 @@ fn the_item_of_a_list_is_pointed_at() {
         expect![[r#"
             standin::config::wrong_type
 
-              × environment.toml: driver "server": log_regexps is not a list, each item a regular
-              │ expression
+              × environment.toml: driver "server": option "log_regexps[1]": "(" is not a regular
+              │ expression: unclosed group
                ╭─[environment.toml:4:22]
              3 │ name = 'server'
              4 │ log_regexps = ['ok', '(']
@@ -143,13 +143,13 @@ fn missing_options_are_missed_at_their_driver() {
             standin::config::invalid_file
 
               × environment.toml: 2 mistakes
-              │   - driver "client": host is missing
-              │   - driver "x": type is missing
-              ╰─▶ driver "client": host is missing
+              │   - driver "client": option "host" is missing
+              │   - driver "x": option "type" is missing
+              ╰─▶ driver "client": option "host" is missing
 
             Error: standin::config::missing_option
 
-              × driver "client": host is missing
+              × driver "client": option "host" is missing
                ╭─[environment.toml:1:1]
              1 │ [[driver]]
                · ─────┬────
@@ -160,7 +160,7 @@ fn missing_options_are_missed_at_their_driver() {
 
             Error: standin::config::missing_option
 
-              × driver "x": type is missing
+              × driver "x": option "type" is missing
                ╭─[environment.toml:6:1]
              5 │
              6 │ [[driver]]
@@ -181,13 +181,13 @@ fn a_broken_constraint() {
             standin::config::invalid_file
 
               × environment.toml: 2 mistakes
-              │   - driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
-              │   - driver "c": error_logs_max_lines is 5000, but it must be from 0 to 1000
-              ╰─▶ driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
+              │   - driver "c": option "greeting" is "moin", but it must be one of "hello", "ahoy"
+              │   - driver "c": option "error_logs_max_lines" is 5000, but it must be from 0 to 1000
+              ╰─▶ driver "c": option "greeting" is "moin", but it must be one of "hello", "ahoy"
 
             Error: standin::config::constraint_broken
 
-              × driver "c": greeting is "moin", but it must be one of "hello", "ahoy"
+              × driver "c": option "greeting" is "moin", but it must be one of "hello", "ahoy"
                ╭─[environment.toml:6:12]
              5 │ port = 80
              6 │ greeting = 'moin'
@@ -199,7 +199,7 @@ fn a_broken_constraint() {
 
             Error: standin::config::constraint_broken
 
-              × driver "c": error_logs_max_lines is 5000, but it must be from 0 to 1000
+              × driver "c": option "error_logs_max_lines" is 5000, but it must be from 0 to 1000
                ╭─[environment.toml:7:24]
              6 │ greeting = 'moin'
              7 │ error_logs_max_lines = 5000
@@ -275,8 +275,10 @@ port = { driver = "database", value = "{{ port }}" }
 
               × environment.toml: 3 mistakes
               │   - driver "server" depends on "sevrer", but there is no such driver
-              │   - driver "client": host reads from driver "serve", but there is no such driver
-              │   - driver "client": port reads from driver "database", but there is no such driver
+              │   - driver "client": option "host" reads from driver "serve", but there is no such
+              │ driver
+              │   - driver "client": option "port" reads from driver "database", but there is no
+              │ such driver
               ╰─▶ driver "server" depends on "sevrer", but there is no such driver
 
             Error: standin::config::unknown_dependency
@@ -293,7 +295,8 @@ port = { driver = "database", value = "{{ port }}" }
 
             Error: standin::config::unknown_context_driver
 
-              × driver "client": host reads from driver "serve", but there is no such driver
+              × driver "client": option "host" reads from driver "serve", but there is no such
+              │ driver
                 ╭─[environment.toml:10:19]
               9 │ name = "client"
              10 │ host = { driver = "serve", value = "{{ host }}" }
@@ -305,7 +308,8 @@ port = { driver = "database", value = "{{ port }}" }
 
             Error: standin::config::unknown_context_driver
 
-              × driver "client": port reads from driver "database", but there is no such driver
+              × driver "client": option "port" reads from driver "database", but there is no such
+              │ driver
                 ╭─[environment.toml:11:19]
              10 │ host = { driver = "serve", value = "{{ host }}" }
              11 │ port = { driver = "database", value = "{{ port }}" }
@@ -324,8 +328,8 @@ fn a_template_that_does_not_parse() {
         expect![[r#"
             standin::config::bad_template
 
-              × environment.toml: driver "s": the template of port does not parse: unexpected end of
-              │ input, expected end of variable block
+              × environment.toml: driver "s": option "port.value": the template does not parse:
+              │ unexpected end of input, expected end of variable block
                ╭─[environment.toml:4:33]
              3 │ name = 's'
              4 │ port = { driver = 's2', value = '{{ port' }
@@ -379,16 +383,16 @@ fn defaults_are_checked_too() {
             standin::config::invalid_file
 
               × environment.toml: 5 mistakes
-              │   - [defaults]: timeout is not a duration
-              │   - unknown key "name" in [defaults]
-              │   - unknown key "hots" in [defaults]
-              │   - unknown key "greeting" in [defaults.tcp-server]
+              │   - [defaults]: option "timeout": true is not a duration
+              │   - [defaults]: there is no option "name"
+              │   - [defaults]: there is no option "hots"
+              │   - [defaults.tcp-server]: there is no option "greeting"
               │   - there is no driver type "tcp-sever"
-              ╰─▶ [defaults]: timeout is not a duration
+              ╰─▶ [defaults]: option "timeout": true is not a duration
 
             Error: standin::config::wrong_type
 
-              × [defaults]: timeout is not a duration
+              × [defaults]: option "timeout": true is not a duration
                ╭─[environment.toml:2:11]
              1 │ [defaults]
              2 │ timeout = true
@@ -401,7 +405,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × unknown key "name" in [defaults]
+              × [defaults]: there is no option "name"
                ╭─[environment.toml:3:1]
              2 │ timeout = true
              3 │ name = 'x'
@@ -413,7 +417,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × unknown key "hots" in [defaults]
+              × [defaults]: there is no option "hots"
                ╭─[environment.toml:4:1]
              3 │ name = 'x'
              4 │ hots = 'x'
@@ -425,7 +429,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × unknown key "greeting" in [defaults.tcp-server]
+              × [defaults.tcp-server]: there is no option "greeting"
                ╭─[environment.toml:6:1]
              5 │ [defaults.tcp-server]
              6 │ greeting = 'hello'
@@ -458,8 +462,8 @@ fn what_the_environment_hands_down_must_fit_the_drivers() {
         expect![[r#"
             standin::config::constraint_broken
 
-              × environment.toml: the environment, for tcp-server: timeout is "0s", but it must be
-              │ at least "1ms"
+              × environment.toml: the environment, for tcp-server: option "timeout" is "0s", but it
+              │ must be at least "1ms"
                ╭─[environment.toml:1:11]
              1 │ timeout = 0
                ·           ┬
@@ -480,7 +484,7 @@ fn syntax_and_meaning_are_reported_together() {
 
               × environment.toml: 3 mistakes
               │   - string values must be quoted, expected literal string
-              │   - the environment: timeout is not a duration
+              │   - the environment: option "timeout": "soon" is not a duration
               │   - invalid literal string, expected `'`
               ╰─▶ string values must be quoted, expected literal string
 
@@ -496,7 +500,7 @@ fn syntax_and_meaning_are_reported_together() {
 
             Error: standin::config::wrong_type
 
-              × the environment: timeout is not a duration
+              × the environment: option "timeout": "soon" is not a duration
                ╭─[environment.toml:2:11]
              1 │ name =
              2 │ timeout = 'soon'
@@ -526,17 +530,17 @@ fn spans_are_right_with_a_byte_order_mark_crlf_tabs_and_wide_characters() {
     check(
         "\u{feff}name = 'größe 中文'\r\n\t[[driver]]\r\n\ttype = 'tcp-server'\r\n\tname\t= '中'\r\n\tcolour\t= '文'\r\n",
         expect![[r#"
-        standin::config::unknown_option
+            standin::config::unknown_option
 
-          × environment.toml: unknown key "colour" in driver "中"
-           ╭─[environment.toml:5:2]
-         4 │     name    = '中'
-         5 │     colour  = '文'
-           ·     ───┬──
-           ·        ╰── not known here
-           ╰────
-          help: the options of tcp-server are: name, timeout, log_regexps, error_logs_max_lines,
-                host, port
-    "#]],
+              × environment.toml: driver "中": there is no option "colour"
+               ╭─[environment.toml:5:2]
+             4 │     name    = '中'
+             5 │     colour  = '文'
+               ·     ───┬──
+               ·        ╰── not known here
+               ╰────
+              help: the options of tcp-server are: name, timeout, log_regexps, error_logs_max_lines,
+                    host, port
+        "#]],
     );
 }

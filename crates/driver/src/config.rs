@@ -12,7 +12,7 @@ pub struct DriverConfig {
 
     /// Name of the driver, unique in its environment. Other drivers use it to
     /// read the context of this one.
-    #[config(non_empty)]
+    #[config(constraint = standin_entity::name_rule())]
     pub name: String,
 
     /// How long the driver may take to start, and to stop.
@@ -21,7 +21,7 @@ pub struct DriverConfig {
 
     /// Files that the driver gets before it starts, with its context filled in:
     /// each a path, or a source and a destination.
-    #[config(default)]
+    #[config(default, template)]
     pub install_files: Vec<crate::InstallFile>,
 
     /// Regular expressions that must all be found in the driver's log before it

@@ -97,10 +97,10 @@ impl<S: Into<PathBuf>, D: Into<String>> From<(S, D)> for InstallFile {
 
 fn table() -> ConfigDescription {
     ConfigDescription::builder("file")
-        .option(OptionDescription::required("source", Kind::Path))
+        .option(OptionDescription::required("source", Kind::PathTemplate))
         .option(OptionDescription::with_default(
             "destination",
-            Kind::Union(vec![Kind::String, Kind::Null]),
+            Kind::Union(vec![Kind::Template, Kind::Null]),
             Value::Null,
         ))
         .option(OptionDescription::with_default(

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use miette::Diagnostic;
+use standin_config::Constraint;
 use thiserror::Error;
 
 use crate::report::{Node, Report};
@@ -441,6 +442,26 @@ impl WeakEntity {
     pub(crate) fn is(&self, entity: &Entity) -> bool {
         std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&entity.inner))
     }
+}
+
+/// The rule that names of entities keep, for the option of a config.
+///
+/// ```
+/// use standin_config::{ConfigDescription, Kind, Layer, Node, OptionDescription};
+///
+/// let name = OptionDescription::required("name", Kind::String);
+/// let peer = ConfigDescription::builder("peer")
+///     .option(name.constraint(standin_entity::name_rule()))
+///     .build();
+/// let mut layer = Layer::new(&peer);
+/// layer.set("name", "a/b")?;
+/// let error = Node::new("peer", layer).unwrap_err();
+/// assert!(error.to_string().ends_with("but it has a path separator"));
+/// # Ok::<(), standin_config::OptionError>(())
+/// ```
+pub fn name_rule() -> Constraint {
+    Constraint::check(|name: &String| check_name(name).map_err(|error| error.reason))
+        .with_pattern(r"^(?!\.{1,2}$)(?=[^]*\S)[^/\\\u0000-\u001f\u007f-\u009f]{1,255}$")
 }
 
 /// The parts of a name that no file name may have, whatever the platform.

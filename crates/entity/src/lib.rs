@@ -19,7 +19,7 @@ mod watch;
 #[doc(hidden)]
 pub use crate::caller::{Caller, Hold, Waiting};
 pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
-pub use crate::entity::{Entity, NameError, ParentError};
+pub use crate::entity::{Entity, NameError, ParentError, name_rule};
 pub use crate::failover::Failovers;
 pub use crate::failure::{
     AbortError, Evidence, Overdue, PauseError, RestartError, StartError, StepFailure, StopError,

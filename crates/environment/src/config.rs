@@ -15,7 +15,7 @@ pub struct EnvironmentConfig {
     pub entity: EntityConfig,
 
     /// Name of the environment.
-    #[config(non_empty)]
+    #[config(constraint = standin_entity::name_rule())]
     pub name: String,
 
     /// How long each driver may take to start, and to stop.

@@ -20,7 +20,7 @@ use crate::{
 type Named = (String, Arc<dyn Driver>);
 
 /// Words that mean something else where a driver's name could stand.
-const RESERVED: &[&str] = &[
+pub(crate) const RESERVED: &[&str] = &[
     "_resources",
     "add",
     "all_status",

@@ -1,16 +1,18 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin_config::{
-    Config, Document, FromOptions, Layer, RegisterError, TypeRegistry, TypedOptions,
+    Config, Document, Draft, Entry, FromOptions, Layer, RegisterError, TypeRegistry, TypedOptions,
 };
 use standin_driver::Driver;
 use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
+use crate::environment::RESERVED;
 use crate::{Environment, EnvironmentConfig, EnvironmentOptions, LoadError};
 
 /// The types of drivers that environment files may name, and how to make
@@ -59,7 +61,8 @@ impl DriverTypes {
     /// No types.
     pub fn none() -> Self {
         DriverTypes {
-            registry: TypeRegistry::new(EnvironmentConfig::description()),
+            registry: TypeRegistry::new(EnvironmentConfig::description())
+                .reserving(RESERVED.iter().copied()),
             makers: IndexMap::new(),
         }
     }
@@ -114,7 +117,7 @@ impl DriverTypes {
     ///
     /// If it cannot be read, and all mistakes in it at once.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Environment, LoadError> {
-        self.build(self.registry.read(path)?)
+        self.build_draft(self.registry.read_draft(path)?)
     }
 
     /// Reads an environment from the text of a file; messages call it `name`.
@@ -123,7 +126,46 @@ impl DriverTypes {
     ///
     /// All mistakes in it at once.
     pub fn parse(&self, name: &str, text: &str) -> Result<Environment, LoadError> {
-        self.build(self.registry.parse(name, text)?)
+        self.build_draft(self.registry.draft(name, text))
+    }
+
+    /// Makes the environment that a file describes. What its drivers, and the environment itself,
+    /// refuse are mistakes of the file like any other, with their lines.
+    fn build_draft(&self, mut draft: Draft) -> Result<Environment, LoadError> {
+        let options = EnvironmentOptions::from_layer(draft.environment().clone())
+            .map_err(|_| LoadError::OtherOptions)?;
+        let mut environment = match Environment::from_options(options) {
+            Ok(environment) => environment,
+            Err(error) => {
+                // Missing options are on the list of mistakes already.
+                if draft.is_sound() {
+                    draft.refuse_environment(&error);
+                }
+                Environment::new("environment")
+            }
+        };
+        let entries: Vec<Entry> = draft.sound_entries().cloned().collect();
+        for entry in entries {
+            if let Err(error) = self.add_entry(&mut environment, entry.clone()) {
+                draft.refuse_driver(&entry, error.diagnostic());
+            }
+        }
+        let dependencies: Vec<(String, String)> = draft
+            .dependencies()
+            .map(|(first, then)| (first.to_owned(), then.to_owned()))
+            .collect();
+        let names: HashSet<String> = environment.names().into_iter().collect();
+        for (first, then) in dependencies {
+            // Where one of both is not right the other has nothing to wait for.
+            if names.contains(&first)
+                && names.contains(&then)
+                && let Err(error) = environment.dependency(first.as_str(), then.as_str())
+            {
+                draft.refuse_dependency(&then, "after", &first, &error);
+            }
+        }
+        draft.finish()?;
+        Ok(environment)
     }
 
     /// Makes the environment that a checked document describes.
@@ -140,20 +182,17 @@ impl DriverTypes {
         let mut dependencies = Vec::new();
         for entry in entries {
             let name = entry.name().to_owned();
-            let Some(maker) = self.makers.get(entry.type_name()) else {
+            let then = |first: &String| (first.clone(), name.clone());
+            dependencies.extend(entry.after().iter().map(then));
+            if !self.makers.contains_key(entry.type_name()) {
                 return Err(LoadError::UnknownType {
                     driver: name,
                     type_name: entry.type_name().to_owned(),
                     known: self.makers.keys().cloned().collect(),
                 });
-            };
-            dependencies.extend(
-                entry
-                    .after()
-                    .iter()
-                    .map(|first| (first.clone(), name.clone())),
-            );
-            maker(&mut environment, entry.into_layer()).map_err(|error| LoadError::Driver {
+            }
+            let added = self.add_entry(&mut environment, entry);
+            added.map_err(|error| LoadError::Driver {
                 driver: name,
                 cause: error,
             })?;
@@ -162,6 +201,13 @@ impl DriverTypes {
             environment.dependency(first, then)?;
         }
         Ok(environment)
+    }
+
+    fn add_entry(&self, environment: &mut Environment, entry: Entry) -> Result<(), Error> {
+        match self.makers.get(entry.type_name()) {
+            Some(maker) => maker(environment, entry.into_layer()),
+            None => Err(Error::msg("the type is not registered")),
+        }
     }
 }
 

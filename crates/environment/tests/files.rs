@@ -163,11 +163,11 @@ fn all_mistakes_are_told_at_once() {
         .unwrap_err();
     expect![[r#"
         environment.toml: 3 mistakes
-          - driver number 1: name is missing
+          - driver number 1: option "name" is missing
             at environment.toml:5:1: "name" is missing here
             help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
             code: standin::config::missing_option
-          - unknown key "nmae" in driver number 1
+          - driver number 1: there is no option "nmae"
             at environment.toml:7:1: not known here
             help: did you mean "name"?
             code: standin::config::unknown_option

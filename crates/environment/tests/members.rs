@@ -275,7 +275,7 @@ fn tells_context_values_that_cannot_be() {
         "server",
         "{{ port",
         expect![[r#"
-        TcpClient[client]: option "port": the template does not parse: unexpected end of input, expected end of variable block
+        TcpClient[client]: option "port.value": the template does not parse: unexpected end of input, expected end of variable block
           help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
           code: standin::config::bad_template
     "#]],

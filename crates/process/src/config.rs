@@ -19,18 +19,18 @@ pub struct ProcessConfig {
     /// separator in it, which starts at the current directory of the test. May
     /// be a template over the driver's own context, such as
     /// `{{ runpath }}/bin/app`.
-    #[config(non_empty)]
+    #[config(non_empty, template)]
     pub binary: Setting<String>,
 
     /// What comes before the program on the command line, `["nice", "-n5"]`
     /// say. Each may be a template as in `args`.
-    #[config(default)]
+    #[config(default, template, constraint = crate::rules::no_nul())]
     pub pre_args: Vec<Setting<String>>,
 
     /// Arguments of the program. Each may be a template over the driver's own
     /// context (`{{ runpath }}/app.conf`) and over that of the drivers before
     /// it (`{{ context.server.port }}`).
-    #[config(default)]
+    #[config(default, template, constraint = crate::rules::no_nul())]
     pub args: Vec<Setting<String>>,
 
     /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and
@@ -42,7 +42,9 @@ pub struct ProcessConfig {
     /// Values may be templates, as in `args`.
     #[config(
         default,
-        check = variable_names,
+        template,
+        constraint = crate::rules::variable_names(),
+        constraint = crate::rules::no_nul(),
         accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>),
         with = crate::variables
     )]
@@ -56,10 +58,11 @@ pub struct ProcessConfig {
     /// Ports that the process listens on, chosen before it starts: sockets that
     /// it inherits, or ports that are reserved for it. They are published as
     /// `ports.<name>`, the first one as `host` and `port`.
-    #[config(default, check = listen_names)]
+    #[config(default, constraint = standin_config::Constraint::unique("name"))]
     pub listen: Vec<Listen>,
 
     /// Directory that the process starts in. Default: the runpath.
+    #[config(template)]
     pub working_dir: Option<Setting<PathBuf>>,
 
     /// Where the process reads its standard input from: `"pipe"` (the test
@@ -74,6 +77,7 @@ pub struct ProcessConfig {
     /// Exit code that the process must have when it has ended; the negative
     /// number of the signal for one that a signal ended, such as -15. Default:
     /// any will do.
+    #[config(range = -64..=255)]
     pub expected_retcode: Option<i32>,
 
     /// Signal that asks the process to end.
@@ -89,27 +93,6 @@ pub struct ProcessConfig {
     /// be killed. Default: no; the report has a note of it either way.
     #[config(default = false)]
     pub must_stop_cleanly: bool,
-}
-
-/// Checks the names of environment variables; an error is what follows "but".
-fn variable_names(variables: &IndexMap<String, Setting<String>>) -> Result<(), String> {
-    let unfit = |name: &&String| name.is_empty() || name.contains(['=', '\0']);
-    match variables.keys().find(unfit) {
-        Some(name) => Err(format!(
-            "{name:?} cannot be the name of a variable: it must not be empty, nor contain `=` or NUL"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Checks that no two ports have one name; an error is what follows "but".
-fn listen_names(listen: &Vec<Listen>) -> Result<(), String> {
-    let mut names = listen.iter().map(Listen::name).collect::<Vec<_>>();
-    names.sort_unstable();
-    match names.windows(2).find(|two| two[0] == two[1]) {
-        Some(two) => Err(format!("two of them have the name \"{}\"", two[0])),
-        None => Ok(()),
-    }
 }
 
 impl ProcessOptions {

@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod listen;
 mod process;
+mod rules;
 mod signal;
 mod stdin;
 mod stop;

@@ -28,7 +28,7 @@ fn single(key: &str) -> Kind {
                 if key == "file" {
                     Kind::Path
                 } else {
-                    Kind::String
+                    Kind::Template
                 },
             ))
             .build(),

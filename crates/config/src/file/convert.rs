@@ -27,14 +27,22 @@ pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The value without its spans. `Err` is the place of a number that does not fit 64 bits.
-pub(crate) fn value(spanned: &Spanned<DeValue<'_>>) -> Result<Value, Range<usize>> {
+/// A number that does not fit 64 bits, as it was written, and its place.
+type TooLarge = (String, Range<usize>);
+
+/// The value without its spans.
+pub(crate) fn value(spanned: &Spanned<DeValue<'_>>) -> Result<Value, TooLarge> {
     Ok(match spanned.get_ref() {
         DeValue::String(text) => Value::String(text.clone().into_owned()),
-        DeValue::Integer(integer) => Value::Int(
-            i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| spanned.span())?,
-        ),
-        DeValue::Float(float) => Value::Float(float.as_str().parse().map_err(|_| spanned.span())?),
+        DeValue::Integer(integer) => {
+            let (digits, radix) = (integer.as_str(), integer.radix());
+            let number = i64::from_str_radix(digits, radix);
+            Value::Int(number.map_err(|_| (integer.to_string(), spanned.span()))?)
+        }
+        DeValue::Float(float) => {
+            let number = float.as_str().parse();
+            Value::Float(number.map_err(|_| (float.to_string(), spanned.span()))?)
+        }
         DeValue::Boolean(value) => Value::Bool(*value),
         // No option is a date; as text it is at least shown as it was written.
         DeValue::Datetime(date) => Value::String(date.to_string()),
@@ -43,21 +51,28 @@ pub(crate) fn value(spanned: &Spanned<DeValue<'_>>) -> Result<Value, Range<usize
             entries
                 .iter()
                 .map(|(key, item)| Ok((key.get_ref().clone().into_owned(), value(item)?)))
-                .collect::<Result<_, Range<usize>>>()?,
+                .collect::<Result<_, TooLarge>>()?,
         ),
     })
 }
 
-/// The span of the part of `spanned` that `path` leads to, as far as it leads.
-pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step]) -> Range<usize> {
+/// The span of the part of `spanned` that `path` leads to, as far as it leads; of the last key
+/// itself with `in_key`.
+pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step], in_key: bool) -> Range<usize> {
     let mut at = spanned;
-    for step in path {
+    for (depth, step) in path.iter().enumerate() {
         let next = match (step, at.get_ref()) {
             (Step::Index(index), DeValue::Array(items)) => items.get(*index),
-            (Step::Key(key), DeValue::Table(entries)) => entries
-                .iter()
-                .find(|(name, _)| name.get_ref() == key)
-                .map(|(_, value)| value),
+            (Step::Key(key), DeValue::Table(entries)) => {
+                let entry = entries.iter().find(|(name, _)| name.get_ref() == key);
+                if let Some((name, _)) = entry
+                    && in_key
+                    && depth + 1 == path.len()
+                {
+                    return name.span();
+                }
+                entry.map(|(_, value)| value)
+            }
             _ => None,
         };
         match next {

@@ -7,14 +7,13 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{DEFAULTS, TYPE};
-use super::load::Loader;
-use crate::suggest::nearest;
-use crate::{ConfigDescription, Layer, OptionDescription};
+use super::load::{Loader, Reading};
+use crate::{ConfigDescription, OptionDescription};
 
-/// The defaults of a file, as layers of one type.
-pub(super) struct TypeDefaults {
-    pub(super) of_type: Layer,
-    pub(super) of_all: Layer,
+/// The defaults of a file, as options of one type.
+pub(super) struct TypeDefaults<'d> {
+    pub(super) of_type: Reading<'d>,
+    pub(super) of_all: Reading<'d>,
 }
 
 /// A key and its value, each with its place in the text.
@@ -27,7 +26,7 @@ pub(super) struct Defaults<'t, 'i> {
     pub(super) of_types: IndexMap<&'t str, &'t DeTable<'i>>,
 }
 
-impl Loader<'_> {
+impl<'r> Loader<'r> {
     /// Sorts the keys of `[defaults]` into options and types.
     pub(super) fn defaults<'t, 'i>(&mut self, value: &'t Spanned<DeValue<'i>>) -> Defaults<'t, 'i> {
         let mut defaults = Defaults::default();
@@ -62,7 +61,7 @@ impl Loader<'_> {
         &mut self,
         defaults: &Defaults<'_, '_>,
         drivers: Option<&Spanned<DeValue<'_>>>,
-        by_type: &mut IndexMap<String, TypeDefaults>,
+        by_type: &mut IndexMap<String, TypeDefaults<'r>>,
     ) {
         let used: Vec<&str> = drivers
             .and_then(|drivers| drivers.get_ref().as_array())
@@ -76,13 +75,13 @@ impl Loader<'_> {
             if !is_used && !defaults.of_types.contains_key(type_name) {
                 continue;
             }
-            let mut of_type = Layer::new(description);
+            let place = format!("[{DEFAULTS}.{type_name}]");
+            let mut of_type = Reading::new(description, place.as_str(), &[]);
             if let Some(table) = defaults.of_types.get(type_name) {
-                let place = format!("[{DEFAULTS}.{type_name}]");
                 for (key, value) in *table {
                     let name = &**key.get_ref();
                     if self.is_default(&place, name, key.span()) {
-                        self.option(description, &place, &mut of_type, &[], (key, value));
+                        self.option(&mut of_type, (key, value));
                     }
                 }
             }
@@ -90,7 +89,7 @@ impl Loader<'_> {
                 type_name.to_owned(),
                 TypeDefaults {
                     of_type,
-                    of_all: Layer::new(description),
+                    of_all: Reading::new(description, format!("[{DEFAULTS}]"), &[]),
                 },
             );
         }
@@ -109,7 +108,7 @@ impl Loader<'_> {
                         .map(OptionDescription::name)
                         .filter(|name| *name != "name")
                 });
-                let help = match nearest(name, all) {
+                let help = match self.suggestions.nearest(name, all) {
                     Some(known) => format!("did you mean {known:?}?"),
                     None => {
                         "[defaults] holds options of drivers, and a table for each type".to_owned()
@@ -123,19 +122,18 @@ impl Loader<'_> {
             }
             let before = self.mistakes.len();
             let mut read = false;
-            for (type_name, description) in &known {
-                if let Some(layers) = by_type.get_mut(*type_name) {
+            for (type_name, _) in &known {
+                if let Some(defaults) = by_type.get_mut(*type_name) {
                     read = true;
-                    let layer = &mut layers.of_all;
-                    self.option(description, &place, layer, &[], (key, value));
+                    self.option(&mut defaults.of_all, (key, value));
                     if self.mistakes.len() > before {
                         break; // once is enough
                     }
                 }
             }
             if !read {
-                let mut layer = Layer::new(first);
-                self.option(first, &place, &mut layer, &[], (key, value));
+                let mut unused = Reading::new(first, place.as_str(), &[]);
+                self.option(&mut unused, (key, value));
             }
         }
     }

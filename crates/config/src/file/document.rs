@@ -26,6 +26,8 @@ pub struct Entry {
     pub(crate) layer: Layer,
     pub(crate) after: Vec<String>,
     pub(crate) span: Range<usize>,
+    /// Nothing is wrong in its table.
+    pub(crate) is_sound: bool,
 }
 
 impl Document {
@@ -90,6 +92,7 @@ impl Entry {
             layer: options.into_layer(),
             after,
             span: 0..0,
+            is_sound: true,
         }
     }
 

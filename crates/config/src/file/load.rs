@@ -1,4 +1,4 @@
-//! [`Loader`]: from a text to a checked document, collecting mistakes.
+//! [`Loader`]: from a text to a document, collecting mistakes.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,14 +11,16 @@ use toml::de::{DeTable, DeValue};
 use super::convert;
 use super::defaults::{Defaults, KeyAndValue, TypeDefaults};
 use super::document::{Document, Entry};
+use super::draft::Draft;
 use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
-use super::mistake::{FileErrors, Mistake};
+use super::mistake::{Mistake, OptionMistake};
 use super::references::References;
 use super::registry::TypeRegistry;
+use super::suggestions::Suggestions;
+use super::syntax;
+use crate::error::{BrokenRule, Step};
 use crate::option::OptionDescription;
-use crate::stored::Stored;
-use crate::suggest::nearest;
-use crate::{ConfigDescription, Layer, OptionError, Origin, Value};
+use crate::{ConfigDescription, Layer, OptionError, Origin, Value, ValueError};
 
 /// Reads one text.
 pub(crate) struct Loader<'r> {
@@ -26,11 +28,40 @@ pub(crate) struct Loader<'r> {
     /// Where relative paths start.
     folder: Option<&'r Path>,
     pub(super) mistakes: Vec<Mistake>,
+    pub(super) suggestions: Suggestions,
     references: References,
     /// What drivers inherit from the environment, and where it was written.
     inheritable: HashMap<String, (Value, Range<usize>)>,
     /// The types and options whose inherited value was checked; once for each is enough.
     checked: HashSet<(String, usize)>,
+}
+
+/// The options of one table while they are read.
+pub(super) struct Reading<'d> {
+    description: &'d ConfigDescription,
+    /// What the table is, in words: `driver "server"`.
+    place: String,
+    /// Keys of the table that are no options.
+    keys: &'static [&'static str],
+    pub(super) layer: Layer,
+    /// The options that are there, but wrong.
+    wrong: HashSet<usize>,
+}
+
+impl<'d> Reading<'d> {
+    pub(super) fn new(
+        description: &'d ConfigDescription,
+        place: impl Into<String>,
+        keys: &'static [&'static str],
+    ) -> Self {
+        Self {
+            description,
+            place: place.into(),
+            keys,
+            layer: Layer::new(description),
+            wrong: HashSet::new(),
+        }
+    }
 }
 
 impl<'r> Loader<'r> {
@@ -39,54 +70,45 @@ impl<'r> Loader<'r> {
             registry,
             folder,
             mistakes: Vec::new(),
+            suggestions: Suggestions::default(),
             references: References::default(),
             inheritable: HashMap::new(),
             checked: HashSet::new(),
         }
     }
 
-    pub(crate) fn load(mut self, file: &str, text: &str) -> Result<Document, FileErrors> {
+    pub(crate) fn load(mut self, file: &str, text: &str) -> Draft {
         let (table, errors) = DeTable::parse_recoverable(text);
         let document = self.document(table.get_ref());
         let mut mistakes = std::mem::take(&mut self.mistakes);
-        self.references.check(&mut mistakes);
-        if !errors.is_empty() {
-            // What was lost with a broken line is not missing, and no place is no mistake.
-            let broken: Vec<Range<usize>> = errors
-                .iter()
-                .map(|error| line_of(text, error.span().unwrap_or_default()))
-                .collect();
-            mistakes.retain(|mistake| {
-                let span = mistake.span();
-                !mistake.tells_of_absence()
-                    && !span.is_empty()
-                    && !broken.iter().any(|line| line.contains(&span.offset()))
-            });
-            mistakes.extend(errors.iter().map(|error| Mistake::Syntax {
-                message: first_line(error.message()),
+        let links = self.references.check(&mut mistakes, &mut self.suggestions);
+        // What was lost with a broken line is not missing, and no place is no mistake.
+        let broken = errors
+            .iter()
+            .map(|error| line_of(text, error.span().unwrap_or_default()))
+            .collect();
+        let syntax = errors.iter().map(|error| {
+            let message = first_line(error.message());
+            Mistake::Syntax {
+                help: syntax::help(&message, text, error.span().unwrap_or_default()),
+                message,
                 span: convert::span(error.span().unwrap_or_default()),
-            }));
-        }
-        match mistakes.is_empty() {
-            true => Ok(document),
-            false => Err(FileErrors::new(file, text, mistakes)),
-        }
+            }
+        });
+        mistakes.extend(syntax);
+        Draft::new(file, text, document, links, mistakes, broken)
     }
 
     fn document(&mut self, table: &DeTable<'_>) -> Document {
         let environment = self.registry.environment();
-        let place = "the environment";
-        let mut layer = Layer::new(environment);
+        let mut reading = Reading::new(environment, "the environment", &[DRIVER, DEFAULTS]);
         let mut drivers = None;
         let mut defaults = Defaults::default();
         for (key, value) in table {
             match &**key.get_ref() {
                 DRIVER => drivers = Some(value),
                 DEFAULTS => defaults = self.defaults(value),
-                _ => {
-                    let entry = (key, value);
-                    self.option(environment, place, &mut layer, &[DRIVER, DEFAULTS], entry);
-                }
+                _ => self.option(&mut reading, (key, value)),
             }
         }
         let end = table
@@ -94,7 +116,8 @@ impl<'r> Loader<'r> {
             .map(|(key, _)| key.span())
             .min_by_key(|span| span.start)
             .unwrap_or_default();
-        self.missing_options(environment, place, &layer, end);
+        self.missing_options(&reading, end);
+        let layer = reading.layer;
         self.inheritable = table
             .iter()
             .filter_map(|(key, spanned)| {
@@ -102,7 +125,7 @@ impl<'r> Loader<'r> {
                 Some((name.to_owned(), (layer.get(name)?, spanned.span())))
             })
             .collect();
-        let mut by_type: IndexMap<String, TypeDefaults> = IndexMap::new();
+        let mut by_type: IndexMap<String, TypeDefaults<'_>> = IndexMap::new();
         self.check_defaults(&defaults, drivers, &mut by_type);
         let entries = match drivers {
             Some(drivers) => self.entries(drivers, &by_type),
@@ -137,19 +160,17 @@ impl<'r> Loader<'r> {
     fn entries(
         &mut self,
         drivers: &Spanned<DeValue<'_>>,
-        defaults: &IndexMap<String, TypeDefaults>,
+        defaults: &IndexMap<String, TypeDefaults<'_>>,
     ) -> Vec<Entry> {
         let Some(items) = drivers.get_ref().as_array() else {
-            self.mistakes.push(Mistake::WrongType {
-                key: DRIVER.to_owned(),
-                place: "the file".to_owned(),
-                expected: "a list of tables".to_owned(),
-                found: format!("this is {}", convert::type_name(drivers.get_ref())),
-                help: Some(
-                    "write `[[driver]]`, with two brackets, once for each driver".to_owned(),
-                ),
-                span: convert::span(drivers.span()),
-            });
+            let help = "write `[[driver]]`, with two brackets, once for each driver";
+            self.wrong_key(
+                DRIVER,
+                "the file",
+                "a list of tables",
+                drivers,
+                help.to_owned(),
+            );
             return Vec::new();
         };
         items
@@ -163,12 +184,14 @@ impl<'r> Loader<'r> {
         &mut self,
         index: usize,
         driver: &Spanned<DeValue<'_>>,
-        defaults: &IndexMap<String, TypeDefaults>,
+        defaults: &IndexMap<String, TypeDefaults<'_>>,
     ) -> Option<Entry> {
         let Some(table) = driver.get_ref().as_table() else {
             self.not_a_table(DRIVER, "the file", driver);
             return None;
         };
+        let registry = self.registry;
+        let before = self.mistakes.len();
         let name = table
             .get("name")
             .and_then(|name| Some((name.get_ref().as_str()?, name.span())));
@@ -181,10 +204,24 @@ impl<'r> Loader<'r> {
             .map(|after| self.after(&place, after))
             .unwrap_or_default();
         if let Some((name, span)) = &name {
+            if registry
+                .reserved_names
+                .iter()
+                .any(|reserved| reserved == name)
+            {
+                let rule = "this name is reserved, for it means something else where a driver's \
+                            name could stand";
+                let error = OptionError::Broken {
+                    owner: place.clone(),
+                    option: "name".to_owned(),
+                    broken: BrokenRule::new(format!("{name:?}"), rule.to_owned()),
+                    help: Some("give the driver another name".to_owned()),
+                };
+                self.mistaken(error, span.clone());
+            }
             self.references
-                .add_driver(name, span.clone(), &after, &mut self.mistakes);
+                .enter_driver(name, span.clone(), &after, &mut self.mistakes);
         }
-        self.references.enter(name.as_ref().map(|(name, _)| *name));
         let entry = self.typed_entry(table, &place, driver.span(), defaults);
         self.references.leave();
         let (type_name, layer) = entry?;
@@ -194,6 +231,7 @@ impl<'r> Loader<'r> {
             layer,
             after: after.into_iter().map(|(name, _)| name).collect(),
             span: driver.span(),
+            is_sound: self.mistakes.len() == before,
         })
     }
 
@@ -202,56 +240,47 @@ impl<'r> Loader<'r> {
         table: &DeTable<'_>,
         place: &str,
         span: Range<usize>,
-        defaults: &IndexMap<String, TypeDefaults>,
+        defaults: &IndexMap<String, TypeDefaults<'_>>,
     ) -> Option<(String, Layer)> {
         let registry = self.registry;
         let Some(type_value) = table.get(TYPE) else {
-            self.mistakes.push(Mistake::Missing {
-                key: TYPE.to_owned(),
-                place: place.to_owned(),
-                help: format!("the types are: {}", self.type_names()),
-                span: convert::span(span),
-            });
+            let help = format!("the types are: {}", self.type_names());
+            self.missing_key(TYPE, place, help, span);
             return None;
         };
         let Some(type_name) = type_value.get_ref().as_str() else {
-            self.mistakes.push(Mistake::WrongType {
-                key: TYPE.to_owned(),
-                place: place.to_owned(),
-                expected: "the name of a driver type".to_owned(),
-                found: format!("this is {}", convert::type_name(type_value.get_ref())),
-                help: Some(format!("the types are: {}", self.type_names())),
-                span: convert::span(type_value.span()),
-            });
+            let help = format!("the types are: {}", self.type_names());
+            self.wrong_key(TYPE, place, "the name of a driver type", type_value, help);
             return None;
         };
         let Some(description) = registry.get(type_name) else {
             self.unknown_type(type_name, type_value.span());
             return None;
         };
-        let mut layer = Layer::new(description);
+        let mut reading = Reading::new(description, place, &[TYPE, AFTER]);
         for (key, value) in table {
             match &**key.get_ref() {
                 TYPE | AFTER => {}
-                _ => self.option(description, place, &mut layer, &[TYPE, AFTER], (key, value)),
+                _ => self.option(&mut reading, (key, value)),
             }
         }
         if let Some(defaults) = defaults.get(type_name) {
-            layer = layer
+            reading.layer = reading
+                .layer
                 .with_defaults(
                     Origin::DefaultsOfType(type_name.to_owned()),
-                    defaults.of_type.clone(),
+                    defaults.of_type.layer.clone(),
                 )
-                .with_defaults(Origin::DefaultsOfAll, defaults.of_all.clone());
+                .with_defaults(Origin::DefaultsOfAll, defaults.of_all.layer.clone());
         }
-        self.missing_options(description, place, &layer, span.clone());
-        self.check_inherited(description, type_name, &layer);
+        self.missing_options(&reading, span.clone());
+        self.check_inherited(&reading, type_name);
         // A type may have a default for its name; that would name all of its drivers.
         let name = description.option("name");
         if let Some(name) = name.filter(|name| !name.is_required() && !table.contains_key("name")) {
             self.missing_option(name, place, span);
         }
-        Some((type_name.to_owned(), layer))
+        Some((type_name.to_owned(), reading.layer))
     }
 
     /// Reads `after`: one name, or a list of names.
@@ -264,14 +293,10 @@ impl<'r> Loader<'r> {
         for item in items {
             match item.get_ref().as_str() {
                 Some(name) => names.push((name.to_owned(), item.span())),
-                None => self.mistakes.push(Mistake::WrongType {
-                    key: AFTER.to_owned(),
-                    place: place.to_owned(),
-                    expected: "a list of drivers' names".to_owned(),
-                    found: format!("this is {}", convert::type_name(item.get_ref())),
-                    help: Some("after: the drivers that are up before this one starts".to_owned()),
-                    span: convert::span(item.span()),
-                }),
+                None => {
+                    let help = "after: the drivers that are up before this one starts, by name";
+                    self.wrong_key(AFTER, place, "the name of a driver", item, help.to_owned());
+                }
             }
         }
         names
@@ -280,89 +305,60 @@ impl<'r> Loader<'r> {
     /// Reads one option into its layer.
     pub(super) fn option(
         &mut self,
-        description: &ConfigDescription,
-        place: &str,
-        layer: &mut Layer,
-        keys: &[&'static str],
+        reading: &mut Reading<'_>,
         (key, spanned): KeyAndValue<'_, '_>,
     ) {
         let name = &**key.get_ref();
+        let description = reading.description;
         let known = description
             .index(name)
             .map(|index| (index, &description.options()[index]))
             .filter(|(_, option)| !option.is_code_only());
         let Some((index, option)) = known else {
             if !description.ignores_extra_keys() {
-                let help = description.help_for_unknown(name, keys);
-                self.unknown_key(name, place, help, key.span());
+                let keys = reading.keys;
+                let help = self.suggestions.help_for_option(description, name, keys);
+                self.unknown_key(name, &reading.place, help, key.span());
             }
             return;
         };
+        let place = &reading.place;
         let mut value = match convert::value(spanned) {
             Ok(value) => value,
-            Err(span) => {
-                self.mistakes.push(Mistake::WrongType {
-                    key: name.to_owned(),
-                    place: place.to_owned(),
-                    expected: option.kind().to_string(),
-                    found: "this number does not fit 64 bits".to_owned(),
-                    help: option.help(),
-                    span: convert::span(span),
-                });
+            Err((found, span)) => {
+                reading.wrong.insert(index);
+                let error = ValueError::new(option.kind().to_string(), found)
+                    .because("it does not fit 64 bits");
+                let error = option.wrong_type(place, error);
+                self.mistaken(error, span);
                 return;
             }
         };
         if let Some(folder) = self.folder
-            && option.kind().holds_path()
+            && option.holds().path
         {
             option.kind().resolve_paths(&mut value, folder);
         }
-        match option.read("", &value) {
+        match option.read_and_check(place, &value) {
             Ok(stored) => {
-                if self.keeps_constraints(option, place, &stored, spanned.span()) {
-                    self.references.read_context(place, name, option, spanned);
-                    layer.put_stored(index, stored);
-                }
+                let references = &mut self.references;
+                references.read_option(place, option, spanned, &value);
+                reading.layer.put_stored(index, stored);
             }
-            Err(error) => self.misfit(option, place, error, spanned),
-        }
-    }
-
-    fn keeps_constraints(
-        &mut self,
-        option: &OptionDescription,
-        place: &str,
-        stored: &Stored,
-        span: Range<usize>,
-    ) -> bool {
-        let broken = option.check_constraints("", stored);
-        let kept = broken.is_empty();
-        for error in broken {
-            if let OptionError::Broken {
-                option: key,
-                found,
-                rule,
-                help,
-                ..
-            } = error
-            {
-                self.mistakes.push(Mistake::Broken {
-                    key,
-                    place: place.to_owned(),
-                    found,
-                    rule,
-                    help,
-                    span: convert::span(span.clone()),
-                });
+            Err(errors) => {
+                reading.wrong.insert(index);
+                self.misfits(description, spanned, errors);
             }
         }
-        kept
     }
 
     /// A driver may ask more of an option than the environment does that it inherits it from.
-    fn check_inherited(&mut self, description: &ConfigDescription, type_name: &str, layer: &Layer) {
-        for (index, option) in description.options().iter().enumerate() {
-            if !option.is_inherited() || layer.find(index).is_some() {
+    fn check_inherited(&mut self, reading: &Reading<'_>, type_name: &str) {
+        for (index, option) in reading.description.options().iter().enumerate() {
+            if !option.is_inherited()
+                || reading.layer.find(index).is_some()
+                || reading.wrong.contains(&index)
+            {
                 continue;
             }
             let Some((value, span)) = self.inheritable.get(option.name()).cloned() else {
@@ -372,116 +368,100 @@ impl<'r> Loader<'r> {
                 continue;
             }
             let place = format!("the environment, for {type_name}");
-            match option.read("", &value) {
-                Ok(stored) => drop(self.keeps_constraints(option, &place, &stored, span)),
-                Err(_) => self.mistakes.push(Mistake::WrongType {
-                    key: option.name().to_owned(),
-                    place,
-                    expected: option.kind().to_string(),
-                    found: format!("expected {}", option.kind()),
-                    help: option.help(),
-                    span: convert::span(span),
-                }),
+            for error in option
+                .read_and_check(&place, &value)
+                .err()
+                .into_iter()
+                .flatten()
+            {
+                self.mistaken(error, span.clone());
             }
         }
     }
 
-    fn misfit(
-        &mut self,
-        option: &OptionDescription,
-        place: &str,
-        error: OptionError,
-        spanned: &Spanned<DeValue<'_>>,
-    ) {
-        let key = option.name().to_owned();
-        let place = place.to_owned();
-        match error {
-            OptionError::WrongType { error, help, .. } => {
-                let span = convert::span_at(spanned, error.path());
-                let found = match error.reason() {
-                    Some(reason) => reason.to_owned(),
-                    None => format!("expected {}", error.expected()),
-                };
-                let expected = match error.path().is_empty() {
-                    true => error.expected().to_owned(),
-                    false => option.kind().to_string(),
-                };
-                self.mistakes.push(Mistake::WrongType {
-                    key,
-                    place,
-                    expected,
-                    found,
-                    help,
-                    span: convert::span(span),
-                });
-            }
-            OptionError::BadTemplate { reason, .. } => {
-                self.mistakes.push(Mistake::BadTemplate {
-                    key,
-                    place,
-                    reason,
-                    span: convert::span(template_span(spanned)),
-                });
-            }
-            // `read` has no other complaints.
-            error => self.mistakes.push(Mistake::WrongType {
-                key,
-                place,
-                expected: option.kind().to_string(),
-                found: error.to_string(),
-                help: None,
-                span: convert::span(spanned.span()),
-            }),
-        }
-    }
-
-    fn missing_options(
+    /// Notes mistakes of an option, each at the part of its value that it is about.
+    fn misfits(
         &mut self,
         description: &ConfigDescription,
-        place: &str,
-        layer: &Layer,
-        span: Range<usize>,
+        spanned: &Spanned<DeValue<'_>>,
+        errors: Vec<OptionError>,
     ) {
-        for (index, option) in description.options().iter().enumerate() {
-            if !option.is_required() || layer.find(index).is_some() {
-                continue;
-            }
-            // A value that is there but wrong is reported as such.
-            let is_wrong = self.mistakes.iter().any(|mistake| match mistake {
-                Mistake::WrongType { key, place: at, .. }
-                | Mistake::Broken { key, place: at, .. }
-                | Mistake::BadTemplate { key, place: at, .. } => {
-                    key == option.name() && at == place
+        for mut error in errors {
+            let (path, in_key) = match &error {
+                OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
+                    (error.path(), error.is_in_key())
                 }
-                _ => false,
-            });
-            if is_wrong {
-                continue;
+                OptionError::Broken { broken, .. } => (broken.path(), broken.is_in_key()),
+                _ => (&[][..], false),
+            };
+            let span = convert::span_at(spanned, path, in_key);
+            if let Some(hint) = strayed(description, path) {
+                error = error.with_help(hint);
             }
-            self.missing_option(option, place, span.clone());
+            self.mistaken(error, span);
+        }
+    }
+
+    fn mistaken(&mut self, error: OptionError, span: Range<usize>) {
+        let mistake = OptionMistake::new(error, convert::span(span));
+        self.mistakes.push(Mistake::Option(mistake));
+    }
+
+    fn missing_options(&mut self, reading: &Reading<'_>, span: Range<usize>) {
+        for (index, option) in reading.description.options().iter().enumerate() {
+            // A value that is there but wrong is reported as such.
+            if option.is_required()
+                && reading.layer.find(index).is_none()
+                && !reading.wrong.contains(&index)
+            {
+                self.missing_option(option, &reading.place, span.clone());
+            }
         }
     }
 
     fn missing_option(&mut self, option: &OptionDescription, place: &str, span: Range<usize>) {
-        self.mistakes.push(Mistake::Missing {
-            key: option.name().to_owned(),
-            place: place.to_owned(),
-            help: option.help_for_missing(),
-            span: convert::span(span),
-        });
+        self.missing_key(option.name(), place, option.help_for_missing(), span);
+    }
+
+    fn missing_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
+        let error = OptionError::Missing {
+            owner: place.to_owned(),
+            option: key.to_owned(),
+            help,
+        };
+        self.mistaken(error, span);
+    }
+
+    /// A key that is no option has a value of another type than it must have.
+    fn wrong_key(
+        &mut self,
+        key: &str,
+        place: &str,
+        expected: &str,
+        value: &Spanned<DeValue<'_>>,
+        help: String,
+    ) {
+        let error = OptionError::WrongType {
+            owner: place.to_owned(),
+            option: key.to_owned(),
+            error: ValueError::new(expected, convert::type_name(value.get_ref())),
+            help: Some(help),
+        };
+        self.mistaken(error, value.span());
     }
 
     pub(super) fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
-        self.mistakes.push(Mistake::UnknownKey {
-            key: key.to_owned(),
-            place: place.to_owned(),
+        let error = OptionError::Unknown {
+            owner: place.to_owned(),
+            option: key.to_owned(),
             help,
-            span: convert::span(span),
-        });
+        };
+        self.mistaken(error, span);
     }
 
     pub(super) fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
-        let help = match nearest(type_name, self.registry.types().map(|(name, _)| name)) {
+        let names = self.registry.types().map(|(name, _)| name);
+        let help = match self.suggestions.nearest(type_name, names) {
             Some(known) => format!("did you mean {known:?}?"),
             None => format!("the types are: {}", self.type_names()),
         };
@@ -493,14 +473,8 @@ impl<'r> Loader<'r> {
     }
 
     pub(super) fn not_a_table(&mut self, key: &str, place: &str, value: &Spanned<DeValue<'_>>) {
-        self.mistakes.push(Mistake::WrongType {
-            key: key.to_owned(),
-            place: place.to_owned(),
-            expected: "a table".to_owned(),
-            found: format!("this is {}", convert::type_name(value.get_ref())),
-            help: None,
-            span: convert::span(value.span()),
-        });
+        let help = format!("write a table: [{key}]");
+        self.wrong_key(key, place, "a table", value, help);
     }
 
     fn type_names(&self) -> String {
@@ -509,14 +483,17 @@ impl<'r> Loader<'r> {
     }
 }
 
-/// The template within a context value, where it can be found without looking far.
-fn template_span(spanned: &Spanned<DeValue<'_>>) -> Range<usize> {
-    match spanned.get_ref() {
-        DeValue::Table(table) => table
-            .get("value")
-            .map_or_else(|| spanned.span(), Spanned::span),
-        _ => spanned.span(),
-    }
+/// A key below a header of TOML that was meant for the table above.
+fn strayed(description: &ConfigDescription, path: &[Step]) -> Option<String> {
+    let Some(Step::Key(key)) = path.first() else {
+        return None;
+    };
+    description.option(key)?;
+    Some(format!(
+        "{key:?} is an option of {}, too: what follows the header of a table within it, such as \
+         [driver.env], belongs to that table, so write {key:?} above the header",
+        description.label()
+    ))
 }
 
 /// The whole lines that a span touches.

@@ -9,6 +9,8 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use standin_error::Reportable;
 use thiserror::Error;
 
+use crate::OptionError;
+
 /// One thing that is wrong in a file, and where.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum Mistake {
     Syntax {
         /// What the TOML parser said.
         message: String,
+        /// How to write it, where one can tell.
+        #[help]
+        help: Option<String>,
         /// Where.
         #[label("here")]
         span: SourceSpan,
@@ -31,74 +36,11 @@ pub enum Mistake {
         #[label("these bytes are no text")]
         span: SourceSpan,
     },
-    /// A key that means nothing there.
-    #[error("unknown key {key:?} in {place}")]
-    #[diagnostic(code(standin::config::unknown_option))]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// What it was written in: `driver "server"`.
-        place: String,
-        /// The nearest key that is known, or all of them.
-        #[help]
-        help: String,
-        /// The key.
-        #[label("not known here")]
-        span: SourceSpan,
-    },
-    /// A value of the wrong type, or an unreadable one.
-    #[error("{place}: {key} is not {expected}")]
-    #[diagnostic(code(standin::config::wrong_type))]
-    WrongType {
-        /// The key.
-        key: String,
-        /// What it was written in.
-        place: String,
-        /// What would have fitted.
-        expected: String,
-        /// What is wrong with it.
-        found: String,
-        /// What the option is for.
-        #[help]
-        help: Option<String>,
-        /// The value.
-        #[label("{found}")]
-        span: SourceSpan,
-    },
-    /// A value that breaks a constraint of its option.
-    #[error("{place}: {key} is {found}, but {rule}")]
-    #[diagnostic(code(standin::config::constraint_broken))]
-    Broken {
-        /// The key.
-        key: String,
-        /// What it was written in.
-        place: String,
-        /// The value.
-        found: String,
-        /// The constraint in words.
-        rule: String,
-        /// What the option is for.
-        #[help]
-        help: Option<String>,
-        /// The value.
-        #[label("{rule}")]
-        span: SourceSpan,
-    },
-    /// An option that must be set is not.
-    #[error("{place}: {key} is missing")]
-    #[diagnostic(code(standin::config::missing_option))]
-    Missing {
-        /// The key.
-        key: String,
-        /// What it should be written in.
-        place: String,
-        /// How to set it.
-        #[help]
-        help: String,
-        /// The table that lacks it.
-        #[label("{key:?} is missing here")]
-        span: SourceSpan,
-    },
+    /// An option that is unknown, missing, or has a value that it cannot have. Its owner is what it
+    /// was written in: `driver "server"`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Option(OptionMistake),
     /// Two drivers have the same name.
     #[error("two drivers are called {name:?}")]
     #[diagnostic(
@@ -143,13 +85,13 @@ pub enum Mistake {
         #[label("no driver has this name")]
         span: SourceSpan,
     },
-    /// A context value reads the context of a driver that is not in the file.
-    #[error("{place}: {key} reads from driver {name:?}, but there is no such driver")]
+    /// A context value or a template reads the context of a driver that is not in the file.
+    #[error("{place}: option {key:?} reads from driver {name:?}, but there is no such driver")]
     #[diagnostic(code(standin::config::unknown_context_driver))]
     UnknownContextDriver {
         /// The name.
         name: String,
-        /// The key that holds the context value.
+        /// The option that holds the context value or the template.
         key: String,
         /// What it was written in.
         place: String,
@@ -158,25 +100,6 @@ pub enum Mistake {
         help: String,
         /// The name.
         #[label("no driver has this name")]
-        span: SourceSpan,
-    },
-    /// A template is not well-formed.
-    #[error("{place}: the template of {key} does not parse: {reason}")]
-    #[diagnostic(
-        code(standin::config::bad_template),
-        help(
-            "a template reads another driver's context, such as \"{{{{ host }}}}:{{{{ port }}}}\""
-        )
-    )]
-    BadTemplate {
-        /// The key that holds the template.
-        key: String,
-        /// What it was written in.
-        place: String,
-        /// What the template engine said.
-        reason: String,
-        /// The template.
-        #[label("{reason}")]
         span: SourceSpan,
     },
     /// Drivers wait for each other.
@@ -194,6 +117,70 @@ pub enum Mistake {
         #[label("this closes the cycle")]
         span: SourceSpan,
     },
+    /// Whoever makes something of a part of the file refuses it.
+    #[error("{message}")]
+    #[diagnostic(code(standin::config::refused))]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do about it.
+        #[help]
+        help: Option<String>,
+        /// The part of the file.
+        #[label("refused")]
+        span: SourceSpan,
+    },
+}
+
+/// What is wrong with an option in a file.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{error}")]
+pub struct OptionMistake {
+    error: OptionError,
+    span: SourceSpan,
+}
+
+impl OptionMistake {
+    pub(crate) fn new(error: OptionError, span: SourceSpan) -> Self {
+        Self { error, span }
+    }
+
+    /// What is wrong.
+    pub fn error(&self) -> &OptionError {
+        &self.error
+    }
+
+    /// What the place in the text is marked with.
+    fn label(&self) -> String {
+        match &self.error {
+            OptionError::Unknown { .. } => "not known here".to_owned(),
+            OptionError::Missing { option, .. } => format!("{option:?} is missing here"),
+            OptionError::Broken { broken, .. } => broken.rule().to_owned(),
+            OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
+                match error.reason() {
+                    Some(reason) => reason.to_owned(),
+                    None => format!("expected {}", error.expected()),
+                }
+            }
+            _ => "here".to_owned(),
+        }
+    }
+}
+
+// By hand: the label depends on what is wrong.
+impl Diagnostic for OptionMistake {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.code()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.error.help()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = LabeledSpan::new_with_span(Some(self.label()), self.span);
+        Some(Box::new(std::iter::once(label)))
+    }
 }
 
 standin_error::reportable!(Mistake);
@@ -202,35 +189,44 @@ impl Mistake {
     /// Where in the text it is.
     pub fn span(&self) -> SourceSpan {
         match self {
-            Mistake::Syntax { span, .. }
+            Mistake::Option(OptionMistake { span, .. })
+            | Mistake::Syntax { span, .. }
             | Mistake::NotUtf8 { span }
-            | Mistake::UnknownKey { span, .. }
-            | Mistake::WrongType { span, .. }
-            | Mistake::Broken { span, .. }
-            | Mistake::Missing { span, .. }
             | Mistake::DuplicateName { span, .. }
             | Mistake::UnknownType { span, .. }
             | Mistake::UnknownDependency { span, .. }
             | Mistake::UnknownContextDriver { span, .. }
-            | Mistake::BadTemplate { span, .. }
-            | Mistake::Cycle { span, .. } => *span,
+            | Mistake::Cycle { span, .. }
+            | Mistake::Refused { span, .. } => *span,
+        }
+    }
+
+    /// What is wrong with an option, if that is what it is about.
+    pub fn option_error(&self) -> Option<&OptionError> {
+        match self {
+            Mistake::Option(mistake) => Some(mistake.error()),
+            _ => None,
         }
     }
 
     /// Whether it may come from a part of the text that could not be parsed.
-    pub(crate) fn tells_of_absence(&self) -> bool {
-        matches!(
-            self,
-            Mistake::Missing { .. }
-                | Mistake::UnknownDependency { .. }
-                | Mistake::UnknownContextDriver { .. }
-        )
+    pub(crate) fn is_about_absence(&self) -> bool {
+        match self {
+            Mistake::Option(mistake) => matches!(mistake.error, OptionError::Missing { .. }),
+            Mistake::UnknownDependency { .. }
+            | Mistake::UnknownContextDriver { .. }
+            | Mistake::Refused { .. } => true,
+            _ => false,
+        }
     }
 }
 
+/// How many mistakes a report shows: nobody reads more at once, and each has to find its line.
+const SHOWN: usize = 100;
+
 /// Everything that is wrong in a file, in the order of its text.
 ///
-/// As a diagnostic it shows each mistake with its place in the text.
+/// As a diagnostic it shows each mistake with its place in the text; of very many the first ones.
 #[derive(Clone)]
 pub struct FileErrors {
     file: String,
@@ -265,12 +261,16 @@ impl fmt::Display for FileErrors {
             [only] => write!(f, "{}: {only}", self.file),
             mistakes => {
                 write!(f, "{}: {} mistakes", self.file, mistakes.len())?;
+                if mistakes.len() > SHOWN {
+                    write!(f, ", of which these are the first {SHOWN}")?;
+                }
                 if f.alternate() {
                     return Ok(());
                 }
                 // Whoever shows no related errors shows them here.
                 mistakes
                     .iter()
+                    .take(SHOWN)
                     .try_for_each(|mistake| write!(f, "\n  - {mistake}"))
             }
         }
@@ -324,9 +324,10 @@ impl Diagnostic for FileErrors {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         match self.mistakes.as_slice() {
             [_] => None,
-            mistakes => Some(Box::new(
-                mistakes.iter().map(|mistake| mistake as &dyn Diagnostic),
-            )),
+            mistakes => {
+                let shown = mistakes.iter().take(SHOWN);
+                Some(Box::new(shown.map(|mistake| mistake as &dyn Diagnostic)))
+            }
         }
     }
 }

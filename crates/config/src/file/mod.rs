@@ -3,19 +3,24 @@
 //! 1. `toml` parses the text into a table in which everything has its span. It recovers from
 //!    errors in syntax, so all of them are reported.
 //! 2. [`load`] turns tables into layers of options, against the descriptions of the registry.
-//! 3. What only the whole file tells is checked: names, dependencies, context values, cycles.
-//! 4. Mistakes of all steps are one report, in the order of the text.
+//! 3. What only the whole file shows is checked: names, dependencies, context values, cycles.
+//! 4. Whoever makes drivers of the [`Draft`] adds what they refuse.
+//! 5. Mistakes of all steps are one report, in the order of the text.
 
 mod convert;
 mod defaults;
 mod document;
+mod draft;
 pub(crate) mod keys;
 mod load;
 mod mistake;
 mod references;
 mod registry;
+mod suggestions;
+mod syntax;
 mod write;
 
 pub use document::{Document, Entry};
-pub use mistake::{FileErrors, Mistake, ReadError};
+pub use draft::Draft;
+pub use mistake::{FileErrors, Mistake, OptionMistake, ReadError};
 pub use registry::{RegisterError, TypeRegistry};

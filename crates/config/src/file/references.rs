@@ -1,15 +1,18 @@
 //! [`References`]: who names whom in a file, and whether there is such a driver.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::convert;
+use super::keys::AFTER;
 use super::mistake::Mistake;
+use super::suggestions::Suggestions;
+use crate::error::Step;
 use crate::option::OptionDescription;
-use crate::suggest::nearest;
+use crate::{Value, template};
 
 /// Who names whom.
 #[derive(Default)]
@@ -27,7 +30,7 @@ struct Driver {
     after: Vec<(String, Range<usize>)>,
 }
 
-/// A context value.
+/// A context value, or a template that reads a context.
 struct Reference {
     /// The driver that reads, if it is one and not the defaults.
     from: Option<usize>,
@@ -35,52 +38,85 @@ struct Reference {
     key: String,
     place: String,
     span: Range<usize>,
+    /// It is in a template of the driver, which may read its own context, too.
+    is_own: bool,
+}
+
+/// Which driver needs which, by name, with the places that say so.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    pub(crate) after: Vec<Link>,
+    pub(crate) reads: Vec<Link>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) driver: String,
+    pub(crate) needs: String,
+    pub(crate) option: String,
+    pub(crate) span: Range<usize>,
 }
 
 impl References {
-    pub(crate) fn add_driver(
+    /// Notes a driver; what is read from here on belongs to it. One whose name is taken is a driver
+    /// of its own all the same: what it reads is not read by its namesake.
+    pub(crate) fn enter_driver(
         &mut self,
         name: &str,
         span: Range<usize>,
         after: &[(String, Range<usize>)],
         mistakes: &mut Vec<Mistake>,
     ) {
-        if let Some(&first) = self.by_name.get(name) {
+        let index = self.drivers.len();
+        let first = *self.by_name.entry(name.to_owned()).or_insert(index);
+        if first != index {
             mistakes.push(Mistake::DuplicateName {
                 name: name.to_owned(),
                 first: convert::span(self.drivers[first].span.clone()),
-                span: convert::span(span),
+                span: convert::span(span.clone()),
             });
-            return;
         }
-        self.by_name.insert(name.to_owned(), self.drivers.len());
         self.drivers.push(Driver {
             name: name.to_owned(),
             span,
             after: after.to_vec(),
         });
-    }
-
-    /// From here on, what is read belongs to this driver.
-    pub(crate) fn enter(&mut self, name: Option<&str>) {
-        self.current = name.and_then(|name| self.by_name.get(name).copied());
+        self.current = Some(index);
     }
 
     pub(crate) fn leave(&mut self) {
         self.current = None;
     }
 
-    /// Notes every context value within an option's value.
-    pub(crate) fn read_context(
+    /// Notes every driver that an option's value reads from.
+    pub(crate) fn read_option(
         &mut self,
         place: &str,
-        key: &str,
         option: &OptionDescription,
-        value: &Spanned<DeValue<'_>>,
+        spanned: &Spanned<DeValue<'_>>,
+        value: &Value,
     ) {
-        if option.kind().holds_context() {
-            self.find_contexts(place, key, value);
+        if option.holds().context {
+            self.find_contexts(place, option.name(), spanned);
         }
+        if !option.holds().template {
+            return;
+        }
+        let mut visit = |text: &str, path: &[Step]| {
+            for driver in template::drivers_read(text) {
+                self.contexts.push(Reference {
+                    from: self.current,
+                    to: driver,
+                    key: option.name().to_owned(),
+                    place: place.to_owned(),
+                    span: convert::span_at(spanned, path, false),
+                    is_own: true,
+                });
+            }
+        };
+        option
+            .kind()
+            .for_each_template(value, &mut Vec::new(), &mut visit);
     }
 
     fn find_contexts(&mut self, place: &str, key: &str, value: &Spanned<DeValue<'_>>) {
@@ -101,6 +137,7 @@ impl References {
                                 key: key.to_owned(),
                                 place: place.to_owned(),
                                 span: driver.span(),
+                                is_own: false,
                             });
                         }
                     }
@@ -116,16 +153,25 @@ impl References {
     }
 
     /// Reports names that no driver has, and drivers that wait for each other.
-    pub(crate) fn check(self, mistakes: &mut Vec<Mistake>) {
+    pub(crate) fn check(self, mistakes: &mut Vec<Mistake>, suggestions: &mut Suggestions) -> Links {
+        let mut links = Links::default();
         let mut edges: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); self.drivers.len()];
         for (index, driver) in self.drivers.iter().enumerate() {
             for (name, span) in &driver.after {
                 match self.by_name.get(name) {
-                    Some(&to) => edges[index].push((to, span.clone())),
+                    Some(&to) => {
+                        edges[index].push((to, span.clone()));
+                        links.after.push(Link {
+                            driver: driver.name.clone(),
+                            needs: name.clone(),
+                            option: AFTER.to_owned(),
+                            span: span.clone(),
+                        });
+                    }
                     None => mistakes.push(Mistake::UnknownDependency {
                         name: name.clone(),
                         place: format!("driver {:?}", driver.name),
-                        help: self.help(name),
+                        help: self.help(name, suggestions),
                         span: convert::span(span.clone()),
                     }),
                 }
@@ -133,22 +179,39 @@ impl References {
         }
         for reference in &self.contexts {
             match (self.by_name.get(&reference.to), reference.from) {
-                (Some(&to), Some(from)) => edges[from].push((to, reference.span.clone())),
+                (Some(&to), Some(from)) if reference.is_own && to == from => {}
+                (Some(&to), Some(from)) => {
+                    edges[from].push((to, reference.span.clone()));
+                    links.reads.push(Link {
+                        driver: self.drivers[from].name.clone(),
+                        needs: reference.to.clone(),
+                        option: reference.key.clone(),
+                        span: reference.span.clone(),
+                    });
+                }
                 (Some(_), None) => {}
                 (None, _) => mistakes.push(Mistake::UnknownContextDriver {
                     name: reference.to.clone(),
                     key: reference.key.clone(),
                     place: reference.place.clone(),
-                    help: self.help(&reference.to),
+                    help: self.help(&reference.to, suggestions),
                     span: convert::span(reference.span.clone()),
                 }),
             }
         }
-        self.check_cycles(&edges, mistakes);
+        let closing = self.check_cycles(&edges, mistakes);
+        links.after.retain(|link| !closing.contains(&link.span));
+        links
     }
 
-    /// A depth-first walk without recursion: a file may chain any number of drivers.
-    fn check_cycles(&self, edges: &[Vec<(usize, Range<usize>)>], mistakes: &mut Vec<Mistake>) {
+    /// A depth-first walk without recursion: a file may chain any number of drivers. The answer is
+    /// where the cycles are closed.
+    fn check_cycles(
+        &self,
+        edges: &[Vec<(usize, Range<usize>)>],
+        mistakes: &mut Vec<Mistake>,
+    ) -> HashSet<Range<usize>> {
+        let mut closing = HashSet::new();
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
@@ -187,16 +250,18 @@ impl References {
                             cycle: names.join(" -> "),
                             span: convert::span(span.clone()),
                         });
+                        closing.insert(span.clone());
                     }
                     Mark::Done => {}
                 }
             }
         }
+        closing
     }
 
-    fn help(&self, name: &str) -> String {
+    fn help(&self, name: &str, suggestions: &mut Suggestions) -> String {
         let names = || self.drivers.iter().map(|driver| driver.name.as_str());
-        match nearest(name, names()) {
+        match suggestions.nearest(name, names()) {
             Some(known) => format!("did you mean {known:?}?"),
             None => {
                 let all: Vec<&str> = names().take(20).collect();

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
-use super::{Document, convert};
+use super::{Document, Draft, convert};
 use crate::{Config, ConfigDescription, Source};
 
 /// The options of an environment and the driver types that its file may name.
@@ -59,6 +59,7 @@ use crate::{Config, ConfigDescription, Source};
 pub struct TypeRegistry {
     environment: ConfigDescription,
     types: IndexMap<String, ConfigDescription>,
+    pub(crate) reserved_names: Vec<String>,
 }
 
 /// Why a type cannot be registered.
@@ -129,7 +130,16 @@ impl TypeRegistry {
         Self {
             environment: environment.clone(),
             types: IndexMap::new(),
+            reserved_names: Vec::new(),
         }
+    }
+
+    /// Refuses drivers of these names.
+    #[must_use]
+    pub fn reserving<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.reserved_names
+            .extend(names.into_iter().map(Into::into));
+        self
     }
 
     /// Makes a driver type known under its type name.
@@ -203,8 +213,28 @@ impl TypeRegistry {
     /// Reads a file.
     ///
     /// # Errors
+    ///
     /// When the file cannot be read; all mistakes in it at once.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Document, ReadError> {
+        Ok(self.read_draft(path)?.finish()?)
+    }
+
+    /// Reads a text. Nothing is read from the file system: `path` names the text in messages, and
+    /// relative paths in the text start at its folder.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the text at once.
+    pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
+        self.draft(path, text).finish()
+    }
+
+    /// As [`TypeRegistry::read`], for those who have something to add to the mistakes.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn read_draft(&self, path: impl AsRef<Path>) -> Result<Draft, ReadError> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|source| ReadError::Io {
             path: path.to_owned(),
@@ -216,7 +246,7 @@ impl TypeRegistry {
             .and_then(|path| path.parent().map(Path::to_owned));
         let name = path.display().to_string();
         match str::from_utf8(&bytes) {
-            Ok(text) => Ok(Loader::new(self, folder.as_deref()).load(&name, text)?),
+            Ok(text) => Ok(Loader::new(self, folder.as_deref()).load(&name, text)),
             Err(error) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let start = error.valid_up_to();
@@ -227,12 +257,8 @@ impl TypeRegistry {
         }
     }
 
-    /// Reads a text. Nothing is read from the file system: `path` names the text in messages, and
-    /// relative paths in the text start at its folder.
-    ///
-    /// # Errors
-    /// All mistakes in the text at once.
-    pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
+    /// As [`TypeRegistry::parse`], for those who have something to add to the mistakes.
+    pub fn draft(&self, path: impl AsRef<Path>, text: &str) -> Draft {
         let path = path.as_ref();
         Loader::new(self, path.parent()).load(&path.display().to_string(), text)
     }

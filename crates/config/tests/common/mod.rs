@@ -68,7 +68,7 @@ pub(crate) struct ClientConfig {
     /// Address to come from.
     pub(crate) interface: Option<(String, u16)>,
     /// Files to install, by name.
-    #[config(default = [])]
+    #[config(default = [], template)]
     pub(crate) install: Vec<PathBuf>,
     /// When to try again.
     pub(crate) retry: Option<RetryConfig>,

@@ -312,35 +312,37 @@ fn times() -> Kind {
     }
 }
 
-fn setting_kind<T: OptionValue>() -> Kind {
-    <Setting<T> as OptionValue>::kind()
+/// What conditions are written as; some hold others.
+fn condition() -> Kind {
+    let interval = || ("interval", Kind::Duration);
+    let host = Kind::Union(vec![Kind::Template, Kind::Context]);
+    let conditions = || Kind::List(Box::new(Readiness::kind()));
+    Kind::Union(vec![
+        table(
+            ("log", Kind::Pattern),
+            &[("file", Kind::Template), ("times", times())],
+        ),
+        table(
+            (
+                "port",
+                Kind::Union(vec![<Setting<Port>>::kind(), Kind::Template]),
+            ),
+            &[("host", host), interval()],
+        ),
+        table(
+            ("command", Kind::List(Box::new(Kind::Template))),
+            &[interval()],
+        ),
+        table(("file", Kind::Template), &[]),
+        table(("ended_with", i32::kind()), &[]),
+        table(("all", conditions()), &[]),
+        table(("any", conditions()), &[]),
+    ])
 }
 
 impl OptionValue for Readiness {
     fn kind() -> Kind {
-        let interval = || ("interval", Kind::Duration);
-        Kind::Union(vec![
-            table(
-                ("log", Kind::Pattern),
-                &[("file", Kind::String), ("times", times())],
-            ),
-            table(
-                (
-                    "port",
-                    Kind::Union(vec![setting_kind::<Port>(), Kind::String]),
-                ),
-                &[("host", setting_kind::<String>()), interval()],
-            ),
-            table(
-                ("command", Kind::List(Box::new(Kind::String))),
-                &[interval()],
-            ),
-            table(("file", Kind::String), &[]),
-            table(("ended_with", i32::kind()), &[]),
-            // What is in these is of this kind again, which is checked when it is read.
-            table(("all", Kind::List(Box::new(Kind::Any))), &[]),
-            table(("any", Kind::List(Box::new(Kind::Any))), &[]),
-        ])
+        Kind::lazy::<Self>(condition)
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {

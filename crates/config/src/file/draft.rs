@@ -1,0 +1,155 @@
+//! [`Draft`]: a file that was read, and not yet accepted.
+
+use std::ops::Range;
+
+use miette::Diagnostic;
+
+use super::convert;
+use super::document::{Document, Entry};
+use super::mistake::{FileErrors, Mistake};
+use super::references::Links;
+use crate::Layer;
+
+/// A file that was read, and not yet accepted: what is right in it, and what is wrong so far.
+///
+/// Whoever makes drivers of a file can refuse parts of it, and the mistakes that they find are
+/// reported together with all others, each with its line:
+///
+/// 1. [`TypeRegistry::draft`](crate::TypeRegistry::draft) reads the file;
+/// 2. make something of each of the [sound entries](Draft::sound_entries), and tell the draft what
+///    cannot be made;
+/// 3. [`Draft::finish`] gives the document, or all mistakes.
+#[derive(Debug)]
+pub struct Draft {
+    file: String,
+    text: String,
+    document: Document,
+    links: Links,
+    mistakes: Vec<Mistake>,
+    /// Lines that are no TOML.
+    broken: Vec<Range<usize>>,
+}
+
+impl Draft {
+    pub(crate) fn new(
+        file: &str,
+        text: &str,
+        document: Document,
+        links: Links,
+        mistakes: Vec<Mistake>,
+        broken: Vec<Range<usize>>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            document,
+            links,
+            mistakes,
+            broken,
+        }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_sound(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+
+    /// The environment's options, as far as they are right.
+    pub fn environment(&self) -> &Layer {
+        self.document.environment()
+    }
+
+    /// The drivers in whose tables nothing is wrong, in order.
+    pub fn sound_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.document
+            .entries()
+            .iter()
+            .filter(|entry| entry.is_sound)
+    }
+
+    /// The drivers that are to start before others, each as the one that is needed and the one that
+    /// needs it; those left out that are not there, or would have to wait for themselves.
+    pub fn dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let links = self.links.after.iter();
+        links.map(|link| (link.needs.as_str(), link.driver.as_str()))
+    }
+
+    /// Refuses the environment: its options cannot stand together.
+    pub fn refuse_environment(&mut self, error: &dyn Diagnostic) {
+        self.refuse_at(0..0, error);
+    }
+
+    /// Refuses a driver.
+    pub fn refuse_driver(&mut self, entry: &Entry, error: &dyn Diagnostic) {
+        self.refuse_at(entry.span(), error);
+    }
+
+    /// Refuses that `driver` needs another one, at the place where it says so: in `option`, or in
+    /// `after`. A place that cannot be found is the whole driver.
+    pub fn refuse_dependency(
+        &mut self,
+        driver: &str,
+        option: &str,
+        needs: &str,
+        error: &dyn Diagnostic,
+    ) {
+        let links = self.links.after.iter().chain(&self.links.reads);
+        let exact = links
+            .filter(|link| link.driver == driver && link.needs == needs)
+            .find(|link| link.option == option);
+        let entries = self.document.entries();
+        let whole = || entries.iter().find(|entry| entry.name() == driver);
+        let span = match exact {
+            Some(link) => link.span.clone(),
+            None => whole().map(Entry::span).unwrap_or_default(),
+        };
+        self.refuse_at(span, error);
+    }
+
+    fn refuse_at(&mut self, span: Range<usize>, error: &dyn Diagnostic) {
+        self.mistakes.push(Mistake::Refused {
+            message: with_causes(error),
+            help: error.help().map(|help| help.to_string()),
+            span: convert::span(span),
+        });
+    }
+
+    /// The document, if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes at once, in the order of the text.
+    pub fn finish(self) -> Result<Document, FileErrors> {
+        let mut mistakes = self.mistakes;
+        if !self.broken.is_empty() {
+            // What was lost with a broken line is not missing, and no place is no mistake.
+            mistakes.retain(|mistake| {
+                let span = mistake.span();
+                let is_in_broken_line = || {
+                    let offset = span.offset();
+                    self.broken.iter().any(|line| line.contains(&offset))
+                };
+                matches!(mistake, Mistake::Syntax { .. })
+                    || !(mistake.is_about_absence() || span.is_empty() || is_in_broken_line())
+            });
+        }
+        match mistakes.is_empty() {
+            true => Ok(self.document),
+            false => Err(FileErrors::new(&self.file, &self.text, mistakes)),
+        }
+    }
+}
+
+/// The error and its causes in one line, those left out that it repeats.
+fn with_causes(error: &dyn Diagnostic) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let message = source.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = source.source();
+    }
+    text
+}

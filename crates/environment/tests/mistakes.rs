@@ -1,0 +1,329 @@
+//! What is wrong in environment files, and what their authors read about it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
+use expect_test::{Expect, expect};
+use miette::Diagnostic;
+use standin_config::FileErrors;
+use standin_environment::{DriverTypes, Environment, LoadError};
+use standin_process::Process;
+use standin_tcp::TcpServer;
+
+#[track_caller]
+fn mistakes_in(text: &str) -> FileErrors {
+    match DriverTypes::standard().parse("env.toml", text) {
+        Err(LoadError::Mistakes(errors)) => errors,
+        Err(error) => panic!("not a mistake of the file: {error:?}"),
+        Ok(_) => panic!("nothing is wrong with it"),
+    }
+}
+
+/// Each mistake in a line, as `line: message (help)`.
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    let mut lines = String::new();
+    for mistake in mistakes_in(text).mistakes() {
+        let line = text[..mistake.span().offset()].matches('\n').count() + 1;
+        lines.push_str(&format!("{line}: {mistake}\n"));
+        if let Some(help) = mistake.help() {
+            lines.push_str(&format!("   help: {help}\n"));
+        }
+    }
+    expected.assert_eq(&lines);
+}
+
+fn server(options: &str) -> String {
+    format!("name = 'e'\n[[driver]]\ntype = 'tcp-server'\nname = 's'\n{options}\n")
+}
+
+fn process(options: &str) -> String {
+    format!("name = 'e'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'true'\n{options}\n")
+}
+
+#[test]
+fn names_are_checked_with_everything_else() {
+    let text = "name = 'x/y'\n\
+        [[driver]]\ntype = 'tcp-server'\nname = 'a/b'\n\
+        [[driver]]\ntype = 'tcp-server'\nname = 'start'\n\
+        [[driver]]\ntype = 'tcp-server'\nname = ' '\n\
+        [[driver]]\ntype = 'tcp-server'\nname = '..'\ntimeuot = 5\n";
+    check(
+        text,
+        expect![[r#"
+            1: the environment: option "name" is "x/y", but it has a path separator
+               help: name: Name of the environment.
+            4: driver "a/b": option "name" is "a/b", but it has a path separator
+               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+            7: driver "start": option "name" is "start", but this name is reserved, for it means something else where a driver's name could stand
+               help: give the driver another name
+            10: driver " ": option "name" is " ", but it is empty
+               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+            13: driver "..": option "name" is "..", but it stands for a directory
+               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+            14: driver "..": there is no option "timeuot"
+               help: did you mean "timeout"?
+        "#]],
+    );
+}
+
+#[test]
+fn what_no_process_can_have_is_refused_at_load() {
+    let options = "args = ['{{ (', '{{ runpath }}', \"a\\u0000b\"]\n\
+        expected_retcode = 300\n\
+        listen = [{ name = 'a' }, { name = 'b' }, { name = 'a' }]\n\
+        working_dir = '{% if %}'\n\
+        stdin = { text = '{{ x' }\n\
+        ready = [{ all = [{ file = '{{ y' }, { nope = 1 }] }]\n\
+        runpath = \"a\\u0000\"\n\
+        [driver.env]\n'' = 'v'\n'A=B' = 'c'\nC = '{{ )'";
+    check(
+        &process(options),
+        expect![[r#"
+            6: driver "app": option "args[0]": the template does not parse: unexpected end of input, expected expression
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`).
+            6: driver "app": option "args[2]" is "a\u0000b", but no program can be given a NUL character
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`).
+            7: driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
+               help: expected_retcode: Exit code that the process must have when it has ended; the negative number of the signal for one that a signal ended, such as -15. Default: any will do.
+            8: driver "app": option "listen[2].name" is "a", but another one has this `name` already
+               help: listen: Ports that the process listens on, chosen before it starts: sockets that it inherits, or ports that are reserved for it. They are published as `ports.<name>`, the first one as `host` and `port`.
+            9: driver "app": option "working_dir": the template does not parse: unexpected end of block
+               help: working_dir: Directory that the process starts in. Default: the runpath.
+            11: driver "app": option "ready[0].all[0]": { file = "{{ y" } is not a table { log, file }: "log" is missing
+               help: "log" is a regular expression
+            11: driver "app": option "ready[0].all[0].file": the template does not parse: unexpected end of input, expected end of variable block
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ all = [...] }`, `{ any = [...] }`.
+            11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { all } or a table { any }
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ all = [...] }`, `{ any = [...] }`.
+            12: driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
+               help: runpath: Directory for the files of this entity, used as it is. By default one below the runpath of its parent, named after the entity. What belongs to the entity has its files below this directory.
+            14: driver "app": option "env" has the key "", but a variable has a name
+               help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
+            15: driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
+               help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
+            16: driver "app": option "env.C": the template does not parse: unexpected `)`
+               help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
+        "#]],
+    );
+}
+
+/// The same rules hold for what code sets.
+#[test]
+fn what_needs_no_environment_to_be_known_is_refused_at_build() {
+    let refused = |options: standin_process::ProcessOptions| {
+        let error = options.build().map(drop).unwrap_err();
+        error.to_string()
+    };
+    let app = || Process::builder("app").binary("true");
+    let errors = [
+        refused(Process::builder("a/b").binary("true")),
+        refused(app().args(["{{ ("])),
+        refused(app().env([("A=B", "c")])),
+        refused(app().env([("", "c")])),
+        refused(app().env([("A", "b\0")])),
+        refused(app().expected_retcode(300)),
+        refused(app().expected_retcode(-200)),
+        refused(app().runpath("a\0")),
+        refused(app().listen([
+            standin_process::Listen::hand_over("a"),
+            standin_process::Listen::reserve("a"),
+        ])),
+        TcpServer::builder("s")
+            .port("nosuchservice")
+            .build()
+            .map(drop)
+            .unwrap_err()
+            .to_string(),
+        Environment::builder("a/b")
+            .build()
+            .map(drop)
+            .unwrap_err()
+            .to_string(),
+    ];
+    expect![[r#"
+        Process[a/b]: option "name" is "a/b", but it has a path separator
+        Process[app]: option "args[0]": the template does not parse: unexpected end of input, expected expression
+        Process[app]: option "env" has the key "A=B", but the name of a variable has no `=` in it
+        Process[app]: option "env" has the key "", but a variable has a name
+        Process[app]: option "env.A" is "b\u0000", but no program can be given a NUL character
+        Process[app]: option "expected_retcode" is 300, but it must be from -64 to 255
+        Process[app]: option "expected_retcode" is -200, but it must be from -64 to 255
+        Process[app]: option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
+        Process[app]: option "listen[1].name" is "a", but another one has this `name` already
+        TcpServer[s]: option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
+        environment: option "name" is "a/b", but it has a path separator
+    "#]]
+    .assert_eq(&(errors.join("\n") + "\n"));
+}
+
+#[test]
+fn templates_in_plain_texts_name_drivers_that_are_there() {
+    let options = "args = ['--peer', '{{ context.nope.port }}', '{{ context.app.runpath }}']";
+    check(
+        &process(options),
+        expect![[r#"
+            6: driver "app": option "args" reads from driver "nope", but there is no such driver
+               help: the drivers are: app
+        "#]],
+    );
+}
+
+#[test]
+fn drivers_of_one_name_are_one_mistake_each() {
+    let client = "[[driver]]\ntype = 'tcp-client'\nname = 'server'\n\
+        host = { driver = 'server', value = '{{ host }}' }\n\
+        port = { driver = 'server', value = '{{ port }}' }\n";
+    let text = format!("name = 'e'\n[[driver]]\ntype = 'tcp-server'\nname = 'server'\n{client}");
+    check(
+        &text,
+        expect![[r#"
+            7: two drivers are called "server"
+               help: give each driver a name of its own: others refer to it by its name
+        "#]],
+    );
+}
+
+#[test]
+fn a_start_that_is_not_waited_for_has_no_dependencies() {
+    let text = "name = 'e'\ntimeuot = 1\n\
+        [[driver]]\ntype = 'tcp-server'\nname = 'a'\n\
+        [[driver]]\ntype = 'tcp-server'\nname = 'b'\nafter = ['a']\nasync_start = true\n";
+    check(
+        text,
+        expect![[r#"
+            2: the environment: there is no option "timeuot"
+               help: did you mean "timeout"?
+            9: driver "b" sets `async_start`, and environment "e" starts its drivers by their dependencies
+               help: leave `async_start` out: drivers that do not depend on each other start at the same time anyway
+        "#]],
+    );
+}
+
+#[test]
+fn the_classic_mistakes_come_with_what_to_write_instead() {
+    check(
+        &process("log_regexps = [\"(?<port>\\d+)\"]"),
+        expect![[r#"
+            6: missing escaped value, expected `b`, `e`, `f`, `n`, `r`, `\`, `"`, `x`, `u`, `U`
+               help: in double quotes a backslash begins an escape: write regular expressions and paths in single quotes: '(?<port>\d+)'
+        "#]],
+    );
+    check(
+        &process("stop_signal = 'TERM'"),
+        expect![[r#"
+            6: driver "app": option "stop_signal": "TERM" is not one of "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2"
+               help: did you mean "SIGTERM"?
+        "#]],
+    );
+    check(
+        &process("args = 'run'"),
+        expect![[r#"
+            6: driver "app": option "args": "run" is not a list, each item a string or a context value
+               help: write a list: ["run"]
+        "#]],
+    );
+    check(
+        &process("shell = 'false'"),
+        expect![[r#"
+            6: driver "app": option "shell": "false" is not true or false
+               help: write it without quotes: false
+        "#]],
+    );
+    check(
+        &process("[driver.env]\nA = 'b'\nargs = ['x']"),
+        expect![[r#"
+            8: driver "app": option "env.args": ["x"] is not a string or a context value
+               help: "args" is an option of process, too: what follows the header of a table within it, such as [driver.env], belongs to that table, so write "args" above the header
+        "#]],
+    );
+    check(
+        &process("ready = [{ prt = 80 }]"),
+        expect![[r#"
+            6: driver "app": option "ready[0]": unknown key "prt"
+               help: did you mean "port"?
+        "#]],
+    );
+    check(
+        &process("listen = [{ nmae = 'http' }]"),
+        expect![[r#"
+            6: driver "app": option "listen[0]": unknown key "nmae"
+               help: did you mean "name"?
+        "#]],
+    );
+    check(
+        &process("install_files = [{ source = 'a', verbatm = true }]"),
+        expect![[r#"
+            6: driver "app": option "install_files[0]": unknown key "verbatm"
+               help: did you mean "verbatim"?
+        "#]],
+    );
+    check(
+        &server("port = 70000"),
+        expect![[r#"
+            5: driver "s": option "port": 70000 is not a valid port: ports are 0 to 65535
+               help: port: Port to listen on: a number, a numeric text or the name of a service. With 0 the system chooses a free one.
+        "#]],
+    );
+    check(
+        &server("port = '70000'"),
+        expect![[r#"
+            5: driver "s": option "port": "70000" is not a valid port: ports are 0 to 65535
+               help: port: Port to listen on: a number, a numeric text or the name of a service. With 0 the system chooses a free one.
+        "#]],
+    );
+    check(
+        &server("port = 'nosuchservice'"),
+        expect![[r#"
+            5: driver "s": option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
+               help: port: Port to listen on: a number, a numeric text or the name of a service. With 0 the system chooses a free one.
+        "#]],
+    );
+    check(
+        &server("host = { drver = 's', value = '{{ host }}' }"),
+        expect![[r#"
+            5: driver "s": option "host": there is no key "drver" in a context value
+               help: did you mean "driver"?
+        "#]],
+    );
+    check(
+        &server("host = { driver = 's' }"),
+        expect![[r#"
+            5: driver "s": option "host": { driver = "s" } is not a context value: "value" is missing
+               help: write { driver = "server", value = "{{ port }}" }, with your names
+        "#]],
+    );
+    check(
+        &server("timeout = '10 sec onds'"),
+        expect![[r#"
+            5: driver "s": option "timeout": "10 sec onds" is not a duration
+               help: timeout: How long the driver may take to start, and to stop.
+            a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+        "#]],
+    );
+    check(
+        &server("timeout = true"),
+        expect![[r#"
+            5: driver "s": option "timeout": true is not a duration
+               help: timeout: How long the driver may take to start, and to stop.
+            a duration is a text such as "1m 30s" or "250ms", or a number of seconds
+        "#]],
+    );
+    check(
+        "name = 'e'\n[driver]\ntype = 'tcp-server'\nname = 's'\n",
+        expect![[r#"
+            2: the file: option "driver": a table is not a list of tables
+               help: write `[[driver]]`, with two brackets, once for each driver
+        "#]],
+    );
+    check(
+        "name = 'e'\n[[driver]]\ntype = 'tcp_client'\nname = 's'\n",
+        expect![[r#"
+            3: there is no driver type "tcp_client"
+               help: did you mean "tcp-client"?
+        "#]],
+    );
+}

@@ -1,0 +1,23 @@
+//! What the system demands of command lines and environments.
+
+use standin_config::Constraint;
+
+/// Names of environment variables: a variable is one text, `NAME=value`.
+pub(crate) fn variable_names() -> Constraint {
+    let check = |name: &String| match name.as_str() {
+        "" => Err("a variable has a name"),
+        name if name.contains('=') => Err("the name of a variable has no `=` in it"),
+        name if name.contains('\0') => Err("the name of a variable has no NUL character in it"),
+        _ => Ok(()),
+    };
+    Constraint::keys(Constraint::check(check).with_pattern(r"^[^=\u0000]+$"))
+}
+
+/// Texts that a program can be given.
+pub(crate) fn no_nul() -> Constraint {
+    let check = |text: &String| match text.contains('\0') {
+        true => Err("no program can be given a NUL character"),
+        false => Ok(()),
+    };
+    Constraint::each(Constraint::check(check).with_pattern(r"^[^\u0000]*$"))
+}
