@@ -9,7 +9,7 @@ use tracing::Level;
 use crate::attributes::text;
 use crate::file_log::FileLog;
 use crate::starting::Starting;
-use crate::template::{self, Failure, Scope, TemplateError};
+use crate::template::{self, Failure, Missing, Scope, TemplateError};
 use crate::{Attributes, BuildError, ContextError, ContextSource, DriverConfig, FromContext};
 
 /// What every driver has, to be embedded in a driver's struct: its name and
@@ -108,10 +108,14 @@ impl DriverBase {
         }
     }
 
-    /// The drivers that the templates of this one name as `{{ context.<driver> }}`,
-    /// each with the option that the template is in: texts of options, and the
-    /// files to install as far as they can be read now. They have to start
+    /// The drivers that the templates of this one read, as `{{ context.server.port }}` or
+    /// `{{ context["my server"].port }}`, each with the option that the template is in: texts
+    /// of options, and the files to install as far as they can be read now. They have to start
     /// before this one. Context values are not among them.
+    ///
+    /// Of a template that uses `context` in another way (`{% set c = context %}`, in a loop,
+    /// with a filter) all words and quoted texts are among them: what is not the name of a
+    /// driver is to be passed over. Names that a template puts together cannot be seen.
     pub fn drivers_in_templates(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (option, value) in self.node.set_values() {
@@ -216,6 +220,13 @@ impl DriverBase {
             TemplateError::Undefined(attribute) => {
                 unknown_attribute(reader(), driver(), attribute, &value.template, &attributes)
             }
+            TemplateError::NotInContext(Missing { driver, attribute }) => unknown_attribute(
+                reader(),
+                driver,
+                attribute.unwrap_or_default(),
+                &value.template,
+                &attributes,
+            ),
             TemplateError::Failed(reason) => ContextError::Template {
                 reader: reader(),
                 driver: driver(),
@@ -235,10 +246,7 @@ impl DriverBase {
 
     /// What a template of this driver can name, given what it publishes itself.
     pub(crate) fn scope(&self, own: Attributes) -> Scope {
-        Scope {
-            own,
-            others: self.context_source(),
-        }
+        Scope::new(own, self.context_source())
     }
 
     /// Renders a template over what the driver itself publishes, `own`, and
@@ -263,37 +271,51 @@ impl DriverBase {
         let name = self.name().to_owned();
         match error {
             TemplateError::Undefined(path) => {
-                // `context.server.prot` is about what the server publishes.
-                let mut parts = path.split('.');
-                if let (Some("context"), Some(driver), Some(others)) =
-                    (parts.next(), parts.next(), &scope.others)
-                {
-                    let Some(attributes) = others.attributes(driver) else {
-                        let known = others.names();
-                        return ContextError::UnknownDriver {
-                            nearest: nearest(driver, &known),
-                            reader: name,
-                            driver: driver.to_owned(),
-                            known,
-                        };
-                    };
-                    let attribute = parts.collect::<Vec<_>>().join(".");
-                    return unknown_attribute(
-                        name,
-                        driver.to_owned(),
-                        attribute,
-                        template,
-                        &attributes,
-                    );
+                // What is missing inside of an attribute only the path says.
+                let inside = path.strip_prefix("context.");
+                match inside.and_then(|path| path.split_once('.')) {
+                    Some((driver, attribute)) if scope.others.is_some() => {
+                        let driver = driver.to_owned();
+                        let attribute = Some(attribute.to_owned());
+                        self.not_in_context(template, scope, Missing { driver, attribute })
+                    }
+                    _ => unknown_attribute(name.clone(), name, path, template, &scope.own),
                 }
-                unknown_attribute(name.clone(), name, path, template, &scope.own)
             }
+            TemplateError::NotInContext(missing) => self.not_in_context(template, scope, missing),
             TemplateError::Failed(reason) => ContextError::Template {
                 reader: name.clone(),
                 driver: name,
                 template: template.to_owned(),
                 reason,
             },
+        }
+    }
+
+    /// The error for a template that asks another driver for what it does not publish.
+    fn not_in_context(&self, template: &str, scope: &Scope, missing: Missing) -> ContextError {
+        let reader = self.name().to_owned();
+        let Missing { driver, attribute } = missing;
+        let attributes = scope
+            .others
+            .as_ref()
+            .map(|others| others.attributes(&driver));
+        match (attributes.flatten(), attribute) {
+            (Some(attributes), Some(attribute)) => {
+                unknown_attribute(reader, driver, attribute, template, &attributes)
+            }
+            _ => {
+                let known = scope
+                    .others
+                    .as_ref()
+                    .map_or(Vec::new(), |others| others.names());
+                ContextError::UnknownDriver {
+                    nearest: nearest(&driver, &known),
+                    reader,
+                    driver,
+                    known,
+                }
+            }
         }
     }
 

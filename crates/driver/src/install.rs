@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use standin_config::{ConfigDescription, Kind, OptionDescription, OptionValue, Value, ValueError};
 
 use crate::error::{InstallError, TemplateText};
-use crate::template::{self, Scope, TemplateError};
+use crate::template::{self, Scope};
 use crate::{Driver, Lifecycle};
 
 /// A file that a driver gets before it starts: a config file, say, with the
@@ -256,10 +256,7 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
             Ok(text) => text.into_bytes(),
             Err(failure) => {
                 let line = failure.line;
-                let reason = match &failure.error {
-                    TemplateError::Failed(reason) => reason.clone(),
-                    TemplateError::Undefined(name) => format!("`{name}` is not there"),
-                };
+                let reason = failure.error.to_string();
                 let cause = driver.base().own_error(&text, scope, failure);
                 return Err(InstallError::Template(TemplateText::new(
                     driver.name(),

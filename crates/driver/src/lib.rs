@@ -16,6 +16,7 @@ mod install;
 mod lifecycle;
 mod log;
 mod readiness;
+mod references;
 mod starting;
 mod steps;
 mod template;

@@ -4,7 +4,7 @@
 //! expect them: `None`, `True`, `[1, 2]`, `{'a': 1}`.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
@@ -14,14 +14,29 @@ use standin_config::{Kind, Node, OptionValue};
 use standin_entity::{Status, Transitions};
 
 use crate::attributes::text;
-use crate::{Attributes, ContextSource};
+use crate::{Attributes, ContextSource, references};
 
 /// Why a template has no text.
 pub(crate) enum TemplateError {
     /// It names something that is not there.
     Undefined(String),
+    /// It asks `context` for a driver that is not there, or a driver for an attribute.
+    NotInContext(Missing),
     /// Anything else, as a sentence.
     Failed(String),
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TemplateError::Failed(reason) => f.write_str(reason),
+            TemplateError::Undefined(name) => write!(f, "`{name}` is not there"),
+            TemplateError::NotInContext(Missing { driver, attribute }) => match attribute {
+                None => write!(f, "driver \"{driver}\" is not there"),
+                Some(name) => write!(f, "driver \"{driver}\" does not publish `{name}`"),
+            },
+        }
+    }
 }
 
 /// How much a template may do before it counts as one that never ends: far more
@@ -34,6 +49,33 @@ const FUEL: u64 = 5_000_000;
 pub(crate) struct Scope {
     pub(crate) own: Attributes,
     pub(crate) others: Option<Arc<dyn ContextSource>>,
+    /// The driver whose attributes these are, below `context`.
+    driver: Option<String>,
+    missing: LastMissing,
+}
+
+/// What a template has asked for below `context`, and not got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) driver: String,
+    /// Without one it is the driver that is not there.
+    pub(crate) attribute: Option<String>,
+}
+
+/// The last name that led nowhere, where that was below `context`. Only what is used of it
+/// shows that, and then it is too late to see where it came from.
+#[derive(Clone, Debug, Default)]
+struct LastMissing(Arc<Mutex<Option<Missing>>>);
+
+impl LastMissing {
+    fn set(&self, missing: Option<Missing>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+    }
+
+    fn take(&self) -> Option<Missing> {
+        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.take()
+    }
 }
 
 impl fmt::Debug for Scope {
@@ -45,6 +87,15 @@ impl fmt::Debug for Scope {
 }
 
 impl Scope {
+    pub(crate) fn new(own: Attributes, others: Option<Arc<dyn ContextSource>>) -> Self {
+        Scope {
+            own,
+            others,
+            driver: None,
+            missing: LastMissing::default(),
+        }
+    }
+
     /// Whether a name such as `port` or `context.server.port` leads to a value.
     fn has(&self, name: &str) -> bool {
         let mut parts = name.split('.');
@@ -92,10 +143,7 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
     if let Some(text) = plain.and_then(plain_text) {
         return Ok(text);
     }
-    let scope = Scope {
-        own: attributes.clone(),
-        others: None,
-    };
+    let scope = Scope::new(attributes.clone(), None);
     let mut text = render_in(template, &scope).map_err(|failure| failure.error)?;
     if template.ends_with('\n') && text.ends_with('\n') {
         text.pop();
@@ -156,6 +204,12 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
         })
         .map_err(|error| {
             if error.kind() == ErrorKind::UndefinedError {
+                if let Some(missing) = scope.missing.take() {
+                    return Failure {
+                        error: TemplateError::NotInContext(missing),
+                        line: error.line(),
+                    };
+                }
                 let mut missing: Vec<String> = parsed
                     .undeclared_variables(true)
                     .into_iter()
@@ -175,24 +229,9 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
         })
 }
 
-/// The drivers that a template names as `context.<driver>`, each once.
+/// The drivers that a template may read below `context`, each once.
 pub(crate) fn drivers_named_in(template: &str) -> Vec<String> {
-    if !template.contains("context") {
-        return Vec::new();
-    }
-    // One that does not parse says so when it is rendered.
-    let Ok(parsed) = engine().template_from_str(template) else {
-        return Vec::new();
-    };
-    let names = parsed.undeclared_variables(true);
-    let below = names
-        .iter()
-        .filter_map(|name| name.strip_prefix("context."));
-    let drivers = below.filter_map(|path| path.split('.').next());
-    let mut drivers: Vec<String> = drivers.map(str::to_owned).collect();
-    drivers.sort();
-    drivers.dedup();
-    drivers
+    references::drivers_read(engine(), template)
 }
 
 fn engine() -> &'static Environment<'static> {
@@ -238,20 +277,29 @@ impl Object for Published {
             (_, Some(value)) => Some(Value::from(Serde(value))),
             ("context", None) => {
                 let others = scope.others.clone()?;
-                Some(Value::from_object(Others(others, *idioms)))
+                let missing = scope.missing.clone();
+                Some(Value::from_object(Others(others, *idioms, missing)))
             }
             (name, None) if OPTIONS.contains(&name) => {
                 let node = scope.own.options()?.clone();
                 Some(Value::from_object(OptionsOf(node)))
             }
-            _ => None,
+            _ => {
+                scope
+                    .missing
+                    .set(scope.driver.clone().map(|driver| Missing {
+                        driver,
+                        attribute: Some(name.to_owned()),
+                    }));
+                None
+            }
         }
     }
 }
 
 /// The drivers that a template can name below `context`. Asked for only when a
 /// template names them: a driver is not read for nothing.
-struct Others(Arc<dyn ContextSource>, Idioms);
+struct Others(Arc<dyn ContextSource>, Idioms, LastMissing);
 
 impl fmt::Debug for Others {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -265,8 +313,18 @@ impl Object for Others {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let own = self.0.attributes(key.as_str()?)?;
-        let scope = Scope { own, others: None };
+        let driver = key.as_str()?.to_owned();
+        let Some(own) = self.0.attributes(&driver) else {
+            let attribute = None;
+            self.2.set(Some(Missing { driver, attribute }));
+            return None;
+        };
+        let scope = Scope {
+            own,
+            others: None,
+            driver: Some(driver),
+            missing: self.2.clone(),
+        };
         Some(Value::from_object(Published(scope, self.1)))
     }
 }
@@ -410,6 +468,7 @@ mod tests {
             Err(TemplateError::Undefined(name)) => {
                 assert_eq!(format!("undefined {name}"), expected)
             }
+            Err(TemplateError::NotInContext(missing)) => panic!("{missing:?}"),
             Err(TemplateError::Failed(reason)) => panic!("{reason}"),
         }
     }
@@ -443,21 +502,6 @@ mod tests {
         check("{{ nope | default('x') }}", "x");
         check("x\n", "x");
         check("x\r\ny\r\n", "x\r\ny");
-    }
-
-    #[test]
-    fn knows_which_drivers_a_template_reads() {
-        let names = |template| drivers_named_in(template).join(" ");
-        assert_eq!(
-            names("{{ context.b.port }}{{ context.a.host }}{{ context.b.host }}"),
-            "a b"
-        );
-        assert_eq!(
-            names("{% for x in [context.a, context.b] %}{{ x.port }}{% endfor %}"),
-            "a b"
-        );
-        assert_eq!(names("{{ port }} context.a"), "");
-        assert_eq!(names("{{ context.a.port"), "");
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn a_mistake_in_a_template_names_file_and_line_and_what_there_is() {
     app.base().set_context(Arc::downgrade(&others));
     let report = report(app.start().unwrap_err());
     assert!(
-        report.contains("app.conf:2`: `context.server.prot` is not there"),
+        report.contains("app.conf:2`: driver \"server\" does not publish `prot`"),
         "{report}"
     );
     assert!(report.contains("did you mean `port`?"), "{report}");

@@ -400,6 +400,12 @@ impl Environment {
     /// that it depends on are up; reading the context of a driver is depending
     /// on it. Drivers with `auto_start` off are left alone.
     ///
+    /// A template reads a driver as `{{ context.server.port }}` or, whatever the name,
+    /// `{{ context["my server"].port }}`. One that uses `context` in another way, such as
+    /// `{% set c = context %}` or in a loop, depends on every driver that it names anywhere.
+    /// A name that a template puts together cannot be seen: declare a
+    /// [`dependency`](Environment::dependency) for it.
+    ///
     /// # Errors
     ///
     /// If the order is impossible, which is told before anything starts, or if
