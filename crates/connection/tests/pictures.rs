@@ -1,6 +1,7 @@
 //! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them anew.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use expect_test::{expect, expect_file};
 use standin_connection::{ConnectionGraph, ConnectionInfo, Direction};
@@ -39,18 +40,19 @@ fn draws_a_proxy_with_its_clients_and_upstreams() {
             ranksep=2;
             node [shape=box, style=rounded, fontname="sans-serif"];
             edge [fontname="monospace", fontsize=10];
-            "TcpClient[alice]" [label="TcpClient\n[alice]"];
-            "TcpClient[bob]" [label="TcpClient\n[bob]"];
-            "Process[nginx]" [label="Process\n[nginx]"];
-            "TcpServer[upstream-1]" [label="TcpServer\n[upstream-1]"];
-            "TcpServer[upstream-2]" [label="TcpServer\n[upstream-2]"];
-            "TcpServer[spare]" [label="TcpServer\n[spare]", color="#ff0000", style="rounded,dashed"];
-            "TcpClient[alice]" -> "Process[nginx]" [label="tcp://8080", taillabel="50001", headlabel="8080"];
-            "TcpClient[bob]" -> "Process[nginx]" [label="tcp://8080", taillabel="50002", headlabel="8080"];
-            "Process[nginx]" -> "TcpServer[upstream-1]" [label="tcp://9001", taillabel="50011", headlabel="9001"];
-            "Process[nginx]" -> "TcpServer[upstream-2]" [label="tcp://9002", taillabel="50012", headlabel="9002"];
+            n0 [label="TcpClient\n[alice]"];
+            n1 [label="TcpClient\n[bob]"];
+            n2 [label="Process\n[nginx]"];
+            n3 [label="TcpServer\n[upstream-1]"];
+            n4 [label="TcpServer\n[upstream-2]"];
+            n5 [label="TcpServer\n[spare]", color="#ff0000", style="rounded,dashed"];
+            n0 -> n2 [label="tcp://8080", taillabel="50001", headlabel="8080"];
+            n1 -> n2 [label="tcp://8080", taillabel="50002", headlabel="8080"];
+            n2 -> n3 [label="tcp://9001", taillabel="50011", headlabel="9001"];
+            n2 -> n4 [label="tcp://9002", taillabel="50012", headlabel="9002"];
         }
-    "##]].assert_eq(&graph.to_dot());
+    "##]]
+    .assert_eq(&graph.to_dot());
     expect![[r#"
         {
           "nodes": [
@@ -203,11 +205,11 @@ fn shows_names_that_mean_something_to_the_format() {
     expect_file!["pictures/odd.svg"].assert_eq(&graph.to_svg());
     expect![[r##"
         flowchart LR
-            n0["#lt;b#gt;#quot;A#quot; #amp; 'B'#lt;/b#gt;#92; #35;1 #96;x#96; |y| [z]<br/>�"]
+            n0["#60;b#62;#34;A#34; #38; 'B'#60;/b#62;#92; #35;1 #96;x#96; |y| [z]<br/>�"]
             n1["a-client-with-a-name-that-goes-on-and-on-and-on-and-on"]
             n2["日本語"]
             n1 -->|"tcp://80<br/>5000 → 80"| n0
-            n0 -->|"mq://a#quot;b<br/>Unknown → Unknown"| n2
+            n0 -->|"mq://a#34;b<br/>Unknown → Unknown"| n2
     "##]]
     .assert_eq(&graph.to_mermaid());
     expect![[r#"
@@ -217,13 +219,14 @@ fn shows_names_that_mean_something_to_the_format() {
             ranksep=2;
             node [shape=box, style=rounded, fontname="sans-serif"];
             edge [fontname="monospace", fontsize=10];
-            "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" [label="<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�"];
-            "a-client-with-a-name-that-goes-on-and-on-and-on-and-on" [label="a-client-with-a-name-that-goes-on-and-on-and-on-and-on"];
-            "日本語" [label="日本語"];
-            "a-client-with-a-name-that-goes-on-and-on-and-on-and-on" -> "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" [label="tcp://80", taillabel="5000", headlabel="80"];
-            "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n�" -> "日本語" [label="mq://a\"b", taillabel="Unknown", headlabel="Unknown"];
+            n0 [label="<b>\"A\" &amp; 'B'</b>\\ #1 `x` |y| [z]\n�"];
+            n1 [label="a-client-with-a-name-that-goes-on-and-on-and-on-and-on"];
+            n2 [label="日本語"];
+            n1 -> n0 [label="tcp://80", taillabel="5000", headlabel="80"];
+            n0 -> n2 [label="mq://a\"b", taillabel="Unknown", headlabel="Unknown"];
         }
-    "#]].assert_eq(&graph.to_dot());
+    "#]]
+    .assert_eq(&graph.to_dot());
 }
 
 #[test]
@@ -282,4 +285,134 @@ fn proxy() -> ConnectionGraph {
     );
     graph.add("TcpServer[spare]", listening(9003));
     graph
+}
+
+#[test]
+fn names_that_differ_stay_apart_in_every_format() {
+    let names = [
+        "",
+        "a\u{1}",
+        "a\u{2}",
+        "%%{init: {}}%%",
+        "1. x",
+        "end",
+        "&amp;",
+        "\u{2028}",
+    ];
+    let mut graph = ConnectionGraph::new(names);
+    graph.add("", ConnectionInfo::tcp_listening(80, "::1"));
+    graph.add(
+        "%%{init: {}}%%",
+        ConnectionInfo::tcp_connecting(80, "::1", 1),
+    );
+    expect![[r##"
+        flowchart LR
+            n0["#8203;"]
+            n1["a�"]:::unconnected
+            n2["a�"]:::unconnected
+            n3["#37;#37;#123;init: #123;#125;#125;#37;#37;"]
+            n4["1. x"]:::unconnected
+            n5["end"]:::unconnected
+            n6["#38;amp#59;"]:::unconnected
+            n7["�"]:::unconnected
+            n3 -->|"tcp://80<br/>1 → 80"| n0
+            classDef unconnected stroke:#ff0000,stroke-dasharray:4 3
+    "##]]
+    .assert_eq(&graph.to_mermaid());
+    expect![[r##"
+        digraph connections {
+            rankdir=LR;
+            nodesep=0.5;
+            ranksep=2;
+            node [shape=box, style=rounded, fontname="sans-serif"];
+            edge [fontname="monospace", fontsize=10];
+            n0 [label=""];
+            n1 [label="a�", color="#ff0000", style="rounded,dashed"];
+            n2 [label="a�", color="#ff0000", style="rounded,dashed"];
+            n3 [label="%%{init: {}}%%"];
+            n4 [label="1. x", color="#ff0000", style="rounded,dashed"];
+            n5 [label="end", color="#ff0000", style="rounded,dashed"];
+            n6 [label="&amp;amp;", color="#ff0000", style="rounded,dashed"];
+            n7 [label=" ", color="#ff0000", style="rounded,dashed"];
+            n3 -> n0 [label="tcp://80", taillabel="1", headlabel="80"];
+        }
+    "##]]
+    .assert_eq(&graph.to_dot());
+    assert!(!graph.to_mermaid().contains("%%"));
+}
+
+/// The places of all names and ports in a picture: x, y, width and height.
+fn texts(svg: &str) -> Vec<[f64; 4]> {
+    let number = |tag: &str, name: &str| -> f64 {
+        let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.parse().unwrap()
+    };
+    let mut texts = Vec::new();
+    for tag in svg.split('<') {
+        if tag.starts_with("rect ") && svg.contains(&format!("<g class=\"name\"><{tag}")) {
+            texts.push(["x", "y", "width", "height"].map(|name| number(tag, name)));
+        } else if tag.starts_with("text class=\"port\"") {
+            let width = tag.split_once('>').unwrap().1.chars().count() as f64 * 6.5;
+            let x = number(tag, "x");
+            let x = if tag.contains("\"start\"") {
+                x
+            } else {
+                x - width
+            };
+            texts.push([x, number(tag, "y") - 9.0, width, 10.0]);
+        }
+    }
+    texts
+}
+
+#[test]
+fn no_text_runs_over_another() {
+    let mut graph = ConnectionGraph::new(["client", "server", "other"]);
+    for port in [8080, 8081, 8082, 8083, 8084] {
+        graph.add("server", ConnectionInfo::tcp_listening(port, "127.0.0.1"));
+        for own in 0..9 {
+            let own = 50_000 + port % 10 * 100 + own;
+            let client = ConnectionInfo::tcp_connecting(port, "127.0.0.1", own);
+            graph.add("client", client.clone());
+            graph.add("other", client);
+        }
+    }
+    let svg = graph.to_svg();
+    let texts = texts(&svg);
+    assert_eq!(texts.len(), 3 * graph.edges().len());
+    for (place, one) in texts.iter().enumerate() {
+        for other in &texts[..place] {
+            let [[x, y, width, height], [a, b, wide, high]] = [*one, *other];
+            let apart = x + width <= a || a + wide <= x || y + height <= b || b + high <= y;
+            assert!(apart, "{one:?} and {other:?} in\n{svg}");
+        }
+    }
+}
+
+#[test]
+fn a_long_chain_with_short_cuts_is_a_picture_of_its_size() {
+    const LONG: u16 = 1000;
+    let mut graph = ConnectionGraph::default();
+    let name = |n: u16| format!("driver-{n}");
+    let mut own = 0;
+    for n in 0..LONG {
+        graph.add(
+            name(n),
+            ConnectionInfo::tcp_listening(1000 + n, "127.0.0.1"),
+        );
+        // To the next one, and to two further on.
+        for to in [n + 1, n + 1 + n * 7 % 500, n + 1 + n * 13 % 900] {
+            if to < LONG {
+                own += 1;
+                let client = ConnectionInfo::tcp_connecting(1000 + to, "127.0.0.1", own);
+                graph.add(name(n), client);
+            }
+        }
+    }
+    let started = Instant::now();
+    let svg = graph.to_svg();
+    // Seconds here, in a debug build; it was minutes.
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(svg.len() < 4 << 20, "{} bytes", svg.len());
+    assert_eq!(svg.matches("marker-end").count(), graph.edges().len());
 }

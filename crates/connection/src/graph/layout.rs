@@ -5,7 +5,9 @@
 //! 1. Turn round the edges that close a cycle.
 //! 2. Put each node one layer right of the rightmost node that leads to it, and
 //!    those that none leads to one layer left of the leftmost they lead to.
-//! 3. Give edges that span layers a bend in each layer between.
+//! 3. Give edges that span layers a bend in each layer between, or, where they
+//!    span many, only beside their ends: a picture of a long chain is then no
+//!    larger than the chain.
 //! 4. Order each layer by the mean place of its neighbours, to and fro.
 
 /// An edge between two nodes, by their places.
@@ -29,6 +31,9 @@ pub(super) enum Slot {
     Bend { edge: usize, layer: usize },
 }
 
+/// How many layers an edge may pass with a bend in each.
+const MOST_BENDS: usize = 8;
+
 /// Lays out `count` nodes; no edge may lead from a node to itself.
 pub(super) fn layout(count: usize, edges: &[Pair]) -> Layout {
     let turned = closing_a_cycle(count, edges);
@@ -46,9 +51,13 @@ pub(super) fn layout(count: usize, edges: &[Pair]) -> Layout {
     let mut routes: Vec<Vec<Slot>> = Vec::new();
     for (edge, (from, to)) in rightward.iter().enumerate() {
         let between = layer_of[*from] + 1..layer_of[*to];
-        let bends = between.map(|layer| Slot::Bend { edge, layer });
         let mut route = vec![Slot::Node(*from)];
-        route.extend(bends);
+        if between.len() <= MOST_BENDS {
+            route.extend(between.map(|layer| Slot::Bend { edge, layer }));
+        } else {
+            let ends = [between.start, between.end - 1];
+            route.extend(ends.map(|layer| Slot::Bend { edge, layer }));
+        }
         for bend in &route[1..] {
             if let Slot::Bend { layer, .. } = bend {
                 layers[*layer].push(*bend);
@@ -209,6 +218,22 @@ mod tests {
         assert_eq!(layout.routes[2].first(), Some(&Slot::Node(2)));
         assert_eq!(layout.routes[2].last(), Some(&Slot::Node(0)));
         assert_eq!(layout.routes[2].len(), 3); // with a bend beside node 1
+    }
+
+    #[test]
+    fn a_long_way_has_few_bends() {
+        const LONG: usize = 100;
+        let mut edges: Vec<_> = (1..LONG).map(|node| (node - 1, node)).collect();
+        edges.push((0, LONG - 1));
+        let layout = layout(LONG, &edges);
+        let bends = [1, LONG - 2].map(|layer| Slot::Bend {
+            edge: LONG - 1,
+            layer,
+        });
+        assert_eq!(layout.routes[LONG - 1][1..3], bends);
+        assert_eq!(layout.routes[LONG - 1].len(), 4);
+        let slots: usize = layout.layers.iter().map(Vec::len).sum();
+        assert_eq!(slots, LONG + 2);
     }
 
     #[test]

@@ -36,20 +36,25 @@ pub(super) fn render(nodes: &[Node], edges: &[Edge]) -> String {
     out
 }
 
-/// Characters that mean something to Mermaid or to HTML, as its own entities.
+/// A text between quotes, in which only what is known to mean nothing stays as it
+/// is: Mermaid reads entities, directives, Markdown and HTML there, and takes no
+/// text at all for a mistake.
 fn escape(text: &str) -> String {
+    if text.is_empty() {
+        return "#8203;".to_owned(); // a space of no width
+    }
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' => out.push_str("<br/>"),
-            '"' => out.push_str("#quot;"),
-            '#' => out.push_str("#35;"),
-            '&' => out.push_str("#amp;"),
-            '<' => out.push_str("#lt;"),
-            '>' => out.push_str("#gt;"),
-            '`' => out.push_str("#96;"),
-            '\\' => out.push_str("#92;"),
+            '\u{2028}' | '\u{2029}' => out.push('\u{fffd}'),
             control if control.is_control() => out.push('\u{fffd}'),
+            ' ' | '-' | '_' | '.' | ':' | '/' | ',' | '\'' | '(' | ')' | '[' | ']' | '|' => {
+                out.push(character);
+            }
+            other if other.is_ascii_punctuation() => {
+                let _ = write!(out, "#{};", u32::from(other));
+            }
             other => out.push(other),
         }
     }

@@ -91,6 +91,8 @@ struct Drawing<'g> {
     areas: Vec<Area>,
     /// The pieces of each edge, from its source to its target.
     curves: Vec<Vec<Curve>>,
+    /// The room of each edge's name.
+    names: Vec<Area>,
     /// Where the line above the unconnected drivers goes.
     caption: Option<Point>,
     width: f64,
@@ -167,6 +169,7 @@ impl<'g> Drawing<'g> {
             edges,
             areas: vec![Area::default(); nodes.len()],
             curves: curves(&layout.routes, &slots),
+            names: Vec::new(),
             caption: None,
             width: if connected.is_empty() {
                 2.0 * MARGIN
@@ -178,8 +181,36 @@ impl<'g> Drawing<'g> {
         for (place, node) in connected.iter().enumerate() {
             drawing.areas[*node] = slots[&Slot::Node(place)];
         }
+        drawing.place_names();
         drawing.place_unconnected();
         drawing
+    }
+
+    /// On the lines, and clear of nodes, ports and each other.
+    fn place_names(&mut self) {
+        let mut taken = Taken::default();
+        for (node, area) in self.nodes.iter().zip(&self.areas) {
+            if node.connected {
+                taken.add(*area);
+            }
+        }
+        for (edge, curves) in self.edges.iter().zip(&self.curves) {
+            for port in ports(edge, curves) {
+                taken.add(port.area());
+            }
+        }
+        for (edge, curves) in self.edges.iter().zip(&self.curves) {
+            let Some(first) = curves.first() else {
+                self.names.push(Area::default());
+                continue;
+            };
+            let name = shorten(edge.connection_rep(), LONGEST_LABEL);
+            let area = free_area(first, text_width(&name, LABEL_LETTER), &taken);
+            taken.add(area);
+            self.names.push(area);
+            self.width = self.width.max(area.x + area.width + MARGIN);
+            self.height = self.height.max(area.y + area.height + MARGIN);
+        }
     }
 
     /// In rows below the rest.
@@ -247,22 +278,16 @@ impl<'g> Drawing<'g> {
                 path(curves)
             );
         }
-        let mut taken: Vec<Area> = Vec::new();
-        for (edge, curves) in self.edges.iter().zip(&self.curves) {
-            let (Some(first), Some(last)) = (curves.first(), curves.last()) else {
-                continue;
-            };
+        for ((edge, curves), area) in self.edges.iter().zip(&self.curves).zip(&self.names) {
             let name = shorten(edge.connection_rep(), LONGEST_LABEL);
-            let area = free_area(first, text_width(&name, LABEL_LETTER), &taken);
-            taken.push(area);
             let _ = write!(
                 out,
                 "<g class=\"edge\"><title>{}</title>",
                 escape(&title(edge))
             );
-            // The end has the arrow's head beside it.
-            draw_port(out, &edge.start_label(), first.from, first.to, 6.0);
-            draw_port(out, &edge.end_label(), last.to, last.from, 10.0);
+            for port in ports(edge, curves) {
+                port.draw(out);
+            }
             let _ = writeln!(
                 out,
                 "<g class=\"name\"><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" \
@@ -410,11 +435,18 @@ fn curves(routes: &[Vec<Slot>], slots: &HashMap<Slot, Area>) -> Vec<Vec<Curve>> 
     for side in sides.values_mut() {
         side.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     }
+    let places: HashMap<(Slot, bool, usize), usize> = sides
+        .iter()
+        .flat_map(|((slot, at_right), side)| {
+            let edges = side.iter().enumerate();
+            edges.map(|(place, (_, edge))| ((*slot, *at_right, *edge), place))
+        })
+        .collect();
     let meets = |slot: Slot, other: Slot, edge: usize| {
         let area = slots[&slot];
         let at_right = area.x < slots[&other].x;
         let side = &sides[&(slot, at_right)];
-        let place = side.iter().position(|(_, e)| *e == edge).unwrap_or(0);
+        let place = places.get(&(slot, at_right, edge)).copied().unwrap_or(0);
         Point {
             x: if at_right {
                 area.x + area.width
@@ -444,22 +476,59 @@ fn curves(routes: &[Vec<Slot>], slots: &HashMap<Slot, Area>) -> Vec<Vec<Curve>> 
     all
 }
 
-/// Room for a text on a curve, free of other texts if there is such a place.
-fn free_area(curve: &Curve, width: f64, taken: &[Area]) -> Area {
-    const TRIES: [f64; 9] = [0.5, 0.42, 0.58, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75];
+/// Room for a text on a curve, or as near to it as there is any.
+fn free_area(curve: &Curve, width: f64, taken: &Taken) -> Area {
+    const ALONG: [f64; 9] = [0.5, 0.42, 0.58, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75];
     let width = width + 8.0;
-    let around = |t: f64| {
+    let around = |t: f64, below: f64| {
         let Point { x, y } = curve.at(t);
         Area {
             x: x - width / 2.0,
-            y: y - LABEL_HEIGHT / 2.0,
+            y: y - LABEL_HEIGHT / 2.0 + below,
             width,
             height: LABEL_HEIGHT,
         }
     };
-    let mut areas = TRIES.iter().map(|t| around(*t));
-    let free = areas.find(|area| !taken.iter().any(|other| other.overlaps(area)));
-    free.unwrap_or_else(|| around(0.5))
+    let mut below = 0.0;
+    loop {
+        let areas = ALONG.iter().map(|t| around(*t, below));
+        // Below everything there is room.
+        if let Some(free) = areas.into_iter().find(|area| taken.is_free(area)) {
+            return free;
+        }
+        below += LABEL_HEIGHT / 2.0;
+    }
+}
+
+/// What there is no more room at, by the squares of a grid that it lies in.
+#[derive(Default)]
+struct Taken {
+    squares: HashMap<(i64, i64), Vec<Area>>,
+}
+
+impl Taken {
+    fn add(&mut self, area: Area) {
+        for square in Self::squares(&area) {
+            self.squares.entry(square).or_default().push(area);
+        }
+    }
+
+    fn is_free(&self, area: &Area) -> bool {
+        let near = Self::squares(area).filter_map(|square| self.squares.get(&square));
+        !near.flatten().any(|other| other.overlaps(area))
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a picture is smaller than that"
+    )]
+    fn squares(area: &Area) -> impl Iterator<Item = (i64, i64)> + use<> {
+        const SIDE: f64 = 64.0;
+        let square = |at: f64| (at / SIDE).floor() as i64;
+        let columns = square(area.x)..=square(area.x + area.width);
+        let rows = square(area.y)..=square(area.y + area.height);
+        columns.flat_map(move |column| rows.clone().map(move |row| (column, row)))
+    }
 }
 
 fn path(curves: &[Curve]) -> String {
@@ -488,19 +557,63 @@ fn title(edge: &Edge) -> String {
     )
 }
 
-/// A port beside the node that it belongs to, just above the line.
-fn draw_port(out: &mut String, text: &str, at: Point, towards: Point, distance: f64) {
-    let (x, anchor) = if towards.x > at.x {
-        (at.x + distance, "start")
-    } else {
-        (at.x - distance, "end")
+/// The ports of an edge, beside the nodes that they belong to and just above the
+/// line.
+fn ports(edge: &Edge, curves: &[Curve]) -> Vec<Port> {
+    let (Some(first), Some(last)) = (curves.first(), curves.last()) else {
+        return Vec::new();
     };
-    let _ = write!(
-        out,
-        "<text class=\"port\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
-        at.y - 5.0,
-        escape(&shorten(text, LONGEST_LABEL))
-    );
+    // The end has the arrow's head beside it.
+    vec![
+        Port::new(&edge.start_label(), first.from, first.to, 6.0),
+        Port::new(&edge.end_label(), last.to, last.from, 10.0),
+    ]
+}
+
+/// A port, or several, at one end of an edge.
+struct Port {
+    text: String,
+    x: f64,
+    /// Of the line that the letters stand on.
+    y: f64,
+    rightward: bool,
+}
+
+impl Port {
+    fn new(text: &str, at: Point, towards: Point, distance: f64) -> Self {
+        let rightward = towards.x > at.x;
+        Self {
+            text: shorten(text, LONGEST_LABEL),
+            x: at.x + if rightward { distance } else { -distance },
+            y: at.y - 5.0,
+            rightward,
+        }
+    }
+
+    fn area(&self) -> Area {
+        let width = text_width(&self.text, LABEL_LETTER);
+        Area {
+            x: if self.rightward {
+                self.x
+            } else {
+                self.x - width
+            },
+            y: self.y - LABEL_HEIGHT + 4.5,
+            width,
+            height: LABEL_HEIGHT,
+        }
+    }
+
+    fn draw(&self, out: &mut String) {
+        let anchor = if self.rightward { "start" } else { "end" };
+        let _ = write!(
+            out,
+            "<text class=\"port\" text-anchor=\"{anchor}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            self.x,
+            self.y,
+            escape(&self.text)
+        );
+    }
 }
 
 fn node_size(node: &Node) -> (f64, f64) {
