@@ -4,6 +4,7 @@
 //! measured; [`FIGURES`] lists them all.
 
 mod config;
+mod connection;
 mod driver;
 mod environment;
 pub(crate) mod measure;
@@ -84,6 +85,7 @@ const FIGURES: &[(&str, Measure)] = &[
         "many_memory_per_connection",
         socket::many_memory_per_connection,
     ),
+    ("connected_1000", connection::assertions),
     ("config_resolve", config::config_resolve),
     ("load_file_1000", config::load_file_1000),
     ("readiness_log", driver::readiness_log),
