@@ -3,7 +3,7 @@
 use std::fmt;
 
 use miette::Diagnostic;
-use standin_error::Reportable;
+use standin_error::{Reportable, several};
 use thiserror::Error;
 
 use crate::Value;
@@ -487,10 +487,7 @@ impl ConfigErrors {
     }
 
     fn only(&self) -> Option<&OptionError> {
-        match self.errors.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
+        several::only(&self.errors)
     }
 }
 
@@ -505,26 +502,20 @@ impl From<OptionError> for ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A mistake names the owner itself.
         match self.only() {
-            Some(error) => write!(f, "{error}"),
-            None => write!(f, "{}: {} options are wrong", self.owner, self.errors.len()),
-        }?;
-        if f.alternate() || self.only().is_some() {
-            return Ok(());
+            Some(error) => fmt::Display::fmt(error, f),
+            None => {
+                let before = format_args!("{}: ", self.owner);
+                several::write(&self.errors, f, before, "options are wrong")
+            }
         }
-        // Whoever shows no related errors shows them here.
-        self.errors
-            .iter()
-            .try_for_each(|error| write!(f, "\n  - {error}"))
     }
 }
 
 impl std::error::Error for ConfigErrors {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.only() {
-            Some(error) => error.source(),
-            None => Some(self.errors.first()?),
-        }
+        several::source(&self.errors)
     }
 }
 
@@ -542,12 +533,7 @@ impl Diagnostic for ConfigErrors {
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        match self.only() {
-            Some(_) => None,
-            None => Some(Box::new(
-                self.errors.iter().map(|error| error as &dyn Diagnostic),
-            )),
-        }
+        several::related(&self.errors)
     }
 }
 
@@ -555,7 +541,7 @@ standin_error::reportable!(ConfigErrors, parts = ConfigErrors::parts);
 
 impl ConfigErrors {
     fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
-        self.errors.iter().map(|error| error as _).collect()
+        several::parts(&self.errors)
     }
 }
 

@@ -35,12 +35,14 @@ impl DriverBase {
     pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let layer = options.into_layer();
         let owner = match layer.get("name") {
-            Some(name) => format!("{kind}[{}]", text(&name)),
-            None => kind.to_owned(),
+            Some(name) => format!("driver \"{}\"", text(&name)),
+            None => format!("a {kind}"),
         };
         let node = Node::new(owner, layer)?;
         let config: DriverConfig = node.resolve()?;
-        let resource = Resource::from_entity(Entity::with_kind(kind, config.name)?);
+        let entity = Entity::with_kind(kind, config.name)?;
+        entity.set_known_as("driver", entity.name());
+        let resource = Resource::from_entity(entity);
         Ok(DriverBase {
             kind,
             node,

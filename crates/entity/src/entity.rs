@@ -9,6 +9,7 @@ use miette::Diagnostic;
 use standin_config::Constraint;
 use thiserror::Error;
 
+use crate::incident::Subject;
 use crate::report::{Node, Report};
 use crate::runpath::{Claims, Location, Runpath, RunpathError};
 use crate::timer::Timer;
@@ -58,6 +59,7 @@ struct Place {
     parent: Option<Entity>,
     runpath: Option<Runpath>,
     scratch: Option<PathBuf>,
+    known_as: Option<(&'static str, String)>,
 }
 
 impl Drop for Inner {
@@ -121,6 +123,25 @@ impl Entity {
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.inner.kind
+    }
+
+    /// What errors call it: `what "name"`. Without this they take kind and name.
+    pub fn set_known_as(&self, what: &'static str, name: impl Into<String>) {
+        self.place().known_as = Some((what, name.into()));
+    }
+
+    /// Whom errors are about, when they are about this.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        let (what, name) = match &self.place().known_as {
+            Some((what, name)) => ((*what).to_owned(), name.clone()),
+            None => (self.inner.kind.clone(), self.inner.name.clone()),
+        };
+        Subject {
+            entity: self.to_string(),
+            what,
+            name,
+        }
     }
 
     /// The entity that this one belongs to.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use standin_error::{Error, Result};
 
-use crate::failure::panic_message;
+use crate::incident::panic_message;
 
 type Factory<T> = Box<dyn Fn() -> Result<T> + Send + Sync>;
 

@@ -1,113 +1,27 @@
 //! What goes wrong in a resource's life: one error for each operation.
 
-use std::any::Any;
 use std::fmt;
-use std::time::Duration;
 
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::incident::{Evidence, Overdue, StepFailure, Subject, broken};
 use crate::status::{IllegalTransition, Status};
-use crate::steps::Step;
-use standin_error::Error;
-
-/// A step that failed or panicked.
-#[derive(Clone, Error, Diagnostic)]
-#[error("{step} {}", if *panicked { "panicked" } else { "failed" })]
-#[non_exhaustive]
-pub struct StepFailure {
-    /// Which one.
-    pub step: Step,
-    /// Whether it panicked, rather than to return an error.
-    pub panicked: bool,
-    /// The error, or the message of the panic.
-    #[source]
-    #[diagnostic_source]
-    pub cause: Error,
-}
-
-standin_error::reportable!(StepFailure);
-
-impl StepFailure {
-    pub(crate) fn returned(step: Step, error: Error) -> Self {
-        Self {
-            step,
-            panicked: false,
-            cause: error,
-        }
-    }
-
-    pub(crate) fn panicked(step: Step, payload: &(dyn Any + Send)) -> Self {
-        Self {
-            step,
-            panicked: true,
-            cause: Error::msg(panic_message(payload)),
-        }
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a value other than a text".to_owned())
-}
-
-/// A wait that came to its end without what it waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Overdue {
-    /// How long it was waited.
-    pub elapsed: Duration,
-    /// How long it could have taken.
-    pub limit: Duration,
-    /// How often it was checked.
-    pub checks: u32,
-    /// What was missing at the last check.
-    pub last: Option<String>,
-}
-
-impl fmt::Display for Overdue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let checks = if self.checks == 1 { "check" } else { "checks" };
-        write!(
-            f,
-            "{:.3?} (limit {:?}, {} {checks})",
-            self.elapsed, self.limit, self.checks
-        )?;
-        match self.last.as_deref() {
-            None | Some("") => Ok(()),
-            Some(last) => write!(f, ": {last}"),
-        }
-    }
-}
-
-/// What an error shows below its message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence(pub Vec<String>);
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.0.iter().flat_map(|text| text.lines()) {
-            write!(f, "\n  {line}")?;
-        }
-        Ok(())
-    }
-}
+use crate::steps::{HookPoint, Step};
+use standin_error::text::Span;
+use standin_error::{Error, Reportable, several};
 
 /// Why a resource did not start. It is down again, and may be started anew,
 /// unless it was aborted.
 #[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It is paused, say, or about to stop.
+    /// It is paused or about to stop, for example.
     #[error("{entity} cannot be started")]
     #[diagnostic(code(standin::entity::start_illegal), help("{}", way_to_start(source)))]
     Illegal {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// From which status to which.
         source: IllegalTransition,
     },
@@ -119,7 +33,7 @@ pub enum StartError {
     )]
     Aborted {
         /// The resource.
-        entity: String,
+        entity: Subject,
     },
     /// Another thread stopped it while it started.
     #[error("{entity} was stopped while it started")]
@@ -129,65 +43,81 @@ pub enum StartError {
     )]
     Interrupted {
         /// The resource.
-        entity: String,
+        entity: Subject,
     },
     /// A step or a hook failed.
-    #[error("{entity} did not start: {failure}{evidence}")]
+    #[error("{entity} {}{evidence}", not_started(*step, *panicked))]
     #[diagnostic(code(standin::entity::start_failed))]
     Step {
         /// The resource.
-        entity: String,
-        /// What failed.
-        failure: StepFailure,
-        /// The error of the step.
+        entity: Subject,
+        /// The step that failed.
+        step: Step,
+        /// Whether it panicked, rather than to return an error.
+        panicked: bool,
+        /// The error of the step, or the message of the panic.
         #[source]
         #[diagnostic_source]
         cause: Error,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
+        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
         #[related]
         cleanup: Vec<StepFailure>,
     },
     /// It was not ready in time.
-    #[error("{entity} was not ready after {overdue}{evidence}")]
+    #[error("{entity} was not ready {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::start_timeout),
-        help("look for why it is not ready, or raise its `timeout` (now {:?})", overdue.limit)
+        help("look for why it is not ready, or raise its `timeout` (now {})", Span(overdue.limit))
     )]
     Timeout {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
+        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
         #[related]
         cleanup: Vec<StepFailure>,
     },
     /// Another thread is busy starting it, for longer than a start may take.
-    #[error("{entity} is being started by another thread, which has not finished after {overdue}")]
+    #[error("{entity} is being started by another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::start_busy),
         help("a step of it blocks; `abort` is what can end that")
     )]
     Busy {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// For how long.
         overdue: Box<Overdue>,
     },
 }
 
-standin_error::reportable!(StartError);
+standin_error::reportable!(StartError, parts = StartError::parts);
 
 impl StartError {
-    pub(crate) fn step(entity: String, failure: StepFailure, evidence: Vec<String>) -> Self {
-        let cause = failure.cause.clone();
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        match self {
+            Self::Step { cleanup, .. } | Self::Timeout { cleanup, .. } => {
+                cleanup.iter().map(|failure| failure as _).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn step(entity: Subject, failure: StepFailure, evidence: Vec<String>) -> Self {
+        let StepFailure {
+            step,
+            panicked,
+            cause,
+        } = failure;
         Self::Step {
             entity,
-            failure,
+            step,
+            panicked,
             cause,
             evidence: Evidence(evidence),
             cleanup: Vec::new(),
@@ -201,9 +131,21 @@ impl StartError {
         self
     }
 
-    /// The resource that did not start, as `kind[name]`.
+    /// The resource that did not start, as reports call it: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
+        &self.subject().entity
+    }
+
+    /// The name of the driver, as its environment knows it.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        self.subject().name()
+    }
+
+    /// The resource, as the message names it.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
         match self {
             Self::Illegal { entity, .. }
             | Self::Aborted { entity }
@@ -212,6 +154,28 @@ impl StartError {
             | Self::Timeout { entity, .. }
             | Self::Busy { entity, .. } => entity,
         }
+    }
+}
+
+/// What became of a start in which a step failed.
+fn not_started(step: Step, panicked: bool) -> String {
+    let broken = broken(step, panicked);
+    match step {
+        Step::Settings | Step::Starting if !panicked => "could not be started".to_owned(),
+        Step::PreStart if !panicked => "could not be prepared for its start".to_owned(),
+        Step::StartedCheck if !panicked => "did not become ready".to_owned(),
+        Step::PostStart | Step::Hook(HookPoint::PostStart) => {
+            format!("was started and is down again, because {broken}")
+        }
+        _ => format!("could not be started, because {broken}"),
+    }
+}
+
+/// What became of a stop in which a step failed.
+fn not_stopped(step: Step, panicked: bool) -> String {
+    match step {
+        Step::Stopping if !panicked => "could not be stopped cleanly".to_owned(),
+        _ => format!("did not stop cleanly, because {}", broken(step, panicked)),
     }
 }
 
@@ -236,40 +200,42 @@ pub enum StopError {
     )]
     Illegal {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// From which status to which.
         source: IllegalTransition,
     },
     /// Steps or hooks failed; the others ran.
-    #[error("{entity} did not stop cleanly: {failure}{evidence}")]
+    #[error("{entity} {}{evidence}", not_stopped(*step, *panicked))]
     #[diagnostic(code(standin::entity::stop_failed))]
     Step {
         /// The resource.
-        entity: String,
-        /// What failed first.
-        failure: StepFailure,
-        /// The error of that step.
+        entity: Subject,
+        /// The step that failed first.
+        step: Step,
+        /// Whether it panicked, rather than to return an error.
+        panicked: bool,
+        /// The error of that step, or the message of the panic.
         #[source]
         #[diagnostic_source]
         cause: Error,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
+        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What failed after it.
         #[related]
         further: Vec<StepFailure>,
     },
     /// It was not down in time; the rest of the stop ran.
-    #[error("{entity} was not down after {overdue}{evidence}")]
+    #[error("{entity} was not down {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::stop_timeout),
-        help("look for why it does not end, or raise its `timeout` (now {:?})", overdue.limit)
+        help("look for why it does not end, or raise its `timeout` (now {})", Span(overdue.limit))
     )]
     Timeout {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) told.
+        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What else failed.
         #[related]
@@ -283,32 +249,53 @@ pub enum StopError {
     )]
     Aborted {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// What else failed.
         #[related]
         further: Vec<StepFailure>,
     },
     /// Another thread is in a step that does not return. It is `Stopping`; that
     /// thread stops it as soon as the step has returned.
-    #[error("{entity} is busy in another thread, which has not finished after {overdue}")]
+    #[error("{entity} is busy in another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::stop_busy),
         help("a step of it blocks; `abort` is what can end that")
     )]
     Busy {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// For how long.
         overdue: Box<Overdue>,
     },
 }
 
-standin_error::reportable!(StopError);
+standin_error::reportable!(StopError, parts = StopError::parts);
 
 impl StopError {
-    /// The resource that did not stop well, as `kind[name]`.
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        match self {
+            Self::Step { further, .. }
+            | Self::Timeout { further, .. }
+            | Self::Aborted { further, .. } => further.iter().map(|failure| failure as _).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The resource that did not stop well, as reports call it: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
+        &self.subject().entity
+    }
+
+    /// The name of the driver, as its environment knows it.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        self.subject().name()
+    }
+
+    /// The resource, as the message names it.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
         match self {
             Self::Illegal { entity, .. }
             | Self::Step { entity, .. }
@@ -324,14 +311,14 @@ impl StopError {
 #[non_exhaustive]
 pub enum WaitError {
     /// Time is up; what was under way still is.
-    #[error("{entity} was {status} and not {target} after {overdue}")]
+    #[error("{entity} was {status} and not {target} {overdue}")]
     #[diagnostic(
         code(standin::entity::wait_timeout),
         help("wait longer, or look for why it stays {status}")
     )]
     Timeout {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// The status that was waited for.
         target: Status,
         /// Its status at the end.
@@ -344,7 +331,7 @@ pub enum WaitError {
     #[diagnostic(code(standin::entity::wait_unreachable), help("{}", way_to_reach(*status, *target)))]
     Unreachable {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// The status that was waited for.
         target: Status,
         /// Its status.
@@ -358,19 +345,17 @@ pub enum WaitError {
     )]
     Aborted {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// The status that was waited for.
         target: Status,
     },
-    /// The settings could not be had.
-    #[error("cannot wait for {entity}: {failure}")]
+    /// Its options have no value.
+    #[error("cannot wait for {entity}: its options cannot be read")]
     #[diagnostic(code(standin::entity::wait_failed))]
     Step {
         /// The resource.
-        entity: String,
-        /// What failed.
-        failure: StepFailure,
-        /// The error of that step.
+        entity: Subject,
+        /// What is wrong with them.
         #[source]
         #[diagnostic_source]
         cause: Error,
@@ -388,16 +373,28 @@ pub enum WaitError {
 standin_error::reportable!(WaitError { Start, Stop });
 
 impl WaitError {
-    /// The resource that was waited for, as `kind[name]`.
+    /// The resource that was waited for, as reports call it: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
+        &self.subject().entity
+    }
+
+    /// The name of the driver, as its environment knows it.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        self.subject().name()
+    }
+
+    /// The resource, as the message names it.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
         match self {
             Self::Timeout { entity, .. }
             | Self::Unreachable { entity, .. }
             | Self::Aborted { entity, .. }
             | Self::Step { entity, .. } => entity,
-            Self::Start(error) => error.entity(),
-            Self::Stop(error) => error.entity(),
+            Self::Start(error) => error.subject(),
+            Self::Stop(error) => error.subject(),
         }
     }
 }
@@ -422,36 +419,40 @@ pub enum PauseError {
     )]
     Illegal {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// Whether it was to be resumed.
         resuming: bool,
         /// From which status to which.
         source: IllegalTransition,
     },
     /// The step failed.
-    #[error("{entity} was not {}: {failure}", if *resuming { "resumed" } else { "paused" })]
+    #[error(
+        "{entity} could not be {}{}",
+        if *resuming { "resumed" } else { "paused" },
+        if *panicked { ": its step panicked" } else { "" }
+    )]
     #[diagnostic(code(standin::entity::pause_failed))]
     Step {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// Whether it was to be resumed.
         resuming: bool,
-        /// What failed.
-        failure: StepFailure,
-        /// The error of that step.
+        /// Whether the step panicked, rather than to return an error.
+        panicked: bool,
+        /// The error of the step, or the message of the panic.
         #[source]
         #[diagnostic_source]
         cause: Error,
     },
     /// Another thread is in a step that does not return.
-    #[error("{entity} is busy in another thread, which has not finished after {overdue}")]
+    #[error("{entity} is busy in another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::pause_busy),
         help("a step of it blocks; `abort` is what can end that")
     )]
     Busy {
         /// The resource.
-        entity: String,
+        entity: Subject,
         /// For how long.
         overdue: Box<Overdue>,
     },
@@ -490,16 +491,46 @@ impl From<WaitError> for RestartError {
 }
 
 /// What was wrong with an abort. The resource is aborted all the same.
-#[derive(Clone, Error, Diagnostic)]
-#[error("{entity} was not aborted cleanly")]
-#[diagnostic(code(standin::entity::abort_failed))]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AbortError {
     /// The resource.
-    pub entity: String,
+    pub entity: Subject,
     /// What failed, of its dependencies and of itself.
-    #[related]
     pub failures: Vec<StepFailure>,
 }
 
-standin_error::reportable!(AbortError);
+standin_error::reportable!(AbortError, parts = AbortError::parts);
+
+impl AbortError {
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        several::parts(&self.failures)
+    }
+}
+
+impl fmt::Display for AbortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before = format_args!("{} was not aborted cleanly: ", self.entity);
+        several::write(&self.failures, f, before, "steps failed")
+    }
+}
+
+impl std::error::Error for AbortError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        several::source(&self.failures)
+    }
+}
+
+impl Diagnostic for AbortError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new("standin::entity::abort_failed"))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        several::related(&self.failures)
+    }
+
+    fn diagnostic_source(&self) -> Option<&dyn Diagnostic> {
+        several::diagnostic_source(&self.failures)
+    }
+}

@@ -5,6 +5,7 @@ mod config;
 mod entity;
 mod failover;
 mod failure;
+mod incident;
 mod report;
 mod resource;
 mod runpath;
@@ -21,10 +22,8 @@ pub use crate::caller::{Caller, Hold, Waiting};
 pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
 pub use crate::entity::{Entity, NameError, ParentError, name_rule};
 pub use crate::failover::Failovers;
-pub use crate::failure::{
-    AbortError, Evidence, Overdue, PauseError, RestartError, StartError, StepFailure, StopError,
-    WaitError,
-};
+pub use crate::failure::{AbortError, PauseError, RestartError, StartError, StopError, WaitError};
+pub use crate::incident::{Evidence, Overdue, StepFailure, Subject};
 pub use crate::report::{Failure, Report};
 pub use crate::resource::{AnnouncedStop, Resource};
 pub use crate::runpath::{RunpathError, default_root};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::failure::Overdue;
+use crate::incident::Overdue;
 use crate::settings::{CheckInterval, Settings};
 
 /// How long something may take, counted from its beginning.

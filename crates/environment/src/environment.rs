@@ -169,6 +169,15 @@ impl Environment {
             });
         }
         self.members.adopt(&*driver)?;
+        let base = driver.base();
+        let first = !self
+            .members
+            .drivers()
+            .iter()
+            .any(|other| std::ptr::eq(other.base(), base));
+        if first {
+            base.resource().entity().set_known_as("driver", &name);
+        }
         self.members.write().insert(name, Member::new(driver));
         Ok(())
     }

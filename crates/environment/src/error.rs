@@ -1,14 +1,12 @@
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use miette::Diagnostic;
 use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
-use standin_entity::{Error, NameError, RunpathError, StartError, Step, StopError, WaitError};
-use standin_error::Reportable;
+use standin_entity::{Error, NameError, RunpathError, Step};
 use thiserror::Error;
 
 use crate::Operation;
+use crate::failure::{NotStarted, NotStopped};
 
 /// A driver cannot be added to an environment, or removed from it.
 #[derive(Error, Diagnostic)]
@@ -355,108 +353,23 @@ pub enum EnvironmentError {
         parent: String,
     },
     /// Drivers failed to start. Those that were up have been stopped again.
-    #[error("environment \"{environment}\" did not start: {}", summary(failures))]
-    #[diagnostic(help("{}", start_help(waiting, not_started, runpath.as_ref())))]
-    Start {
-        /// The environment.
-        environment: String,
-        /// Who failed, and why, in the order in which they were added.
-        #[related]
-        failures: Vec<Failure>,
-        /// Drivers that were not started because of that.
-        not_started: Vec<String>,
-        /// Who of these was waiting for whom of those that failed.
-        waiting: Vec<Waiting>,
-        /// Where the files of the drivers are kept.
-        runpath: Option<PathBuf>,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Start(NotStarted),
     /// Drivers failed to stop; all others are down.
-    #[error(
-        "environment \"{environment}\" did not stop cleanly: {}",
-        summary(failures)
-    )]
-    #[diagnostic(help("{}", kept(runpath.as_ref())))]
-    Stop {
-        /// The environment.
-        environment: String,
-        /// Who failed, and why.
-        #[related]
-        failures: Vec<Failure>,
-        /// Where the files of the drivers are kept.
-        runpath: Option<PathBuf>,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stop(NotStopped),
 }
 
 standin_error::reportable!(EnvironmentError {
     Name,
     Options,
     Dependency,
-    Runpath
+    Runpath,
+    Start,
+    Stop,
 });
-
-/// Those who waited for a driver that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Waiting {
-    /// The driver that failed.
-    pub driver: String,
-    /// The drivers that depend on it, directly or not, and were not started.
-    pub dependents: Vec<String>,
-}
-
-/// One driver that failed to start or to stop.
-#[derive(Error, Diagnostic)]
-#[non_exhaustive]
-pub enum Failure {
-    /// It failed to start.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Start(StartError),
-    /// It failed to stop.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Stop(StopError),
-    /// It failed while it was waited for.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Wait(WaitError),
-    /// An environment that belongs to this one was not stopped.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Nested(Box<EnvironmentError>),
-    /// It failed to start, and so did its replacements.
-    #[error("{}, and no replacement did", in_full(first))]
-    #[diagnostic(code(standin::environment::failover))]
-    Failover {
-        /// Why the driver itself did not start.
-        first: Box<Failure>,
-        /// Why the last replacement did not.
-        #[source]
-        #[diagnostic_source]
-        cause: Error,
-    },
-}
-
-standin_error::reportable!(Failure, parts = Failure::parts);
-
-impl Failure {
-    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
-        match self {
-            Failure::Start(error) => vec![error],
-            Failure::Stop(error) => vec![error],
-            Failure::Wait(error) => vec![error],
-            Failure::Nested(error) => vec![&**error],
-            Failure::Failover { first, .. } => vec![&**first],
-        }
-    }
-}
-
-/// An error with its causes, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let messages: Vec<String> = causes.map(ToString::to_string).collect();
-    messages.join(": ")
-}
 
 /// Where a call came from: `its own start: the pre_start hook of driver "a"`.
 fn place(
@@ -513,57 +426,8 @@ fn circle(drivers: &[String]) -> String {
     names.join(" -> ")
 }
 
-fn summary(failures: &[Failure]) -> String {
-    match failures {
-        [failure] => failure.to_string(),
-        failures => format!("{} drivers failed", failures.len()),
-    }
-}
-
-struct Joined<'a>(&'a [String]);
-
-impl fmt::Display for Joined<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            write!(f, "\"{name}\"")?;
-        }
-        Ok(())
-    }
-}
-
-/// Who was waiting, who else was not started, and where to look.
-fn start_help(waiting: &[Waiting], not_started: &[String], runpath: Option<&PathBuf>) -> String {
-    let mut parts: Vec<String> = waiting
-        .iter()
-        .map(|Waiting { driver, dependents }| {
-            format!("waiting for \"{driver}\" in vain: {}", Joined(dependents))
-        })
-        .collect();
-    let others: Vec<String> = not_started
-        .iter()
-        .filter(|name| !waiting.iter().any(|w| w.dependents.contains(name)))
-        .cloned()
-        .collect();
-    if !others.is_empty() {
-        let others = Joined(&others);
-        parts.push(format!("not started because of that: {others}"));
-    }
-    parts.push(kept(runpath));
-    parts.join("; ")
-}
-
 /// Nothing, or the name that was probably meant.
 fn meant(name: &str, known: &[String]) -> String {
     nearest(name, known.iter().map(String::as_str))
         .map_or_else(String::new, |name| format!("did you mean \"{name}\"? "))
-}
-
-fn kept(runpath: Option<&PathBuf>) -> String {
-    match runpath {
-        Some(path) => format!("the files of the drivers are kept in {}", path.display()),
-        None => "the drivers left no files".to_owned(),
-    }
 }

@@ -5,6 +5,7 @@ mod config;
 mod dependencies;
 mod environment;
 mod error;
+mod failure;
 mod group;
 mod members;
 mod nesting;
@@ -23,9 +24,9 @@ pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentConfig, EnvironmentOptions};
 pub use crate::environment::Environment;
 pub use crate::error::{
-    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, Failure, LoadError,
-    LookupError, Waiting,
+    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, LoadError, LookupError,
 };
+pub use crate::failure::{Failure, NotStarted, NotStopped, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;

@@ -15,7 +15,8 @@ use crate::plan::Plan;
 use crate::starting::{Failed, Start};
 use crate::turn::{Deferred, Operation, Refused, Taken, Turn};
 use crate::{
-    AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError, stopping,
+    AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError,
+    NotStarted, NotStopped, stopping,
 };
 
 /// The drivers of an environment, started.
@@ -262,13 +263,13 @@ impl Running {
             waiting,
         } = failed.unwrap_or_else(|panic| resume_unwind(panic));
         failures.extend(left);
-        Err(EnvironmentError::Start {
+        Err(EnvironmentError::Start(NotStarted {
             environment: self.name().to_owned(),
             failures,
             not_started,
             waiting,
             runpath: self.members.entity.runpath(),
-        })
+        }))
     }
 
     fn stop(self: &Arc<Self>, call: Operation) -> Result<(), EnvironmentError> {
@@ -310,11 +311,11 @@ impl Running {
             return Ok(());
         }
         self.failed.store(true, Ordering::Relaxed);
-        Err(EnvironmentError::Stop {
+        Err(EnvironmentError::Stop(NotStopped {
             environment: self.name().to_owned(),
             failures,
             runpath: self.members.entity.runpath(),
-        })
+        }))
     }
 
     /// What is below this environment uses its drivers, and goes first.
@@ -324,7 +325,7 @@ impl Running {
         for nested in self.members.nested() {
             match nested.stop(Operation::Stop) {
                 Ok(()) => {}
-                Err(EnvironmentError::Stop { failures: more, .. }) => failures.extend(more),
+                Err(EnvironmentError::Stop(error)) => failures.extend(error.failures),
                 Err(error) => failures.push(Failure::Nested(Box::new(error))),
             }
         }

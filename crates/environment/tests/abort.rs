@@ -70,7 +70,7 @@ fn ends_a_start_that_waits_for_readiness() {
             || trace.wait_for("never started_check"),
             || env.start().map(drop).unwrap_err(),
         );
-        assert!(matches!(error, EnvironmentError::Start { .. }), "{error:?}");
+        assert!(matches!(error, EnvironmentError::Start(_)), "{error:?}");
         assert_eq!(
             (up.status(), never.status()),
             (Status::Stopped, Status::Stopped)
@@ -97,7 +97,7 @@ fn ends_a_stop() {
             || trace.wait_for("never stopped_check"),
             move || env.stop().unwrap_err(),
         );
-        assert!(matches!(error, EnvironmentError::Stop { .. }), "{error:?}");
+        assert!(matches!(error, EnvironmentError::Stop(_)), "{error:?}");
         assert_eq!(
             (other.status(), never.status()),
             (Status::Stopped, Status::Stopped)
@@ -148,7 +148,7 @@ fn ends_a_connect() {
         || begun.recv().unwrap(),
         || env.start().map(drop).unwrap_err(),
     );
-    assert!(matches!(error, EnvironmentError::Start { .. }), "{error:?}");
+    assert!(matches!(error, EnvironmentError::Start(_)), "{error:?}");
     // The abort may come before the client has begun to connect.
     let status = client.status();
     assert!(matches!(status, Status::None | Status::Stopped), "{status}");
@@ -244,7 +244,7 @@ fn comes_with_a_signal() {
         || trace.wait_for("never started_check"),
         || env.start().map(drop).unwrap_err(),
     );
-    assert!(matches!(error, EnvironmentError::Start { .. }), "{error:?}");
+    assert!(matches!(error, EnvironmentError::Start(_)), "{error:?}");
     drop(guard);
 }
 

@@ -6,7 +6,7 @@
 mod support;
 
 use standin_config::context;
-use standin_environment::{DriverTypes, Environment, EnvironmentError};
+use standin_environment::{DriverTypes, Environment, EnvironmentError, NotStarted};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
@@ -86,7 +86,7 @@ fn whose_first_driver_fails_name_all_that_were_not_started() {
         let error = env.start().unwrap_err();
         let shown = format!("{error:?}");
         assert!(shown.contains("the starting of broken fails"));
-        let EnvironmentError::Start { not_started, .. } = error else {
+        let EnvironmentError::Start(NotStarted { not_started, .. }) = error else {
             unreachable!("{error:?}");
         };
         assert_eq!(not_started, names);

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use standin_driver::Lifecycle;
 use standin_entity::Status;
-use standin_environment::{Environment, EnvironmentError};
+use standin_environment::{Environment, EnvironmentError, NotStarted, NotStopped};
 use support::{Probe, Trace};
 
 const STEPS: [&str; 5] = [
@@ -132,19 +132,19 @@ proptest! {
         prop_assert_eq!(error.is_some(), !happened.is_empty());
         let Some(error) = error else { return Ok(()) };
         let (failures, left) = match &error {
-            EnvironmentError::Start { failures, not_started, waiting, .. } => {
+            EnvironmentError::Start(NotStarted { failures, not_started, waiting, .. }) => {
                 prop_assert!(!is_up);
                 for waiting in waiting {
                     prop_assert!(waiting.dependents.iter().all(|name| not_started.contains(name)));
                 }
                 (failures, not_started.clone())
             }
-            EnvironmentError::Stop { failures, .. } => (failures, Vec::new()),
+            EnvironmentError::Stop(NotStopped { failures, .. }) => (failures, Vec::new()),
             other => panic!("{other:?}"),
         };
         let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
         for place in happened {
-            let label = format!("Probe[{}]", name(place));
+            let label = format!("driver \"{}\"", name(place));
             prop_assert!(told.iter().any(|text| text.contains(&label)), "{label}: {told:?}");
         }
         for place in 0..case.count {

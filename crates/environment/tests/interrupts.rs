@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, StartError, Status};
-use standin_environment::{Environment, EnvironmentError, Failure, RunningEnvironment};
+use standin_environment::{Environment, EnvironmentError, Failure, NotStarted, RunningEnvironment};
 use support::{Probe, Trace, within_time};
 
 /// Whether the start failed because it was interrupted.
 #[track_caller]
 fn check_interrupted(result: &Result<(), EnvironmentError>) {
-    let Err(EnvironmentError::Start { failures, .. }) = result else {
+    let Err(EnvironmentError::Start(NotStarted { failures, .. })) = result else {
         panic!("{result:?}");
     };
     assert!(

@@ -214,10 +214,8 @@ fn tells_context_values_that_cannot_be() {
     let start = |driver: &str, template: &str| -> standin_entity::Result<()> {
         let mut env = Environment::builder("env")
             .runpath(folder.path().to_owned())
-            .build()
-            .unwrap();
-        env.add(TcpServer::builder("server").build().unwrap())
-            .unwrap();
+            .build()?;
+        env.add(TcpServer::builder("server").build()?)?;
         let client = TcpClient::builder("client")
             .host("localhost")
             .port(context(driver, template))
@@ -252,45 +250,42 @@ fn tells_context_values_that_cannot_be() {
         "server",
         "{{ prot }}",
         expect![[r#"
-            environment "env" did not start: TcpClient[client] did not start: `starting` failed
-              also: TcpClient[client] did not start: `starting` failed
-                caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
-                help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
-                code: standin::driver::unknown_attribute
+            environment "env" did not start: driver "client" could not be started
+              caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
+              help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
               help: the files of the drivers are kept in RUNPATH
+              code: standin::driver::unknown_attribute
         "#]],
     );
     check(
         "server",
         "{{ host }}",
         expect![[r#"
-            environment "env" did not start: TcpClient[client] did not start: `starting` failed
-              also: TcpClient[client] did not start: `starting` failed
-                caused by: driver "client": no service is called "localhost"
-                help: give a number from 0 to 65535, or the name of a TCP service such as "http"
-                code: standin::tcp::port
+            environment "env" did not start: driver "client" could not be started
+              caused by: driver "client": no service is called "localhost"
+              help: give a number from 0 to 65535, or the name of a TCP service such as "http"
               help: the files of the drivers are kept in RUNPATH
+              code: standin::tcp::port
         "#]],
     );
     check(
         "server",
         "{{ port",
         expect![[r#"
-        TcpClient[client]: option "port.value": the template does not parse: unexpected end of input, expected end of variable block
-          help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
-          code: standin::config::bad_template
-    "#]],
+            driver "client": option "port.value": the template does not parse: unexpected end of input, expected end of variable block
+              help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
+              code: standin::config::bad_template
+        "#]],
     );
     check(
         "server",
         "{{ 1 // 0 }}",
         expect![[r#"
-            environment "env" did not start: TcpClient[client] did not start: `starting` failed
-              also: TcpClient[client] did not start: `starting` failed
-                caused by: driver "client" cannot render `{{ 1 // 0 }}` over "server": invalid operation: unable to calculate 1 // 0
-                help: templates are Jinja: `{{ port }}`, `{{ port + 1 }}`, `{{ host | upper }}`
-                code: standin::driver::template
+            environment "env" did not start: driver "client" could not be started
+              caused by: driver "client" cannot render `{{ 1 // 0 }}` over "server": invalid operation: unable to calculate 1 // 0
+              help: templates are Jinja: `{{ port }}`, `{{ port + 1 }}`, `{{ host | upper }}`
               help: the files of the drivers are kept in RUNPATH
+              code: standin::driver::template
         "#]],
     );
 }
@@ -306,11 +301,11 @@ fn a_driver_outside_of_an_environment_reads_nothing() {
     check(
         client.start().unwrap_err(),
         expect![[r#"
-        TcpClient[client] did not start: `starting` failed
-          caused by: driver "client" reads the context of "server", but is in no environment
-          help: add both drivers to one environment, or give "client" a plain value
-          code: standin::driver::no_environment
-    "#]],
+            driver "client" could not be started
+              caused by: driver "client" reads the context of "server", but is in no environment
+              help: add both drivers to one environment, or give "client" a plain value
+              code: standin::driver::no_environment
+        "#]],
     );
 }
 

@@ -143,10 +143,10 @@ impl Error {
         self.0.held.diagnostic()
     }
 
-    /// The place in the source where it was converted, if that is not in one of
-    /// standin's own crates.
+    /// The place in the source where it was converted, if that is in the test rather
+    /// than in a dependency.
     pub(crate) fn place(&self) -> Option<Place> {
-        Some(self.0.place).filter(|place| place.is_foreign())
+        Some(self.0.place).filter(|place| place.is_of_test())
     }
 
     #[track_caller]

@@ -5,6 +5,8 @@ mod error;
 mod place;
 mod report;
 mod reportable;
+pub mod several;
+pub mod text;
 
 pub use miette::Diagnostic;
 

@@ -7,6 +7,7 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::error::Error;
 use crate::place::Place;
+use crate::text::says;
 
 /// Writes the report of an error: its message, the place in a file that it is
 /// about, each cause once, what else failed, every help, and the most precise code.
@@ -163,13 +164,4 @@ fn place(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<String>
         file.unwrap_or_default(),
         label.unwrap_or_default()
     ))
-}
-
-/// Whether `said` has `text` in it, and not only as a part of longer words.
-fn says(said: &str, text: &str) -> bool {
-    let ends_word = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-    said.match_indices(text).any(|(at, _)| {
-        ends_word(said[..at].chars().next_back())
-            && ends_word(said[at + text.len()..].chars().next())
-    })
 }

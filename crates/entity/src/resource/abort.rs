@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{Abort, Resource};
 use crate::caller::Caller;
-use crate::failure::{AbortError, StepFailure};
+use crate::failure::AbortError;
+use crate::incident::StepFailure;
 use crate::settings::Settings;
 use crate::steps::{self, Step, Steps};
 use standin_error::{Error, Result};
@@ -56,7 +57,7 @@ impl Resource {
             return Ok(());
         }
         let error = AbortError {
-            entity: self.label(),
+            entity: self.subject(),
             failures,
         };
         self.record("abort", &error);

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::caller::Hold;
 use crate::entity::{Entity, NameError};
-use crate::failure::{Overdue, RestartError, StartError, StepFailure};
+use crate::failure::{RestartError, StartError};
+use crate::incident::{Overdue, StepFailure, Subject};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::status::{Machine, Status};
@@ -314,8 +315,8 @@ impl Resource {
         self.changed(state);
     }
 
-    fn label(&self) -> String {
-        self.inner.entity.to_string()
+    fn subject(&self) -> Subject {
+        self.inner.entity.subject()
     }
 
     /// Calls a step: a panic in it is its failure.

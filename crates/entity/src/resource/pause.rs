@@ -1,7 +1,8 @@
 //! Pausing and resuming.
 
 use super::{Patience, Resource};
-use crate::failure::{PauseError, StepFailure};
+use crate::failure::PauseError;
+use crate::incident::StepFailure;
 use crate::status::{Status, Transitions};
 use crate::steps::{Step, Steps};
 
@@ -43,14 +44,11 @@ impl Resource {
         run: impl FnOnce() -> Result<(), StepFailure>,
     ) -> Result<(), PauseError> {
         let resuming = through == Status::Resuming;
-        let failed = |failure: StepFailure| {
-            let cause = failure.cause.clone();
-            PauseError::Step {
-                entity: self.label(),
-                resuming,
-                failure,
-                cause,
-            }
+        let failed = |failure: StepFailure| PauseError::Step {
+            entity: self.subject(),
+            resuming,
+            panicked: failure.panicked,
+            cause: failure.cause,
         };
         let settings = self.settings(steps).map_err(failed)?;
         let patience = Patience::of(settings.status_wait_timeout);
@@ -65,7 +63,7 @@ impl Resource {
         if state.is_busy() {
             drop(state);
             return Err(PauseError::Busy {
-                entity: self.label(),
+                entity: self.subject(),
                 overdue: self.blocked(patience, is_circle),
             });
         }
@@ -73,7 +71,7 @@ impl Resource {
         if state.status() != from {
             return match state.status().change(through) {
                 Err(source) => Err(PauseError::Illegal {
-                    entity: self.label(),
+                    entity: self.subject(),
                     resuming,
                     source,
                 }),

@@ -3,7 +3,8 @@
 use super::check::{CheckEnd, Checking, Phase};
 use super::stop::StopRun;
 use super::{Abort, Baton, Patience, Resource, State};
-use crate::failure::{Evidence, Overdue, StartError, StepFailure};
+use crate::failure::StartError;
+use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
@@ -27,7 +28,7 @@ impl Resource {
     pub fn start(&self, steps: &dyn Steps) -> Result<(), StartError> {
         let settings = self
             .settings(steps)
-            .map_err(|failure| StartError::step(self.label(), failure, Vec::new()))?;
+            .map_err(|failure| StartError::step(self.subject(), failure, Vec::new()))?;
         let others = Patience::of(settings.status_wait_timeout);
         let (_baton, result) = match self.begin_start(self.lock(), &settings, others)? {
             Begin::Nothing => return Ok(()),
@@ -52,7 +53,7 @@ impl Resource {
                 && observed == Some(state.life)
                 && !matches!(state.status(), Status::Starting | Status::Started);
             if is_over {
-                let entity = self.label();
+                let entity = self.subject();
                 return Err(state
                     .failure
                     .clone()
@@ -66,7 +67,7 @@ impl Resource {
                 }
                 _ if state.is_aborting() => {
                     return Err(StartError::Aborted {
-                        entity: self.label(),
+                        entity: self.subject(),
                     });
                 }
                 Status::Starting if !state.is_busy() => {
@@ -77,7 +78,7 @@ impl Resource {
                 // Its last hooks are still running.
                 Status::Stopped if state.is_busy() => {}
                 Status::None | Status::Stopped if state.announced > 0 => {
-                    let entity = self.label();
+                    let entity = self.subject();
                     return Err(StartError::Interrupted { entity });
                 }
                 Status::None | Status::Stopped => {
@@ -97,7 +98,7 @@ impl Resource {
                 status => match status.change(Status::Starting) {
                     Err(source) => {
                         return Err(StartError::Illegal {
-                            entity: self.label(),
+                            entity: self.subject(),
                             source,
                         });
                     }
@@ -109,7 +110,7 @@ impl Resource {
                 Ok(after) if !is_over => state = after,
                 after => {
                     return Err(StartError::Busy {
-                        entity: self.label(),
+                        entity: self.subject(),
                         overdue: self.blocked(patience, after.is_err()),
                     });
                 }
@@ -243,7 +244,7 @@ impl Resource {
         end: StartEnd,
         entered: bool,
     ) -> StartError {
-        let entity = self.label();
+        let entity = self.subject();
         let error = match end {
             // An abort makes steps fail: that is its purpose.
             StartEnd::Failed(_) if !self.is_active() => StartError::Aborted { entity },

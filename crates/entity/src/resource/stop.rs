@@ -2,7 +2,8 @@
 
 use super::check::{CheckEnd, Checking, Phase};
 use super::{Baton, Patience, Resource, State};
-use crate::failure::{Evidence, Overdue, StepFailure, StopError};
+use crate::failure::StopError;
+use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
@@ -101,7 +102,7 @@ impl Resource {
                     match status.change(Status::Stopping) {
                         Err(source) => {
                             return Err(StopError::Illegal {
-                                entity: self.label(),
+                                entity: self.subject(),
                                 source,
                             });
                         }
@@ -117,7 +118,7 @@ impl Resource {
             }
         };
         Err(StopError::Busy {
-            entity: self.label(),
+            entity: self.subject(),
             overdue: self.blocked(patience, is_circle),
         })
     }
@@ -286,7 +287,7 @@ impl StopLog {
         if self.is_clean() {
             return Ok(());
         }
-        let entity = resource.label();
+        let entity = resource.subject();
         let evidence = Evidence(self.evidence);
         let mut further = self.failures;
         if let Some(overdue) = self.overdue {
@@ -300,11 +301,15 @@ impl StopLog {
         if self.aborted || further.is_empty() {
             return Err(StopError::Aborted { entity, further });
         }
-        let failure = further.remove(0);
-        let cause = failure.cause.clone();
+        let StepFailure {
+            step,
+            panicked,
+            cause,
+        } = further.remove(0);
         Err(StopError::Step {
             entity,
-            failure,
+            step,
+            panicked,
             cause,
             evidence,
             further,

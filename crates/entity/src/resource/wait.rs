@@ -37,13 +37,9 @@ impl Resource {
         target: Status,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
-        let settings = self.settings(steps).map_err(|failure| {
-            let cause = failure.cause.clone();
-            WaitError::Step {
-                entity: self.label(),
-                failure,
-                cause,
-            }
+        let settings = self.settings(steps).map_err(|failure| WaitError::Step {
+            entity: self.subject(),
+            cause: failure.cause,
         })?;
         let timeout = timeout.into();
         let patience = Patience::of(timeout.unwrap_or(settings.status_wait_timeout));
@@ -76,7 +72,7 @@ impl Resource {
                 let status = state.status();
                 let overdue = patience.overdue(0, None);
                 return Err(WaitError::Timeout {
-                    entity: self.label(),
+                    entity: self.subject(),
                     target,
                     status,
                     overdue,
@@ -101,7 +97,7 @@ impl Resource {
         if status == target && (passing || !state.is_busy()) {
             return Some(Ok(()));
         }
-        let entity = self.label();
+        let entity = self.subject();
         if status == target {
             // Its hooks are still running, and may fail.
         } else if state.is_mine() || !status.reaches(target) {
@@ -133,7 +129,7 @@ impl Resource {
         };
         match self.try_complete_start(steps, settings, patience, life) {
             Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
-                let (entity, status) = (self.label(), self.status());
+                let (entity, status) = (self.subject(), self.status());
                 Err(WaitError::Timeout {
                     entity,
                     target: Status::Started,
@@ -161,7 +157,7 @@ impl Resource {
         let mut log = StopLog::default();
         match self.check_down(steps, settings, run, patience) {
             Err(CheckEnd::Overdue(overdue)) if timeout.is_some() => {
-                let (entity, status) = (self.label(), self.status());
+                let (entity, status) = (self.subject(), self.status());
                 return Err(WaitError::Timeout {
                     entity,
                     target: Status::Stopped,

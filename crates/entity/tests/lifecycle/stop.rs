@@ -18,13 +18,10 @@ fn a_stop_runs_every_step_and_reports_every_failure() {
         .failing("post_stop");
     script.start().unwrap();
     script.take_trace();
-    let StopError::Step {
-        failure, further, ..
-    } = script.stop().unwrap_err()
-    else {
+    let StopError::Step { step, further, .. } = script.stop().unwrap_err() else {
         unreachable!("steps failed");
     };
-    assert_eq!(failure.step, Step::PreStop);
+    assert_eq!(step, Step::PreStop);
     assert_eq!(further.len(), 3);
     let trace = script.take_trace();
     assert!(trace.contains(&"hook post_stop".to_owned()));
@@ -58,9 +55,7 @@ fn a_stop_without_settings_stops_all_the_same() {
     });
     script.start().unwrap();
     fail.store(1, SeqCst);
-    assert!(
-        matches!(script.stop(), Err(StopError::Step { failure, .. }) if failure.step == Step::Settings)
-    );
+    assert!(matches!(script.stop(), Err(StopError::Step { step, .. }) if step == Step::Settings));
     check_down_and_startable(&script);
 }
 

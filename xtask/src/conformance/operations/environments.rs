@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin::driver::DriverOptions;
-use standin::environment::EnvironmentError;
+use standin::environment::{EnvironmentError, NotStarted, NotStopped};
 use standin::{
     Attributes, ContextValue, Driver, Environment, Lifecycle, RunningEnvironment, Status,
 };
@@ -144,7 +144,7 @@ impl EnvironmentHandle {
         };
         match outcome {
             Ok(()) => Ok(Value::Null),
-            Err(EnvironmentError::Start { failures, .. }) => {
+            Err(EnvironmentError::Start(NotStarted { failures, .. })) => {
                 *self.start_failures.lock() = failures.iter().map(Row::of).collect();
                 Ok(Value::Null)
             }
@@ -161,7 +161,7 @@ impl EnvironmentHandle {
         self.stop_failures.lock().clear();
         match running.stop() {
             Ok(()) => Ok(Value::Null),
-            Err(EnvironmentError::Stop { failures, .. }) => {
+            Err(EnvironmentError::Stop(NotStopped { failures, .. })) => {
                 *self.stop_failures.lock() = failures.iter().map(Row::of).collect();
                 Ok(Value::Null)
             }

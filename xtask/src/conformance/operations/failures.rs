@@ -106,9 +106,9 @@ impl Row {
 
 fn in_check(failed: &Failed) -> bool {
     match failed {
-        Failed::Start(StartError::Step { failure, .. })
-        | Failed::Stop(StopError::Step { failure, .. }) => {
-            matches!(failure.step, Step::StartedCheck | Step::StoppedCheck)
+        Failed::Start(StartError::Step { step, .. })
+        | Failed::Stop(StopError::Step { step, .. }) => {
+            matches!(step, Step::StartedCheck | Step::StoppedCheck)
         }
         Failed::Start(StartError::Timeout { .. }) | Failed::Stop(StopError::Timeout { .. }) => true,
         _ => false,
