@@ -78,6 +78,7 @@ const FIGURES: &[(&str, Measure)] = &[
     ("roundtrip_one_thread", socket::roundtrip_one_thread),
     ("roundtrip_two_threads", socket::roundtrip_two_threads),
     ("bulk_send", socket::bulk_send),
+    ("expect", socket::expect),
     ("connect_accept", socket::connect_accept),
     ("many_accept", socket::many_accept),
     ("many_roundtrip", socket::many_roundtrip),

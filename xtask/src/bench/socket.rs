@@ -285,6 +285,33 @@ fn plain_bulk() -> Outcome<f64> {
     Ok(speed)
 }
 
+/// How much is expected.
+const EXPECTED: usize = 60 << 20;
+
+/// Milliseconds to expect 60 MiB that another thread sends, next to receiving exactly as many.
+pub(crate) fn expect() -> Outcome<Figure> {
+    let bytes: Vec<u8> = (0..EXPECTED).map(|at| (at * 31 + at / 251) as u8).collect();
+    let millis = |receive: &dyn Fn(&Connection) -> Outcome<()>| {
+        let (near, far, _server) = our_pair()?;
+        thread::scope(|scope| {
+            let sender = scope.spawn(|| near.send(&bytes, LIMIT));
+            let started = Instant::now();
+            receive(&far)?;
+            let taken = started.elapsed().as_secs_f64() * 1e3;
+            sender.join().map_err(|_| "the sender panicked")??;
+            Ok(taken)
+        })
+    };
+    let [expecting, receiving] = in_turn(
+        21,
+        [
+            &mut || millis(&|far| Ok(far.expect(&bytes, LIMIT)?)),
+            &mut || millis(&|far| Ok(drop(far.receive_exactly(EXPECTED, LIMIT)?))),
+        ],
+    )?;
+    Ok(Figure::compared("expect", expecting, receiving, "ms"))
+}
+
 /// Connects, accepts, and closes both ends.
 pub(crate) fn connect_accept() -> Outcome<Figure> {
     const COUNT: usize = 80;

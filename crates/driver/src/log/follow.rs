@@ -18,10 +18,6 @@ pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
 
-/// After so many bytes whoever looks is asked whether to go on: a log that is written faster than it
-/// is read has no end.
-pub(crate) const ONE_LOOK: usize = 1 << 20;
-
 /// How many bytes before a place are remembered, to notice that a file is another than it was.
 const BEFORE: usize = 64;
 
@@ -51,20 +47,7 @@ pub(crate) struct Follower {
     is_too_long: bool,
     /// Up to where the buffer has no end of line.
     searched: usize,
-    /// How many bytes were looked at since the last pause.
-    looked: usize,
     grown: Option<Instant>,
-}
-
-/// What [`Follower::advance`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advance {
-    /// A line.
-    Line,
-    /// No line yet, after [`ONE_LOOK`] bytes: it goes on if it is asked again.
-    Pause,
-    /// The end of what is written.
-    End,
 }
 
 #[derive(Debug)]
@@ -158,7 +141,6 @@ impl Follower {
             line: 0..0,
             is_too_long: false,
             searched: 0,
-            looked: 0,
             grown: None,
         }
     }
@@ -167,21 +149,16 @@ impl Follower {
         &self.path
     }
 
-    /// Goes to the next whole line, or the beginning of one that is too long.
-    pub(crate) fn advance(&mut self) -> io::Result<Advance> {
+    /// Goes to the next whole line, or the beginning of one that is too long;
+    /// answers whether there is one.
+    pub(crate) fn advance(&mut self) -> io::Result<bool> {
         loop {
-            if self.looked >= ONE_LOOK {
-                self.looked = 0;
-                self.line.start = self.line.end;
-                return Ok(Advance::Pause);
-            }
             let start = self.line.end;
             let from = self.searched.max(start);
             let end = memchr::memchr(b'\n', &self.buffer[from..]).map(|at| from + at + 1);
             self.searched = end.unwrap_or(self.buffer.len());
             if self.is_too_long {
                 // Its beginning has been looked at.
-                self.looked += self.searched - start;
                 self.line = self.searched..self.searched;
                 self.is_too_long = end.is_none();
                 if !self.is_too_long {
@@ -191,18 +168,16 @@ impl Follower {
                 self.line = start..start + LONGEST;
                 self.searched = self.line.end;
                 self.is_too_long = true;
-                self.looked += LONGEST;
-                return Ok(Advance::Line);
+                return Ok(true);
             } else if let Some(end) = end {
                 self.line = start..end;
-                self.looked += end - start;
-                return Ok(Advance::Line);
+                return Ok(true);
             } else {
                 self.line = start..start;
             }
             match self.fill()? {
                 Filled::More => {}
-                Filled::Nothing => return Ok(Advance::End),
+                Filled::Nothing => return Ok(false),
                 Filled::Ended => {
                     // Nobody will end the last line of what was there.
                     let rest = self.line.end..self.buffer.len();
@@ -212,7 +187,7 @@ impl Follower {
                     self.is_too_long = false;
                     self.line = rest;
                     if is_line {
-                        return Ok(Advance::Line);
+                        return Ok(true);
                     }
                 }
             }
@@ -430,8 +405,6 @@ impl Follower {
         let read = loop {
             match open.file.read(&mut self.buffer[old..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A device that has nothing now.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(0),
                 result => break result,
             }
         };
@@ -496,20 +469,10 @@ mod tests {
         file.write_all(text).unwrap();
     }
 
-    fn advance(follower: &mut Follower) -> bool {
-        loop {
-            match follower.advance().unwrap() {
-                Advance::Line => return true,
-                Advance::Pause => {}
-                Advance::End => return false,
-            }
-        }
-    }
-
     #[track_caller]
     fn check(follower: &mut Follower, expected: &[&str]) {
         let mut lines = Vec::new();
-        while advance(follower) {
+        while follower.advance().unwrap() {
             lines.push(String::from_utf8_lossy(follower.line().bytes).into_owned());
         }
         assert_eq!(lines, expected);
@@ -623,7 +586,7 @@ mod tests {
         let path = folder.path().join("log");
         append(&path, b"one\ntwo\nthree\n");
         let mut follower = Follower::new(&path);
-        assert!(advance(&mut follower));
+        assert!(follower.advance().unwrap());
         let place = follower.position();
         check(&mut follower, &["two\n", "three\n"]);
         follower.seek(place).unwrap();
@@ -641,8 +604,8 @@ mod tests {
         let mut follower = Follower::new(&path);
         append(&path, b"first\n");
         append(&path, &vec![b'x'; LONGEST + 10]);
-        assert!(advance(&mut follower));
-        assert!(advance(&mut follower));
+        assert!(follower.advance().unwrap());
+        assert!(follower.advance().unwrap());
         assert_eq!(follower.line().bytes.len(), LONGEST);
         assert_eq!(follower.line().extent, Extent::Beginning);
         let within = follower.position();
@@ -662,19 +625,8 @@ mod tests {
             &path,
             &[b"\n", &vec![b'y'; LONGEST - 1][..], b"\n"].concat(),
         );
-        assert!(advance(&mut follower) && advance(&mut follower));
+        assert!(follower.advance().unwrap() && follower.advance().unwrap());
         assert_eq!(follower.line().bytes.len(), LONGEST);
         assert_eq!(follower.line().extent, Extent::Whole);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_log_without_an_end_makes_pauses() {
-        let mut follower = Follower::new("/dev/zero");
-        assert_eq!(follower.advance().unwrap(), Advance::Line);
-        for _ in 0..10 {
-            assert_eq!(follower.advance().unwrap(), Advance::Pause);
-            assert!(follower.buffer.len() <= LONGEST + 2 * CHUNK);
-        }
     }
 }
