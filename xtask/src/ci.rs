@@ -5,7 +5,7 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{fuzz, layers, loom, package, schema};
+use crate::{fuzz, ignored_signals, layers, loom, package, programs, schema};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
@@ -21,6 +21,9 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Package(#[from] package::PackageError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Programs(#[from] programs::ProgramsError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Schema(#[from] schema::SchemaError),
@@ -72,6 +75,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
         Step::run("clippy --workspace --all-targets --all-features -- -D warnings"),
         // The README's commands are this one and those of the examples.
         Step::run("test --workspace"),
+        Step::own("xtask ignored-signals", || Ok(ignored_signals::run()?)),
         Step {
             command: Cargo::new("doc --workspace --all-features --no-deps")
                 .with_environment(&[("RUSTDOCFLAGS", "-D warnings")]),

@@ -14,10 +14,12 @@ mod compare;
 mod conformance;
 mod facade;
 mod fuzz;
+mod ignored_signals;
 mod layers;
 mod loom;
 mod package;
 mod parallel;
+mod programs;
 mod schema;
 mod soak;
 mod workspace;
@@ -54,6 +56,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
     },
+    /// Run all test programs with SIGINT, SIGQUIT, SIGHUP and SIGCHLD ignored
+    IgnoredSignals,
     /// Check all interleavings of threads that use one resource
     Loom,
     /// Check that each crate can be published, and package it
@@ -108,6 +112,7 @@ fn main() -> miette::Result<()> {
         } => fuzz::run(&targets, seconds, input.as_deref())?,
         Command::Loom => loom::run()?,
         Command::Package => package::run()?,
+        Command::IgnoredSignals => ignored_signals::run()?,
         Command::Parallel { times } => parallel::run(times)?,
         Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
         Command::Compare if cfg!(debug_assertions) => {

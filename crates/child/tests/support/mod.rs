@@ -86,9 +86,3 @@ pub(crate) fn eventually(what: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
-
-impl Trace {
-    pub(crate) fn of(reader: PipeReader) -> Self {
-        Self(reader)
-    }
-}

@@ -117,17 +117,13 @@ fn that_lose_their_supervisor_end_with_it() {
         process.start()?;
         let pid = process.pid().unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let parent = stat
-            .rsplit(')')
-            .next()
+        let parent = stat.rsplit(')').next().unwrap().split_whitespace().nth(1);
+        let parent = parent
             .unwrap()
-            .split_whitespace()
-            .nth(1)
-            .unwrap();
-        let kill = std::process::Command::new("kill")
-            .args(["-KILL", parent])
-            .status();
-        assert!(kill.unwrap().success());
+            .parse()
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(parent.unwrap(), rustix::process::Signal::KILL).unwrap();
         process.wait_for_exit(SOON)?;
         process.stop()?;
         assert_eq!(process.retcode(), Some(-9));

@@ -22,7 +22,9 @@ fn a_test_that_is_suspended_and_continued_goes_on_waiting() {
                 let me = std::process::id();
                 let script = format!("kill -STOP {me}; sleep 0.02; kill -CONT {me}");
                 let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
-                shell.wait().unwrap();
+                // Fails where whoever started the tests ignores SIGCHLD, after the end
+                // all the same.
+                let _ = shell.wait();
                 std::thread::sleep(Duration::from_millis(5));
             }
             assert!(!receiving.is_finished() && !accepting.is_finished());

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use standin::child::Command;
 use standin::socket::LeakCheck;
 use standin::{Environment, Error, Result, RunningEnvironment, TcpServer, TcpServerConfig};
 
@@ -34,19 +34,19 @@ pub(crate) fn alone<F: FnOnce(&Path) -> Result<()>>(body: F) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let output = File::create(&log).unwrap();
-    let status = Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().unwrap())
         .args([&name, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, format!("{}-{name}", std::process::id()))
         .env("TMPDIR", folder.path())
-        .stdin(Stdio::null())
         .stderr(output.try_clone().unwrap())
         .stdout(output)
-        .status()
+        .spawn()
         .unwrap();
+    let exit = child.wait(None).unwrap();
     let log = fs::read_to_string(log).unwrap();
     assert!(
-        status.success(),
-        "{name} in a process of its own: {status}\n{log}"
+        exit.is_success(),
+        "{name} in a process of its own: {exit}\n{log}"
     );
     assert!(
         log.contains("1 passed"),

@@ -10,6 +10,7 @@
     reason = "what cannot be in a test fails it, and says why"
 )]
 
+mod daemons;
 mod program;
 
 use std::process::Command;

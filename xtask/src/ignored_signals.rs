@@ -1,0 +1,40 @@
+//! `cargo xtask ignored-signals`: all test programs with signals ignored, as whoever
+//! starts them may do it: a shell for what a script runs in the background (`SIGINT`,
+//! `SIGQUIT`), `nohup` (`SIGHUP`), some supervisors (`SIGCHLD`).
+
+use std::process::Command;
+
+use crate::programs::{self, ProgramsError};
+
+const IGNORING: &str = "trap '' INT QUIT HUP CHLD; exec \"$0\" \"$@\"";
+
+pub(crate) fn run() -> Result<(), ProgramsError> {
+    let mut programs = programs::build()?;
+    // These commands run cargo and wait for it, which nobody can who ignores SIGCHLD.
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    programs.retain(|program| program.folder != own);
+    let logs = programs::logs("ignored-signals")?;
+    let mut failed = Vec::new();
+    for program in &programs {
+        let log = logs.join(format!("{}.log", program.name));
+        let mut command = Command::new("sh");
+        command.args(["-c", IGNORING]).arg(&program.path);
+        let passed = match program.spawn(command, &log)?.wait() {
+            Ok(status) => status.success(),
+            Err(_) => false,
+        };
+        if !passed {
+            failed.push(log.display().to_string());
+        }
+        let outcome = if passed { "passed" } else { "failed" };
+        println!("{:<40} {outcome}", program.name);
+    }
+    if failed.is_empty() {
+        println!(
+            "{} test programs passed with signals ignored",
+            programs.len()
+        );
+        return Ok(());
+    }
+    Err(ProgramsError::Failed { failed })
+}
