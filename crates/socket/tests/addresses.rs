@@ -12,6 +12,7 @@ use std::{
 };
 
 use common::{LIMIT, SHORT};
+use miette::Diagnostic as _;
 use standin_socket::{Address, BindError, Client, Server};
 
 const V4: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -33,6 +34,24 @@ fn a_name_whose_port_is_taken_cannot_be_bound() {
     assert!(matches!(error, BindError::InUse { .. }), "{error}");
     assert_eq!(error.attempts().len(), 1, "{error}");
     assert_eq!(error.attempts()[0].address, Address::from(taken));
+    let help = |error: &BindError| error.help().unwrap().to_string();
+    assert!(
+        help(&error).contains("every address of the name"),
+        "{error:?}"
+    );
+
+    let host = Server::builder().host("127.0.0.1").port(taken.port());
+    let error = host.bind().unwrap_err();
+    assert!(!help(&error).contains("name"), "{error:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let _stranger = UnixListener::bind(&path).unwrap();
+    let error = Server::builder().unix(&path).bind().unwrap_err();
+    assert!(
+        help(&error).contains("file") && !help(&error).contains("port"),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub enum TcpError {
         /// The indices of the connections that are open.
         open: Vec<usize>,
     },
-    /// The port is no port.
+    /// The configured port is not a valid port.
     #[error("driver \"{driver}\": {source}")]
     #[diagnostic(
         code(standin::tcp::port),
@@ -79,7 +79,7 @@ pub enum TcpError {
         /// What is wrong with it.
         source: PortError,
     },
-    /// The encoding is none.
+    /// The label names no known encoding.
     #[error(transparent)]
     #[diagnostic(transparent)]
     UnknownEncoding(#[from] UnknownEncoding),
@@ -97,12 +97,12 @@ pub enum TcpError {
         /// The character.
         character: char,
     },
-    /// The bytes are no text in the encoding; they are kept for the next receive.
-    #[error("driver \"{driver}\" received {} that are no {encoding}: {}", Count(bytes.len()), Bytes(bytes, *position))]
+    /// The bytes are not text in the encoding; they are kept for the next receive.
+    #[error("driver \"{driver}\" received {} that cannot be read as {encoding}: {}", Count(bytes.len()), Bytes(bytes, *position))]
     #[diagnostic(
         code(standin::tcp::decode),
         help(
-            "the bytes are kept for the next receive: take more of them if a character was cut in two, choose another encoding with `with_encoding`, or receive bytes"
+            "the bytes are kept for the next receive: take more of them if a character was cut in two, receive lines or what comes first (`receive_some_text`), choose another encoding with `with_encoding`, or receive bytes"
         )
     )]
     Decode {

@@ -158,7 +158,7 @@ fn text_that_does_not_decode_is_shown_and_kept() {
     let error = server.receive_text(2).unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#"driver "server" received 2 bytes that are no UTF-8: byte 1 of "n\xc3""#
+        r#"driver "server" received 2 bytes that cannot be read as UTF-8: byte 1 of "n\xc3""#
     );
     assert_eq!(server.receive_text(3).unwrap(), "né");
 }

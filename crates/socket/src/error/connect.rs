@@ -225,9 +225,7 @@ pub enum BindError {
     )]
     #[diagnostic(
         code(standin::socket::bind_in_use),
-        help(
-            "use port 0 to have a free port chosen, or stop what holds this one. The port of a name must be free on each of its addresses, so that no client of the name reaches somebody else: give an IP address to use that one only. A Unix socket's stale file must be removed"
-        )
+        help("{}", way_out(target, attempts))
     )]
     InUse {
         /// The server.
@@ -257,6 +255,20 @@ pub enum BindError {
 }
 
 standin_error::reportable!(BindError);
+
+/// What to do about an address that is in use.
+fn way_out(target: &str, attempts: &[Attempt]) -> &'static str {
+    match attempts.last().map(|attempt| &attempt.address) {
+        Some(Address::Unix(_)) => {
+            "another server listens there, or one has left its file behind: choose another path, or remove the file"
+        }
+        // Of a name's addresses, one is taken.
+        Some(address) if address.to_string() != target => {
+            "use port 0 to have a free port chosen, or stop what holds this one. The port of a name must be free on every address of the name; an IP address stands for itself only"
+        }
+        _ => "use port 0 to have a free port chosen, or stop what holds this one",
+    }
+}
 
 impl BindError {
     /// The server.

@@ -35,9 +35,11 @@ pub(crate) fn relieve(address: SocketAddr) -> bool {
         .filter_map(Weak::upgrade)
         .filter(|server| {
             server.address.socket_addr().is_some_and(|bound| {
-                // The wildcard of IPv6 usually takes IPv4, too.
-                let takes_all =
-                    bound.ip().is_unspecified() && (bound.is_ipv6() || address.is_ipv4());
+                // The wildcard of IPv6 usually takes IPv4, too. Addresses that may be another machine's are left
+                // alone: trying again would connect there twice.
+                let takes_all = bound.ip().is_unspecified()
+                    && (bound.is_ipv6() || address.is_ipv4())
+                    && address.ip().to_canonical().is_loopback();
                 bound.port() == address.port() && (bound.ip() == address.ip() || takes_all)
             })
         })
