@@ -233,6 +233,35 @@ impl Stand {
     }
 }
 
+/// What this side has done with a server, for all threads.
+#[derive(Debug)]
+pub(crate) struct SharedEnd(AtomicU32);
+
+impl SharedEnd {
+    pub(crate) fn new() -> SharedEnd {
+        SharedEnd(AtomicU32::new(LocalEnd::Open as u32))
+    }
+
+    pub(crate) fn get(&self) -> LocalEnd {
+        LocalEnd::from_bits(self.0.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.get() == LocalEnd::Open
+    }
+
+    /// Goes on to `to` if it may follow; says whether it did.
+    pub(crate) fn change(&self, to: LocalEnd) -> bool {
+        let step = |bits| {
+            let from = LocalEnd::from_bits(bits);
+            from.next().contains(&to).then_some(to as u32)
+        };
+        self.0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step)
+            .is_ok()
+    }
+}
+
 impl Inbound {
     fn state(self) -> StreamState {
         match self {
@@ -296,7 +325,8 @@ mod tests {
     use super::*;
 
     fn every_event() -> Vec<Event> {
-        let fault = |number| Fault::new(&io::Error::from_raw_os_error(number)).unwrap();
+        let fault =
+            |number| Fault::new(&io::Error::from_raw_os_error(number)).expect("it has a number");
         vec![
             Event::Close,
             Event::Abort,

@@ -8,7 +8,7 @@ mod common;
 use std::{
     borrow::Cow,
     io::{ErrorKind, Read as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{
         Arc, Barrier,
         atomic::{AtomicBool, Ordering},
@@ -25,7 +25,7 @@ use standin_socket::{
 };
 
 /// What a plain peer that reads to the end meets there.
-fn last_word(mut plain: std::net::TcpStream) -> Option<ErrorKind> {
+fn last_word(mut plain: TcpStream) -> Option<ErrorKind> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match plain.read(&mut buffer) {
@@ -554,4 +554,24 @@ fn a_client_that_retries_gets_through_to_a_server_that_comes_and_goes() {
         }
         done.store(true, Ordering::SeqCst);
     });
+}
+
+#[test]
+fn everybody_who_closes_a_server_returns_when_it_is_closed() {
+    for _ in 0..50 {
+        let (_near, far, server) = pair();
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            for end in [Server::close, Server::abort] {
+                let (far, server, start) = (&far, &server, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    end(server);
+                    assert!(!far.is_connected());
+                    assert_eq!(server.active(), 0);
+                    assert!(TcpStream::connect(server.local_socket_addr().unwrap()).is_err());
+                });
+            }
+        });
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize},
+        atomic::{AtomicBool, AtomicUsize},
     },
     time::Duration,
 };
@@ -14,10 +14,11 @@ use std::{
 use super::{
     Inner, Registry, Server,
     bind::{self, How},
-    relief, state,
+    relief,
 };
 use crate::{
-    connection::Connection, error::BindError, lane::Lane, options::SocketOptions, sys::SocketFile,
+    connection::Connection, error::BindError, lane::Lane, options::SocketOptions, state::SharedEnd,
+    sys::SocketFile,
 };
 
 /// Describes a [`Server`]: what it listens on and how.
@@ -167,7 +168,7 @@ impl ServerBuilder {
                 fillers: Mutex::default(),
                 options: self.options,
                 receive_limit: self.receive_limit,
-                state: AtomicU8::new(state::OPEN),
+                end: SharedEnd::new(),
                 accepting: Lane::new(VecDeque::new()),
                 registry: Arc::new(Registry::default()),
             }),

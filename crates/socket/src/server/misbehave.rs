@@ -10,7 +10,6 @@ use std::{
 use super::{
     Server,
     bind::{self, How},
-    state,
 };
 use crate::{
     address::Address,
@@ -221,7 +220,7 @@ impl super::Inner {
             .listener
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if self.state.load(Ordering::SeqCst) != state::OPEN {
+        if !self.end.is_open() {
             return Err(closed());
         }
         if let Some(listener) = &*slot {
@@ -283,7 +282,7 @@ impl super::Inner {
             return;
         }
         self.fillers().streams.clear();
-        if self.state.load(Ordering::SeqCst) == state::OPEN {
+        if self.end.is_open() {
             // Fails while the server is away, and then it comes back with a queue of the usual length.
             let _ = self.resize_queue(self.backlog);
             // Takes the fillers out of the queue, and everybody else into ours.

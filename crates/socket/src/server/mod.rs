@@ -11,7 +11,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,7 @@ use crate::{
     error::{AcceptError, CloseError, ControlError, Party, Role},
     lane::{Lane, NotNow, Turn},
     options::SocketOptions,
+    state::{LocalEnd, SharedEnd},
     sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
     time::Deadline,
 };
@@ -78,7 +79,7 @@ struct Inner {
     fillers: Mutex<Fillers>,
     options: SocketOptions,
     receive_limit: usize,
-    state: AtomicU8,
+    end: SharedEnd,
     /// The turn comes with the connections that were taken from the system's queue and not handed out yet.
     accepting: Lane<VecDeque<Pending>>,
     registry: Arc<Registry>,
@@ -89,12 +90,6 @@ struct Inner {
 struct Pending {
     stream: Stream,
     peer: Address,
-}
-
-mod state {
-    pub(super) const OPEN: u8 = 0;
-    pub(super) const CLOSED: u8 = 1;
-    pub(super) const ABORTED: u8 = 2;
 }
 
 impl Server {
@@ -256,20 +251,20 @@ impl Server {
 
     /// Whether the server was neither closed nor aborted.
     pub fn is_open(&self) -> bool {
-        self.inner.state.load(Ordering::SeqCst) == state::OPEN
+        self.inner.end.is_open()
     }
 
     /// Stops listening and closes every connection, accepted or not. Every wait on the server or its connections ends
     /// with an error that says so. When this returns, a connect is refused and the descriptors are gone. Closing twice
     /// does nothing.
     pub fn close(&self) {
-        self.inner.close(state::CLOSED);
+        self.inner.close(LocalEnd::Closed);
     }
 
     /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its connections say that
     /// it was aborted.
     pub fn abort(&self) {
-        self.inner.close(state::ABORTED);
+        self.inner.close(LocalEnd::Aborted);
     }
 }
 
@@ -352,7 +347,7 @@ impl Inner {
             address => address.clone(),
         };
         let mut registry = self.registry.lock();
-        if self.state.load(Ordering::SeqCst) != state::OPEN {
+        if !self.end.is_open() {
             return Err(NotNow::Closed);
         }
         let index = registry.accepted;
@@ -375,17 +370,12 @@ impl Inner {
         Ok(connection)
     }
 
-    fn close(&self, how: u8) {
+    /// Closes once: another thread that closes at the same time does what is left to do, and so returns no sooner.
+    fn close(&self, how: LocalEnd) {
         {
             // Under the registry's lock, so that no connection is admitted afterwards.
             let _registry = self.registry.lock();
-            if self
-                .state
-                .compare_exchange(state::OPEN, how, Ordering::SeqCst, Ordering::SeqCst)
-                .is_err()
-            {
-                return;
-            }
+            self.end.change(how);
         }
         if let Some(listener) = &*self.listener() {
             // Also ends listening where a clone of the socket lives on. Fails when the socket does not listen.
@@ -404,8 +394,8 @@ impl Inner {
         self.accepting.settle(VecDeque::clear);
         let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
         for connection in open {
-            match how {
-                state::ABORTED => connection.abort(),
+            match self.end.get() {
+                LocalEnd::Aborted => connection.abort(),
                 _ => connection.close(),
             }
         }
@@ -439,9 +429,9 @@ impl Inner {
     #[cold]
     fn accept_error(&self, not_now: NotNow, deadline: &Deadline) -> AcceptError {
         let party = Box::new(self.party());
-        match (self.state.load(Ordering::SeqCst), not_now) {
-            (state::ABORTED, _) => AcceptError::Aborted { party },
-            (state::CLOSED, _) | (_, NotNow::Closed) => AcceptError::Closed { party },
+        match (self.end.get(), not_now) {
+            (LocalEnd::Aborted, _) => AcceptError::Aborted { party },
+            (LocalEnd::Closed, _) | (_, NotNow::Closed) => AcceptError::Closed { party },
             (_, NotNow::TimedOut) => AcceptError::TimedOut {
                 party,
                 elapsed: deadline.elapsed(),
@@ -455,7 +445,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if *self.state.get_mut() == state::OPEN {
+        if self.end.is_open() {
             self.remove_file();
         }
     }
