@@ -146,17 +146,28 @@ impl DriverBase {
     /// Removes the files of a driver on its own, if they are in a place of our
     /// choice; an environment looks after those of its drivers.
     pub(crate) fn remove_own_runpath(&self) {
-        let entity = self.resource.entity();
+        if self.has_default_runpath()
+            && let Err(error) = self.resource.entity().remove_runpath()
+        {
+            tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
+        }
+    }
+
+    /// Removes what is empty of them.
+    pub(crate) fn tidy_own_runpath(&self, content_only: bool) {
+        if self.has_default_runpath()
+            && let Err(error) = self.resource.entity().tidy_runpath(content_only)
+        {
+            tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
+        }
+    }
+
+    fn has_default_runpath(&self) -> bool {
         let is_set = self
             .node
             .get("runpath")
             .is_ok_and(|runpath| runpath.as_str().is_some_and(|path| !path.is_empty()));
-        if is_set || entity.parent().is_some() {
-            return;
-        }
-        if let Err(error) = entity.remove_runpath() {
-            tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
-        }
+        !is_set && self.resource.entity().parent().is_none()
     }
 
     /// Tells the driver where to look up context values. The environment does

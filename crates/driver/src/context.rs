@@ -17,6 +17,13 @@ pub trait ContextSource: Send + Sync {
 
     /// The names that can be asked for, in the order in which they were added.
     fn names(&self) -> Vec<String>;
+
+    /// An operation of the driver `driver` has failed: what is known of what goes on
+    /// around it that may explain that, such as a process that has ended, and where
+    /// files are. By default nothing.
+    fn explain_failure(&self, _driver: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A type that the text of a rendered context value can become.

@@ -82,6 +82,14 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
         true
     }
 
+    /// What is wrong with the driver although it was started, as the end of a
+    /// sentence: that its process "has ended with signal 9", for one. The errors of
+    /// the drivers around it and the summary of a failed test show it. By default
+    /// that it is not alive, if [`is_alive`](Driver::is_alive) says so.
+    fn trouble(&self) -> Option<String> {
+        (!self.is_alive()).then(|| "is not alive".to_owned())
+    }
+
     /// How long the driver takes to stop by itself at most. A driver that
     /// forces itself down after a grace time says so, and gets that much more
     /// than its `timeout`. By default nothing.

@@ -45,14 +45,18 @@ pub trait Lifecycle: Driver {
     /// If a step or a hook fails, or the driver does not come down within its
     /// timeout. It counts as stopped all the same.
     fn stop(&self) -> Result<(), StopError> {
-        let resource = self.base().resource();
-        // What a start that failed has left is evidence, and no later stop takes it.
-        let was_up = !matches!(resource.status(), Status::None | Status::Stopped);
-        resource.stop(&AsSteps::new(self.as_driver()))?;
-        if was_up && resource.status() == Status::Stopped && !std::thread::panicking() {
-            self.base().remove_own_runpath();
-        }
-        Ok(())
+        stop(self.as_driver(), Files::Remove)
+    }
+
+    /// Stops the driver as the end of its scope does: what the drop of a driver
+    /// calls. Nobody knows then whether the test has passed, so that its files stay
+    /// if there is anything in them, until later runs of the same test program.
+    ///
+    /// # Errors
+    ///
+    /// As [`stop`](Lifecycle::stop).
+    fn wind_down(&self) -> Result<(), StopError> {
+        stop(self.as_driver(), Files::Keep)
     }
 
     /// Stops the driver and starts it again, and waits for both also with
@@ -208,3 +212,25 @@ pub trait Lifecycle: Driver {
 }
 
 impl<D: Driver + ?Sized> Lifecycle for D {}
+
+/// What becomes of the files of a driver on its own that has come down cleanly.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Files {
+    Remove,
+    Keep,
+}
+
+fn stop(driver: &dyn Driver, files: Files) -> Result<(), StopError> {
+    let resource = driver.base().resource();
+    // What a start that failed has left is evidence, and no later stop takes it.
+    let was_up = !matches!(resource.status(), Status::None | Status::Stopped);
+    resource.stop(&AsSteps::new(driver))?;
+    if was_up && resource.status() == Status::Stopped {
+        let is_panicking = std::thread::panicking();
+        match files {
+            Files::Remove if !is_panicking => driver.base().remove_own_runpath(),
+            _ => driver.base().tidy_own_runpath(!is_panicking),
+        }
+    }
+    Ok(())
+}

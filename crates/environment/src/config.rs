@@ -34,7 +34,8 @@ pub struct EnvironmentConfig {
     pub concurrent: bool,
 
     /// Keeps the files of the drivers after a clean stop, too. They are always
-    /// kept after a failure, and when `runpath` is set.
+    /// kept after a failure, at the end of a test without a stop, and when
+    /// `runpath` is set.
     #[config(default = false)]
     pub keep_runpath: bool,
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod abort;
+mod account;
 mod config;
 mod dependencies;
 mod environment;

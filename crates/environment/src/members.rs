@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -14,7 +15,7 @@ use standin_entity::Entity;
 
 use crate::running::Running;
 use crate::turn::Turn;
-use crate::{AddError, LookupError};
+use crate::{AddError, LookupError, account};
 
 /// One driver under the name by which the environment knows it.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub(crate) struct Members {
     trying: Mutex<Vec<Arc<dyn Driver>>>,
     /// Whose turn it is to start or stop the environment.
     pub(crate) turn: Turn,
+    /// An operation of a driver has failed.
+    errors: AtomicBool,
 }
 
 #[derive(Default)]
@@ -67,7 +70,13 @@ impl Members {
             nested: Mutex::default(),
             trying: Mutex::default(),
             turn: Turn::new(),
+            errors: AtomicBool::new(false),
         }
+    }
+
+    /// Whether an operation of a driver has failed while none was starting or stopping.
+    pub(crate) fn has_seen_errors(&self) -> bool {
+        self.errors.load(Ordering::Relaxed)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -314,6 +323,14 @@ impl ContextSource for Members {
         );
         names.extend(self.parent().iter().flat_map(|parent| parent.names()));
         names
+    }
+
+    fn explain_failure(&self, driver: &str) -> Option<String> {
+        // What fails in a start or a stop is the error of that.
+        if !self.turn.is_busy() {
+            self.errors.store(true, Ordering::Relaxed);
+        }
+        account::explanation(self, driver)
     }
 }
 

@@ -16,17 +16,25 @@ use crate::starting::{Failed, Start};
 use crate::turn::{Deferred, Operation, Refused, Taken, Turn};
 use crate::{
     AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError,
-    NotStarted, NotStopped, stopping,
+    NotStarted, NotStopped, account, stopping,
 };
 
 /// The drivers of an environment, started.
 ///
-/// Dropping it stops them in reverse order, also during a panic, quietly.
-/// [`stop`](RunningEnvironment::stop) does the same and tells what failed.
+/// Dropping it stops them in reverse order, also during a panic.
+/// [`stop`](RunningEnvironment::stop) does the same, reports what failed, and says that
+/// the test is done.
 ///
-/// After a clean stop the files of the drivers are removed, unless the option
-/// `runpath` or `keep_runpath` is set. After a failure, and when the test
-/// panics, they stay.
+/// # The files of the drivers
+///
+/// After a [`stop`](RunningEnvironment::stop) that returns `Ok` they are removed, unless the
+/// option `runpath` or `keep_runpath` is set. A guard that is only dropped cannot know
+/// whether the test has passed: a `?` ends it as well as its last line. So files with
+/// something in them stay, until later runs of the same test program.
+///
+/// When the guard is dropped by a panic, or after something went wrong (a start, a stop, an
+/// operation of a driver), it says to the standard error where the files are, which driver
+/// had which status, what came down by itself, and the last lines of the logs.
 ///
 /// Environments that have this one as their parent are stopped before its own
 /// drivers are.
@@ -64,8 +72,10 @@ pub(crate) struct Running {
     failovers: IndexMap<String, Failovers<Member>>,
     plan: Plan,
     config: EnvironmentConfig,
-    /// Something failed, so that the files of the drivers are evidence.
+    /// A start or a stop failed, so that the files of the drivers are evidence.
     failed: AtomicBool,
+    /// Between a start and the stop that ends what it has begun.
+    is_up: AtomicBool,
 }
 
 impl RunningEnvironment {
@@ -78,6 +88,7 @@ impl RunningEnvironment {
             plan,
             config,
             failed: AtomicBool::new(false),
+            is_up: AtomicBool::new(false),
         });
         running.start(Operation::Start)?;
         Ok(RunningEnvironment { running })
@@ -250,13 +261,16 @@ impl Running {
             self.members.entity.record("setup", || start.run())
         }));
         let failed = match outcome {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(())) => {
+                self.is_up.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
             Ok(Err(failed)) => Ok(failed),
             Err(panic) => Err(panic),
         };
         self.failed.store(true, Ordering::Relaxed);
         let left = self.tear_down();
-        self.members.entity.release_runpath();
+        self.settle_runpath(Files::Keep);
         let Failed {
             mut failures,
             not_started,
@@ -268,23 +282,32 @@ impl Running {
             failures,
             not_started,
             waiting,
-            runpath: self.members.entity.runpath(),
+            runpath: self.runpath_left(),
         }))
     }
 
     fn stop(self: &Arc<Self>, call: Operation) -> Result<(), EnvironmentError> {
+        self.stop_as(call, Ending::Stopped)
+    }
+
+    fn stop_as(self: &Arc<Self>, call: Operation, ending: Ending) -> Result<(), EnvironmentError> {
         match self.take(call, Purpose::Stop) {
-            Ok(turn) => self.stop_in(turn),
+            Ok(turn) => self.stop_in(turn, ending),
             Err(refused) => Err(self.refusal(call, refused)),
         }
     }
 
     /// Stops the environment, now or at the end of what the present thread is in. Nobody is
-    /// left to take an error, and a second panic would abort the test program: the log has it.
+    /// left to take an error, and a second panic would abort the test program: the log and the
+    /// standard error have it.
     pub(crate) fn finish(self: &Arc<Self>) {
+        // As things are while the drivers are still up.
+        let is_up = self.is_up.load(Ordering::Relaxed);
+        let went_wrong = is_up && self.went_wrong();
+        let summary = went_wrong.then(|| account::summary(&self.members));
         let outcome = loop {
             match self.take(Operation::Stop, Purpose::Stop) {
-                Ok(turn) => break self.stop_in(turn),
+                Ok(turn) => break self.stop_in(turn, Ending::Dropped),
                 Err(Refused::Within(members, _)) => {
                     let deferred = Deferred {
                         running: self.clone(),
@@ -297,24 +320,69 @@ impl Running {
                 Err(refused) => break Err(self.refusal(Operation::Stop, refused)),
             }
         };
-        if let Err(error) = outcome {
+        if let Err(error) = &outcome {
             tracing::error!(environment = self.name(), %error, "the environment did not stop cleanly");
+        }
+        if is_up && (summary.is_some() || outcome.is_err()) {
+            self.report(summary.as_deref(), outcome.err().as_ref());
         }
     }
 
-    fn stop_in(self: &Arc<Self>, _turn: Taken<'_>) -> Result<(), EnvironmentError> {
+    /// Whether the test has failed, as far as that can be seen from here.
+    fn went_wrong(&self) -> bool {
+        std::thread::panicking()
+            || self.failed.load(Ordering::Relaxed)
+            || self.members.has_seen_errors()
+    }
+
+    /// Says to the standard error, which the test harness shows with the test that failed,
+    /// what is known.
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever drops a guard gets no value, and the log has no reader by default"
+    )]
+    fn report(&self, summary: Option<&str>, error: Option<&EnvironmentError>) {
+        let mut text = format!("standin: environment \"{}\"", self.name());
+        text.push_str(match (summary, error) {
+            (Some(_), _) if std::thread::panicking() => " when the test panicked:",
+            (Some(_), _) => " at its end, after something had gone wrong:",
+            (None, _) => " did not stop cleanly:",
+        });
+        text.push_str(summary.unwrap_or_default());
+        if let Some(error) = error {
+            let error = format!("{error:?}").replace('\n', "\n  ");
+            text.push_str(&format!("\n  {error}"));
+        }
+        if let Some(runpath) = self.runpath_left() {
+            text.push_str(&format!("\n  files: {}", runpath.display()));
+        }
+        // A standard error that nobody reads any more must not end the test program.
+        let _ = catch_unwind(|| eprintln!("{text}"));
+    }
+
+    fn stop_in(self: &Arc<Self>, _turn: Taken<'_>, ending: Ending) -> Result<(), EnvironmentError> {
+        let went_wrong = self.went_wrong();
         let failures = self.members.entity.record("teardown", || self.tear_down());
+        self.is_up.store(false, Ordering::Relaxed);
         if failures.is_empty() {
-            if !std::thread::panicking() {
-                self.remove_runpath();
-            }
+            let is_done = ending == Ending::Stopped
+                && !std::thread::panicking()
+                && !self.failed.load(Ordering::Relaxed);
+            self.settle_runpath(if is_done {
+                Files::Remove
+            } else if went_wrong {
+                Files::Keep
+            } else {
+                Files::KeepContent
+            });
             return Ok(());
         }
         self.failed.store(true, Ordering::Relaxed);
+        self.settle_runpath(Files::Keep);
         Err(EnvironmentError::Stop(NotStopped {
             environment: self.name().to_owned(),
             failures,
-            runpath: self.members.entity.runpath(),
+            runpath: self.runpath_left(),
         }))
     }
 
@@ -323,7 +391,8 @@ impl Running {
         self.members.close();
         let mut failures = Vec::new();
         for nested in self.members.nested() {
-            match nested.stop(Operation::Stop) {
+            // Its guard may have more to say, and the files go or stay with ours.
+            match nested.stop_as(Operation::Stop, Ending::Dropped) {
                 Ok(()) => {}
                 Err(EnvironmentError::Stop(error)) => failures.extend(error.failures),
                 Err(error) => failures.push(Failure::Nested(Box::new(error))),
@@ -417,18 +486,46 @@ impl Running {
         runpath.is_some_and(|runpath| !runpath.as_os_str().is_empty())
     }
 
-    /// Removes the files of the drivers, if they were in a place of our choice.
-    fn remove_runpath(&self) {
+    /// Ends the use of the runpath, and removes what nobody needs of it, if it is in a place
+    /// of our choice.
+    fn settle_runpath(&self, files: Files) {
         let entity = &self.members.entity;
         entity.release_runpath();
-        if self.failed.load(Ordering::Relaxed) || self.config.keep_runpath || self.has_own_runpath()
-        {
+        if self.has_own_runpath() || self.config.keep_runpath {
             return;
         }
-        if let Err(error) = entity.remove_runpath() {
+        let settled = match files {
+            Files::Remove => entity.remove_runpath(),
+            Files::Keep => entity.tidy_runpath(false).map(drop),
+            Files::KeepContent => entity.tidy_runpath(true).map(drop),
+        };
+        if let Err(error) = settled {
             tracing::warn!(environment = self.name(), %error, "the files of the drivers stay");
         }
     }
+
+    /// Where files of the drivers are, if any are left.
+    fn runpath_left(&self) -> Option<PathBuf> {
+        self.members.entity.runpath().filter(|path| path.exists())
+    }
+}
+
+/// How an environment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// By a stop: the test is done.
+    Stopped,
+    /// By the end of its guard, or with the environment around it: nobody knows why.
+    Dropped,
+}
+
+/// What becomes of the files of the drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Remove,
+    Keep,
+    /// They stay if there is anything in any of them.
+    KeepContent,
 }
 
 /// What a turn is for.

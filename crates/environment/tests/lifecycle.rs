@@ -72,13 +72,15 @@ fn a_panic_of_the_test_stops() {
     let trace = Trace::default();
     let env = abc(&trace).start().unwrap();
     let runpath = env.runpath().unwrap();
+    std::fs::write(runpath.join("a/log"), "the price is wrong").unwrap();
     let test = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
         let _env = env;
         panic!("an assertion failed");
     }));
     assert!(test.is_err());
     assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
-    assert!(runpath.is_dir(), "the evidence stays");
+    assert!(runpath.join("a/log").exists(), "the evidence stays");
+    assert!(!runpath.join("b").exists(), "what is empty does not");
     discard(&runpath);
 }
 
@@ -145,8 +147,9 @@ fn a_failure_stops_what_is_up_and_is_told_with_everything_else() {
     ] {
         let trace = Trace::default();
         let mut env = Environment::new("failing");
-        env.add(Probe::builder("a", &trace).build().unwrap())
-            .unwrap();
+        // An empty file is one, too, when something failed.
+        let a = Probe::builder("a", &trace).file_logger("a.log");
+        env.add(a.build().unwrap()).unwrap();
         let b = Probe::builder("b", &trace);
         let b = if panics {
             b.panics_in(failing.to_owned())
@@ -176,7 +179,10 @@ fn a_failure_stops_what_is_up_and_is_told_with_everything_else() {
         );
         assert!(!trace.take().contains(&"c starting".to_owned()));
         let runpath = runpath.clone().unwrap();
-        assert!(runpath.is_dir(), "the evidence stays");
+        assert!(
+            runpath.join("a/a.log").exists() && !runpath.join("b").exists(),
+            "the evidence stays, and what is empty goes"
+        );
         discard(&runpath);
         let text =
             format!("{:?}", Error::from(error)).replace(&runpath.display().to_string(), "RUNPATH");
@@ -211,6 +217,7 @@ fn a_failing_stop_keeps_nobody_up() {
     env.add(Probe::builder("c", &trace).build().unwrap())
         .unwrap();
     let env = env.start().unwrap();
+    std::fs::write(env.runpath().unwrap().join("a/log"), "").unwrap();
     trace.take();
     let error = env.stop().unwrap_err();
     assert_eq!(trace.take_step("stopping"), ["c", "b", "a"]);
@@ -315,7 +322,7 @@ fn a_failure_keeps_dependents_down() {
     assert_eq!(waiting[0].driver, "a");
     assert_eq!(waiting[0].dependents, ["b"]);
     assert_eq!(b.status(), Status::None);
-    discard(runpath.as_ref().unwrap());
+    assert_eq!(*runpath, None, "nobody has made a file");
     let text = format!("{:?}", Error::from(error));
     assert!(
         text.contains(r#""b" was not started because it depends on "a""#),

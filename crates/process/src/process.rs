@@ -400,6 +400,17 @@ impl Driver for Process {
         self.child().is_some_and(|child| !child.is_over())
     }
 
+    fn trouble(&self) -> Option<String> {
+        let child = self.child()?;
+        let exit = child.exit()?;
+        let goes_on = if child.is_over() {
+            ""
+        } else {
+            "; what it started goes on"
+        };
+        Some(format!("has ended with {exit}{goes_on}"))
+    }
+
     fn stop_grace(&self) -> Duration {
         let grace = self.config().map(|config| config.stop_timeout);
         grace.unwrap_or_default().saturating_add(2 * DEATH)

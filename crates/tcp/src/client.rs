@@ -348,7 +348,7 @@ impl Driver for TcpClient {
 
 impl Drop for TcpClient {
     fn drop(&mut self) {
-        if let Err(error) = self.stop() {
+        if let Err(error) = self.wind_down() {
             tracing::warn!(driver = self.base.name(), %error, "the driver did not stop cleanly");
         }
         if let Some(client) = self.take() {

@@ -385,7 +385,7 @@ impl Driver for TcpServer {
 
 impl Drop for TcpServer {
     fn drop(&mut self) {
-        if let Err(error) = self.stop() {
+        if let Err(error) = self.wind_down() {
             tracing::warn!(driver = self.base.name(), %error, "the driver did not stop cleanly");
         }
         // Handles of connections may live on in the test; the sockets do not.
