@@ -12,7 +12,7 @@ static PRINTER: SpanPrinter = SpanPrinter::new();
 /// Reads `"1m 30s"`, `"250ms"`, `"2 hours"`.
 ///
 /// # Errors
-/// When the text is no duration, is negative, or is longer than [`Duration`] holds.
+/// When the text is not a duration, is negative, or is longer than [`Duration`] holds.
 ///
 /// ```
 /// use std::time::Duration;

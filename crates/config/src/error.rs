@@ -182,7 +182,7 @@ impl ValueError {
     }
 }
 
-/// A headline names the value, but is no place for a long one.
+/// A headline names the value, but is not a place for a long one.
 fn abridged(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {

@@ -30,7 +30,7 @@
 //! ```compile_fail
 //! # #[derive(Clone, Debug, standin_config::Config)]
 //! # struct PeerConfig { room: String }
-//! let options = PeerOptions::new().room(5); // a number is no text
+//! let options = PeerOptions::new().room(5); // a number is not text
 //! ```
 
 mod constraint;

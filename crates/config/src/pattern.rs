@@ -30,7 +30,7 @@ pub struct Pattern {
     compiled: Result<Regex, PatternError>,
 }
 
-/// Why a text is no regular expression.
+/// Why a text is not a regular expression.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error("{pattern:?} is not a valid regular expression: {reason}")]
 #[diagnostic(
@@ -67,7 +67,7 @@ impl Pattern {
     /// The compiled expression. It matches bytes, for logs are not always UTF-8.
     ///
     /// # Errors
-    /// When the pattern was converted from a text that is no regular expression.
+    /// When the pattern was converted from a text that is not a regular expression.
     pub fn regex(&self) -> Result<&Regex, PatternError> {
         self.compiled.as_ref().map_err(Clone::clone)
     }

@@ -134,9 +134,9 @@ pub enum ProcessError {
 
 standin_error::reportable!(ProcessError);
 
-/// The name of a transport that is none.
+/// A name that is not that of a known transport.
 #[derive(Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
-#[error("{name:?} is no transport whose sockets can be found in a process")]
+#[error("{name:?} is not a transport whose sockets can be found in a process")]
 #[diagnostic(
     code(standin::connection::unknown_transport),
     help("the transports are `tcp` and `udp`")

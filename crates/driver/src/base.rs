@@ -31,7 +31,7 @@ impl DriverBase {
     /// # Errors
     ///
     /// If an option is missing or has a value that is not allowed, or if the
-    /// name is no name.
+    /// name cannot be that of a directory.
     pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let layer = options.into_layer();
         let owner = match layer.get("name") {
@@ -182,7 +182,7 @@ impl DriverBase {
     /// # Errors
     ///
     /// If the context value names a driver or an attribute that is not there,
-    /// or renders to something that is no `T`.
+    /// or renders to something that is not a `T`.
     pub fn expand<T: FromContext + Clone>(&self, setting: &Setting<T>) -> Result<T, ContextError> {
         match setting {
             Setting::Plain(value) => Ok(value.clone()),

@@ -53,7 +53,7 @@ pub struct DriverConfig {
     pub file_logger: Option<String>,
 
     /// How many lines from the end of each log an error of a start or a stop
-    /// shows. All of them with 0 and less.
+    /// shows. Zero or a negative number shows all lines.
     #[config(inherited, fallback = 10)]
     pub error_logs_max_lines: i64,
 

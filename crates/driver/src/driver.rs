@@ -63,7 +63,7 @@ pub trait Driver: AsDriver + Send + Sync + 'static {
         CheckInterval::default()
     }
 
-    /// Why the driver can no longer become ready: its process has ended, say.
+    /// Why the driver can no longer become ready: its process has ended, for example.
     /// Asked while readiness is still missing, so that a start fails at once
     /// instead of at its timeout. By default there is never a reason.
     fn start_failure(&self) -> Option<Error> {

@@ -104,7 +104,7 @@ pub enum ContextError {
         template: String,
         /// What it became.
         text: String,
-        /// Why that is no value.
+        /// Why that is not a value.
         reason: String,
     },
 }
@@ -145,9 +145,9 @@ pub enum LogError {
         /// What the system said.
         source: io::Error,
     },
-    /// What a group captured is no text.
+    /// What a group captured is not a text.
     #[error(
-        "driver \"{driver}\": the group `{group}` captured bytes that are no UTF-8, in {line:?}"
+        "driver \"{driver}\": the group `{group}` captured bytes that are not valid UTF-8, in {line:?}"
     )]
     #[diagnostic(
         code(standin::driver::extract_not_text),
@@ -161,7 +161,7 @@ pub enum LogError {
         /// The line, with replacements.
         line: String,
     },
-    /// A pattern is none.
+    /// A pattern is not a regular expression.
     #[error("driver \"{driver}\": {source}")]
     #[diagnostic(
         code(standin::driver::log_pattern),
@@ -221,7 +221,7 @@ pub enum InstallError {
         source: io::Error,
     },
     /// It is a directory, or something else that has no content.
-    #[error("driver \"{driver}\" cannot install `{}`: it is no file", path.display())]
+    #[error("driver \"{driver}\" cannot install `{}`: it is not a file", path.display())]
     #[diagnostic(
         code(standin::driver::install_not_a_file),
         help("name each file of a directory")
@@ -229,7 +229,7 @@ pub enum InstallError {
     NotAFile {
         /// The driver.
         driver: String,
-        /// What is no file.
+        /// What is not a file.
         path: PathBuf,
     },
     /// There is nowhere to put it.
@@ -321,7 +321,7 @@ impl TemplateText {
             path,
             span,
             help: format!(
-                "{}; a file that is no template is installed with `verbatim`",
+                "{}; to install a file that is not a template, set `verbatim`",
                 known.unwrap_or_default()
             ),
         }

@@ -10,7 +10,7 @@ use crate::error::{InstallError, TemplateText};
 use crate::template::{self, Scope};
 use crate::{Driver, Lifecycle};
 
-/// A file that a driver gets before it starts: a config file, say, with the
+/// A file that a driver gets before it starts, such as a config file with the
 /// addresses of others filled in.
 ///
 /// The file is a template over the driver's own context (`{{ runpath }}`) and

@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 ///
 /// `context.server` and `context["my server"]` name them. A template that uses `context` in
 /// another way (under another name, in a loop, with a filter) may read every driver that it
-/// names anywhere, be it as a text or as a word: what is no driver is for the caller to leave
+/// names anywhere, be it as a text or as a word: what is not a driver is for the caller to leave
 /// out. A name that is put together only when the template is rendered cannot be seen.
 pub(crate) fn drivers_read(engine: &Environment<'_>, template: &str) -> Vec<String> {
     if !template.contains("context") {

@@ -137,7 +137,7 @@ struct Idioms {
 }
 
 /// Renders `template` over `attributes`; a name that is not there is an error.
-/// One newline at the end goes: a value is no file.
+/// One newline at the end goes: a value is not a file.
 pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, TemplateError> {
     let plain = plain_name(template).and_then(|name| attributes.get(name));
     if let Some(text) = plain.and_then(plain_text) {
@@ -155,7 +155,7 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
 }
 
 /// The name in a template that is nothing but one, such as `{{ port }}`, as nearly
-/// all are. Where that is no name but an expression, nobody publishes it.
+/// all are. Where that is not a name but an expression, nobody publishes it.
 pub(crate) fn plain_name(template: &str) -> Option<&str> {
     Some(template.strip_prefix("{{")?.strip_suffix("}}")?.trim())
 }

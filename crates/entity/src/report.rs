@@ -17,7 +17,7 @@ pub struct Report {
     pub name: String,
     /// What sort of thing it is.
     pub kind: String,
-    /// Its status; of an entity that is no resource, `NONE`.
+    /// Its status; of an entity that is not a resource, `NONE`.
     pub status: Status,
     /// Whether it was aborted, and so what follows may be incomplete.
     pub aborted: bool,

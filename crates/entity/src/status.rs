@@ -176,7 +176,7 @@ statuses! {
 }
 
 statuses! {
-    /// The status of an entity that is no resource: all it can do is pause.
+    /// The status of an entity that is not a resource: all it can do is pause.
     EntityStatus {
         /// Neither paused nor about to be.
         #[default]

@@ -182,7 +182,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When they cannot be had; the operation fails before anything happened.
+    /// If the settings cannot be determined. The operation then fails before any step runs.
     fn settings(&self) -> Result<Settings> {
         Ok(Settings::default())
     }
@@ -211,7 +211,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What cannot get better by waiting, a process that died say: ends the start.
+    /// A condition that waiting cannot fix, such as a process that has exited: ends the start.
     fn started_check(&self) -> Result<Check> {
         Ok(Check::Ready)
     }

@@ -23,7 +23,7 @@ pub struct EnvironmentConfig {
     pub timeout: Duration,
 
     /// How many lines from the end of each log the error of a start or a stop
-    /// shows. All of them with 0 and less.
+    /// shows. Zero or a negative number shows all lines.
     #[config(inherited, fallback = 10)]
     pub error_logs_max_lines: i64,
 

@@ -62,7 +62,7 @@ pub struct Environment {
     pub(crate) members: Arc<Members>,
     pub(crate) dependencies: Dependencies,
     pub(crate) failovers: IndexMap<String, Failovers<Member>>,
-    /// Told by the first call that can fail, so that `new` need not.
+    /// An invalid name. The first fallible call reports it, so that `new` can stay infallible.
     invalid: Option<NameError>,
 }
 
@@ -267,7 +267,7 @@ impl Environment {
     ///
     /// Options that are not set here are inherited from there, the runpath is
     /// below, and context values can name its drivers, which a test that shares
-    /// them has started before. Each of both is started on its own; a stop or
+    /// them has started before. The two are started separately; a stop or
     /// an abort of the parent first stops or aborts this one.
     ///
     /// ```

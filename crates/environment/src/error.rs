@@ -3,6 +3,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
 use standin_entity::{Error, NameError, RunpathError, Step};
+use standin_error::text::Span;
 use thiserror::Error;
 
 use crate::Operation;
@@ -174,7 +175,9 @@ standin_error::reportable!(LookupError);
 #[non_exhaustive]
 pub enum DependencyError {
     /// A dependency names a driver that the environment lacks.
-    #[error("a dependency names \"{name}\", which is no driver of environment \"{environment}\"")]
+    #[error(
+        "a dependency names \"{name}\", which is not a driver of environment \"{environment}\""
+    )]
     #[diagnostic(
         code(standin::environment::unknown_dependency),
         help(
@@ -193,7 +196,7 @@ pub enum DependencyError {
     },
     /// A context value names a driver that the environment lacks.
     #[error(
-        "option `{option}` of driver \"{reader}\" reads the context of \"{name}\", which is no driver of environment \"{environment}\""
+        "option `{option}` of driver \"{reader}\" reads the context of \"{name}\", which is not a driver of environment \"{environment}\""
     )]
     #[diagnostic(
         code(standin::environment::unknown_context),
@@ -318,7 +321,8 @@ pub enum EnvironmentError {
     /// Another thread starts or stops it, and has not finished within the option
     /// `status_wait_timeout`. Nothing was done.
     #[error(
-        "the {call} of environment \"{environment}\" waited {limit:?} for its {operation} in another thread{}",
+        "the {call} of environment \"{environment}\" waited {} for its {operation} in another thread{}",
+        Span(*limit),
         blocking(steps)
     )]
     #[diagnostic(

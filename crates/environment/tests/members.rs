@@ -127,10 +127,10 @@ fn refuses_impossible_dependencies() {
     check(
         env.dependency("a", "c").unwrap_err(),
         expect![[r#"
-        a dependency names "c", which is no driver of environment "env"
-          help: add the driver first; there are: "a", "b"
-          code: standin::environment::unknown_dependency
-    "#]],
+            a dependency names "c", which is not a driver of environment "env"
+              help: add the driver first; there are: "a", "b"
+              code: standin::environment::unknown_dependency
+        "#]],
     );
     check(
         env.dependency("a", "a").unwrap_err(),
@@ -241,7 +241,7 @@ fn tells_context_values_that_cannot_be() {
         "srever",
         "{{ port }}",
         expect![[r#"
-            option `port` of driver "client" reads the context of "srever", which is no driver of environment "env"
+            option `port` of driver "client" reads the context of "srever", which is not a driver of environment "env"
               help: did you mean "server"? there are: "server", "client"
               code: standin::environment::unknown_context
         "#]],

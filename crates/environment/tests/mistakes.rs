@@ -93,14 +93,14 @@ fn what_no_process_can_have_is_refused_at_load() {
                help: listen: Ports that the process listens on, chosen before it starts: sockets that it inherits, or ports that are reserved for it. They are published as `ports.<name>`, the first one as `host` and `port`.
             9: driver "app": option "working_dir": the template does not parse: unexpected end of block
                help: working_dir: Directory that the process starts in. Default: the runpath.
-            11: driver "app": option "ready[0].all[0]": { file = "{{ y" } is not a table { log, file }: "log" is missing
+            11: driver "app": option "ready[0].all[0]": { file = "{{ y" } is not a table { log, file, times }: "log" is missing
                help: "log" is a regular expression
             11: driver "app": option "ready[0].all[0].file": the template does not parse: unexpected end of input, expected end of variable block
-               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ all = [...] }`, `{ any = [...] }`.
-            11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { all } or a table { any }
-               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ all = [...] }`, `{ any = [...] }`.
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
+            11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file, times } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { ended_with } or a table { all } or a table { any }
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
             12: driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
-               help: runpath: Directory for the files of this entity, used as it is. By default one below the runpath of its parent, named after the entity. What belongs to the entity has its files below this directory.
+               help: runpath: Directory for the files of this entity. What belongs to the entity has its files below it. Default, also when it is empty: one below the runpath of its parent, named after the entity; without a parent below `target/standin`, in a directory for each run of the test program.
             14: driver "app": option "env" has the key "", but a variable has a name
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
             15: driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
@@ -145,16 +145,16 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
             .to_string(),
     ];
     expect![[r#"
-        Process[a/b]: option "name" is "a/b", but it has a path separator
-        Process[app]: option "args[0]": the template does not parse: unexpected end of input, expected expression
-        Process[app]: option "env" has the key "A=B", but the name of a variable has no `=` in it
-        Process[app]: option "env" has the key "", but a variable has a name
-        Process[app]: option "env.A" is "b\u0000", but no program can be given a NUL character
-        Process[app]: option "expected_retcode" is 300, but it must be from -64 to 255
-        Process[app]: option "expected_retcode" is -200, but it must be from -64 to 255
-        Process[app]: option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
-        Process[app]: option "listen[1].name" is "a", but another one has this `name` already
-        TcpServer[s]: option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
+        driver "a/b": option "name" is "a/b", but it has a path separator
+        driver "app": option "args[0]": the template does not parse: unexpected end of input, expected expression
+        driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
+        driver "app": option "env" has the key "", but a variable has a name
+        driver "app": option "env.A" is "b\u0000", but no program can be given a NUL character
+        driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
+        driver "app": option "expected_retcode" is -200, but it must be from -64 to 255
+        driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
+        driver "app": option "listen[1].name" is "a", but another one has this `name` already
+        driver "s": option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
         environment: option "name" is "a/b", but it has a path separator
     "#]]
     .assert_eq(&(errors.join("\n") + "\n"));

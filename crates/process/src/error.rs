@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use standin_error::text::Span;
 use thiserror::Error;
 
 use standin_child::{Exit, SpawnError, WriteError};
@@ -88,7 +89,7 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
-    /// A port that the process should listen on cannot be had.
+    /// A port that the process should listen on cannot be bound.
     #[error("process \"{driver}\": cannot listen on {host}:{port} for it, as \"{name}\"")]
     #[diagnostic(
         code(standin::process::listen),
@@ -106,7 +107,7 @@ pub enum ProcessError {
         /// What the system said.
         source: io::Error,
     },
-    /// A port is no number and no service.
+    /// A port is neither a number nor the name of a service.
     #[error("process \"{driver}\" cannot use its port \"{name}\"")]
     #[diagnostic(code(standin::process::port))]
     Port {
@@ -207,7 +208,7 @@ pub enum ProcessError {
         source: WriteError,
     },
     /// It has not ended yet.
-    #[error("process \"{driver}\" (pid {pid}) has not ended within {limit:?}")]
+    #[error("process \"{driver}\" (pid {pid}) has not ended within {}", Span(*limit))]
     #[diagnostic(
         code(standin::process::still_running),
         help("wait longer, or stop the driver")

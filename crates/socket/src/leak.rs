@@ -51,7 +51,7 @@ impl LeakCheck {
     /// How long suspects may take to go away, unless [`grace`](LeakCheck::grace) says otherwise: 10 s.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-    /// Whether this platform can tell what a process has open.
+    /// Whether this platform can report what a process has open.
     pub fn is_supported() -> bool {
         sys::inventory().is_ok()
     }
@@ -174,7 +174,7 @@ pub enum LeakError {
     #[error("cannot tell what this process has open")]
     #[diagnostic(
         code(standin::socket::leak_unknown),
-        help("see the cause; only Linux can tell")
+        help("only Linux can report this")
     )]
     Io(#[from] io::Error),
 }

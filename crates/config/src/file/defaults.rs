@@ -138,7 +138,7 @@ impl<'r> Loader<'r> {
         }
     }
 
-    /// A name belongs to one driver, so it is no default.
+    /// A name belongs to one driver, so it is not a default.
     fn is_default(&mut self, place: &str, name: &str, span: Range<usize>) -> bool {
         if name != "name" {
             return true;

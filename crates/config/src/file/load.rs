@@ -41,7 +41,7 @@ pub(super) struct Reading<'d> {
     description: &'d ConfigDescription,
     /// What the table is, in words: `driver "server"`.
     place: String,
-    /// Keys of the table that are no options.
+    /// Keys of the table that are not options.
     keys: &'static [&'static str],
     pub(super) layer: Layer,
     /// The options that are there, but wrong.
@@ -432,7 +432,7 @@ impl<'r> Loader<'r> {
         self.mistaken(error, span);
     }
 
-    /// A key that is no option has a value of another type than it must have.
+    /// A key that is not an option has a value of another type than it must have.
     fn wrong_key(
         &mut self,
         key: &str,

@@ -32,8 +32,8 @@ pub enum Mistake {
     #[error("the file is not UTF-8 text")]
     #[diagnostic(code(standin::config::not_utf8), help("save the file as UTF-8"))]
     NotUtf8 {
-        /// The first bytes that are no text.
-        #[label("these bytes are no text")]
+        /// The first bytes that are not text.
+        #[label("these bytes are not valid UTF-8")]
         span: SourceSpan,
     },
     /// An option that is unknown, missing, or has a value that it cannot have. Its owner is what it

@@ -64,7 +64,7 @@ struct Conclusions {
     edges: Vec<Edge>,
     /// The places of edges, by target and then by source.
     by_target: HashMap<String, IndexMap<String, Vec<usize>>>,
-    /// The accepted connections that are no driver's, and whose they are.
+    /// The accepted connections that belong to no driver, and whose they are.
     strangers: Vec<(String, Ends)>,
     /// The places of a driver's reports.
     reported: HashMap<String, Vec<usize>>,

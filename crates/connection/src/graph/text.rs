@@ -33,7 +33,7 @@ impl fmt::Display for ConnectionGraph {
             let (local, peer) = (ends.local(), ends.peer());
             writeln!(
                 f,
-                "{driver:source$} accepted {peer} at {local}, which is no driver's"
+                "{driver:source$} accepted {peer} at {local}, which belongs to no driver"
             )?;
         }
         if nodes.is_empty() {

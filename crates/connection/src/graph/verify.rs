@@ -77,7 +77,7 @@ pub enum VerifyError {
         server: String,
         /// Those who may be connected to it.
         clients: Vec<String>,
-        /// The other drivers, and the addresses that are no driver's.
+        /// The other drivers, and the addresses that belong to no driver.
         others: Vec<String>,
         /// The graph as text.
         graph: String,
@@ -107,7 +107,7 @@ impl ConnectionGraph {
     ///
     /// # Errors
     ///
-    /// When it is not, or when one of them is no driver of the graph.
+    /// When it is not, or when one of them is not a driver of the graph.
     pub fn connected(&self, client: &str, server: &str) -> Result<Connected<'_>, VerifyError> {
         self.has(client)?;
         self.has(server)?;
@@ -133,7 +133,7 @@ impl ConnectionGraph {
     ///
     /// # Errors
     ///
-    /// When it is, or when one of them is no driver of the graph.
+    /// When it is, or when one of them is not a driver of the graph.
     pub fn not_connected(&self, client: &str, server: &str) -> Result<(), VerifyError> {
         self.has(client)?;
         self.has(server)?;
@@ -156,7 +156,7 @@ impl ConnectionGraph {
     /// # Errors
     ///
     /// When one is missing, when there is somebody else, or when one of them
-    /// is no driver of the graph.
+    /// is not a driver of the graph.
     pub fn connected_only<'a>(
         &self,
         clients: impl IntoIterator<Item = &'a str>,
@@ -193,7 +193,7 @@ impl ConnectionGraph {
     ///
     /// # Panics
     ///
-    /// When it is not, or when one of them is no driver of the graph.
+    /// When it is not, or when one of them is not a driver of the graph.
     #[track_caller]
     pub fn assert_connected(&self, client: &str, server: &str) {
         if let Err(error) = self.connected(client, server) {

@@ -91,7 +91,7 @@ pub(crate) struct Position {
     offset: u64,
     /// Stands for the bytes before it.
     before: u64,
-    /// It is within a line that is too long, whose rest is no line.
+    /// It is within a line that is too long, whose rest is not a line.
     is_within: bool,
 }
 

@@ -183,7 +183,7 @@ pub enum LogMatchError {
         /// What the system said.
         source: io::Error,
     },
-    /// The pattern is none.
+    /// The pattern is not a regular expression.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pattern(#[from] PatternError),

@@ -50,7 +50,7 @@ mod imp {
     }
 
     /// Calls `on_change` whenever the file may have changed; `None` if that
-    /// cannot be had, because its directory is not there, say.
+    /// cannot be opened, for example because its directory does not exist.
     pub(crate) fn subscribe(path: &Path, on_change: &OnChange) -> Option<Subscription> {
         let hub = Hub::get()
             .inspect_err(|error| tracing::debug!(%error, "no file events"))

@@ -212,7 +212,7 @@ impl Readiness {
     }
 
     /// Whether it waits for the driver's process to end with this exit code, so
-    /// that such an end is no failure of the start.
+    /// that such an end is not a failure of the start.
     pub fn awaits_exit(&self, code: i32) -> bool {
         match self {
             Readiness::EndedWith(ended) => ended.code == code,

@@ -110,7 +110,8 @@ fn abort_within(dependency: Arc<dyn steps::Abort>, limit: Duration) -> Result<()
     match receiver.recv_timeout(limit) {
         Ok(result) => result,
         Err(_) => Err(Error::msg(format!(
-            "{label} was not aborted within {limit:?}"
+            "{label} was not aborted within {}",
+            standin_error::text::Span(limit)
         ))),
     }
 }

@@ -43,7 +43,7 @@ pub enum AcceptError {
     #[error("{party}: cannot accept: the server was aborted")]
     #[diagnostic(
         code(standin::socket::accept_aborted),
-        help("the abort is the news; look for what caused it")
+        help("the operation was aborted; look for the caller of `abort`")
     )]
     Aborted {
         /// The server.

@@ -84,7 +84,7 @@ pub enum ConnectError {
     #[error("{}", .0.sentence("the client was aborted"))]
     #[diagnostic(
         code(standin::socket::connect_aborted),
-        help("the abort is the news; look for what caused it")
+        help("the operation was aborted; look for the caller of `abort`")
     )]
     Aborted(Box<ConnectFailure>),
 

@@ -11,6 +11,8 @@ mod send;
 
 use std::{fmt, time::Duration};
 
+use standin_error::text::Span;
+
 pub use self::{
     accept::{AcceptError, CloseError},
     connect::{Attempt, BindError, ConnectError, ConnectFailure},
@@ -22,7 +24,7 @@ pub use self::{
     send::{SendError, SendFailure},
 };
 
-/// What every failed operation on a stream can tell.
+/// What every failed operation on a stream reports.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Failure {
@@ -37,7 +39,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// "after 1.2s of at most 2s", for messages.
+    /// "after 1.2s (limit 2s)", for messages.
     pub(crate) fn timing(&self) -> Timing {
         Timing {
             elapsed: self.elapsed,
@@ -55,25 +57,32 @@ pub(crate) struct Timing {
 
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.elapsed, self.limit) {
-            (_, Some(Duration::ZERO)) => f.write_str("at once, without waiting"),
-            (Duration::ZERO, Some(limit)) => write!(f, "at once (limit {limit:?})"),
-            (Duration::ZERO, None) => f.write_str("at once (no limit)"),
-            (elapsed, Some(limit)) => write!(f, "after {:?} (limit {limit:?})", readable(elapsed)),
-            (elapsed, None) => write!(f, "after {:?} (no limit)", readable(elapsed)),
+        let Some(limit) = self.limit else {
+            return write!(f, "{} (no limit)", When(self.elapsed));
+        };
+        if limit.is_zero() {
+            return f.write_str("at once, without waiting");
+        }
+        let limit = Span(limit).to_string();
+        if Span(self.elapsed).to_string() == limit {
+            write!(f, "after {limit}")
+        } else {
+            write!(f, "{} (limit {limit})", When(self.elapsed))
         }
     }
 }
 
-/// Nobody reads nanoseconds in a failed test: three or four digits are enough.
-fn readable(time: Duration) -> Duration {
-    let unit = if time >= Duration::from_millis(1) {
-        Duration::from_millis(1)
-    } else {
-        Duration::from_micros(1)
-    };
-    let rounded = time.as_nanos() / unit.as_nanos() * unit.as_nanos();
-    u64::try_from(rounded).map_or(time, Duration::from_nanos)
+/// Nobody can do anything about less than a millisecond.
+struct When(Duration);
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < Duration::from_millis(1) {
+            f.write_str("at once")
+        } else {
+            write!(f, "after {}", Span(self.0))
+        }
+    }
 }
 
 /// `1 byte`, `2 bytes`.

@@ -65,7 +65,7 @@ pub enum ReceiveError {
     #[error("{}", .0.sentence("aborted"))]
     #[diagnostic(
         code(standin::socket::receive_aborted),
-        help("the abort is the news; look for what caused it")
+        help("the operation was aborted; look for the caller of `abort`")
     )]
     Aborted(Box<ReceiveFailure>),
 

@@ -62,7 +62,7 @@ pub enum SendError {
     #[error("{}", .0.sentence("aborted"))]
     #[diagnostic(
         code(standin::socket::send_aborted),
-        help("the abort is the news; look for what caused it")
+        help("the operation was aborted; look for the caller of `abort`")
     )]
     Aborted(Box<SendFailure>),
 

@@ -130,7 +130,7 @@ impl Found {
         Found::Frame { payload, size }
     }
 
-    /// Refuses a frame that lies outside the bytes it was found in, or is no progress.
+    /// Refuses a frame that lies outside the bytes it was found in, or makes no progress.
     pub(crate) fn checked(self, available: usize) -> Result<Found, FrameError> {
         match &self {
             Found::Frame { size: 0, .. } => Err(FrameError::invalid("a frame of no bytes at all")),

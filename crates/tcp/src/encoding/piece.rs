@@ -165,7 +165,7 @@ fn standard(
 }
 
 /// The place of the first bytes that are not text. Unless they are the `last`
-/// ones, the beginning of a character is no error.
+/// ones, the beginning of a character is not an error.
 fn first_error(
     encoding: &'static encoding_rs::Encoding,
     bytes: &[u8],
