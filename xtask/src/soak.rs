@@ -122,6 +122,9 @@ pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
 
 /// Runs a piece, and checks what it leaves.
 fn checked(piece: Piece, random: &mut Random) -> Outcome<()> {
+    // What gets away from a process becomes a child of this one.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let check = LeakCheck::is_supported().then(LeakCheck::new).transpose()?;
     let folder = tempfile::tempdir()?;
     piece(random, folder.path())?;
@@ -331,6 +334,8 @@ fn stubborn_process(random: &mut Random, folder: &Path) -> Outcome<()> {
         "trap '' TERM; echo ready; while :; do sleep 1; done",
         "echo ready; sleep 1000 & exec sleep 1000",
         "echo ready; kill -STOP $$",
+        "(env -i setsid sh -c 'echo ready; exec sleep 1000' &) & exit 0",
+        "echo ready; hop() { hop & }; hop",
     ];
     let process = Process::builder("stubborn")
         .runpath(folder.join("stubborn"))
@@ -341,7 +346,11 @@ fn stubborn_process(random: &mut Random, folder: &Path) -> Outcome<()> {
         .stdout_regexps(["ready"])
         .build()?;
     process.start()?;
-    process.stop()?;
+    match random.below(3) {
+        0 => process.stop()?,
+        1 => process.abort()?,
+        _ => drop(process),
+    }
     Ok(())
 }
 

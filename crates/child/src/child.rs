@@ -47,6 +47,7 @@ impl Child {
     pub(crate) fn new(
         handle: Handle,
         watch: Watch,
+        started: Instant,
         input: Option<PipeWriter>,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Self, SpawnError> {
@@ -65,7 +66,7 @@ impl Child {
         match watcher {
             Ok(watcher) => Ok(Self {
                 handle,
-                started: Instant::now(),
+                started,
                 shared,
                 input,
                 watcher: Mutex::new(Some(watcher)),

@@ -193,8 +193,9 @@ impl Command {
         let until = Instant::now() + Duration::from_secs(1);
         loop {
             let (prepared, input) = self.prepare()?;
+            let started = Instant::now();
             match crate::sys::Handle::spawn(prepared) {
-                Ok((handle, watch)) => return Child::new(handle, watch, input, notify),
+                Ok((handle, watch)) => return Child::new(handle, watch, started, input, notify),
                 Err(SpawnError::Program { source, .. })
                     if source.kind() == std::io::ErrorKind::ExecutableFileBusy
                         && Instant::now() < until =>

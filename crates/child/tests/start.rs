@@ -276,6 +276,13 @@ fn what_is_written_arrives_in_one_piece() {
 }
 
 #[test]
+fn says_how_long_it_ran() {
+    let child = Command::new("sleep").arg("0.05").spawn().unwrap();
+    child.wait(soon());
+    assert!(child.lifetime() >= Some(Duration::from_millis(50)));
+}
+
+#[test]
 fn tells_when_it_has_ended_and_when_nothing_of_it_runs() {
     let (said, heard) = std::sync::mpsc::channel();
     let mut command = shell("sleep 600 & echo $!; exit 5");

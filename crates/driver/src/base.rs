@@ -97,7 +97,7 @@ impl DriverBase {
     /// Writes to the driver's own log: the file that `file_logger` names while
     /// the driver runs, else the log of the test.
     pub fn log(&self, level: Level, message: impl fmt::Display) {
-        if self.file_log.write(level, &message) {
+        if self.log_to_file(level, &message) {
             return;
         }
         let driver = self.name();
@@ -108,6 +108,13 @@ impl DriverBase {
             Level::DEBUG => tracing::debug!(driver, "{message}"),
             _ => tracing::trace!(driver, "{message}"),
         }
+    }
+
+    /// Writes to the file that `file_logger` names, while the driver runs; returns
+    /// whether there is one. For a driver whose events are to have the target of its own
+    /// crate: if there is none, it writes to `tracing` itself.
+    pub fn log_to_file(&self, level: Level, message: impl fmt::Display) -> bool {
+        self.file_log.write(level, &message)
     }
 
     /// The drivers that the templates of this one read, as `{{ context.server.port }}` or

@@ -137,7 +137,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\" ended {} after its start and before it was ready, with {exit}", Ago(*after))]
     #[diagnostic(
         code(standin::process::ended_early),
-        help("its output is in the runpath; the command was `{command}`")
+        help("the command was `{command}`")
     )]
     EndedEarly {
         /// The driver.

@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod error;
 mod listen;
+mod log;
 mod process;
 mod rules;
 mod signal;

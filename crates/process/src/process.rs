@@ -9,13 +9,13 @@ use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
 };
-use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Level, Readiness};
+use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Readiness};
 use standin_entity::{Check, Error, Result};
 
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
 use crate::stop::{DEATH, Stop};
-use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, sys};
+use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, log, sys};
 
 /// A driver that runs a program: the system under test, or a real peer.
 ///
@@ -358,7 +358,7 @@ impl Driver for Process {
             .spawn_and_notify(move || resource.notify())
             .map_err(|source| prepared.spawn_error(self.base.name(), source))?;
         let text = format!("started as process {}: {line}", child.pid());
-        self.base.log(Level::INFO, text);
+        log::info(&self.base, text);
         self.state().child = Some(Arc::new(child));
         // An abort in the meantime found no process to kill.
         if !self.base.resource().is_active() {
@@ -440,7 +440,7 @@ impl Driver for Process {
             {
                 // It will be killed, and whoever reads the report knows why.
                 let error = self.signal_error(&child, config.stop_signal, source);
-                self.base.log(Level::WARN, format!("{error}; killing it"));
+                log::warn(&self.base, format!("{error}; killing it"));
                 stop.until = Instant::now();
             }
         }
@@ -549,7 +549,7 @@ impl Driver for Process {
             match extractor.extract(&Source(self)) {
                 Ok(found) => infos.extend(found),
                 Err(error) => {
-                    self.base.log(Level::WARN, error);
+                    log::warn(&self.base, error);
                 }
             }
         }

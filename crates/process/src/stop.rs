@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
 use standin_child::{Child, Descendant};
-use standin_driver::{DriverBase, Level};
+use standin_driver::DriverBase;
 use standin_entity::Check;
 
-use crate::{Signal, sys};
+use crate::{Signal, log, sys};
 
 /// How long a process may take to be gone after it was killed.
 pub(crate) const DEATH: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Stop {
         let pid = child.pid();
         if child.wait(self.until).is_none() {
             let text = format!("process {pid} is still there after `stop_timeout`, killing it");
-            base.log(Level::WARN, text);
+            log::warn(base, text);
             self.killed.push(format!("process {pid}"));
         } else {
             self.end_orphans(child, base);
@@ -66,7 +66,7 @@ impl Stop {
                     child.pid(),
                     names.join(", ")
                 );
-                base.log(Level::WARN, text);
+                log::warn(base, text);
                 self.orphans.extend(names);
                 // They had no reason to end yet, unless the whole group was asked.
                 let _ = child.signal_group(sys::number(self.signal));
@@ -88,7 +88,7 @@ impl Stop {
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>();
-                base.log(Level::WARN, format!("killing {}", names.join(", ")));
+                log::warn(base, format!("killing {}", names.join(", ")));
                 self.killed.extend(names);
                 return;
             }
