@@ -10,7 +10,9 @@ use crate::attributes::text;
 use crate::file_log::FileLog;
 use crate::starting::Starting;
 use crate::template::{self, Failure, Missing, Scope, TemplateError};
-use crate::{Attributes, BuildError, ContextError, ContextSource, DriverConfig, FromContext};
+use crate::{
+    Attributes, BuildError, ContextError, ContextSource, DriverConfig, Explainer, FromContext,
+};
 
 /// What every driver has, to be embedded in a driver's struct: its name and
 /// configuration, its status and runpath, and the way to read the context of
@@ -254,6 +256,13 @@ impl DriverBase {
                 reason,
             },
         })
+    }
+
+    /// What a driver asks when one of its operations has failed: to be kept with what
+    /// outlives a call, such as the handle of a connection.
+    pub fn explainer(&self) -> Explainer {
+        let context = self.context.read().unwrap_or_else(PoisonError::into_inner);
+        Explainer(context.clone())
     }
 
     fn context_source(&self) -> Option<Arc<dyn ContextSource>> {

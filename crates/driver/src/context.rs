@@ -1,4 +1,6 @@
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Weak;
 
 use standin_config::{Port, Value};
 
@@ -23,6 +25,26 @@ pub trait ContextSource: Send + Sync {
     /// files are. By default nothing.
     fn explain_failure(&self, _driver: &str) -> Option<String> {
         None
+    }
+}
+
+/// Asks the environment of a driver what may explain that an operation of it has
+/// failed: see [`DriverBase::explainer`](crate::DriverBase::explainer).
+#[derive(Clone)]
+pub struct Explainer(pub(crate) Option<Weak<dyn ContextSource>>);
+
+impl Explainer {
+    /// What is known that may explain a failure of the driver of that name, on lines
+    /// of their own. The environment remembers that something has failed. To be asked
+    /// with no lock held: other drivers are asked, too.
+    pub fn explain(&self, driver: &str) -> Option<String> {
+        self.0.as_ref()?.upgrade()?.explain_failure(driver)
+    }
+}
+
+impl fmt::Debug for Explainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explainer").finish_non_exhaustive()
     }
 }
 

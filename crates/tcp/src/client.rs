@@ -8,6 +8,7 @@ use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::{Address, Client, ConnectError, Connection};
 
+use crate::connection::noted;
 use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 
 /// A driver that connects to a TCP server.
@@ -108,7 +109,7 @@ impl TcpClient {
         if state.latest.as_ref().is_none_or(is_newest) {
             state.latest = Some(made.clone());
         }
-        Ok(TcpConnection::new(made))
+        Ok(TcpConnection::new(made, self.base.explainer()))
     }
 
     /// The server whose port this client was given may have another one by now.
@@ -126,11 +127,15 @@ impl TcpClient {
                     server,
                     before,
                     now,
-                    failed: Box::new(error.into()),
+                    failed: Box::new(self.noted(error)),
                 }
             }
-            _ => error.into(),
+            _ => self.noted(error),
         }
+    }
+
+    fn noted(&self, error: ConnectError) -> TcpError {
+        noted(&self.base.explainer(), self.base.name(), error)
     }
 
     /// Closes the connection, if there is one, and connects again: the same as
@@ -161,7 +166,7 @@ impl TcpClient {
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
         let client = self.read().client.clone();
         match client.ok_or_else(|| self.not_running())?.connection() {
-            Some(connection) => Ok(TcpConnection::new(connection)),
+            Some(connection) => Ok(TcpConnection::new(connection, self.base.explainer())),
             None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
             }),

@@ -8,6 +8,7 @@ use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
+use crate::connection::noted;
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
 
 /// How much a receive without a size takes at most.
@@ -114,7 +115,7 @@ impl TcpServer {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
         match self.socket()?.accept(timeout) {
-            Ok(socket) => Ok(TcpConnection::new(socket)),
+            Ok(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
             Err(error) => Err(self.explain(error)),
         }
     }
@@ -130,10 +131,14 @@ impl TcpServer {
                 server: self.base.name().to_owned(),
                 before,
                 now,
-                failed: Box::new(error.into()),
+                failed: Box::new(self.noted(error)),
             },
-            _ => error.into(),
+            _ => self.noted(error),
         }
+    }
+
+    fn noted(&self, error: AcceptError) -> TcpError {
+        noted(&self.base.explainer(), self.base.name(), error)
     }
 
     /// Refuses connections from now on, and drops those that nobody accepted yet,
@@ -187,7 +192,7 @@ impl TcpServer {
     pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.connection(index) {
-            Some(socket) => Ok(TcpConnection::new(socket)),
+            Some(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
             None => Err(TcpError::UnknownConnection {
                 driver: self.base.name().to_owned(),
                 index,
@@ -205,7 +210,7 @@ impl TcpServer {
     pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.latest() {
-            Some(socket) => Ok(TcpConnection::new(socket)),
+            Some(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
             None => Err(TcpError::NoConnection {
                 driver: self.base.name().to_owned(),
                 accepted: server.accepted(),

@@ -282,6 +282,7 @@ impl Inner {
             index: None,
             local: None,
             peer: None,
+            note: None,
         }
     }
 

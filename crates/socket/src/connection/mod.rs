@@ -269,6 +269,7 @@ impl Inner {
             index: Some(self.index),
             local: Some(self.local.clone()),
             peer: Some(self.peer.clone()),
+            note: None,
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Party, Timing};
 #[non_exhaustive]
 pub enum AcceptError {
     /// The time was up and nobody had connected.
-    #[error("{party}: nobody connected {}; {accepted} accepted so far", Timing { elapsed: *elapsed, limit: *limit })]
+    #[error("{party}: nobody connected {}; {accepted} accepted so far{}", Timing { elapsed: *elapsed, limit: *limit }, party.ending())]
     #[diagnostic(
         code(standin::socket::accept_timed_out),
         help("check that the peer connects to this address, and when; or wait longer")
@@ -29,7 +29,7 @@ pub enum AcceptError {
     },
 
     /// The server was closed, before or by another thread meanwhile.
-    #[error("{party}: cannot accept: the server is closed")]
+    #[error("{party}: cannot accept: the server is closed{}", party.ending())]
     #[diagnostic(
         code(standin::socket::accept_closed),
         help("bind a new server, or start its driver again")
@@ -40,7 +40,7 @@ pub enum AcceptError {
     },
 
     /// The server was aborted.
-    #[error("{party}: cannot accept: the server was aborted")]
+    #[error("{party}: cannot accept: the server was aborted{}", party.ending())]
     #[diagnostic(
         code(standin::socket::accept_aborted),
         help("the operation was aborted; look for the caller of `abort`")
@@ -51,7 +51,7 @@ pub enum AcceptError {
     },
 
     /// The system reported an error.
-    #[error("{party}: cannot accept a connection")]
+    #[error("{party}: cannot accept a connection{}", party.ending())]
     #[diagnostic(
         code(standin::socket::accept_failed),
         help("see the cause; \"too many open files\" means the limit on descriptors (ulimit -n)")
@@ -75,6 +75,19 @@ impl AcceptError {
             | AcceptError::Aborted { party }
             | AcceptError::Io { party, .. } => party,
         }
+    }
+
+    /// Adds what the caller knows that may explain the error: its message ends with it.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
+        match &mut self {
+            AcceptError::TimedOut { party, .. }
+            | AcceptError::Closed { party }
+            | AcceptError::Aborted { party }
+            | AcceptError::Io { party, .. } => party,
+        }
+        .note = Some(note.into());
+        self
     }
 
     /// Whether the time was up.

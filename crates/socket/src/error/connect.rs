@@ -40,7 +40,7 @@ impl fmt::Display for Attempts<'_> {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The host's name stands for no address.
-    #[error("{party}: cannot resolve the host \"{host}\"")]
+    #[error("{party}: cannot resolve the host \"{host}\"{}", party.ending())]
     #[diagnostic(
         code(standin::socket::connect_host),
         help("check the spelling, or give an IP address")
@@ -153,9 +153,10 @@ impl fmt::Display for ConnectSentence<'_> {
         };
         write!(
             f,
-            "{party}: {} to {target} {timing}{}",
+            "{party}: {} to {target} {timing}{}{}",
             self.what,
-            Attempts(attempts)
+            Attempts(attempts),
+            party.ending()
         )
     }
 }
@@ -171,6 +172,21 @@ impl ConnectError {
             | ConnectError::Aborted(failure)
             | ConnectError::Io(failure) => &failure.party,
         }
+    }
+
+    /// Adds what the caller knows that may explain the error: its message ends with it.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
+        let party = match &mut self {
+            ConnectError::Resolve { party, .. } => party,
+            ConnectError::Refused(failure)
+            | ConnectError::TimedOut(failure)
+            | ConnectError::Closed(failure)
+            | ConnectError::Aborted(failure)
+            | ConnectError::Io(failure) => &mut failure.party,
+        };
+        party.note = Some(note.into());
+        self
     }
 
     /// Every address that was tried last, and what came of it.

@@ -30,6 +30,25 @@ pub struct Party {
     pub local: Option<Address>,
     /// The address on the other side, where one is known.
     pub peer: Option<Address>,
+    /// What whoever it belongs to knows that may explain the error. The message of
+    /// the error ends with it, on lines of its own.
+    pub note: Option<Box<str>>,
+}
+
+impl Party {
+    /// The note, as messages end with it.
+    pub(crate) fn ending(&self) -> Ending<'_> {
+        Ending(self.note.as_deref())
+    }
+}
+
+/// Shows a note below a message.
+pub(crate) struct Ending<'a>(Option<&'a str>);
+
+impl fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |note| write!(f, "\n{note}"))
+    }
 }
 
 impl fmt::Display for Party {

@@ -80,7 +80,7 @@ pub enum ReceiveError {
     Limit(Box<ReceiveFailure>),
 
     /// What came is not what was expected.
-    #[error("{}\n{difference}", failure.headline("something else came"))]
+    #[error("{}\n{difference}{}", failure.headline("something else came"), failure.failure.party.ending())]
     #[diagnostic(
         code(standin::socket::receive_unexpected),
         help("the bytes are kept: receive them to go on regardless")
@@ -177,6 +177,9 @@ impl fmt::Display for Sentence<'_> {
         if self.with_dump && !received.is_empty() {
             write!(f, "\n{received}")?;
         }
+        if self.with_dump {
+            write!(f, "{}", failure.party.ending())?;
+        }
         Ok(())
     }
 }
@@ -196,6 +199,25 @@ impl ReceiveError {
             | ReceiveError::Frame { failure, .. }
             | ReceiveError::Io { failure, .. } => failure,
         }
+    }
+
+    /// Adds what the caller knows that may explain the error: its message ends with it.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
+        match &mut self {
+            ReceiveError::TimedOut(failure)
+            | ReceiveError::ShutDown(failure)
+            | ReceiveError::PeerClosed(failure)
+            | ReceiveError::Reset(failure)
+            | ReceiveError::Closed(failure)
+            | ReceiveError::Aborted(failure)
+            | ReceiveError::Limit(failure)
+            | ReceiveError::Unexpected { failure, .. }
+            | ReceiveError::Frame { failure, .. }
+            | ReceiveError::Io { failure, .. } => &mut failure.failure.party,
+        }
+        .note = Some(note.into());
+        self
     }
 
     /// Who failed.

@@ -145,10 +145,10 @@ impl fmt::Display for Sentence<'_> {
             Bytes(*size),
             failure.state
         )?;
-        match unread {
-            0 => Ok(()),
-            unread => write!(f, "; {} from the peer wait here unread", Bytes(*unread)),
+        if *unread > 0 {
+            write!(f, "; {} from the peer wait here unread", Bytes(*unread))?;
         }
+        write!(f, "{}", failure.party.ending())
     }
 }
 
@@ -165,6 +165,23 @@ impl SendError {
             | SendError::Frame { failure, .. }
             | SendError::Io { failure, .. } => failure,
         }
+    }
+
+    /// Adds what the caller knows that may explain the error: its message ends with it.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
+        match &mut self {
+            SendError::TimedOut(failure)
+            | SendError::PeerClosed(failure)
+            | SendError::ShutDown(failure)
+            | SendError::Reset(failure)
+            | SendError::Closed(failure)
+            | SendError::Aborted(failure)
+            | SendError::Frame { failure, .. }
+            | SendError::Io { failure, .. } => &mut failure.failure.party,
+        }
+        .note = Some(note.into());
+        self
     }
 
     /// Who failed.

@@ -49,6 +49,7 @@ pub(super) fn bind(
             index: None,
             local: None,
             peer: None,
+            note: None,
         })
     };
     let (host, target, bound) = match place {

@@ -423,6 +423,7 @@ impl Inner {
             index: None,
             local: Some(self.address.clone()),
             peer: None,
+            note: None,
         }
     }
 

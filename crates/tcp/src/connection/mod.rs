@@ -2,8 +2,9 @@ use std::fmt;
 use std::time::Duration;
 
 use standin_connection::Ends;
+use standin_driver::Explainer;
 use standin_socket::framing::Framing;
-use standin_socket::{Address, Connection, ReceiveError};
+use standin_socket::{AcceptError, Address, ConnectError, Connection, ReceiveError, SendError};
 
 use crate::{Encoding, TcpError};
 
@@ -26,14 +27,16 @@ pub struct TcpConnection {
     socket: Connection,
     timeout: Option<Duration>,
     encoding: Encoding,
+    explainer: Explainer,
 }
 
 impl TcpConnection {
-    pub(crate) fn new(socket: Connection) -> Self {
+    pub(crate) fn new(socket: Connection, explainer: Explainer) -> Self {
         TcpConnection {
             socket,
             timeout: Some(DEFAULT_TIMEOUT),
             encoding: Encoding::UTF_8,
+            explainer,
         }
     }
 
@@ -88,7 +91,7 @@ impl TcpConnection {
     /// If the connection is closed or the time is over; the error says how
     /// many bytes went.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        Ok(self.socket.send(bytes.as_ref(), self.timeout)?)
+        self.noted(self.socket.send(bytes.as_ref(), self.timeout))
     }
 
     /// Receives exactly `size` bytes.
@@ -98,7 +101,7 @@ impl TcpConnection {
     /// If the connection ends or the time is over before they are there. What
     /// did come is shown by the error, and kept for the next receive.
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
-        Ok(self.socket.receive_exactly(size, self.timeout)?)
+        self.noted(self.socket.receive_exactly(size, self.timeout))
     }
 
     /// Receives exactly `size` bytes: the short name of
@@ -119,7 +122,7 @@ impl TcpConnection {
     /// If the time is over before anything is there, or the connection is
     /// reset or closed on this side.
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        some(self.socket.receive_some(limit, self.timeout))
+        self.some(self.socket.receive_some(limit, self.timeout))
     }
 
     /// Receives up to and including `delimiter`. What comes after it is kept for
@@ -131,9 +134,7 @@ impl TcpConnection {
     /// not come within the connection's receive limit, or if it is empty. What
     /// did come is kept.
     pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
-        Ok(self
-            .socket
-            .receive_until(delimiter.as_ref(), self.timeout)?)
+        self.noted(self.socket.receive_until(delimiter.as_ref(), self.timeout))
     }
 
     /// Receives a line, which ends with LF or CRLF, and gives it without its end.
@@ -142,7 +143,7 @@ impl TcpConnection {
     ///
     /// As [`receive_until`](TcpConnection::receive_until).
     pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
-        Ok(self.socket.receive_line(self.timeout)?)
+        self.noted(self.socket.receive_line(self.timeout))
     }
 
     /// Receives everything until the peer closes its end.
@@ -152,7 +153,7 @@ impl TcpConnection {
     /// If the time is over before that, or more comes than the connection's
     /// receive limit. What did come is kept.
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
-        Ok(self.socket.receive_to_end(self.timeout)?)
+        self.noted(self.socket.receive_to_end(self.timeout))
     }
 
     /// Receives one frame, and gives its payload.
@@ -165,7 +166,7 @@ impl TcpConnection {
         &self,
         framing: &mut (impl Framing + ?Sized),
     ) -> Result<Vec<u8>, TcpError> {
-        Ok(self.socket.receive_frame(framing, self.timeout)?)
+        self.noted(self.socket.receive_frame(framing, self.timeout))
     }
 
     /// Sends `payload` as one frame.
@@ -179,9 +180,10 @@ impl TcpConnection {
         framing: &mut (impl Framing + ?Sized),
         payload: impl AsRef<[u8]>,
     ) -> Result<usize, TcpError> {
-        Ok(self
-            .socket
-            .send_frame(framing, payload.as_ref(), self.timeout)?)
+        self.noted(
+            self.socket
+                .send_frame(framing, payload.as_ref(), self.timeout),
+        )
     }
 
     /// Receives `expected`, and nothing else will do.
@@ -191,7 +193,7 @@ impl TcpConnection {
     /// As soon as something else has come; the error shows the difference.
     /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
-        Ok(self.socket.expect(expected, self.timeout)?)
+        self.noted(self.socket.expect(expected, self.timeout))
     }
 
     /// Closes the connection, on all handles. The peer sees the end of the
@@ -215,16 +217,47 @@ impl TcpConnection {
         })
     }
 
+    /// The end of the stream is nothing at all, as with plain sockets.
+    fn some(&self, received: Result<Vec<u8>, ReceiveError>) -> Result<Vec<u8>, TcpError> {
+        match received {
+            Err(error) if error.is_peer_closed() => Ok(Vec::new()),
+            received => self.noted(received),
+        }
+    }
+
+    /// An error with what the environment knows that may explain it.
+    fn noted<T>(&self, result: Result<T, impl Noted>) -> Result<T, TcpError> {
+        let driver = self.socket.label().unwrap_or_default();
+        result.map_err(|error| noted(&self.explainer, driver, error))
+    }
+
     fn driver(&self) -> String {
         self.socket.label().unwrap_or_default().to_owned()
     }
 }
 
-/// The end of the stream is nothing at all, as with plain sockets.
-fn some(received: Result<Vec<u8>, ReceiveError>) -> Result<Vec<u8>, TcpError> {
-    match received {
-        Err(error) if error.is_peer_closed() => Ok(Vec::new()),
-        received => Ok(received?),
+/// An error of a socket that can have a note.
+pub(crate) trait Noted: Into<TcpError> {
+    fn with(self, note: String) -> Self;
+}
+
+macro_rules! noted_errors {
+    ($($error:ty),+) => {$(
+        impl Noted for $error {
+            fn with(self, note: String) -> Self {
+                self.with_note(note)
+            }
+        }
+    )+};
+}
+
+noted_errors!(AcceptError, ConnectError, ReceiveError, SendError);
+
+/// The error with what the environment knows that may explain it.
+pub(crate) fn noted(explainer: &Explainer, driver: &str, error: impl Noted) -> TcpError {
+    match explainer.explain(driver) {
+        Some(note) => error.with(note).into(),
+        None => error.into(),
     }
 }
 

@@ -82,10 +82,10 @@ impl TcpConnection {
             self.socket.unread(bytes);
             bytes = match self.socket.receive_exactly(more, left) {
                 Err(error) if error.is_peer_closed() => {
-                    let bytes = super::some(self.socket.receive_some(limit, Duration::ZERO))?;
+                    let bytes = self.some(self.socket.receive_some(limit, Duration::ZERO))?;
                     return self.decode(bytes);
                 }
-                received => received?,
+                received => self.noted(received)?,
             };
         }
     }
