@@ -215,7 +215,7 @@ fn does_not_join_an_end_that_was_closed() {
     check_error(
         graph.connected("client", "server").unwrap_err(),
         expect![[r#"
-            client is not connected to server: client is closed
+            client is not connected to server: client has no connection now
             [standin::connection::not_connected]
             client reports tcp://80 (connecting from 127.0.0.1:5000, closed)
             server reports tcp://80 (listening at localhost:80, which is 127.0.0.1:80)

@@ -246,12 +246,15 @@ impl ConnectionGraph {
         if !self.between(server, client).is_empty() {
             return format!("it is the other way round, {server} connects to {client}");
         }
-        for driver in [client, server] {
+        for (driver, closed) in [
+            (client, "has no connection now"),
+            (server, "does not listen now"),
+        ] {
             if self.reported_by(driver).next().is_none() {
                 return format!("{driver} reports no connections");
             }
             if self.reported_by(driver).all(ConnectionInfo::is_closed) {
-                return format!("{driver} is closed");
+                return format!("{driver} {closed}");
             }
         }
         let went = self.reported_by(client).flat_map(ConnectionInfo::ends);
