@@ -56,3 +56,29 @@ pub(crate) fn relieve(address: SocketAddr) -> bool {
         })
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{net::TcpStream, time::Duration};
+
+    use super::*;
+    use crate::server::Server;
+
+    /// A server with somebody in its queue, bound to `host`.
+    fn asked(host: &str) -> Option<(Server, TcpStream)> {
+        let server = Server::builder().host(host).bind().ok()?;
+        let port = server.port();
+        let peer = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        Some((server, peer))
+    }
+
+    #[test]
+    fn a_server_makes_room_for_those_who_connect_to_it_only() {
+        let (server, _peer) = asked("0.0.0.0").expect("IPv4 is there");
+        let at = |host: &str| SocketAddr::new(host.parse().expect("an address"), server.port());
+        assert!(!relieve(at("::1")), "it takes no IPv6");
+        assert!(relieve(at("127.0.0.1")));
+        assert!(!relieve(at("127.0.0.1")), "nobody is left in the queue");
+        assert!(server.accept(Duration::ZERO).is_ok(), "nobody is lost");
+    }
+}
