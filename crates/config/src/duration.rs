@@ -23,7 +23,14 @@ static PRINTER: SpanPrinter = SpanPrinter::new();
 /// ```
 pub fn parse(text: &str) -> Result<Duration, ValueError> {
     // A text of digits only means seconds, as a bare number does.
-    if let Ok(seconds) = text.trim().parse::<f64>() {
+    let is_number = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let digits = text.trim().strip_prefix('+').unwrap_or(text.trim());
+    if is_number(digits)
+        && let Ok(seconds) = digits.parse::<f64>()
+    {
         return from_seconds(seconds).ok_or_else(|| ValueError::new(EXPECTED, format!("{text:?}")));
     }
     PARSER

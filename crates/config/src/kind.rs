@@ -289,6 +289,16 @@ impl Kind {
         }
     }
 
+    /// What the values of a union may be, one by one; of other kinds that kind alone.
+    #[cfg(feature = "schema")]
+    pub(crate) fn variants(&self) -> Vec<Kind> {
+        match self {
+            Kind::Union(kinds) => kinds.iter().flat_map(Kind::variants).collect(),
+            Kind::Lazy(kind) if !kind.contains_itself() => kind.get().variants(),
+            kind => vec![kind.clone()],
+        }
+    }
+
     /// The error for a value that is not of this kind.
     pub fn unfit(&self, value: &Value) -> ValueError {
         let error = ValueError::new(self.to_string(), value.to_string());

@@ -111,7 +111,10 @@ pub fn resolve(name: &str) -> Result<u16, PortError> {
 
 fn looks_numeric(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.parse::<f64>().is_ok()
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Lines are `name port/protocol aliases... # comment`; the first line that has the name wins.

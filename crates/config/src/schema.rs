@@ -4,12 +4,18 @@
 //! check. They cannot know which names other parts of the file use, whether a regular expression
 //! or a template parses, how long a duration is, or what a check in code says; the loader does.
 
-use std::collections::{BTreeSet, HashMap};
+mod alternatives;
+
+use std::collections::HashMap;
 use std::ops::Bound;
 
+use indexmap::IndexMap;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
 
+use self::alternatives::{
+    Variant, alternatives, description_of, merge, put_description, without_annotations,
+};
 use crate::docs::without_item_links;
 use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use crate::kind::{Kind, LazyKind};
@@ -31,10 +37,6 @@ use crate::{ConfigDescription, Constraint, TypeRegistry, Value};
 /// ```
 pub fn of_file(registry: &TypeRegistry) -> Schema {
     let mut writer = Writer::default();
-    for (name, description) in registry.types() {
-        let driver = writer.driver(name, description);
-        writer.definitions.insert(name.to_owned(), driver);
-    }
     let mut properties = writer.properties(registry.environment(), |_| true);
     properties.insert(DEFAULTS.to_owned(), writer.defaults(registry));
     let drivers = json!({
@@ -55,6 +57,11 @@ pub fn of_file(registry: &TypeRegistry) -> Schema {
     schema.insert("title".to_owned(), json!("standin environment"));
     describe(&mut schema, registry.environment().docs());
     finish(schema, writer.definitions)
+}
+
+/// As [`of_file`], as the text of a file for editors.
+pub fn text_of_file(registry: &TypeRegistry) -> String {
+    format!("{:#}\n", of_file(registry).to_value())
 }
 
 /// The schema of one driver's table; `None` when the config has no type name.
@@ -85,10 +92,9 @@ fn finish(mut schema: Map<String, Json>, definitions: Map<String, Json>) -> Sche
     Schema::from(ordered)
 }
 
+/// A template over the context of another driver.
 fn context_value() -> Json {
     json!({
-        "title": "context value",
-        "description": "A template over the context of another driver, filled in when this driver starts.",
         "type": "object",
         "properties": {
             "driver": {
@@ -97,12 +103,12 @@ fn context_value() -> Json {
                 "minLength": 1,
             },
             "value": {
-                "description": "The template, such as `{{ host }}:{{ port }}`.",
+                "description": "A template over the context of that driver, such as `{{ host }}:{{ port }}`; it is filled in when this driver starts.",
                 "type": "string",
             },
         },
         "required": ["driver", "value"],
-        "additionalProperties": false,
+        "additionalProperties": unknown_key(),
     })
 }
 
@@ -137,83 +143,80 @@ impl Writer {
 
     /// A driver of any type.
     ///
-    /// Which type it is of decides, by conditions: an alternative of all types would
-    /// answer a mistake with "none of them fits". Editors that do not look into
-    /// conditions complete from the properties, which are those of all types.
+    /// Each option is described and checked once, whatever the type, where types agree on it; what
+    /// one of them is without is refused where it stands.
     fn any_driver(&mut self, registry: &TypeRegistry) -> Json {
-        let names: Vec<&str> = registry.types().map(|(name, _)| name).collect();
-        if names.is_empty() {
+        let mut variants = Vec::new();
+        for (name, description) in registry.types() {
+            let mut properties = Map::new();
+            let mut own = self.properties(description, |_| true);
+            properties.extend(own.shift_remove_entry("name"));
+            properties.insert(AFTER.to_owned(), after());
+            properties.extend(own);
+            variants.push(Variant {
+                label: Some(name.to_owned()),
+                condition: json!({ "properties": { TYPE: { "const": name } }, "required": [TYPE] }),
+                required: required(description),
+                properties,
+                is_open: description.ignores_extra_keys(),
+            });
+        }
+        if variants.is_empty() {
             return json!(false);
         }
-        let mut all = Map::new();
-        all.insert(
-            TYPE.to_owned(),
-            json!({ "description": "What sort of driver it is.", "type": "string", "enum": names }),
-        );
-        all.insert(AFTER.to_owned(), after());
-        all.extend(self.of_any_type(registry, |_| true));
-        let mut schema = object(all, vec![TYPE.to_owned(), "name".to_owned()], true);
-        let mut conditions = Map::new();
-        for name in names.iter().rev() {
-            let mut condition = Map::new();
-            condition.insert(
-                "if".to_owned(),
-                json!({ "properties": { TYPE: { "const": name } }, "required": [TYPE] }),
-            );
-            condition.insert(
-                "then".to_owned(),
-                json!({ "$ref": format!("#/$defs/{name}") }),
-            );
-            if !conditions.is_empty() {
-                condition.insert("else".to_owned(), Json::Object(conditions));
-            }
-            conditions = condition;
+        let mut docs = "What the driver is:".to_owned();
+        for (name, description) in registry.types() {
+            let first = first_paragraph(description.docs());
+            docs.push_str(&format!("\n- `{name}`: {first}"));
         }
-        schema.extend(conditions);
+        let names: Vec<&str> = registry.types().map(|(name, _)| name).collect();
+        let of_type = json!({ "description": docs, "type": "string", "enum": names });
+        let mut schema = alternatives(variants);
+        let mut properties = Map::new();
+        properties.insert(TYPE.to_owned(), of_type);
+        if let Some(Json::Object(options)) = schema.get_mut("properties") {
+            properties.append(options);
+            *options = properties;
+        }
+        schema.insert("required".to_owned(), json!([TYPE]));
         Json::Object(schema)
     }
 
-    /// The options of all types together. One that types declare differently may
-    /// fit any of the declarations.
-    fn of_any_type(
-        &mut self,
-        registry: &TypeRegistry,
-        is_wanted: impl Fn(&OptionDescription) -> bool,
-    ) -> Map<String, Json> {
-        let mut all: Map<String, Json> = Map::new();
-        let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-        for (_, description) in registry.types() {
-            for option in description.options() {
-                let declaration = (option.name().to_owned(), option.declared_in().to_owned());
-                if option.is_code_only() || !is_wanted(option) || !seen.insert(declaration) {
-                    continue;
-                }
-                let schema = self.property(option);
-                match all.get_mut(option.name()) {
-                    None => drop(all.insert(option.name().to_owned(), schema)),
-                    Some(Json::Object(known)) => {
-                        let is_choice = known.len() == 1;
-                        match known.get_mut("anyOf") {
-                            Some(Json::Array(variants)) if is_choice => variants.push(schema),
-                            _ => {
-                                let first = Json::Object(std::mem::take(known));
-                                known.insert("anyOf".to_owned(), json!([first, schema]));
-                            }
-                        }
-                    }
-                    Some(_) => {}
-                }
+    /// The options of all types together, for a value that may be for any of them.
+    fn of_any_type(&mut self, registry: &TypeRegistry) -> Map<String, Json> {
+        let mut all: IndexMap<String, Vec<(String, Json)>> = IndexMap::new();
+        for (type_name, description) in registry.types() {
+            for (name, schema) in self.properties(description, |name| name != "name") {
+                all.entry(name)
+                    .or_default()
+                    .push((type_name.to_owned(), schema));
             }
         }
-        all
+        let count = registry.types().count();
+        let merged = all.into_iter().map(|(name, schemas)| {
+            let docs = description_of(&schemas, count);
+            let mut variants: Vec<Json> = Vec::new();
+            for (_, schema) in schemas {
+                let checks = without_annotations(&schema);
+                if !variants.contains(&checks) {
+                    variants.push(checks);
+                }
+            }
+            let mut schema = match <[Json; 1]>::try_from(variants) {
+                Ok([only]) => keywords(only),
+                Err(variants) => keywords(json!({ "anyOf": variants })),
+            };
+            put_description(&mut schema, docs);
+            (name, Json::Object(schema))
+        });
+        merged.collect()
     }
 
     fn defaults(&mut self, registry: &TypeRegistry) -> Json {
-        let is_default = |option: &OptionDescription| option.name() != "name";
-        let mut all = self.of_any_type(registry, is_default);
+        let mut all = self.of_any_type(registry);
         for (type_name, description) in registry.types() {
             let mut schema = object(
-                self.properties(description, is_default),
+                self.properties(description, |name| name != "name"),
                 Vec::new(),
                 description.ignores_extra_keys(),
             );
@@ -236,12 +239,12 @@ impl Writer {
     fn properties(
         &mut self,
         description: &ConfigDescription,
-        wanted: impl Fn(&OptionDescription) -> bool,
+        wanted: impl Fn(&str) -> bool,
     ) -> Map<String, Json> {
         description
             .options()
             .iter()
-            .filter(|option| !option.is_code_only() && wanted(option))
+            .filter(|option| !option.is_code_only() && wanted(option.name()))
             .map(|option| (option.name().to_owned(), self.property(option)))
             .collect()
     }
@@ -302,19 +305,16 @@ impl Writer {
             Kind::Duration => keywords(json!({
                 "type": ["string", "number"],
                 "minimum": 0,
-                "pattern": "^\\s*\\+?[0-9]",
+                "exclusiveMaximum": LONGEST_DURATION,
+                "pattern": duration_pattern(),
             })),
             Kind::Port => keywords(json!({
                 "type": ["integer", "string"],
                 "minimum": 0,
                 "maximum": 65535,
-                "pattern": "^\\s*[^\\s-]\\S*\\s*$",
+                "pattern": PORT_PATTERN,
             })),
-            Kind::Context => {
-                let shared = self.definitions.entry("context-value");
-                shared.or_insert_with(context_value);
-                return json!({ "$ref": "#/$defs/context-value" });
-            }
+            Kind::Context => keywords(context_value()),
             Kind::List(item) => {
                 keywords(json!({ "type": "array", "items": self.of_kind(item, &[]) }))
             }
@@ -331,31 +331,74 @@ impl Writer {
                 "type": "object",
                 "additionalProperties": self.of_kind(item, &[]),
             })),
-            Kind::Union(kinds) => {
-                let mut solid = kinds.iter().filter(|kind| !matches!(kind, Kind::Null));
-                return match (solid.next(), solid.next()) {
-                    (None, _) => json!(false),
-                    (Some(only), None) => self.of_kind(only, constraints),
-                    _ => {
-                        let variants: Vec<Json> = kinds
-                            .iter()
-                            .filter(|kind| !matches!(kind, Kind::Null))
-                            .map(|kind| self.of_kind(kind, constraints))
-                            .collect();
-                        json!({ "anyOf": variants })
-                    }
-                };
-            }
+            Kind::Union(_) => return self.of_union(kind, constraints),
             Kind::Lazy(kind) => return self.of_lazy(*kind, constraints),
-            Kind::Nested(description) => object(
-                self.properties(description, |_| true),
-                required(description),
-                description.ignores_extra_keys(),
-            ),
+            Kind::Nested(description) => return self.table(description),
         };
         for constraint in constraints {
             self.constrain(&mut schema, kind, constraint);
         }
+        Json::Object(schema)
+    }
+
+    /// A value of one of several kinds. One schema says so where it can, and not a choice of
+    /// schemas: of that one only learns that nothing in it fits.
+    fn of_union(&mut self, union: &Kind, constraints: &[Constraint]) -> Json {
+        let mut tables = Vec::new();
+        let mut others: Vec<Json> = Vec::new();
+        for kind in union.variants() {
+            match &kind {
+                Kind::Null | Kind::Code => {}
+                Kind::Nested(description) => tables.push(description.clone()),
+                kind => {
+                    let schema = self.of_kind(kind, constraints);
+                    if !others.contains(&schema) {
+                        others.push(schema);
+                    }
+                }
+            }
+        }
+        if tables.len() == 1 {
+            others.extend(tables.drain(..).map(|table| self.table(&table)));
+        } else if !tables.is_empty() {
+            others.push(self.tables(&tables));
+        }
+        let mut merged: Vec<Json> = Vec::new();
+        for schema in others {
+            match merged.last_mut().and_then(|last| merge(last, &schema)) {
+                Some(both) => *merged.last_mut().expect("it was merged with the last") = both,
+                None => merged.push(schema),
+            }
+        }
+        match <[Json; 1]>::try_from(merged) {
+            Ok([only]) => only,
+            Err(none) if none.is_empty() => json!(false),
+            Err(variants) => json!({ "anyOf": variants }),
+        }
+    }
+
+    fn table(&mut self, description: &ConfigDescription) -> Json {
+        Json::Object(object(
+            self.properties(description, |_| true),
+            required(description),
+            description.ignores_extra_keys(),
+        ))
+    }
+
+    /// One of several tables: which one, the first key that it must have shows.
+    fn tables(&mut self, descriptions: &[ConfigDescription]) -> Json {
+        let variants = descriptions.iter().map(|description| {
+            let required = required(description);
+            Variant {
+                label: None,
+                condition: json!({ "required": required.iter().take(1).collect::<Vec<_>>() }),
+                properties: self.properties(description, |_| true),
+                is_open: description.ignores_extra_keys(),
+                required,
+            }
+        });
+        let mut schema = alternatives(variants.collect());
+        schema.insert("minProperties".to_owned(), json!(1));
         Json::Object(schema)
     }
 
@@ -446,10 +489,8 @@ impl Writer {
 fn after() -> Json {
     json!({
         "description": "The drivers that are up before this one starts, by name. Drivers whose context it reads need not be named.",
-        "anyOf": [
-            { "type": "array", "items": { "type": "string" } },
-            { "type": "string" },
-        ],
+        "type": ["array", "string"],
+        "items": { "type": "string" },
     })
 }
 
@@ -461,9 +502,15 @@ fn object(properties: Map<String, Json>, required: Vec<String>, open: bool) -> M
         schema.insert("required".to_owned(), json!(required));
     }
     if !open {
-        schema.insert("additionalProperties".to_owned(), json!(false));
+        schema.insert("additionalProperties".to_owned(), unknown_key());
     }
     schema
+}
+
+/// What a key that means nothing may have as its value: nothing at all. It is said so that the report
+/// of it is at the key; a mere `false` would have the whole table reported.
+fn unknown_key() -> Json {
+    json!({ "allOf": [false] })
 }
 
 fn required(description: &ConfigDescription) -> Vec<String> {
@@ -513,5 +560,30 @@ fn is_text(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::String | Kind::Template | Kind::Path | Kind::PathTemplate | Kind::Pattern
+    )
+}
+
+/// From here on no duration is long enough, in seconds.
+const LONGEST_DURATION: u64 = u64::MAX;
+
+/// A number from 0 to 65535, or a name that may be a service.
+const PORT_PATTERN: &str = r"^\s*(?:\+?0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|[^\s\-+]*[A-Za-z]\S*)\s*$";
+
+/// What [`crate::duration::parse`] reads: seconds, or numbers with units.
+fn duration_pattern() -> String {
+    let number = r"[0-9]+(?:[.,][0-9]+)?";
+    let units = [
+        "h(?:(?:ou)?rs?)?",
+        "m(?:in(?:ute)?s?)?",
+        "s(?:ec(?:ond)?s?)?",
+        "m(?:s|secs?|illis?|illisec(?:ond)?s?)",
+        "[uµμ](?:s|secs?)",
+        "micro(?:s|sec(?:ond)?s?)?",
+        "n(?:s|secs?|anos?|anosec(?:ond)?s?)",
+    ]
+    .join("|");
+    let one = format!(r"{number}\s*(?:{units})");
+    format!(
+        r"^\s*\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|{one}(?:\s*,?\s*{one})*|[0-9]+:[0-9]{{2}}:[0-9]{{2}}(?:[.,][0-9]+)?)\s*$"
     )
 }

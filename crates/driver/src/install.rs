@@ -97,17 +97,26 @@ impl<S: Into<PathBuf>, D: Into<String>> From<(S, D)> for InstallFile {
 
 fn table() -> ConfigDescription {
     ConfigDescription::builder("file")
-        .option(OptionDescription::required("source", Kind::PathTemplate))
-        .option(OptionDescription::with_default(
-            "destination",
-            Kind::Union(vec![Kind::Template, Kind::Null]),
-            Value::Null,
-        ))
-        .option(OptionDescription::with_default(
-            "verbatim",
-            Kind::Bool,
-            false,
-        ))
+        .option(
+            OptionDescription::required("source", Kind::PathTemplate).docs_are(
+                "The file to install; a relative path starts at the folder of this file.",
+            ),
+        )
+        .option(
+            OptionDescription::with_default(
+                "destination",
+                Kind::Union(vec![Kind::Template, Kind::Null]),
+                Value::Null,
+            )
+            .docs_are(
+                "Where it goes: a file, or a folder when it ends with `/`. A relative path starts \
+                 where the driver wants its files, usually the runpath, which is the default.",
+            ),
+        )
+        .option(
+            OptionDescription::with_default("verbatim", Kind::Bool, false)
+                .docs_are("Whether the file is installed as it is, instead of as a template."),
+        )
         .build()
 }
 

@@ -482,7 +482,9 @@ impl WeakEntity {
 /// ```
 pub fn name_rule() -> Constraint {
     Constraint::check(|name: &String| check_name(name).map_err(|error| error.reason))
-        .with_pattern(r"^(?!\.{1,2}$)(?=[^]*\S)[^/\\\u0000-\u001f\u007f-\u009f]{1,255}$")
+        .with_pattern(
+            r"^(?:[^/\\\x00-\x1f\x7f-\x9f]*[^\s./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.{3,})$",
+        )
 }
 
 /// The parts of a name that no file name may have, whatever the platform.

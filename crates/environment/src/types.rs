@@ -111,6 +111,29 @@ impl DriverTypes {
         &self.registry
     }
 
+    /// The JSON Schema of files that may name these types, for editors: write it beside the files,
+    /// and name it in their first line. Needs the feature `schema`.
+    ///
+    /// ```
+    /// use standin_environment::DriverTypes;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// let types = DriverTypes::standard(); // and types of your own
+    /// std::fs::write(folder.join("environment.schema.json"), types.schema())?;
+    /// std::fs::write(
+    ///     folder.join("environment.toml"),
+    ///     "#:schema ./environment.schema.json\nname = \"greeting\"\n",
+    /// )?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "schema")]
+    pub fn schema(&self) -> String {
+        standin_config::schema::text_of_file(&self.registry)
+    }
+
     /// Reads an environment file. Relative paths in it start from its folder.
     ///
     /// # Errors

@@ -7,7 +7,9 @@ use standin_driver::DriverConfig;
 
 use crate::{Listen, Process, Signal, Stdin};
 
-/// The options of a [`Process`].
+/// A program that runs as a process of its own, usually the one under test.
+///
+/// These are the options of a [`Process`].
 #[derive(Clone, Debug, Config)]
 #[config(type_name = "process", builds = Process)]
 pub struct ProcessConfig {

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
 
 use standin_config::{
-    ConfigDescription, Kind, OptionDescription, OptionValue, Port, Setting, Value, ValueError,
+    ConfigDescription, Constraint, Kind, OptionDescription, OptionValue, Port, Setting, Value,
+    ValueError,
 };
 
 /// A port that a process shall listen on, chosen before it starts, and without
@@ -114,15 +115,46 @@ fn reserve(listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
+/// Colons are what separates the names in `LISTEN_FDNAMES`.
+fn name_rule() -> Constraint {
+    let check = |name: &String| match is_name(name) {
+        true => Ok(()),
+        false => Err("the name of a port is not empty, and has no `:` or control character in it"),
+    };
+    Constraint::check(check).with_pattern(r"^[^:\x00-\x1f\x7f-\x9f]+$")
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_control())
+}
+
 fn table() -> ConfigDescription {
-    let or_null = |kind: Kind| Kind::Union(vec![kind, Kind::Null]);
-    let optional =
-        |name: &str, kind: Kind| OptionDescription::with_default(name, or_null(kind), Value::Null);
+    let optional = |name: &str, kind: Kind, docs: &str| {
+        let kind = Kind::Union(vec![kind, Kind::Null]);
+        OptionDescription::with_default(name, kind, Value::Null).docs_are(docs)
+    };
+    let name = OptionDescription::required("name", Kind::String)
+        .docs_are("The name under which the port is published: `ports.<name>`.")
+        .constraint(name_rule());
+    let mode = "Whether the process inherits the listening socket (`hand-over`, the default), or \
+                binds by itself to a port that nobody else gets (`reserve`).";
     ConfigDescription::builder("listen")
-        .option(OptionDescription::required("name", Kind::String))
-        .option(optional("host", <Setting<String>>::kind()))
-        .option(optional("port", <Setting<Port>>::kind()))
-        .option(optional("mode", Kind::one_of(["hand-over", "reserve"])))
+        .option(name)
+        .option(optional(
+            "host",
+            <Setting<String>>::kind(),
+            "Host name or address to listen on. Default: `localhost`.",
+        ))
+        .option(optional(
+            "port",
+            <Setting<Port>>::kind(),
+            "Port to listen on. Default: 0, and the system chooses.",
+        ))
+        .option(optional(
+            "mode",
+            Kind::one_of(["hand-over", "reserve"]),
+            mode,
+        ))
         .build()
 }
 
@@ -166,8 +198,7 @@ impl OptionValue for Listen {
     }
 
     fn check(&self) -> Result<(), ValueError> {
-        // Colons are what separates the names in `LISTEN_FDNAMES`.
-        if self.name.is_empty() || self.name.contains(|c: char| c == ':' || c.is_control()) {
+        if !is_name(&self.name) {
             return Err(ValueError::new(
                 "a name for a port, without `:`",
                 format!("{:?}", self.name),

@@ -10,7 +10,7 @@ pub(crate) fn variable_names() -> Constraint {
         name if name.contains('\0') => Err("the name of a variable has no NUL character in it"),
         _ => Ok(()),
     };
-    Constraint::keys(Constraint::check(check).with_pattern(r"^[^=\u0000]+$"))
+    Constraint::keys(Constraint::check(check).with_pattern(r"^[^=\x00]+$"))
 }
 
 /// Texts that a program can be given.
@@ -19,5 +19,5 @@ pub(crate) fn no_nul() -> Constraint {
         true => Err("no program can be given a NUL character"),
         false => Ok(()),
     };
-    Constraint::each(Constraint::check(check).with_pattern(r"^[^\u0000]*$"))
+    Constraint::each(Constraint::check(check).with_pattern(r"^[^\x00]*$"))
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use standin_config::{Kind, OptionValue, Value, ValueError};
+use standin_config::{ConfigDescription, Kind, OptionDescription, OptionValue, Value, ValueError};
 
 /// Where a process reads its standard input from.
 ///
@@ -20,27 +20,19 @@ pub enum Stdin {
     File(PathBuf),
 }
 
-fn single(key: &str) -> Kind {
-    Kind::Nested(
-        standin_config::ConfigDescription::builder(format!("stdin {key}"))
-            .option(standin_config::OptionDescription::required(
-                key,
-                if key == "file" {
-                    Kind::Path
-                } else {
-                    Kind::Template
-                },
-            ))
-            .build(),
-    )
+/// A table with this one key.
+fn single(key: &str, kind: Kind, docs: &str) -> Kind {
+    let option = OptionDescription::required(key, kind).docs_are(docs);
+    let table = ConfigDescription::builder(format!("stdin {key}")).option(option);
+    Kind::Nested(table.build())
 }
 
 impl OptionValue for Stdin {
     fn kind() -> Kind {
         Kind::Union(vec![
             Kind::one_of(["pipe", "null"]),
-            single("text"),
-            single("file"),
+            single("text", Kind::Template, "The text that the process reads."),
+            single("file", Kind::Path, "The file that the process reads."),
         ])
     }
 

@@ -3,7 +3,9 @@ use standin_driver::DriverConfig;
 
 use crate::{Interface, TcpClient, TcpServer};
 
-/// The options of a [`TcpServer`].
+/// A server that accepts TCP connections for the test to talk over.
+///
+/// These are the options of a [`TcpServer`].
 #[derive(Clone, Debug, Config)]
 #[config(type_name = "tcp-server", builds = TcpServer)]
 pub struct TcpServerConfig {
@@ -21,7 +23,9 @@ pub struct TcpServerConfig {
     pub port: Setting<Port>,
 }
 
-/// The options of a [`TcpClient`].
+/// A client that connects to a TCP server for the test to talk with it.
+///
+/// These are the options of a [`TcpClient`].
 #[derive(Clone, Debug, Config)]
 #[config(type_name = "tcp-client", builds = TcpClient)]
 pub struct TcpClientConfig {

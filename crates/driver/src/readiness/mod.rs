@@ -293,13 +293,15 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// A table with these keys and no other.
-fn table(required: (&str, Kind), optional: &[(&str, Kind)]) -> Kind {
+/// A table with these keys, each with what it is for, and no other.
+fn table(required: (&str, Kind, &str), optional: &[(&str, Kind, &str)]) -> Kind {
+    let (name, kind, docs) = required;
     let mut builder = ConfigDescription::builder("condition")
-        .option(OptionDescription::required(required.0, required.1));
-    for (name, kind) in optional {
+        .option(OptionDescription::required(name, kind).docs_are(docs));
+    for (name, kind, docs) in optional {
         let kind = Kind::Union(vec![kind.clone(), Kind::Null]);
-        builder = builder.option(OptionDescription::with_default(*name, kind, Value::Null));
+        let option = OptionDescription::with_default(*name, kind, Value::Null);
+        builder = builder.option(option.docs_are(*docs));
     }
     Kind::Nested(builder.build())
 }
@@ -314,29 +316,69 @@ fn times() -> Kind {
 
 /// What conditions are written as; some hold others.
 fn condition() -> Kind {
-    let interval = || ("interval", Kind::Duration);
+    let interval = "How long to wait between two checks.";
+    let port = Kind::Union(vec![<Setting<Port>>::kind(), Kind::Template]);
     let host = Kind::Union(vec![Kind::Template, Kind::Context]);
+    let words = Kind::List(Box::new(Kind::Template));
     let conditions = || Kind::List(Box::new(Readiness::kind()));
     Kind::Union(vec![
         table(
-            ("log", Kind::Pattern),
-            &[("file", Kind::Template), ("times", times())],
+            (
+                "log",
+                Kind::Pattern,
+                "A regular expression that a line of the log matches, from its beginning.",
+            ),
+            &[
+                (
+                    "file",
+                    Kind::Template,
+                    "The log to look in; a relative path starts at the runpath. Default: the \
+                     log of the driver.",
+                ),
+                (
+                    "times",
+                    times(),
+                    "How many lines have to match. Default: one.",
+                ),
+            ],
         ),
         table(
             (
                 "port",
-                Kind::Union(vec![<Setting<Port>>::kind(), Kind::Template]),
+                port,
+                "A TCP port that accepts connections, such as `{{ port }}`.",
             ),
-            &[("host", host), interval()],
+            &[
+                ("host", host, "The host of the port. Default: `localhost`."),
+                ("interval", Kind::Duration, interval),
+            ],
         ),
         table(
-            ("command", Kind::List(Box::new(Kind::Template))),
-            &[interval()],
+            (
+                "command",
+                words,
+                "A command that ends with exit code 0, as a list of words.",
+            ),
+            &[("interval", Kind::Duration, interval)],
         ),
-        table(("file", Kind::Template), &[]),
-        table(("ended_with", i32::kind()), &[]),
-        table(("all", conditions()), &[]),
-        table(("any", conditions()), &[]),
+        table(
+            (
+                "file",
+                Kind::Template,
+                "A file or directory that exists; a relative path starts at the runpath.",
+            ),
+            &[],
+        ),
+        table(
+            (
+                "ended_with",
+                i32::kind(),
+                "The exit code that the driver has ended with.",
+            ),
+            &[],
+        ),
+        table(("all", conditions(), "Conditions that all hold."), &[]),
+        table(("any", conditions(), "Conditions of which one holds."), &[]),
     ])
 }
 
