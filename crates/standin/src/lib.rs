@@ -13,7 +13,8 @@ pub use standin_driver::{
 };
 pub use standin_entity::{Check, Report, Status};
 pub use standin_environment::{
-    AbortHandle, DriverGroup, DriverTypes, Environment, RunningEnvironment,
+    AbortHandle, DriverGroup, DriverTypes, Environment, EnvironmentError, EnvironmentOptions,
+    RunningEnvironment,
 };
 pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessConfig, ProcessOptions, Signal};

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::progress::Progress;
 use super::start::StartEnd;
 use super::stop::{StopLog, StopRun};
 use super::{Patience, Resource, State};
@@ -10,7 +11,7 @@ use crate::incident::{Overdue, StepFailure};
 use crate::settings::CheckInterval;
 use crate::status::Status;
 use crate::steps::{Check, Step, Steps};
-use crate::watch::{Progress, Watch};
+use crate::watch::{Progress as WatchProgress, Watch};
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,14 +84,16 @@ impl Resource {
         patience: Patience,
     ) -> Result<(), CheckEnd> {
         let mut checks = 0u32;
+        let mut progress = Progress::new();
         loop {
             // Asked before the check, so that one check follows the deadline.
             let is_last = patience.is_over();
             let looked = self.look(steps, checking)?;
             checks = checks.saturating_add(1);
-            if looked.missing.is_none() {
+            let Some(missing) = &looked.missing else {
                 return Ok(());
-            }
+            };
+            progress.note(self, checking.phase, checks, missing);
             if is_last {
                 return Err(CheckEnd::Overdue(patience.overdue(checks, looked.missing)));
             }
@@ -162,7 +165,11 @@ impl Resource {
     /// # Errors
     ///
     /// [`WaitError`], as [`wait`](Resource::wait).
-    pub fn advance(&self, steps: &dyn Steps, watch: &mut Watch) -> Result<Progress, WaitError> {
+    pub fn advance(
+        &self,
+        steps: &dyn Steps,
+        watch: &mut Watch,
+    ) -> Result<WatchProgress, WaitError> {
         let (phase, target) = if watch.is_of_start() {
             (Phase::Start, Status::Started)
         } else {
@@ -172,7 +179,7 @@ impl Resource {
         let signalled = watch.signals.is_some_and(|seen| seen != state.signals);
         let aborted = state.is_aborting();
         if let Some(outcome) = self.outcome(&state, target, aborted) {
-            return outcome.map(|()| Progress::Done);
+            return outcome.map(|()| WatchProgress::Done);
         }
         if state.is_busy() || state.stoppers > 0 || state.status() != phase.status() {
             return Ok(watch.not_yet());
@@ -215,6 +222,6 @@ impl Resource {
                 self.conclude_stop(steps, &checking.run, log)?;
             }
         }
-        Ok(Progress::Done)
+        Ok(WatchProgress::Done)
     }
 }

@@ -8,6 +8,7 @@
 mod abort;
 mod check;
 mod pause;
+mod progress;
 mod start;
 mod stop;
 mod wait;

@@ -1,0 +1,47 @@
+//! What a wait for a check shows while it lasts.
+
+use std::time::{Duration, Instant};
+
+use standin_error::text::Span;
+
+use super::Resource;
+use super::check::Phase;
+
+/// When the first event of a wait is one that is shown by default.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// One wait for a check: an event at its begin for those who look closely, and others after
+/// 1, 2, 4, ... seconds, since a wait may last minutes and its error comes at the end.
+pub(super) struct Progress {
+    since: Instant,
+    next: Option<Duration>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            next: None,
+        }
+    }
+
+    /// Notes that `missing` was missing at a check.
+    pub(super) fn note(&mut self, resource: &Resource, phase: Phase, checks: u32, missing: &str) {
+        let entity = &resource.inner.entity;
+        let what = match phase {
+            Phase::Start => "is not ready yet",
+            Phase::Stop => "is not down yet",
+        };
+        let Some(next) = self.next else {
+            self.next = Some(FIRST);
+            tracing::debug!(%entity, missing, "{what}");
+            return;
+        };
+        let elapsed = self.since.elapsed();
+        if elapsed < next {
+            return;
+        }
+        self.next = Some(elapsed.saturating_mul(2));
+        tracing::info!(%entity, after = %Span(elapsed), checks, missing, "{what}");
+    }
+}

@@ -1,0 +1,75 @@
+//! What there is to see of a start while it waits.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use standin_entity::{Check, CheckInterval, Resource, Result, Settings, Steps};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Never ready.
+struct Stuck;
+
+impl Steps for Stuck {
+    fn settings(&self) -> Result<Settings> {
+        Ok(Settings {
+            start_timeout: Duration::from_millis(1_500),
+            started_check_interval: CheckInterval::Fixed(Duration::from_millis(20)),
+            ..Settings::default()
+        })
+    }
+
+    fn started_check(&self) -> Result<Check> {
+        Ok(Check::not_yet("the door is closed"))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
+fn a_start_that_waits_shows_for_what() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let resource = Resource::new("peer").unwrap();
+        assert!(resource.start(&Stuck).is_err());
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let waits: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("is not ready yet"))
+        .collect();
+    // One at once, one after a second; the next would be after two.
+    assert_eq!(waits.len(), 2, "{text}");
+    assert!(waits[0].contains("DEBUG"), "{text}");
+    assert!(
+        waits[1].contains("INFO") && waits[1].contains("after=1"),
+        "{text}"
+    );
+    for wait in waits {
+        assert!(wait.contains(r#"missing="the door is closed""#), "{text}");
+    }
+}
