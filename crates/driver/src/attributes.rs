@@ -22,6 +22,13 @@ pub struct Attributes {
     options: Option<Node>,
 }
 
+/// As a table of the values.
+impl From<Attributes> for Value {
+    fn from(attributes: Attributes) -> Self {
+        attributes.values.into_iter().collect()
+    }
+}
+
 /// Those with the same names and values are equal.
 impl PartialEq for Attributes {
     fn eq(&self, other: &Self) -> bool {

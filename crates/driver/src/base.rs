@@ -229,7 +229,10 @@ impl DriverBase {
         if let Some(text) = plain {
             return Ok(text);
         }
-        let Some(attributes) = source.attributes(&value.driver) else {
+        let attributes = source.attributes(&value.driver);
+        // A plain value has no attributes, and is there all the same.
+        let is_plain = || source.value(&value.driver).map(|_| Attributes::new());
+        let Some(attributes) = attributes.or_else(is_plain) else {
             let known = source.names();
             return Err(ContextError::UnknownDriver {
                 nearest: nearest(&value.driver, &known),

@@ -17,6 +17,12 @@ pub trait ContextSource: Send + Sync {
         None
     }
 
+    /// The plain value that templates read under `name`, where no driver has that name. `None`,
+    /// which is the default: there is none.
+    fn value(&self, _name: &str) -> Option<Value> {
+        None
+    }
+
     /// The names that can be asked for, in the order in which they were added.
     fn names(&self) -> Vec<String>;
 

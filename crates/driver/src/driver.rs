@@ -1,4 +1,6 @@
+use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use standin_connection::ConnectionInfo;
@@ -20,7 +22,7 @@ use crate::{Attributes, DriverBase, Lifecycle};
 /// Steps take `&self`, since a driver is shared between the test, its
 /// environment and threads that wait; a driver keeps what changes behind a
 /// lock of its own.
-pub trait Driver: AsDriver + Send + Sync + 'static {
+pub trait Driver: AsDriver + Any + Send + Sync {
     /// What every driver has: name, configuration, status, runpath, context.
     fn base(&self) -> &DriverBase;
 
@@ -195,5 +197,69 @@ pub trait AsDriver {
 impl<D: Driver> AsDriver for D {
     fn as_driver(&self) -> &dyn Driver {
         self
+    }
+}
+
+/// A driver, or one that is shared already: what an environment takes.
+///
+/// ```
+/// use std::sync::Arc;
+/// use standin_driver::{Driver, IntoShared};
+///
+/// fn add<S: IntoShared>(driver: S) -> Arc<S::Driver> {
+///     driver.into_shared()
+/// }
+/// # fn check<D: Driver>(driver: D) -> Arc<D> {
+/// let shared = add(driver);
+/// let again = add(shared.clone());
+/// assert!(Arc::ptr_eq(&shared, &again));
+/// # again
+/// # }
+/// ```
+pub trait IntoShared {
+    /// The type of the driver.
+    type Driver: Driver + ?Sized;
+
+    /// Shares the driver, if it is not shared yet.
+    fn into_shared(self) -> Arc<Self::Driver>;
+
+    /// The same without its type.
+    #[doc(hidden)]
+    fn erased(shared: Arc<Self::Driver>) -> Arc<dyn Driver>;
+}
+
+impl<D: Driver> IntoShared for D {
+    type Driver = D;
+
+    fn into_shared(self) -> Arc<D> {
+        Arc::new(self)
+    }
+
+    fn erased(shared: Arc<D>) -> Arc<dyn Driver> {
+        shared
+    }
+}
+
+impl<D: Driver> IntoShared for Arc<D> {
+    type Driver = D;
+
+    fn into_shared(self) -> Arc<D> {
+        self
+    }
+
+    fn erased(shared: Arc<D>) -> Arc<dyn Driver> {
+        shared
+    }
+}
+
+impl IntoShared for Arc<dyn Driver> {
+    type Driver = dyn Driver;
+
+    fn into_shared(self) -> Arc<dyn Driver> {
+        self
+    }
+
+    fn erased(shared: Arc<dyn Driver>) -> Arc<dyn Driver> {
+        shared
     }
 }

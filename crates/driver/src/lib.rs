@@ -27,7 +27,7 @@ pub use crate::attributes::Attributes;
 pub use crate::base::DriverBase;
 pub use crate::config::{DriverConfig, DriverOptions};
 pub use crate::context::{ContextSource, Explainer, FromContext};
-pub use crate::driver::Driver;
+pub use crate::driver::{Driver, IntoShared};
 pub use crate::error::{BuildError, ContextError, InstallError, LogError, PortInUse, TemplateText};
 pub use crate::hook::Hook;
 pub use crate::install::InstallFile;

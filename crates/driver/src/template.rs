@@ -315,6 +315,9 @@ impl Object for Others {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let driver = key.as_str()?.to_owned();
         let Some(own) = self.0.attributes(&driver) else {
+            if let Some(value) = self.0.value(&driver) {
+                return Some(Value::from(Serde(&value)));
+            }
             let attribute = None;
             self.2.set(Some(Missing { driver, attribute }));
             return None;

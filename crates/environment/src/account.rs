@@ -30,7 +30,7 @@ pub(crate) fn explanation(members: &Members, asking: &str) -> Option<String> {
     for members in std::iter::once(members).chain(around.iter().map(|around| &**around)) {
         // While drivers start and stop, most of them are in some other state.
         let is_settled = !members.turn.is_busy();
-        for (name, driver) in members.named() {
+        for (name, driver) in members.snapshot() {
             has_files |= has_logs(&*driver);
             let status = driver.status();
             let sentence = match trouble(&*driver, status) {
@@ -73,7 +73,7 @@ pub(crate) fn summary(members: &Members) -> String {
     let mut plain = Vec::new();
     let mut shown = 0;
     let mut more = 0;
-    for (name, driver) in members.named() {
+    for (name, driver) in members.snapshot() {
         let status = driver.status();
         let trouble = trouble(&*driver, status);
         if status == Status::Started && trouble.is_none() && !has_logs(&*driver) {

@@ -2,12 +2,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{FromOptions, Node};
-use standin_driver::{Attributes, Driver};
+use standin_config::{FromOptions, Node, Value};
+use standin_driver::{Driver, IntoShared};
 use standin_entity::{Entity, Failovers, NameError, Result};
 
 use crate::dependencies::Dependencies;
-use crate::members::{Member, Members};
+use crate::members::Members;
 use crate::nesting::EnvironmentParent;
 use crate::plan::sets_async_start;
 use crate::running::RunningEnvironment;
@@ -61,7 +61,7 @@ pub(crate) const RESERVED: &[&str] = &[
 pub struct Environment {
     pub(crate) members: Arc<Members>,
     pub(crate) dependencies: Dependencies,
-    pub(crate) failovers: IndexMap<String, Failovers<Member>>,
+    pub(crate) failovers: IndexMap<String, Failovers<Arc<dyn Driver>>>,
     /// An invalid name. The first fallible call reports it, so that `new` can stay infallible.
     invalid: Option<NameError>,
 }
@@ -116,45 +116,38 @@ impl Environment {
         &self.members.node
     }
 
-    /// Adds a driver under its own name, and gives a handle of it.
+    /// Adds a driver under its own name, and gives a handle of it. Takes a driver, or an
+    /// [`Arc`] of one that is shared already.
     ///
     /// # Errors
     ///
     /// If the name is taken or reserved, or the driver is in another
     /// environment.
-    pub fn add<D: Driver>(&mut self, driver: D) -> Result<Arc<D>, AddError> {
+    pub fn add<S: IntoShared>(&mut self, driver: S) -> Result<Arc<S::Driver>, AddError> {
+        let driver = driver.into_shared();
         let name = driver.base().name().to_owned();
-        self.add_as(name, driver)
-    }
-
-    /// Adds a driver under another name than its own. Context values and
-    /// [`get`](Environment::get) use this one.
-    ///
-    /// # Errors
-    ///
-    /// As [`add`](Environment::add).
-    pub fn add_as<D: Driver>(
-        &mut self,
-        name: impl Into<String>,
-        driver: D,
-    ) -> Result<Arc<D>, AddError> {
-        let driver = Arc::new(driver);
-        self.add_shared(name, driver.clone())?;
+        self.insert(name, S::erased(driver.clone()))?;
         Ok(driver)
     }
 
-    /// Adds a driver that is shared already under a name. One driver can be in
-    /// an environment under several names.
+    /// Adds a driver under another name than its own. Context values and
+    /// [`get`](Environment::get) use this one. One driver can be in an environment under
+    /// several names.
     ///
     /// # Errors
     ///
     /// As [`add`](Environment::add).
-    pub fn add_shared<D: Driver>(
+    pub fn add_as<S: IntoShared>(
         &mut self,
         name: impl Into<String>,
-        driver: Arc<D>,
-    ) -> Result<(), AddError> {
-        let name = name.into();
+        driver: S,
+    ) -> Result<Arc<S::Driver>, AddError> {
+        let driver = driver.into_shared();
+        self.insert(name.into(), S::erased(driver.clone()))?;
+        Ok(driver)
+    }
+
+    fn insert(&mut self, name: String, driver: Arc<dyn Driver>) -> Result<(), AddError> {
         self.check_valid()?;
         if RESERVED.contains(&name.as_str()) {
             return Err(AddError::ReservedName {
@@ -168,17 +161,15 @@ impl Environment {
                 name,
             });
         }
+        let entity = driver.base().resource().entity();
+        let was_here = entity
+            .parent()
+            .is_some_and(|parent| parent.is(self.entity()));
         self.members.adopt(&*driver)?;
-        let base = driver.base();
-        let first = !self
-            .members
-            .drivers()
-            .iter()
-            .any(|other| std::ptr::eq(other.base(), base));
-        if first {
-            base.resource().entity().set_known_as("driver", &name);
+        if !was_here {
+            entity.set_known_as("driver", &name);
         }
-        self.members.write().insert(name, Member::new(driver));
+        self.members.write().insert(name, driver);
         Ok(())
     }
 
@@ -193,9 +184,9 @@ impl Environment {
         let Some(removed) = removed else {
             return Err(self.unknown(name));
         };
-        let is_removed = |other: &Arc<dyn Driver>| Arc::ptr_eq(other, &removed.driver);
+        let is_removed = |other: &Arc<dyn Driver>| Arc::ptr_eq(other, &removed);
         if !self.drivers().iter().any(is_removed) {
-            removed.driver.base().resource().entity().clear_parent();
+            removed.base().resource().entity().clear_parent();
         }
         self.dependencies.remove(name);
         self.failovers.shift_remove(name);
@@ -211,13 +202,18 @@ impl Environment {
         self.members.get(name)
     }
 
+    /// The driver of that name, whatever its type.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
+        self.members.driver(name)
+    }
+
     /// The driver that was added first.
     pub fn first(&self) -> Option<Arc<dyn Driver>> {
-        self.members
-            .read()
-            .values()
-            .next()
-            .map(|member| member.driver.clone())
+        self.members.read().values().next().cloned()
     }
 
     /// All drivers, in the order in which they were added.
@@ -240,8 +236,25 @@ impl Environment {
         self.len() == 0
     }
 
-    /// Lets templates read plain values under a name, as if a driver of that
-    /// name published them.
+    /// Lets templates read a value under a name below `context`: a plain one as
+    /// `{{ context.stage }}`, those of a table, or [`Attributes`](standin_driver::Attributes), as
+    /// if a driver of that name published them.
+    ///
+    /// ```
+    /// use standin_driver::{Attributes, Lifecycle};
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::TcpServer;
+    ///
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut env = Environment::new("values");
+    /// env.set_context("stage", "test")?;
+    /// env.set_context("broker", Attributes::new().with("port", 5672))?;
+    /// let server = env.add(TcpServer::builder("server").build()?)?;
+    /// let text = server.render_template("{{ context.stage }} {{ context.broker.port }}")?;
+    /// assert_eq!(text, "test 5672");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -249,7 +262,7 @@ impl Environment {
     pub fn set_context(
         &mut self,
         name: impl Into<String>,
-        values: Attributes,
+        value: impl Into<Value>,
     ) -> Result<(), AddError> {
         let name = name.into();
         if self.members.read().contains_key(&name) {
@@ -258,7 +271,7 @@ impl Environment {
                 name,
             });
         }
-        self.members.set_initial(name, values);
+        self.members.set_initial(name, value.into());
         Ok(())
     }
 
@@ -365,7 +378,7 @@ impl Environment {
             return Err(self.unknown(name));
         }
         let failovers = self.failovers.entry(name.to_owned()).or_default();
-        failovers.register(move || Ok(Member::new(Arc::new(make()?))));
+        failovers.register(move || Ok(Arc::new(make()?) as Arc<dyn Driver>));
         Ok(())
     }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use standin_driver::Driver;
 
-use crate::members::{Member, Members};
+use crate::members::Members;
 
 /// One driver of an environment or several: what
 /// [`Environment::dependency`](crate::Environment::dependency) takes. A handle,
@@ -38,9 +38,9 @@ impl Wanted {
         // Asked before the lock is taken: it is the driver's code.
         let name = self.name();
         let members = members.read();
-        let is_wanted = |member: &Member| match self {
+        let is_wanted = |driver: &Arc<dyn Driver>| match self {
             Wanted::Name(_) => true,
-            Wanted::Driver(wanted) => Arc::ptr_eq(&member.driver, wanted),
+            Wanted::Driver(wanted) => Arc::ptr_eq(driver, wanted),
         };
         // Nearly always it is where its own name says.
         let known = members.get_key_value(name);
@@ -48,7 +48,7 @@ impl Wanted {
             (None, Wanted::Driver(_)) => members.iter().find(|(_, member)| is_wanted(member))?,
             (known, _) => known?,
         };
-        Some((name.clone(), member.driver.clone()))
+        Some((name.clone(), member.clone()))
     }
 }
 

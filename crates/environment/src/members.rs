@@ -17,29 +17,12 @@ use crate::running::Running;
 use crate::turn::Turn;
 use crate::{AddError, LookupError, account};
 
-/// One driver under the name by which the environment knows it.
-#[derive(Clone)]
-pub(crate) struct Member {
-    pub(crate) driver: Arc<dyn Driver>,
-    /// The same driver once more, to get its type back.
-    typed: Arc<dyn Any + Send + Sync>,
-}
-
-impl Member {
-    pub(crate) fn new<D: Driver>(driver: Arc<D>) -> Self {
-        Member {
-            driver: driver.clone(),
-            typed: driver,
-        }
-    }
-}
-
 pub(crate) struct Members {
     pub(crate) entity: Entity,
     pub(crate) node: Node,
-    members: RwLock<IndexMap<String, Member>>,
+    members: RwLock<IndexMap<String, Arc<dyn Driver>>>,
     /// What templates can read beyond what drivers publish.
-    initial: RwLock<IndexMap<String, Attributes>>,
+    initial: RwLock<IndexMap<String, Value>>,
     /// The environment that this one belongs to.
     parent: RwLock<Option<Arc<Members>>>,
     /// The environments that belong to this one and have been started.
@@ -83,25 +66,25 @@ impl Members {
         self.entity.name()
     }
 
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, IndexMap<String, Member>> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, IndexMap<String, Arc<dyn Driver>>> {
         self.members.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The drivers with their names as they are now: to be asked, which is the user's code,
     /// without the lock.
-    pub(crate) fn snapshot(&self) -> IndexMap<String, Member> {
+    pub(crate) fn snapshot(&self) -> IndexMap<String, Arc<dyn Driver>> {
         self.read().clone()
     }
 
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, IndexMap<String, Member>> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, IndexMap<String, Arc<dyn Driver>>> {
         self.members.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_initial(&self, name: String, attributes: Attributes) {
+    pub(crate) fn set_initial(&self, name: String, value: Value) {
         self.initial
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, attributes);
+            .insert(name, value);
     }
 
     pub(crate) fn is_initial(&self, name: &str) -> bool {
@@ -114,9 +97,7 @@ impl Members {
     /// Whether templates can read `name`, of a driver or not, here or in the
     /// environments around this one.
     pub(crate) fn publishes(&self, name: &str) -> bool {
-        self.read().contains_key(name)
-            || self.is_initial(name)
-            || self.parent().is_some_and(|parent| parent.publishes(name))
+        self.find(name).is_some()
     }
 
     pub(crate) fn parent(&self) -> Option<Arc<Members>> {
@@ -225,18 +206,7 @@ impl Members {
 
     /// All drivers in the order in which they were added.
     pub(crate) fn drivers(&self) -> Vec<Arc<dyn Driver>> {
-        self.read()
-            .values()
-            .map(|member| member.driver.clone())
-            .collect()
-    }
-
-    /// The same with the names under which they are known here.
-    pub(crate) fn named(&self) -> Vec<(String, Arc<dyn Driver>)> {
-        self.read()
-            .iter()
-            .map(|(name, member)| (name.clone(), member.driver.clone()))
-            .collect()
+        self.read().values().cloned().collect()
     }
 
     /// Makes a driver one of this environment: it inherits options from here,
@@ -265,51 +235,78 @@ impl Members {
         Ok(())
     }
 
-    pub(crate) fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
-        let members = self.read();
-        let Some(member) = members.get(name) else {
-            return Err(LookupError::UnknownDriver {
-                environment: self.name().to_owned(),
-                name: name.to_owned(),
-                known: members.keys().cloned().collect(),
-            });
-        };
-        member
-            .typed
-            .clone()
-            .downcast()
-            .map_err(|_| LookupError::OtherType {
-                environment: self.name().to_owned(),
-                name: name.to_owned(),
-                kind: member.driver.base().kind().to_owned(),
-                wanted: std::any::type_name::<D>()
-                    .rsplit("::")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-            })
+    /// The driver of that name.
+    pub(crate) fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
+        let driver = self.read().get(name).cloned();
+        driver.ok_or_else(|| LookupError::UnknownDriver {
+            environment: self.name().to_owned(),
+            name: name.to_owned(),
+            known: self.read().keys().cloned().collect(),
+        })
     }
+
+    /// The same with its type.
+    pub(crate) fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
+        let driver = self.driver(name)?;
+        let any: Arc<dyn Any + Send + Sync> = driver.clone();
+        any.downcast().map_err(|_| LookupError::OtherType {
+            environment: self.name().to_owned(),
+            name: name.to_owned(),
+            kind: driver.base().kind().to_owned(),
+            wanted: std::any::type_name::<D>()
+                .rsplit("::")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+
+    /// Who has that name, here or in the environments around this one.
+    fn find(&self, name: &str) -> Option<Named> {
+        if let Some(driver) = self.read().get(name) {
+            return Some(Named::Driver(driver.clone()));
+        }
+        let initial = self.initial.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = initial.get(name) {
+            return Some(Named::Value(value.clone()));
+        }
+        drop(initial);
+        self.parent()?.find(name)
+    }
+}
+
+/// Who answers for a name in a template.
+enum Named {
+    Driver(Arc<dyn Driver>),
+    Value(Value),
 }
 
 impl ContextSource for Members {
     fn attributes(&self, name: &str) -> Option<Attributes> {
         // Not under the lock: attributes are the driver's code.
-        let driver = self.read().get(name).map(|member| member.driver.clone());
-        match driver {
-            Some(driver) => Some(driver.context()),
-            None => {
-                let initial = self.initial.read().unwrap_or_else(PoisonError::into_inner);
-                let own = initial.get(name).cloned();
-                drop(initial);
-                own.or_else(|| self.parent()?.attributes(name))
+        match self.find(name)? {
+            Named::Driver(driver) => Some(driver.context()),
+            Named::Value(Value::Map(values)) => {
+                let values = values.into_iter();
+                Some(values.fold(Attributes::new(), |all, (name, value)| {
+                    all.with(name, value)
+                }))
             }
+            Named::Value(_) => None,
         }
     }
 
     fn attribute(&self, driver: &str, attribute: &str) -> Option<Value> {
-        let driver = self.read().get(driver)?.driver.clone();
+        let driver = self.read().get(driver)?.clone();
         // What it publishes beyond what every driver does wins.
         driver.attributes().remove(attribute)
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        match self.find(name)? {
+            Named::Driver(_) => None,
+            Named::Value(value) => Some(value),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -336,12 +333,8 @@ impl ContextSource for Members {
 
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(
-                self.read()
-                    .iter()
-                    .map(|(name, member)| (name.clone(), member.driver.status())),
-            )
-            .finish()
+        let drivers = self.snapshot();
+        let statuses = drivers.iter().map(|(name, driver)| (name, driver.status()));
+        f.debug_map().entries(statuses).finish()
     }
 }

@@ -8,7 +8,6 @@ use indexmap::IndexMap;
 use standin_config::{ContextValue, Kind, Node, Source, Value};
 use standin_driver::Driver;
 
-use crate::members::Member;
 use crate::order::Order;
 use crate::{DependencyError, Environment, EnvironmentConfig};
 
@@ -103,7 +102,7 @@ struct Reference {
 /// The drivers of an environment as they were when it was asked, by place.
 struct Names<'a> {
     environment: &'a Environment,
-    members: IndexMap<String, Member>,
+    members: IndexMap<String, Arc<dyn Driver>>,
     /// For each place, the first place of the same driver.
     first_places: Vec<usize>,
 }
@@ -115,7 +114,7 @@ impl<'a> Names<'a> {
         let first_places = members
             .values()
             .enumerate()
-            .map(|(place, member)| *known.entry(address(&member.driver)).or_insert(place))
+            .map(|(place, driver)| *known.entry(address(driver)).or_insert(place))
             .collect();
         Names {
             environment,
@@ -162,9 +161,9 @@ impl<'a> Names<'a> {
     /// cannot be read.
     fn references(&self) -> (Vec<Reference>, Vec<OrderMistake>) {
         let (mut references, mut mistakes) = (Vec::new(), Vec::new());
-        for (reader, (name, member)) in self.members.iter().enumerate() {
+        for (reader, (name, driver)) in self.members.iter().enumerate() {
             let reader = self.first_place(reader);
-            let base = member.driver.base();
+            let base = driver.base();
             for (option, driver) in base.drivers_in_templates() {
                 // A name that is not there may never be rendered, and is reported when it is.
                 // What a driver publishes itself it may read.
@@ -258,7 +257,7 @@ impl<'a> Names<'a> {
         let setting = self
             .members
             .iter()
-            .filter(|(_, member)| sets_async_start(&*member.driver));
+            .filter(|(_, driver)| sets_async_start(&***driver));
         setting.map(|(name, _)| OrderMistake {
             driver: name.clone(),
             option: "async_start".to_owned(),

@@ -10,7 +10,7 @@ use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{AnnouncedStop, Failovers, Report, Status};
 
-use crate::members::{Member, Members};
+use crate::members::Members;
 use crate::plan::Plan;
 use crate::starting::{Failed, Start};
 use crate::turn::{Deferred, Operation, Refused, Taken, Turn};
@@ -69,7 +69,7 @@ pub struct RunningEnvironment {
 /// What the guard holds, and what the environment around it stops, too.
 pub(crate) struct Running {
     pub(crate) members: Arc<Members>,
-    failovers: IndexMap<String, Failovers<Member>>,
+    failovers: IndexMap<String, Failovers<Arc<dyn Driver>>>,
     plan: Plan,
     config: EnvironmentConfig,
     /// A start or a stop failed, so that the files of the drivers are evidence.
@@ -141,6 +141,15 @@ impl RunningEnvironment {
         self.shared().get(name)
     }
 
+    /// The driver of that name, whatever its type.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
+        self.shared().driver(name)
+    }
+
     /// All drivers, in the order in which they were added.
     pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
         self.shared().drivers()
@@ -150,9 +159,9 @@ impl RunningEnvironment {
     /// were added.
     pub fn statuses(&self) -> Vec<(String, Status)> {
         self.shared()
-            .read()
-            .iter()
-            .map(|(name, member)| (name.clone(), member.driver.status()))
+            .snapshot()
+            .into_iter()
+            .map(|(name, driver)| (name, driver.status()))
             .collect()
     }
 
@@ -166,7 +175,7 @@ impl RunningEnvironment {
     /// each `-` and each space.
     pub fn variables(&self) -> Vec<(String, String)> {
         let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
-        let members = self.shared().named();
+        let members = self.shared().snapshot();
         let mut variables = Vec::new();
         for (name, driver) in members {
             let context = driver.context();
@@ -200,8 +209,8 @@ impl RunningEnvironment {
     /// # }
     /// ```
     pub fn connections(&self) -> ConnectionGraph {
-        let members = self.shared().named();
-        let mut graph = ConnectionGraph::new(members.iter().map(|(name, _)| name.clone()));
+        let members = self.shared().snapshot();
+        let mut graph = ConnectionGraph::new(members.keys().cloned());
         for (name, driver) in members {
             graph.extend(
                 driver

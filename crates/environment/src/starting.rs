@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use standin_driver::{Driver, DriverConfig, Lifecycle};
 use standin_entity::{Error, Failovers, Status};
 
-use crate::members::{Member, Members};
+use crate::members::Members;
 use crate::plan::{Mode, Plan};
 use crate::schedule::{self, OnFailure};
 use crate::{Failure, Waiting};
@@ -16,7 +16,7 @@ use crate::{Failure, Waiting};
 /// What there is to start, and how.
 pub(crate) struct Start<'a> {
     members: &'a Arc<Members>,
-    failovers: &'a IndexMap<String, Failovers<Member>>,
+    failovers: &'a IndexMap<String, Failovers<Arc<dyn Driver>>>,
     plan: &'a Plan,
     drivers: Vec<(String, Arc<dyn Driver>)>,
     /// The places that it came to.
@@ -42,10 +42,10 @@ fn starts_by_itself(driver: &dyn Driver) -> bool {
 impl<'a> Start<'a> {
     pub(crate) fn new(
         members: &'a Arc<Members>,
-        failovers: &'a IndexMap<String, Failovers<Member>>,
+        failovers: &'a IndexMap<String, Failovers<Arc<dyn Driver>>>,
         plan: &'a Plan,
     ) -> Self {
-        let drivers = members.named();
+        let drivers: Vec<_> = members.snapshot().into_iter().collect();
         let begun = drivers.iter().map(|_| AtomicBool::new(false)).collect();
         Start {
             members,
@@ -124,13 +124,13 @@ impl<'a> Start<'a> {
         }
         tracing::warn!(driver = name, %failure, "the driver did not start: trying its replacements");
         let replacement = failovers.first_that(|member| {
-            self.members.trying(&member.driver, || {
-                self.members.adopt(&*member.driver)?;
+            self.members.trying(member, || {
+                self.members.adopt(&**member)?;
                 // An abort or a stop that came before does not know it.
                 if !is_wanted() {
                     return Err(Error::msg("the environment was aborted or stopped"));
                 }
-                Ok(start_and_wait(&*member.driver)?)
+                Ok(start_and_wait(&**member)?)
             })
         });
         match replacement {

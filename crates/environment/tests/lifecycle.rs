@@ -343,7 +343,7 @@ fn a_driver_with_two_names_is_started_and_stopped_once_and_in_its_place() {
             .unwrap();
         env.add(Probe::builder("b", &trace).build().unwrap())
             .unwrap();
-        env.add_shared("also a", a).unwrap();
+        env.add_as("also a", a).unwrap();
         if concurrent {
             env.dependency("also a", "b").unwrap();
         }
@@ -390,7 +390,7 @@ fn a_driver_that_was_removed_may_come_back() {
     env.dependency("c", "b").unwrap();
     env.remove("b").unwrap();
     assert_eq!(env.entity().report().children.len(), 2);
-    env.add_shared("b", b).unwrap();
+    env.add_as("b", b).unwrap();
     drop(env.start().unwrap());
     assert_eq!(trace.take_step("starting"), ["a", "c", "b"]);
 }

@@ -101,14 +101,14 @@ fn a_driver_is_in_one_environment() {
     let a = env.add(probe("a")).unwrap();
     let mut other = Environment::new("other");
     check(
-        other.add_shared("a", a.clone()).unwrap_err(),
+        other.add_as("a", a.clone()).unwrap_err(),
         expect![[r#"
         driver "a" is in another environment than "other" already
           help: make a driver of its own for each environment; an environment can also be the parent of another one
           code: standin::environment::in_two_environments
     "#]],
     );
-    env.add_shared("once more", a).unwrap();
+    env.add_as("once more", a).unwrap();
 }
 
 #[test]
@@ -424,4 +424,37 @@ fn a_replacement_whose_factory_panics_fails_the_start_and_leaves_nothing_up() {
             }
         });
     }
+}
+
+#[test]
+fn a_driver_that_is_shared_already_stays_the_same() {
+    let mut env = Environment::new("env");
+    let shared = std::sync::Arc::new(probe("a"));
+    let added = env.add(shared.clone()).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&added, &shared));
+    let erased: std::sync::Arc<dyn Driver> = std::sync::Arc::new(probe("b"));
+    env.add(erased).unwrap();
+    assert_eq!(env.get::<Probe>("b").unwrap().base().name(), "b");
+    assert_eq!(env.driver("a").unwrap().base().name(), "a");
+    assert!(env.driver("c").is_err());
+    assert!(env.get::<TcpServer>("b").is_err());
+}
+
+#[test]
+fn plain_values_can_be_read_as_context() {
+    let mut env = Environment::new("env");
+    env.set_context("stage", "test").unwrap();
+    env.set_context("count", 3).unwrap();
+    env.set_context("broker", Attributes::new().with("port", 5672))
+        .unwrap();
+    let a = env.add(probe("a")).unwrap();
+    let render = |template| a.render_template(template);
+    let template = "{{ context.stage }} {{ context.count + 1 }} {{ context['broker'].port }}";
+    assert_eq!(render(template).unwrap(), "test 4 5672");
+    assert!(env.set_context("a", "taken").is_err());
+    let error = render("{{ context.broker.prot }}").unwrap_err();
+    assert!(
+        format!("{error:?}").contains("did you mean `port`"),
+        "{error:?}"
+    );
 }

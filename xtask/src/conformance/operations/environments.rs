@@ -98,14 +98,13 @@ impl EnvironmentHandle {
         let base = driver.as_driver().base();
         let name = uid.unwrap_or_else(|| base.name()).to_owned();
         self.fresh(|environment| {
-            match driver {
-                AnyDriver::Trace(driver) => environment.add_shared(&name, driver.clone()),
-                AnyDriver::Stub(driver) => environment.add_shared(&name, driver.clone()),
-                AnyDriver::Client(driver) => environment.add_shared(&name, driver.clone()),
-                AnyDriver::Server(driver) | AnyDriver::InstallServer(driver) => {
-                    environment.add_shared(&name, driver.clone())
-                }
-            }?;
+            let shared: Arc<dyn Driver> = match driver {
+                AnyDriver::Trace(driver) => driver.clone(),
+                AnyDriver::Stub(driver) => driver.clone(),
+                AnyDriver::Client(driver) => driver.clone(),
+                AnyDriver::Server(driver) | AnyDriver::InstallServer(driver) => driver.clone(),
+            };
+            environment.add_as(&name, shared)?;
             Ok(())
         })?;
         self.members.lock().insert(name.clone(), driver.clone());
