@@ -1,12 +1,14 @@
 //! Ports that a process listens on, known before it starts.
 
 use std::io::{self, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
 use standin_config::{
     ConfigDescription, Constraint, Kind, OptionDescription, OptionValue, Port, Setting, Value,
     ValueError,
 };
+
+use crate::sys;
 
 /// A port that a process shall listen on, chosen before it starts, and without
 /// a moment in which another program could take it.
@@ -77,7 +79,7 @@ impl Listen {
     }
 
     pub(crate) fn bind(&self, host: &str, port: u16) -> io::Result<Bound> {
-        let listener = TcpListener::bind((host, port))?;
+        let listener = bind((host, port).to_socket_addrs()?)?;
         let port = listener.local_addr()?.port();
         let listener = match self.is_handed_over {
             true => Some(listener),
@@ -93,6 +95,19 @@ impl Listen {
             listener,
         })
     }
+}
+
+/// Binds to the first of the addresses that this machine has. Not to the next one if
+/// that is taken there: clients of the name would meet whoever took it.
+fn bind(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpListener> {
+    let mut missing = None;
+    for address in addresses {
+        match TcpListener::bind(address) {
+            Err(error) if sys::has_no_such_address(&error) => missing = Some(error),
+            bound => return bound,
+        }
+    }
+    Err(missing.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)))
 }
 
 /// A port that is ours to give.
@@ -223,6 +238,20 @@ mod tests {
             assert_ne!(other.local_addr().unwrap().port(), bound.port);
         }
         TcpListener::bind(("127.0.0.1", bound.port)).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_port_that_is_taken_on_the_first_address_is_taken() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        // All of 127.0.0.0/8 is this machine's; 192.0.2.0/24 is nobody's.
+        let to = |text: &str| SocketAddr::new(text.parse().unwrap(), port);
+        let error = bind([to("127.0.0.1"), to("127.0.0.2")].into_iter()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let bound = bind([to("192.0.2.1"), to("127.0.0.2")].into_iter()).unwrap();
+        assert_eq!(bound.local_addr().unwrap(), to("127.0.0.2"));
+        bind(std::iter::empty()).unwrap_err();
     }
 
     #[test]
