@@ -178,7 +178,7 @@ pub trait Lifecycle: Driver {
     fn log_matcher(&self) -> Result<LogMatcher, LogError> {
         let path = DriverLog::Log.required(self.as_driver(), "a log matcher")?;
         let bell = self.base().starting.bell.clone();
-        Ok(LogMatcher::with_bell(path, bell))
+        Ok(LogMatcher::with_bell(path, bell).of_driver(self.base()))
     }
 
     /// As [`log_matcher`](Lifecycle::log_matcher), in the standard error of the
@@ -190,7 +190,7 @@ pub trait Lifecycle: Driver {
     fn err_matcher(&self) -> Result<LogMatcher, LogError> {
         let path = DriverLog::Err.required(self.as_driver(), "a matcher for it")?;
         let bell = self.base().starting.bell.clone();
-        Ok(LogMatcher::with_bell(path, bell))
+        Ok(LogMatcher::with_bell(path, bell).of_driver(self.base()))
     }
 
     /// The last lines of everything that the driver writes: its standard error

@@ -173,6 +173,19 @@ fn an_error_of_a_driver_says_that_the_program_under_test_has_died() {
 }
 
 #[test]
+fn so_does_an_error_of_a_log() {
+    let ended = run("subjects::line_does_not_come");
+    assert!(!ended.passed);
+    let (_, error) = ended.output.split_once("Error: ").unwrap();
+    let (error, _) = error.split_once("code: ").unwrap();
+    assert!(
+        error.contains("no line of") && error.contains("process \"app\" has ended with signal 9"),
+        "{error}"
+    );
+    ended.clear();
+}
+
+#[test]
 fn an_error_that_nothing_explains_has_no_more_than_before() {
     let ended = run("subjects::times_out");
     assert!(!ended.passed);
@@ -309,6 +322,18 @@ mod subjects {
         app.signal(Signal::Kill)?;
         app.wait_for_exit(SOON)?;
         server.accept_connection(Duration::from_millis(1))?;
+        Ok(())
+    }
+
+    #[test]
+    #[ignore = "it fails: another test looks how"]
+    fn line_does_not_come() -> Result<()> {
+        let mut env = Environment::new("evidence");
+        let app = env.add(app("app").build()?)?;
+        let _env = noted(env)?;
+        app.signal(Signal::Kill)?;
+        app.wait_for_exit(SOON)?;
+        app.log_matcher()?.match_line("done", Duration::ZERO)?;
         Ok(())
     }
 

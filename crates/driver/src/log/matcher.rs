@@ -15,6 +15,7 @@ use super::follow::{Follower, LONGEST, Position};
 use super::line::{Extent, Found, Line, LineMatch, without_end};
 use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
+use crate::{DriverBase, Explainer};
 
 /// Where no events are to be had, the file is looked at this often.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -61,6 +62,8 @@ pub struct LogMatcher {
     path: PathBuf,
     bell: Arc<Bell>,
     follower: Mutex<Follower>,
+    /// Whose log it is, and whom to ask what may explain that it is not as it should be.
+    driver: Option<(String, Explainer)>,
 }
 
 /// A place in a log, of one [`LogMatcher`] or another.
@@ -117,7 +120,7 @@ impl fmt::Debug for LogMatch {
 #[non_exhaustive]
 pub enum LogMatchError {
     /// No line matches.
-    #[error("no line of `{}` matches `{pattern}` after {}", path.display(), Looked { lines: *lines, last, too_long: *too_long, elapsed: *elapsed })]
+    #[error("no line of `{}` matches `{pattern}` after {}{}", path.display(), Looked { lines: *lines, last, too_long: *too_long, elapsed: *elapsed }, Note(note))]
     #[diagnostic(
         code(standin::driver::log_no_match),
         help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}{}", unfinished_help(*is_unfinished), over_help(*is_over))
@@ -140,6 +143,8 @@ pub enum LogMatchError {
         elapsed: Duration,
         /// Whether the wait ended because the driver is stopped or aborted.
         is_over: bool,
+        /// What the driver's environment knows that may explain it.
+        note: Option<String>,
     },
     /// A line is longer than what is looked at, and its rest might match.
     #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]
@@ -158,7 +163,7 @@ pub enum LogMatchError {
         begin: String,
     },
     /// A line matches that should not be there.
-    #[error("a line of `{}` matches `{pattern}`, which none should: {:?}", path.display(), found.text())]
+    #[error("a line of `{}` matches `{pattern}`, which none should: {:?}{}", path.display(), found.text(), Note(note))]
     #[diagnostic(
         code(standin::driver::log_match),
         help("see the log around that line; `seek_end` leaves out what was there before")
@@ -170,6 +175,8 @@ pub enum LogMatchError {
         pattern: String,
         /// The line.
         found: LogMatch,
+        /// What the driver's environment knows that may explain it.
+        note: Option<String>,
     },
     /// The log cannot be read.
     #[error("the log `{}` cannot be read", path.display())]
@@ -203,6 +210,18 @@ fn unfinished_help(is_unfinished: bool) -> &'static str {
         "; what is written of the last line matches, but its end is missing, and a group may have only half of what it captures"
     } else {
         ""
+    }
+}
+
+/// Shows a note below a message.
+struct Note<'a>(&'a Option<String>);
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(note) => write!(f, "\n{note}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -240,7 +259,14 @@ impl LogMatcher {
             follower: Mutex::new(Follower::new(&path)),
             path,
             bell,
+            driver: None,
         }
+    }
+
+    /// Lets errors say what the environment of this driver knows.
+    pub(crate) fn of_driver(mut self, base: &DriverBase) -> Self {
+        self.driver = Some((base.name().to_owned(), base.explainer()));
+        self
     }
 
     /// The log.
@@ -262,7 +288,7 @@ impl LogMatcher {
         let mut search = Search::new(self, &pattern, timeout.into())?;
         match search.next()? {
             Some(found) => Ok(found),
-            None => Err(search.into_error()),
+            None => Err(self.noted(search.into_error())),
         }
     }
 
@@ -283,11 +309,15 @@ impl LogMatcher {
         search.sought = Sought::Nothing;
         match search.next()? {
             None => Ok(()),
-            Some(found) => Err(LogMatchError::Match {
-                path: self.path.clone(),
-                pattern: pattern.as_str().to_owned(),
-                found,
-            }),
+            Some(found) => {
+                drop(search);
+                Err(self.noted(LogMatchError::Match {
+                    path: self.path.clone(),
+                    pattern: pattern.as_str().to_owned(),
+                    found,
+                    note: None,
+                }))
+            }
         }
     }
 
@@ -311,7 +341,7 @@ impl LogMatcher {
             all.push(found);
         }
         match all.is_empty() {
-            true => Err(search.into_error()),
+            true => Err(self.noted(search.into_error())),
             false => Ok(all),
         }
     }
@@ -377,6 +407,16 @@ impl LogMatcher {
     /// Goes to the beginning of the log.
     pub fn seek_start(&self) {
         *self.lock() = Follower::new(&self.path);
+    }
+
+    /// An error with what may explain it; no lock is held.
+    fn noted(&self, mut error: LogMatchError) -> LogMatchError {
+        if let LogMatchError::NoMatch { note, .. } | LogMatchError::Match { note, .. } = &mut error
+            && let Some((driver, explainer)) = &self.driver
+        {
+            *note = explainer.explain(driver);
+        }
+        error
     }
 
     fn unreadable(&self, source: io::Error) -> LogMatchError {
@@ -536,6 +576,7 @@ impl<'a> Search<'a> {
             is_unfinished: self.is_unfinished,
             elapsed: self.since.elapsed(),
             is_over: self.is_over,
+            note: None,
         }
     }
 }
