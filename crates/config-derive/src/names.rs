@@ -75,7 +75,9 @@ fn place(ident: &Ident, starts_path: bool) -> Result<TokenStream, Ident> {
         "Fn" | "FnMut" | "FnOnce" => quote!(::std::ops::#ident),
         "Send" | "Sync" | "Sized" => quote!(::std::marker::#ident),
         "Into" => quote!(::std::convert::Into),
-        "Setting" | "Port" | "Pattern" | "ContextValue" | "Value" => quote!(#config::#ident),
+        "Setting" | "Port" | "Pattern" | "ContextValue" | "Text" | "Value" => {
+            quote!(#config::#ident)
+        }
         _ => return Err(ident.clone()),
     })
 }

@@ -56,7 +56,9 @@ pub mod schema;
 mod setting;
 mod stored;
 mod suggest;
+mod tags;
 mod template;
+mod text;
 mod value;
 
 pub use constraint::{Check, Constraint};
@@ -81,6 +83,8 @@ pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::{Config, OptionValue};
 pub use stored::Stored;
 pub use suggest::nearest;
+pub use tags::{Markup, Tags, TemplateMistake};
+pub use text::{Text, verbatim};
 pub use value::Value;
 
 /// What the code of the derive uses; no part of the public interface.

@@ -2,41 +2,58 @@
 
 use std::sync::LazyLock;
 
-use minijinja::Environment;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Template};
 
-use crate::ValueError;
+use crate::{Markup, Tags, TemplateMistake, ValueError};
 
 /// Filters are looked up when a template is rendered, so that an empty environment will do.
-static PARSER: LazyLock<Environment<'static>> = LazyLock::new(Environment::empty);
+static PARSER: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut parser = Environment::empty();
+    let (begin, end) = Markup::Option.comment();
+    let syntax = SyntaxConfig::builder()
+        .comment_delimiters(begin, end)
+        .build();
+    parser.set_syntax(syntax.expect("its delimiters differ"));
+    parser
+});
 
-/// Whether anything in the text means something to the engine.
-fn has_tags(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+fn parse(text: &str) -> Result<Template<'_, '_>, TemplateMistake> {
+    let tags = Tags::of(text, Markup::Option);
+    if let Some(mistake) = tags.too_long {
+        return Err(mistake);
+    }
+    PARSER.template_from_str(text).map_err(|error| {
+        tags.mistake(error.line(), || match error.detail() {
+            Some(detail) => detail.to_owned(),
+            None => error.kind().to_string(),
+        })
+    })
 }
 
 /// Checks a text that is a template.
 pub(crate) fn check(text: &str) -> Result<(), ValueError> {
-    if !has_tags(text) {
+    if !Markup::Option.has_tags(text) {
         return Ok(());
     }
-    PARSER.template_from_str(text).map(drop).map_err(|error| {
-        let reason = match error.detail() {
-            Some(detail) => detail.to_owned(),
-            None => error.kind().to_string(),
+    parse(text).map(drop).map_err(|mistake| {
+        let line = match text.trim_end().contains('\n') {
+            true => format!(", in line {}", mistake.line),
+            false => String::new(),
         };
         ValueError::new("a valid template", format!("{text:?}"))
-            .because(reason)
+            .because(format!("{}{line}", mistake.reason))
             .bad_template()
     })
 }
 
 /// The drivers that a template reads as `context.<driver>`, each once, in the order of their names.
 pub(crate) fn drivers_read(text: &str) -> Vec<String> {
-    if !has_tags(text) || !text.contains("context") {
+    if !Markup::Option.has_tags(text) || !text.contains("context") {
         return Vec::new();
     }
     // One that does not parse is reported for that.
-    let Ok(parsed) = PARSER.template_from_str(text) else {
+    let Ok(parsed) = parse(text) else {
         return Vec::new();
     };
     let names = parsed.undeclared_variables(true);

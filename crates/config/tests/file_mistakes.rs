@@ -328,13 +328,13 @@ fn a_template_that_does_not_parse() {
         expect![[r#"
             standin::config::bad_template
 
-              × environment.toml: driver "s": option "port.value": the template does not parse:
-              │ unexpected end of input, expected end of variable block
+              × environment.toml: driver "s": option "port.value": the template does not parse: `{{`
+              │ without `}}`
                ╭─[environment.toml:4:33]
              3 │ name = 's'
              4 │ port = { driver = 's2', value = '{{ port' }
                ·                                 ────┬────
-               ·                                     ╰── unexpected end of input, expected end of variable block
+               ·                                     ╰── `{{` without `}}`
                ╰────
               help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
         "#]],

@@ -1,13 +1,15 @@
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
-use standin_config::{Config, ContextValue, Node, Options, ResolveError, Setting, Value};
+use standin_config::{Config, ContextValue, Markup, Node, Options, ResolveError, Setting, Value};
 use standin_entity::{Entity, Resource};
 use tracing::Level;
 
 use crate::attributes::text;
 use crate::file_log::FileLog;
+use crate::log::open::open;
 use crate::starting::Starting;
 use crate::template::{self, Failure, Missing, Scope, TemplateError};
 use crate::{
@@ -132,17 +134,19 @@ impl DriverBase {
         for (option, value) in self.node.set_values() {
             let mut texts = Vec::new();
             collect_texts(&value, &mut texts);
+            let mut named: Vec<String> = texts
+                .iter()
+                .flat_map(|text| template::drivers_named_in(text, Markup::Option))
+                .collect();
             if option == "install_files" {
                 // What is there besides paths is no file, and is passed over.
                 let files = texts
                     .iter()
-                    .filter_map(|path| std::fs::read_to_string(path).ok());
-                texts.extend(files.collect::<Vec<_>>());
+                    .filter_map(|path| std::io::read_to_string(open(Path::new(path)).ok()?).ok());
+                named
+                    .extend(files.flat_map(|text| template::drivers_named_in(&text, Markup::File)));
             }
-            for driver in texts
-                .iter()
-                .flat_map(|text| template::drivers_named_in(text))
-            {
+            for driver in named {
                 let reference = (option.to_owned(), driver);
                 if !found.contains(&reference) {
                     found.push(reference);
@@ -289,7 +293,7 @@ impl DriverBase {
         own: Attributes,
     ) -> Result<String, ContextError> {
         let scope = self.scope(own);
-        template::render_in(template, &scope)
+        template::render_in(template, &scope, Markup::Option)
             .map_err(|failure| self.own_error(template, &scope, failure))
     }
 

@@ -76,7 +76,7 @@ pub enum ContextError {
     #[diagnostic(
         code(standin::driver::template),
         help(
-            "templates are Jinja: `{{{{ port }}}}`, `{{{{ port + 1 }}}}`, `{{{{ host | upper }}}}`"
+            "templates are Jinja: `{{{{ port }}}}`, `{{{{ port + 1 }}}}`, `{{{{ host | upper }}}}`; braces of another language go between `{{% raw %}}` and `{{% endraw %}}`, or into a `verbatim` text"
         )
     )]
     Template {

@@ -4,7 +4,9 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use standin_config::{ConfigDescription, Kind, OptionDescription, OptionValue, Value, ValueError};
+use standin_config::{
+    ConfigDescription, Kind, Markup, OptionDescription, OptionValue, Value, ValueError,
+};
 
 use crate::error::{InstallError, TemplateText};
 use crate::template::{self, Scope};
@@ -14,8 +16,9 @@ use crate::{Driver, Lifecycle};
 /// addresses of others filled in.
 ///
 /// The file is a template over the driver's own context (`{{ runpath }}`) and
-/// that of others (`{{ context.server.port }}`), and so are both paths. Its mode
-/// bits are kept. What is no UTF-8 is copied as it is.
+/// that of others (`{{ context.server.port }}`), and so are both paths. The language
+/// is Jinja's, with `{# comments #}` in files; Tempita is not here. Its mode bits are
+/// kept. What is not UTF-8 is copied as it is.
 ///
 /// In an environment file it is a path, a pair of source and destination, or a
 /// table: `{ source = "app.conf", destination = "etc/app.conf", verbatim = true }`.
@@ -213,7 +216,7 @@ pub(crate) fn install(driver: &dyn Driver, files: &[InstallFile]) -> Result<(), 
 
 fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Ready, InstallError> {
     let path = |template: &str| {
-        template::render_in(template, scope).map_err(|failure| {
+        template::render_in(template, scope, Markup::Option).map_err(|failure| {
             InstallError::Path(driver.base().own_error(template, scope, failure))
         })
     };
@@ -261,7 +264,7 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
     let bytes = match String::from_utf8(bytes) {
         Err(error) => error.into_bytes(),
         Ok(text) if file.verbatim => text.into_bytes(),
-        Ok(text) => match template::render_in(&text, scope) {
+        Ok(text) => match template::render_in(&text, scope, Markup::File) {
             Ok(text) => text.into_bytes(),
             Err(failure) => {
                 let line = failure.line;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use standin_config::ResolveError;
+use standin_config::{Markup, ResolveError};
 use standin_entity::{
     AbortError, Check, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
 };
@@ -144,16 +144,15 @@ pub trait Lifecycle: Driver {
 
     /// Renders a template over what this driver publishes (`{{ runpath }}`) and
     /// over what the others of its environment do (`{{ context.server.port }}`).
+    /// `{#` begins no comment, and up to 400 filters, operators and the like may be
+    /// in one tag.
     ///
     /// # Errors
     ///
     /// If the template does not parse, or names what is not there.
     fn render_template(&self, template: &str) -> Result<String, ContextError> {
         // Most texts are no templates, and a driver is not read for nothing.
-        if !["{{", "{%", "{#"]
-            .iter()
-            .any(|mark| template.contains(mark))
-        {
+        if !Markup::Option.has_tags(template) {
             return Ok(template.to_owned());
         }
         self.base().render_own(template, self.context())

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
-use standin_config::{Kind, Node, OptionValue};
+use minijinja::{Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior};
+use standin_config::{Kind, Markup, Node, OptionValue, Tags, TemplateMistake};
 use standin_entity::{Status, Transitions};
 
 use crate::attributes::text;
@@ -144,7 +144,7 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
         return Ok(text);
     }
     let scope = Scope::new(attributes.clone(), None);
-    let mut text = render_in(template, &scope).map_err(|failure| failure.error)?;
+    let mut text = render_in(template, &scope, Markup::Option).map_err(|failure| failure.error)?;
     if template.ends_with('\n') && text.ends_with('\n') {
         text.pop();
         if template.ends_with("\r\n") && text.ends_with('\r') {
@@ -175,15 +175,37 @@ pub(crate) struct Failure {
     pub(crate) line: Option<usize>,
 }
 
-/// Renders `template` over everything in `scope`, and keeps its last newline.
-pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure> {
-    let failed = |error: &Error| Failure {
-        error: TemplateError::Failed(reason(error)),
-        line: error.line(),
-    };
-    let parsed = engine()
+impl Failure {
+    fn of(error: &Error) -> Self {
+        Self {
+            error: TemplateError::Failed(reason(error)),
+            line: error.line(),
+        }
+    }
+}
+
+impl From<TemplateMistake> for Failure {
+    fn from(mistake: TemplateMistake) -> Self {
+        Self {
+            error: TemplateError::Failed(mistake.reason),
+            line: Some(mistake.line),
+        }
+    }
+}
+
+fn parse(template: &str, markup: Markup) -> Result<Template<'_, '_>, Failure> {
+    let tags = Tags::of(template, markup);
+    if let Some(mistake) = tags.too_long {
+        return Err(mistake.into());
+    }
+    engine(markup)
         .template_from_str(template)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| tags.mistake(error.line(), || reason(&error)).into())
+}
+
+/// Renders `template` over everything in `scope`, and keeps its last newline.
+pub(crate) fn render_in(template: &str, scope: &Scope, markup: Markup) -> Result<String, Failure> {
+    let parsed = parse(template, markup)?;
     let names = || parsed.undeclared_variables(true).into_iter();
     let mut idioms = Idioms {
         calls_uid: false,
@@ -225,29 +247,42 @@ pub(crate) fn render_in(template: &str, scope: &Scope) -> Result<String, Failure
                     };
                 }
             }
-            failed(&error)
+            Failure::of(&error)
         })
 }
 
 /// The drivers that a template may read below `context`, each once.
-pub(crate) fn drivers_named_in(template: &str) -> Vec<String> {
-    references::drivers_read(engine(), template)
+pub(crate) fn drivers_named_in(template: &str, markup: Markup) -> Vec<String> {
+    // One that does not parse, or that the stack has no room for, says so when it is rendered.
+    if Tags::of(template, markup).too_long.is_some() {
+        return Vec::new();
+    }
+    references::drivers_read(engine(markup), template)
 }
 
-fn engine() -> &'static Environment<'static> {
-    static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-        let mut engine = Environment::new();
-        engine.set_fuel(Some(FUEL));
-        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
-            engine.set_syntax(syntax);
-        }
-        engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        engine.set_formatter(format_value);
-        engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        engine
-    });
-    &ENGINE
+fn engine(markup: Markup) -> &'static Environment<'static> {
+    static OPTIONS: LazyLock<Environment<'static>> = LazyLock::new(|| new_engine(Markup::Option));
+    static FILES: LazyLock<Environment<'static>> = LazyLock::new(|| new_engine(Markup::File));
+    match markup {
+        Markup::Option => &OPTIONS,
+        Markup::File => &FILES,
+    }
+}
+
+fn new_engine(markup: Markup) -> Environment<'static> {
+    let mut engine = Environment::new();
+    engine.set_fuel(Some(FUEL));
+    let (begin, end) = markup.comment();
+    let syntax = SyntaxConfig::builder()
+        .comment_delimiters(begin, end)
+        .keep_trailing_newline(true)
+        .build();
+    engine.set_syntax(syntax.expect("its delimiters differ"));
+    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    engine.set_formatter(format_value);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    engine
 }
 
 fn reason(error: &Error) -> String {
@@ -505,6 +540,66 @@ mod tests {
         check("{{ nope | default('x') }}", "x");
         check("x\n", "x");
         check("x\r\ny\r\n", "x\r\ny");
+    }
+
+    #[test]
+    fn braces_of_a_shell_are_no_comments_in_an_option() {
+        check("${#v} {{ port }} ${v%#}", "${#v} 8080 ${v%#}");
+        let scope = Scope::default();
+        let in_file = |text| render_in(text, &scope, Markup::File).map_err(|failure| failure.line);
+        assert_eq!(in_file("a{# b\n #}c").as_deref(), Ok("ac"));
+        assert_eq!(in_file("#!/bin/sh\n\n\necho ${#f}\n\n\n"), Err(Some(4)));
+        assert_eq!(in_file("\n{{ 1 }}\n{{ 1\n\n\n"), Err(Some(3)));
+        assert_eq!(in_file("\n{{ 1 2 }}\n{{ 1\n\n\n"), Err(Some(2)));
+        assert_eq!(
+            in_file("\n{% if 1 %}\n{% for a in [] %}\n{% endfor %}\n"),
+            Err(Some(2))
+        );
+    }
+
+    #[test]
+    fn long_chains_are_refused_and_shorter_ones_fit_on_the_stack() {
+        // As much as the thread of a test has.
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let all_render_or_fail = || {
+            let links = [
+                "|upper",
+                "+1",
+                "~1",
+                " and 1",
+                " or 1",
+                ".a",
+                "[0]",
+                "()",
+                " is defined",
+                "**1",
+                " if 1 else 1",
+                "==1",
+                " in 1",
+                "//1",
+                "%1",
+                ".a()",
+                " is not string",
+            ];
+            for (count, is_refused) in [(130, false), (390, false), (100_000, true)] {
+                for link in links {
+                    let template = format!("{{{{ port{} }}}}", link.repeat(count));
+                    let result = render(&template, &Attributes::new().with("port", 1));
+                    let is_long = matches!(&result, Err(TemplateError::Failed(reason))
+                        if reason.contains("more than 400 operators"));
+                    assert!(is_long || !is_refused, "{count} x {link}");
+                }
+                for link in ["-", "not ", "(", "[", "{'a': "] {
+                    let template = format!("{{{{ {}port }}}}", link.repeat(count));
+                    let _ = render(&template, &Attributes::new().with("port", 1));
+                }
+                let branches = "{% elif port %}".repeat(count);
+                let template = format!("{{% if port %}}{branches}{{% endif %}}");
+                let result = render(&template, &Attributes::new().with("port", 1));
+                assert_eq!(result.is_err(), is_refused, "elif");
+            }
+        };
+        thread.spawn(all_render_or_fail).unwrap().join().unwrap();
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use standin_child::{Command, SpawnError, Stdio};
-use standin_config::Setting;
-use standin_driver::{ContextError, Lifecycle};
+use standin_config::{Setting, Text};
+use standin_driver::{ContextError, Driver, Lifecycle};
 use standin_entity::Result;
 
 use crate::{NotExecutable, Process, ProcessConfig, ProcessError, Stdin, sys};
@@ -41,12 +41,12 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     pub(crate) fn new(process: &Process, config: &ProcessConfig, runpath: &Path) -> Result<Self> {
-        let text = |setting: &Setting<String>| process.text(setting);
+        let text = |text: &Text| process.text(text);
         let mut words = Vec::new();
         for setting in &config.pre_args {
             words.push(text(setting)?);
         }
-        words.push(text(&config.binary)?);
+        words.push(text(&Text::from(config.binary.clone()))?);
         for setting in &config.args {
             words.push(text(setting)?);
         }
@@ -231,12 +231,13 @@ impl Prepared {
 }
 
 impl Process {
-    /// The text of a setting: a context value, or a template over this driver's
-    /// own context.
-    pub(crate) fn text(&self, setting: &Setting<String>) -> Result<String, ContextError> {
-        match setting {
-            Setting::Plain(text) => self.render_template(text),
-            setting => self.expand_text(setting),
+    /// The text of an option: a context value, or a template over this driver's
+    /// own context, unless it is verbatim.
+    pub(crate) fn text(&self, text: &Text) -> Result<String, ContextError> {
+        match text {
+            Text::Template(template) => self.render_template(template),
+            Text::Verbatim(text) => Ok(text.clone()),
+            Text::Context(value) => Driver::base(self).render(value),
         }
     }
 
@@ -249,7 +250,7 @@ impl Process {
             // A file rather than a pipe: nobody has to write while the process reads.
             Stdin::Text(text) => {
                 let file = runpath.join("stdin");
-                fs::write(&file, self.render_template(text)?)
+                fs::write(&file, self.text(text)?)
                     .map_err(|source| self.stream_error(&file, source))?;
                 file
             }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use standin_config::{Config, OptionValue, Options, Setting};
+use standin_config::{Config, OptionValue, Options, Setting, Text};
 use standin_driver::DriverConfig;
 
 use crate::{Listen, Process, Signal, Stdin};
@@ -24,16 +24,17 @@ pub struct ProcessConfig {
     #[config(non_empty, template)]
     pub binary: Setting<String>,
 
-    /// What comes before the program on the command line, `["nice", "-n5"]`
-    /// say. Each may be a template as in `args`.
+    /// What comes before the program on the command line, such as
+    /// `["nice", "-n5"]`. Each may be a template as in `args`.
     #[config(default, template, constraint = crate::rules::no_nul())]
-    pub pre_args: Vec<Setting<String>>,
+    pub pre_args: Vec<Text>,
 
     /// Arguments of the program. Each may be a template over the driver's own
     /// context (`{{ runpath }}/app.conf`) and over that of the drivers before
-    /// it (`{{ context.server.port }}`).
+    /// it (`{{ context.server.port }}`). One that is no template, such as
+    /// `--format={{.Names}}`, is `{ verbatim = "..." }`.
     #[config(default, template, constraint = crate::rules::no_nul())]
-    pub args: Vec<Setting<String>>,
+    pub args: Vec<Text>,
 
     /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and
     /// `args`, joined by spaces. Default: no, each is one word as it stands.
@@ -47,10 +48,10 @@ pub struct ProcessConfig {
         template,
         constraint = crate::rules::variable_names(),
         constraint = crate::rules::no_nul(),
-        accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>),
+        accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Text>)>),
         with = crate::variables
     )]
-    pub env: IndexMap<String, Setting<String>>,
+    pub env: IndexMap<String, Text>,
 
     /// Whether the process also has the environment variables of the test.
     /// Switch it off for a process that shall see those of `env` only.
@@ -68,7 +69,8 @@ pub struct ProcessConfig {
     pub working_dir: Option<Setting<PathBuf>>,
 
     /// Where the process reads its standard input from: `"pipe"` (the test
-    /// writes it), `"null"`, `{ text = "..." }` or `{ file = "..." }`.
+    /// writes it), `"null"`, `{ text = "..." }`, `{ text = { verbatim = "..." } }`
+    /// or `{ file = "..." }`.
     #[config(default)]
     pub stdin: Stdin,
 
@@ -98,18 +100,18 @@ pub struct ProcessConfig {
 }
 
 impl ProcessOptions {
-    /// Adds one argument to those that are set: a text, or a context value.
-    pub fn arg(self, arg: impl Into<Setting<String>>) -> Self {
+    /// Adds one argument to those that are set: a text, a verbatim text, or a context value.
+    pub fn arg(self, arg: impl Into<Text>) -> Self {
         let mut args = self.list("args");
         args.push(arg.into());
         self.args(args)
     }
 
-    /// Adds one environment variable to those that are set: a text, or a context
-    /// value.
-    pub fn env_var(self, name: impl Into<String>, value: impl Into<Setting<String>>) -> Self {
+    /// Adds one environment variable to those that are set: a text, a
+    /// verbatim text, or a context value.
+    pub fn env_var(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         let env = self.layer().get("env");
-        let mut env: IndexMap<String, Setting<String>> = env
+        let mut env: IndexMap<String, Text> = env
             .and_then(|env| OptionValue::from_value(&env).ok())
             .unwrap_or_default();
         env.insert(name.into(), value.into());
@@ -117,7 +119,7 @@ impl ProcessOptions {
     }
 
     /// What is set of a list so far.
-    fn list(&self, option: &str) -> Vec<Setting<String>> {
+    fn list(&self, option: &str) -> Vec<Text> {
         self.layer()
             .get(option)
             .and_then(|value| OptionValue::from_value(&value).ok())
@@ -128,8 +130,8 @@ impl ProcessOptions {
 /// The variables as the option keeps them.
 #[doc(hidden)]
 pub fn variables(
-    variables: impl IntoIterator<Item = (impl Into<String>, impl Into<Setting<String>>)>,
-) -> IndexMap<String, Setting<String>> {
+    variables: impl IntoIterator<Item = (impl Into<String>, impl Into<Text>)>,
+) -> IndexMap<String, Text> {
     variables
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))

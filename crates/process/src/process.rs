@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use standin_child::Child;
-use standin_config::{FromOptions, Setting, Value};
+use standin_config::{FromOptions, Setting, Text, Value};
 use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
@@ -191,10 +191,6 @@ impl Process {
         self.base.expand(setting)
     }
 
-    pub(crate) fn expand_text(&self, setting: &Setting<String>) -> Result<String, ContextError> {
-        self.base.expand(setting)
-    }
-
     fn config(&self) -> Result<ProcessConfig> {
         Ok(self.base.config()?)
     }
@@ -204,7 +200,7 @@ impl Process {
         let mut all = Vec::new();
         for listen in listen {
             let (host, port) = listen.settings();
-            let host = self.text(host)?;
+            let host = self.text(&Text::from(host.clone()))?;
             let port = self.base.expand(port)?;
             let number = port.number().map_err(|source| ProcessError::Port {
                 driver: self.base.name().to_owned(),

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use standin_config::{ConfigDescription, Kind, OptionDescription, OptionValue, Value, ValueError};
+use standin_config::{
+    ConfigDescription, Kind, OptionDescription, OptionValue, Text, Value, ValueError,
+};
 
 /// Where a process reads its standard input from.
 ///
@@ -14,8 +16,9 @@ pub enum Stdin {
     Pipe,
     /// Nothing: the process reads the end at once.
     Null,
-    /// This text, and then the end. A template over the driver's own context.
-    Text(String),
+    /// This text, and then the end. A template over the driver's own context, unless
+    /// it is [`verbatim`](standin_config::verbatim).
+    Text(Text),
     /// This file. A relative path starts at the current directory of the test.
     File(PathBuf),
 }
@@ -31,7 +34,7 @@ impl OptionValue for Stdin {
     fn kind() -> Kind {
         Kind::Union(vec![
             Kind::one_of(["pipe", "null"]),
-            single("text", Kind::Template, "The text that the process reads."),
+            single("text", Text::kind(), "The text that the process reads."),
             single("file", Kind::Path, "The file that the process reads."),
         ])
     }
@@ -39,12 +42,13 @@ impl OptionValue for Stdin {
     fn from_value(value: &Value) -> Result<Self, ValueError> {
         let entry = |key: &str| {
             let entries = value.as_map().filter(|entries| entries.len() == 1)?;
-            entries.get(key).and_then(Value::as_str)
+            entries.get(key)
         };
-        match (value.as_str(), entry("text"), entry("file")) {
+        let file = entry("file").and_then(Value::as_str);
+        match (value.as_str(), entry("text"), file) {
             (Some("pipe"), ..) => Ok(Stdin::Pipe),
             (Some("null"), ..) => Ok(Stdin::Null),
-            (_, Some(text), _) => Ok(Stdin::Text(text.to_owned())),
+            (_, Some(text), _) => Ok(Stdin::Text(Text::from_value(text)?)),
             (_, _, Some(file)) => Ok(Stdin::File(PathBuf::from(file))),
             _ => Err(ValueError::new(
                 "\"pipe\", \"null\", { text = \"...\" } or { file = \"...\" }",
@@ -57,7 +61,7 @@ impl OptionValue for Stdin {
         match self {
             Stdin::Pipe => Value::from("pipe"),
             Stdin::Null => Value::from("null"),
-            Stdin::Text(text) => [("text", text.as_str())].into_iter().collect(),
+            Stdin::Text(text) => [("text", text.to_value())].into_iter().collect(),
             Stdin::File(file) => [("file", Value::from(file.clone()))].into_iter().collect(),
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use standin_config::context;
+use standin_config::{context, verbatim};
 use standin_driver::{Driver, Lifecycle, Readiness};
 use standin_entity::{Error, Status};
 use standin_process::{Exit, Listen, Process, ProcessOptions, Signal, Stdin};
@@ -356,7 +356,8 @@ fn reads_what_it_is_given_as_standard_input() {
     let file = folder.path().join("input");
     fs::write(&file, "from a file\n").unwrap();
     for (stdin, expected) in [
-        (Stdin::Text("{{ name }}, text\n".to_owned()), "app, text\n"),
+        (Stdin::Text("{{ name }}, ${#x}\n".into()), "app, ${#x}\n"),
+        (Stdin::Text(verbatim("{{ name }}\n")), "{{ name }}\n"),
         (Stdin::File(file), "from a file\n"),
         (Stdin::Null, ""),
     ] {
@@ -1009,4 +1010,24 @@ fn output_that_an_earlier_run_left_is_not_of_this_one() {
         );
         app.stop().unwrap();
     }
+}
+
+#[test]
+fn words_that_are_no_templates_reach_the_program() {
+    let folder = folder();
+    let app = shell(
+        folder.path(),
+        "v=abc#; echo \"${#v} ${v%#}\"; echo \"$1 $2 $FORMAT\"",
+    )
+    .arg("sh")
+    .arg(verbatim("{{.Names}}"))
+    .arg("{{ name }}")
+    .env_var("FORMAT", verbatim("{%"))
+    .stdout_regexps(["4 abc", r"\{\{\.Names\}\} app \{%"])
+    .build()
+    .unwrap();
+    app.start().unwrap();
+    let refused = shell(folder.path(), "x").arg("{{.Names}}").build();
+    let report = report(refused.unwrap_err());
+    assert!(report.contains("args"), "{report}");
 }

@@ -5,7 +5,7 @@
 )]
 
 pub use standin_config::facade::{Config, OptionValue};
-pub use standin_config::{ContextValue, FromOptions, Port, Setting, context};
+pub use standin_config::{ContextValue, FromOptions, Port, Setting, Text, context, verbatim};
 pub use standin_connection::{ConnectionGraph, ConnectionInfo};
 pub use standin_driver::{
     Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, InstallFile,
