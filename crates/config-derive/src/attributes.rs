@@ -163,6 +163,7 @@ impl FieldAttributes {
                 format!("an option of code has no written form that `{what}` could apply to"),
             ));
         }
+        self.check_literal_default()?;
         match (&self.accepts, &self.with) {
             (Some(accepts), None) => Err(Error::new(
                 accepts.span(),
@@ -174,6 +175,48 @@ impl FieldAttributes {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// A default and rules that are both literals are compared here; others are when the config's
+    /// description is used.
+    fn check_literal_default(&self) -> Result<()> {
+        let declared = self.default.as_ref().and_then(|(_, value)| value.as_ref());
+        let fallback = self.fallback.as_ref().map(|(_, value)| value);
+        let Some(expr) = declared.or(fallback) else {
+            return Ok(());
+        };
+        let Some(value) = Literal::of(expr) else {
+            return Ok(());
+        };
+        let breaks = |rule: &str| {
+            Err(Error::new(
+                expr.span(),
+                format!("this breaks the rule of the option itself: {rule}"),
+            ))
+        };
+        if self.non_empty.is_some() && value == Literal::Text(String::new()) {
+            return breaks("it must not be empty");
+        }
+        if let Some(Expr::Array(known)) = &self.one_of {
+            let known: Option<Vec<Literal>> = known.elems.iter().map(Literal::of).collect();
+            if known.is_some_and(|known| !known.contains(&value)) {
+                return breaks("it is not among `one_of`");
+            }
+        }
+        if let (Some(Expr::Range(range)), Literal::Number(number)) = (&self.range, &value) {
+            let bound = |bound: &Option<Box<Expr>>| match bound.as_deref().map(Literal::of) {
+                Some(Some(Literal::Number(bound))) => Some(bound),
+                _ => None,
+            };
+            let is_closed = matches!(range.limits, syn::RangeLimits::Closed(_));
+            let too_small = bound(&range.start).is_some_and(|start| *number < start);
+            let too_large = bound(&range.end)
+                .is_some_and(|end| *number > end || (*number == end && !is_closed));
+            if too_small || too_large {
+                return breaks("it is not within `range`");
+            }
+        }
+        Ok(())
     }
 
     fn other_than_include(&self) -> bool {
@@ -201,6 +244,32 @@ impl FieldAttributes {
         ]
         .into_iter()
         .find_map(|(given, word)| given.then_some(word))
+    }
+}
+
+/// What an expression says by itself.
+#[derive(PartialEq)]
+enum Literal {
+    Number(i128),
+    Text(String),
+}
+
+impl Literal {
+    fn of(expr: &Expr) -> Option<Self> {
+        match expr {
+            Expr::Lit(ExprLit { lit, .. }) => match lit {
+                Lit::Int(number) => number.base10_parse().ok().map(Self::Number),
+                Lit::Str(text) => Some(Self::Text(text.value())),
+                _ => None,
+            },
+            Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => {
+                match Self::of(&unary.expr)? {
+                    Self::Number(number) => Some(Self::Number(-number)),
+                    Self::Text(_) => None,
+                }
+            }
+            _ => None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Type, Visibility};
+use syn::{Error, Expr, Result, Type, Visibility};
 
 use crate::attributes::quiet;
 use crate::input::{ConfigInput, Field};
@@ -47,6 +47,44 @@ pub(crate) fn expand(input: &ConfigInput, collected: &[Vec<OptionSpec>]) -> Toke
     }
 }
 
+/// Refuses options of one name that two includes declare each in its own way: only one of them
+/// could be set. One that both have from a config that both include is one option.
+pub(crate) fn check_includes(input: &ConfigInput, collected: &[Vec<OptionSpec>]) -> Result<()> {
+    let mut seen: Vec<(&OptionSpec, &Field)> = Vec::new();
+    for (field, specs) in input.includes().zip(collected) {
+        for spec in specs {
+            let is_own = |own: &&Field| !own.is_include() && own.key == spec.key;
+            if input.fields.iter().any(|own| is_own(&own)) {
+                continue;
+            }
+            let twin = seen.iter().find(|(twin, _)| twin.key == spec.key);
+            match twin {
+                Some((twin, first)) if twin.origin != spec.origin => {
+                    let config = |spec: &OptionSpec| {
+                        let name = spec.origin.split(' ').next();
+                        name.unwrap_or_default().to_owned()
+                    };
+                    return Err(Error::new(
+                        field.ident.span(),
+                        format!(
+                            "`{}` includes an option `{}` of {}, and `{}` one of {}: declare `{}` here, too, to say which it is",
+                            first.ident,
+                            twin.key,
+                            config(twin),
+                            field.ident,
+                            config(spec),
+                            spec.key,
+                        ),
+                    ));
+                }
+                Some(_) => {}
+                None => seen.push((spec, field)),
+            }
+        }
+    }
+    Ok(())
+}
+
 fn flatten<'a>(input: &'a ConfigInput, collected: &'a [Vec<OptionSpec>]) -> Vec<Flat<'a>> {
     let is_own = |key: &str| {
         input
@@ -80,7 +118,9 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         ..
     } = input;
     let setters = flat.iter().enumerate().map(|(index, option)| match option {
-        Flat::Own(field) => field.spec().setter(index, &field.item().to_token_stream()),
+        Flat::Own(field) => field
+            .spec("")
+            .setter(index, &field.item().to_token_stream()),
         Flat::Included { field, at, spec } => {
             let include = &field.ty;
             let ty = match &spec.input {
@@ -488,8 +528,10 @@ fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     if ident == "Config" {
         return TokenStream::new();
     }
+    let place = place_hash(input);
+    let origin = format!("{ident} {place:x}");
     let specs = flat.iter().enumerate().map(|(index, option)| match option {
-        Flat::Own(field) => field.exported_spec(index),
+        Flat::Own(field) => field.exported_spec(&origin, index),
         Flat::Included { spec, .. } => {
             let mut spec = (*spec).clone();
             if let Input::At(at) = &mut spec.input {
@@ -498,7 +540,7 @@ fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
             spec.to_token_stream()
         }
     });
-    let name = format_ident!("__standin_config_{}_{:x}", ident, place_hash(input));
+    let name = format_ident!("__standin_config_{}_{:x}", ident, place);
     let quiet = quiet();
     let export = matches!(vis, Visibility::Public(_)).then(|| quote!(#[macro_export]));
     quote! {

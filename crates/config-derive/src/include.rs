@@ -41,6 +41,7 @@ fn ask_or_expand(state: &State) -> Result<TokenStream> {
     let input = ConfigInput::new(&state.item, &state.default_path)?;
     let next = input.includes().nth(state.collected.len());
     let Some(include) = next else {
+        expand::check_includes(&input, &state.collected)?;
         return Ok(expand::expand(&input, &state.collected));
     };
     let path = input.include_path(include)?;

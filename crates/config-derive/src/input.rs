@@ -190,12 +190,13 @@ impl Field {
     }
 
     /// What the setter needs to know where the field is declared.
-    pub(crate) fn spec(&self) -> OptionSpec {
+    pub(crate) fn spec(&self, origin: &str) -> OptionSpec {
         let custom = match (&self.attributes.accepts, &self.attributes.with) {
             (Some(accepts), Some(with)) => Some((accepts.clone(), with.clone())),
             _ => None,
         };
         OptionSpec {
+            origin: origin.to_owned(),
             ident: self.ident.clone(),
             key: self.key.clone(),
             docs: self.docs.clone(),
@@ -208,8 +209,8 @@ impl Field {
     }
 
     /// As [`Field::spec`], for other crates. `index` is the option's place in this config.
-    pub(crate) fn exported_spec(&self, index: usize) -> TokenStream {
-        let spec = self.spec();
+    pub(crate) fn exported_spec(&self, origin: &str, index: usize) -> TokenStream {
+        let spec = self.spec(origin);
         let custom = match &spec.custom {
             Some((accepts, with)) => {
                 let spelt = |tokens: TokenStream| spell_out(&tokens).unwrap_or(tokens);

@@ -8,6 +8,8 @@ use syn::{LitInt, LitStr, Path, Result, Type, TypeTuple, braced, bracketed};
 /// One option of a config, without what only the declaring crate needs.
 #[derive(Clone)]
 pub(crate) struct OptionSpec {
+    /// The config that declares it, with a mark that tells configs of one name apart.
+    pub(crate) origin: String,
     pub(crate) ident: Ident,
     pub(crate) key: String,
     pub(crate) docs: String,
@@ -153,7 +155,11 @@ impl OptionSpec {
     /// `$crate`, which has no place in a syntax tree.
     pub(crate) fn encode(&self, input: &TokenStream, custom: &TokenStream) -> TokenStream {
         let Self {
-            ident, key, docs, ..
+            origin,
+            ident,
+            key,
+            docs,
+            ..
         } = self;
         let flags = [
             (self.optional, "optional"),
@@ -163,7 +169,7 @@ impl OptionSpec {
         .into_iter()
         .filter(|(set, _)| *set)
         .map(|(_, flag)| format_ident!("{flag}"));
-        quote!({ #ident #key #docs [#(#flags)*] #input #custom })
+        quote!({ #origin #ident #key #docs [#(#flags)*] #input #custom })
     }
 }
 
@@ -186,6 +192,7 @@ impl Parse for OptionSpec {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let fields;
         braced!(fields in input);
+        let origin: LitStr = fields.parse()?;
         let ident = fields.parse()?;
         let key: LitStr = fields.parse()?;
         let docs: LitStr = fields.parse()?;
@@ -215,6 +222,7 @@ impl Parse for OptionSpec {
         };
         let has = |flag: &str| flags.iter().any(|known| known == flag);
         Ok(Self {
+            origin: origin.value(),
             ident,
             key: key.value(),
             docs: docs.value(),

@@ -237,3 +237,25 @@ fn a_choice_is_an_enum_without_fields() {
         "the values of an option are the variants of an enum; a struct of options is a `Config`"
     );
 }
+
+#[test]
+fn a_literal_default_keeps_the_rules_of_its_option() {
+    check(
+        quote!(
+            struct AConfig {
+                #[config(default = 99, range = 1..=10)]
+                a: u8,
+                #[config(default = "", non_empty)]
+                b: String,
+                #[config(inherited, fallback = "z", one_of = ["x", "y"])]
+                c: String,
+                #[config(default = -1, range = 0..)]
+                d: i8,
+            }
+        ),
+        "this breaks the rule of the option itself: it is not within `range`\n\
+         this breaks the rule of the option itself: it must not be empty\n\
+         this breaks the rule of the option itself: it is not among `one_of`\n\
+         this breaks the rule of the option itself: it is not within `range`",
+    );
+}

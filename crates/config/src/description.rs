@@ -3,11 +3,13 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::kind::Kind;
 use crate::suggest::nearest;
-use crate::{Config, ConfigErrors, Layer, Node, OptionDescription, OptionError, Value, ValueError};
+use crate::{
+    Config, ConfigErrors, Layer, Node, OptionDescription, OptionError, Source, Value, ValueError,
+};
 
 /// The options of a config, as a value. Cloning shares it.
 ///
@@ -41,6 +43,8 @@ struct Inner {
     includes: Vec<Included>,
     ignore_extra_keys: bool,
     rust_type: Option<TypeId>,
+    /// What is wrong with the defaults; found out when it is asked for.
+    misfits: OnceLock<Vec<OptionError>>,
 }
 
 /// Where an included config's options are among this one's.
@@ -91,6 +95,26 @@ impl ConfigDescription {
     /// The option called `name`.
     pub fn option(&self, name: &str) -> Option<&OptionDescription> {
         self.index(name).map(|index| &self.0.options[index])
+    }
+
+    /// Checks the declared defaults and fallbacks against their own types and constraints. It is done
+    /// for every node, too, so that any test that builds something of the config sees it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for each default that breaks a rule that its option declares.
+    pub fn check_defaults(&self) -> Result<(), ConfigErrors> {
+        let misfits = self.0.misfits.get_or_init(|| {
+            let options = self.options().iter();
+            let misfits = options.flat_map(|option| match option.source() {
+                Source::Default(value) | Source::InheritedOr(value) => {
+                    option.check(&format!("the defaults of {}", self.name()), value)
+                }
+                _ => Vec::new(),
+            });
+            misfits.collect()
+        });
+        ConfigErrors::from_errors(self.name(), misfits.clone())
     }
 
     /// Whether unknown names are dropped instead of being mistakes.
@@ -356,6 +380,7 @@ impl ConfigDescriptionBuilder {
             includes,
             ignore_extra_keys: self.ignore_extra_keys,
             rust_type: self.rust_type,
+            misfits: OnceLock::new(),
         }))
     }
 }

@@ -29,6 +29,20 @@
 //!
 //! ```compile_fail
 //! # #[derive(Clone, Debug, standin_config::Config)]
+//! # pub struct HouseConfig { room: u8 }
+//! # #[derive(Clone, Debug, standin_config::Config)]
+//! # pub struct HotelConfig { room: String }
+//! #[derive(Clone, Debug, standin_config::Config)]
+//! struct PeerConfig {
+//!     #[config(include)]
+//!     house: HouseConfig,
+//!     #[config(include)]
+//!     hotel: HotelConfig, // which of both rooms is `room`?
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! # #[derive(Clone, Debug, standin_config::Config)]
 //! # struct PeerConfig { room: String }
 //! let options = PeerOptions::new().room(5); // a number is not text
 //! ```

@@ -62,11 +62,13 @@ impl Node {
     ///
     /// # Errors
     /// All mistakes at once: options that must be set and are not, values that do not fit or break
-    /// a constraint. Inherited options are checked when they are resolved.
+    /// a constraint, and defaults that break their own. Inherited options are checked when they are
+    /// resolved.
     pub fn new(owner: impl Into<String>, options: impl Options) -> Result<Self, ConfigErrors> {
         let owner = owner.into();
         let layer = options.into_layer();
         let description = layer.description().clone();
+        description.check_defaults()?;
         let mut errors = Vec::new();
         for (index, option) in description.options().iter().enumerate() {
             match layer.find(index) {

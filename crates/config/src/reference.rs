@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::docs::without_item_links;
+use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 use crate::kind::Kind;
 use crate::option::{OptionDescription, Source};
 use crate::{ConfigDescription, TypeRegistry};
@@ -35,6 +36,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
          is not set has the value of the environment; its default counts when the environment has\n\
          none either."
     )?;
+    write_format(page, registry)?;
     let environment = registry.environment();
     write_section(page, "The environment", environment.docs())?;
     write_table(page, environment.options().iter())?;
@@ -57,6 +59,47 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What a file is made of, apart from options.
+fn write_format(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
+    let names: Vec<String> = registry
+        .types()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let Some((example, _)) = registry.types().next() else {
+        return Ok(());
+    };
+    writeln!(page, "\n## The file\n")?;
+    writeln!(
+        page,
+        "An environment file is TOML. The options of the environment come first, then, in tables,\n\
+         those of its drivers:\n\n\
+         ```toml\n\
+         name = \"greeting\"          # options of the environment\n\n\
+         [defaults]                 # options of all drivers that do not set them themselves\n\n\
+         [defaults.{example}]{pad}# the same for all drivers of a type; they come before `[defaults]`\n\n\
+         [[driver]]                 # a driver, and its options; once for each, in the order of the start\n\
+         type = \"{example}\"\n\
+         name = \"first\"\n\n\
+         [[driver]]\n\
+         type = \"{example}\"\n\
+         name = \"second\"\n\
+         after = [\"first\"]          # starts when these are up\n\
+         ```\n",
+        pad = " ".repeat(16_usize.saturating_sub(example.len()).max(1)),
+    )?;
+    writeln!(page, "| key | value | default | description |")?;
+    writeln!(page, "| --- | --- | --- | --- |")?;
+    writeln!(
+        page,
+        "| `[[{DRIVER}]]` | a list of tables | none | The drivers, in the order in which they start. |\n\
+         | `{DRIVER}.{TYPE}` | {} | required | What the driver is. |\n\
+         | `{DRIVER}.{AFTER}` | a list of names, or one name | `[]` | The drivers that are up before this one starts. Drivers whose context it reads need not be named. |\n\
+         | `[{DEFAULTS}]` | a table of options | none | Options of every driver that has such an option and does not set it. |\n\
+         | `[{DEFAULTS}.TYPE]` | a table of options | none | Options of every driver of that type; they come before those of `[{DEFAULTS}]`. |",
+        names.join(" or "),
+    )
 }
 
 /// The options that all types take over from the same config.
@@ -100,13 +143,20 @@ fn write_table<'a>(
     )?;
     writeln!(page, "| --- | --- | --- | --- | --- |")?;
     for option in options {
-        write_row(page, "", option)?;
+        write_row(page, "", option, &[])?;
     }
     Ok(())
 }
 
-/// One row, and one for each option of a nested table: `retry.times`.
-fn write_row(page: &mut String, prefix: &str, option: &OptionDescription) -> fmt::Result {
+/// One row, and one for each option of a table within its values: `retry.times`.
+///
+/// A type that contains itself is looked into once: `seen` holds those that were.
+fn write_row(
+    page: &mut String,
+    prefix: &str,
+    option: &OptionDescription,
+    seen: &[&'static str],
+) -> fmt::Result {
     let kind = match option.is_code_only() {
         true => "code".to_owned(),
         false => option.kind().to_string(),
@@ -117,43 +167,51 @@ fn write_row(page: &mut String, prefix: &str, option: &OptionDescription) -> fmt
         "| `{name}` | {} | {} | {} | {} |",
         cell(&kind),
         cell(&default(option)),
-        if option.is_inherited() { "yes" } else { "" },
+        if option.is_inherited() { "yes" } else { "no" },
         cell(&docs_with_rules(option)),
     )?;
-    if let Some(nested) = nested(option.kind(), &mut Vec::new()) {
-        for inner in nested.options() {
-            write_row(page, &format!("{name}."), inner)?;
+    let mut tables = Vec::new();
+    let mut seen = seen.to_vec();
+    find_tables(option.kind(), &mut tables, &mut seen);
+    let mut written: Vec<String> = Vec::new();
+    for inner in tables.iter().flat_map(ConfigDescription::options) {
+        // Tables of several sorts may have a key in common, with one meaning or with two.
+        let mut row = String::new();
+        write_row(&mut row, &format!("{name}."), inner, &seen)?;
+        if !written.contains(&row) {
+            page.push_str(&row);
+            written.push(row);
         }
     }
     Ok(())
 }
 
-/// The config of a table within an option, where there is just one. `seen` holds the types that
-/// are being looked into, for they may contain themselves.
-fn nested(kind: &Kind, seen: &mut Vec<&'static str>) -> Option<ConfigDescription> {
+/// The configs of the tables that a value can be or hold, `seen` types left out.
+fn find_tables(kind: &Kind, tables: &mut Vec<ConfigDescription>, seen: &mut Vec<&'static str>) {
     match kind {
-        Kind::Nested(description) => Some(description.clone()),
-        Kind::List(item) | Kind::Map(item) => nested(item, seen),
-        Kind::Union(kinds) => {
-            let all: Vec<_> = kinds.iter().filter_map(|kind| nested(kind, seen)).collect();
-            <[_; 1]>::try_from(all).ok().map(|[only]| only)
+        Kind::Nested(description) => tables.push(description.clone()),
+        Kind::List(item) | Kind::Map(item) => find_tables(item, tables, seen),
+        Kind::Union(kinds) | Kind::Tuple(kinds) => {
+            kinds
+                .iter()
+                .for_each(|kind| find_tables(kind, tables, seen));
         }
         Kind::Lazy(kind) if !seen.contains(&kind.type_name()) => {
             seen.push(kind.type_name());
-            nested(&kind.get(), seen)
+            find_tables(&kind.get(), tables, seen);
         }
-        _ => None,
+        _ => {}
     }
 }
 
 fn default(option: &OptionDescription) -> String {
     match option.source() {
         Source::Required => "required".to_owned(),
-        Source::Inherited => String::new(),
         Source::Default(value) | Source::InheritedOr(value) => match value.value() {
             Some(value) if !value.is_null() => format!("`{value}`"),
-            _ => String::new(),
+            _ => "none".to_owned(),
         },
+        Source::Inherited => "none".to_owned(),
     }
 }
 

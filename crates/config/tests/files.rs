@@ -224,7 +224,7 @@ fn a_type_is_registered_once_and_needs_a_name() {
         .build();
     assert_eq!(
         registry.register(&faulty).unwrap_err().to_string(),
-        "config \"FaultyConfig\" has a default that does not fit: FaultyConfig: option \"times\" \
+        "config \"FaultyConfig\" has a default that does not fit: the defaults of FaultyConfig: option \"times\" \
          is 0, but it must be at least 1"
     );
     let nameless = registry.register(RetryConfig::description()).unwrap_err();

@@ -11,7 +11,7 @@ use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
 use super::{Document, Draft, convert};
-use crate::{Config, ConfigDescription, Source};
+use crate::{Config, ConfigDescription};
 
 /// The options of an environment and the driver types that its file may name.
 ///
@@ -164,16 +164,10 @@ impl TypeRegistry {
                 option: option.to_owned(),
             });
         }
-        let misfit = description.options().iter().find_map(|option| {
-            let (Source::Default(value) | Source::InheritedOr(value)) = option.source() else {
-                return None;
-            };
-            option.check(description.name(), value).into_iter().next()
-        });
-        if let Some(error) = misfit {
+        if let Err(errors) = description.check_defaults() {
             return Err(RegisterError::BadDefault {
                 config: config(),
-                reason: error.to_string(),
+                reason: errors.to_string(),
             });
         }
         if self.types.contains_key(type_name) {

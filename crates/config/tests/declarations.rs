@@ -1,0 +1,196 @@
+//! Declarations that are odd, or wrong.
+
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
+
+use std::time::{Duration, Instant};
+
+use standin_config::{
+    Config, Kind, Mistake, Node, OptionDescription, RegisterError, TypeRegistry, Value,
+    reference_page,
+};
+
+/// A tree of named things.
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tree")]
+struct TreeConfig {
+    /// Its name.
+    name: String,
+    /// What is below it.
+    #[config(default)]
+    children: Vec<TreeConfig>,
+}
+
+#[test]
+fn a_config_may_contain_itself() {
+    let leaf = |name: &str| TreeConfig {
+        name: name.to_owned(),
+        children: Vec::new(),
+    };
+    let options = TreeOptions::new()
+        .name("root")
+        .children([leaf("a"), leaf("b")]);
+    let tree: TreeConfig = Node::new("tree", options).unwrap().resolve().unwrap();
+    assert_eq!(tree.children.len(), 2);
+
+    let mut registry = TypeRegistry::new(TreeConfig::description());
+    registry.register_config::<TreeConfig>().unwrap();
+    let text = "name = 'e'\n[[driver]]\ntype = 'tree'\nname = 't'\n\
+        children = [{ name = 'a', children = [{ name = 'b', children = [{ nmae = 'c' }] }] }]\n";
+    let errors = registry.parse("environment.toml", text).unwrap_err();
+    let messages: Vec<String> = errors.mistakes().iter().map(Mistake::to_string).collect();
+    assert_eq!(
+        messages,
+        ["driver \"t\": option \"children[0].children[0].children[0]\": unknown key \"nmae\""]
+    );
+    assert!(reference_page(&registry).contains("| `children.name` |"));
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn the_schema_of_a_config_that_contains_itself_names_it() {
+    let schema = standin_config::schema::of_type(TreeConfig::description()).unwrap();
+    let item = schema.pointer("/$defs/treeconfig/properties/children/items/$ref");
+    assert_eq!(item, Some(&serde_json::json!("#/$defs/treeconfig")));
+    let fits = |json: serde_json::Value| jsonschema::is_valid(schema.as_value(), &json);
+    let deep = |name: &str| {
+        serde_json::json!({ "type": "tree", "name": "a", "children": [
+            { "name": "b", "children": [{ name: "c" }] }
+        ] })
+    };
+    assert!(fits(deep("name")));
+    assert!(!fits(deep("nmae")));
+}
+
+/// What a default is made of may only be known at run time.
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "odd")]
+struct OddConfig {
+    /// Its name.
+    #[config(default = "odd")]
+    name: String,
+    /// Too short.
+    #[config(default = Duration::ZERO, range = Duration::from_millis(1)..)]
+    pause: Duration,
+    /// Larger than any file can say.
+    #[config(default = u64::MAX)]
+    count: u64,
+}
+
+#[test]
+fn a_default_that_breaks_its_own_rules_fails_whatever_is_built_of_it() {
+    let error = Node::new("o", OddOptions::new()).unwrap_err();
+    let messages: Vec<String> = error.errors().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        messages,
+        [
+            "the defaults of OddConfig: option \"pause\" is \"0s\", but it must be at least \"1ms\"",
+            "the defaults of OddConfig: option \"count\": 18446744073709551615 is not a whole number \
+             of at least 0: the largest number is 9223372036854775807",
+        ]
+    );
+    let mut registry = TypeRegistry::new(TreeConfig::description());
+    let error = registry.register_config::<OddConfig>().unwrap_err();
+    assert!(matches!(error, RegisterError::BadDefault { .. }), "{error}");
+}
+
+mod twins {
+    use standin_config::Config;
+
+    /// Has a number.
+    #[derive(Clone, Debug, Config)]
+    pub(crate) struct BaseConfig {
+        /// The number.
+        #[config(default = 1)]
+        pub(crate) x: u8,
+    }
+
+    /// Includes it.
+    #[derive(Clone, Debug, Config)]
+    pub(crate) struct LeftConfig {
+        #[config(include)]
+        pub(crate) base: BaseConfig,
+    }
+
+    /// Includes it, too.
+    #[derive(Clone, Debug, Config)]
+    pub(crate) struct RightConfig {
+        #[config(include)]
+        pub(crate) base: BaseConfig,
+    }
+}
+
+use twins::{LeftConfig, RightConfig};
+
+/// One option by two ways is one option.
+#[derive(Clone, Debug, Config)]
+struct BothConfig {
+    #[config(include)]
+    left: LeftConfig,
+    #[config(include)]
+    right: RightConfig,
+}
+
+#[test]
+fn an_option_that_two_includes_share_is_set_once() {
+    let node = Node::new("both", BothOptions::new().x(3)).unwrap();
+    let both: BothConfig = node.resolve().unwrap();
+    assert_eq!((both.left.base.x, both.right.base.x), (3, 3));
+}
+
+/// The report of a file that is wrong all over must not take minutes.
+#[test]
+fn thousands_of_mistakes_are_reported_at_once() {
+    let mut registry = TypeRegistry::new(TreeConfig::description());
+    registry.register_config::<TreeConfig>().unwrap();
+    let mut unknown = "name = 'e'\n[[driver]]\ntype = 'tree'\nname = 't'\n".to_owned();
+    let mut after = "name = 'e'\n".to_owned();
+    let mut types = "name = 'e'\n".to_owned();
+    for index in 0..5000 {
+        unknown.push_str(&format!("nmae{index} = 1\n"));
+        after.push_str(&format!(
+            "[[driver]]\ntype = 'tree'\nname = 'driver-{index}'\nafter = ['drover-{index}']\n"
+        ));
+        types.push_str(&format!(
+            "[[driver]]\ntype = 'tre{index}'\nname = 'd{index}'\n"
+        ));
+    }
+    for text in [unknown, after, types] {
+        let began = Instant::now();
+        let errors = registry.parse("environment.toml", &text).unwrap_err();
+        assert_eq!(errors.mistakes().len(), 5000);
+        let report = format!("{errors:?}{errors}");
+        assert!(report.contains("5000 mistakes, of which these are the first 100"));
+        // It took minutes; this is there to catch that, not to measure.
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+}
+
+/// Options that are described at run time are checked like declared ones.
+#[test]
+fn a_rule_for_keys_and_values_says_which() {
+    use standin_config::{ConfigDescription, Constraint, Layer};
+    let short = |text: &String| match text.len() < 3 {
+        true => Ok(()),
+        false => Err("it must be short"),
+    };
+    let table = OptionDescription::required("table", Kind::Map(Box::new(Kind::String)))
+        .constraint(Constraint::keys(Constraint::check(short)))
+        .constraint(Constraint::each(Constraint::none_of(["x"])));
+    let description = ConfigDescription::builder("c").option(table).build();
+    let mut layer = Layer::new(&description);
+    let value: Value = [("long", "a"), ("b", "x")].into_iter().collect();
+    layer.set("table", value).unwrap();
+    let error = Node::new("c", layer).unwrap_err();
+    let messages: Vec<String> = error.errors().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        messages,
+        [
+            "c: option \"table\" has the key \"long\", but it must be short",
+            "c: option \"table.b\" is \"x\", but it must not be one of \"x\"",
+        ]
+    );
+}
