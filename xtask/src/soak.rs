@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -136,12 +136,31 @@ fn checked(piece: Piece, random: &mut Random) -> Outcome<()> {
     if !children.is_empty() {
         return Err(format!("child processes are left: {}", children.join(", ")).into());
     }
-    // Environments that choose no runpath have theirs there, and remove it.
+    // Environments that choose no runpath have theirs there. A stop removes it; a guard that is
+    // only dropped keeps files, and nothing else.
     let runpaths = standin_entity::default_root()?;
     if runpaths.exists() {
-        return Err(format!("files are left in {}", runpaths.display()).into());
+        if let Some(empty) = directory_without_files(&runpaths)? {
+            return Err(format!("nothing is in {}", empty.display()).into());
+        }
+        std::fs::remove_dir_all(runpaths)?;
     }
     Ok(())
+}
+
+/// A directory at or below `path` that has nothing in it, if there is one.
+fn directory_without_files(path: &Path) -> Outcome<Option<PathBuf>> {
+    let mut is_empty = true;
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        is_empty = false;
+        if entry.file_type()?.is_dir()
+            && let Some(empty) = directory_without_files(&entry.path())?
+        {
+            return Ok(Some(empty));
+        }
+    }
+    Ok(is_empty.then(|| path.to_owned()))
 }
 
 /// The numbers of the children of this process, where that can be known.
