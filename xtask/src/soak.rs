@@ -4,13 +4,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 use standin_config::context;
 use standin_driver::{Driver, Lifecycle};
-use standin_environment::{DriverTypes, Environment, RunningEnvironment};
+use standin_environment::{DriverTypes, Environment, EnvironmentError, RunningEnvironment};
 use standin_process::Process;
 use standin_socket::framing::{Endian, LengthPrefix, Width};
 use standin_socket::{Client, LeakCheck, Server};
@@ -62,6 +62,10 @@ const PIECES: &[(&str, Piece)] = &[
     ("abort", abort),
     ("failed start", failed_start),
     ("restart", restart),
+    ("calls from hooks", calls_from_hooks),
+    ("stop during start", stop_during_start),
+    ("panicking factory", panicking_factory),
+    ("long chain", long_chain),
 ];
 
 pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
@@ -459,6 +463,121 @@ fn restart(random: &mut Random, _: &Path) -> Outcome<()> {
         same(&server.accept_connection(LIMIT)?.receive(4)?, b"back")?;
     }
     ended(env, random)
+}
+
+/// A hook that stops, starts or restarts its environment is told so, and hangs nowhere.
+fn calls_from_hooks(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let slot: Arc<Mutex<Option<Arc<RunningEnvironment>>>> = Arc::default();
+    let guard = slot.clone();
+    let which = random.below(4);
+    let hook = move |_: &dyn Driver| {
+        let guard = guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(env) = guard else {
+            return Ok(());
+        };
+        let refused = match which {
+            0 => env.stop(),
+            1 => env.start(),
+            2 => env.restart(),
+            _ => return Ok(drop(env.statuses())),
+        };
+        match refused {
+            Err(EnvironmentError::CalledFromWithin { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(()) => Err("it was not refused".into()),
+        }
+    };
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .concurrent(random.below(2) == 0)
+        .build()?;
+    let server = TcpServer::builder("calls");
+    let server = match random.below(2) {
+        0 => server.pre_stop(hook),
+        _ => server.post_stop(hook),
+    };
+    env.add(server.build()?)?;
+    for number in 0..random.below(4) {
+        env.add(TcpServer::builder(format!("s{number}")).build()?)?;
+    }
+    let env = Arc::new(env.start()?);
+    let in_slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+    *in_slot() = Some(env.clone());
+    env.stop()?;
+    let taken = in_slot().take();
+    drop(taken);
+    Ok(())
+}
+
+/// A stop from another thread, at any time of a start.
+fn stop_during_start(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .concurrent(random.below(2) == 0)
+        .build()?;
+    for number in 0..1 + random.below(8) {
+        env.add(TcpServer::builder(format!("s{number}")).build()?)?;
+    }
+    let env = env.start()?;
+    env.stop()?;
+    let spins = random.below(50_000);
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| env.start());
+        for _ in 0..spins {
+            std::hint::spin_loop();
+        }
+        let stopped = env.stop();
+        // Whether it was interrupted or not.
+        let _ = starting.join().map_err(|_| "the start panicked")?;
+        stopped.map_err(Into::into)
+    })
+    .and_then(|()| ended(env, random))
+}
+
+fn panicking_factory(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .concurrent(random.below(2) == 0)
+        .build()?;
+    for number in 0..random.below(4) {
+        env.add(TcpServer::builder(format!("s{number}")).build()?)?;
+    }
+    let hook = |_: &dyn Driver| Err(standin_entity::Error::msg("no"));
+    env.add(TcpServer::builder("refuses").post_start(hook).build()?)?;
+    let is_mended = random.below(2) == 0;
+    // Quietly: a panic that is printed each time says nothing new.
+    env.register_failover::<TcpServer>("refuses", || {
+        std::panic::resume_unwind(Box::new("no licence"))
+    })?;
+    if is_mended {
+        env.register_failover("refuses", || Ok(TcpServer::builder("other").build()?))?;
+    }
+    match (env.start(), is_mended) {
+        (Ok(env), true) => Ok(env.stop()?),
+        (Err(_), false) => Ok(()),
+        (Ok(_), false) => Err("it started".into()),
+        (Err(error), true) => Err(error.into()),
+    }
+}
+
+/// Drivers that start one after the other, declared in either direction.
+fn long_chain(random: &mut Random, folder: &Path) -> Outcome<()> {
+    let length = 2 + random.below(200);
+    let mut env = Environment::builder("soak")
+        .runpath(folder.join("env"))
+        .build()?;
+    let name = |place: usize| format!("s{place}");
+    for place in 0..length {
+        env.add(TcpServer::builder(name(place)).build()?)?;
+    }
+    let backwards = random.below(2) == 0;
+    for place in 1..length {
+        match backwards {
+            true => env.dependency(name(place), name(place - 1))?,
+            false => env.dependency(name(place - 1), name(place))?,
+        }
+    }
+    ended(env.start()?, random)
 }
 
 fn same(received: &[u8], sent: &[u8]) -> Outcome<()> {
