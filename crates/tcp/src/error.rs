@@ -42,7 +42,8 @@ pub enum TcpError {
     },
     /// The server has no open connection to use by default.
     #[error(
-        "server \"{driver}\" has no open connection: {accepted} accepted so far, none of them open"
+        "server \"{driver}\" has no open connection: {}",
+        if *accepted == 0 { "it has accepted none yet" } else { "all that it has accepted have ended" }
     )]
     #[diagnostic(
         code(standin::tcp::no_connection),

@@ -289,7 +289,7 @@ fn says_when_there_is_no_connection() {
     let error = server.send(b"x").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "server \"server\" has no open connection: 0 accepted so far, none of them open"
+        "server \"server\" has no open connection: it has accepted none yet"
     );
     assert!(matches!(
         server.accept_connection(Duration::ZERO),

@@ -218,7 +218,8 @@ impl fmt::Display for Regexps {
             }
             lines => write!(
                 f,
-                "\n  after {lines} lines; the last is {:?}",
+                "\n  after {}; the last is {:?}",
+                standin_error::text::Count(usize::try_from(lines).unwrap_or(usize::MAX), "line"),
                 shown(&self.last)
             )?,
         }

@@ -15,7 +15,10 @@ pub enum AcceptError {
     #[error("{party}: nobody connected {}; {accepted} accepted so far{}", Timing { elapsed: *elapsed, limit: *limit }, party.ending())]
     #[diagnostic(
         code(standin::socket::accept_timed_out),
-        help("check that the peer connects to this address, and when; or wait longer")
+        help(
+            "check that the peer connects to this address, and when; or wait longer; in an async test a wait must \
+             not block the thread on which the peer runs (use `spawn_blocking`)"
+        )
     )]
     TimedOut {
         /// The server.
