@@ -477,10 +477,6 @@ fn what_is_started_by_what_it_leaves_is_asked_to_end_as_well() {
     app.start().unwrap();
     app.stop().unwrap();
     assert!(app.orphans().len() >= 2, "{:?}", app.orphans());
-    assert!(
-        app.base().resource().report().notes.is_empty(),
-        "somebody was killed"
-    );
 }
 
 #[test]
