@@ -42,15 +42,6 @@ impl Plan {
         let names = Names::new(environment);
         let (references, mut mistakes) = names.references();
         mistakes.extend(names.mistakes(config, &references));
-        for OrderMistake {
-            driver,
-            option,
-            needs,
-            error,
-        } in &mistakes
-        {
-            tracing::debug!(driver, option, needs, %error, "cannot be brought into an order");
-        }
         if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake.error);
         }
@@ -68,6 +59,17 @@ impl Plan {
                 .map(|place| names.first_place(place) != place)
                 .collect(),
         })
+    }
+
+    /// Everything that keeps the drivers from being brought into an order.
+    pub(crate) fn mistakes(
+        environment: &Environment,
+        config: &EnvironmentConfig,
+    ) -> Vec<OrderMistake> {
+        let names = Names::new(environment);
+        let (references, mut mistakes) = names.references();
+        mistakes.extend(names.mistakes(config, &references));
+        mistakes
     }
 
     /// Whether the driver at `place` is at an earlier place, too.

@@ -13,6 +13,7 @@ use standin_process::{Process, ProcessConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
 use crate::environment::RESERVED;
+use crate::plan::Plan;
 use crate::{Environment, EnvironmentConfig, EnvironmentOptions, LoadError};
 
 /// The types of drivers that environment files may name, and how to make
@@ -185,6 +186,15 @@ impl DriverTypes {
                 && let Err(error) = environment.dependency(first.as_str(), then.as_str())
             {
                 draft.refuse_dependency(&then, "after", &first, &error);
+            }
+        }
+        // Who waits for whom can only be told of a file in which everything else is right.
+        if draft.is_sound()
+            && let Ok(config) = environment.node().resolve::<EnvironmentConfig>()
+        {
+            for mistake in Plan::mistakes(&environment, &config) {
+                let needs = mistake.needs.as_deref().unwrap_or_default();
+                draft.refuse_dependency(&mistake.driver, &mistake.option, needs, &mistake.error);
             }
         }
         draft.finish()?;

@@ -272,7 +272,7 @@ fn tells_context_values_that_cannot_be() {
         "server",
         "{{ port",
         expect![[r#"
-            driver "client": option "port.value": the template does not parse: unexpected end of input, expected end of variable block
+            driver "client": option "port.value": the template does not parse: `{{` without `}}`
               help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
               code: standin::config::bad_template
         "#]],
@@ -283,7 +283,7 @@ fn tells_context_values_that_cannot_be() {
         expect![[r#"
             environment "env" did not start: driver "client" could not be started
               caused by: driver "client" cannot render `{{ 1 // 0 }}` over "server": invalid operation: unable to calculate 1 // 0
-              help: templates are Jinja: `{{ port }}`, `{{ port + 1 }}`, `{{ host | upper }}`
+              help: templates are Jinja: `{{ port }}`, `{{ port + 1 }}`, `{{ host | upper }}`; braces of another language go between `{% raw %}` and `{% endraw %}`, or into a `verbatim` text
               help: the files of the drivers are kept in RUNPATH
               code: standin::driver::template
         "#]],

@@ -83,19 +83,19 @@ fn what_no_process_can_have_is_refused_at_load() {
     check(
         &process(options),
         expect![[r#"
-            6: driver "app": option "args[0]": the template does not parse: unexpected end of input, expected expression
-               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`).
+            6: driver "app": option "args[0]": the template does not parse: `{{` without `}}`
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is no template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
             6: driver "app": option "args[2]" is "a\u0000b", but no program can be given a NUL character
-               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`).
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is no template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
             7: driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
                help: expected_retcode: Exit code that the process must have when it has ended; the negative number of the signal for one that a signal ended, such as -15. Default: any will do.
             8: driver "app": option "listen[2].name" is "a", but another one has this `name` already
                help: listen: Ports that the process listens on, chosen before it starts: sockets that it inherits, or ports that are reserved for it. They are published as `ports.<name>`, the first one as `host` and `port`.
-            9: driver "app": option "working_dir": the template does not parse: unexpected end of block
+            9: driver "app": option "working_dir": the template does not parse: `{% if %}` without `{% endif %}`
                help: working_dir: Directory that the process starts in. Default: the runpath.
             11: driver "app": option "ready[0].all[0]": { file = "{{ y" } is not a table { log, file, times }: "log" is missing
-               help: "log" is a regular expression
-            11: driver "app": option "ready[0].all[0].file": the template does not parse: unexpected end of input, expected end of variable block
+               help: "log" is a regular expression: A regular expression that a line of the log matches, from its beginning.
+            11: driver "app": option "ready[0].all[0].file": the template does not parse: `{{` without `}}`
                help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
             11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file, times } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { ended_with } or a table { all } or a table { any }
                help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
@@ -105,7 +105,7 @@ fn what_no_process_can_have_is_refused_at_load() {
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
             15: driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
-            16: driver "app": option "env.C": the template does not parse: unexpected `)`
+            16: driver "app": option "env.C": the template does not parse: `{{` without `}}`
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
         "#]],
     );
@@ -146,7 +146,7 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
     ];
     expect![[r#"
         driver "a/b": option "name" is "a/b", but it has a path separator
-        driver "app": option "args[0]": the template does not parse: unexpected end of input, expected expression
+        driver "app": option "args[0]": the template does not parse: `{{` without `}}`
         driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
         driver "app": option "env" has the key "", but a variable has a name
         driver "app": option "env.A" is "b\u0000", but no program can be given a NUL character
@@ -204,6 +204,21 @@ fn a_start_that_is_not_waited_for_has_no_dependencies() {
 }
 
 #[test]
+fn a_driver_that_reads_a_later_one_has_a_line() {
+    let text = "name = 'e'\n\
+        [[driver]]\ntype = 'tcp-client'\nname = 'client'\nhost = 'localhost'\n\
+        port = { driver = 'server', value = '{{ port }}' }\n\
+        [[driver]]\ntype = 'tcp-server'\nname = 'server'\n";
+    check(
+        text,
+        expect![[r#"
+        6: option `port` of driver "client" reads the context of "server", which starts later
+           help: add "server" before "client", or set `concurrent` on the environment: then "client" starts when "server" is up
+    "#]],
+    );
+}
+
+#[test]
 fn the_classic_mistakes_come_with_what_to_write_instead() {
     check(
         &process("log_regexps = [\"(?<port>\\d+)\"]"),
@@ -222,7 +237,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
     check(
         &process("args = 'run'"),
         expect![[r#"
-            6: driver "app": option "args": "run" is not a list, each item a string or a context value
+            6: driver "app": option "args": "run" is not a list, each item a string or a context value or a table { verbatim }
                help: write a list: ["run"]
         "#]],
     );
@@ -236,7 +251,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
     check(
         &process("[driver.env]\nA = 'b'\nargs = ['x']"),
         expect![[r#"
-            8: driver "app": option "env.args": ["x"] is not a string or a context value
+            8: driver "app": option "env.args": ["x"] is not a string or a context value or { verbatim = "..." }
                help: "args" is an option of process, too: what follows the header of a table within it, such as [driver.env], belongs to that table, so write "args" above the header
         "#]],
     );
