@@ -6,7 +6,7 @@ use super::Readiness;
 
 /// How deep conditions may be within others. What is deeper is refused when the
 /// driver is built.
-const DEEPEST: usize = 32;
+const DEEPEST: usize = 8;
 
 /// The conditions that another is made of: a list.
 #[derive(Clone, Debug)]

@@ -167,12 +167,12 @@ impl Readiness {
         }))
     }
 
-    /// All of these hold. Conditions may be within 32 others.
+    /// All of these hold. Conditions may be within 8 others.
     pub fn all_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
         Readiness::All(Conditions::new(conditions))
     }
 
-    /// At least one of these holds. Conditions may be within 32 others.
+    /// At least one of these holds. Conditions may be within 8 others.
     pub fn any_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
         Readiness::Any(Conditions::new(conditions))
     }
