@@ -57,6 +57,7 @@ mod file;
 mod kind;
 mod layer;
 mod node;
+mod one_line;
 mod option;
 mod option_value;
 mod options;

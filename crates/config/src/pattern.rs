@@ -8,9 +8,11 @@ use miette::Diagnostic;
 use regex::bytes::Regex;
 use thiserror::Error;
 
+use crate::one_line::can_match_a_line;
 use crate::{Kind, OptionValue, Value, ValueError};
 
-/// A regular expression over bytes, compiled once when it is read.
+/// A regular expression for lines, over bytes, compiled once when it is read. One that matches only
+/// texts that go on after an end of line is refused: no line has such a text.
 ///
 /// A pattern made with [`Pattern::new`] or read from a file is known to be valid. One converted
 /// from a text, as builder setters do, keeps its mistake until the options are checked, so that
@@ -50,7 +52,8 @@ impl Pattern {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// When `source` is not a regular expression of the `regex` crate, or one too large for it.
+    /// When `source` is not a regular expression of the `regex` crate, one too large for it, or one
+    /// that no line can match.
     pub fn new(source: impl Into<String>) -> Result<Self, PatternError> {
         let pattern = Self::from(source.into());
         match &pattern.compiled {
@@ -75,9 +78,15 @@ impl Pattern {
 
 impl From<&str> for Pattern {
     fn from(source: &str) -> Self {
-        let compiled = Regex::new(source).map_err(|error| PatternError {
+        let compiled = Regex::new(source).map_err(|error| last_line(&error.to_string()));
+        let compiled = compiled.and_then(|regex| {
+            can_match_a_line(source).then_some(regex).ok_or_else(|| {
+                "it spans several lines, and is looked for in one at a time".to_owned()
+            })
+        });
+        let compiled = compiled.map_err(|reason| PatternError {
             pattern: source.to_owned(),
-            reason: last_line(&error.to_string()),
+            reason,
         });
         Self {
             source: Arc::from(source),

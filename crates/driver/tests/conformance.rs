@@ -119,7 +119,7 @@ fn category(error: &Error) -> Value {
         () if has("entity::start_timeout") => "timeout",
         () if has("entity::start_aborted") => "aborted",
         () if has("driver::extract_not_text") => "decode_error",
-        () if has("driver::no_log") => "config_invalid_value",
+        () if has("driver::no_log") || has("driver::log_pattern") => "config_invalid_value",
         () if has("driver::install_not_a_file") => "invalid_argument",
         () if has("driver::no_install_target") => "not_implemented",
         () if has("driver::install_template") => "generic",

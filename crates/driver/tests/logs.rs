@@ -226,7 +226,11 @@ fn a_pattern_sees_one_line_from_its_beginning() {
     check(&path, r"the port=80\r\n", true);
     check(&path, "(?-u:.*)binary", true);
     check(&path, "last$", true);
-    check(&path, r"the.*\n.*binary", false);
+    let error = match_regexps_in_file(&path, &[Pattern::from(r"the.*\n.*binary")]).unwrap_err();
+    assert!(
+        error.to_string().contains("it spans several lines"),
+        "{error}"
+    );
     check(&path, "", true);
 }
 
