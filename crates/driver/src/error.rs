@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use standin_config::{ConfigErrors, PatternError};
+use standin_entity::Status;
 use thiserror::Error;
 
 /// A driver cannot be made of its options.
@@ -379,9 +380,11 @@ fn known_attributes(
         None => String::new(),
     };
     help.push_str(&format!("\"{driver}\" publishes: {}", known.join(", ")));
-    if let Some(status) = status.as_deref().filter(|status| *status != "STARTED") {
+    let status: Option<Status> = status.as_deref().and_then(|status| status.parse().ok());
+    if let Some(status) = status.filter(|status| *status != Status::Started) {
         help.push_str(&format!(
-            "; its status is {status}, and some attributes appear only once it has started: start \"{driver}\" first"
+            "; {}, and some attributes appear only once it has started: start \"{driver}\" first",
+            status.in_words()
         ));
     }
     help
@@ -390,4 +393,23 @@ fn known_attributes(
 fn quoted(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known_attributes;
+
+    #[test]
+    fn an_attribute_may_be_missing_because_the_driver_has_not_started() {
+        let help = |status: &str| {
+            let known = ["name".to_owned()];
+            known_attributes("db", &known, None, &Some(status.to_owned()))
+        };
+        assert_eq!(help("STARTED"), "\"db\" publishes: name");
+        assert_eq!(
+            help("NONE"),
+            "\"db\" publishes: name; it was never started, and some attributes appear only \
+             once it has started: start \"db\" first"
+        );
+    }
 }

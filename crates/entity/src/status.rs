@@ -212,6 +212,27 @@ statuses! {
 }
 
 impl Status {
+    /// The status as a message about a resource says it, after "because" or a colon.
+    ///
+    /// ```
+    /// use standin_entity::Status;
+    ///
+    /// assert_eq!(Status::None.in_words(), "it was never started");
+    /// ```
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::None => "it was never started",
+            Self::Starting => "it is still starting",
+            Self::Started => "it has started",
+            Self::Pausing => "it is being paused",
+            Self::Paused => "it is paused",
+            Self::Resuming => "it is being resumed",
+            Self::Stopping => "it is being stopped",
+            Self::Stopped => "it was stopped",
+        }
+    }
+
     /// Whether `target` can still be reached in the present life, that is
     /// without another `start`. A status reaches itself.
     ///

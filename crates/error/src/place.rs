@@ -76,6 +76,14 @@ mod tests {
             &own,
             false,
         );
+        let path = "/somewhere/standin/crates";
+        let git = "/home/u/.cargo/git/checkouts/standin-1f2e/8e7f0da/crates";
+        for crates in [path, git] {
+            let own = format!("{crates}/error/src/place.rs");
+            check(&format!("{crates}/driver/src/steps.rs"), &own, false);
+            check("tests/two_clients.rs", &own, true);
+            check("crates/driver/src/steps.rs", &own, true);
+        }
         check("/rustc/abc/library/core/src/ops/function.rs", &own, false);
         check("crates/tcp/src/server.rs", &own, true);
         check("tests/two_clients.rs", &own, true);

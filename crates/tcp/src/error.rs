@@ -15,7 +15,7 @@ use crate::{Encoding, UnknownEncoding};
 #[non_exhaustive]
 pub enum TcpError {
     /// The driver was used before it was started, or after it was stopped.
-    #[error("driver \"{driver}\" is not running: its status is {status}")]
+    #[error("driver \"{driver}\" is not running: {}", status.in_words())]
     #[diagnostic(
         code(standin::tcp::not_running),
         help(

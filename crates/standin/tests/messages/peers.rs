@@ -153,12 +153,12 @@ fn the_guard_is_dropped_at_once() {
             Ok(())
         },
         expect![[r#"
-            driver "server" is not running: its status is STOPPED
+            driver "server" is not running: it was stopped
               at crates/standin/tests/messages/peers.rs
               help: use "server" between the start and the stop of its environment; a dropped environment guard stops it, so bind the guard to a name
               code: standin::tcp::not_running
             --- anyhow ---
-            driver "server" is not running: its status is STOPPED
+            driver "server" is not running: it was stopped
         "#]],
     );
 }
@@ -178,12 +178,12 @@ fn the_client_is_used_before_the_start() {
             Ok(())
         },
         expect![[r#"
-            driver "client" is not running: its status is NONE
+            driver "client" is not running: it was never started
               at crates/standin/tests/messages/peers.rs
               help: use "client" between the start and the stop of its environment; a dropped environment guard stops it, so bind the guard to a name
               code: standin::tcp::not_running
             --- anyhow ---
-            driver "client" is not running: its status is NONE
+            driver "client" is not running: it was never started
         "#]],
     );
 }
