@@ -89,7 +89,10 @@ fn a_mistake_in_a_template_names_file_and_line_and_what_there_is() {
         "something was written"
     );
     for (text, reason) in [
-        ("\n\n{% if %}", "app.conf:3`: syntax error"),
+        (
+            "\n\n{% if %}",
+            "app.conf:3`: `{% if %}` without `{% endif %}`",
+        ),
         ("{{ runpath | nope }}", "app.conf:1`: unknown filter"),
         (
             "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
