@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::kind::Kind;
+use crate::node::CheckOption;
 use crate::suggest::nearest;
 use crate::{
     Config, ConfigErrors, Layer, Node, OptionDescription, OptionError, Source, Value, ValueError,
@@ -182,9 +183,10 @@ impl ConfigDescription {
         }
     }
 
-    /// Everything that is wrong in a table of options of this config.
+    /// Everything that is wrong in a table of options of this config, but for its templates: they
+    /// are looked for once in the whole value that the table is a part of.
     pub(crate) fn nested_mistakes(&self, value: &Value) -> Vec<ValueError> {
-        match self.nested_node(value) {
+        match self.nested_node(value, OptionDescription::check_constraints) {
             Ok(_) => Vec::new(),
             Err(errors) => errors,
         }
@@ -192,13 +194,16 @@ impl ConfigDescription {
 
     /// A node that stands alone, for a table of options within another config's option.
     pub(crate) fn read_nested(&self, value: &Value) -> Result<Node, ValueError> {
-        self.nested_node(value).map_err(|errors| {
+        let node = self.nested_node(value, OptionDescription::check_rules);
+        node.map_err(|errors| {
             let first = errors.into_iter().next();
             first.unwrap_or_else(|| Kind::Nested(self.clone()).unfit(value))
         })
     }
 
-    fn nested_node(&self, value: &Value) -> Result<Node, Vec<ValueError>> {
+    /// The values have just been read, and need no check but that of the rules: with another one at
+    /// every level, tables within tables would take twice as long for each.
+    fn nested_node(&self, value: &Value, rules: CheckOption) -> Result<Node, Vec<ValueError>> {
         let Value::Map(entries) = value else {
             return Err(vec![Kind::Nested(self.clone()).unfit(value)]);
         };
@@ -211,7 +216,7 @@ impl ConfigDescription {
         };
         let values = entries.iter().map(|(key, value)| (key, value.clone()));
         let layer = Layer::read(self, self.name(), values).map_err(unfit)?;
-        Node::new(self.name(), layer).map_err(unfit)
+        Node::checked(self.name().to_owned(), layer, rules).map_err(unfit)
     }
 
     /// A mistake in the options, as an error of the value that holds them.

@@ -124,7 +124,8 @@ impl Kind {
         })
     }
 
-    /// Checks that `value` is of this kind.
+    /// Checks that `value` is of this kind. Whether the templates in it parse is checked with the
+    /// rules of an option.
     ///
     /// # Errors
     ///
@@ -184,10 +185,16 @@ impl Kind {
                 return;
             }
             Kind::Union(kinds) => {
-                if !kinds.iter().any(|kind| kind.mistakes(value).is_empty()) {
-                    self.collect_of_union(kinds, value, mistakes);
+                // Each is looked into once at most: values within values may be deep.
+                let mut tried = Vec::new();
+                for kind in kinds.iter().filter(|kind| kind.could_be(value)) {
+                    let found = kind.mistakes(value);
+                    if found.is_empty() {
+                        return;
+                    }
+                    tried.push((kind, found));
                 }
-                return;
+                return self.collect_of_union(kinds, tried, value, mistakes);
             }
             Kind::Nested(description) if value.as_map().is_some() => {
                 mistakes.extend(description.nested_mistakes(value));
@@ -221,14 +228,57 @@ impl Kind {
         }
     }
 
+    /// Whether the value is of this kind as far as one sees without looking into its parts.
+    fn could_be(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Kind::Nested(description), Value::Map(entries)) => {
+                let is_known = |key| description.option(key).is_some();
+                let is_there = |name| entries.contains_key(name);
+                let mut required = description.options().iter().filter(|o| o.is_required());
+                (description.ignores_extra_keys() || entries.keys().all(|key| is_known(key)))
+                    && required.all(|option| is_there(option.name()))
+            }
+            (Kind::List(_) | Kind::Tuple(_), Value::List(_)) | (Kind::Map(_), Value::Map(_)) => {
+                true
+            }
+            (Kind::Lazy(kind), value) => kind.get().could_be(value),
+            (Kind::Union(kinds), value) => kinds.iter().any(|kind| kind.could_be(value)),
+            (kind, value) => kind.check(value).is_ok(),
+        }
+    }
+
+    /// The one of `kinds` whose value it is. Where only one comes into question, its parts are not
+    /// looked into to find that out.
+    fn that_fits<'k>(kinds: &'k [Kind], value: &Value) -> Option<&'k Kind> {
+        let mut likely = kinds.iter().filter(|kind| kind.could_be(value));
+        let first = likely.next()?;
+        match likely.next() {
+            None => Some(first),
+            Some(_) => kinds.iter().find(|kind| kind.check(value).is_ok()),
+        }
+    }
+
     /// The mistakes by which the value is none of `kinds`: those of the one that was meant, where
-    /// one can tell.
-    fn collect_of_union(&self, kinds: &[Kind], value: &Value, mistakes: &mut Vec<ValueError>) {
+    /// one can tell. `tried` has the mistakes that are known already.
+    fn collect_of_union(
+        &self,
+        kinds: &[Kind],
+        tried: Vec<(&Kind, Vec<ValueError>)>,
+        value: &Value,
+        mistakes: &mut Vec<ValueError>,
+    ) {
         let likeness = |kind: &Kind| kind.likeness(value);
         let best = kinds.iter().map(likeness).max().unwrap_or_default();
         let meant = kinds.iter().find(|kind| best > 0 && likeness(kind) == best);
         if let Some(meant) = meant {
-            return meant.collect_mistakes(value, mistakes);
+            let known = tried
+                .into_iter()
+                .find(|(kind, _)| std::ptr::eq(*kind, meant));
+            match known {
+                Some((_, found)) => mistakes.extend(found),
+                None => meant.collect_mistakes(value, mistakes),
+            }
+            return;
         }
         // The first kind is the one that is usually meant: its words help most. Of tables none is.
         let mut first = kinds.iter().flat_map(|kind| kind.mistakes(value));
@@ -428,8 +478,7 @@ impl Kind {
                 }
             }
             (Kind::Union(kinds), value) => {
-                let kind = kinds.iter().find(|kind| kind.check(value).is_ok());
-                if let Some(kind) = kind {
+                if let Some(kind) = Kind::that_fits(kinds, value) {
                     kind.for_each_template(value, path, visit);
                 }
             }
@@ -479,7 +528,7 @@ impl Kind {
             }
             (Kind::Union(kinds), value) => {
                 // Only the kind that the value is of may touch it.
-                if let Some(kind) = kinds.iter().find(|kind| kind.check(value).is_ok()) {
+                if let Some(kind) = Kind::that_fits(kinds, value) {
                     kind.resolve_paths(value, folder);
                 }
             }

@@ -51,6 +51,9 @@ struct Kept {
     config: Arc<dyn Any + Send + Sync>,
 }
 
+/// Says what is wrong with a value of an option, for the owner that errors name.
+pub(crate) type CheckOption = fn(&OptionDescription, &str, &Stored) -> Vec<OptionError>;
+
 /// Counts the changes of all nodes. A value may come from any of them.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
@@ -65,15 +68,22 @@ impl Node {
     /// a constraint, and defaults that break their own. Inherited options are checked when they are
     /// resolved.
     pub fn new(owner: impl Into<String>, options: impl Options) -> Result<Self, ConfigErrors> {
-        let owner = owner.into();
-        let layer = options.into_layer();
+        Self::checked(owner.into(), options.into_layer(), OptionDescription::check)
+    }
+
+    /// As [`Node::new`], with `check` for the values.
+    pub(crate) fn checked(
+        owner: String,
+        layer: Layer,
+        check: CheckOption,
+    ) -> Result<Self, ConfigErrors> {
         let description = layer.description().clone();
         description.check_defaults()?;
         let mut errors = Vec::new();
         for (index, option) in description.options().iter().enumerate() {
             match layer.find(index) {
                 // Values from defaults are checked too: they may come from a file of another hand.
-                Some((stored, _)) => errors.extend(option.check(&owner, stored)),
+                Some((stored, _)) => errors.extend(check(option, &owner, stored)),
                 None if option.is_required() => errors.push(option.missing(&owner)),
                 None => {}
             }

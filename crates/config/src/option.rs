@@ -217,7 +217,8 @@ impl OptionDescription {
         let read = match self.reader {
             Reader::Typed(read) => read(value).map_err(|error| {
                 // The kind knows every mistake and what was meant, the type its reasons.
-                let mistakes = self.kind.mistakes(value);
+                let mut mistakes = self.kind.mistakes(value);
+                mistakes.extend(self.kind.template_mistakes(value));
                 let knows_more = mistakes.len() > 1
                     || mistakes
                         .iter()
@@ -301,7 +302,7 @@ impl OptionDescription {
     }
 
     /// What is wrong with a value of the right type: templates that do not parse, and constraints.
-    fn check_rules(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
+    pub(crate) fn check_rules(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
         let mut mistakes = self.check_constraints(owner, stored);
         if self.holds().template
             && let Some(value) = stored.value()

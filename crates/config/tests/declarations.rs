@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use standin_config::{
-    Config, Kind, Mistake, Node, OptionDescription, RegisterError, TypeRegistry, Value,
+    Config, Kind, Layer, Mistake, Node, OptionDescription, RegisterError, TypeRegistry, Value,
     reference_page,
 };
 
@@ -43,6 +43,27 @@ fn a_config_may_contain_itself() {
         ["driver \"t\": option \"children[0].children[0].children[0]\": unknown key \"nmae\""]
     );
     assert!(reference_page(&registry).contains("| `children.name` |"));
+}
+
+#[test]
+fn a_config_that_contains_itself_is_read_however_deep() {
+    let deep = (0..40).fold(Value::from_iter([("name", "x")]), |inner, _| {
+        let children = ("children", Value::from([inner]));
+        Value::from_iter([("name", Value::from("x")), children])
+    });
+    let values = [
+        ("name", Value::from("x")),
+        ("children", Value::from([deep])),
+    ];
+    let layer = Layer::read(TreeConfig::description(), "t", values).unwrap();
+    let node = Node::new("t", layer).unwrap();
+    let root: TreeConfig = node.resolve().unwrap();
+    let mut tree = &root;
+    let mut depth = 0;
+    while let Some(child) = tree.children.first() {
+        (tree, depth) = (child, depth + 1);
+    }
+    assert_eq!(depth, 41);
 }
 
 #[cfg(feature = "schema")]

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use standin_config::{Kind, Node, OptionValue, Value};
-use standin_driver::{Driver, DriverBase, DriverOptions, Lifecycle, Readiness};
+use standin_config::{Config, ConfigErrors, Kind, Layer, Node, OptionValue, Value};
+use standin_driver::{Driver, DriverBase, DriverConfig, DriverOptions, Lifecycle, Readiness};
 use standin_entity::{Check, Error, Status};
 
 use support::{Stub, StubOptions, append};
@@ -512,13 +512,42 @@ fn conditions_within_conditions_have_a_limit() {
             .ready([nested(depth)])
             .build()
     };
-    build(8).unwrap();
-    for depth in [9, 100_000] {
+    build(32).unwrap();
+    for depth in [33, 100_000] {
         let report = report(build(depth).unwrap_err());
         assert!(
-            report.contains("conditions that are within at most 8 others"),
+            report.contains("conditions that are within at most 32 others"),
             "{report}"
         );
+    }
+}
+
+/// Conditions 32 deep, as a file has them, with this one in the middle.
+fn deep(innermost: Value) -> Result<Node, ConfigErrors> {
+    let ready = (0..32).fold(innermost, |inner, level| {
+        let list = vec![Value::from_iter([("file", "y")]), inner];
+        Value::from_iter([(["all", "any"][level % 2], list)])
+    });
+    let values = [
+        ("name", Value::from("app")),
+        ("ready", Value::from([ready])),
+    ];
+    Node::new(
+        "app",
+        Layer::read(DriverConfig::description(), "app", values)?,
+    )
+}
+
+#[test]
+fn deep_conditions_are_read_and_their_mistakes_found() {
+    deep(Value::from_iter([("file", "x")])).unwrap();
+    for (key, value, part) in [
+        ("file", "{{ x", "the template does not parse"),
+        ("log", "(", "is not a regular expression"),
+        ("fiel", "x", "did you mean \"file\"?"),
+    ] {
+        let report = report(deep(Value::from_iter([(key, value)])).unwrap_err());
+        assert!(report.contains(part), "{report}");
     }
 }
 

@@ -6,7 +6,7 @@ use super::Readiness;
 
 /// How deep conditions may be within others. What is deeper is refused when the
 /// driver is built.
-const DEEPEST: usize = 8;
+const DEEPEST: usize = 32;
 
 /// The conditions that another is made of: a list.
 #[derive(Clone, Debug)]
@@ -50,17 +50,24 @@ impl Conditions {
     }
 
     pub(super) fn from_value(value: &Value) -> Result<Self, ValueError> {
-        Vec::<Readiness>::from_value(value).map(Self::new)
+        let conditions = Vec::<Readiness>::from_value(value).map(Self::new)?;
+        conditions.check_depth()?;
+        Ok(conditions)
     }
 
     pub(super) fn check(&self) -> Result<(), ValueError> {
+        self.check_depth()?;
+        self.list.check()
+    }
+
+    fn check_depth(&self) -> Result<(), ValueError> {
         if self.depth > DEEPEST {
             return Err(ValueError::new(
                 format!("conditions that are within at most {DEEPEST} others"),
                 "deeper ones",
             ));
         }
-        self.list.check()
+        Ok(())
     }
 
     pub(super) fn to_value(&self) -> Value {

@@ -16,6 +16,7 @@ mod probe;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use standin_config::{
@@ -167,12 +168,12 @@ impl Readiness {
         }))
     }
 
-    /// All of these hold. Conditions may be within 8 others.
+    /// All of these hold. Conditions may be within 32 others.
     pub fn all_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
         Readiness::All(Conditions::new(conditions))
     }
 
-    /// At least one of these holds. Conditions may be within 8 others.
+    /// At least one of these holds. Conditions may be within 32 others.
     pub fn any_of(conditions: impl IntoIterator<Item = Readiness>) -> Self {
         Readiness::Any(Conditions::new(conditions))
     }
@@ -384,7 +385,8 @@ fn condition() -> Kind {
 
 impl OptionValue for Readiness {
     fn kind() -> Kind {
-        Kind::lazy::<Self>(condition)
+        static CONDITION: LazyLock<Kind> = LazyLock::new(condition);
+        Kind::lazy::<Self>(|| CONDITION.clone())
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
