@@ -27,7 +27,7 @@ fn an_unknown_key_comes_with_the_nearest_known_one() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml: driver "server": there is no option "timeuot"
+              × environment.toml:4:1: driver "server": there is no option "timeuot"
                ╭─[environment.toml:4:1]
              3 │ name = 'server'
              4 │ timeuot = 5
@@ -46,7 +46,7 @@ fn an_unknown_key_of_the_environment_is_told_apart() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml: the environment: there is no option "drivers"
+              × environment.toml:1:1: the environment: there is no option "drivers"
                ╭─[environment.toml:1:1]
              1 │ drivers = []
                · ───┬───
@@ -64,7 +64,7 @@ fn a_key_for_code_says_so() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml: driver "a": there is no option "pre_start"
+              × environment.toml:4:1: driver "a": there is no option "pre_start"
                ╭─[environment.toml:4:1]
              3 │ name = 'a'
              4 │ pre_start = 'x'
@@ -83,7 +83,7 @@ fn a_single_bracket_is_told_from_two() {
         expect![[r#"
             standin::config::wrong_type
 
-              × environment.toml: the file: option "driver": a table is not a list of tables
+              × environment.toml:1:1: the file: option "driver": a table is not a list of tables
                ╭─[environment.toml:1:1]
              1 │ [driver]
                · ────┬───
@@ -102,7 +102,7 @@ fn a_value_of_the_wrong_type() {
         expect![[r#"
             standin::config::wrong_type
 
-              × environment.toml: driver "server": option "timeout": "soon" is not a duration
+              × environment.toml:4:11: driver "server": option "timeout": "soon" is not a duration
                ╭─[environment.toml:4:11]
              3 │ name = 'server'
              4 │ timeout = 'soon'
@@ -122,8 +122,8 @@ fn the_item_of_a_list_is_pointed_at() {
         expect![[r#"
             standin::config::wrong_type
 
-              × environment.toml: driver "server": option "log_regexps[1]": "(" is not a regular
-              │ expression: unclosed group
+              × environment.toml:4:22: driver "server": option "log_regexps[1]": "(" is not a
+              │ regular expression: unclosed group
                ╭─[environment.toml:4:22]
              3 │ name = 'server'
              4 │ log_regexps = ['ok', '(']
@@ -143,8 +143,8 @@ fn missing_options_are_missed_at_their_driver() {
             standin::config::invalid_file
 
               × environment.toml: 2 mistakes
-              │   - driver "client": option "host" is missing
-              │   - driver "x": option "type" is missing
+              │   1:1  driver "client": option "host" is missing
+              │   6:1  driver "x": option "type" is missing
               ╰─▶ driver "client": option "host" is missing
 
             Error: standin::config::missing_option
@@ -181,8 +181,10 @@ fn a_broken_constraint() {
             standin::config::invalid_file
 
               × environment.toml: 2 mistakes
-              │   - driver "c": option "greeting" is "moin", but it must be one of "hello", "ahoy"
-              │   - driver "c": option "error_logs_max_lines" is 5000, but it must be from 0 to 1000
+              │   6:12  driver "c": option "greeting" is "moin", but it must be one of "hello",
+              │ "ahoy"
+              │   7:24  driver "c": option "error_logs_max_lines" is 5000, but it must be from 0 to
+              │ 1000
               ╰─▶ driver "c": option "greeting" is "moin", but it must be one of "hello", "ahoy"
 
             Error: standin::config::constraint_broken
@@ -218,8 +220,8 @@ fn a_duplicate_name_shows_both_places() {
         expect![[r#"
             standin::config::duplicate_name
 
-              × environment.toml: two drivers are called "server"
-               ╭─[environment.toml:3:8]
+              × environment.toml:6:8: two drivers are called "server"
+               ╭─[environment.toml:6:8]
              2 │ type = 'tcp-server'
              3 │ name = 'server'
                ·        ────┬───
@@ -240,18 +242,18 @@ fn an_unknown_type() {
     check(
         "[[driver]]\ntype = 'tcp-sever'\nname = 'server'\n",
         expect![[r#"
-        standin::config::unknown_type
+            standin::config::unknown_type
 
-          × environment.toml: there is no driver type "tcp-sever"
-           ╭─[environment.toml:2:8]
-         1 │ [[driver]]
-         2 │ type = 'tcp-sever'
-           ·        ─────┬─────
-           ·             ╰── not a known type
-         3 │ name = 'server'
-           ╰────
-          help: did you mean "tcp-server"?
-    "#]],
+              × environment.toml:2:8: there is no driver type "tcp-sever"
+               ╭─[environment.toml:2:8]
+             1 │ [[driver]]
+             2 │ type = 'tcp-sever'
+               ·        ─────┬─────
+               ·             ╰── not a known type
+             3 │ name = 'server'
+               ╰────
+              help: did you mean "tcp-server"?
+        "#]],
     );
 }
 
@@ -274,11 +276,11 @@ port = { driver = "database", value = "{{ port }}" }
             standin::config::invalid_file
 
               × environment.toml: 3 mistakes
-              │   - driver "server" depends on "sevrer", but there is no such driver
-              │   - driver "client": option "host" reads from driver "serve", but there is no such
-              │ driver
-              │   - driver "client": option "port" reads from driver "database", but there is no
+              │   5:10   driver "server" depends on "sevrer", but there is no such driver
+              │   10:19  driver "client": option "host" reads from driver "serve", but there is no
               │ such driver
+              │   11:19  driver "client": option "port" reads from driver "database", but there is
+              │ no such driver
               ╰─▶ driver "server" depends on "sevrer", but there is no such driver
 
             Error: standin::config::unknown_dependency
@@ -328,8 +330,8 @@ fn a_template_that_does_not_parse() {
         expect![[r#"
             standin::config::bad_template
 
-              × environment.toml: driver "s": option "port.value": the template does not parse: `{{`
-              │ without `}}`
+              × environment.toml:4:33: driver "s": option "port.value": the template does not parse:
+              │ `{{` without `}}`
                ╭─[environment.toml:4:33]
              3 │ name = 's'
              4 │ port = { driver = 's2', value = '{{ port' }
@@ -361,7 +363,7 @@ host = { driver = "b", value = "{{ host }}" }
         expect![[r#"
             standin::config::dependency_cycle
 
-              × environment.toml: drivers wait for each other: a -> c -> b -> a
+              × environment.toml:9:9: drivers wait for each other: a -> c -> b -> a
                 ╭─[environment.toml:9:9]
               8 │ name = "b"
               9 │ after = "a"
@@ -383,11 +385,11 @@ fn defaults_are_checked_too() {
             standin::config::invalid_file
 
               × environment.toml: 5 mistakes
-              │   - [defaults]: option "timeout": true is not a duration
-              │   - [defaults]: there is no option "name"
-              │   - [defaults]: there is no option "hots"
-              │   - [defaults.tcp-server]: there is no option "greeting"
-              │   - there is no driver type "tcp-sever"
+              │   2:11  [defaults]: option "timeout": true is not a duration
+              │   3:1   [defaults]: there is no option "name"
+              │   4:1   [defaults]: there is no option "hots"
+              │   6:1   [defaults.tcp-server]: there is no option "greeting"
+              │   7:11  there is no driver type "tcp-sever"
               ╰─▶ [defaults]: option "timeout": true is not a duration
 
             Error: standin::config::wrong_type
@@ -462,8 +464,8 @@ fn what_the_environment_hands_down_must_fit_the_drivers() {
         expect![[r#"
             standin::config::constraint_broken
 
-              × environment.toml: the environment, for tcp-server: option "timeout" is "0s", but it
-              │ must be at least "1ms"
+              × environment.toml:1:11: the environment, for tcp-server: option "timeout" is "0s",
+              │ but it must be at least "1ms"
                ╭─[environment.toml:1:11]
              1 │ timeout = 0
                ·           ┬
@@ -483,9 +485,9 @@ fn syntax_and_meaning_are_reported_together() {
             standin::config::invalid_file
 
               × environment.toml: 3 mistakes
-              │   - string values must be quoted, expected literal string
-              │   - the environment: option "timeout": "soon" is not a duration
-              │   - invalid literal string, expected `'`
+              │   1:8   string values must be quoted, expected literal string
+              │   2:11  the environment: option "timeout": "soon" is not a duration
+              │   6:10  invalid literal string, expected `'`
               ╰─▶ string values must be quoted, expected literal string
 
             Error: standin::config::syntax
@@ -532,7 +534,7 @@ fn spans_are_right_with_a_byte_order_mark_crlf_tabs_and_wide_characters() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml: driver "中": there is no option "colour"
+              × environment.toml:5:2: driver "中": there is no option "colour"
                ╭─[environment.toml:5:2]
              4 │     name    = '中'
              5 │     colour  = '文'

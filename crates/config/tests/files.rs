@@ -264,6 +264,6 @@ fn a_type_described_at_run_time_takes_part() {
     let errors = registry.parse("environment.toml", &text).unwrap_err();
     assert_eq!(
         errors.to_string(),
-        "environment.toml: driver \"e\": option \"encoding\": \"klingon\" is not one of \"utf-8\", \"latin1\""
+        "environment.toml:5:12: driver \"e\": option \"encoding\": \"klingon\" is not one of \"utf-8\", \"latin1\""
     );
 }

@@ -163,18 +163,12 @@ fn all_mistakes_are_told_at_once() {
         .unwrap_err();
     expect![[r#"
         environment.toml: 3 mistakes
-          - driver number 1: option "name" is missing
-            at environment.toml:5:1: "name" is missing here
-            help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
-            code: standin::config::missing_option
-          - driver number 1: there is no option "nmae"
-            at environment.toml:7:1: not known here
-            help: did you mean "name"?
-            code: standin::config::unknown_option
-          - there is no driver type "tcp-clinet"
-            at environment.toml:10:8: not a known type
-            help: did you mean "tcp-client"?
-            code: standin::config::unknown_type
+          5:1   driver number 1: option "name" is missing
+                help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+          7:1   driver number 1: there is no option "nmae"
+                help: did you mean "name"?
+          10:8  there is no driver type "tcp-clinet"
+                help: did you mean "tcp-client"?
           code: standin::config::invalid_file
     "#]].assert_eq(&format!("{error:?}\n"));
 }

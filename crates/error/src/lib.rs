@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod located;
 mod place;
 mod report;
 mod reportable;
@@ -11,5 +12,6 @@ pub mod text;
 pub use miette::Diagnostic;
 
 pub use crate::error::{Error, Result};
+pub use crate::located::{Spot, write_located};
 pub use crate::report::write_report;
 pub use crate::reportable::Reportable;

@@ -6,6 +6,7 @@ use std::fmt;
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use crate::error::Error;
+use crate::located::{Located, Spot, width};
 use crate::place::Place;
 use crate::text::says;
 
@@ -15,7 +16,8 @@ use crate::text::says;
 /// It is what `Debug` of [`Error`] and of every public error of standin
 /// shows. An error whose message lists several failures leaves them out of its
 /// message under the flag `#` (`{error:#}`), which is how the report asks for
-/// it: they follow in full.
+/// it: they follow in full. Several failures in one text, which the error around
+/// them has as its source code, are a line each, with line and column in front.
 ///
 /// # Errors
 ///
@@ -51,6 +53,8 @@ struct Report<'f, 'w> {
     /// their own message; the report does not.
     said: String,
     helps: Vec<String>,
+    /// Left out for the mistakes of a file, which differ in their messages.
+    shows_code: bool,
     code: Option<String>,
 }
 
@@ -61,6 +65,7 @@ impl<'f, 'w> Report<'f, 'w> {
             indent,
             said,
             helps: Vec::new(),
+            shows_code: true,
             code: None,
         }
     }
@@ -73,7 +78,7 @@ impl<'f, 'w> Report<'f, 'w> {
         for help in std::mem::take(&mut self.helps).iter().rev() {
             self.line("help:", help)?;
         }
-        match self.code.take() {
+        match self.code.take().filter(|_| self.shows_code) {
             Some(code) => self.line("code:", code),
             None => Ok(()),
         }
@@ -83,9 +88,7 @@ impl<'f, 'w> Report<'f, 'w> {
     fn chain(&mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
         let source = error.source_code().or(source);
         for label in error.labels().into_iter().flatten() {
-            if let Some(place) = place(&label, source) {
-                self.line("at", place)?;
-            }
+            self.label(&label, source)?;
         }
         if let Some(help) = error.help().map(|help| help.to_string())
             && !help.is_empty()
@@ -104,6 +107,10 @@ impl<'f, 'w> Report<'f, 'w> {
         });
         if !is_list {
             self.causes(error, source)?;
+        } else if let Some(source) = source
+            && let Some(failures) = Located::all(error, source, &self.said)
+        {
+            return self.located(&failures, Some(source));
         }
         for related in error.related().into_iter().flatten() {
             let text = headline(related);
@@ -112,6 +119,45 @@ impl<'f, 'w> Report<'f, 'w> {
             Report::new(self.f, &deeper, text).below(related, source)?;
         }
         Ok(())
+    }
+
+    /// Failures in one text that the headline names: the place in front says where, and the
+    /// message says what the label would.
+    fn located(
+        &mut self,
+        failures: &[Located<'_>],
+        source: Option<&dyn SourceCode>,
+    ) -> fmt::Result {
+        let width = width(failures.iter().map(|failure| &failure.spot));
+        let indent = format!("{}{:width$}  ", self.indent, "");
+        for Located { failure, spot } in failures {
+            let text = headline(*failure);
+            let shown = text.replace('\n', &format!("\n{indent}"));
+            let place = spot.to_string();
+            write!(self.f, "\n{}{place:width$}  {shown}", self.indent)?;
+            let mut report = Report::new(self.f, &indent, format!("{}: {text}", spot.in_full()));
+            report.shows_code = false;
+            report.below(*failure, source)?;
+        }
+        Ok(())
+    }
+
+    /// The place of a label, as far as it was not said, and what the label says.
+    fn label(&mut self, label: &LabeledSpan, source: Option<&dyn SourceCode>) -> fmt::Result {
+        let Some(spot) = source.and_then(|source| Spot::of(label.inner(), source)) else {
+            return Ok(());
+        };
+        if spot.file.is_some() && says(&self.said, &spot.in_full()) {
+            return Ok(());
+        }
+        let place = match &spot.file {
+            Some(file) if says(&self.said, file) => spot.to_string(),
+            _ => spot.in_full(),
+        };
+        match label.label() {
+            Some(label) => self.line("at", format_args!("{place}: {label}")),
+            None => self.line("at", place),
+        }
     }
 
     fn causes(&mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
@@ -151,17 +197,4 @@ impl<'f, 'w> Report<'f, 'w> {
         let text = text.to_string().replace('\n', &format!("\n{indent}  "));
         write!(self.f, "\n{indent}{what} {text}")
     }
-}
-
-/// Where in a text a label is, and what it says.
-fn place(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<String> {
-    let contents = source?.read_span(label.inner(), 0, 0).ok()?;
-    let (line, column) = (contents.line() + 1, contents.column() + 1);
-    let file = contents.name().map(|name| format!("{name}:"));
-    let label = label.label().map(|label| format!(": {label}"));
-    Some(format!(
-        "{}{line}:{column}{}",
-        file.unwrap_or_default(),
-        label.unwrap_or_default()
-    ))
 }

@@ -6,7 +6,7 @@ use std::{fmt, io, thread};
 
 use expect_test::{Expect, expect};
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use standin_error::{Error, Reportable, Result, reportable};
+use standin_error::{Error, Reportable, Result, reportable, write_located};
 
 #[derive(thiserror::Error, Diagnostic)]
 #[error("the printer does not print")]
@@ -213,6 +213,57 @@ fn mistakes_have_their_places_in_the_file() {
                 at form.txt:2:1: here
                 help: write one
               code: test::form"#]],
+    );
+}
+
+/// Mistakes in a text, of which the first is the source.
+#[derive(Diagnostic)]
+struct Letter {
+    #[source_code]
+    text: NamedSource<String>,
+    #[related]
+    mistakes: Vec<Mistake>,
+}
+reportable!(Letter);
+
+impl fmt::Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} mistakes", self.text.name(), self.mistakes.len())?;
+        if f.alternate() {
+            return Ok(());
+        }
+        let places = self.mistakes.iter().map(|mistake| (mistake, mistake.at));
+        write_located(places, &self.text, f)
+    }
+}
+
+impl std::error::Error for Letter {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.mistakes.first()?)
+    }
+}
+
+#[test]
+fn mistakes_in_a_named_text_are_a_line_each() {
+    let text = "name:\n".repeat(10);
+    let at = |offset: usize| Mistake {
+        at: (offset, 0).into(),
+    };
+    let letter = Letter {
+        text: NamedSource::new("letter.txt", text),
+        mistakes: vec![at(5), at(59)],
+    };
+    let message = "letter.txt: 2 mistakes\n  1:6   a name is missing\n  10:6  a name is missing";
+    assert_eq!(letter.to_string(), message);
+    check(
+        &letter.into(),
+        expect![[r#"
+        letter.txt: 2 mistakes
+          at crates/error/tests/error.rs
+          1:6   a name is missing
+                help: write one
+          10:6  a name is missing
+                help: write one"#]],
     );
 }
 

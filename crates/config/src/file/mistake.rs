@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
-use standin_error::Reportable;
+use standin_error::{Reportable, Spot, write_located};
 use thiserror::Error;
 
 use crate::OptionError;
@@ -54,7 +54,7 @@ pub enum Mistake {
         #[label("first used here")]
         first: SourceSpan,
         /// Where it was used again.
-        #[label("used again here")]
+        #[label(primary, "used again here")]
         span: SourceSpan,
     },
     /// No type of that name is registered.
@@ -258,7 +258,10 @@ impl FileErrors {
 impl fmt::Display for FileErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mistakes.as_slice() {
-            [only] => write!(f, "{}: {only}", self.file),
+            [only] => match Spot::of(&only.span(), &*self.source) {
+                Some(spot) => write!(f, "{}: {only}", spot.in_full()),
+                None => write!(f, "{}: {only}", self.file),
+            },
             mistakes => {
                 write!(f, "{}: {} mistakes", self.file, mistakes.len())?;
                 if mistakes.len() > SHOWN {
@@ -268,10 +271,9 @@ impl fmt::Display for FileErrors {
                     return Ok(());
                 }
                 // Whoever shows no related errors shows them here.
-                mistakes
-                    .iter()
-                    .take(SHOWN)
-                    .try_for_each(|mistake| write!(f, "\n  - {mistake}"))
+                let shown = mistakes.iter().take(SHOWN);
+                let places = shown.map(|mistake| (mistake, mistake.span()));
+                write_located(places, &*self.source, f)
             }
         }
     }
