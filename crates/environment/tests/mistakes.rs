@@ -93,8 +93,8 @@ fn what_no_process_can_have_is_refused_at_load() {
                help: listen: Ports that the process listens on, chosen before it starts: sockets that it inherits, or ports that are reserved for it. They are published as `ports.<name>`, the first one as `host` and `port`.
             9: driver "app": option "working_dir": the template does not parse: `{% if %}` without `{% endif %}`
                help: working_dir: Directory that the process starts in. Default: the runpath.
-            11: driver "app": option "ready[0].all[0]": { file = "{{ y" } is not a table { log, file, times }: "log" is missing
-               help: "log" is a regular expression: A regular expression that a line of the log matches, from its beginning.
+            10: driver "app": option "stdin.text": the template does not parse: `{{` without `}}`
+               help: stdin: Where the process reads its standard input from: `"pipe"` (the test writes it), `"null"`, `{ text = "..." }`, `{ text = { verbatim = "..." } }` or `{ file = "..." }`.
             11: driver "app": option "ready[0].all[0].file": the template does not parse: `{{` without `}}`
                help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
             11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file, times } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { ended_with } or a table { all } or a table { any }
