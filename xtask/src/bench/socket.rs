@@ -306,7 +306,12 @@ pub(crate) fn expect() -> Outcome<Figure> {
         21,
         [
             &mut || millis(&|far| Ok(far.expect(&bytes, LIMIT)?)),
-            &mut || millis(&|far| Ok(drop(far.receive_exactly(EXPECTED, LIMIT)?))),
+            &mut || {
+                millis(&|far| {
+                    far.receive_exactly(EXPECTED, LIMIT)?;
+                    Ok(())
+                })
+            },
         ],
     )?;
     Ok(Figure::compared("expect", expecting, receiving, "ms"))

@@ -69,7 +69,7 @@ pub(crate) struct EnvironmentHandle {
 }
 
 enum State {
-    Fresh(Environment),
+    Fresh(Box<Environment>),
     Running(Arc<RunningEnvironment>),
     /// Its first start failed.
     Gone,
@@ -201,7 +201,7 @@ fn new(call: &Call) -> Outcome {
     Ok(Value::Handle(Handle::Environment(Arc::new(
         EnvironmentHandle {
             class,
-            state: Shared::new(State::Fresh(Environment::new("environment"))),
+            state: Shared::new(State::Fresh(Box::new(Environment::new("environment")))),
             members: Shared::default(),
             initial: Shared::default(),
             by_dependencies: Shared::default(),
