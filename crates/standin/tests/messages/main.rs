@@ -2,6 +2,7 @@
 //! as `unwrap` and a failing test show it, below `anyhow`, and in miette's own report.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod files;
 mod peers;
