@@ -92,7 +92,7 @@ fn tells_servers_on_one_port_apart_by_whom_they_accepted() {
         expect![[r#"
             client --> right   tcp://80   5000 -> 80
             left   is unconnected
-            left   accepted 127.0.0.1:5001 at 127.0.0.1:80, which is no driver's
+            left   accepted 127.0.0.1:5001 at 127.0.0.1:80, which belongs to no driver
         "#]],
     );
 }
@@ -413,7 +413,7 @@ fn names_everybody_else_who_is_connected() {
             the graph:
             client --> server   tcp://80   5000 -> 80
             other  --> server   tcp://80   5001 -> 80
-            server accepted 10.0.0.9:5002 at 127.0.0.1:80, which is no driver's
+            server accepted 10.0.0.9:5002 at 127.0.0.1:80, which belongs to no driver
         "#]],
     );
 }

@@ -1,5 +1,7 @@
 //! What there is to see of a start while it waits.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

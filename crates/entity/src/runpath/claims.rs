@@ -92,6 +92,7 @@ impl Claims {
         clears: bool,
         around: Option<&Path>,
     ) -> Result<Begun<'a>, RunpathError> {
+        let around_it: Vec<Entity> = entity.ancestors().collect();
         // A handle must not be dropped under the lock: the last one forgets its claim.
         let mut others: Vec<Entity> = Vec::new();
         let begun = {
@@ -101,16 +102,18 @@ impl Claims {
                 .range(here.clone()..)
                 .take_while(|(claimed, _)| claimed.starts_with(&here))
                 .flat_map(|(_, owners)| owners);
-            others.extend(below.filter_map(|owner| owner.other_than(entity)));
             let above = real
                 .ancestors()
                 .skip(1)
                 .take_while(|above| Some(*above) != around)
                 .filter_map(|above| owners.get(&key(above)))
                 .flatten()
-                .filter_map(|owner| owner.other_than(entity))
-                .filter(|owner| !entity.ancestors().any(|around| around.is(owner)));
-            others.extend(above);
+                .filter(|owner| !around_it.iter().any(|ancestor| owner.is(ancestor)));
+            others.extend(
+                below
+                    .chain(above)
+                    .filter_map(|owner| owner.other_than(entity)),
+            );
             let forbids = |other: &&Entity| match other.usage() {
                 Use::Free => false,
                 Use::Used => clears,

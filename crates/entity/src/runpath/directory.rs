@@ -281,12 +281,8 @@ impl Subject<'_> {
     }
 
     fn empty(&self, directory: &Directory) -> Result<(), RunpathError> {
-        if let Some(what) = precious(self.path) {
-            return Err(RunpathError::Precious {
-                entity: self.entity.to_string(),
-                path: self.path.to_owned(),
-                what,
-            });
+        if let Some(refused) = self.precious() {
+            return Err(refused);
         }
         directory
             .empty_but(marker::NAME)
@@ -311,13 +307,18 @@ impl Subject<'_> {
         }
     }
 
+    /// Why the directory is not emptied, whoever made it and whoever uses it.
+    pub(super) fn precious(&self) -> Option<RunpathError> {
+        precious(self.path).map(|what| RunpathError::Precious {
+            entity: self.entity.to_string(),
+            path: self.path.to_owned(),
+            what,
+        })
+    }
+
     fn foreign(&self, found: Vec<std::ffi::OsString>) -> RunpathError {
-        if let Some(what) = precious(self.path) {
-            return RunpathError::Precious {
-                entity: self.entity.to_string(),
-                path: self.path.to_owned(),
-                what,
-            };
+        if let Some(refused) = self.precious() {
+            return refused;
         }
         RunpathError::Foreign {
             entity: self.entity.to_string(),

@@ -90,7 +90,16 @@ impl Runpath {
             return Ok(());
         }
         let cover = Cover::of(entity, &location.real)?;
-        let begun = Claims::global().begin(entity, &location.real, cleanup, cover.path())?;
+        let begun = Claims::global()
+            .begin(entity, &location.real, cleanup, cover.path())
+            // Who is using it does not matter where nobody may empty it.
+            .map_err(|shared| {
+                if cleanup {
+                    subject.precious().unwrap_or(shared)
+                } else {
+                    shared
+                }
+            })?;
         let (made, locks) = subject.take(cleanup, cover.path().is_some())?;
         subject.create_all(&scratch.real)?;
         let run = match cover {
