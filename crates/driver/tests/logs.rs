@@ -374,3 +374,13 @@ fn a_log_that_is_no_file_is_refused_at_once() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_search_in_a_log_without_an_end_ends_in_time() {
+    let log = LogMatcher::new("/dev/zero");
+    for timeout in [Duration::ZERO, PAUSE] {
+        let error = log.match_line("x", timeout).unwrap_err();
+        assert!(matches!(error, LogMatchError::NoMatch { .. }), "{error}");
+    }
+}

@@ -18,6 +18,10 @@ pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
 
+/// After so many bytes whoever looks is asked whether to go on: a log that is written faster than it
+/// is read has no end.
+pub(crate) const ONE_LOOK: usize = 1 << 20;
+
 /// How many bytes before a place are remembered, to notice that a file is another than it was.
 const BEFORE: usize = 64;
 
@@ -47,7 +51,20 @@ pub(crate) struct Follower {
     is_too_long: bool,
     /// Up to where the buffer has no end of line.
     searched: usize,
+    /// How many bytes were looked at since the last pause.
+    looked: usize,
     grown: Option<Instant>,
+}
+
+/// What [`Follower::advance`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// A line.
+    Line,
+    /// No line yet, after [`ONE_LOOK`] bytes: it goes on if it is asked again.
+    Pause,
+    /// The end of what is written.
+    End,
 }
 
 #[derive(Debug)]
@@ -141,6 +158,7 @@ impl Follower {
             line: 0..0,
             is_too_long: false,
             searched: 0,
+            looked: 0,
             grown: None,
         }
     }
@@ -149,16 +167,21 @@ impl Follower {
         &self.path
     }
 
-    /// Goes to the next whole line, or the beginning of one that is too long;
-    /// answers whether there is one.
-    pub(crate) fn advance(&mut self) -> io::Result<bool> {
+    /// Goes to the next whole line, or the beginning of one that is too long.
+    pub(crate) fn advance(&mut self) -> io::Result<Advance> {
         loop {
+            if self.looked >= ONE_LOOK {
+                self.looked = 0;
+                self.line.start = self.line.end;
+                return Ok(Advance::Pause);
+            }
             let start = self.line.end;
             let from = self.searched.max(start);
             let end = memchr::memchr(b'\n', &self.buffer[from..]).map(|at| from + at + 1);
             self.searched = end.unwrap_or(self.buffer.len());
             if self.is_too_long {
                 // Its beginning has been looked at.
+                self.looked += self.searched - start;
                 self.line = self.searched..self.searched;
                 self.is_too_long = end.is_none();
                 if !self.is_too_long {
@@ -168,16 +191,18 @@ impl Follower {
                 self.line = start..start + LONGEST;
                 self.searched = self.line.end;
                 self.is_too_long = true;
-                return Ok(true);
+                self.looked += LONGEST;
+                return Ok(Advance::Line);
             } else if let Some(end) = end {
                 self.line = start..end;
-                return Ok(true);
+                self.looked += end - start;
+                return Ok(Advance::Line);
             } else {
                 self.line = start..start;
             }
             match self.fill()? {
                 Filled::More => {}
-                Filled::Nothing => return Ok(false),
+                Filled::Nothing => return Ok(Advance::End),
                 Filled::Ended => {
                     // Nobody will end the last line of what was there.
                     let rest = self.line.end..self.buffer.len();
@@ -187,7 +212,7 @@ impl Follower {
                     self.is_too_long = false;
                     self.line = rest;
                     if is_line {
-                        return Ok(true);
+                        return Ok(Advance::Line);
                     }
                 }
             }
@@ -405,6 +430,8 @@ impl Follower {
         let read = loop {
             match open.file.read(&mut self.buffer[old..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A device that has nothing now.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(0),
                 result => break result,
             }
         };
@@ -469,10 +496,20 @@ mod tests {
         file.write_all(text).unwrap();
     }
 
+    fn advance(follower: &mut Follower) -> bool {
+        loop {
+            match follower.advance().unwrap() {
+                Advance::Line => return true,
+                Advance::Pause => {}
+                Advance::End => return false,
+            }
+        }
+    }
+
     #[track_caller]
     fn check(follower: &mut Follower, expected: &[&str]) {
         let mut lines = Vec::new();
-        while follower.advance().unwrap() {
+        while advance(follower) {
             lines.push(String::from_utf8_lossy(follower.line().bytes).into_owned());
         }
         assert_eq!(lines, expected);
@@ -586,7 +623,7 @@ mod tests {
         let path = folder.path().join("log");
         append(&path, b"one\ntwo\nthree\n");
         let mut follower = Follower::new(&path);
-        assert!(follower.advance().unwrap());
+        assert!(advance(&mut follower));
         let place = follower.position();
         check(&mut follower, &["two\n", "three\n"]);
         follower.seek(place).unwrap();
@@ -604,8 +641,8 @@ mod tests {
         let mut follower = Follower::new(&path);
         append(&path, b"first\n");
         append(&path, &vec![b'x'; LONGEST + 10]);
-        assert!(follower.advance().unwrap());
-        assert!(follower.advance().unwrap());
+        assert!(advance(&mut follower));
+        assert!(advance(&mut follower));
         assert_eq!(follower.line().bytes.len(), LONGEST);
         assert_eq!(follower.line().extent, Extent::Beginning);
         let within = follower.position();
@@ -625,8 +662,19 @@ mod tests {
             &path,
             &[b"\n", &vec![b'y'; LONGEST - 1][..], b"\n"].concat(),
         );
-        assert!(follower.advance().unwrap() && follower.advance().unwrap());
+        assert!(advance(&mut follower) && advance(&mut follower));
         assert_eq!(follower.line().bytes.len(), LONGEST);
         assert_eq!(follower.line().extent, Extent::Whole);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_log_without_an_end_makes_pauses() {
+        let mut follower = Follower::new("/dev/zero");
+        assert_eq!(follower.advance().unwrap(), Advance::Line);
+        for _ in 0..10 {
+            assert_eq!(follower.advance().unwrap(), Advance::Pause);
+            assert!(follower.buffer.len() <= LONGEST + 2 * CHUNK);
+        }
     }
 }

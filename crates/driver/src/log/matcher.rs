@@ -11,7 +11,7 @@ use standin_config::{Pattern, PatternError};
 use thiserror::Error;
 
 use super::bell::Bell;
-use super::follow::{Follower, LONGEST, Position};
+use super::follow::{Advance, Follower, LONGEST, ONE_LOOK, Position};
 use super::line::{Extent, Found, Line, LineMatch, without_end};
 use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
@@ -365,9 +365,12 @@ impl LogMatcher {
             .seek(from.0)
             .map_err(|error| self.unreadable(error))?;
         let mut all = Vec::new();
-        while !follower.place().has_reached(&to.0)
-            && follower.advance().map_err(|error| self.unreadable(error))?
-        {
+        while !follower.place().has_reached(&to.0) {
+            match follower.advance().map_err(|error| self.unreadable(error))? {
+                Advance::Line => {}
+                Advance::Pause => continue,
+                Advance::End => break,
+            }
             let line = follower.line();
             match line.matches(regex) {
                 LineMatch::Whole(found) => all.push(LogMatch::new(line, found)),
@@ -463,6 +466,16 @@ struct Search<'a> {
     too_long: u64,
     is_unfinished: bool,
     is_over: bool,
+    /// How much is still to be looked at, once the time is over.
+    left: Option<u64>,
+}
+
+/// What one look at the log comes to.
+enum Look {
+    Found(LogMatch),
+    /// There is more to look at.
+    Pause,
+    End,
 }
 
 /// What a search is about: it decides what a line means that is not known as a
@@ -497,6 +510,7 @@ impl<'a> Search<'a> {
             too_long: 0,
             is_unfinished: false,
             is_over: false,
+            left: None,
         })
     }
 
@@ -505,12 +519,23 @@ impl<'a> Search<'a> {
             // Both asked before looking, so that what comes meanwhile is not missed.
             let rings = self.matcher.bell.rings();
             self.is_over = self.matcher.bell.is_over();
-            let is_last = self.until.is_some_and(|until| Instant::now() >= until);
-            if let Some(found) = self.look(self.is_over)? {
-                return Ok(Some(found));
-            }
-            if is_last || self.is_over {
-                return Ok(None);
+            let is_last = self.is_over || self.until.is_some_and(|until| Instant::now() >= until);
+            match self.look(self.is_over)? {
+                Look::Found(found) => return Ok(Some(found)),
+                // What is there by the end of the time is looked at, however much it is.
+                Look::Pause if is_last => {
+                    let size =
+                        || std::fs::metadata(&self.matcher.path).map_or(0, |file| file.len());
+                    let left = self.left.unwrap_or_else(size);
+                    if left == 0 {
+                        return Ok(None);
+                    }
+                    self.left = Some(left.saturating_sub(ONE_LOOK as u64));
+                    continue;
+                }
+                Look::Pause => continue,
+                Look::End if is_last => return Ok(None),
+                Look::End => {}
             }
             if self.subscription.is_none() {
                 let bell = self.matcher.bell.clone();
@@ -527,18 +552,23 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn look(&mut self, is_final: bool) -> Result<Option<LogMatch>, LogMatchError> {
+    fn look(&mut self, is_final: bool) -> Result<Look, LogMatchError> {
         let matcher = self.matcher;
         let mut follower = matcher.lock();
-        while follower
-            .advance()
-            .map_err(|error| matcher.unreadable(error))?
-        {
+        loop {
+            match follower
+                .advance()
+                .map_err(|error| matcher.unreadable(error))?
+            {
+                Advance::Line => {}
+                Advance::Pause => return Ok(Look::Pause),
+                Advance::End => break,
+            }
             self.lines += 1;
             let line = follower.line();
             self.too_long += u64::from(line.extent == Extent::Beginning);
             match line.matches(self.regex) {
-                LineMatch::Whole(found) => return Ok(Some(LogMatch::new(line, found))),
+                LineMatch::Whole(found) => return Ok(Look::Found(LogMatch::new(line, found))),
                 LineMatch::Undecided(_) if self.sought != Sought::One => {
                     return Err(matcher.too_long(self.pattern, line));
                 }
@@ -547,7 +577,7 @@ impl<'a> Search<'a> {
         }
         self.is_unfinished = false;
         let Some(line) = follower.partial(is_final) else {
-            return Ok(None);
+            return Ok(Look::End);
         };
         let found = match line.matches(self.regex) {
             LineMatch::Whole(found) => found,
@@ -558,12 +588,12 @@ impl<'a> Search<'a> {
                 if self.is_unfinished {
                     keep(&mut self.last, line.bytes);
                 }
-                return Ok(None);
+                return Ok(Look::End);
             }
         };
         let found = LogMatch::new(line, found);
         follower.take_partial();
-        Ok(Some(found))
+        Ok(Look::Found(found))
     }
 
     fn into_error(self) -> LogMatchError {

@@ -7,7 +7,7 @@ use standin_config::{Pattern, PatternError};
 
 use standin_entity::{Check, Result};
 
-use super::follow::{End, Follower, LONGEST};
+use super::follow::{Advance, End, Follower, LONGEST, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch, without_end};
 use crate::error::LogError;
 use crate::readiness::Progress;
@@ -18,10 +18,6 @@ pub(crate) type Extracts = IndexMap<String, String>;
 
 /// How much of the last line an error shows.
 const SHOWN: usize = 200;
-
-/// How many bytes one look reads. A log that is written faster than it is read
-/// has no end; between two looks a start can be aborted, or be too late.
-const ONE_LOOK: u64 = 1 << 20;
 
 /// The patterns of one option, looked for in one log as it grows.
 #[derive(Debug)]
@@ -148,23 +144,30 @@ impl Regexps {
             let sought = self.follower.seek_after(since);
             sought.map_err(|source| failed(self.path(), source))?;
         }
-        let mut left = match is_final {
+        let mut left = if is_final {
             // A child that was left behind may write on.
-            true => std::fs::metadata(self.path()).map_or(0, |file| file.len()),
-            false => 0,
+            std::fs::metadata(self.path()).map_or(0, |file| file.len())
+        } else {
+            0
         };
-        left = left.max(ONE_LOOK);
         self.is_behind = false;
-        while !self.is_behind {
+        loop {
             match self.follower.advance() {
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok(Advance::Line) => {}
+                Ok(Advance::Pause) => {
+                    // Between two looks a start can be aborted, or be too late.
+                    left = left.saturating_sub(ONE_LOOK as u64);
+                    self.is_behind = left == 0;
+                    if self.is_behind {
+                        break;
+                    }
+                    continue;
+                }
+                Ok(Advance::End) => break,
                 Err(source) => return Err(failed(self.path(), source)),
             }
             self.lines += 1;
             let line = self.follower.line();
-            left = left.saturating_sub(line.bytes.len() as u64);
-            self.is_behind = left == 0;
             self.too_long += u64::from(line.extent == Extent::Beginning);
             look(&mut self.patterns, line, driver, extracts)?;
             keep(&mut self.last, line.bytes);
