@@ -1,5 +1,7 @@
 //! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "helpers of a test fail the test")]
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -5,6 +5,7 @@
     unreachable_pub,
     reason = "each test program uses a part of it"
 )]
+#![allow(clippy::panic, reason = "what cannot be in a test fails it")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
