@@ -149,6 +149,12 @@ impl Error {
         Some(self.0.place).filter(|place| place.is_of_test())
     }
 
+    /// The one that `error` is, or that it was before it went to miette.
+    pub(crate) fn behind<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+        let in_miette = || Some(&error.downcast_ref::<AsDiagnostic>()?.0);
+        error.downcast_ref().or_else(in_miette)
+    }
+
     #[track_caller]
     pub(crate) fn reportable(error: impl Reportable) -> Self {
         Self::holding(HeldReportable(error))
@@ -165,7 +171,7 @@ fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
     if let Some(found) = error.downcast_ref::<T>() {
         return Some(found);
     }
-    if let Some(error) = error.downcast_ref::<Error>() {
+    if let Some(error) = Error::behind(error) {
         return error.find();
     }
     error.source().and_then(find)
@@ -211,9 +217,10 @@ impl From<Error> for miette::Report {
 impl From<miette::Report> for Error {
     #[track_caller]
     fn from(report: miette::Report) -> Self {
-        match report.downcast::<AsDiagnostic>() {
-            Ok(error) => error.0,
-            Err(report) => Self::holding(Boxed(report.into())),
+        // Not `downcast`, which looks behind a context and drops it.
+        match report.chain().next().and_then(Self::behind) {
+            Some(error) => error.clone(),
+            None => Self::holding(Boxed(report.into())),
         }
     }
 }
@@ -245,9 +252,14 @@ impl fmt::Debug for AsDiagnostic {
     }
 }
 
+/// A list of failures has no source: miette shows all of them in full, and would show the
+/// first once more as the cause of the others.
 impl StdError for AsDiagnostic {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
+        match report::is_list(self.0.diagnostic()) {
+            true => None,
+            false => self.0.source(),
+        }
     }
 }
 

@@ -45,6 +45,19 @@ fn headline(error: &(impl fmt::Display + ?Sized)) -> String {
     format!("{error:#}")
 }
 
+/// Whether the failures related to an error are what it is about: the source of a list of
+/// failures is its first.
+pub(crate) fn is_list(error: &dyn Diagnostic) -> bool {
+    error.source().map(headline).is_some_and(|first| {
+        let mut related = error.related().into_iter().flatten();
+        related.any(|related| headline(related) == first)
+    })
+}
+
+fn address(error: &dyn Diagnostic) -> *const () {
+    std::ptr::from_ref(error).cast()
+}
+
 /// What stands below the headline of one error.
 struct Report<'f, 'w> {
     f: &'f mut fmt::Formatter<'w>,
@@ -52,6 +65,8 @@ struct Report<'f, 'w> {
     /// The headline and the causes so far. Many errors repeat their cause in
     /// their own message; the report does not.
     said: String,
+    /// The related errors that were shown last.
+    related: Vec<*const ()>,
     helps: Vec<String>,
     /// Left out for the mistakes of a file, which differ in their messages.
     shows_code: bool,
@@ -64,6 +79,7 @@ impl<'f, 'w> Report<'f, 'w> {
             f,
             indent,
             said,
+            related: Vec::new(),
             helps: Vec::new(),
             shows_code: true,
             code: None,
@@ -99,20 +115,24 @@ impl<'f, 'w> Report<'f, 'w> {
         if let Some(code) = error.code() {
             self.code = Some(code.to_string());
         }
-        // The source of a list of failures is its first.
-        let first = error.source().map(headline);
-        let is_list = first.is_some_and(|first| {
-            let mut related = error.related().into_iter().flatten();
-            related.any(|related| headline(related) == first)
-        });
+        let is_list = is_list(error);
         if !is_list {
             self.causes(error, source)?;
-        } else if let Some(source) = source
+        }
+        // A context of miette passes on what is related to its cause, which has just been shown.
+        let related: Vec<_> = error.related().into_iter().flatten().collect();
+        let addresses: Vec<_> = related.iter().map(|related| address(*related)).collect();
+        if !related.is_empty() && self.related == addresses {
+            return Ok(());
+        }
+        self.related = addresses;
+        if is_list
+            && let Some(source) = source
             && let Some(failures) = Located::all(error, source, &self.said)
         {
             return self.located(&failures, Some(source));
         }
-        for related in error.related().into_iter().flatten() {
+        for related in related {
             let text = headline(related);
             self.line(if is_list { "-" } else { "also:" }, &text)?;
             let deeper = format!("{}  ", self.indent);
@@ -162,13 +182,13 @@ impl<'f, 'w> Report<'f, 'w> {
 
     fn causes(&mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
         let mut cause = error.source();
-        let is_ours = cause.is_some_and(|cause| cause.is::<Error>());
+        let is_ours = cause.is_some_and(|cause| Error::behind(cause).is_some());
         if let Some(diagnostic) = error.diagnostic_source().filter(|_| !is_ours) {
             self.cause(diagnostic, None)?;
             return self.chain(diagnostic, source);
         }
         while let Some(error) = cause {
-            if let Some(ours) = error.downcast_ref::<Error>() {
+            if let Some(ours) = Error::behind(error) {
                 self.cause(ours, ours.place())?;
                 return self.chain(ours.diagnostic(), source);
             }

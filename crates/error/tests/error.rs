@@ -244,19 +244,53 @@ impl std::error::Error for Letter {
 }
 
 #[test]
+fn miette_shows_each_of_several_failures_in_the_message_and_in_full() {
+    let report = miette::Report::from(Error::from(office()));
+    let mut shown = String::new();
+    miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::none())
+        .render_report(&mut shown, report.as_ref())
+        .unwrap();
+    assert_eq!(shown.matches("out of paper").count(), 2, "{shown}");
+    assert_eq!(shown.matches("out of ink").count(), 2, "{shown}");
+    assert_eq!(shown.matches("switch it on").count(), 2, "{shown}");
+    let text = report.to_string();
+    assert!(text.contains("out of paper") && text.contains("out of ink"));
+
+    let back = Error::from(report.wrap_err("the report is late"));
+    let cause = &back.find::<Printer>().unwrap().cause;
+    assert_eq!(cause.to_string(), "out of paper");
+    check(
+        &back,
+        expect![[r#"
+            the report is late
+              at crates/error/tests/error.rs
+              caused by: 2 printers do not print
+                at crates/error/tests/error.rs
+              - the printer does not print
+                caused by: out of paper
+                help: switch it on
+                code: test::printer
+              - the printer does not print
+                caused by: out of ink
+                help: switch it on
+                code: test::printer"#]],
+    );
+}
+
+#[test]
 fn mistakes_in_a_named_text_are_a_line_each() {
     let text = "name:\n".repeat(10);
     let at = |offset: usize| Mistake {
         at: (offset, 0).into(),
     };
-    let letter = Letter {
-        text: NamedSource::new("letter.txt", text),
+    let letter = || Letter {
+        text: NamedSource::new("letter.txt", text.clone()),
         mistakes: vec![at(5), at(59)],
     };
     let message = "letter.txt: 2 mistakes\n  1:6   a name is missing\n  10:6  a name is missing";
-    assert_eq!(letter.to_string(), message);
+    assert_eq!(letter().to_string(), message);
     check(
-        &letter.into(),
+        &letter().into(),
         expect![[r#"
         letter.txt: 2 mistakes
           at crates/error/tests/error.rs
@@ -264,6 +298,19 @@ fn mistakes_in_a_named_text_are_a_line_each() {
                 help: write one
           10:6  a name is missing
                 help: write one"#]],
+    );
+    let report = miette::Report::from(Error::from(letter())).wrap_err("the post is late");
+    check(
+        &Error::from(report),
+        expect![[r#"
+            the post is late
+              at crates/error/tests/error.rs
+              caused by: letter.txt: 2 mistakes
+                at crates/error/tests/error.rs
+              1:6   a name is missing
+                    help: write one
+              10:6  a name is missing
+                    help: write one"#]],
     );
 }
 
