@@ -161,7 +161,14 @@ fn standard(
         }
     }
     // With `last`, so that it is an error for certain.
-    Err(first_error(encoding, bytes, true).unwrap_or(bytes.len()))
+    let error = first_error(encoding, bytes, true).unwrap_or(bytes.len());
+    // Of two escape sequences in a row the decoder reports the first, although the second
+    // is the one that is too much.
+    let end = bytes.len().min(error + 2 * LONGEST_PART + 1);
+    let good = (error..end)
+        .rev()
+        .find(|size| decode(&bytes[..*size]).is_some());
+    Err(good.unwrap_or(error))
 }
 
 /// The place of the first bytes that are not text. Unless they are the `last`
@@ -262,6 +269,13 @@ mod tests {
             in_pieces(encoding("utf-16"), &both, &[4]).as_deref(),
             Ok("ab")
         );
+    }
+
+    #[test]
+    fn of_two_escape_sequences_in_a_row_the_second_is_the_error() {
+        let encoding = encoding("iso-2022-jp");
+        assert_eq!(encoding.decode(b"a\x1b$B\x1b(Ba"), Err(4));
+        assert_eq!(encoding.decode(b"\x1b(B\x1b(B"), Err(3));
     }
 
     #[test]
