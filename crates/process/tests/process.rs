@@ -493,7 +493,8 @@ fn a_daemon_may_become_ready_after_its_first_process_has_ended() {
     assert_eq!(app.retcode(), Some(0));
     app.stop().unwrap();
     assert!(!app.is_alive());
-    assert_eq!(app.orphans().len(), 1);
+    // What has made the file may be on its way out just then, too.
+    assert!(!app.orphans().is_empty());
 }
 
 #[test]
