@@ -20,9 +20,6 @@ proptest! {
             prop_assert!(edge.source() != edge.target());
             prop_assert!(graph.connected(edge.source(), edge.target()).is_ok());
         }
-        let svg = graph.to_svg();
-        prop_assert!(!svg.contains("NaN") && !svg.contains("inf "));
-        prop_assert_eq!(svg.matches("<g").count(), svg.matches("</g>").count());
         graph.to_mermaid();
         graph.to_dot();
         graph.to_json();

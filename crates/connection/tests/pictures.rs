@@ -1,17 +1,13 @@
 //! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them anew.
 
-#![allow(clippy::unwrap_used, reason = "helpers of a test fail the test")]
-
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use expect_test::{expect, expect_file};
+use expect_test::expect;
 use standin_connection::{ConnectionGraph, ConnectionInfo, Direction};
 
 #[test]
 fn draws_a_proxy_with_its_clients_and_upstreams() {
     let graph = proxy();
-    expect_file!["pictures/proxy.svg"].assert_eq(&graph.to_svg());
     expect![[r#"
         TcpClient[alice] --> Process[nginx]          tcp://8080   50001 -> 8080
         TcpClient[bob]   --> Process[nginx]          tcp://8080   50002 -> 8080
@@ -143,52 +139,6 @@ fn draws_a_proxy_with_its_clients_and_upstreams() {
 }
 
 #[test]
-fn draws_cycles_long_ways_and_crossings() {
-    let mut graph = ConnectionGraph::new(["gateway", "orders", "prices", "ledger", "audit"]);
-    for (client, server, port) in [
-        ("gateway", "orders", 7001),
-        ("gateway", "prices", 7002),
-        ("orders", "ledger", 7003),
-        ("prices", "ledger", 7003),
-        ("gateway", "audit", 7004),
-        ("ledger", "audit", 7004),
-        ("ledger", "gateway", 7005),
-        ("prices", "orders", 7001),
-    ] {
-        let listening = ConnectionInfo::tcp_listening(port, "127.0.0.1");
-        if !graph.reported_by(server).any(|info| *info == listening) {
-            graph.add(server, listening);
-        }
-        let own = 50_000 + port % 100 * 10 + client.len() as u16;
-        graph.add(
-            client,
-            ConnectionInfo::tcp_connecting(port, "127.0.0.1", own),
-        );
-    }
-    graph.add(
-        "orders",
-        ConnectionInfo::file_written("/var/spool/orders/today.csv"),
-    );
-    graph.add(
-        "audit",
-        ConnectionInfo::file_read("/var/spool/orders/today.csv"),
-    );
-    expect_file!["pictures/cycle.svg"].assert_eq(&graph.to_svg());
-}
-
-#[test]
-fn draws_many_clients_of_one_server() {
-    let mut graph = ConnectionGraph::new(["server"]);
-    graph.add("server", ConnectionInfo::tcp_listening(9000, "127.0.0.1"));
-    for client in 1..=7 {
-        let name = format!("client-{client}");
-        let info = ConnectionInfo::tcp_connecting(9000, "127.0.0.1", 50_000 + client);
-        graph.add(name, info);
-    }
-    expect_file!["pictures/many.svg"].assert_eq(&graph.to_svg());
-}
-
-#[test]
 fn shows_names_that_mean_something_to_the_format() {
     let odd = "<b>\"A\" & 'B'</b>\\ #1 `x` |y| [z]\n\u{1}";
     let mut graph = ConnectionGraph::new([odd]);
@@ -204,7 +154,6 @@ fn shows_names_that_mean_something_to_the_format() {
         odd,
         ConnectionInfo::new("mq", Direction::Connecting).with_identifier("a\"b"),
     );
-    expect_file!["pictures/odd.svg"].assert_eq(&graph.to_svg());
     expect![[r##"
         flowchart LR
             n0["#60;b#62;#34;A#34; #38; 'B'#60;/b#62;#92; #35;1 #96;x#96; |y| [z]<br/>�"]
@@ -232,15 +181,8 @@ fn shows_names_that_mean_something_to_the_format() {
 }
 
 #[test]
-fn draws_drivers_without_connections() {
-    let graph = ConnectionGraph::new((1..=9).map(|n| format!("TcpServer[server-{n}]")));
-    expect_file!["pictures/unconnected.svg"].assert_eq(&graph.to_svg());
-}
-
-#[test]
 fn draws_nothing() {
     let graph = ConnectionGraph::default();
-    expect_file!["pictures/nothing.svg"].assert_eq(&graph.to_svg());
     expect![[r#"
         (no drivers)
     "#]]
@@ -341,80 +283,4 @@ fn names_that_differ_stay_apart_in_every_format() {
     "##]]
     .assert_eq(&graph.to_dot());
     assert!(!graph.to_mermaid().contains("%%"));
-}
-
-/// The places of all names and ports in a picture: x, y, width and height.
-fn texts(svg: &str) -> Vec<[f64; 4]> {
-    let number = |tag: &str, name: &str| -> f64 {
-        let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
-        rest.split_once('"').unwrap().0.parse().unwrap()
-    };
-    let mut texts = Vec::new();
-    for tag in svg.split('<') {
-        if tag.starts_with("rect ") && svg.contains(&format!("<g class=\"name\"><{tag}")) {
-            texts.push(["x", "y", "width", "height"].map(|name| number(tag, name)));
-        } else if tag.starts_with("text class=\"port\"") {
-            let width = tag.split_once('>').unwrap().1.chars().count() as f64 * 6.5;
-            let x = number(tag, "x");
-            let x = if tag.contains("\"start\"") {
-                x
-            } else {
-                x - width
-            };
-            texts.push([x, number(tag, "y") - 9.0, width, 10.0]);
-        }
-    }
-    texts
-}
-
-#[test]
-fn no_text_runs_over_another() {
-    let mut graph = ConnectionGraph::new(["client", "server", "other"]);
-    for port in [8080, 8081, 8082, 8083, 8084] {
-        graph.add("server", ConnectionInfo::tcp_listening(port, "127.0.0.1"));
-        for own in 0..9 {
-            let own = 50_000 + port % 10 * 100 + own;
-            let client = ConnectionInfo::tcp_connecting(port, "127.0.0.1", own);
-            graph.add("client", client.clone());
-            graph.add("other", client);
-        }
-    }
-    let svg = graph.to_svg();
-    let texts = texts(&svg);
-    assert_eq!(texts.len(), 3 * graph.edges().len());
-    for (place, one) in texts.iter().enumerate() {
-        for other in &texts[..place] {
-            let [[x, y, width, height], [a, b, wide, high]] = [*one, *other];
-            let apart = x + width <= a || a + wide <= x || y + height <= b || b + high <= y;
-            assert!(apart, "{one:?} and {other:?} in\n{svg}");
-        }
-    }
-}
-
-#[test]
-fn a_long_chain_with_short_cuts_is_a_picture_of_its_size() {
-    const LONG: u16 = 1000;
-    let mut graph = ConnectionGraph::default();
-    let name = |n: u16| format!("driver-{n}");
-    let mut own = 0;
-    for n in 0..LONG {
-        graph.add(
-            name(n),
-            ConnectionInfo::tcp_listening(1000 + n, "127.0.0.1"),
-        );
-        // To the next one, and to two further on.
-        for to in [n + 1, n + 1 + n * 7 % 500, n + 1 + n * 13 % 900] {
-            if to < LONG {
-                own += 1;
-                let client = ConnectionInfo::tcp_connecting(1000 + to, "127.0.0.1", own);
-                graph.add(name(n), client);
-            }
-        }
-    }
-    let started = Instant::now();
-    let svg = graph.to_svg();
-    // Seconds here, in a debug build; it was minutes.
-    assert!(started.elapsed() < Duration::from_secs(30));
-    assert!(svg.len() < 4 << 20, "{} bytes", svg.len());
-    assert_eq!(svg.matches("marker-end").count(), graph.edges().len());
 }

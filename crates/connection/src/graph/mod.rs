@@ -3,9 +3,7 @@
 mod dot;
 mod join;
 mod json;
-mod layout;
 mod mermaid;
-mod svg;
 mod text;
 mod verify;
 
@@ -179,11 +177,6 @@ impl ConnectionGraph {
     /// The graph in [Graphviz](https://graphviz.org)'s dot language.
     pub fn to_dot(&self) -> String {
         dot::render(self.nodes(), self.edges())
-    }
-
-    /// The graph as a picture: an SVG file that needs nothing else.
-    pub fn to_svg(&self) -> String {
-        svg::render(self.nodes(), self.edges())
     }
 
     fn conclusions(&self) -> &Conclusions {
