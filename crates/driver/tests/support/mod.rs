@@ -28,7 +28,6 @@ pub(crate) struct Stub {
     /// Written below the runpath while it starts.
     pub(crate) writes: Vec<(PathBuf, Vec<u8>)>,
     pub(crate) fails: Option<String>,
-    pub(crate) dawdles: std::time::Duration,
     pub(crate) steps: Mutex<Vec<&'static str>>,
 }
 
@@ -44,7 +43,6 @@ impl FromOptions<StubOptions> for Stub {
             install_target: None,
             writes: Vec::new(),
             fails: None,
-            dawdles: std::time::Duration::ZERO,
             steps: Mutex::default(),
         })
     }
@@ -91,11 +89,6 @@ impl Driver for Stub {
     fn started_check(&self) -> Result<Check> {
         self.note("started_check");
         Ok(Check::Ready)
-    }
-
-    fn stopping(&self) -> Result<()> {
-        std::thread::sleep(self.dawdles);
-        Ok(())
     }
 
     fn log_path(&self) -> Option<PathBuf> {
