@@ -362,14 +362,14 @@ mod tests {
 
     #[test]
     fn builds_each_feature_alone() {
-        let mut member = member("standin-config", None);
+        let mut member = member("standin-environment", None);
         member.features = vec!["default".to_owned(), "schema".to_owned()];
         let commands = builds_alone(&[member]);
         assert_eq!(
             commands.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [
-                "cargo check --quiet -p standin-config",
-                "cargo check --quiet -p standin-config --no-default-features --features schema",
+                "cargo check --quiet -p standin-environment",
+                "cargo check --quiet -p standin-environment --no-default-features --features schema",
             ]
         );
     }

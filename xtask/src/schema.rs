@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
-use standin_config::{TypeRegistry, reference_page, schema};
 use standin_environment::DriverTypes;
+use standin_environment::file::{TypeRegistry, reference_page, schema};
 
 use crate::workspace::root;
 

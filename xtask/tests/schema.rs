@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by them")]
 
-use standin_config::{Mistake, OptionError, schema};
+use standin_config::OptionError;
+use standin_environment::file::{Mistake, schema};
 use standin_environment::{DriverTypes, LoadError};
 use toml::{Table, Value};
 

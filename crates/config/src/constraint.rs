@@ -156,8 +156,8 @@ impl Constraint {
     }
 
     /// The pattern that JSON Schema has for it.
-    #[cfg(feature = "schema")]
-    pub(crate) fn pattern(&self) -> Option<&str> {
+    #[doc(hidden)]
+    pub fn pattern(&self) -> Option<&str> {
         match self {
             Constraint::Check(check) => check.pattern,
             Constraint::Matches(pattern) => Some(pattern.as_str()),
@@ -207,7 +207,8 @@ impl Constraint {
     }
 
     /// Whether its rule in words says all of it: a check in code keeps its reasons to itself.
-    pub(crate) fn is_told(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_told(&self) -> bool {
         match self {
             Constraint::Check(_) => false,
             Constraint::Keys(rule) | Constraint::Each(rule) => rule.is_told(),

@@ -84,7 +84,8 @@ impl ConfigDescription {
     }
 
     /// The name that the readers of files know, if they know one.
-    pub(crate) fn label(&self) -> &str {
+    #[doc(hidden)]
+    pub fn label(&self) -> &str {
         self.type_name().unwrap_or(self.name())
     }
 
@@ -128,7 +129,8 @@ impl ConfigDescription {
         self.0.includes.iter().map(|include| include.name.as_str())
     }
 
-    pub(crate) fn index(&self, name: &str) -> Option<usize> {
+    #[doc(hidden)]
+    pub fn index(&self, name: &str) -> Option<usize> {
         self.0.index.get(name).copied()
     }
 
@@ -158,7 +160,8 @@ impl ConfigDescription {
     }
 
     /// `nearest` finds the one of the known names that was probably meant.
-    pub(crate) fn help_for_unknown<'a>(
+    #[doc(hidden)]
+    pub fn help_for_unknown<'a>(
         &'a self,
         name: &str,
         nearest: impl FnOnce(&mut dyn Iterator<Item = &'a str>) -> Option<&'a str>,

@@ -1,7 +1,8 @@
 //! Doc comments as readers outside of rustdoc see them.
 
 /// The text without links to Rust items: ``[`TcpServer`]`` is `` `TcpServer` ``. Links to pages stay.
-pub(crate) fn without_item_links(docs: &str) -> String {
+#[doc(hidden)]
+pub fn without_item_links(docs: &str) -> String {
     let mut text = String::with_capacity(docs.len());
     let mut rest = docs;
     while let Some(start) = rest.find('[') {

@@ -33,7 +33,8 @@ enum Nature {
 
 /// One step into a list or a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+#[doc(hidden)]
+pub enum Step {
     Index(usize),
     Key(String),
 }
@@ -109,7 +110,8 @@ impl ValueError {
         &self.found
     }
 
-    pub(crate) fn reason(&self) -> Option<&str> {
+    #[doc(hidden)]
+    pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
@@ -117,11 +119,13 @@ impl ValueError {
         self.hint.as_deref()
     }
 
-    pub(crate) fn path(&self) -> &[Step] {
+    #[doc(hidden)]
+    pub fn path(&self) -> &[Step] {
         &self.path
     }
 
-    pub(crate) fn is_in_key(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_in_key(&self) -> bool {
         self.in_key
     }
 
@@ -331,7 +335,8 @@ standin_error::reportable!(OptionError);
 
 impl OptionError {
     /// The same with another help, where it has one.
-    pub(crate) fn with_help(mut self, text: String) -> Self {
+    #[doc(hidden)]
+    pub fn with_help(mut self, text: String) -> Self {
         match &mut self {
             OptionError::Unknown { help, .. } | OptionError::Missing { help, .. } => *help = text,
             OptionError::WrongType { help, .. }
@@ -379,7 +384,8 @@ pub struct BrokenRule {
 }
 
 impl BrokenRule {
-    pub(crate) fn new(found: String, rule: String) -> Self {
+    #[doc(hidden)]
+    pub fn new(found: String, rule: String) -> Self {
         Self {
             found,
             rule,
@@ -422,11 +428,13 @@ impl BrokenRule {
         &self.rule
     }
 
-    pub(crate) fn path(&self) -> &[Step] {
+    #[doc(hidden)]
+    pub fn path(&self) -> &[Step] {
         &self.path
     }
 
-    pub(crate) fn is_in_key(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_in_key(&self) -> bool {
         self.in_key
     }
 }

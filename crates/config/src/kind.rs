@@ -89,8 +89,8 @@ impl LazyKind {
     }
 
     /// Whether values of the type may hold values of the type.
-    #[cfg(feature = "schema")]
-    pub(crate) fn contains_itself(self) -> bool {
+    #[doc(hidden)]
+    pub fn contains_itself(self) -> bool {
         let mut seen = Vec::new();
         // It is seen only where it stands within itself.
         self.get().note_held(&mut Holds::default(), &mut seen);
@@ -340,8 +340,8 @@ impl Kind {
     }
 
     /// What the values of a union may be, one by one; of other kinds that kind alone.
-    #[cfg(feature = "schema")]
-    pub(crate) fn variants(&self) -> Vec<Kind> {
+    #[doc(hidden)]
+    pub fn variants(&self) -> Vec<Kind> {
         match self {
             Kind::Union(kinds) => kinds.iter().flat_map(Kind::variants).collect(),
             Kind::Lazy(kind) if !kind.contains_itself() => kind.get().variants(),
@@ -448,7 +448,8 @@ impl Kind {
     }
 
     /// Calls `visit` with every template of a value that is of this kind, and where it is.
-    pub(crate) fn for_each_template(
+    #[doc(hidden)]
+    pub fn for_each_template(
         &self,
         value: &Value,
         path: &mut Vec<Step>,
@@ -497,7 +498,8 @@ impl Kind {
     }
 
     /// Applies the folder that relative paths start from to every path within `value`.
-    pub(crate) fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
+    #[doc(hidden)]
+    pub fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
         match (self, value) {
             (Kind::Path | Kind::PathTemplate, value @ Value::String(_)) => {
                 if let Value::String(text) = value {
@@ -547,10 +549,11 @@ impl Kind {
 
 /// What there may be within the values of a kind.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Holds {
-    pub(crate) path: bool,
-    pub(crate) context: bool,
-    pub(crate) template: bool,
+#[doc(hidden)]
+pub struct Holds {
+    pub path: bool,
+    pub context: bool,
+    pub template: bool,
 }
 
 /// How many of the keys are those of a table, or nearly so.

@@ -140,7 +140,8 @@ impl Layer {
     /// Adds a layer of the same config that counts where this one, and those added before, have
     /// nothing: the defaults of a file.
     #[must_use]
-    pub(crate) fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
+    #[doc(hidden)]
+    pub fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
         debug_assert!(
             defaults.is_of(&self.description),
             "slots are those of the same config"
@@ -167,7 +168,8 @@ impl Layer {
         self.put_stored(index, Stored::optional_code(value));
     }
 
-    pub(crate) fn put_stored(&mut self, index: usize, stored: Stored) {
+    #[doc(hidden)]
+    pub fn put_stored(&mut self, index: usize, stored: Stored) {
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = Some(stored);
         }
@@ -190,7 +192,8 @@ impl Layer {
     }
 
     /// The value of the strongest layer that has one.
-    pub(crate) fn find(&self, index: usize) -> Option<(&Stored, &Origin)> {
+    #[doc(hidden)]
+    pub fn find(&self, index: usize) -> Option<(&Stored, &Origin)> {
         if let Some(stored) = self.slot(index) {
             return Some((stored, &Origin::Explicit));
         }

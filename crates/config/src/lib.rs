@@ -6,8 +6,6 @@
 //! - [`ConfigDescription`] is a config as a value; it can also be made at run time. [`Kind`] says
 //!   what an option takes, [`Source`] where its value comes from, [`Constraint`] what it must keep.
 //! - [`Layer`] holds what somebody set; [`Node`] is a config in the tree and resolves it.
-//! - [`TypeRegistry`] reads files into a [`Document`]; [`Mistake`] is what can be wrong in them.
-//! - `schema` and [`reference_page`] say the same to editors and to people.
 //!
 //! # Misuse does not compile
 //!
@@ -53,7 +51,6 @@ mod description;
 mod docs;
 pub mod duration;
 mod error;
-mod file;
 mod kind;
 mod layer;
 mod node;
@@ -64,10 +61,7 @@ mod options;
 mod origin;
 mod pattern;
 pub mod port;
-mod reference;
 mod resolver;
-#[cfg(feature = "schema")]
-pub mod schema;
 mod setting;
 mod stored;
 mod suggest;
@@ -80,10 +74,6 @@ pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
-pub use file::{
-    Document, Draft, Entry, FileErrors, Mistake, OptionMistake, ReadError, RegisterError,
-    TypeRegistry,
-};
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
 pub use node::{Explanation, Node};
@@ -93,7 +83,6 @@ pub use options::{Config, FromOptions, Options, TypedOptions};
 pub use origin::Origin;
 pub use pattern::{Pattern, PatternError};
 pub use port::{Port, PortError};
-pub use reference::reference_page;
 pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::{Config, OptionValue};
 pub use stored::Stored;
@@ -125,3 +114,12 @@ pub mod facade {
 
 #[doc(hidden)]
 pub use resolver::Resolver;
+
+/// What readers of files use; no part of the public interface.
+#[doc(hidden)]
+pub mod reading {
+    pub use crate::docs::without_item_links;
+    pub use crate::error::Step;
+    pub use crate::template::drivers_read;
+    pub use crate::value::Key;
+}

@@ -243,11 +243,8 @@ impl OptionDescription {
     }
 
     /// As [`OptionDescription::read_or_mistakes`], constraints included.
-    pub(crate) fn read_and_check(
-        &self,
-        owner: &str,
-        value: &Value,
-    ) -> Result<Stored, Vec<OptionError>> {
+    #[doc(hidden)]
+    pub fn read_and_check(&self, owner: &str, value: &Value) -> Result<Stored, Vec<OptionError>> {
         let stored = self.read_or_mistakes(owner, value)?;
         match self.check_rules(owner, &stored) {
             mistakes if mistakes.is_empty() => Ok(stored),
@@ -256,11 +253,13 @@ impl OptionDescription {
     }
 
     /// What there may be within the option's values.
-    pub(crate) fn holds(&self) -> Holds {
+    #[doc(hidden)]
+    pub fn holds(&self) -> Holds {
         *self.holds.get_or_init(|| self.kind.holds())
     }
 
-    pub(crate) fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
+    #[doc(hidden)]
+    pub fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
         let (owner, option) = (owner.to_owned(), self.name.clone());
         // What to write instead is all that one needs to know.
         let hint = error.hint_text().map(str::to_owned);
@@ -334,7 +333,8 @@ impl OptionDescription {
         }
     }
 
-    pub(crate) fn help_for_missing(&self) -> String {
+    #[doc(hidden)]
+    pub fn help_for_missing(&self) -> String {
         let summary = self.summary();
         let about = match summary.is_empty() {
             true => String::new(),

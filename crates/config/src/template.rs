@@ -48,7 +48,8 @@ pub(crate) fn check(text: &str) -> Result<(), ValueError> {
 }
 
 /// The drivers that a template reads as `context.<driver>`, each once, in the order of their names.
-pub(crate) fn drivers_read(text: &str) -> Vec<String> {
+#[doc(hidden)]
+pub fn drivers_read(text: &str) -> Vec<String> {
     if !Markup::Option.has_tags(text) || !text.contains("context") {
         return Vec::new();
     }

@@ -142,7 +142,9 @@ impl fmt::Display for Value {
 }
 
 /// Writes a key the way TOML does: in quotes only when it needs them.
-pub(crate) struct Key<'a>(pub(crate) &'a str);
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Key<'a>(pub &'a str);
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

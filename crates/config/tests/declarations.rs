@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of a test fail the test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use standin_config::{
-    Config, Kind, Layer, Mistake, Node, OptionDescription, RegisterError, TypeRegistry, Value,
-    reference_page,
-};
+use standin_config::{Config, Kind, Layer, Node, OptionDescription, Value};
 
 /// A tree of named things.
 #[derive(Clone, Debug, Config)]
@@ -31,18 +28,6 @@ fn a_config_may_contain_itself() {
         .children([leaf("a"), leaf("b")]);
     let tree: TreeConfig = Node::new("tree", options).unwrap().resolve().unwrap();
     assert_eq!(tree.children.len(), 2);
-
-    let mut registry = TypeRegistry::new(TreeConfig::description());
-    registry.register_config::<TreeConfig>().unwrap();
-    let text = "name = 'e'\n[[driver]]\ntype = 'tree'\nname = 't'\n\
-        children = [{ name = 'a', children = [{ name = 'b', children = [{ nmae = 'c' }] }] }]\n";
-    let errors = registry.parse("environment.toml", text).unwrap_err();
-    let messages: Vec<String> = errors.mistakes().iter().map(Mistake::to_string).collect();
-    assert_eq!(
-        messages,
-        ["driver \"t\": option \"children[0].children[0].children[0]\": unknown key \"nmae\""]
-    );
-    assert!(reference_page(&registry).contains("| `children.name` |"));
 }
 
 #[test]
@@ -64,22 +49,6 @@ fn a_config_that_contains_itself_is_read_however_deep() {
         (tree, depth) = (child, depth + 1);
     }
     assert_eq!(depth, 41);
-}
-
-#[cfg(feature = "schema")]
-#[test]
-fn the_schema_of_a_config_that_contains_itself_names_it() {
-    let schema = standin_config::schema::of_type(TreeConfig::description()).unwrap();
-    let item = schema.pointer("/$defs/treeconfig/properties/children/items/$ref");
-    assert_eq!(item, Some(&serde_json::json!("#/$defs/treeconfig")));
-    let fits = |json: serde_json::Value| jsonschema::is_valid(schema.as_value(), &json);
-    let deep = |name: &str| {
-        serde_json::json!({ "type": "tree", "name": "a", "children": [
-            { "name": "b", "children": [{ name: "c" }] }
-        ] })
-    };
-    assert!(fits(deep("name")));
-    assert!(!fits(deep("nmae")));
 }
 
 /// What a default is made of may only be known at run time.
@@ -109,9 +78,6 @@ fn a_default_that_breaks_its_own_rules_fails_whatever_is_built_of_it() {
              of at least 0: the largest number is 9223372036854775807",
         ]
     );
-    let mut registry = TypeRegistry::new(TreeConfig::description());
-    let error = registry.register_config::<OddConfig>().unwrap_err();
-    assert!(matches!(error, RegisterError::BadDefault { .. }), "{error}");
 }
 
 mod twins {
@@ -156,38 +122,6 @@ fn an_option_that_two_includes_share_is_set_once() {
     let node = Node::new("both", BothOptions::new().x(3)).unwrap();
     let both: BothConfig = node.resolve().unwrap();
     assert_eq!((both.left.base.x, both.right.base.x), (3, 3));
-}
-
-/// The report of a file that is wrong all over must not take minutes.
-#[test]
-fn thousands_of_mistakes_are_reported_at_once() {
-    let mut registry = TypeRegistry::new(TreeConfig::description());
-    registry.register_config::<TreeConfig>().unwrap();
-    let mut unknown = "name = 'e'\n[[driver]]\ntype = 'tree'\nname = 't'\n".to_owned();
-    let mut after = "name = 'e'\n".to_owned();
-    let mut types = "name = 'e'\n".to_owned();
-    for index in 0..5000 {
-        unknown.push_str(&format!("nmae{index} = 1\n"));
-        after.push_str(&format!(
-            "[[driver]]\ntype = 'tree'\nname = 'driver-{index}'\nafter = ['drover-{index}']\n"
-        ));
-        types.push_str(&format!(
-            "[[driver]]\ntype = 'tre{index}'\nname = 'd{index}'\n"
-        ));
-    }
-    for text in [unknown, after, types] {
-        let began = Instant::now();
-        let errors = registry.parse("environment.toml", &text).unwrap_err();
-        assert_eq!(errors.mistakes().len(), 5000);
-        let report = format!("{errors:?}{errors}");
-        assert!(report.contains("5000 mistakes, of which these are the first 100"));
-        // It took minutes; this is there to catch that, not to measure.
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "{:?}",
-            began.elapsed()
-        );
-    }
 }
 
 /// Options that are described at run time are checked like declared ones.

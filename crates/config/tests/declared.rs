@@ -321,6 +321,4 @@ fn nodes_and_layers_go_from_thread_to_thread() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Node>();
     is_send_and_sync::<TcpServerOptions>();
-    is_send_and_sync::<standin_config::Document>();
-    is_send_and_sync::<standin_config::FileErrors>();
 }

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use miette::Diagnostic;
-use standin_config::{ConfigErrors, FileErrors, ReadError, ResolveError, nearest};
+use standin_config::{ConfigErrors, ResolveError, nearest};
 use standin_entity::{Error, NameError, RunpathError, Step};
 use standin_error::text::Span;
 use thiserror::Error;
 
 use crate::Operation;
 use crate::failure::{NotStarted, NotStopped};
+use crate::file::{FileErrors, ReadError};
 
 /// A driver cannot be added to an environment, or removed from it.
 #[derive(Error, Diagnostic)]

@@ -7,6 +7,7 @@ mod dependencies;
 mod environment;
 mod error;
 mod failure;
+pub mod file;
 mod group;
 mod members;
 mod nesting;

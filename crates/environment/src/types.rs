@@ -4,15 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{
-    Config, Document, Draft, Entry, FromOptions, Layer, RegisterError, TypeRegistry, TypedOptions,
-};
+use standin_config::{Config, FromOptions, Layer, TypedOptions};
 use standin_driver::Driver;
 use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
 use crate::environment::RESERVED;
+use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
 use crate::plan::Plan;
 use crate::{Environment, EnvironmentConfig, EnvironmentOptions, LoadError};
 
@@ -132,7 +131,7 @@ impl DriverTypes {
     /// ```
     #[cfg(feature = "schema")]
     pub fn schema(&self) -> String {
-        standin_config::schema::text_of_file(&self.registry)
+        crate::file::schema::text_of_file(&self.registry)
     }
 
     /// Reads an environment file. Relative paths in it start from its folder.

@@ -8,7 +8,7 @@
 
 use expect_test::{Expect, expect};
 use miette::Diagnostic;
-use standin_config::FileErrors;
+use standin_environment::file::FileErrors;
 use standin_environment::{DriverTypes, Environment, LoadError};
 use standin_process::Process;
 use standin_tcp::TcpServer;

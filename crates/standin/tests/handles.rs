@@ -26,7 +26,7 @@ fn every_handle_is_send_sync_and_debug() {
     check::<standin::entity::Entity>();
     check::<standin::entity::Resource>();
     check::<standin::config::Node>();
-    check::<standin::config::TypeRegistry>();
+    check::<standin::environment::file::TypeRegistry>();
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn every_error_can_be_sent_and_shown() {
     check::<standin::socket::AcceptError>();
     check::<standin::socket::ConnectError>();
     check::<standin::config::ConfigErrors>();
-    check::<standin::config::FileErrors>();
+    check::<standin::environment::file::FileErrors>();
     check::<standin::entity::StartError>();
     check::<standin::entity::StopError>();
     check::<standin::entity::WaitError>();

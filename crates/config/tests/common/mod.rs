@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use standin_config::{Config, Pattern, Port, Setting, TypeRegistry};
+use standin_config::{Config, Pattern, Port, Setting};
 
 /// Options of an environment.
 #[derive(Clone, Debug, Config)]
@@ -83,15 +83,4 @@ pub(crate) struct RetryConfig {
     /// Time between two attempts.
     #[config(default = Duration::from_millis(100))]
     pub(crate) pause: Duration,
-}
-
-pub(crate) fn registry() -> TypeRegistry {
-    let mut registry = TypeRegistry::new(EnvironmentConfig::description());
-    registry
-        .register_config::<ServerConfig>()
-        .expect("it has a type name");
-    registry
-        .register_config::<ClientConfig>()
-        .expect("it has a type name");
-    registry
 }

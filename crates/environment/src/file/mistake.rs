@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+use standin_config::OptionError;
 use standin_error::{Reportable, Spot, write_located};
 use thiserror::Error;
-
-use crate::OptionError;
 
 /// One thing that is wrong in a file, and where.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 #![cfg(feature = "schema")]
 #![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
 
-mod common;
+mod options;
 
-use common::{ClientConfig, registry};
+use options::{ClientConfig, registry};
 use serde_json::Value as Json;
-use standin_config::{Config, schema};
+use standin_config::Config;
+use standin_environment::file::schema;
 
 fn validator() -> jsonschema::Validator {
     let schema = schema::of_file(&registry());
@@ -144,6 +145,6 @@ fn the_schema_of_a_type_tells_all_of_its_options() {
 
 #[test]
 fn the_reference_page_has_a_row_for_each_option() {
-    let page = standin_config::reference_page(&registry());
+    let page = standin_environment::file::reference_page(&registry());
     expect_test::expect_file!["snapshots/options.md"].assert_eq(&page);
 }

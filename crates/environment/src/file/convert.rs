@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use miette::SourceSpan;
+use standin_config::Value;
+use standin_config::reading::Step;
 use toml::Spanned;
 use toml::de::DeValue;
-
-use crate::Value;
-use crate::error::Step;
 
 /// A span as reports have it.
 pub(crate) fn span(range: Range<usize>) -> SourceSpan {

@@ -3,11 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use indexmap::IndexMap;
+use standin_config::reading::Key;
+use standin_config::{Layer, Value};
 
 use super::document::{Document, Entry};
 use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
-use crate::value::Key;
-use crate::{Layer, Value};
 
 pub(crate) fn to_toml(document: &Document) -> String {
     let mut text = String::new();

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
 
-mod common;
+mod options;
 
-use common::registry;
 use expect_test::{Expect, expect};
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use options::registry;
 
 #[track_caller]
 fn check(text: &str, expected: Expect) {

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use standin_config::reading::{Step, drivers_read};
+use standin_config::{OptionDescription, Value};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -10,9 +12,6 @@ use super::convert;
 use super::keys::AFTER;
 use super::mistake::Mistake;
 use super::suggestions::Suggestions;
-use crate::error::Step;
-use crate::option::OptionDescription;
-use crate::{Value, template};
 
 /// Who names whom.
 #[derive(Default)]
@@ -103,7 +102,7 @@ impl References {
             return;
         }
         let mut visit = |text: &str, path: &[Step]| {
-            for driver in template::drivers_read(text) {
+            for driver in drivers_read(text) {
                 self.contexts.push(Reference {
                     from: self.current,
                     to: driver,

@@ -4,8 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use indexmap::IndexMap;
-
-use crate::{Layer, Options, Value};
+use standin_config::{Layer, Options, Value};
 
 /// A checked environment file: the environment's options and its drivers in order.
 ///
@@ -71,7 +70,7 @@ impl Document {
         self.entries.push(entry);
     }
 
-    /// The document as TOML. [`TypeRegistry::parse`](crate::TypeRegistry::parse) reads an equal
+    /// The document as TOML. [`TypeRegistry::parse`](super::TypeRegistry::parse) reads an equal
     /// document from it; options that hold code have no written form and become comments.
     pub fn to_toml(&self) -> String {
         super::write::to_toml(self)

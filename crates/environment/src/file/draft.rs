@@ -3,19 +3,19 @@
 use std::ops::Range;
 
 use miette::Diagnostic;
+use standin_config::Layer;
 
 use super::convert;
 use super::document::{Document, Entry};
 use super::mistake::{FileErrors, Mistake};
 use super::references::Links;
-use crate::Layer;
 
 /// A file that was read, and not yet accepted: what is right in it, and what is wrong so far.
 ///
 /// Whoever makes drivers of a file can refuse parts of it, and the mistakes that they find are
 /// reported together with all others, each with its line:
 ///
-/// 1. [`TypeRegistry::draft`](crate::TypeRegistry::draft) reads the file;
+/// 1. [`TypeRegistry::draft`](super::TypeRegistry::draft) reads the file;
 /// 2. make something of each of the [sound entries](Draft::sound_entries), and tell the draft what
 ///    cannot be made;
 /// 3. [`Draft::finish`] gives the document, or all mistakes.

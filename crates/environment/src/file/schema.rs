@@ -12,20 +12,20 @@ use std::ops::Bound;
 use indexmap::IndexMap;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
+use standin_config::reading::without_item_links;
+use standin_config::{ConfigDescription, Constraint, Kind, LazyKind, OptionDescription, Value};
 
 use self::alternatives::{
     Variant, alternatives, description_of, merge, put_description, without_annotations,
 };
-use crate::docs::without_item_links;
-use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
-use crate::kind::{Kind, LazyKind};
-use crate::option::{OptionDescription, Source};
-use crate::{ConfigDescription, Constraint, TypeRegistry, Value};
+use super::TypeRegistry;
+use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 
 /// The schema of whole environment files.
 ///
 /// ```
-/// # use standin_config::{ConfigDescription, Kind, OptionDescription, TypeRegistry, schema};
+/// # use standin_config::{ConfigDescription, Kind, OptionDescription};
+/// # use standin_environment::file::{TypeRegistry, schema};
 /// let environment = ConfigDescription::builder("environment")
 ///     .option(OptionDescription::required("name", Kind::String).docs_are("Its name."))
 ///     .build();
@@ -256,9 +256,7 @@ impl Writer {
             _ => Map::new(),
         };
         describe(&mut schema, option.docs());
-        if let Source::Default(default) | Source::InheritedOr(default) = option.source()
-            && let Some(default) = default.value().filter(|default| !default.is_null())
-        {
+        if let Some(default) = option.default_value().filter(|default| !default.is_null()) {
             schema.insert("default".to_owned(), json!(default));
         }
         if !option.examples().is_empty() {
@@ -334,6 +332,8 @@ impl Writer {
             Kind::Union(_) => return self.of_union(kind, constraints),
             Kind::Lazy(kind) => return self.of_lazy(*kind, constraints),
             Kind::Nested(description) => return self.table(description),
+            // The loader checks a kind that this does not know.
+            _ => Map::new(),
         };
         for constraint in constraints {
             self.constrain(&mut schema, kind, constraint);
@@ -569,7 +569,7 @@ const LONGEST_DURATION: u64 = u64::MAX;
 /// A number from 0 to 65535, or a name that may be a service.
 const PORT_PATTERN: &str = r"^\s*(?:\+?0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|[^\s\-+]*[A-Za-z]\S*)\s*$";
 
-/// What [`crate::duration::parse`] reads: seconds, or numbers with units.
+/// What [`standin_config::duration::parse`] reads: seconds, or numbers with units.
 fn duration_pattern() -> String {
     let number = r"[0-9]+(?:[.,][0-9]+)?";
     let units = [

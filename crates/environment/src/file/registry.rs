@@ -5,13 +5,13 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use miette::Diagnostic;
+use standin_config::{Config, ConfigDescription};
 use thiserror::Error;
 
 use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
 use super::{Document, Draft, convert};
-use crate::{Config, ConfigDescription};
 
 /// The options of an environment and the driver types that its file may name.
 ///
@@ -19,7 +19,8 @@ use crate::{Config, ConfigDescription};
 ///
 /// ```
 /// use std::time::Duration;
-/// use standin_config::{Config, TypeRegistry, Value};
+/// use standin_config::{Config, Value};
+/// use standin_environment::file::TypeRegistry;
 ///
 /// /// The options of an environment.
 /// #[derive(Clone, Debug, Config)]

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use indexmap::IndexMap;
+use standin_config::{ConfigDescription, OptionDescription};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{DEFAULTS, TYPE};
 use super::load::{Loader, Reading};
-use crate::{ConfigDescription, OptionDescription};
 
 /// The defaults of a file, as options of one type.
 pub(super) struct TypeDefaults<'d> {

@@ -2,21 +2,22 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::docs::without_item_links;
-use crate::file::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
-use crate::kind::Kind;
-use crate::option::{OptionDescription, Source};
-use crate::{ConfigDescription, TypeRegistry};
+use standin_config::reading::without_item_links;
+use standin_config::{ConfigDescription, Kind, OptionDescription};
+
+use super::TypeRegistry;
+use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 
 /// The options of the environment and of every driver type, as a Markdown page: name, type,
 /// default, whether it is inherited, description.
 ///
 /// ```
-/// # use standin_config::{ConfigDescription, Kind, OptionDescription, TypeRegistry};
+/// # use standin_config::{ConfigDescription, Kind, OptionDescription};
+/// # use standin_environment::file::{self, TypeRegistry};
 /// let environment = ConfigDescription::builder("environment")
 ///     .option(OptionDescription::inherited_or("timeout", Kind::Duration, "5m").docs_are("A limit."))
 ///     .build();
-/// let page = standin_config::reference_page(&TypeRegistry::new(&environment));
+/// let page = file::reference_page(&TypeRegistry::new(&environment));
 /// assert!(page.contains("| `timeout` | a duration | `\"5m\"` | yes | A limit. |"));
 /// ```
 pub fn reference_page(registry: &TypeRegistry) -> String {
@@ -205,13 +206,12 @@ fn find_tables(kind: &Kind, tables: &mut Vec<ConfigDescription>, seen: &mut Vec<
 }
 
 fn default(option: &OptionDescription) -> String {
-    match option.source() {
-        Source::Required => "required".to_owned(),
-        Source::Default(value) | Source::InheritedOr(value) => match value.value() {
-            Some(value) if !value.is_null() => format!("`{value}`"),
-            _ => "none".to_owned(),
-        },
-        Source::Inherited => "none".to_owned(),
+    if option.is_required() {
+        return "required".to_owned();
+    }
+    match option.default_value() {
+        Some(value) if !value.is_null() => format!("`{value}`"),
+        _ => "none".to_owned(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! [`Suggestions`]: what was probably meant, as long as there are not too many mistakes.
 
-use crate::ConfigDescription;
-use crate::suggest::nearest;
+use standin_config::{ConfigDescription, nearest};
 
 /// Looks for the nearest known name, for the first mistakes of a file: in one that is wrong all
 /// over, comparing every name with every other would take longer than anybody waits.

@@ -5,6 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
+use standin_config::reading::Step;
+use standin_config::{
+    BrokenRule, ConfigDescription, Layer, OptionDescription, OptionError, Origin, Value, ValueError,
+};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -18,9 +22,6 @@ use super::references::References;
 use super::registry::TypeRegistry;
 use super::suggestions::Suggestions;
 use super::syntax;
-use crate::error::{BrokenRule, Step};
-use crate::option::OptionDescription;
-use crate::{ConfigDescription, Layer, OptionError, Origin, Value, ValueError};
 
 /// Reads one text.
 pub(crate) struct Loader<'r> {
