@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-child"],
     &["standin-socket"],
     &["standin-error"],
+    &["standin-sync"],
 ];
 
 /// Crates that use less than their layer would let them.
@@ -34,7 +35,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ),
     ("standin-config-derive", &[]),
     ("standin-connection", &["standin-error"]),
-    ("standin-child", &["standin-error"]),
+    ("standin-child", &["standin-error", "standin-sync"]),
     ("standin-socket", &["standin-error"]),
 ];
 

@@ -2,9 +2,11 @@ use std::fmt;
 #[cfg(unix)]
 use std::io;
 use std::io::PipeWriter;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use standin_sync::{Monitor, Unpoisoned};
 
 use crate::stdin::Input;
 use crate::sys::{Event, Handle, Watch};
@@ -20,16 +22,10 @@ const DEATH: Duration = Duration::from_secs(5);
 pub struct Child {
     handle: Handle,
     started: Instant,
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<Progress>>,
     input: Input,
     /// `None` once it is joined.
     watcher: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    progress: Mutex<Progress>,
-    changed: Condvar,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +47,7 @@ impl Child {
         input: Option<PipeWriter>,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Self, SpawnError> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Monitor::<Progress>::default());
         let failed = |source| SpawnError::System {
             program: format!("process {}", handle.pid()),
             source,
@@ -61,7 +57,7 @@ impl Child {
             .name(format!("process {}", handle.pid()))
             .spawn({
                 let shared = shared.clone();
-                move || shared.follow(watch, notify)
+                move || follow(&shared, watch, notify)
             });
         match watcher {
             Ok(watcher) => Ok(Self {
@@ -110,14 +106,14 @@ impl Child {
 
     /// Waits for its end, not beyond `until`; `None` waits as long as it takes.
     pub fn wait(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
-        let progress = self.shared.wait(until.into(), |now| now.exit.is_some());
+        let progress = wait(&self.shared, until.into(), |now| now.exit.is_some());
         progress.exit.map(|(exit, _)| exit)
     }
 
     /// Waits until neither it nor anything that it has started runs any more, not
     /// beyond `until`; returns whether that is so.
     pub fn wait_until_over(&self, until: impl Into<Option<Instant>>) -> bool {
-        self.shared.wait(until.into(), |now| now.is_over).is_over
+        wait(&self.shared, until.into(), |now| now.is_over).is_over
     }
 
     /// What it has started, directly or not, that runs now, wherever it went.
@@ -202,7 +198,7 @@ impl Child {
     pub fn end(&self, until: Instant) -> bool {
         self.shared.lock().is_ending = true;
         self.handle.end();
-        if !self.shared.wait(Some(until), |now| now.is_gone).is_gone {
+        if !wait(&self.shared, Some(until), |now| now.is_gone).is_gone {
             return false;
         }
         // Only one thread finds it here; the others have nothing to wait for.
@@ -216,7 +212,7 @@ impl Child {
     }
 
     fn watcher(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watcher.lock().unpoisoned()
     }
 }
 
@@ -231,54 +227,33 @@ impl Drop for Child {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Waits until `done` or `until`, or until nothing is left; returns what is so then.
+fn wait(
+    progress: &Monitor<Progress>,
+    until: Option<Instant>,
+    done: impl Fn(&Progress) -> bool,
+) -> Progress {
+    let is_under_way = |now: &mut Progress| !done(now) && !now.is_gone;
+    *progress.wait_while(progress.lock(), until, is_under_way)
+}
 
-    /// Waits until `done` or `until`; returns what is so then.
-    fn wait(&self, until: Option<Instant>, done: impl Fn(&Progress) -> bool) -> Progress {
-        let mut progress = self.lock();
-        while !done(&progress) && !progress.is_gone {
-            progress = match until {
-                None => {
-                    let woken = self.changed.wait(progress);
-                    woken.unwrap_or_else(PoisonError::into_inner)
-                }
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    let woken = self.changed.wait_timeout(progress, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        *progress
-    }
-
-    fn follow(&self, mut watch: Watch, notify: impl Fn()) {
-        loop {
-            let event = watch.next();
-            let mut progress = self.lock();
-            match event {
-                Event::Exited { exit, alone } => {
-                    progress.exit = Some((exit, Instant::now()));
-                    progress.is_over = alone;
-                }
-                Event::Alone => progress.is_over = true,
-                Event::Gone => {
-                    progress.is_over = true;
-                    progress.is_gone = true;
-                }
+fn follow(progress: &Monitor<Progress>, mut watch: Watch, notify: impl Fn()) {
+    loop {
+        let event = watch.next();
+        progress.update(|progress| match event {
+            Event::Exited { exit, alone } => {
+                progress.exit = Some((exit, Instant::now()));
+                progress.is_over = alone;
             }
-            self.changed.notify_all();
-            drop(progress);
-            notify();
-            if event == Event::Gone {
-                return;
+            Event::Alone => progress.is_over = true,
+            Event::Gone => {
+                progress.is_over = true;
+                progress.is_gone = true;
             }
+        });
+        notify();
+        if event == Event::Gone {
+            return;
         }
     }
 }

@@ -39,10 +39,11 @@ impl WriteError {
 #[cfg(unix)]
 mod unix {
     use std::io::{self, PipeReader, PipeWriter, Write};
-    use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use standin_sync::Monitor;
 
     use super::WriteError;
 
@@ -52,9 +53,7 @@ mod unix {
     /// them: it ends the one that is under way.
     #[derive(Debug, Default)]
     pub(crate) struct Input {
-        state: Mutex<State>,
-        /// A write has ended, or it was closed.
-        changed: Condvar,
+        state: Monitor<State>,
     }
 
     #[derive(Debug, Default)]
@@ -72,11 +71,10 @@ mod unix {
                 rustix::io::ioctl_fionbio(pipe, true)?;
             }
             Ok(Self {
-                state: Mutex::new(State {
+                state: Monitor::new(State {
                     pipe: pipe.map(Arc::new),
                     ..State::default()
                 }),
-                changed: Condvar::new(),
             })
         }
 
@@ -84,10 +82,10 @@ mod unix {
             let mut written = 0;
             let result = self.take_turn(until).and_then(|()| {
                 let result = self.write_all(bytes, until, &mut written);
-                let mut state = self.state();
-                state.is_busy = false;
-                state.waker = None;
-                self.changed.notify_all();
+                self.state.update(|state| {
+                    state.is_busy = false;
+                    state.waker = None;
+                });
                 result
             });
             result.map_err(|source| WriteError {
@@ -98,20 +96,21 @@ mod unix {
         }
 
         pub(crate) fn close(&self) {
-            let mut state = self.state();
-            state.pipe = None;
-            state.waker = None;
-            self.changed.notify_all();
+            self.state.update(|state| {
+                state.pipe = None;
+                state.waker = None;
+            });
         }
 
         fn take_turn(&self, until: Option<Instant>) -> io::Result<()> {
-            let mut state = self.state();
-            while state.is_busy && state.pipe.is_some() {
-                let left = left(until)?.unwrap_or(Duration::from_secs(3600));
-                let waited = self.changed.wait_timeout(state, left);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
+            let others_write = |state: &mut State| state.is_busy && state.pipe.is_some();
+            let mut state = self
+                .state
+                .wait_while(self.state.lock(), until, others_write);
             open(&state)?;
+            if state.is_busy {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             state.is_busy = true;
             Ok(())
         }
@@ -124,7 +123,7 @@ mod unix {
         ) -> io::Result<()> {
             let mut waiting: Option<PipeReader> = None;
             while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-                let pipe = open(&self.state())?;
+                let pipe = open(&self.state.lock())?;
                 match (&*pipe).write(rest) {
                     Ok(count) => *written += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -133,7 +132,7 @@ mod unix {
                             Some(waiting) => waiting,
                             None => {
                                 let (reader, writer) = io::pipe()?;
-                                let mut state = self.state();
+                                let mut state = self.state.lock();
                                 open(&state)?;
                                 state.waker = Some(writer);
                                 waiting.insert(reader)
@@ -145,10 +144,6 @@ mod unix {
                 }
             }
             Ok(())
-        }
-
-        fn state(&self) -> MutexGuard<'_, State> {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 

@@ -33,8 +33,6 @@ pub use crate::status::{
     EntityStatus, IllegalTransition, Machine, RunnableStatus, Status, Transitions, UnknownStatus,
 };
 pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
-#[doc(hidden)]
-pub use crate::sync::Monitor;
 pub use crate::timer::{Interval, IntervalError, Timer};
 pub use crate::watch::{Progress, Watch};
 pub use standin_error::{Error, Result};

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin_driver::{Driver, DriverConfig, Lifecycle};
-use standin_entity::{Caller, Monitor, Settings};
+use standin_entity::{Caller, Settings};
+use standin_sync::Monitor;
 
 use crate::members::Members;
 use crate::turn::Turn;

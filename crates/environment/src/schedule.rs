@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-use standin_entity::{Caller, Monitor};
+use standin_entity::Caller;
+use standin_sync::Monitor;
 
 use crate::order::Order;
 

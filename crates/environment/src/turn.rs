@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use standin_entity::{AnnouncedStop, Hold, Monitor};
+use standin_entity::{AnnouncedStop, Hold};
+use standin_sync::Monitor;
 
 use crate::members::Members;
 use crate::running::Running;

@@ -1,73 +1,41 @@
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use standin_sync::Monitor;
 
 /// Wakes those who wait for something to be written.
 #[derive(Debug, Default)]
-pub(crate) struct Bell {
-    state: Mutex<State>,
-    rung: Condvar,
-}
+pub(crate) struct Bell(Monitor<State>);
 
 #[derive(Debug, Default)]
 struct State {
     rings: u64,
-    /// How many threads wait, so that nobody pays for waking no one.
-    waiting: usize,
     /// Nothing more is to be expected: waits end.
     is_over: bool,
 }
 
 impl Bell {
     pub(crate) fn ring(&self) {
-        let mut state = self.lock();
-        state.rings = state.rings.wrapping_add(1);
-        if state.waiting > 0 {
-            self.rung.notify_all();
-        }
+        self.0
+            .update(|state| state.rings = state.rings.wrapping_add(1));
     }
 
     /// Ends all waits, until it is opened again.
     pub(crate) fn set_over(&self, is_over: bool) {
-        let mut state = self.lock();
-        state.is_over = is_over;
-        if state.waiting > 0 {
-            self.rung.notify_all();
-        }
+        self.0.update(|state| state.is_over = is_over);
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.lock().is_over
+        self.0.lock().is_over
     }
 
     /// How often it has rung. To be asked before looking at what is waited for.
     pub(crate) fn rings(&self) -> u64 {
-        self.lock().rings
+        self.0.lock().rings
     }
 
     /// Waits until it rings again after `rings`, or all is over.
     pub(crate) fn wait(&self, rings: u64, until: Option<Instant>) {
-        let mut state = self.lock();
-        state.waiting += 1;
-        while state.rings == rings && !state.is_over {
-            state = match until {
-                None => self
-                    .rung
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    let waited = self.rung.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        state.waiting -= 1;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let is_quiet = |state: &mut State| state.rings == rings && !state.is_over;
+        drop(self.0.wait_while(self.0.lock(), until, is_quiet));
     }
 }

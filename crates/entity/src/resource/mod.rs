@@ -26,10 +26,10 @@ use crate::report::Report;
 use crate::settings::Settings;
 use crate::status::{Machine, Status};
 use crate::steps::{Step, Steps};
-use crate::sync::{Monitor, MutexGuard};
 use crate::timer::Timer;
 use crate::watch::Patience;
 use standin_error::{Reportable, Result};
+use standin_sync::{Monitor, MutexGuard};
 
 /// An entity that can be started, stopped, paused, resumed, restarted and
 /// aborted, from any number of threads. A handle: clones are the same resource.

@@ -8,9 +8,9 @@ use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
-use crate::sync::MutexGuard;
 use crate::timer::Timer;
 use standin_error::Result;
+use standin_sync::MutexGuard;
 
 impl Resource {
     /// Starts the resource, and returns when it is `Started` and its hooks have

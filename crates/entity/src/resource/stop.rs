@@ -7,9 +7,9 @@ use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
 use crate::status::{Status, Transitions};
 use crate::steps::{HookPoint, Step, Steps};
-use crate::sync::MutexGuard;
 use crate::timer::Timer;
 use standin_error::Error;
+use standin_sync::MutexGuard;
 
 impl Resource {
     /// Stops the resource, and returns when it is `Stopped` and its hooks have
