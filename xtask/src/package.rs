@@ -73,7 +73,6 @@ fn flaws(package: &Package) -> Vec<String> {
     };
     want(package.description.is_some(), "description");
     want(package.license.is_some(), "license");
-    want(package.repository.is_some(), "repository");
     want(package.readme.is_some(), "readme");
     want(package.rust_version.is_some(), "rust-version");
     want(!package.authors.is_empty(), "authors");
