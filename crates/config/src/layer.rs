@@ -141,12 +141,15 @@ impl Layer {
     /// nothing: the defaults of a file.
     #[must_use]
     #[doc(hidden)]
-    pub fn with_defaults(mut self, origin: Origin, defaults: Layer) -> Self {
+    pub fn with_defaults(mut self, origin: Origin, defaults: &Layer) -> Self {
         debug_assert!(
             defaults.is_of(&self.description),
             "slots are those of the same config"
         );
-        self.defaults.push((origin, defaults));
+        // Most files have none, and every driver would carry them.
+        if defaults.set_slots().next().is_some() {
+            self.defaults.push((origin, defaults.clone()));
+        }
         self
     }
 

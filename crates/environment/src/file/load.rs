@@ -32,9 +32,9 @@ pub(crate) struct Loader<'r> {
     pub(super) suggestions: Suggestions,
     references: References,
     /// What drivers inherit from the environment, and where it was written.
-    inheritable: HashMap<String, (Value, Range<usize>)>,
+    inheritable: IndexMap<String, (Value, Range<usize>)>,
     /// The types and options whose inherited value was checked; once for each is enough.
-    checked: HashSet<(String, usize)>,
+    checked: HashMap<String, HashSet<usize>>,
 }
 
 /// The options of one table while they are read.
@@ -73,8 +73,8 @@ impl<'r> Loader<'r> {
             mistakes: Vec::new(),
             suggestions: Suggestions::default(),
             references: References::default(),
-            inheritable: HashMap::new(),
-            checked: HashSet::new(),
+            inheritable: IndexMap::new(),
+            checked: HashMap::new(),
         }
     }
 
@@ -270,9 +270,9 @@ impl<'r> Loader<'r> {
                 .layer
                 .with_defaults(
                     Origin::DefaultsOfType(type_name.to_owned()),
-                    defaults.of_type.layer.clone(),
+                    &defaults.of_type.layer,
                 )
-                .with_defaults(Origin::DefaultsOfAll, defaults.of_all.layer.clone());
+                .with_defaults(Origin::DefaultsOfAll, &defaults.of_all.layer);
         }
         self.missing_options(&reading, span.clone());
         self.check_inherited(&reading, type_name);
@@ -355,28 +355,35 @@ impl<'r> Loader<'r> {
 
     /// A driver may ask more of an option than the environment does that it inherits it from.
     fn check_inherited(&mut self, reading: &Reading<'_>, type_name: &str) {
-        for (index, option) in reading.description.options().iter().enumerate() {
+        let mut mistakes = Vec::new();
+        for (name, (value, span)) in &self.inheritable {
+            let Some(index) = reading.description.index(name) else {
+                continue;
+            };
+            let option = &reading.description.options()[index];
             if !option.is_inherited()
                 || reading.layer.find(index).is_some()
                 || reading.wrong.contains(&index)
             {
                 continue;
             }
-            let Some((value, span)) = self.inheritable.get(option.name()).cloned() else {
-                continue;
+            let is_new = match self.checked.get_mut(type_name) {
+                Some(checked) => checked.insert(index),
+                None => {
+                    let checked = HashSet::from([index]);
+                    self.checked.insert(type_name.to_owned(), checked);
+                    true
+                }
             };
-            if !self.checked.insert((type_name.to_owned(), index)) {
-                continue;
+            if is_new {
+                let place = format!("the environment, for {type_name}");
+                let errors = option.read_and_check(&place, value).err();
+                let errors = errors.into_iter().flatten();
+                mistakes.extend(errors.map(|error| (error, span.clone())));
             }
-            let place = format!("the environment, for {type_name}");
-            for error in option
-                .read_and_check(&place, &value)
-                .err()
-                .into_iter()
-                .flatten()
-            {
-                self.mistaken(error, span.clone());
-            }
+        }
+        for (error, span) in mistakes {
+            self.mistaken(error, span);
         }
     }
 
