@@ -5,14 +5,15 @@
 use std::process::Command;
 
 use crate::programs::{self, ProgramsError};
+use crate::workspace::root;
 
 const IGNORING: &str = "trap '' INT QUIT HUP CHLD; exec \"$0\" \"$@\"";
 
 pub(crate) fn run() -> Result<(), ProgramsError> {
     let mut programs = programs::build()?;
-    // These commands run cargo and wait for it, which nobody can who ignores SIGCHLD.
-    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    programs.retain(|program| program.folder != own);
+    // These start other programs and wait for them, which nobody can who ignores SIGCHLD.
+    let tools = ["conformance", "xtask"].map(|folder| root().join(folder));
+    programs.retain(|program| !tools.contains(&program.folder));
     let logs = programs::logs("ignored-signals")?;
     let mut failed = Vec::new();
     for program in &programs {

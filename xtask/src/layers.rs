@@ -43,7 +43,7 @@ const ONLY: &[(&str, &[&str])] = &[
 const OWN_LINTS: &[&str] = &["standin-child"];
 
 /// Where crates live that are no part of the product.
-const OUTSIDE: &[&str] = &[EXAMPLES, "xtask"];
+const OUTSIDE: &[&str] = &["conformance", EXAMPLES, "xtask"];
 const EXAMPLES: &str = "examples";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]

@@ -69,13 +69,18 @@ impl Cargo {
 
     /// Runs in the workspace's root, with this program's own output.
     pub(crate) fn run(&self) -> Result<(), CargoError> {
+        self.run_in(&root())
+    }
+
+    /// Runs in this folder.
+    pub(crate) fn run_in(&self, folder: &Path) -> Result<(), CargoError> {
         // Cargo names itself there, so that a toolchain chosen with
         // `cargo +name xtask` stays the same all the way down.
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(program)
             .args(&self.arguments)
             .envs(self.environment.iter().copied())
-            .current_dir(root())
+            .current_dir(folder)
             .status()
             .map_err(|source| CargoError::NotRun {
                 command: self.clone(),

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::value::{Handle, Value};
-use super::world::{Failure, World};
+use crate::value::{Handle, Value};
+use crate::world::{Failure, World};
 
 /// Writes a value; what differs from run to run is written as a variable.
 pub(crate) fn encode(world: &World, value: &Value) -> Json {

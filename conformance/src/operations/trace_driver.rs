@@ -13,9 +13,9 @@ use standin::driver::DriverOptions;
 use standin::entity::CheckInterval;
 use standin::{Attributes, BuildError, Check, Driver, DriverBase, Error, Lifecycle, Result};
 
-use super::super::value::{Function, Value};
-use super::super::world::{Shared, TraceLine};
 use super::statuses;
+use crate::value::{Function, Value};
+use crate::world::{Shared, TraceLine};
 
 type Trace = Arc<Shared<Vec<TraceLine>>>;
 

@@ -6,9 +6,9 @@ use standin::config::{
 use standin::entity::{EntityConfig, ResourceConfig};
 use standin::{DriverConfig, TcpClientConfig, TcpServerConfig};
 
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("config.define", define),

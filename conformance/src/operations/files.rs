@@ -10,12 +10,12 @@ use standin::config::Pattern;
 use standin::driver::{DriverOptions, InstallFile, match_regexps_in_file};
 use standin::entity::{Entity, slugify};
 
-use super::super::category::of_io;
-use super::super::value::Value;
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
 use super::drivers::attributes;
 use super::trace_driver::ContextStub;
+use crate::category::of_io;
+use crate::value::Value;
+use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("match.regexps_in_file", regexps_in_file),

@@ -11,11 +11,11 @@ use standin::connection::{
     ProcessState, SocketRow, SocketState, Transport,
 };
 
-use super::super::category::of_io;
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
 use super::driver_steps::{from_json, info_value};
+use crate::category::of_io;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("conn.rep", rep),

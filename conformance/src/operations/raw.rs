@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::super::category::of_io;
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome, Shared};
 use super::Entry;
+use crate::category::of_io;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("raw.listen", listen),

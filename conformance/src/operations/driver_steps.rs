@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 use standin::entity::{CheckInterval, Entity};
 use standin::{Check, ConnectionInfo, DriverConfig, Lifecycle, Status};
 
-use super::super::category::of_step;
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome, seconds_of};
 use super::statuses::{status, status_argument};
 use super::{Entry, configs, drivers};
+use crate::category::of_step;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("driver.new", drivers::new),

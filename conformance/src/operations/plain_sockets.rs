@@ -4,11 +4,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use standin::socket::{Client, Connection, Server};
 
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome, Shared};
 use super::drivers::AnyDriver;
 use super::tcp::{ACCEPT_TIMEOUT, SIZE, TIMEOUT, index_or_timeout, message, time_of_sending};
 use super::{Entry, raw};
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("server.new", new_server),

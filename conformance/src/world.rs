@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 use standin::config::ConfigDescription;
 
-use super::value::{Handle, Value};
+use crate::value::{Handle, Value};
 
 /// What came of a step.
 pub(crate) type Outcome = Result<Value, Failure>;
@@ -115,13 +115,13 @@ macro_rules! on {
 
 impl Call {
     on! {
-        driver: Driver => super::operations::drivers::AnyDriver,
-        environment: Environment => Arc<super::operations::environments::EnvironmentHandle>,
-        config: Config => super::operations::configs::ConfigHandle,
-        status: Status => Arc<Mutex<super::operations::statuses::AnyMachine>>,
-        server: Server => Arc<super::operations::plain_sockets::PlainServer>,
-        client: Client => Arc<super::operations::plain_sockets::PlainClient>,
-        socket: Socket => Arc<super::operations::raw::RawSocket>,
+        driver: Driver => crate::operations::drivers::AnyDriver,
+        environment: Environment => Arc<crate::operations::environments::EnvironmentHandle>,
+        config: Config => crate::operations::configs::ConfigHandle,
+        status: Status => Arc<Mutex<crate::operations::statuses::AnyMachine>>,
+        server: Server => Arc<crate::operations::plain_sockets::PlainServer>,
+        client: Client => Arc<crate::operations::plain_sockets::PlainClient>,
+        socket: Socket => Arc<crate::operations::raw::RawSocket>,
         graph: Graph => Arc<Mutex<standin::ConnectionGraph>>,
     }
 

@@ -8,13 +8,13 @@ use indexmap::IndexMap;
 use standin::ContextValue;
 use standin::connection::ConnectionGraph;
 
-use super::operations::configs::ConfigHandle;
-use super::operations::drivers::AnyDriver;
-use super::operations::environments::EnvironmentHandle;
-use super::operations::plain_sockets::{PlainClient, PlainServer};
-use super::operations::raw::RawSocket;
-use super::operations::statuses::AnyMachine;
-use super::world::Failure;
+use crate::operations::configs::ConfigHandle;
+use crate::operations::drivers::AnyDriver;
+use crate::operations::environments::EnvironmentHandle;
+use crate::operations::plain_sockets::{PlainClient, PlainServer};
+use crate::operations::raw::RawSocket;
+use crate::operations::statuses::AnyMachine;
+use crate::world::Failure;
 
 /// A value of the vectors' vocabulary.
 #[derive(Clone, Debug)]

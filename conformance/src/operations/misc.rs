@@ -4,10 +4,10 @@ use std::fs;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use super::super::category::of_io;
-use super::super::value::Value;
-use super::super::world::{Call, Failure, Outcome, seconds_of};
 use super::Entry;
+use crate::category::of_io;
+use crate::value::Value;
+use crate::world::{Call, Failure, Outcome, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("sleep", sleep),

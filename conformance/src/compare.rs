@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::vectors::Step;
+use crate::vectors::Step;
 
 /// Members of a recorded answer that are about Python, or are checked apart.
 const IGNORED: &[&str] = &[

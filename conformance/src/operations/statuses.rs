@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use standin::Status;
 use standin::entity::{EntityStatus, Machine, RunnableStatus, Transitions};
 
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("status.new", new),

@@ -16,7 +16,7 @@ mod tcp;
 mod timing;
 mod trace_driver;
 
-use super::world::{Call, Outcome};
+use crate::world::{Call, Outcome};
 
 pub(crate) type Operation = fn(&Call) -> Outcome;
 

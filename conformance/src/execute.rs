@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 
-use super::ConformanceError;
-use super::decode::decode;
-use super::encode::{encode, encode_failure};
-use super::operations;
-use super::vectors::{Step, Vector};
-use super::world::{Call, Failure, Outcome, World};
+use crate::decode::decode;
+use crate::encode::{encode, encode_failure};
+use crate::error::ConformanceError;
+use crate::operations;
+use crate::vectors::{Step, Vector};
+use crate::world::{Call, Failure, Outcome, World};
 
 /// How long a step may take before it counts as blocked.
 const DEFAULT_BOUND: f64 = 12.0;
@@ -27,7 +27,7 @@ const SHORT_BOUND: f64 = 1.5;
 /// An outcome, and how long it took.
 type Timed = (Outcome, Duration);
 
-pub(super) fn from_standard_input() -> Result<(), ConformanceError> {
+pub(crate) fn from_standard_input() -> Result<(), ConformanceError> {
     let cannot = |source| ConformanceError::CannotRun { source };
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(cannot)?;

@@ -3,9 +3,9 @@
 use standin::entity::{StartError, Step, StopError, WaitError};
 use standin::environment::Failure as Failed;
 
-use super::super::category;
-use super::super::value::Value;
-use super::super::world::Failure;
+use crate::category;
+use crate::value::Value;
+use crate::world::Failure;
 
 /// One driver's failure.
 #[derive(Clone, Debug)]

@@ -1,15 +1,12 @@
-//! `cargo xtask conformance`: on the recorded vectors, and on vectors that must
-//! not pass.
+//! The runner: on the recorded vectors, and on vectors that must not pass.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 fn conformance(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg("conformance")
+    Command::new(env!("CARGO_BIN_EXE_standin-conformance"))
         .args(arguments)
         .output()
         .expect("the program was built for this test")
@@ -30,27 +27,36 @@ fn standin_behaves_as_recorded() {
     assert!(output.status.success(), "{}", text(&output));
 }
 
-/// Runs one vector of these steps, with this row among the differences.
-fn run(steps: &Value, row: &str) -> Output {
+/// Runs one vector of these steps, with `listed` among the differences, and this
+/// page.
+fn run(steps: &Value, listed: &str, page: &str) -> Output {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let vector = json!({"id": "own-1", "title": "a vector of ours", "steps": steps});
     let file = json!({"area": "own", "count": 1, "vectors": [vector]});
-    let (vectors, differences) = (folder.path().join("own.json"), folder.path().join("own.md"));
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let [vectors, differences, reasons] = ["own.json", "own.toml", "own.md"].map(path);
     fs::write(&vectors, file.to_string()).expect("it is ours");
-    fs::write(&differences, format!("# Differences\n\n{row}\n")).expect("it is ours");
-    let path = |path: &Path| path.display().to_string();
-    conformance(&[&path(folder.path()), "--differences", &path(&differences)])
+    fs::write(&differences, listed).expect("it is ours");
+    fs::write(&reasons, page).expect("it is ours");
+    let lists = ["--differences", &differences, "--page", &reasons];
+    conformance(&[&[vectors.as_str()], &lists[..]].concat())
 }
 
 #[track_caller]
-fn check(steps: &Value, row: &str, passes: bool, says: &str) {
-    let output = run(steps, row);
-    let text = text(&output);
+fn check(steps: &Value, listed: &str, passes: bool, says: &str) {
+    let page = if listed.is_empty() { "" } else { PAGE };
+    check_output(&run(steps, listed, page), passes, says);
+}
+
+#[track_caller]
+fn check_output(output: &Output, passes: bool, says: &str) {
+    let text = text(output);
     assert_eq!(output.status.success(), passes, "{text}");
     assert!(text.contains(says), "{text}");
 }
 
-const ROW: &str = "| own-1 | `0: 80` | a reason that is long enough |";
+const LISTED: &str = "[own-1]\n0 = '80'";
+const PAGE: &str = "| why | vectors |\n| --- | --- |\n| it is right | own-1 |\n";
 const PASSED: &str = "own                  1           0       0            0";
 const DELIBERATE: &str = "own                  0           1       0            0";
 
@@ -66,14 +72,43 @@ fn a_vector_that_agrees_passes() {
 #[test]
 fn a_difference_has_to_be_listed() {
     let steps = port_80_is(81);
-    check(&steps, "", false, "as a row: | own-1 | `0: 80` | reason |");
-    check(&steps, ROW, true, DELIBERATE);
-    check(&steps, &ROW.replace("80", "82"), false, "listed 82");
+    let entry = "as an entry of differences.toml:\n    [own-1]\n    0 = \"80\"";
+    check(&steps, "", false, entry);
+    check(&steps, LISTED, true, DELIBERATE);
+    check(&steps, &LISTED.replace("80", "82"), false, "listed 82");
+    check(&steps, "[own-1]\n0 = ['82', '80']", true, DELIBERATE);
 }
 
 #[test]
 fn a_listed_difference_has_to_be_one() {
-    check(&port_80_is(80), ROW, false, "the listed difference is none");
+    check(
+        &port_80_is(80),
+        LISTED,
+        false,
+        "the listed difference is none",
+    );
+    let beyond = "[own-1]\n0 = '80'\n1 = '80'";
+    check(&port_80_is(81), beyond, false, "there is no step 1");
+}
+
+#[test]
+fn a_difference_has_to_have_a_reason_and_a_reason_a_difference() {
+    let output = run(&port_80_is(81), LISTED, "");
+    check_output(&output, false, "no row names own-1");
+    let output = run(&port_80_is(80), "", PAGE);
+    check_output(&output, false, "there is a reason for own-1");
+}
+
+#[test]
+fn lists_that_make_no_sense_are_refused() {
+    check(
+        &port_80_is(80),
+        "[own-1]\ntwo = '80'",
+        false,
+        "`two` is not the number of a step",
+    );
+    let output = run(&port_80_is(80), "", &PAGE.replace("own-1", "own"));
+    check_output(&output, false, "line 3: `own` is not the id of a vector");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::ConformanceError;
+use crate::error::ConformanceError;
 
 /// One file: the vectors of one area.
 #[derive(Debug, Deserialize)]
@@ -89,7 +89,7 @@ pub(crate) fn load(path: &Path) -> Result<Vec<File>, ConformanceError> {
 
 fn read(path: &PathBuf) -> Result<File, ConformanceError> {
     let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
-    serde_json::from_str(&text).map_err(|source| ConformanceError::NoVector {
+    serde_json::from_str(&text).map_err(|source| ConformanceError::NotVectors {
         path: path.clone(),
         source,
     })

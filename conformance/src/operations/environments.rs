@@ -14,13 +14,13 @@ use standin::{
     Attributes, ContextValue, Driver, Environment, Lifecycle, RunningEnvironment, Status,
 };
 
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome, Shared};
 use super::Entry;
 use super::drivers::{AnyDriver, attributes};
 use super::failures::Row;
 use super::statuses::{status, status_argument};
 use super::trace_driver::ContextStub;
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("env.new", new),

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use standin::TcpConnection;
 
-use super::super::value::Value;
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
+use crate::value::Value;
+use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("tcpserver.accept_connection", accept_connection),

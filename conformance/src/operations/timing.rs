@@ -10,9 +10,9 @@ use standin::config::duration;
 use standin::entity::{CheckInterval, Entity, Resource, Settings, StartError, Steps, Timer};
 use standin::{Check, Error, Result};
 
-use super::super::value::Value;
-use super::super::world::{Call, Failure, Outcome, Shared, seconds_of};
 use super::Entry;
+use crate::value::Value;
+use crate::world::{Call, Failure, Outcome, Shared, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("timing.wait", wait),

@@ -2,11 +2,11 @@
 
 use standin::{Attributes, ContextValue, Environment, Port, Setting};
 
-use super::super::value::{Handle, Value};
-use super::super::world::{Call, Failure, Outcome};
 use super::Entry;
 use super::drivers::attributes;
 use super::environments::{read_alone, stub};
+use crate::value::{Handle, Value};
+use crate::world::{Call, Failure, Outcome};
 use standin::Driver;
 
 pub(super) const OPERATIONS: &[Entry] = &[

@@ -10,9 +10,9 @@ use standin::{
     Attributes, Driver, DriverConfig, TcpClient, TcpClientConfig, TcpServer, TcpServerConfig,
 };
 
-use super::super::value::{Function, Handle, Value};
-use super::super::world::{Call, Failure, Outcome};
 use super::trace_driver::{ContextStub, TraceDriver, hook};
+use crate::value::{Function, Handle, Value};
+use crate::world::{Call, Failure, Outcome};
 
 /// A driver of one of the recorded kinds.
 #[derive(Clone)]
