@@ -232,9 +232,12 @@ fn conversation(random: &mut Random, _: &Path) -> Outcome<()> {
         let message = random.bytes(5_000);
         for client in &clients {
             client.send(&message)?;
-            same(&connection.receive(message.len())?, &message)?;
+            same(&connection.receive_exactly(message.len())?, &message)?;
             connection.send(&message)?;
-            same(&client.connection()?.receive(message.len())?, &message)?;
+            same(
+                &client.connection()?.receive_exactly(message.len())?,
+                &message,
+            )?;
         }
     }
     ended(env, random)
@@ -248,10 +251,10 @@ fn reconnects(random: &mut Random, _: &Path) -> Outcome<()> {
     }
     for round in 0..random.below(10) {
         let client = &clients[random.below(clients.len())];
-        client.reconnect()?;
+        client.connect()?;
         client.send_text("again")?;
         let connection = server.accept_connection(LIMIT)?;
-        same(&connection.receive(5)?, b"again")?;
+        same(&connection.receive_exactly(5)?, b"again")?;
         if connection.index() != clients.len() + round {
             return Err("an index was used twice".into());
         }
@@ -315,7 +318,7 @@ fn hostile_peers(random: &mut Random, _: &Path) -> Outcome<()> {
             1 => {
                 peer.write_all(b"half")?;
                 peer.shutdown(std::net::Shutdown::Write)?;
-                same(&connection.socket().receive_to_end(LIMIT)?, b"half")?;
+                same(&connection.with_timeout(LIMIT).receive_to_end()?, b"half")?;
                 connection.send("whole")?;
                 connection.close();
                 let mut answer = Vec::new();
@@ -325,11 +328,11 @@ fn hostile_peers(random: &mut Random, _: &Path) -> Outcome<()> {
             2 => {
                 let much = vec![0; 1 << 23];
                 let limit = Duration::from_millis(5);
-                if connection.socket().send(&much, limit).is_ok() {
+                if connection.with_timeout(limit).send(&much).is_ok() {
                     return Err("a peer that reads nothing took it all".into());
                 }
             }
-            _ => connection.socket().reset()?,
+            _ => connection.reset()?,
         }
     }
     ended(env, random)
@@ -460,7 +463,10 @@ fn restart(random: &mut Random, _: &Path) -> Outcome<()> {
         for client in &clients {
             client.send_text("back")?;
         }
-        same(&server.accept_connection(LIMIT)?.receive(4)?, b"back")?;
+        same(
+            &server.accept_connection(LIMIT)?.receive_exactly(4)?,
+            b"back",
+        )?;
     }
     ended(env, random)
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use standin::TcpConnection;
+use standin::testplan::{ClientNames, ServerNames};
+use standin::{TcpConnection, TcpError};
 
 use super::Entry;
 use crate::value::Value;
@@ -78,6 +79,14 @@ fn encoded(call: &Call, connection: TcpConnection) -> Result<TcpConnection, Fail
     }
 }
 
+/// The end of the stream is nothing at all, as in the reference.
+fn or_nothing<T: Default>(received: Result<T, TcpError>) -> Result<T, TcpError> {
+    match received {
+        Err(error) if error.is_peer_closed() => Ok(T::default()),
+        received => received,
+    }
+}
+
 fn accept_connection(call: &Call) -> Outcome {
     let timeout = call.timeout("timeout", ACCEPT_TIMEOUT)?;
     let accepted = call.driver()?.server()?.accept_connection(timeout);
@@ -115,16 +124,16 @@ fn server_send_text(call: &Call) -> Outcome {
 fn server_receive(call: &Call) -> Outcome {
     let connection = of_server(call)?;
     Ok(Value::Bytes(match call.size("size")? {
-        Some(size) => connection.receive(size)?,
-        None => connection.receive_some(SIZE)?,
+        Some(size) => connection.receive_exactly(size)?,
+        None => or_nothing(connection.receive_some(SIZE))?,
     }))
 }
 
 fn server_receive_text(call: &Call) -> Outcome {
     let connection = encoded(call, of_server(call)?)?;
     Ok(Value::text(match call.size("size")? {
-        Some(size) => connection.receive_text(size)?,
-        None => connection.receive_some_text(SIZE)?,
+        Some(size) => connection.receive_exactly_text(size)?,
+        None => or_nothing(connection.receive_some_text(SIZE))?,
     }))
 }
 
@@ -219,13 +228,15 @@ fn send_is_partial(call: &Call) -> Outcome {
 fn client_receive(call: &Call) -> Outcome {
     let connection = of_client(call)?;
     let limit = call.size("size")?.unwrap_or(SIZE);
-    Ok(Value::Bytes(connection.receive_some(limit)?))
+    Ok(Value::Bytes(or_nothing(connection.receive_some(limit))?))
 }
 
 fn client_receive_text(call: &Call) -> Outcome {
     let connection = encoded(call, of_client(call)?)?;
     let limit = call.size("size")?.unwrap_or(SIZE);
-    Ok(Value::text(connection.receive_some_text(limit)?))
+    Ok(Value::text(or_nothing(
+        connection.receive_some_text(limit),
+    )?))
 }
 
 fn client_get(call: &Call) -> Outcome {

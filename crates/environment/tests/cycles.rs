@@ -57,7 +57,7 @@ fn run(env: &RunningEnvironment, cycles: usize) {
         let client = env.get::<TcpClient>("client").unwrap();
         server.accept_connection(Duration::from_secs(10)).unwrap();
         client.send(b"x").unwrap();
-        assert_eq!(server.receive(1).unwrap(), b"x");
+        assert_eq!(server.receive_exactly(1).unwrap(), b"x");
     }
 }
 

@@ -49,7 +49,7 @@ fn an_environment_from_a_file_is_one_like_any_other() {
     let _env = env.start().unwrap();
     server.accept_connection(Duration::from_secs(10)).unwrap();
     client.send_text("hello").unwrap();
-    assert_eq!(server.receive_text(5).unwrap(), "hello");
+    assert_eq!(server.receive_exactly_text(5).unwrap(), "hello");
 }
 
 #[test]

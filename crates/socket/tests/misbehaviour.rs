@@ -108,12 +108,12 @@ fn a_peer_that_stops_reading_stalls_the_writer() {
 }
 
 #[test]
-fn a_dribble_comes_piece_by_piece() {
+fn what_is_sent_in_pieces_comes_piece_by_piece() {
     let (connection, mut plain, _server) = plain_pair();
     let started = Instant::now();
-    let dribble = thread::spawn(move || {
+    let sending = thread::spawn(move || {
         connection
-            .dribble(b"abcdef", 2, Duration::from_millis(20), LIMIT)
+            .send_in_pieces(b"abcdef", 2, Duration::from_millis(20), LIMIT)
             .unwrap()
     });
     let mut pieces: Vec<Vec<u8>> = Vec::new();
@@ -124,17 +124,20 @@ fn a_dribble_comes_piece_by_piece() {
     }
     assert_eq!(pieces.concat(), b"abcdef");
     assert!(started.elapsed() >= Duration::from_millis(40));
-    assert_eq!(dribble.join().unwrap(), 6);
+    assert_eq!(sending.join().unwrap(), 6);
 }
 
 #[test]
-fn a_dribble_stops_when_the_time_is_up_or_the_connection_closes() {
+fn sending_in_pieces_stops_when_the_time_is_up_or_the_connection_closes() {
     let (connection, _plain, _server) = plain_pair();
-    let error = promptly(|| connection.dribble(b"abcdef", 1, LIMIT, SHORT)).unwrap_err();
+    let error = promptly(|| connection.send_in_pieces(b"abcdef", 1, LIMIT, SHORT)).unwrap_err();
     assert!(error.is_timeout() && error.sent() == 1, "{error}");
     let dribbling = connection.clone();
-    let dribbling =
-        thread::spawn(move || dribbling.dribble(b"abcdef", 1, LIMIT, None).unwrap_err());
+    let dribbling = thread::spawn(move || {
+        dribbling
+            .send_in_pieces(b"abcdef", 1, LIMIT, None)
+            .unwrap_err()
+    });
     thread::sleep(SHORT);
     promptly(|| connection.close());
     assert_eq!(dribbling.join().unwrap().sent(), 1);

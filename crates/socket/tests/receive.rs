@@ -79,7 +79,7 @@ fn exactly_keeps_what_came_before_the_deadline() {
 fn a_trickle_does_not_extend_the_deadline() {
     let (near, far, _server) = pair();
     let trickle = thread::spawn(move || {
-        near.dribble(&[0; 100], 1, Duration::from_millis(10), LIMIT)
+        near.send_in_pieces(&[0; 100], 1, Duration::from_millis(10), LIMIT)
             .ok();
     });
     let error = promptly(|| far.receive_exactly(100, Duration::from_millis(200))).unwrap_err();

@@ -20,7 +20,7 @@ pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessConfig, ProcessOptions, Signal};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpClientOptions, TcpConnection,
-    TcpError, TcpServer, TcpServer as TCPServer, TcpServerConfig, TcpServerOptions,
+    TcpError, TcpServer, TcpServer as TCPServer, TcpServerConfig, TcpServerOptions, testplan,
 };
 
 pub use {

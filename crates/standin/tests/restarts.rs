@@ -22,7 +22,7 @@ fn a_client_finds_its_server_by_its_name_alone() -> Result<()> {
     let client = env.add(TcpClient::builder("client").connect_to("server").build()?)?;
     let env = env.start()?;
     server.accept_connection(SOON)?;
-    assert_eq!(client.host().as_deref(), Some("localhost"));
+    assert_eq!(client.server_host().as_deref(), Some("localhost"));
     assert_eq!(client.server_port(), server.port());
     env.connections()
         .connected("client", "server")?
@@ -40,25 +40,25 @@ fn a_server_that_goes_away_comes_back_to_its_clients() -> Result<()> {
     server.accept_connection(SOON)?;
 
     server.go_away()?;
-    assert_eq!(client.receive_some(1)?, b"");
-    let refused = client.reconnect().unwrap_err();
+    assert_eq!(client.receive_to_end()?, b"");
+    let refused = client.connect().unwrap_err();
     assert!(matches!(refused, TcpError::Connect(_)), "{refused}");
     server.come_back()?;
     assert_eq!(server.port(), port);
-    client.reconnect()?;
+    client.connect()?;
     server.accept_connection(SOON)?;
 
     server.refuse()?;
     client.send_text("still here")?;
     assert_eq!(server.receive_exactly_text(10)?, "still here");
-    client.reconnect().unwrap_err();
+    client.connect().unwrap_err();
     server.come_back()?;
 
     let full = server.fill_queue()?;
     let late = server.accept_connection(Duration::from_millis(30));
     assert!(late.unwrap_err().is_timeout());
     drop(full);
-    client.reconnect()?;
+    client.connect()?;
     server.accept_connection(SOON)?;
     Ok(())
 }
@@ -82,7 +82,7 @@ fn a_server_that_has_another_port_after_a_restart_says_so() -> Result<()> {
     let told =
         format!("\"server\" had the port {before} until it was started again, and has {now} now");
     for error in [
-        client.reconnect().unwrap_err(),
+        client.connect().unwrap_err(),
         server.accept_connection(Duration::ZERO).unwrap_err(),
     ] {
         assert!(matches!(error, TcpError::Moved { .. }), "{error}");

@@ -1,6 +1,5 @@
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction, Protocol};
@@ -8,7 +7,7 @@ use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::{Address, Client, ConnectError, Connection};
 
-use crate::connection::noted;
+use crate::base::TcpBase;
 use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 
 /// A driver that connects to a TCP server.
@@ -17,8 +16,7 @@ use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 /// connected `local_host` and `port`, its own. It connects when it starts,
 /// unless the option `connect_at_start` is off.
 pub struct TcpClient {
-    base: DriverBase,
-    state: RwLock<State>,
+    base: TcpBase<State>,
 }
 
 /// What a start finds out. The names stay readable after a close and a stop.
@@ -47,38 +45,28 @@ impl TcpClient {
         TcpClientOptions::new().name(name)
     }
 
-    /// The host of its server; `None` before the first start.
-    pub fn host(&self) -> Option<String> {
-        self.read().host.clone()
+    /// The host of its server, as configured; `None` before the first start.
+    pub fn server_host(&self) -> Option<String> {
+        self.base.read().host.clone()
     }
 
     /// The port of its server; `None` before the first start.
     pub fn server_port(&self) -> Option<u16> {
-        self.read().server_port
-    }
-
-    /// Its own port; `None` before the first connect.
-    pub fn port(&self) -> Option<u16> {
-        self.read().local().and_then(Address::port)
+        self.base.read().server_port
     }
 
     /// Its own address; `None` before the first connect.
     pub fn local_host(&self) -> Option<String> {
-        let state = self.read();
+        let state = self.base.read();
         state.local().and_then(Address::ip).map(|ip| ip.to_string())
     }
 
-    /// Its own port: the same as [`port`](TcpClient::port).
+    /// Its own port; `None` before the first connect.
     pub fn local_port(&self) -> Option<u16> {
-        self.port()
+        self.base.read().local().and_then(Address::port)
     }
 
-    /// What identifies its connection: the port of its server.
-    pub fn connection_identifier(&self) -> Option<u16> {
-        self.server_port()
-    }
-
-    /// Connects to the server, within the driver's `timeout`. A connection
+    /// Connects to the server, within the driver's `timeout`, or connects again: a connection
     /// that the client has already is closed. When several threads connect at
     /// once, each makes a connection, and the client has the last one.
     ///
@@ -88,9 +76,12 @@ impl TcpClient {
     /// or another thread closes or stops it meanwhile.
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
         let (client, timeout) = {
-            let state = self.read();
+            let state = self.base.read();
             (
-                state.client.clone().ok_or_else(|| self.not_running())?,
+                state
+                    .client
+                    .clone()
+                    .ok_or_else(|| self.base.not_running())?,
                 state.connect_timeout,
             )
         };
@@ -98,26 +89,26 @@ impl TcpClient {
         let made = client
             .connect(timeout)
             .map_err(|error| self.explain(error))?;
-        let mut state = self.write();
+        let mut state = self.base.write();
         if !state.client.as_ref().is_some_and(|now| now.is(&client)) {
             // Stopped meanwhile, and perhaps started again: the connection is closed.
             drop(state);
-            return Err(self.not_running());
+            return Err(self.base.not_running());
         }
         // Another thread may have connected later and be here before.
         let is_newest = |latest: &Connection| latest.index() < made.index();
         if state.latest.as_ref().is_none_or(is_newest) {
             state.latest = Some(made.clone());
         }
-        Ok(TcpConnection::new(made, self.base.explainer()))
+        Ok(self.base.handle(made))
     }
 
     /// The server whose port this client was given may have another one by now.
     fn explain(&self, error: ConnectError) -> TcpError {
         let moved = || {
-            let config: TcpClientConfig = self.base.config().ok()?;
+            let config: TcpClientConfig = self.base.driver.config().ok()?;
             let server = config.port.as_context()?.driver.clone();
-            let now = self.base.expand(&config.port).ok()?.number().ok()?;
+            let now = self.base.port(&config.port).ok()?;
             let before = self.server_port().filter(|before| *before != now)?;
             Some((server, before, now))
         };
@@ -127,32 +118,18 @@ impl TcpClient {
                     server,
                     before,
                     now,
-                    failed: Box::new(self.noted(error)),
+                    failed: Box::new(self.base.noted(error)),
                 }
             }
-            _ => self.noted(error),
+            _ => self.base.noted(error),
         }
-    }
-
-    fn noted(&self, error: ConnectError) -> TcpError {
-        noted(&self.base.explainer(), self.base.name(), error)
-    }
-
-    /// Closes the connection, if there is one, and connects again: the same as
-    /// [`connect`](TcpClient::connect).
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](TcpClient::connect).
-    pub fn reconnect(&self) -> Result<TcpConnection, TcpError> {
-        self.connect()
     }
 
     /// Closes the connection, if there is one, and ends a connect that another
     /// thread waits in.
     pub fn close(&self) {
         // In a `let`, so that nothing is locked while it closes.
-        let client = self.read().client.clone();
+        let client = self.base.read().client.clone();
         if let Some(client) = client {
             client.close();
         }
@@ -164,9 +141,9 @@ impl TcpClient {
     ///
     /// If the client is not running, or not connected.
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
-        let client = self.read().client.clone();
-        match client.ok_or_else(|| self.not_running())?.connection() {
-            Some(connection) => Ok(TcpConnection::new(connection, self.base.explainer())),
+        let client = self.base.read().client.clone();
+        match client.ok_or_else(|| self.base.not_running())?.connection() {
+            Some(connection) => Ok(self.base.handle(connection)),
             None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
             }),
@@ -193,69 +170,11 @@ impl TcpClient {
         self.connection()?.send_text(text)
     }
 
-    /// Sends all of `bytes`, and says when the sending began, in microseconds
-    /// since the Unix epoch, and how many bytes they were.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](TcpClient::send).
-    pub fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError> {
-        let connection = self.connection()?;
-        // A clock before 1970 is a clock that nobody set.
-        let began = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let sent = connection.send(bytes)?;
-        Ok((began.as_secs_f64() * 1e6, sent))
-    }
-
-    /// Receives what comes first, at most `limit` bytes of it. Waits for at
-    /// most 30 seconds. Nothing at all means that the server has closed the
-    /// connection. It is [`receive_some`](TcpClient::receive_some) under the name
-    /// that ported tests use; for an exact number of bytes use
-    /// [`receive_exactly`](TcpClient::receive_exactly).
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpConnection::receive_some`] and [`connection`](TcpClient::connection).
-    pub fn receive(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        self.connection()?.receive_some(limit)
-    }
-
-    /// Receives as [`receive`](TcpClient::receive) does, as UTF-8 text.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpConnection::receive_some_text`] and [`connection`](TcpClient::connection).
-    pub fn receive_text(&self, limit: usize) -> Result<String, TcpError> {
-        self.connection()?.receive_some_text(limit)
-    }
-
     crate::talk::talk! { connection }
-
-    /// The end of its connection, as [`Driver::connections`] gives it.
-    pub fn get_connections(&self) -> Vec<ConnectionInfo> {
-        self.connections()
-    }
-
-    fn not_running(&self) -> TcpError {
-        TcpError::NotRunning {
-            driver: self.base.name().to_owned(),
-            status: self.base.resource().status(),
-        }
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
 
     /// Takes the client out of use, and says what it was.
     fn take(&self) -> Option<Client> {
-        self.write().client.take()
+        self.base.write().client.take()
     }
 }
 
@@ -264,25 +183,20 @@ impl FromOptions<TcpClientOptions> for TcpClient {
 
     fn from_options(options: TcpClientOptions) -> Result<Self, BuildError> {
         Ok(TcpClient {
-            base: DriverBase::new("TcpClient", options)?,
-            state: RwLock::default(),
+            base: TcpBase::new("TcpClient", options)?,
         })
     }
 }
 
 impl Driver for TcpClient {
     fn base(&self) -> &DriverBase {
-        &self.base
+        &self.base.driver
     }
 
     fn starting(&self) -> Result<()> {
-        let config: TcpClientConfig = self.base.config()?;
-        let host = self.base.expand(&config.host)?;
-        let port = self.base.expand(&config.port)?;
-        let port = port.number().map_err(|source| TcpError::Port {
-            driver: self.base.name().to_owned(),
-            source,
-        })?;
+        let config: TcpClientConfig = self.base.driver.config()?;
+        let host = self.base.driver.expand(&config.host)?;
+        let port = self.base.port(&config.port)?;
         let mut client = Client::builder()
             .label(self.base.name())
             .host(&host)
@@ -291,7 +205,7 @@ impl Driver for TcpClient {
         if let Some(interface) = &config.interface {
             client = client.interface(interface.host(), interface.port());
         }
-        *self.write() = State {
+        *self.base.write() = State {
             client: Some(client.build()),
             connect_timeout: Some(config.driver.timeout),
             host: Some(host),
@@ -320,7 +234,7 @@ impl Driver for TcpClient {
     }
 
     fn attributes(&self) -> Attributes {
-        let state = self.read();
+        let state = self.base.read();
         let local = state.local();
         let port = local.and_then(Address::port);
         Attributes::new()
@@ -336,7 +250,7 @@ impl Driver for TcpClient {
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {
-        let state = self.read();
+        let state = self.base.read();
         let local = state.local().and_then(Address::socket_addr);
         let info = match (state.server_port, local) {
             (Some(server_port), Some(local)) => {
@@ -366,10 +280,10 @@ impl fmt::Debug for TcpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpClient")
             .field("name", &self.base.name())
-            .field("status", &self.base.resource().status())
-            .field("host", &self.host())
+            .field("status", &self.base.driver.resource().status())
+            .field("server_host", &self.server_host())
             .field("server_port", &self.server_port())
-            .field("port", &self.port())
+            .field("local_port", &self.local_port())
             .finish_non_exhaustive()
     }
 }

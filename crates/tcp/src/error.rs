@@ -186,6 +186,11 @@ impl TcpError {
         }
     }
 
+    /// Whether the peer has closed its end and everything before that was received.
+    pub fn is_peer_closed(&self) -> bool {
+        matches!(self, TcpError::Receive(error) if error.is_peer_closed())
+    }
+
     /// The errors that this one passes on.
     fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
         match self {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod base;
 mod client;
 mod config;
 mod connection;
@@ -8,6 +9,7 @@ mod error;
 mod interface;
 mod server;
 mod talk;
+pub mod testplan;
 
 pub use crate::client::TcpClient;
 pub use crate::config::{TcpClientConfig, TcpClientOptions, TcpServerConfig, TcpServerOptions};

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use standin_config::FromOptions;
@@ -8,11 +7,8 @@ use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
-use crate::connection::noted;
+use crate::base::TcpBase;
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
-
-/// How much a receive without a size takes at most.
-const DEFAULT_SIZE: usize = 1024;
 
 /// A driver that listens on a TCP port and talks with whoever connects.
 ///
@@ -40,8 +36,7 @@ const DEFAULT_SIZE: usize = 1024;
 /// # }
 /// ```
 pub struct TcpServer {
-    base: DriverBase,
-    state: RwLock<State>,
+    base: TcpBase<State>,
 }
 
 /// What a start finds out. The names stay readable after a stop.
@@ -63,29 +58,12 @@ impl TcpServer {
     /// The host that it listens on, as configured; `None` before the first
     /// start.
     pub fn host(&self) -> Option<String> {
-        self.read().host.clone()
+        self.base.read().host.clone()
     }
 
     /// The port that it listens on; `None` before the first start.
     pub fn port(&self) -> Option<u16> {
-        self.read().port
-    }
-
-    /// The host that it listens on: for a server the same as
-    /// [`host`](TcpServer::host).
-    pub fn local_host(&self) -> Option<String> {
-        self.host()
-    }
-
-    /// The port that it listens on: for a server the same as
-    /// [`port`](TcpServer::port).
-    pub fn local_port(&self) -> Option<u16> {
-        self.port()
-    }
-
-    /// What identifies its connections: the port.
-    pub fn connection_identifier(&self) -> Option<u16> {
-        self.port()
+        self.base.read().port
     }
 
     /// The listening socket, with everything that can be done with it.
@@ -94,13 +72,8 @@ impl TcpServer {
     ///
     /// If the server is not running.
     pub fn socket(&self) -> Result<Server, TcpError> {
-        self.read()
-            .server
-            .clone()
-            .ok_or_else(|| TcpError::NotRunning {
-                driver: self.base.name().to_owned(),
-                status: self.base.resource().status(),
-            })
+        let server = self.base.read().server.clone();
+        server.ok_or_else(|| self.base.not_running())
     }
 
     /// Accepts the next connection. Zero accepts one that is waiting already;
@@ -115,7 +88,7 @@ impl TcpServer {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
         match self.socket()?.accept(timeout) {
-            Ok(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
+            Ok(socket) => Ok(self.base.handle(socket)),
             Err(error) => Err(self.explain(error)),
         }
     }
@@ -123,7 +96,7 @@ impl TcpServer {
     /// Whoever should have connected may still go to the port of before.
     fn explain(&self, error: AcceptError) -> TcpError {
         let moved = {
-            let state = self.read();
+            let state = self.base.read();
             state.earlier_port.zip(state.port)
         };
         match (&error, moved) {
@@ -131,14 +104,10 @@ impl TcpServer {
                 server: self.base.name().to_owned(),
                 before,
                 now,
-                failed: Box::new(self.noted(error)),
+                failed: Box::new(self.base.noted(error)),
             },
-            _ => self.noted(error),
+            _ => self.base.noted(error),
         }
-    }
-
-    fn noted(&self, error: AcceptError) -> TcpError {
-        noted(&self.base.explainer(), self.base.name(), error)
     }
 
     /// Refuses connections from now on, and drops those that nobody accepted yet,
@@ -192,7 +161,7 @@ impl TcpServer {
     pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.connection(index) {
-            Some(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
+            Some(socket) => Ok(self.base.handle(socket)),
             None => Err(TcpError::UnknownConnection {
                 driver: self.base.name().to_owned(),
                 index,
@@ -210,7 +179,7 @@ impl TcpServer {
     pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.latest() {
-            Some(socket) => Ok(TcpConnection::new(socket, self.base.explainer())),
+            Some(socket) => Ok(self.base.handle(socket)),
             None => Err(TcpError::NoConnection {
                 driver: self.base.name().to_owned(),
                 accepted: server.accepted(),
@@ -249,55 +218,12 @@ impl TcpServer {
         self.latest_connection()?.send_text(text)
     }
 
-    /// Receives exactly `size` bytes from the latest connection, or with
-    /// `None` what comes first, at most 1024 bytes of it. Waits for at most 30
-    /// seconds. It is the name that ported tests use for
-    /// [`receive_exactly`](TcpServer::receive_exactly) and
-    /// [`receive_some`](TcpServer::receive_some).
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpConnection::receive`] and [`latest_connection`](TcpServer::latest_connection).
-    pub fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError> {
-        let connection = self.latest_connection()?;
-        match size.into() {
-            Some(size) => connection.receive(size),
-            None => connection.receive_some(DEFAULT_SIZE),
-        }
-    }
-
-    /// Receives as [`receive`](TcpServer::receive) does, as UTF-8 text.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpConnection::receive_text`] and [`latest_connection`](TcpServer::latest_connection).
-    pub fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError> {
-        let connection = self.latest_connection()?;
-        match size.into() {
-            Some(size) => connection.receive_text(size),
-            None => connection.receive_some_text(DEFAULT_SIZE),
-        }
-    }
-
     crate::talk::talk! { latest_connection }
-
-    /// The ends of its connections, as [`Driver::connections`] gives them.
-    pub fn get_connections(&self) -> Vec<ConnectionInfo> {
-        self.connections()
-    }
 
     /// Takes the server out of use. It is closed by the caller, not under the
     /// lock: closing waits for closures of the test that may ask this driver.
     fn take(&self) -> Option<Server> {
-        self.write().server.take()
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.base.write().server.take()
     }
 }
 
@@ -306,25 +232,20 @@ impl FromOptions<TcpServerOptions> for TcpServer {
 
     fn from_options(options: TcpServerOptions) -> Result<Self, BuildError> {
         Ok(TcpServer {
-            base: DriverBase::new("TcpServer", options)?,
-            state: RwLock::default(),
+            base: TcpBase::new("TcpServer", options)?,
         })
     }
 }
 
 impl Driver for TcpServer {
     fn base(&self) -> &DriverBase {
-        &self.base
+        &self.base.driver
     }
 
     fn starting(&self) -> Result<()> {
-        let config: TcpServerConfig = self.base.config()?;
-        let host = self.base.expand(&config.host)?;
-        let port = self.base.expand(&config.port)?;
-        let port = port.number().map_err(|source| TcpError::Port {
-            driver: self.base.name().to_owned(),
-            source,
-        })?;
+        let config: TcpServerConfig = self.base.driver.config()?;
+        let host = self.base.driver.expand(&config.host)?;
+        let port = self.base.port(&config.port)?;
         let server = Server::builder()
             .label(self.base.name())
             .host(&host)
@@ -332,7 +253,7 @@ impl Driver for TcpServer {
             .bind()?;
         let port = server.port();
         tracing::info!(driver = self.base.name(), host, port, "listening");
-        let mut state = self.write();
+        let mut state = self.base.write();
         let earlier_port = state.port.filter(|earlier| *earlier != port);
         *state = State {
             server: Some(server),
@@ -358,7 +279,7 @@ impl Driver for TcpServer {
     }
 
     fn attributes(&self) -> Attributes {
-        let state = self.read();
+        let state = self.base.read();
         Attributes::new()
             .with_known("host", state.host.clone())
             .with_known("port", state.port)
@@ -369,7 +290,7 @@ impl Driver for TcpServer {
 
     fn connections(&self) -> Vec<ConnectionInfo> {
         let (host, port, server) = {
-            let state = self.read();
+            let state = self.base.read();
             (state.host.clone(), state.port, state.server.clone())
         };
         let info = match (host, port) {
@@ -404,7 +325,7 @@ impl fmt::Debug for TcpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpServer")
             .field("name", &self.base.name())
-            .field("status", &self.base.resource().status())
+            .field("status", &self.base.driver.resource().status())
             .field("host", &self.host())
             .field("port", &self.port())
             .finish_non_exhaustive()

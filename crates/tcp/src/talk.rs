@@ -23,13 +23,17 @@ macro_rules! talk {
             receive_exactly(size: usize) -> Vec<u8>, "Receives exactly `size` bytes.";
             receive_exactly_text(size: usize) -> String, "Receives exactly `size` bytes, as text.";
             receive_some(limit: usize) -> Vec<u8>,
-                "Receives what comes first, at most `limit` bytes of it; nothing at all at the end of the stream.";
+                "Receives what comes first, from 1 to `limit` bytes.";
             receive_some_text(limit: usize) -> String,
-                "Receives the whole characters that come first, at most `limit` bytes of them; nothing at all at the end of the stream.";
+                "Receives the whole characters that come first, at most `limit` bytes of them.";
             receive_until(delimiter: impl AsRef<[u8]>) -> Vec<u8>, "Receives up to and including `delimiter`.";
             receive_until_text(delimiter: impl AsRef<str>) -> String, "Receives up to and including `delimiter`, as text.";
             receive_line() -> Vec<u8>, "Receives a line, and gives it without its LF or CRLF.";
             receive_line_text() -> String, "Receives a line, and gives it without its LF or CRLF, as text.";
+            receive_matching(matching: impl FnMut(&[u8]) -> Option<usize>) -> Vec<u8>,
+                "Receives up to where `matching` says: it is shown all bytes that have come, and returns how many of them to take.";
+            peek(limit: usize) -> Vec<u8>,
+                "Returns what the next receive would find, from 1 to `limit` bytes, without taking it.";
             receive_to_end() -> Vec<u8>, "Receives everything until the peer closes its end.";
             receive_to_end_text() -> String, "Receives everything until the peer closes its end, as text.";
             receive_frame(framing: &mut (impl standin_socket::framing::Framing + ?Sized)) -> Vec<u8>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use standin_driver::Lifecycle;
 use standin_socket::ReceiveError;
-use standin_tcp::{TcpClient, TcpConnection, TcpServer};
+use standin_tcp::{TcpClient, TcpConnection, TcpError, TcpServer};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -55,7 +55,7 @@ fn after_reconnects_of_many_threads_the_client_has_a_connection_that_works() {
                 .map(|_| {
                     scope.spawn(|| {
                         start.wait();
-                        client.reconnect().unwrap()
+                        client.connect().unwrap()
                     })
                 })
                 .collect();
@@ -67,12 +67,12 @@ fn after_reconnects_of_many_threads_the_client_has_a_connection_that_works() {
         let current = client.connection().unwrap();
         let newest = made.iter().map(TcpConnection::index).max().unwrap();
         assert_eq!(current.index(), newest);
-        assert!(current.socket().is_open());
-        assert_eq!(client.port(), current.local_address().port());
+        assert!(current.is_open());
+        assert_eq!(client.local_port(), current.local_address().port());
         current.send("x").unwrap();
         while let Ok(far) = server.accept_connection(Duration::ZERO) {
             if far.peer_address() == current.local_address() {
-                assert_eq!(far.receive(1).unwrap(), b"x");
+                assert_eq!(far.receive_exactly(1).unwrap(), b"x");
             }
             far.close();
         }
@@ -86,14 +86,20 @@ fn what_waits_for_a_client_that_is_aborted_hears_of_the_abort() {
     let connection = client.connection().unwrap();
     let waiting = {
         let connection = connection.clone();
-        thread::spawn(move || connection.socket().receive_some(1, None).unwrap_err())
+        thread::spawn(move || connection.with_timeout(None).receive_some(1).unwrap_err())
     };
     thread::sleep(Duration::from_millis(30));
     promptly(|| client.abort()).unwrap();
     let error = waiting.join().unwrap();
-    assert!(matches!(error, ReceiveError::Aborted(_)), "{error}");
-    let error = connection.socket().receive_some(1, None).unwrap_err();
-    assert!(matches!(error, ReceiveError::Aborted(_)), "{error}");
+    assert!(
+        matches!(error, TcpError::Receive(ReceiveError::Aborted(_))),
+        "{error}"
+    );
+    let error = connection.with_timeout(None).receive_some(1).unwrap_err();
+    assert!(
+        matches!(error, TcpError::Receive(ReceiveError::Aborted(_))),
+        "{error}"
+    );
 }
 
 #[test]
@@ -129,7 +135,7 @@ fn a_matcher_may_ask_its_driver_while_that_stops() {
                         // While the other thread is about to end the driver, and after that.
                         for _ in 0..100 {
                             let _ = format!("{server:?} {client:?}");
-                            let _ = (server.port(), client.port(), server.connection(0));
+                            let _ = (server.port(), client.local_port(), server.connection(0));
                             let _ = client.connection();
                             thread::sleep(Duration::from_millis(1));
                         }

@@ -28,10 +28,8 @@ fn main() -> standin::Result<()> {
     guest.send_text("knock knock\n")?;
     let said = host.serve_one(Duration::from_secs(10))?;
     println!("The guest said {said:?}, and heard:");
-    let connection = guest.connection()?;
     for _ in 0..2 {
-        let line = connection.socket().receive_line(Duration::from_secs(10))?;
-        println!("  {}", String::from_utf8_lossy(&line));
+        println!("  {}", guest.receive_line_text()?);
     }
     Ok(())
 }

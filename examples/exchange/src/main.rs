@@ -7,25 +7,15 @@
 
 use std::time::{Duration, Instant};
 
-use standin::{Environment, Lifecycle, TcpClient, TcpServer, context};
+use standin::{Environment, Lifecycle, TcpClient, TcpServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
 fn main() -> standin::Result<()> {
     let mut env = Environment::new("exchange");
     let server = env.add(TcpServer::builder("server").build()?)?;
-    let alice = env.add(
-        TcpClient::builder("alice")
-            .host(context("server", "{{ host }}"))
-            .port(context("server", "{{ port }}"))
-            .build()?,
-    )?;
-    let bob = env.add(
-        TcpClient::builder("bob")
-            .host(context("server", "{{ host }}"))
-            .port(context("server", "{{ port }}"))
-            .build()?,
-    )?;
+    let alice = env.add(TcpClient::builder("alice").connect_to("server").build()?)?;
+    let bob = env.add(TcpClient::builder("bob").connect_to("server").build()?)?;
 
     println!(
         "Starting {} drivers, in the order in which they were added:",
@@ -43,7 +33,7 @@ fn main() -> standin::Result<()> {
         println!(
             "  {:<7} connected to {}:{}",
             client.name(),
-            text(client.host()),
+            text(client.server_host()),
             text(client.server_port())
         );
     }
@@ -69,15 +59,15 @@ fn main() -> standin::Result<()> {
     }
 
     println!("Alice reconnects:");
-    let before = text(alice.port());
-    alice.reconnect()?;
+    let before = text(alice.local_port());
+    alice.connect()?;
     let again = server.accept_connection(SOON)?;
     println!(
         "  from port {} instead of {before}, now connection {}",
-        text(alice.port()),
+        text(alice.local_port()),
         again.index()
     );
-    let ended = with_alice.receive_some(1)?.is_empty();
+    let ended = with_alice.receive_to_end()?.is_empty();
     println!("  her former connection has ended: {ended}");
     alice.send_text("back again")?;
     println!("  alice   -> server: {:?}", again.receive_exactly_text(10)?);

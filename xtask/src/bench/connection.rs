@@ -1,6 +1,6 @@
 //! What it costs to ask who is connected to whom.
 
-use standin::{Lifecycle, TcpClient, TcpServer};
+use standin::{Driver, Lifecycle, TcpClient, TcpServer};
 use standin_connection::ConnectionGraph;
 
 use super::{
@@ -31,17 +31,12 @@ pub(crate) fn assertions() -> Outcome<Figure> {
             let mut graph = ConnectionGraph::new(clients.iter().map(|(name, _)| name));
             graph.extend(
                 server
-                    .get_connections()
+                    .connections()
                     .into_iter()
                     .map(|info| ("server", info)),
             );
             for (name, client) in &clients {
-                graph.extend(
-                    client
-                        .get_connections()
-                        .into_iter()
-                        .map(|info| (name, info)),
-                );
+                graph.extend(client.connections().into_iter().map(|info| (name, info)));
             }
             for (name, _) in &clients {
                 graph.connected(name, "server")?;

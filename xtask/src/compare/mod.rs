@@ -112,15 +112,15 @@ fn converse(times: &mut Times) -> Outcome<()> {
     let begun = Instant::now();
     for _ in 0..TRIPS {
         client.send(MESSAGE)?;
-        connection.receive(MESSAGE.len())?;
+        connection.receive_exactly(MESSAGE.len())?;
         connection.send(MESSAGE)?;
-        client.receive(MESSAGE.len())?;
+        client.receive_some(MESSAGE.len())?;
     }
     part(TRIPS, begun);
 
     let begun = Instant::now();
     for _ in 0..RECONNECTS {
-        client.reconnect()?;
+        client.connect()?;
         server.accept_connection(LIMIT)?;
     }
     part(RECONNECTS, begun);

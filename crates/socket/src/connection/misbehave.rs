@@ -94,7 +94,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`send`](Connection::send). The timeout is for everything, with the pauses.
-    pub fn dribble(
+    pub fn send_in_pieces(
         &self,
         bytes: &[u8],
         size: usize,

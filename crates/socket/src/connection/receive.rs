@@ -15,22 +15,22 @@ use crate::{
 };
 
 impl Connection {
-    /// Receives whatever comes first, from 1 to `max` bytes: what is there already, or else what the wait brings.
+    /// Receives whatever comes first, from 1 to `limit` bytes: what is there already, or else what the wait brings.
     ///
-    /// A `max` of zero gives no bytes, at once.
+    /// A `limit` of zero gives no bytes, at once.
     ///
     /// # Errors
     /// [`ReceiveError::TimedOut`] when nothing came, [`ReceiveError::PeerClosed`] at the end of the stream, now and
     /// every time after; and the others.
     pub fn receive_some(
         &self,
-        max: usize,
+        limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("up to {}", Bytes(max)).into(),
-            |receiver| receiver.some(max),
+            || format!("up to {}", Bytes(limit)).into(),
+            |receiver| receiver.some(limit),
         )
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
@@ -220,19 +220,19 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Shows what the next receive would find, from 1 to `max` bytes, without taking it.
+    /// Shows what the next receive would find, from 1 to `limit` bytes, without taking it.
     ///
     /// # Errors
     /// As [`receive_some`](Connection::receive_some).
     pub fn peek(
         &self,
-        max: usize,
+        limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("a look at up to {}", Bytes(max)).into(),
-            |receiver| receiver.peek(max),
+            || format!("a look at up to {}", Bytes(limit)).into(),
+            |receiver| receiver.peek(limit),
         )
     }
 

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use standin::Error;
 use standin::socket::{Connection, ReceiveError, SendError};
+use standin::{Error, TcpError};
 
 use crate::support::{SHORT, SOON, alone, connect, one_server, told};
 
@@ -16,16 +16,19 @@ fn one_that_resets_is_told_from_one_that_closes() {
         let peer = Connection::from_stream(connect(&server)?).map_err(Error::other)?;
         let ours = server.accept_connection(SOON)?;
         peer.send(b"abc", SOON)?;
-        assert_eq!(ours.receive(3)?, b"abc");
+        assert_eq!(ours.receive_exactly(3)?, b"abc");
         peer.reset().map_err(Error::other)?;
-        let error = ours.socket().receive_some(1, SOON).unwrap_err();
-        assert!(matches!(error, ReceiveError::Reset(_)), "{error:?}");
+        let error = ours.with_timeout(SOON).receive_some(1).unwrap_err();
+        assert!(
+            matches!(error, TcpError::Receive(ReceiveError::Reset(_))),
+            "{error:?}"
+        );
         let told = told(error);
         assert!(told.contains("server"), "{told}");
         // The server itself is none the worse.
         let mut next = connect(&server)?;
         next.write_all(b"next").map_err(Error::other)?;
-        assert_eq!(server.accept_connection(SOON)?.receive(4)?, b"next");
+        assert_eq!(server.accept_connection(SOON)?.receive_exactly(4)?, b"next");
         env.stop()?;
         Ok(())
     });
@@ -39,8 +42,11 @@ fn one_that_closes_its_half_still_gets_its_answer() {
         peer.write_all(b"the question").map_err(Error::other)?;
         peer.shutdown(Shutdown::Write).map_err(Error::other)?;
         let ours = server.accept_connection(SOON)?;
-        assert_eq!(ours.socket().receive_to_end(SOON)?, b"the question");
-        assert_eq!(ours.receive_some(1)?, b"", "the end stays the end");
+        assert_eq!(ours.with_timeout(SOON).receive_to_end()?, b"the question");
+        assert!(
+            ours.receive_some(1).unwrap_err().is_peer_closed(),
+            "the end stays the end"
+        );
         ours.send("the answer")?;
         ours.close();
         let mut answer = String::new();
@@ -52,7 +58,7 @@ fn one_that_closes_its_half_still_gets_its_answer() {
 }
 
 #[test]
-fn one_that_dribbles_is_waited_for_and_loses_no_byte() {
+fn one_that_sends_in_pieces_is_waited_for_and_loses_no_byte() {
     alone(|_| {
         let (env, server) = one_server()?;
         let peer = connect(&server)?;
@@ -61,17 +67,21 @@ fn one_that_dribbles_is_waited_for_and_loses_no_byte() {
         let ours = server.accept_connection(SOON)?;
         let text: Vec<u8> = (0..200).collect();
         std::thread::scope(|scope| {
-            scope.spawn(|| peer.dribble(&text, 1, Duration::from_millis(1), SOON));
+            scope.spawn(|| peer.send_in_pieces(&text, 1, Duration::from_millis(1), SOON));
             let mut received = Vec::new();
             // Many of these time out half-way, and have to give back what came.
             while received.len() < text.len() {
-                match ours.with_timeout(Duration::from_millis(3)).receive(7) {
+                match ours
+                    .with_timeout(Duration::from_millis(3))
+                    .receive_exactly(7)
+                {
                     Ok(bytes) => received.extend(bytes),
                     Err(error) => {
                         let told = told(error);
                         assert!(told.contains("timed out"), "{told}");
                         if text.len() - received.len() < 7 {
-                            received.extend(ours.receive(text.len() - received.len()).unwrap());
+                            received
+                                .extend(ours.receive_exactly(text.len() - received.len()).unwrap());
                         }
                     }
                 }
@@ -105,11 +115,14 @@ fn one_that_floods_is_held_back_and_not_bought_memory_for() {
         assert_eq!(some, &block[..1000]);
         // An end that never comes is looked for within limits.
         let limit = 1 << 16;
-        ours.socket().set_receive_limit(limit);
-        let error = ours.socket().receive_until(b"\n", SOON).unwrap_err();
-        assert!(matches!(error, ReceiveError::Limit(_)), "{error:?}");
-        ours.socket().set_receive_limit(usize::MAX);
-        assert_eq!(ours.receive(flooded - 1000)?.len(), flooded - 1000);
+        ours.set_receive_limit(limit);
+        let error = ours.with_timeout(SOON).receive_until(b"\n").unwrap_err();
+        assert!(
+            matches!(error, TcpError::Receive(ReceiveError::Limit(_))),
+            "{error:?}"
+        );
+        ours.set_receive_limit(usize::MAX);
+        assert_eq!(ours.receive_exactly(flooded - 1000)?.len(), flooded - 1000);
         // A stop does not wait for what is unread.
         peer.set_nonblocking(false).map_err(Error::other)?;
         peer.write_all(&block).map_err(Error::other)?;
@@ -133,10 +146,10 @@ fn those_that_connect_and_leave_do_not_keep_out_the_one_that_stays() {
         let mut stays = None;
         for _ in 0..=100 {
             let connection = server.accept_connection(SOON)?;
-            let first = connection.receive_some(4)?;
-            assert!([&b""[..], b"bye", b"stay"].contains(&&*first), "{first:?}");
-            if first == b"stay" {
-                stays = Some(connection);
+            match connection.receive_some(4) {
+                Ok(first) if first == b"stay" => stays = Some(connection),
+                Ok(first) => assert_eq!(first, b"bye"),
+                Err(error) => assert!(error.is_peer_closed(), "{error:?}"),
             }
         }
         let stays = stays.ok_or_else(|| Error::msg("it was never accepted"))?;
@@ -156,17 +169,23 @@ fn one_that_never_reads_ends_a_send_at_its_deadline_or_with_an_abort() {
         let _peer = connect(&server)?;
         let ours = server.accept_connection(SOON)?;
         let much = vec![0; 1 << 26];
-        let error = ours.socket().send(&much, SHORT).unwrap_err();
-        assert!(matches!(error, SendError::TimedOut(_)), "{error:?}");
+        let error = ours.with_timeout(SHORT).send(&much).unwrap_err();
+        assert!(
+            matches!(error, TcpError::Send(SendError::TimedOut(_))),
+            "{error:?}"
+        );
         let abort = env.abort_handle();
         let begin = Instant::now();
         std::thread::scope(|scope| {
-            let sending = scope.spawn(|| ours.socket().send(&much, None).unwrap_err());
+            let sending = scope.spawn(|| ours.with_timeout(None).send(&much).unwrap_err());
             std::thread::sleep(SHORT);
             abort.abort();
             let error = sending.join().unwrap();
             assert!(
-                matches!(error, SendError::Aborted(_) | SendError::Closed(_)),
+                matches!(
+                    error,
+                    TcpError::Send(SendError::Aborted(_) | SendError::Closed(_))
+                ),
                 "{error:?}"
             );
         });
@@ -184,9 +203,9 @@ fn one_that_sends_no_text_is_shown_and_its_bytes_are_kept() {
         let garbage: Vec<u8> = (0..=255).rev().collect();
         peer.write_all(&garbage).map_err(Error::other)?;
         let ours = server.accept_connection(SOON)?;
-        let error = ours.receive_text(garbage.len()).unwrap_err();
+        let error = ours.receive_exactly_text(garbage.len()).unwrap_err();
         assert!(told(error).contains("UTF-8"));
-        assert_eq!(ours.receive(garbage.len())?, garbage);
+        assert_eq!(ours.receive_exactly(garbage.len())?, garbage);
         env.stop()?;
         Ok(())
     });

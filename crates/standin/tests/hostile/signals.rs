@@ -15,7 +15,7 @@ fn a_test_that_is_suspended_and_continued_goes_on_waiting() {
         let mut peer = connect(&server)?;
         let ours = server.accept_connection(SOON)?;
         std::thread::scope(|scope| {
-            let receiving = scope.spawn(|| ours.receive(4));
+            let receiving = scope.spawn(|| ours.receive_exactly(4));
             let accepting = scope.spawn(|| server.accept_connection(SOON));
             for _ in 0..5 {
                 // Continuing ends waits in the system with "interrupted".

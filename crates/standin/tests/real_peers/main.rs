@@ -40,7 +40,7 @@ fn answers_curl() -> standin::Result<()> {
     let mut curl = Program::spawn("curl", &mut command);
 
     let connection = server.accept_connection(SOON)?;
-    let request = connection.socket().receive_until(b"\r\n\r\n", SOON)?;
+    let request = connection.with_timeout(SOON).receive_until(b"\r\n\r\n")?;
     let request = String::from_utf8_lossy(&request).into_owned();
     assert!(
         request.starts_with("GET /greeting?name=world HTTP/1.1\r\n"),
@@ -92,7 +92,7 @@ fn asks_pythons_http_server() -> standin::Result<()> {
     )?;
     let _env = env.start()?;
     client.send_text("GET /hello.txt HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let response = client.connection()?.socket().receive_to_end(SOON)?;
+    let response = client.connection()?.with_timeout(SOON).receive_to_end()?;
     let response = String::from_utf8_lossy(&response).into_owned();
     assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
     assert!(
@@ -143,7 +143,7 @@ fn talks_to_redis() -> standin::Result<()> {
     for (command, answer) in answers {
         connection.send_text(command)?;
         assert_eq!(
-            connection.receive_text(answer.len())?,
+            connection.receive_exactly_text(answer.len())?,
             answer,
             "to {command:?}"
         );
@@ -198,11 +198,11 @@ fn is_reached_through_nginx() -> standin::Result<()> {
     let _client = env.start()?;
     client.send_text("through the proxy")?;
     upstream.accept_connection(SOON)?;
-    assert_eq!(upstream.receive_text(17)?, "through the proxy");
+    assert_eq!(upstream.receive_exactly_text(17)?, "through the proxy");
     upstream.send_text("and back")?;
-    assert_eq!(client.connection()?.receive_text(8)?, "and back");
+    assert_eq!(client.receive_exactly_text(8)?, "and back");
     client.close();
-    let rest = upstream.receive(None)?;
+    let rest = upstream.receive_to_end()?;
     assert_eq!(
         rest, b"",
         "the end of the stream goes through the proxy, too"

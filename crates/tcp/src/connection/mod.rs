@@ -8,6 +8,7 @@ use standin_socket::{AcceptError, Address, ConnectError, Connection, ReceiveErro
 
 use crate::{Encoding, TcpError};
 
+mod control;
 mod text;
 
 /// How long a send or a receive may take unless `with_timeout` says otherwise.
@@ -19,9 +20,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// A handle: cloning it, or giving it another limit or encoding, makes another
 /// handle of the same connection. What it receives it gives as bytes, or as text
-/// in its encoding by the methods whose names end with `_text`.
-/// [`socket`](TcpConnection::socket) has everything else that can be done with a
-/// connection, such as misbehaving.
+/// in its encoding by the methods whose names end with `_text`. Every wait ends at the
+/// handle's time limit; for one call with another limit, make a handle for it:
+/// `connection.with_timeout(Duration::from_secs(1)).receive_line()`.
 #[derive(Clone)]
 pub struct TcpConnection {
     socket: Connection,
@@ -46,7 +47,7 @@ impl TcpConnection {
         self.socket.index()
     }
 
-    /// The connection below, with everything that can be done with bytes.
+    /// The connection below, for code that is written for `standin_socket` alone.
     pub fn socket(&self) -> &Connection {
         &self.socket
     }
@@ -104,25 +105,27 @@ impl TcpConnection {
         self.noted(self.socket.receive_exactly(size, self.timeout))
     }
 
-    /// Receives exactly `size` bytes: the short name of
-    /// [`receive_exactly`](TcpConnection::receive_exactly).
+    /// Receives what comes first, from 1 to `limit` bytes: what is there already, or else
+    /// what the wait brings.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn receive(&self, size: usize) -> Result<Vec<u8>, TcpError> {
-        self.receive_exactly(size)
+    /// Returns an error if the time is over before anything is there, if the peer has closed
+    /// its end and everything before that was received
+    /// ([`is_peer_closed`](TcpError::is_peer_closed)), or if the connection is reset or closed
+    /// on this side.
+    pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.receive_some(limit, self.timeout))
     }
 
-    /// Receives what comes first, at most `limit` bytes of it. Nothing at all
-    /// means that the peer has closed its end.
+    /// Receives what comes first into `target`, and returns how many bytes that is: at least
+    /// one, unless `target` has no room.
     ///
     /// # Errors
     ///
-    /// If the time is over before anything is there, or the connection is
-    /// reset or closed on this side.
-    pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        self.some(self.socket.receive_some(limit, self.timeout))
+    /// As [`receive_some`](TcpConnection::receive_some).
+    pub fn receive_into(&self, target: &mut [u8]) -> Result<usize, TcpError> {
+        self.noted(self.socket.receive_into(target, self.timeout))
     }
 
     /// Receives up to and including `delimiter`. What comes after it is kept for
@@ -154,6 +157,49 @@ impl TcpConnection {
     /// receive limit. What did come is kept.
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_to_end(self.timeout))
+    }
+
+    /// Receives up to where `matching` says: it is shown all bytes that have come, each time
+    /// that more have, and returns how many of them to take.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_until`](TcpConnection::receive_until).
+    pub fn receive_matching(
+        &self,
+        matching: impl FnMut(&[u8]) -> Option<usize>,
+    ) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.receive_matching(matching, self.timeout))
+    }
+
+    /// Receives everything until nothing has come for the time of `silence`, or the peer closes
+    /// its end. Nothing at all if nothing comes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no silence within the time limit, or the peer had closed
+    /// its end before and everything was received.
+    pub fn receive_until_silence(&self, silence: Duration) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.receive_until_silence(silence, self.timeout))
+    }
+
+    /// Receives what has arrived, without waiting. Nothing at all if nothing has.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if another thread is receiving, or the connection has ended and
+    /// everything was received.
+    pub fn receive_buffered(&self) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.receive_buffered())
+    }
+
+    /// Returns what the next receive would find, from 1 to `limit` bytes, without taking it.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_some`](TcpConnection::receive_some).
+    pub fn peek(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.peek(limit, self.timeout))
     }
 
     /// Receives one frame, and gives its payload.
@@ -196,12 +242,6 @@ impl TcpConnection {
         self.noted(self.socket.expect(expected, self.timeout))
     }
 
-    /// Closes the connection, on all handles. The peer sees the end of the
-    /// stream at once.
-    pub fn close(&self) {
-        self.socket.close();
-    }
-
     /// The connection as its end reports it; `None` once it is over.
     pub(crate) fn ends(socket: &Connection) -> Option<Ends> {
         if !socket.is_connected() {
@@ -217,16 +257,8 @@ impl TcpConnection {
         })
     }
 
-    /// The end of the stream is nothing at all, as with plain sockets.
-    fn some(&self, received: Result<Vec<u8>, ReceiveError>) -> Result<Vec<u8>, TcpError> {
-        match received {
-            Err(error) if error.is_peer_closed() => Ok(Vec::new()),
-            received => self.noted(received),
-        }
-    }
-
     /// An error with what the environment knows that may explain it.
-    fn noted<T>(&self, result: Result<T, impl Noted>) -> Result<T, TcpError> {
+    pub(crate) fn noted<T>(&self, result: Result<T, impl Noted>) -> Result<T, TcpError> {
         let driver = self.socket.label().unwrap_or_default();
         result.map_err(|error| noted(&self.explainer, driver, error))
     }

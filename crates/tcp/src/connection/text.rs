@@ -35,18 +35,7 @@ impl TcpConnection {
         self.decode(bytes)
     }
 
-    /// Receives exactly `size` bytes, as text: the short name of
-    /// [`receive_exactly_text`](TcpConnection::receive_exactly_text).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn receive_text(&self, size: usize) -> Result<String, TcpError> {
-        self.receive_exactly_text(size)
-    }
-
-    /// Receives what comes first, at most `limit` bytes of it, as text. Nothing at
-    /// all means that the peer has closed its end.
+    /// Receives what comes first, at most `limit` bytes of it, as text.
     ///
     /// It gives whole characters, wherever the stream was cut on its way: the
     /// beginning of a character waits for the next receive, and if nothing else has
@@ -66,7 +55,7 @@ impl TcpConnection {
                 Ok(piece) => (piece.text, piece.size, piece.mode),
                 Err(position) => return Err(self.undecodable(bytes, position)),
             };
-            if !text.is_empty() || bytes.is_empty() {
+            if !text.is_empty() || limit == 0 {
                 self.socket.unread(bytes.split_off(size));
                 self.set_mode(mode);
                 return Ok(text);
@@ -82,8 +71,8 @@ impl TcpConnection {
             self.socket.unread(bytes);
             bytes = match self.socket.receive_exactly(more, left) {
                 Err(error) if error.is_peer_closed() => {
-                    let bytes = self.some(self.socket.receive_some(limit, Duration::ZERO))?;
-                    return self.decode(bytes);
+                    let rest = self.socket.receive_some(limit, Duration::ZERO);
+                    return self.decode(self.noted(rest)?);
                 }
                 received => self.noted(received)?,
             };

@@ -1,0 +1,153 @@
+//! What can be done with a connection besides sending and receiving: ending it, in good and in
+//! bad ways, and asking how it is.
+
+use std::time::Duration;
+
+use standin_socket::StreamState;
+
+use super::TcpConnection;
+use crate::TcpError;
+
+impl TcpConnection {
+    /// Closes the connection, on all handles. The peer sees the end of the
+    /// stream at once.
+    pub fn close(&self) {
+        self.socket.close();
+    }
+
+    /// Closes the connection as [`close`](TcpConnection::close) does; every wait on it, now and
+    /// later, fails with an error that says it was aborted.
+    pub fn abort(&self) {
+        self.socket.abort();
+    }
+
+    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
+    /// before. Receiving goes on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed on this side, or the peer has reset it.
+    pub fn shutdown_write(&self) -> Result<(), TcpError> {
+        Ok(self.socket.shutdown_write()?)
+    }
+
+    /// Says that no more will be received: a receive gives what has come already, and then
+    /// fails. The peer does not notice.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed on this side, or the peer has reset it.
+    pub fn shutdown_read(&self) -> Result<(), TcpError> {
+        Ok(self.socket.shutdown_read()?)
+    }
+
+    /// Resets the connection now: the peer gets `ECONNRESET` where it waits, and bytes on their
+    /// way may be lost. On this side it is closed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed already, or is one of a Unix socket, which
+    /// cannot be reset.
+    pub fn reset(&self) -> Result<(), TcpError> {
+        Ok(self.socket.reset()?)
+    }
+
+    /// Receives exactly `count` bytes, returns them, and [resets](TcpConnection::reset) the
+    /// connection: a peer that dies in the middle of listening.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive_exactly`](TcpConnection::receive_exactly); the connection is not reset then.
+    pub fn reset_after_receiving(&self, count: usize) -> Result<Vec<u8>, TcpError> {
+        self.noted(self.socket.reset_after_receiving(count, self.timeout))
+    }
+
+    /// Sends the first `count` of `bytes`, returns how many were sent, and
+    /// [resets](TcpConnection::reset) the connection: a peer that dies in the middle of talking.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpConnection::send); the connection is not reset then.
+    pub fn reset_after_sending(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        count: usize,
+    ) -> Result<usize, TcpError> {
+        let bytes = bytes.as_ref();
+        self.noted(self.socket.reset_after_sending(bytes, count, self.timeout))
+    }
+
+    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a
+    /// slow line.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpConnection::send). The time limit is for everything, with the pauses.
+    pub fn send_in_pieces(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        size: usize,
+        every: Duration,
+    ) -> Result<usize, TcpError> {
+        let bytes = bytes.as_ref();
+        self.noted(self.socket.send_in_pieces(bytes, size, every, self.timeout))
+    }
+
+    /// Waits for the time of `delay` and then sends `bytes`: a peer that takes its time.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](TcpConnection::send). The time limit is for everything, with the delay.
+    pub fn send_delayed(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        delay: Duration,
+    ) -> Result<usize, TcpError> {
+        let bytes = bytes.as_ref();
+        self.noted(self.socket.send_delayed(bytes, delay, self.timeout))
+    }
+
+    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on
+    /// sending soon notices that nobody receives.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed on this side.
+    pub fn stop_reading(&self) -> Result<(), TcpError> {
+        Ok(self.socket.stop_reading()?)
+    }
+
+    /// Limits how many bytes a single receive may collect when the peer decides how many come:
+    /// up to a delimiter or a match, a frame, to the end, until silence. It holds for all
+    /// handles of the connection.
+    pub fn set_receive_limit(&self, bytes: usize) {
+        self.socket.set_receive_limit(bytes);
+    }
+
+    /// Puts bytes back in front of those that the next receive finds.
+    pub fn unread(&self, bytes: Vec<u8>) {
+        self.socket.unread(bytes);
+    }
+
+    /// Whether this side has neither closed nor aborted the connection.
+    pub fn is_open(&self) -> bool {
+        self.socket.is_open()
+    }
+
+    /// Whether the connection is up: not closed on this side, not reset, and not ended by both
+    /// sides. Asks the system; a receive or send under way goes on undisturbed.
+    pub fn is_connected(&self) -> bool {
+        self.socket.is_connected()
+    }
+
+    /// Whether the peer has closed its end, though bytes may be left that came before. Asks the
+    /// system, as [`is_connected`](TcpConnection::is_connected) does.
+    pub fn peer_has_ended(&self) -> bool {
+        self.socket.peer_has_ended()
+    }
+
+    /// The state of the stream, as far as the operations so far have shown it.
+    pub fn stream_state(&self) -> StreamState {
+        self.socket.stream_state()
+    }
+}
