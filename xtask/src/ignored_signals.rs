@@ -24,11 +24,12 @@ pub(crate) fn run() -> Result<(), ProgramsError> {
             Ok(status) => status.success(),
             Err(_) => false,
         };
-        if !passed {
-            failed.push(log.display().to_string());
-        }
         let outcome = if passed { "passed" } else { "failed" };
         println!("{:<40} {outcome}", program.name);
+        if !passed {
+            programs::show_failure(&log);
+            failed.push(log.display().to_string());
+        }
     }
     if failed.is_empty() {
         println!(

@@ -43,8 +43,11 @@ const ONLY: &[(&str, &[&str])] = &[
 const OWN_LINTS: &[&str] = &["standin-child"];
 
 /// Where crates live that are no part of the product.
-const OUTSIDE: &[&str] = &["conformance", EXAMPLES, "xtask"];
+const OUTSIDE: &[&str] = &["conformance", EXAMPLES, FOR_TESTS, "xtask"];
 const EXAMPLES: &str = "examples";
+
+/// The crate that any other may use in its tests.
+const FOR_TESTS: &str = "test-port";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum LayersError {
@@ -198,6 +201,7 @@ fn members() -> Result<Vec<Member>, LayersError> {
                         name: dependency.name.clone(),
                         for_tests: dependency.kind == DependencyKind::Development,
                     })
+                    .filter(|used| !(used.for_tests && used.name == FOR_TESTS))
                     .collect(),
             },
         );

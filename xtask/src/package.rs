@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use cargo_metadata::{MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError, root};
@@ -88,7 +88,11 @@ fn flaws(package: &Package) -> Vec<String> {
         want(is_there, &format!("file {file}"));
     }
     for dependency in &package.dependencies {
-        if dependency.path.is_some() && dependency.req.comparators.is_empty() {
+        // Cargo leaves out what only the tests use and has no version.
+        if dependency.kind != DependencyKind::Development
+            && dependency.path.is_some()
+            && dependency.req.comparators.is_empty()
+        {
             flaws.push(format!("{name} uses {} of any version", dependency.name));
         }
     }

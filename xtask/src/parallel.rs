@@ -15,14 +15,19 @@ pub(crate) fn run(times: usize) -> Result<(), ProgramsError> {
             let log = logs.join(format!("{}-{number}.log", program.name));
             runs.push((program.spawn(Command::new(&program.path), &log)?, log));
         }
-        let mut passed = 0;
+        let mut broken = Vec::new();
         for (mut child, log) in runs {
             match child.wait() {
-                Ok(status) if status.success() => passed += 1,
-                _ => failed.push(log.display().to_string()),
+                Ok(status) if status.success() => {}
+                _ => broken.push(log),
             }
         }
+        let passed = times - broken.len();
         println!("{:<40} {passed} of {times} passed", program.name);
+        for log in broken {
+            programs::show_failure(&log);
+            failed.push(log.display().to_string());
+        }
     }
     if failed.is_empty() {
         println!(

@@ -102,6 +102,31 @@ pub(crate) fn build() -> Result<Vec<Program>, ProgramsError> {
     Ok(programs)
 }
 
+/// Prints what a run that failed has to say: where nobody gets at the files, as in CI, it
+/// is all that is left.
+pub(crate) fn show_failure(log: &Path) {
+    println!("--- {} ---", log.display());
+    match std::fs::read(log) {
+        Ok(output) => println!("{}", failure(&String::from_utf8_lossy(&output))),
+        Err(error) => println!("it cannot be read: {error}"),
+    }
+    println!("---");
+}
+
+/// The part of a test program's output that is about failures, or the end of one that did
+/// not get so far.
+fn failure(output: &str) -> String {
+    const LINES: usize = 300;
+    let failures = output.find("\nfailures:\n").map_or(0, |at| at + 1);
+    let lines: Vec<&str> = output[failures..].lines().collect();
+    let cut = lines.len().saturating_sub(LINES);
+    let mut text = String::new();
+    if cut > 0 {
+        text = format!("({cut} lines before these)\n");
+    }
+    text + &lines[cut..].join("\n")
+}
+
 /// A folder for the output of runs.
 pub(crate) fn logs(name: &str) -> Result<PathBuf, ProgramsError> {
     let folder = target_folder().join(name);
@@ -110,4 +135,19 @@ pub(crate) fn logs(name: &str) -> Result<PathBuf, ProgramsError> {
         source,
     })?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure;
+
+    #[test]
+    fn shows_why_a_program_failed() {
+        let output = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n\
+                      ---- b stdout ----\nno\n\n\nfailures:\n    b\n\ntest result: FAILED.";
+        assert!(failure(output).starts_with("failures:\n\n---- b stdout ----\nno\n"));
+        assert_eq!(failure("running 1 test\nkilled"), "running 1 test\nkilled");
+        let long = failure(&"line\n".repeat(1000));
+        assert!(long.starts_with("(700 lines before these)\nline\n"));
+    }
 }

@@ -16,6 +16,7 @@ use standin_driver::{Driver, DriverBase, DriverConfig, DriverOptions, Lifecycle,
 use standin_entity::{Check, Error, Status};
 
 use support::{Stub, StubOptions, append};
+use test_port::TestPort;
 
 const SOON: Duration = Duration::from_secs(20);
 /// After this a line without an end counts, and a log that was not written.
@@ -137,24 +138,25 @@ fn one_of_several_will_do() {
 #[test]
 fn a_timeout_says_what_each_saw_last() {
     let folder = tempfile::tempdir().unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
-    let app = built(
-        stub(
-            folder.path(),
-            [Readiness::any_of([
-                Readiness::port_on("127.0.0.1", port),
-                Readiness::file("never"),
-                Readiness::log("never"),
-                Readiness::command("sh", ["-c", "echo 'no such user' >&2; exit 3"])
-                    .every(Duration::from_millis(5)),
-                Readiness::predicate("the moon is full", |_| false),
-            ])],
-        )
-        .timeout(Duration::from_millis(500)),
-    );
-    let report = report(app.start().unwrap_err());
+    let nobody = TestPort::claim();
+    let port = nobody.number();
+    let failed_start = |timeout: Duration| {
+        let conditions = [
+            Readiness::port_on("127.0.0.1", port),
+            Readiness::file("never"),
+            Readiness::log("never"),
+            Readiness::command("sh", ["-c", "echo 'no such user' >&2; exit 3"])
+                .every(Duration::from_millis(5)),
+            Readiness::predicate("the moon is full", |_| false),
+        ];
+        let options = stub(folder.path(), [Readiness::any_of(conditions)]).timeout(timeout);
+        report(built(options).start().unwrap_err())
+    };
+    // On a busy machine the command may not have ended once in time.
+    let report = (0..6)
+        .map(|power| failed_start(Duration::from_millis(500) * (1 << power)))
+        .find(|report| !report.contains("it has not run yet"))
+        .unwrap();
     for part in [
         "none of these:".to_owned(),
         format!("port {port} of 127.0.0.1: "),
@@ -385,8 +387,9 @@ fn only_a_file_of_this_start_makes_ready() {
 #[test]
 fn a_port_of_somebody_else_does_not_make_ready() {
     let folder = tempfile::tempdir().unwrap();
-    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = stranger.local_addr().unwrap().port();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let condition = Readiness::any_of([
         Readiness::file("x"),
         Readiness::port_on("{{ '127.0.0.1' }}", port),
@@ -414,7 +417,8 @@ fn a_port_of_somebody_else_does_not_make_ready() {
 #[test]
 fn a_port_is_looked_at_without_a_connection() {
     let listener = Arc::new(std::sync::Mutex::new(None));
-    let port = free_port();
+    let claim = TestPort::claim();
+    let port = claim.number();
     let bound = listener.clone();
     becomes_ready_by(Readiness::port_on("127.0.0.1", port), move |_| {
         *bound.lock().unwrap() = Some(TcpListener::bind(("127.0.0.1", port)).unwrap());
@@ -427,11 +431,6 @@ fn a_port_is_looked_at_without_a_connection() {
         std::io::ErrorKind::WouldBlock,
         "somebody connected"
     );
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A driver that knows where its output is only once it has started.

@@ -107,9 +107,15 @@ fn ends_a_stop() {
 
 #[test]
 fn ends_an_accept_and_a_receive() {
+    let port = test_port::TestPort::claim();
     let mut env = Environment::new("waits");
     let server = env
-        .add(TcpServer::builder("server").build().unwrap())
+        .add(
+            TcpServer::builder("server")
+                .port(port.number())
+                .build()
+                .unwrap(),
+        )
         .unwrap();
     let env = env.start().unwrap();
     let handle = env.abort_handle();
@@ -126,8 +132,7 @@ fn ends_an_accept_and_a_receive() {
     let text = format!("{:?}", Error::from(error));
     assert!(text.contains("server"), "{text}");
     assert!(env.start().is_err());
-    let port = server.port().unwrap();
-    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port.number())).is_err());
 }
 
 #[test]

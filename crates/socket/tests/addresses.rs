@@ -14,6 +14,7 @@ use std::{
 use common::{LIMIT, SHORT};
 use miette::Diagnostic as _;
 use standin_socket::{Address, BindError, Client, Server};
+use test_port::TestPort;
 
 const V4: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const V6: Ipv6Addr = Ipv6Addr::LOCALHOST;
@@ -59,7 +60,8 @@ fn a_name_whose_port_is_taken_on_another_of_its_addresses_cannot_be_bound() {
     if !has_ipv6() {
         return;
     }
-    let stranger = TcpListener::bind((V6, 0)).unwrap();
+    let port = TestPort::claim();
+    let stranger = TcpListener::bind((V6, port.number())).unwrap();
     let taken = stranger.local_addr().unwrap();
     let error = localhost(taken.port()).unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error}");
@@ -78,8 +80,9 @@ fn the_port_of_a_name_belongs_to_its_server_on_every_address() {
     if !has_ipv6() {
         return;
     }
-    let server = localhost(0).unwrap();
-    let port = server.port();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let server = localhost(port).unwrap();
     let taken = TcpListener::bind((V6, port)).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AddrInUse);
     // Whoever tries that address first goes on to the one that answers.
@@ -121,8 +124,9 @@ fn a_chosen_port_is_free_on_every_address_of_the_name() {
 
 #[test]
 fn a_server_of_a_name_binds_the_port_that_its_predecessor_left() {
-    let first = localhost(0).unwrap();
-    let port = first.port();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let first = localhost(port).unwrap();
     let near = Client::builder().port(port).build().connect(LIMIT).unwrap();
     first.accept(LIMIT).unwrap();
     first.close();

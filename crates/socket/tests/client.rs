@@ -4,10 +4,11 @@
 
 mod common;
 
-use std::{net::TcpListener, thread, time::Duration};
+use std::{thread, time::Duration};
 
-use common::{LIMIT, SHORT, promptly};
+use common::{LIMIT, SHORT, promptly, wait_until};
 use standin_socket::{Client, ConnectError, Server};
+use test_port::TestPort;
 
 /// A port that nobody listens on, kept by a server that refuses.
 fn refusing() -> Server {
@@ -93,8 +94,11 @@ fn closing_ends_a_connect_and_the_client_may_connect_again() {
         .build();
     let waiting = client.clone();
     let waiting = thread::spawn(move || waiting.connect(None).unwrap_err());
-    thread::sleep(SHORT);
-    promptly(|| client.close());
+    // A close ends only a connect that has begun, which nobody can see.
+    wait_until(|| {
+        client.close();
+        waiting.is_finished()
+    });
     assert!(matches!(waiting.join().unwrap(), ConnectError::Closed(_)));
     server.come_back().unwrap();
     assert!(client.connect(LIMIT).is_ok());
@@ -145,20 +149,16 @@ fn connecting_again_closes_the_connection_before() {
 #[test]
 fn an_interface_is_where_the_connection_comes_from() {
     let server = Server::builder().host("127.0.0.1").bind().unwrap();
-    let spare = TcpListener::bind("127.0.0.2:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let spare = TestPort::claim();
     let client = Client::builder()
         .host("127.0.0.1")
         .port(server.port())
-        .interface("127.0.0.2", spare)
+        .interface("127.0.0.2", spare.number())
         .build();
     let connection = client.connect(LIMIT).unwrap();
     assert_eq!(
         connection.local_address().to_string(),
-        format!("127.0.0.2:{spare}")
+        format!("127.0.0.2:{}", spare.number())
     );
     assert_eq!(
         server.accept(LIMIT).unwrap().peer_address(),
@@ -185,15 +185,11 @@ fn an_interface_elsewhere_is_an_error() {
 #[test]
 fn a_client_never_connects_to_itself() {
     // The port is the client's own, chosen with the interface: TCP would join the socket to itself.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TestPort::claim();
     let client = Client::builder()
         .host("127.0.0.1")
-        .port(port)
-        .interface("127.0.0.1", port)
+        .port(port.number())
+        .interface("127.0.0.1", port.number())
         .build();
     let error = client.connect(LIMIT).unwrap_err();
     assert!(matches!(error, ConnectError::Refused(_)), "{error}");

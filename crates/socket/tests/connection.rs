@@ -64,10 +64,10 @@ fn aborting_ends_a_wait_and_says_so() {
 
 #[test]
 fn closing_ends_a_send_that_nobody_reads() {
-    let (near, _far, _server) = pair();
+    let (near, far, _server) = pair();
     let sending = near.clone();
     let sending = thread::spawn(move || sending.send(&vec![0; 50_000_000], None));
-    thread::sleep(SHORT);
+    far.peek(1, LIMIT).unwrap();
     promptly(|| near.close());
     let error = sending.join().unwrap().unwrap_err();
     assert!(matches!(error, SendError::Closed(_)), "{error}");

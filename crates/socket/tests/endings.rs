@@ -15,14 +15,15 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{LIMIT, SHORT, pair, plain_pair, promptly};
+use common::{LIMIT, SHORT, pair, plain_pair, promptly, wait_until};
 use standin_socket::{
     Client, ConnectError, Connection, ReceiveError, Server, StreamState,
     framing::{Found, FrameError, Framing},
 };
+use test_port::TestPort;
 
 /// What a plain peer that reads to the end meets there.
 fn last_word(mut plain: TcpStream) -> Option<ErrorKind> {
@@ -323,15 +324,6 @@ fn looking_for_the_peer_sees_what_happened_and_changes_nothing() {
     assert!(!near.is_connected() && !far.is_connected());
 }
 
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < LIMIT, "it never happened");
-        thread::yield_now();
-    }
-}
-
 #[test]
 fn of_threads_that_connect_at_once_the_last_one_wins_and_nobody_breaks_it() {
     let server = Server::builder().host("127.0.0.1").bind().unwrap();
@@ -371,7 +363,12 @@ fn of_threads_that_connect_at_once_the_last_one_wins_and_nobody_breaks_it() {
 
 #[test]
 fn a_client_connects_after_each_close_however_closes_and_connects_meet() {
-    let server = Server::builder().host("127.0.0.1").bind().unwrap();
+    let port = TestPort::claim();
+    let server = Server::builder()
+        .host("127.0.0.1")
+        .port(port.number())
+        .bind()
+        .unwrap();
     let client = Client::builder()
         .host("127.0.0.1")
         .port(server.port())
@@ -398,14 +395,12 @@ fn a_client_connects_after_each_close_however_closes_and_connects_meet() {
     });
     // Whatever happened, it is not broken.
     client.close();
-    let server = TcpListener::bind(("127.0.0.1", server.port()));
-    if server.is_ok() {
-        for _ in 0..5 {
-            let connection = client.connect(LIMIT).unwrap();
-            assert!(connection.is_open());
-            client.close();
-            assert!(client.connection().is_none());
-        }
+    let _later = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
+    for _ in 0..5 {
+        let connection = client.connect(LIMIT).unwrap();
+        assert!(connection.is_open());
+        client.close();
+        assert!(client.connection().is_none());
     }
 }
 
@@ -423,13 +418,16 @@ fn a_client_that_was_closed_while_its_connect_waited_can_connect_at_once() {
             let waiting: Vec<_> = (0..3)
                 .map(|_| scope.spawn(|| client.connect(LIMIT)))
                 .collect();
-            thread::sleep(SHORT);
-            promptly(|| client.close());
-            // These begin after the close, which does not end them.
+            // A close ends only the connects that have begun, which nobody can see.
+            wait_until(|| {
+                client.close();
+                waiting.iter().all(|waiting| waiting.is_finished())
+            });
+            // This one begins after the close, which does not end it.
             let error = client.connect(SHORT).unwrap_err();
             assert!(error.is_timeout(), "{error}");
             for waiting in waiting {
-                let error = promptly(|| waiting.join().unwrap()).unwrap_err();
+                let error = waiting.join().unwrap().unwrap_err();
                 assert!(matches!(error, ConnectError::Closed(_)), "{error}");
             }
         });
@@ -469,12 +467,8 @@ fn a_client_that_was_aborted_stays_so_and_makes_no_connection() {
 #[test]
 fn a_client_comes_back_from_a_fixed_port() {
     let server = Server::builder().host("127.0.0.1").bind().unwrap();
-    // A free port, as far as anybody can know.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let claim = TestPort::claim();
+    let port = claim.number();
     let client = Client::builder()
         .host("127.0.0.1")
         .port(server.port())
@@ -501,9 +495,9 @@ fn a_second_connection_from_a_fixed_port_is_explained() {
             .interface("127.0.0.1", port)
             .build()
     };
-    let first = client(0);
-    let near = first.connect(LIMIT).unwrap();
-    let port = near.local_address().port().unwrap();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let near = client(port).connect(LIMIT).unwrap();
     near.reset().unwrap();
     // A reset leaves nothing behind that would be in the way.
     let (first, second) = (client(port), client(port));

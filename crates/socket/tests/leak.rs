@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{LIMIT, SHORT};
+use common::{LIMIT, wait_until};
 use standin_socket::{Client, LeakCheck, LeakError, Server};
 
 #[test]
@@ -37,7 +37,7 @@ fn closing_a_busy_server_leaves_nothing() {
         }),
         thread::spawn(move || assert!(far_handle.receive_some(1, None).is_err())),
     ];
-    thread::sleep(SHORT);
+    wait_until(|| server.pending() == 0);
     server.close();
     client.close();
     for waiting in waiting {

@@ -129,7 +129,7 @@ fn what_is_sent_in_pieces_comes_piece_by_piece() {
 
 #[test]
 fn sending_in_pieces_stops_when_the_time_is_up_or_the_connection_closes() {
-    let (connection, _plain, _server) = plain_pair();
+    let (connection, mut plain, _server) = plain_pair();
     let error = promptly(|| connection.send_in_pieces(b"abcdef", 1, LIMIT, SHORT)).unwrap_err();
     assert!(error.is_timeout() && error.sent() == 1, "{error}");
     let dribbling = connection.clone();
@@ -138,7 +138,7 @@ fn sending_in_pieces_stops_when_the_time_is_up_or_the_connection_closes() {
             .send_in_pieces(b"abcdef", 1, LIMIT, None)
             .unwrap_err()
     });
-    thread::sleep(SHORT);
+    plain.read_exact(&mut [0; 2]).unwrap();
     promptly(|| connection.close());
     assert_eq!(dribbling.join().unwrap().sent(), 1);
 }

@@ -14,6 +14,7 @@ use std::{
 
 use common::{LIMIT, SHORT, promptly};
 use standin_socket::{AcceptError, Address, BindError, Client, CloseError, Server};
+use test_port::TestPort;
 
 fn server() -> Server {
     Server::builder()
@@ -229,7 +230,12 @@ fn aborting_says_so() {
 
 #[test]
 fn after_closing_a_connect_is_refused_and_the_port_is_free() {
-    let server = server();
+    let port = TestPort::claim();
+    let server = Server::builder()
+        .host("127.0.0.1")
+        .port(port.number())
+        .bind()
+        .unwrap();
     let address = server.local_socket_addr().unwrap();
     let clone = server.try_clone_listener().unwrap();
     let mut accepted = plain(&server);
@@ -344,7 +350,8 @@ fn a_dropped_server_leaves_nothing() {
     let path = directory.path().join("peer.sock");
     drop(Server::builder().unix(&path).bind().unwrap());
     assert!(!path.exists());
-    let server = server();
+    let port = TestPort::claim();
+    let server = Server::builder().port(port.number()).bind().unwrap();
     let address = server.local_socket_addr().unwrap();
     drop(server);
     assert!(TcpStream::connect(address).is_err());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
 use standin_tcp::{TcpClient, TcpClientOptions, TcpError};
+use test_port::TestPort;
 
 fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -151,9 +152,8 @@ fn check_refused(client: TcpClientOptions, expected: &[&str]) {
 
 #[test]
 fn tells_why_it_cannot_connect() {
-    let bound = unused_port();
-    let port = bound.local_addr().unwrap().port();
-    drop(bound);
+    let nobody = TestPort::claim();
+    let port = nobody.number();
     check_refused(
         TcpClient::builder("client").host("127.0.0.1").port(port),
         &[
@@ -186,15 +186,10 @@ fn tells_why_it_cannot_connect() {
     );
 }
 
-/// A port on which nobody listens.
-fn unused_port() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
 #[test]
 fn can_be_started_again_after_a_failure() {
-    let (listener, port) = listener();
-    drop(listener);
+    let claim = TestPort::claim();
+    let port = claim.number();
     let client = TcpClient::builder("client")
         .host("127.0.0.1")
         .port(port)
@@ -256,19 +251,17 @@ fn tells_its_connection() {
 
 #[test]
 fn waits_for_a_server_that_is_late_when_told_to() {
-    let late = unused_port();
-    let address = late.local_addr().unwrap();
-    drop(late);
+    let port = TestPort::claim();
     let client = TcpClient::builder("client")
         .host("127.0.0.1")
-        .port(address.port())
+        .port(port.number())
         .retry_connect(true)
         .timeout(Duration::from_secs(60))
         .build()
         .unwrap();
     std::thread::scope(|scope| {
         let start = scope.spawn(|| client.start());
-        let listener = TcpListener::bind(address).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
         listener.accept().unwrap();
         start.join().unwrap().unwrap();
     });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use standin_connection::{ConnectionGraph, Evidence};
 use standin_driver::{Driver, Lifecycle};
 use standin_tcp::{TcpClient, TcpConnection, TcpServer};
+use test_port::TestPort;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -42,7 +43,11 @@ fn client_of(server: &TcpServer) -> TcpClient {
 
 /// Both ends of an accepted connection.
 fn pair() -> (TcpServer, TcpClient, TcpConnection) {
-    let server = TcpServer::builder("server").build().unwrap();
+    pair_at(0)
+}
+
+fn pair_at(port: u16) -> (TcpServer, TcpClient, TcpConnection) {
+    let server = TcpServer::builder("server").port(port).build().unwrap();
     server.start().unwrap();
     let client = client_of(&server);
     client.start().unwrap();
@@ -93,7 +98,8 @@ fn a_driver_that_is_stopped_is_not_connected() {
     client.start().unwrap();
     check(&server, &client, true);
 
-    let (server, client, _) = pair();
+    let port = TestPort::claim();
+    let (server, client, _) = pair_at(port.number());
     server.stop().unwrap();
     check(&server, &client, false);
     // Somebody else at the port is not the server.
@@ -165,13 +171,13 @@ fn somebody_else_at_the_server_is_a_stranger() {
 
 #[test]
 fn a_client_of_another_program_on_the_same_port_is_not_connected() {
-    let Ok(server) = TcpServer::builder("server").host("::1").build() else {
-        return;
-    };
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let server = TcpServer::builder("server").host("::1").port(port);
+    let server = server.build().unwrap();
     if server.start().is_err() {
         return;
     }
-    let port = server.port().unwrap();
     let _other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let client = client_of(&server);
     client.start().unwrap();

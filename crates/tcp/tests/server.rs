@@ -13,11 +13,17 @@ use std::time::Duration;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::Status;
 use standin_tcp::{TcpError, TcpServer};
+use test_port::TestPort;
 
 const SOON: Duration = Duration::from_secs(10);
 
 fn started(name: &str) -> TcpServer {
-    let server = TcpServer::builder(name).host("127.0.0.1").build().unwrap();
+    started_at(name, 0)
+}
+
+fn started_at(name: &str, port: u16) -> TcpServer {
+    let server = TcpServer::builder(name).host("127.0.0.1").port(port);
+    let server = server.build().unwrap();
     server.start().unwrap();
     server
 }
@@ -59,9 +65,10 @@ fn localhost_can_be_reached_over_every_address_that_it_has() {
 
 #[test]
 fn a_second_server_on_the_port_of_a_first_does_not_start() {
-    let first = TcpServer::builder("first").build().unwrap();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let first = TcpServer::builder("first").port(port).build().unwrap();
     first.start().unwrap();
-    let port = first.port().unwrap();
     let second = TcpServer::builder("second").port(port).build().unwrap();
     let error = second.start().unwrap_err().to_string();
     assert!(error.contains("second"), "{error}");
@@ -179,8 +186,9 @@ fn text_that_does_not_encode_is_not_sent() {
 
 #[test]
 fn a_port_that_is_taken_is_told_and_can_be_had_later() {
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = other.local_addr().unwrap().port();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let server = TcpServer::builder("server")
         .host("127.0.0.1")
         .port(port)
@@ -197,8 +205,9 @@ fn a_port_that_is_taken_is_told_and_can_be_had_later() {
 
 #[test]
 fn restarts_on_its_port() {
-    let first = started("server");
-    let port = first.port().unwrap();
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let first = started_at("server", port);
     first.stop().unwrap();
     let server = TcpServer::builder("server")
         .host("127.0.0.1")
@@ -216,7 +225,8 @@ fn restarts_on_its_port() {
 
 #[test]
 fn a_stop_closes_everything() {
-    let server = started("server");
+    let port = TestPort::claim();
+    let server = started_at("server", port.number());
     let mut peer = peer(&server);
     let connection = server.accept_connection(SOON).unwrap();
     server.stop().unwrap();

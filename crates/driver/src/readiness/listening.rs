@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn knows_who_listens_without_a_connection() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = test_port::TestPort::claim();
+        let listener = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(listens(address), Some(true));
         listener.set_nonblocking(true).unwrap();

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::{Party, Timing};
-use crate::address::Address;
+use crate::{address::Address, sys};
 
 /// One address that was tried, and what came of it.
 #[derive(Debug)]
@@ -201,11 +201,11 @@ impl ConnectError {
         }
     }
 
-    /// What the system said about the last address, or the resolver about the name.
+    /// What the system said about the last address that this machine has, or the resolver about the name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             ConnectError::Resolve { source, .. } => Some(source),
-            _ => self.attempts().last().map(|attempt| &attempt.error),
+            _ => last(self.attempts()),
         }
     }
 
@@ -213,6 +213,13 @@ impl ConnectError {
     pub fn is_timeout(&self) -> bool {
         matches!(self, ConnectError::TimedOut(_))
     }
+}
+
+/// The last error that says more than that there is no such address here, if one does.
+fn last(attempts: &[Attempt]) -> Option<&io::Error> {
+    let mut errors = attempts.iter().rev().map(|attempt| &attempt.error);
+    let telling = errors.clone().find(|error| !sys::is_unavailable(error));
+    telling.or_else(|| errors.next())
 }
 
 /// Why a server could not bind.
@@ -304,11 +311,11 @@ impl BindError {
         }
     }
 
-    /// What the system said about the last address, or the resolver about the name.
+    /// What the system said about the last address that this machine has, or the resolver about the name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             BindError::Resolve { source, .. } => Some(source),
-            _ => self.attempts().last().map(|attempt| &attempt.error),
+            _ => last(self.attempts()),
         }
     }
 }

@@ -59,6 +59,16 @@ pub(crate) fn promptly<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Waits for what other threads bring about.
+#[track_caller]
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < LIMIT / 4, "it never happened");
+        std::thread::yield_now();
+    }
+}
+
 /// Both ends of a connection over a Unix socket: the client's, the server's, and the server.
 pub(crate) fn unix_pair() -> (Connection, Connection, Server) {
     let folder = tempfile::tempdir().unwrap();

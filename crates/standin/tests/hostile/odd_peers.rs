@@ -122,8 +122,9 @@ fn one_that_cuts_its_characters_is_understood() {
 #[test]
 fn one_that_has_our_port_is_never_taken_for_us() {
     alone(|folder| {
-        let other = TcpListener::bind(("127.0.0.1", 0))?;
-        let port = other.local_addr()?.port();
+        let claim = test_port::TestPort::claim();
+        let port = claim.number();
+        let other = TcpListener::bind(("127.0.0.1", port))?;
         let mut env = Environment::builder("taken")
             .runpath(folder.join("1"))
             .build()?;

@@ -263,12 +263,12 @@ fn the_text_is_not_in_the_encoding() {
 fn nothing_listens_at_the_port() {
     check(
         |folder| {
-            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            let nobody = test_port::TestPort::claim();
             let mut env = environment(folder)?;
             env.add(
                 TcpClient::builder("client")
                     .host("127.0.0.1")
-                    .port(port)
+                    .port(nobody.number())
                     .timeout(SOON)
                     .build()?,
             )?;

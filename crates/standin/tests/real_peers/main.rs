@@ -17,8 +17,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use standin::{Environment, TcpClient, TcpServer};
+use test_port::TestPort;
 
-use crate::program::{Program, find, with_free_port};
+use crate::program::{Program, find};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -108,29 +109,21 @@ fn talks_to_redis() -> standin::Result<()> {
         return Ok(());
     };
     let folder = tempfile::tempdir().expect("the system has a place for temporary files");
-    let (_redis, port) = with_free_port(|port| {
-        let mut command = Command::new(&redis);
-        command
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .current_dir(folder.path());
-        let mut redis = Program::spawn("redis-server", &mut command);
-        redis.wait_for("Ready to accept connections").map(|_| redis)
-    });
+    let port = TestPort::claim();
+    let mut command = Command::new(&redis);
+    command
+        .args(["--port", &port.number().to_string()])
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .current_dir(folder.path());
+    let mut redis = Program::spawn("redis-server", &mut command);
+    let ready = redis.wait_for("Ready to accept connections");
+    assert!(ready.is_some(), "it has ended; its output is above");
 
     let mut env = Environment::new("redis");
     let client = env.add(
         TcpClient::builder("client")
             .host("127.0.0.1")
-            .port(port)
+            .port(port.number())
             .build()?,
     )?;
     let _env = env.start()?;
@@ -163,30 +156,31 @@ fn is_reached_through_nginx() -> standin::Result<()> {
 
     let folder = tempfile::tempdir().expect("the system has a place for temporary files");
     let config = folder.path().join("nginx.conf");
-    let (_nginx, port) = with_free_port(|port| {
-        // Debian builds the stream module as a file of its own.
-        let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
-        let load = if std::path::Path::new(module).exists() {
-            format!("load_module {module};")
-        } else {
-            String::new()
-        };
-        let text = format!(
-            "{load} daemon off; pid nginx.pid; error_log stderr notice; worker_processes 1;\n\
-             events {{}}\n\
-             stream {{ server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{upstream_port}; }} }}\n"
-        );
-        std::fs::write(&config, text).expect("the folder is ours");
-        let mut command = Command::new(&nginx);
-        command
-            .arg("-p")
-            .arg(folder.path())
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
-        let mut nginx = Program::spawn("nginx", &mut command);
-        nginx.wait_for("start worker process ").map(|_| nginx)
-    });
+    let claim = TestPort::claim();
+    let port = claim.number();
+    // Debian builds the stream module as a file of its own.
+    let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    let load = if std::path::Path::new(module).exists() {
+        format!("load_module {module};")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{load} daemon off; pid nginx.pid; error_log stderr notice; worker_processes 1;\n\
+         events {{}}\n\
+         stream {{ server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{upstream_port}; }} }}\n"
+    );
+    std::fs::write(&config, text).expect("the folder is ours");
+    let mut command = Command::new(&nginx);
+    command
+        .arg("-p")
+        .arg(folder.path())
+        .arg("-c")
+        .arg(&config)
+        .args(["-e", "stderr"]);
+    let mut nginx = Program::spawn("nginx", &mut command);
+    let ready = nginx.wait_for("start worker process ");
+    assert!(ready.is_some(), "it has ended; its output is above");
 
     let mut env = Environment::new("nginx's client");
     let client = env.add(

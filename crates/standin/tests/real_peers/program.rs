@@ -1,7 +1,6 @@
 //! Programs that a test starts, and that end with it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -122,18 +121,4 @@ impl Drop for Program {
         }
         let _ = self.child.wait();
     }
-}
-
-/// Starts a program that must be told its port: with one that was free a
-/// moment ago, and with another one if somebody else was faster.
-pub fn with_free_port<T>(start: impl Fn(u16) -> Option<T>) -> (T, u16) {
-    for _ in 0..5 {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("the system has free ports");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
-        if let Some(program) = start(port) {
-            return (program, port);
-        }
-    }
-    panic!("the program ended five times before it was ready: its output is above");
 }
