@@ -13,7 +13,7 @@ use crate::operations::drivers::AnyDriver;
 use crate::operations::environments::EnvironmentHandle;
 use crate::operations::plain_sockets::{PlainClient, PlainServer};
 use crate::operations::raw::RawSocket;
-use crate::operations::statuses::AnyMachine;
+use crate::operations::statuses::Machine;
 use crate::world::Failure;
 
 /// A value of the vectors' vocabulary.
@@ -89,7 +89,7 @@ pub(crate) enum Handle {
     Driver(AnyDriver),
     Environment(Arc<EnvironmentHandle>),
     Config(ConfigHandle),
-    Status(Arc<Mutex<AnyMachine>>),
+    Status(Arc<Mutex<Machine>>),
     Server(Arc<PlainServer>),
     Client(Arc<PlainClient>),
     Socket(Arc<RawSocket>),

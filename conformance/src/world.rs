@@ -118,7 +118,7 @@ impl Call {
         driver: Driver => crate::operations::drivers::AnyDriver,
         environment: Environment => Arc<crate::operations::environments::EnvironmentHandle>,
         config: Config => crate::operations::configs::ConfigHandle,
-        status: Status => Arc<Mutex<crate::operations::statuses::AnyMachine>>,
+        status: Status => Arc<Mutex<crate::operations::statuses::Machine>>,
         server: Server => Arc<crate::operations::plain_sockets::PlainServer>,
         client: Client => Arc<crate::operations::plain_sockets::PlainClient>,
         socket: Socket => Arc<crate::operations::raw::RawSocket>,

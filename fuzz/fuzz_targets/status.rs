@@ -9,7 +9,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use standin_entity::{
-    Check, Error, HookPoint, Resource, Result, Settings, Status, Step, Steps, Transitions,
+    Check, Error, HookPoint, Resource, Result, Settings, Status, Step, Steps,
 };
 
 #[derive(Arbitrary, Clone, Copy, Debug)]

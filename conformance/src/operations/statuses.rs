@@ -1,9 +1,9 @@
-//! The status tables, without a resource.
+//! The status tables, without a resource. Only that of resources is the product's:
+//! it has no entities that can only pause, and nothing that runs steps to an end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use standin::Status;
-use standin::entity::{EntityStatus, Machine, RunnableStatus, Transitions};
 
 use super::Entry;
 use crate::value::{Handle, Value};
@@ -11,103 +11,143 @@ use crate::world::{Call, Failure, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("status.new", new),
-    ("status.change", |call| each(call, "change")),
-    ("status.force", |call| each(call, "force")),
-    ("status.reset", |call| each(call, "reset")),
-    ("status.current", |call| each(call, "current")),
-    ("status.eq", |call| each(call, "eq")),
-    ("status.transitions", |call| each(call, "transitions")),
+    ("status.change", |call| on_machine(call, Machine::change)),
+    ("status.force", |call| on_machine(call, Machine::force)),
+    ("status.reset", |call| on_machine(call, Machine::reset)),
+    ("status.current", |call| {
+        on_machine(call, |machine, _| Ok(machine.current()))
+    }),
+    ("status.eq", |call| on_machine(call, Machine::is_at)),
+    ("status.transitions", |call| {
+        on_machine(call, |machine, _| Ok(machine.transitions()))
+    }),
 ];
 
-/// One of the three tables, and where it stands.
+/// Each status with those that may follow it, the initial one first.
+type Table = Vec<(&'static str, Vec<&'static str>)>;
+
+/// A status with its table.
 #[derive(Debug)]
-pub(crate) enum AnyMachine {
-    Entity(Machine<EntityStatus>),
-    Resource(Machine<Status>),
-    Runnable(Machine<RunnableStatus>),
+pub(crate) struct Machine {
+    table: Table,
+    current: &'static str,
 }
 
-impl AnyMachine {
-    /// Where it stands.
-    pub(crate) fn current(&self) -> Value {
-        status(match self {
-            AnyMachine::Entity(machine) => machine.current().as_str(),
-            AnyMachine::Resource(machine) => machine.current().as_str(),
-            AnyMachine::Runnable(machine) => machine.current().as_str(),
+impl Machine {
+    fn of(class: &str) -> Result<Self, Failure> {
+        let table = match class {
+            "EntityStatus" => vec![
+                (NONE, vec![]),
+                ("PAUSING", vec!["PAUSED"]),
+                ("PAUSED", vec!["RESUMING"]),
+                ("RESUMING", vec![]),
+            ],
+            "ResourceStatus" => {
+                let next = |status: Status| status.next().iter().map(|next| next.as_str());
+                let row = |status: Status| (status.as_str(), next(status).collect());
+                Status::ALL.map(row).into()
+            }
+            "RunnableStatus" => vec![
+                (NONE, vec!["RUNNING"]),
+                ("RUNNING", vec!["FINISHED", "EXECUTING", "PAUSING"]),
+                ("EXECUTING", vec!["RUNNING"]),
+                ("PAUSING", vec!["PAUSED"]),
+                ("PAUSED", vec!["RESUMING"]),
+                ("RESUMING", vec!["RUNNING"]),
+                ("FINISHED", vec!["RUNNING"]),
+            ],
+            other => return Err(Failure::broken(format!("unknown class {other}"))),
+        };
+        Ok(Self {
+            table,
+            current: NONE,
         })
     }
+
+    /// Where it stands.
+    pub(crate) fn current(&self) -> Value {
+        status(self.current)
+    }
+
+    /// The status that an argument names.
+    fn named(&self, call: &Call, argument: &str) -> Result<&'static str, Failure> {
+        let name = call.given(argument).and_then(Value::as_str).unwrap_or(NONE);
+        let mut names = self.table.iter().map(|(name, _)| *name);
+        names
+            .find(|known| known.eq_ignore_ascii_case(name))
+            .ok_or_else(|| illegal(format!("unknown status {name}")))
+    }
+
+    fn change(&mut self, call: &Call) -> Outcome {
+        let (from, to) = (self.current, self.named(call, "to")?);
+        let mut rows = self.table.iter();
+        if from != to && !rows.any(|(status, next)| *status == from && next.contains(&to)) {
+            return Err(illegal(format!("{to} may not follow {from}")));
+        }
+        self.current = to;
+        Ok(self.current())
+    }
+
+    fn force(&mut self, call: &Call) -> Outcome {
+        self.current = self.named(call, "to")?;
+        Ok(self.current())
+    }
+
+    fn reset(&mut self, _: &Call) -> Outcome {
+        self.current = NONE;
+        Ok(self.current())
+    }
+
+    /// A name that the table lacks is not a status of it.
+    fn is_at(&mut self, call: &Call) -> Outcome {
+        let other = self.named(call, "other");
+        Ok(Value::Bool(other.is_ok_and(|other| other == self.current)))
+    }
+
+    /// As there: what every entity has comes first, and what leads nowhere is left
+    /// out.
+    fn transitions(&self) -> Value {
+        let rows = self.table.iter().filter(|(_, next)| !next.is_empty());
+        let (first, then): (Vec<_>, Vec<_>) =
+            rows.partition(|(from, _)| ["PAUSING", "PAUSED"].contains(from));
+        let rows = first.into_iter().chain(then).map(|(from, next)| {
+            let mut next = next.clone();
+            next.sort_unstable();
+            let next = next.into_iter().map(Value::text).collect();
+            Value::List(vec![status(from), Value::List(next)])
+        });
+        Value::List(rows.collect())
+    }
 }
+
+fn illegal(message: String) -> Failure {
+    Failure::error("illegal_transition", message)
+}
+
+/// The name of the status before anything happened.
+const NONE: &str = "NONE";
 
 /// A status as the vectors write it: null before anything happened.
 pub(crate) fn status(status: &str) -> Value {
     match status {
-        "NONE" => Value::Null,
+        NONE => Value::Null,
         status => Value::text(status),
     }
 }
 
 /// The status that an argument names.
 pub(crate) fn status_argument(call: &Call, name: &str) -> Result<Status, Failure> {
-    let text = call.given(name).and_then(Value::as_str).unwrap_or("NONE");
+    let text = call.given(name).and_then(Value::as_str).unwrap_or(NONE);
     Ok(text.parse::<Status>()?)
 }
 
 fn new(call: &Call) -> Outcome {
-    let machine = match call.text("class")? {
-        "EntityStatus" => AnyMachine::Entity(Machine::default()),
-        "ResourceStatus" => AnyMachine::Resource(Machine::default()),
-        "RunnableStatus" => AnyMachine::Runnable(Machine::default()),
-        other => return Err(Failure::broken(format!("unknown class {other}"))),
-    };
+    let machine = Machine::of(call.text("class")?)?;
     Ok(Value::Handle(Handle::Status(Arc::new(Mutex::new(machine)))))
 }
 
-fn each(call: &Call, operation: &str) -> Outcome {
+fn on_machine(call: &Call, act: fn(&mut Machine, &Call) -> Outcome) -> Outcome {
     let machine = call.status()?;
-    match &mut *machine.lock().unwrap_or_else(PoisonError::into_inner) {
-        AnyMachine::Entity(machine) => act(call, machine, operation),
-        AnyMachine::Resource(machine) => act(call, machine, operation),
-        AnyMachine::Runnable(machine) => act(call, machine, operation),
-    }
-}
-
-fn act<S>(call: &Call, machine: &mut Machine<S>, operation: &str) -> Outcome
-where
-    S: Transitions + Default + std::str::FromStr<Err = standin::entity::UnknownStatus>,
-{
-    let named = |name: &str| {
-        call.given(name)
-            .and_then(Value::as_str)
-            .unwrap_or("NONE")
-            .parse::<S>()
-    };
-    match operation {
-        "change" => drop(machine.change(named("to")?)?),
-        "force" => machine.force(named("to")?),
-        "reset" => machine.reset(),
-        // A name that the table lacks is no status of it.
-        "eq" => {
-            return Ok(Value::Bool(
-                named("other").is_ok_and(|other| other == machine.current()),
-            ));
-        }
-        "transitions" => {
-            // As there: what every entity has comes first, and what leads
-            // nowhere is left out.
-            let (first, then): (Vec<S>, Vec<S>) = S::ALL
-                .iter()
-                .copied()
-                .filter(|from| !from.next().is_empty())
-                .partition(|from| ["PAUSING", "PAUSED"].contains(&from.name()));
-            let rows = first.into_iter().chain(then).map(|from| {
-                let mut next: Vec<&str> = from.next().iter().map(|next| next.name()).collect();
-                next.sort_unstable();
-                let next = next.into_iter().map(Value::text).collect();
-                Value::List(vec![status(from.name()), Value::List(next)])
-            });
-            return Ok(Value::List(rows.collect()));
-        }
-        _ => {}
-    }
-    Ok(status(machine.current().name()))
+    let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+    act(&mut machine, call)
 }

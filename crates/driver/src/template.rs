@@ -11,7 +11,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior};
 use standin_config::{Kind, Markup, Node, OptionValue, Tags, TemplateMistake};
-use standin_entity::{Status, Transitions};
+use standin_entity::Status;
 
 use crate::attributes::text;
 use crate::{Attributes, ContextSource, references};
@@ -412,7 +412,7 @@ impl Object for StatusOf {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         (key.as_str()? == "tag").then(|| {
-            if self.0 == Status::None.name() {
+            if self.0 == Status::None.as_str() {
                 Value::from(())
             } else {
                 Value::from(self.0.clone())

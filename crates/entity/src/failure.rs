@@ -181,8 +181,8 @@ fn not_stopped(step: Step, panicked: bool) -> String {
 
 fn way_to_start(illegal: &IllegalTransition) -> &'static str {
     match illegal.from {
-        "PAUSED" => "it is paused: `resume` it, or `stop` it first",
-        "STOPPING" => "it is stopping: wait for `Stopped` first",
+        Status::Paused => "it is paused: `resume` it, or `stop` it first",
+        Status::Stopping => "it is stopping: wait for `Stopped` first",
         _ => "`stop` it first",
     }
 }

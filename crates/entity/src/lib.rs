@@ -29,9 +29,7 @@ pub use crate::resource::{AnnouncedStop, Resource};
 pub use crate::runpath::{RunpathError, default_root};
 pub use crate::settings::{CheckInterval, Settings};
 pub use crate::slug::slugify;
-pub use crate::status::{
-    EntityStatus, IllegalTransition, Machine, RunnableStatus, Status, Transitions, UnknownStatus,
-};
+pub use crate::status::{IllegalTransition, Status, UnknownStatus};
 pub use crate::steps::{Abort, Check, HookPoint, Step, Steps};
 pub use crate::timer::{Interval, IntervalError, Timer};
 pub use crate::watch::{Progress, Watch};

@@ -1,4 +1,4 @@
-//! The status tables: which status may follow which. Pure: no clock, no lock.
+//! The status table: which status may follow which. Pure: no clock, no lock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,43 +7,6 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A set of statuses and the legal steps between them.
-///
-/// Staying where one is (`Started` to `Started`) is always legal and changes
-/// nothing; [`next`](Transitions::next) lists only the others.
-pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
-    /// Every status of this table, the initial one first.
-    const ALL: &'static [Self];
-
-    /// The name as reports show it: `NONE`, `STARTED`, ...
-    fn name(self) -> &'static str;
-
-    /// The statuses that may directly follow this one.
-    fn next(self) -> &'static [Self];
-
-    /// Whether `to` may directly follow this status, or is this status.
-    fn allows(self, to: Self) -> bool {
-        self == to || self.next().contains(&to)
-    }
-
-    /// `to`, when it is a legal successor.
-    ///
-    /// # Errors
-    ///
-    /// [`IllegalTransition`], naming both statuses, otherwise.
-    fn change(self, to: Self) -> Result<Self, IllegalTransition> {
-        if self.allows(to) {
-            Ok(to)
-        } else {
-            Err(IllegalTransition {
-                from: self.name(),
-                to: to.name(),
-                allowed: self.next().iter().map(|next| next.name()).collect(),
-            })
-        }
-    }
-}
-
 /// A status change that the table does not allow.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("illegal status change from {from} to {to}")]
@@ -51,167 +14,133 @@ pub trait Transitions: Copy + Eq + fmt::Debug + fmt::Display + 'static {
 #[non_exhaustive]
 pub struct IllegalTransition {
     /// The status that was to be left.
-    pub from: &'static str,
+    pub from: Status,
     /// The status that was asked for.
-    pub to: &'static str,
-    /// The statuses that may follow `from`.
-    pub allowed: Vec<&'static str>,
+    pub to: Status,
 }
 
 standin_error::reportable!(IllegalTransition);
 
 impl IllegalTransition {
     fn way_out(&self) -> String {
-        match self.allowed.as_slice() {
-            [] => format!("nothing may follow {}", self.from),
+        let next: Vec<&str> = self.from.next().iter().map(|next| next.as_str()).collect();
+        match next.as_slice() {
             [only] => format!("only {only} may follow {}", self.from),
             several => format!("{} may be followed by {}", self.from, several.join(" or ")),
         }
     }
 }
 
-/// A text that names no status of the table.
+/// A text that is not the name of a status.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("unknown status `{text}`")]
 #[diagnostic(
     code(standin::entity::unknown_status),
-    help("known are {}", known.join(", "))
+    help("known are {}", Status::ALL.map(Status::as_str).join(", "))
 )]
 #[non_exhaustive]
 pub struct UnknownStatus {
     /// The text.
     pub text: String,
-    /// The names of the table.
-    pub known: Vec<&'static str>,
 }
 
 standin_error::reportable!(UnknownStatus);
 
-macro_rules! statuses {
-    (
-        $(#[$outer:meta])*
-        $name:ident {
-            $( $(#[$inner:meta])* $variant:ident = $tag:literal => [$($next:ident),*] ),+ $(,)?
-        }
-    ) => {
-        $(#[$outer])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-        pub enum $name {
-            $( $(#[$inner])* $variant, )+
-        }
-
-        impl $name {
-            /// The name as reports show it: `NONE`, `STARTED`, ...
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $( Self::$variant => $tag, )+ }
-            }
-        }
-
-        impl Transitions for $name {
-            const ALL: &'static [Self] = &[$( Self::$variant ),+];
-
-            fn name(self) -> &'static str {
-                self.as_str()
-            }
-
-            fn next(self) -> &'static [Self] {
-                match self { $( Self::$variant => &[$( Self::$next ),*], )+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownStatus;
-
-            fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-                Self::ALL
-                    .iter()
-                    .copied()
-                    .find(|status| status.as_str().eq_ignore_ascii_case(text))
-                    .ok_or_else(|| UnknownStatus {
-                        text: text.to_owned(),
-                        known: Self::ALL.iter().map(|status| status.as_str()).collect(),
-                    })
-            }
-        }
-    };
-}
-
-statuses! {
-    /// The status of a resource.
-    ///
-    /// ```
-    /// use standin_entity::{Status, Transitions};
-    ///
-    /// assert!(Status::Starting.allows(Status::Started));
-    /// let error = Status::Paused.change(Status::Starting).unwrap_err();
-    /// assert_eq!(error.to_string(), "illegal status change from PAUSED to STARTING");
-    /// ```
-    Status {
-        /// Never started.
-        #[default]
-        None = "NONE" => [Starting],
-        /// `start` was called; not ready yet.
-        Starting = "STARTING" => [Started, Stopping],
-        /// Ready for use.
-        Started = "STARTED" => [Pausing, Stopping],
-        /// `pause` was called.
-        Pausing = "PAUSING" => [Paused],
-        /// Paused.
-        Paused = "PAUSED" => [Resuming, Stopping],
-        /// `resume` was called.
-        Resuming = "RESUMING" => [Started],
-        /// `stop` was called; not down yet.
-        Stopping = "STOPPING" => [Stopped],
-        /// Down; may be started again.
-        Stopped = "STOPPED" => [Starting],
-    }
-}
-
-statuses! {
-    /// The status of an entity that is not a resource: all it can do is pause.
-    EntityStatus {
-        /// Neither paused nor about to be.
-        #[default]
-        None = "NONE" => [],
-        /// `pause` was called.
-        Pausing = "PAUSING" => [Paused],
-        /// Paused.
-        Paused = "PAUSED" => [Resuming],
-        /// `resume` was called.
-        Resuming = "RESUMING" => [],
-    }
-}
-
-statuses! {
-    /// The status of something that runs steps to an end: a test, a plan.
-    RunnableStatus {
-        /// Never run.
-        #[default]
-        None = "NONE" => [Running],
-        /// Running, between two steps.
-        Running = "RUNNING" => [Finished, Executing, Pausing],
-        /// Executing a step.
-        Executing = "EXECUTING" => [Running],
-        /// `pause` was called.
-        Pausing = "PAUSING" => [Paused],
-        /// Paused.
-        Paused = "PAUSED" => [Resuming],
-        /// `resume` was called.
-        Resuming = "RESUMING" => [Running],
-        /// All steps are done; may be run again.
-        Finished = "FINISHED" => [Running],
-    }
+/// The status of a resource.
+///
+/// Staying where one is (`Started` to `Started`) is always legal and changes
+/// nothing; [`next`](Self::next) lists only the others.
+///
+/// ```
+/// use standin_entity::Status;
+///
+/// assert!(Status::Starting.allows(Status::Started));
+/// let error = Status::Paused.change(Status::Starting).unwrap_err();
+/// assert_eq!(error.to_string(), "illegal status change from PAUSED to STARTING");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Never started.
+    #[default]
+    None,
+    /// `start` was called; not ready yet.
+    Starting,
+    /// Ready for use.
+    Started,
+    /// `pause` was called.
+    Pausing,
+    /// Paused.
+    Paused,
+    /// `resume` was called.
+    Resuming,
+    /// `stop` was called; not down yet.
+    Stopping,
+    /// Down; may be started again.
+    Stopped,
 }
 
 impl Status {
+    /// Every status, the initial one first.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Starting,
+        Self::Started,
+        Self::Pausing,
+        Self::Paused,
+        Self::Resuming,
+        Self::Stopping,
+        Self::Stopped,
+    ];
+
+    /// The name as reports show it: `NONE`, `STARTED`, ...
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Starting => "STARTING",
+            Self::Started => "STARTED",
+            Self::Pausing => "PAUSING",
+            Self::Paused => "PAUSED",
+            Self::Resuming => "RESUMING",
+            Self::Stopping => "STOPPING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+
+    /// The statuses that may directly follow this one.
+    #[must_use]
+    pub const fn next(self) -> &'static [Self] {
+        match self {
+            Self::None | Self::Stopped => &[Self::Starting],
+            Self::Starting => &[Self::Started, Self::Stopping],
+            Self::Started => &[Self::Pausing, Self::Stopping],
+            Self::Pausing => &[Self::Paused],
+            Self::Paused => &[Self::Resuming, Self::Stopping],
+            Self::Resuming => &[Self::Started],
+            Self::Stopping => &[Self::Stopped],
+        }
+    }
+
+    /// Whether `to` may directly follow this status, or is this status.
+    #[must_use]
+    pub fn allows(self, to: Self) -> bool {
+        self == to || self.next().contains(&to)
+    }
+
+    /// `to`, when it is a legal successor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not, with both statuses.
+    pub fn change(self, to: Self) -> Result<Self, IllegalTransition> {
+        if self.allows(to) {
+            Ok(to)
+        } else {
+            Err(IllegalTransition { from: self, to })
+        }
+    }
+
     /// The status as a message about a resource says it, after "because" or a colon.
     ///
     /// ```
@@ -260,47 +189,21 @@ impl Status {
     }
 }
 
-/// A status with its table: the state machine of one entity.
-///
-/// ```
-/// use standin_entity::{Machine, RunnableStatus};
-///
-/// let mut machine = Machine::<RunnableStatus>::default();
-/// machine.change(RunnableStatus::Running)?;
-/// assert!(machine.change(RunnableStatus::None).is_err());
-/// assert_eq!(machine.current(), RunnableStatus::Running);
-/// # Ok::<(), standin_entity::IllegalTransition>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Machine<S> {
-    current: S,
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
-impl<S: Transitions + Default> Machine<S> {
-    /// The present status.
-    #[must_use]
-    pub fn current(&self) -> S {
-        self.current
-    }
+impl FromStr for Status {
+    type Err = UnknownStatus;
 
-    /// Goes to `to` and answers with the new status.
-    ///
-    /// # Errors
-    ///
-    /// [`IllegalTransition`] when the table does not allow it; the status stays.
-    pub fn change(&mut self, to: S) -> Result<S, IllegalTransition> {
-        self.current = self.current.change(to)?;
-        Ok(self.current)
-    }
-
-    /// Goes to `to`, whatever the table says.
-    pub fn force(&mut self, to: S) {
-        self.current = to;
-    }
-
-    /// Goes back to the initial status.
-    pub fn reset(&mut self) {
-        self.current = S::default();
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|status| status.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownStatus {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -310,31 +213,44 @@ mod tests {
 
     #[test]
     fn every_status_is_read_back_from_its_name() {
-        for &status in Status::ALL {
-            assert_eq!(status.as_str().parse(), Ok(status));
-        }
-        for &status in RunnableStatus::ALL {
+        for status in Status::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
     }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
-        let error = "BOGUS".parse::<EntityStatus>().unwrap_err();
+        let error = "BOGUS".parse::<Status>().unwrap_err();
         assert_eq!(error.to_string(), "unknown status `BOGUS`");
-        assert_eq!(error.known, ["NONE", "PAUSING", "PAUSED", "RESUMING"]);
+        let help = error.help().map(|help| help.to_string());
+        assert_eq!(
+            help.as_deref(),
+            Some("known are NONE, STARTING, STARTED, PAUSING, PAUSED, RESUMING, STOPPING, STOPPED")
+        );
+    }
+
+    #[test]
+    fn a_change_goes_only_where_the_table_says() {
+        for from in Status::ALL {
+            for to in Status::ALL {
+                let legal = from == to || from.next().contains(&to);
+                match from.change(to) {
+                    Ok(now) => assert!(legal && now == to, "{from} to {to}"),
+                    Err(error) => assert!(!legal && (error.from, error.to) == (from, to)),
+                }
+            }
+        }
     }
 
     #[test]
     fn an_illegal_change_names_both_statuses_and_what_may_follow() {
-        let mut machine = Machine::<Status>::default();
-        let error = machine.change(Status::Stopped).unwrap_err();
-        assert_eq!((error.from, error.to), ("NONE", "STOPPED"));
+        let error = Status::None.change(Status::Stopped).unwrap_err();
         assert_eq!(
-            error.help().map(|h| h.to_string()).as_deref(),
-            Some("only STARTING may follow NONE")
+            error.to_string(),
+            "illegal status change from NONE to STOPPED"
         );
-        assert_eq!(machine.current(), Status::None);
+        let help = error.help().map(|help| help.to_string());
+        assert_eq!(help.as_deref(), Some("only STARTING may follow NONE"));
     }
 
     #[test]

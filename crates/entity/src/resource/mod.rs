@@ -24,7 +24,7 @@ use crate::failure::{RestartError, StartError};
 use crate::incident::{Overdue, StepFailure, Subject};
 use crate::report::Report;
 use crate::settings::Settings;
-use crate::status::{Machine, Status};
+use crate::status::Status;
 use crate::steps::{Step, Steps};
 use crate::timer::Timer;
 use crate::watch::Patience;
@@ -78,7 +78,7 @@ struct Inner {
 /// Everything that threads agree upon.
 #[derive(Debug, Default)]
 struct State {
-    machine: Machine<Status>,
+    status: Status,
     /// Counts the starts, so that a thread sees when its life is over.
     life: u64,
     /// The right to run steps, while a thread has it; the others wait for it.
@@ -108,7 +108,7 @@ enum Abort {
 
 impl State {
     fn status(&self) -> Status {
-        self.machine.current()
+        self.status
     }
 
     fn is_aborting(&self) -> bool {
@@ -310,7 +310,7 @@ impl Resource {
 
     /// Sets the status, in the report too.
     fn enter(&self, state: &mut State, status: Status) {
-        state.machine.force(status);
+        state.status = status;
         self.inner.entity.node().set_status(status);
         tracing::debug!(entity = %self.inner.entity, %status, "status");
         self.changed(state);

@@ -3,7 +3,7 @@
 use super::{Patience, Resource};
 use crate::failure::PauseError;
 use crate::incident::StepFailure;
-use crate::status::{Status, Transitions};
+use crate::status::Status;
 use crate::steps::{Step, Steps};
 
 impl Resource {

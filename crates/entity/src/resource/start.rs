@@ -6,7 +6,7 @@ use super::{Abort, Baton, Patience, Resource, State};
 use crate::failure::StartError;
 use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
-use crate::status::{Status, Transitions};
+use crate::status::Status;
 use crate::steps::{HookPoint, Step, Steps};
 use crate::timer::Timer;
 use standin_error::Result;

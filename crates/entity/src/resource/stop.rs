@@ -5,7 +5,7 @@ use super::{Baton, Patience, Resource, State};
 use crate::failure::StopError;
 use crate::incident::{Evidence, Overdue, StepFailure};
 use crate::settings::Settings;
-use crate::status::{Status, Transitions};
+use crate::status::Status;
 use crate::steps::{HookPoint, Step, Steps};
 use crate::timer::Timer;
 use standin_error::Error;
