@@ -84,8 +84,7 @@ impl ConfigDescription {
     }
 
     /// The name that the readers of files know, if they know one.
-    #[doc(hidden)]
-    pub fn label(&self) -> &str {
+    pub(crate) fn label(&self) -> &str {
         self.type_name().unwrap_or(self.name())
     }
 
@@ -129,7 +128,7 @@ impl ConfigDescription {
         self.0.includes.iter().map(|include| include.name.as_str())
     }
 
-    #[doc(hidden)]
+    /// The place of the option called `name` among the [options](Self::options).
     pub fn index(&self, name: &str) -> Option<usize> {
         self.0.index.get(name).copied()
     }
@@ -160,8 +159,7 @@ impl ConfigDescription {
     }
 
     /// `nearest` finds the one of the known names that was probably meant.
-    #[doc(hidden)]
-    pub fn help_for_unknown<'a>(
+    pub(crate) fn help_for_unknown<'a>(
         &'a self,
         name: &str,
         nearest: impl FnOnce(&mut dyn Iterator<Item = &'a str>) -> Option<&'a str>,

@@ -33,9 +33,10 @@ enum Nature {
 
 /// One step into a list or a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[doc(hidden)]
 pub enum Step {
+    /// The item at this index of a list, counted from 0.
     Index(usize),
+    /// The value under this key of a table.
     Key(String),
 }
 
@@ -110,7 +111,7 @@ impl ValueError {
         &self.found
     }
 
-    #[doc(hidden)]
+    /// Why it does not fit, in words of whoever read it.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
@@ -119,12 +120,12 @@ impl ValueError {
         self.hint.as_deref()
     }
 
-    #[doc(hidden)]
+    /// Where in the value it is.
     pub fn path(&self) -> &[Step] {
         &self.path
     }
 
-    #[doc(hidden)]
+    /// Whether the last key of the path is what is wrong, and not the value under it.
     pub fn is_in_key(&self) -> bool {
         self.in_key
     }
@@ -335,8 +336,7 @@ standin_error::reportable!(OptionError);
 
 impl OptionError {
     /// The same with another help, where it has one.
-    #[doc(hidden)]
-    pub fn with_help(mut self, text: String) -> Self {
+    pub(crate) fn with_help(mut self, text: String) -> Self {
         match &mut self {
             OptionError::Unknown { help, .. } | OptionError::Missing { help, .. } => *help = text,
             OptionError::WrongType { help, .. }
@@ -384,7 +384,7 @@ pub struct BrokenRule {
 }
 
 impl BrokenRule {
-    #[doc(hidden)]
+    /// The value `found`, in its written form, breaks the `rule`, in words that follow "but".
     pub fn new(found: String, rule: String) -> Self {
         Self {
             found,
@@ -428,12 +428,12 @@ impl BrokenRule {
         &self.rule
     }
 
-    #[doc(hidden)]
+    /// Where in the value it is.
     pub fn path(&self) -> &[Step] {
         &self.path
     }
 
-    #[doc(hidden)]
+    /// Whether the last key of the path is what is wrong, and not the value under it.
     pub fn is_in_key(&self) -> bool {
         self.in_key
     }

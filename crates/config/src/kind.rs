@@ -147,10 +147,13 @@ impl Kind {
     /// The texts of a value that are templates and do not parse.
     pub(crate) fn template_mistakes(&self, value: &Value) -> Vec<ValueError> {
         let mut mistakes = Vec::new();
-        self.for_each_template(value, &mut Vec::new(), &mut |text, path| {
-            let error = template::check(text).err();
-            mistakes.extend(error.map(|error| error.at(path)));
-        });
+        let mut visit = |kind: &Kind, value: &Value, path: &[Step]| {
+            if let (Kind::Template | Kind::PathTemplate, Value::String(text)) = (kind, value) {
+                let error = template::check(text).err();
+                mistakes.extend(error.map(|error| error.at(path)));
+            }
+        };
+        self.for_each_part(value, &mut Vec::new(), &mut visit);
         mistakes
     }
 
@@ -241,6 +244,7 @@ impl Kind {
             (Kind::List(_) | Kind::Tuple(_), Value::List(_)) | (Kind::Map(_), Value::Map(_)) => {
                 true
             }
+            (Kind::Context, value) => ContextValue::looks_like(value),
             (Kind::Lazy(kind), value) => kind.get().could_be(value),
             (Kind::Union(kinds), value) => kinds.iter().any(|kind| kind.could_be(value)),
             (kind, value) => kind.check(value).is_ok(),
@@ -447,59 +451,58 @@ impl Kind {
         }
     }
 
-    /// Calls `visit` with every template of a value that is of this kind, and where it is.
-    #[doc(hidden)]
-    pub fn for_each_template(
+    /// Calls `visit` with every part of a value of this kind that holds no other parts: its kind,
+    /// the part, and where it is.
+    pub(crate) fn for_each_part(
         &self,
         value: &Value,
         path: &mut Vec<Step>,
-        visit: &mut dyn FnMut(&str, &[Step]),
+        visit: &mut dyn FnMut(&Kind, &Value, &[Step]),
     ) {
+        let mut inside = |step: Step, kind: &Kind, value: &Value| {
+            path.push(step);
+            kind.for_each_part(value, path, visit);
+            path.pop();
+        };
         match (self, value) {
-            (Kind::Template | Kind::PathTemplate, Value::String(text)) => visit(text, path),
-            (Kind::List(kind), Value::List(items)) => {
-                for (index, item) in items.iter().enumerate() {
-                    path.push(Step::Index(index));
-                    kind.for_each_template(item, path, visit);
-                    path.pop();
-                }
-            }
-            (Kind::Tuple(kinds), Value::List(items)) => {
-                for (index, (kind, item)) in kinds.iter().zip(items).enumerate() {
-                    path.push(Step::Index(index));
-                    kind.for_each_template(item, path, visit);
-                    path.pop();
-                }
-            }
-            (Kind::Map(kind), Value::Map(entries)) => {
-                for (key, entry) in entries {
-                    path.push(Step::Key(key.clone()));
-                    kind.for_each_template(entry, path, visit);
-                    path.pop();
-                }
-            }
-            (Kind::Union(kinds), value) => {
-                if let Some(kind) = Kind::that_fits(kinds, value) {
-                    kind.for_each_template(value, path, visit);
-                }
-            }
+            (Kind::List(kind), Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| inside(Step::Index(index), kind, item)),
+            (Kind::Tuple(kinds), Value::List(items)) => kinds
+                .iter()
+                .zip(items)
+                .enumerate()
+                .for_each(|(index, (kind, item))| inside(Step::Index(index), kind, item)),
+            (Kind::Map(kind), Value::Map(entries)) => entries
+                .iter()
+                .for_each(|(key, entry)| inside(Step::Key(key.clone()), kind, entry)),
             (Kind::Nested(description), Value::Map(entries)) => {
                 for (key, entry) in entries {
                     if let Some(option) = description.option(key) {
-                        path.push(Step::Key(key.clone()));
-                        option.kind().for_each_template(entry, path, visit);
-                        path.pop();
+                        inside(Step::Key(key.clone()), option.kind(), entry);
                     }
                 }
             }
-            (Kind::Lazy(kind), value) => kind.get().for_each_template(value, path, visit),
-            _ => {}
+            (Kind::Any, Value::List(items)) => items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| inside(Step::Index(index), self, item)),
+            (Kind::Any, Value::Map(entries)) if ContextValue::parts(value).is_none() => entries
+                .iter()
+                .for_each(|(key, entry)| inside(Step::Key(key.clone()), self, entry)),
+            (Kind::Union(kinds), value) => {
+                if let Some(kind) = Kind::that_fits(kinds, value) {
+                    kind.for_each_part(value, path, visit);
+                }
+            }
+            (Kind::Lazy(kind), value) => kind.get().for_each_part(value, path, visit),
+            (kind, value) => visit(kind, value, path),
         }
     }
 
     /// Applies the folder that relative paths start from to every path within `value`.
-    #[doc(hidden)]
-    pub fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
+    pub(crate) fn resolve_paths(&self, value: &mut Value, folder: &std::path::Path) {
         match (self, value) {
             (Kind::Path | Kind::PathTemplate, value @ Value::String(_)) => {
                 if let Value::String(text) = value {
@@ -549,11 +552,10 @@ impl Kind {
 
 /// What there may be within the values of a kind.
 #[derive(Clone, Copy, Debug, Default)]
-#[doc(hidden)]
-pub struct Holds {
-    pub path: bool,
-    pub context: bool,
-    pub template: bool,
+pub(crate) struct Holds {
+    pub(crate) path: bool,
+    pub(crate) context: bool,
+    pub(crate) template: bool,
 }
 
 /// How many of the keys are those of a table, or nearly so.

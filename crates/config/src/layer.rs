@@ -137,20 +137,16 @@ impl Layer {
             .collect()
     }
 
-    /// Adds a layer of the same config that counts where this one, and those added before, have
-    /// nothing: the defaults of a file.
-    #[must_use]
-    #[doc(hidden)]
-    pub fn with_defaults(mut self, origin: Origin, defaults: &Layer) -> Self {
-        debug_assert!(
-            defaults.is_of(&self.description),
-            "slots are those of the same config"
-        );
-        // Most files have none, and every driver would carry them.
-        if defaults.set_slots().next().is_some() {
+    /// Adds options of the same config that count where these, and those added before, have
+    /// nothing, such as the defaults of a file; [`Origin::Defaults`] has the `name`.
+    ///
+    /// Options of another config are passed over.
+    pub fn add_defaults(&mut self, name: &str, defaults: &Layer) {
+        // Most files have none, and every layer of them would carry them.
+        if defaults.is_of(&self.description) && defaults.set_slots().next().is_some() {
+            let origin = Origin::Defaults(name.to_owned());
             self.defaults.push((origin, defaults.clone()));
         }
-        self
     }
 
     /// Sets the option at `index` to a value of its declared type. The derive's setters call it.
@@ -171,8 +167,7 @@ impl Layer {
         self.put_stored(index, Stored::optional_code(value));
     }
 
-    #[doc(hidden)]
-    pub fn put_stored(&mut self, index: usize, stored: Stored) {
+    pub(crate) fn put_stored(&mut self, index: usize, stored: Stored) {
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = Some(stored);
         }
@@ -195,8 +190,7 @@ impl Layer {
     }
 
     /// The value of the strongest layer that has one.
-    #[doc(hidden)]
-    pub fn find(&self, index: usize) -> Option<(&Stored, &Origin)> {
+    pub(crate) fn find(&self, index: usize) -> Option<(&Stored, &Origin)> {
         if let Some(stored) = self.slot(index) {
             return Some((stored, &Origin::Explicit));
         }

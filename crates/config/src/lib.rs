@@ -5,6 +5,7 @@
 //! - [`Config`] is what the derive implements, [`Options`] what users fill in.
 //! - [`ConfigDescription`] is a config as a value; it can also be made at run time. [`Kind`] says
 //!   what an option takes, [`Source`] where its value comes from, [`Constraint`] what it must keep.
+//! - [`read_toml`] and [`TableReader`] read options from TOML, with all mistakes and their places.
 //! - [`Layer`] holds what somebody set; [`Node`] is a config in the tree and resolves it.
 //!
 //! # Misuse does not compile
@@ -51,6 +52,7 @@ mod description;
 mod docs;
 pub mod duration;
 mod error;
+mod file;
 mod kind;
 mod layer;
 mod node;
@@ -61,6 +63,7 @@ mod options;
 mod origin;
 mod pattern;
 pub mod port;
+mod references;
 mod resolver;
 mod setting;
 mod stored;
@@ -73,7 +76,13 @@ mod value;
 pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
-pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
+pub use error::{
+    BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, Step, ValueError,
+};
+pub use file::{
+    FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
+    TomlText, read_toml, toml_span_at, toml_type_name,
+};
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
 pub use node::{Explanation, Node};
@@ -83,6 +92,7 @@ pub use options::{Config, FromOptions, Options, TypedOptions};
 pub use origin::Origin;
 pub use pattern::{Pattern, PatternError};
 pub use port::{Port, PortError};
+pub use references::{Reference, ReferenceBy, drivers_read};
 pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::{Config, OptionValue};
 pub use stored::Stored;
@@ -119,7 +129,5 @@ pub use resolver::Resolver;
 #[doc(hidden)]
 pub mod reading {
     pub use crate::docs::without_item_links;
-    pub use crate::error::Step;
-    pub use crate::template::drivers_read;
     pub use crate::value::Key;
 }

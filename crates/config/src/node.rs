@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::option::{OptionDescription, Source};
+use crate::references::Reference;
 use crate::stored::Stored;
 use crate::{
     Config, ConfigDescription, ConfigErrors, Layer, OptionError, Options, Origin, ParentError,
@@ -235,6 +236,28 @@ impl Node {
                 Some((option.name(), stored.value()?))
             })
             .collect()
+    }
+
+    /// What the values on this node read from others, each with the name of its option: values that
+    /// somebody set, and declared defaults that are context values.
+    pub fn references(&self) -> Vec<(&str, Reference)> {
+        let layer = self.layer();
+        let options = self.description().options().iter().enumerate();
+        let values =
+            options.filter_map(
+                |(index, option)| match (layer.find(index), option.source()) {
+                    (Some((stored, _)), _) => Some((option, stored.value()?)),
+                    (None, Source::Default(default)) if option.holds().context => {
+                        Some((option, default.value()?))
+                    }
+                    _ => None,
+                },
+            );
+        let found = values.flat_map(|(option, value)| {
+            let references = option.references(&value).into_iter();
+            references.map(|reference| (option.name(), reference))
+        });
+        found.collect()
     }
 
     /// The names that have a value on this node, parents not asked.

@@ -242,8 +242,11 @@ impl OptionDescription {
         })
     }
 
-    /// As [`OptionDescription::read_or_mistakes`], constraints included.
-    #[doc(hidden)]
+    /// Reads a value of this option, and checks it by the option's rules.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is wrong with the value; `owner` is whose it is.
     pub fn read_and_check(&self, owner: &str, value: &Value) -> Result<Stored, Vec<OptionError>> {
         let stored = self.read_or_mistakes(owner, value)?;
         match self.check_rules(owner, &stored) {
@@ -253,13 +256,11 @@ impl OptionDescription {
     }
 
     /// What there may be within the option's values.
-    #[doc(hidden)]
-    pub fn holds(&self) -> Holds {
+    pub(crate) fn holds(&self) -> Holds {
         *self.holds.get_or_init(|| self.kind.holds())
     }
 
-    #[doc(hidden)]
-    pub fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
+    pub(crate) fn wrong_type(&self, owner: &str, error: ValueError) -> OptionError {
         let (owner, option) = (owner.to_owned(), self.name.clone());
         // What to write instead is all that one needs to know.
         let hint = error.hint_text().map(str::to_owned);
@@ -325,7 +326,8 @@ impl OptionDescription {
             .collect()
     }
 
-    pub(crate) fn missing(&self, owner: &str) -> OptionError {
+    /// The error for an option of `owner` that must be set and is not.
+    pub fn missing(&self, owner: &str) -> OptionError {
         OptionError::Missing {
             owner: owner.to_owned(),
             option: self.name.clone(),
@@ -333,8 +335,7 @@ impl OptionDescription {
         }
     }
 
-    #[doc(hidden)]
-    pub fn help_for_missing(&self) -> String {
+    fn help_for_missing(&self) -> String {
         let summary = self.summary();
         let about = match summary.is_empty() {
             true => String::new(),

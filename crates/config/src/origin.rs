@@ -8,10 +8,8 @@ use std::fmt;
 pub enum Origin {
     /// Set on the entity itself.
     Explicit,
-    /// Set in the defaults for all drivers of this type.
-    DefaultsOfType(String),
-    /// Set in the defaults for all drivers.
-    DefaultsOfAll,
+    /// Set in the defaults of that name, such as `[defaults]`.
+    Defaults(String),
     /// The default that the option declares.
     Default,
     /// A parent's value.
@@ -29,8 +27,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Explicit => f.write_str("set explicitly"),
-            Origin::DefaultsOfType(type_name) => write!(f, "from [defaults.{type_name}]"),
-            Origin::DefaultsOfAll => f.write_str("from [defaults]"),
+            Origin::Defaults(name) => write!(f, "from {name}"),
             Origin::Default => f.write_str("default"),
             Origin::Inherited { from, origin } => write!(f, "inherited from {from} ({origin})"),
             Origin::Fallback => f.write_str("fallback, no parent has a value"),

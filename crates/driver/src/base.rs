@@ -3,7 +3,10 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use indexmap::IndexMap;
-use standin_config::{Config, ContextValue, Markup, Node, Options, ResolveError, Setting, Value};
+use standin_config::{
+    Config, ContextValue, Markup, Node, Options, Reference, ReferenceBy, ResolveError, Setting,
+    Value, drivers_read,
+};
 use standin_entity::{Entity, Resource};
 use tracing::Level;
 
@@ -121,36 +124,27 @@ impl DriverBase {
         self.file_log.write(level, &message)
     }
 
-    /// The drivers that the templates of this one read, as `{{ context.server.port }}` or
-    /// `{{ context["my server"].port }}`, each with the option that the template is in: texts
-    /// of options, and the files to install as far as they can be read now. They have to start
-    /// before this one. Context values are not among them.
+    /// What the options of this driver, and the files that it installs as far as they can be read
+    /// now, read from other drivers, each with its option. Those have to start before this one.
     ///
-    /// Of a template that uses `context` in another way (`{% set c = context %}`, in a loop,
-    /// with a filter) all words and quoted texts are among them: what is not the name of a
-    /// driver is to be passed over. Names that a template puts together cannot be seen.
-    pub fn drivers_in_templates(&self) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        for (option, value) in self.node.set_values() {
+    /// See [`Node::references`]; a file may read what it names in any way.
+    pub fn references(&self) -> Vec<(String, Reference)> {
+        let mut found: Vec<_> = self
+            .node
+            .references()
+            .into_iter()
+            .map(|(option, reference)| (option.to_owned(), reference))
+            .collect();
+        if let Some(files) = self.node.get_local("install_files") {
             let mut texts = Vec::new();
-            collect_texts(&value, &mut texts);
-            let mut named: Vec<String> = texts
+            collect_texts(&files, &mut texts);
+            // What is there besides paths is no file, and is passed over.
+            let files = texts
                 .iter()
-                .flat_map(|text| template::drivers_named_in(text, Markup::Option))
-                .collect();
-            if option == "install_files" {
-                // What is there besides paths is no file, and is passed over.
-                let files = texts
-                    .iter()
-                    .filter_map(|path| std::io::read_to_string(open(Path::new(path)).ok()?).ok());
-                named
-                    .extend(files.flat_map(|text| template::drivers_named_in(&text, Markup::File)));
-            }
-            for driver in named {
-                let reference = (option.to_owned(), driver);
-                if !found.contains(&reference) {
-                    found.push(reference);
-                }
+                .filter_map(|path| std::io::read_to_string(open(Path::new(path)).ok()?).ok());
+            for name in files.flat_map(|text| drivers_read(&text, Markup::File)) {
+                let (path, by) = (Vec::new(), ReferenceBy::Word);
+                found.push(("install_files".to_owned(), Reference { name, path, by }));
             }
         }
         found
@@ -386,13 +380,11 @@ impl fmt::Debug for DriverBase {
     }
 }
 
-/// All texts in a value that may be templates; not those of context values, which
-/// are over another driver.
-fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+/// All texts in a value.
+fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     match value {
-        Value::String(text) => texts.push(text.clone()),
+        Value::String(text) => texts.push(text),
         Value::List(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Map(_) if ContextValue::parts(value).is_some() => {}
         Value::Map(entries) => entries
             .values()
             .for_each(|entry| collect_texts(entry, texts)),

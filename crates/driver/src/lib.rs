@@ -16,7 +16,6 @@ mod install;
 mod lifecycle;
 mod log;
 mod readiness;
-mod references;
 mod starting;
 mod steps;
 mod template;

@@ -14,7 +14,7 @@ use standin_config::{Kind, Markup, Node, OptionValue, Tags, TemplateMistake};
 use standin_entity::Status;
 
 use crate::attributes::text;
-use crate::{Attributes, ContextSource, references};
+use crate::{Attributes, ContextSource};
 
 /// Why a template has no text.
 pub(crate) enum TemplateError {
@@ -249,15 +249,6 @@ pub(crate) fn render_in(template: &str, scope: &Scope, markup: Markup) -> Result
             }
             Failure::of(&error)
         })
-}
-
-/// The drivers that a template may read below `context`, each once.
-pub(crate) fn drivers_named_in(template: &str, markup: Markup) -> Vec<String> {
-    // One that does not parse, or that the stack has no room for, says so when it is rendered.
-    if Tags::of(template, markup).too_long.is_some() {
-        return Vec::new();
-    }
-    references::drivers_read(engine(markup), template)
 }
 
 fn engine(markup: Markup) -> &'static Environment<'static> {

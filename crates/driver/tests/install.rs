@@ -51,8 +51,12 @@ fn fills_in_what_others_publish() {
     let text = "{% for n in [1, 2] %}upstream {{ context.server.port + n }};\r\n{% endfor %}pid {{ runpath }}/pid;\r\n";
     fs::write(&source, text).unwrap();
     let app = stub(folder.path(), [InstallFile::new(&source)]);
-    let read = app.base().drivers_in_templates();
-    assert_eq!(read, [("install_files".to_owned(), "server".to_owned())]);
+    let read = app.base().references();
+    let read: Vec<_> = read
+        .iter()
+        .map(|(o, r)| (o.as_str(), r.name.as_str()))
+        .collect();
+    assert_eq!(read, [("install_files", "server")]);
     let others: Arc<dyn ContextSource> = Arc::new(Others);
     app.base().set_context(Arc::downgrade(&others));
     app.start().unwrap();

@@ -137,16 +137,25 @@ impl Order {
     /// Places that wait for each other in a circle, from the smallest of them
     /// on; the last one is waited for by the first.
     pub(crate) fn cycle(&self) -> Option<Vec<usize>> {
+        self.cycles().into_iter().next()
+    }
+
+    /// A circle among all places that wait for each other, as [`Order::cycle`] has it; the one with
+    /// the smallest place first.
+    pub(crate) fn cycles(&self) -> Vec<Vec<usize>> {
         let graph: DiGraph<(), (), usize> = DiGraph::from_edges(&self.edges);
-        let start = kosaraju_scc(&graph)
+        let mut starts: Vec<usize> = kosaraju_scc(&graph)
             .into_iter()
             .filter_map(|component| {
                 let start = component.iter().map(|node| node.index()).min()?;
                 let is_circle = component.len() > 1 || self.edges.contains(&(start, start));
                 is_circle.then_some(start)
             })
-            .min()?;
-        Some(self.shortest_way(start, |place| self.edges.contains(&(place, start))))
+            .collect();
+        starts.sort_unstable();
+        let circle =
+            |start: usize| self.shortest_way(start, |place| self.edges.contains(&(place, start)));
+        starts.into_iter().map(circle).collect()
     }
 
     /// The shortest way from `from` to a place that is the `end`, by breadth-first search; the

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{ContextValue, Kind, Node, Source, Value};
+use standin_config::ReferenceBy;
 use standin_driver::Driver;
 
 use crate::order::Order;
@@ -95,6 +95,7 @@ pub(crate) struct OrderMistake {
 }
 
 /// A driver that reads the context of another one, by place.
+#[derive(PartialEq)]
 struct Reference {
     reader: usize,
     option: String,
@@ -166,24 +167,26 @@ impl<'a> Names<'a> {
         for (reader, (name, driver)) in self.members.iter().enumerate() {
             let reader = self.first_place(reader);
             let base = driver.base();
-            for (option, driver) in base.drivers_in_templates() {
-                // A name that is not there may never be rendered, and is reported when it is.
-                // What a driver publishes itself it may read.
-                let read = self.place(&driver).filter(|read| *read != reader);
-                references.extend(read.map(|read| Reference {
-                    reader,
-                    option,
-                    read,
-                }));
-            }
-            for (option, driver) in context_values(base.node()) {
+            let first = references.len();
+            for (option, reference) in base.references() {
+                let is_context = reference.by == ReferenceBy::ContextValue;
+                let driver = reference.name;
                 match self.place(&driver) {
-                    Some(read) => references.push(Reference {
-                        reader,
-                        option,
-                        read,
-                    }),
-                    None if self.environment.members.publishes(&driver) => {}
+                    // What a driver publishes itself it may read in a template.
+                    Some(read) if read == reader && !is_context => {}
+                    Some(read) => {
+                        let reference = Reference {
+                            reader,
+                            option,
+                            read,
+                        };
+                        if !references[first..].contains(&reference) {
+                            references.push(reference);
+                        }
+                    }
+                    // In a template, a name that is not there may never be rendered, and is
+                    // reported when it is.
+                    None if !is_context || self.environment.members.publishes(&driver) => {}
                     None => mistakes.push(OrderMistake {
                         driver: name.clone(),
                         option: option.clone(),
@@ -300,45 +303,4 @@ pub(crate) fn sets_async_start(driver: &dyn Driver) -> bool {
 /// What tells one driver from another.
 fn address(driver: &Arc<dyn Driver>) -> *const () {
     Arc::as_ptr(driver).cast()
-}
-
-/// The drivers that the context values of a node name, each with its option.
-fn context_values(node: &Node) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for (option, value) in node.set_values() {
-        collect(option, &value, &mut found);
-    }
-    // What a config reads by default it reads, too.
-    for option in node.description().options() {
-        let is_read = may_be_context(option.kind())
-            && matches!(option.source(), Source::Default(_))
-            && found.iter().all(|(known, _)| known != option.name());
-        if is_read && let Some(value) = node.get_local(option.name()) {
-            collect(option.name(), &value, &mut found);
-        }
-    }
-    found
-}
-
-/// Whether a context value can be in an option of that kind.
-fn may_be_context(kind: &Kind) -> bool {
-    match kind {
-        Kind::Any | Kind::Context => true,
-        Kind::List(item) | Kind::Map(item) => may_be_context(item),
-        Kind::Tuple(kinds) | Kind::Union(kinds) => kinds.iter().any(may_be_context),
-        _ => false,
-    }
-}
-
-fn collect(option: &str, value: &Value, found: &mut Vec<(String, String)>) {
-    match value {
-        Value::List(items) => items.iter().for_each(|item| collect(option, item, found)),
-        Value::Map(entries) => match ContextValue::parts(value) {
-            Some((driver, _)) => found.push((option.to_owned(), driver.to_owned())),
-            None => entries
-                .values()
-                .for_each(|entry| collect(option, entry, found)),
-        },
-        _ => {}
-    }
 }

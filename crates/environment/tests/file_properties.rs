@@ -7,7 +7,7 @@ mod options;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use options::{ClientConfig, EnvironmentConfig, ServerConfig, registry};
 use proptest::prelude::*;
-use standin_config::Node;
+use standin_config::{Located, Node};
 use standin_environment::file::Document;
 
 /// A file with one of everything, for others to be made of.

@@ -8,6 +8,7 @@
 
 use expect_test::{Expect, expect};
 use miette::Diagnostic;
+use standin_config::Located;
 use standin_environment::file::FileErrors;
 use standin_environment::{DriverTypes, Environment, LoadError};
 use standin_process::Process;
@@ -252,7 +253,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
         &process("[driver.env]\nA = 'b'\nargs = ['x']"),
         expect![[r#"
             8: driver "app": option "env.args": ["x"] is not a string or a context value or { verbatim = "..." }
-               help: "args" is an option of process, too: what follows the header of a table within it, such as [driver.env], belongs to that table, so write "args" above the header
+               help: "args" is an option of process, too: what follows the header of the table "env" belongs to that table, so write "args" above the header
         "#]],
     );
     check(

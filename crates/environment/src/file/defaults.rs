@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use indexmap::IndexMap;
-use standin_config::{ConfigDescription, OptionDescription};
+use standin_config::{ConfigDescription, Layer, OptionDescription};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{DEFAULTS, TYPE};
-use super::load::{Loader, Reading};
+use super::load::Loader;
 
 /// The defaults of a file, as options of one type.
-pub(super) struct TypeDefaults<'d> {
-    pub(super) of_type: Reading<'d>,
-    pub(super) of_all: Reading<'d>,
+pub(super) struct TypeDefaults {
+    pub(super) of_type: Layer,
+    pub(super) of_all: Layer,
 }
 
 /// A key and its value, each with its place in the text.
@@ -26,7 +26,7 @@ pub(super) struct Defaults<'t, 'i> {
     pub(super) of_types: IndexMap<&'t str, &'t DeTable<'i>>,
 }
 
-impl<'r> Loader<'r> {
+impl Loader<'_> {
     /// Sorts the keys of `[defaults]` into options and types.
     pub(super) fn defaults<'t, 'i>(&mut self, value: &'t Spanned<DeValue<'i>>) -> Defaults<'t, 'i> {
         let mut defaults = Defaults::default();
@@ -61,8 +61,8 @@ impl<'r> Loader<'r> {
         &mut self,
         defaults: &Defaults<'_, '_>,
         drivers: Option<&Spanned<DeValue<'_>>>,
-        by_type: &mut IndexMap<String, TypeDefaults<'r>>,
-    ) {
+    ) -> IndexMap<String, TypeDefaults> {
+        let mut by_type = IndexMap::new();
         let used: Vec<&str> = drivers
             .and_then(|drivers| drivers.get_ref().as_array())
             .into_iter()
@@ -76,7 +76,7 @@ impl<'r> Loader<'r> {
                 continue;
             }
             let place = format!("[{DEFAULTS}.{type_name}]");
-            let mut of_type = Reading::new(description, place.as_str(), &[]);
+            let mut of_type = self.reader.begin(description, place.as_str());
             if let Some(table) = defaults.of_types.get(type_name) {
                 for (key, value) in *table {
                     let name = &**key.get_ref();
@@ -85,13 +85,9 @@ impl<'r> Loader<'r> {
                     }
                 }
             }
-            by_type.insert(
-                type_name.to_owned(),
-                TypeDefaults {
-                    of_type,
-                    of_all: Reading::new(description, format!("[{DEFAULTS}]"), &[]),
-                },
-            );
+            let of_type = self.take(of_type);
+            let of_all = self.reader.begin(description, format!("[{DEFAULTS}]"));
+            by_type.insert(type_name.to_owned(), (of_type, of_all));
         }
         let place = format!("[{DEFAULTS}]");
         for (key, value) in &defaults.of_all {
@@ -108,7 +104,7 @@ impl<'r> Loader<'r> {
                         .map(OptionDescription::name)
                         .filter(|name| *name != "name")
                 });
-                let help = match self.suggestions.nearest(name, all) {
+                let help = match self.reader.suggestions().nearest(name, all) {
                     Some(known) => format!("did you mean {known:?}?"),
                     None => {
                         "[defaults] holds options of drivers, and a table for each type".to_owned()
@@ -120,22 +116,28 @@ impl<'r> Loader<'r> {
             if !self.is_default(&place, name, span) {
                 continue;
             }
-            let before = self.mistakes.len();
             let mut read = false;
             for (type_name, _) in &known {
-                if let Some(defaults) = by_type.get_mut(*type_name) {
+                if let Some((_, of_all)) = by_type.get_mut(*type_name) {
                     read = true;
-                    self.option(&mut defaults.of_all, (key, value));
-                    if self.mistakes.len() > before {
+                    let before = of_all.mistakes().len();
+                    self.option(of_all, (key, value));
+                    if of_all.mistakes().len() > before {
                         break; // once is enough
                     }
                 }
             }
             if !read {
-                let mut unused = Reading::new(first, place.as_str(), &[]);
+                let mut unused = self.reader.begin(first, place.as_str());
                 self.option(&mut unused, (key, value));
+                self.take(unused);
             }
         }
+        let taken = by_type.into_iter().map(|(type_name, (of_type, of_all))| {
+            let of_all = self.take(of_all);
+            (type_name, TypeDefaults { of_type, of_all })
+        });
+        taken.collect()
     }
 
     /// A name belongs to one driver, so it is not a default.

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use miette::Diagnostic;
-use standin_config::Layer;
+use standin_config::{Layer, TomlText};
 
-use super::convert;
 use super::document::{Document, Entry};
 use super::mistake::{FileErrors, Mistake};
 use super::references::Links;
@@ -21,37 +20,30 @@ use super::references::Links;
 /// 3. [`Draft::finish`] gives the document, or all mistakes.
 #[derive(Debug)]
 pub struct Draft {
-    file: String,
-    text: String,
+    toml: TomlText,
     document: Document,
     links: Links,
     mistakes: Vec<Mistake>,
-    /// Lines that are no TOML.
-    broken: Vec<Range<usize>>,
 }
 
 impl Draft {
     pub(crate) fn new(
-        file: &str,
-        text: &str,
+        toml: TomlText,
         document: Document,
         links: Links,
         mistakes: Vec<Mistake>,
-        broken: Vec<Range<usize>>,
     ) -> Self {
         Self {
-            file: file.to_owned(),
-            text: text.to_owned(),
+            toml,
             document,
             links,
             mistakes,
-            broken,
         }
     }
 
     /// Whether nothing is wrong so far.
     pub fn is_sound(&self) -> bool {
-        self.mistakes.is_empty()
+        self.mistakes.is_empty() && self.toml.is_well_formed()
     }
 
     /// The environment's options, as far as they are right.
@@ -110,7 +102,7 @@ impl Draft {
         self.mistakes.push(Mistake::Refused {
             message: with_causes(error),
             help: error.help().map(|help| help.to_string()),
-            span: convert::span(span),
+            span: span.into(),
         });
     }
 
@@ -120,23 +112,8 @@ impl Draft {
     ///
     /// All mistakes at once, in the order of the text.
     pub fn finish(self) -> Result<Document, FileErrors> {
-        let mut mistakes = self.mistakes;
-        if !self.broken.is_empty() {
-            // What was lost with a broken line is not missing, and no place is no mistake.
-            mistakes.retain(|mistake| {
-                let span = mistake.span();
-                let is_in_broken_line = || {
-                    let offset = span.offset();
-                    self.broken.iter().any(|line| line.contains(&offset))
-                };
-                matches!(mistake, Mistake::Syntax { .. })
-                    || !(mistake.is_about_absence() || span.is_empty() || is_in_broken_line())
-            });
-        }
-        match mistakes.is_empty() {
-            true => Ok(self.document),
-            false => Err(FileErrors::new(&self.file, &self.text, mistakes)),
-        }
+        self.toml.verdict(self.mistakes)?;
+        Ok(self.document)
     }
 }
 

@@ -5,31 +5,26 @@ use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use standin_config::reading::Step;
 use standin_config::{
-    BrokenRule, ConfigDescription, Layer, OptionDescription, OptionError, Origin, Value, ValueError,
+    BrokenRule, Layer, OptionError, OptionMistake, TableMistake, TableOptions, TableReader,
+    TomlText, Value, ValueError, toml_type_name,
 };
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::convert;
 use super::defaults::{Defaults, KeyAndValue, TypeDefaults};
 use super::document::{Document, Entry};
 use super::draft::Draft;
 use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
-use super::mistake::{Mistake, OptionMistake};
+use super::mistake::Mistake;
 use super::references::References;
 use super::registry::TypeRegistry;
-use super::suggestions::Suggestions;
-use super::syntax;
 
 /// Reads one text.
 pub(crate) struct Loader<'r> {
     pub(super) registry: &'r TypeRegistry,
-    /// Where relative paths start.
-    folder: Option<&'r Path>,
+    pub(super) reader: TableReader,
     pub(super) mistakes: Vec<Mistake>,
-    pub(super) suggestions: Suggestions,
     references: References,
     /// What drivers inherit from the environment, and where it was written.
     inheritable: IndexMap<String, (Value, Range<usize>)>,
@@ -37,41 +32,16 @@ pub(crate) struct Loader<'r> {
     checked: HashMap<String, HashSet<usize>>,
 }
 
-/// The options of one table while they are read.
-pub(super) struct Reading<'d> {
-    description: &'d ConfigDescription,
-    /// What the table is, in words: `driver "server"`.
-    place: String,
-    /// Keys of the table that are not options.
-    keys: &'static [&'static str],
-    pub(super) layer: Layer,
-    /// The options that are there, but wrong.
-    wrong: HashSet<usize>,
-}
-
-impl<'d> Reading<'d> {
-    pub(super) fn new(
-        description: &'d ConfigDescription,
-        place: impl Into<String>,
-        keys: &'static [&'static str],
-    ) -> Self {
-        Self {
-            description,
-            place: place.into(),
-            keys,
-            layer: Layer::new(description),
-            wrong: HashSet::new(),
-        }
-    }
-}
-
 impl<'r> Loader<'r> {
-    pub(crate) fn new(registry: &'r TypeRegistry, folder: Option<&'r Path>) -> Self {
+    pub(crate) fn new(registry: &'r TypeRegistry, folder: Option<&Path>) -> Self {
+        let reader = TableReader::new();
         Self {
             registry,
-            folder,
+            reader: match folder {
+                Some(folder) => reader.with_folder(folder),
+                None => reader,
+            },
             mistakes: Vec::new(),
-            suggestions: Suggestions::default(),
             references: References::default(),
             inheritable: IndexMap::new(),
             checked: HashMap::new(),
@@ -79,30 +49,18 @@ impl<'r> Loader<'r> {
     }
 
     pub(crate) fn load(mut self, file: &str, text: &str) -> Draft {
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let (toml, table) = TomlText::parse(file, text);
         let document = self.document(table.get_ref());
         let mut mistakes = std::mem::take(&mut self.mistakes);
-        let links = self.references.check(&mut mistakes, &mut self.suggestions);
-        // What was lost with a broken line is not missing, and no place is no mistake.
-        let broken = errors
-            .iter()
-            .map(|error| line_of(text, error.span().unwrap_or_default()))
-            .collect();
-        let syntax = errors.iter().map(|error| {
-            let message = first_line(error.message());
-            Mistake::Syntax {
-                help: syntax::help(&message, text, error.span().unwrap_or_default()),
-                message,
-                span: convert::span(error.span().unwrap_or_default()),
-            }
-        });
-        mistakes.extend(syntax);
-        Draft::new(file, text, document, links, mistakes, broken)
+        let suggestions = self.reader.suggestions();
+        let links = self.references.check(&mut mistakes, suggestions);
+        Draft::new(toml, document, links, mistakes)
     }
 
     fn document(&mut self, table: &DeTable<'_>) -> Document {
         let environment = self.registry.environment();
-        let mut reading = Reading::new(environment, "the environment", &[DRIVER, DEFAULTS]);
+        let reading = self.reader.begin(environment, "the environment");
+        let mut reading = reading.with_keys(&[DRIVER, DEFAULTS]);
         let mut drivers = None;
         let mut defaults = Defaults::default();
         for (key, value) in table {
@@ -117,8 +75,8 @@ impl<'r> Loader<'r> {
             .map(|(key, _)| key.span())
             .min_by_key(|span| span.start)
             .unwrap_or_default();
-        self.missing_options(&reading, end);
-        let layer = reading.layer;
+        reading.finish(end);
+        let layer = self.take(reading);
         self.inheritable = table
             .iter()
             .filter_map(|(key, spanned)| {
@@ -126,28 +84,20 @@ impl<'r> Loader<'r> {
                 Some((name.to_owned(), (layer.get(name)?, spanned.span())))
             })
             .collect();
-        let mut by_type: IndexMap<String, TypeDefaults<'_>> = IndexMap::new();
-        self.check_defaults(&defaults, drivers, &mut by_type);
+        let by_type = self.check_defaults(&defaults, drivers);
         let entries = match drivers {
             Some(drivers) => self.entries(drivers, &by_type),
             None => Vec::new(),
         };
         let values = |table: &DeTable<'_>| -> IndexMap<String, Value> {
-            table
-                .iter()
-                .filter_map(|(key, value)| {
-                    Some((key.get_ref().to_string(), convert::value(value).ok()?))
-                })
-                .collect()
+            table.iter().filter_map(key_and_value).collect()
         };
         Document {
             environment: layer,
             defaults: defaults
                 .of_all
                 .iter()
-                .filter_map(|(key, value)| {
-                    Some((key.get_ref().to_string(), convert::value(value).ok()?))
-                })
+                .filter_map(|(key, value)| key_and_value((key, value)))
                 .collect(),
             type_defaults: defaults
                 .of_types
@@ -161,7 +111,7 @@ impl<'r> Loader<'r> {
     fn entries(
         &mut self,
         drivers: &Spanned<DeValue<'_>>,
-        defaults: &IndexMap<String, TypeDefaults<'_>>,
+        defaults: &IndexMap<String, TypeDefaults>,
     ) -> Vec<Entry> {
         let Some(items) = drivers.get_ref().as_array() else {
             let help = "write `[[driver]]`, with two brackets, once for each driver";
@@ -185,7 +135,7 @@ impl<'r> Loader<'r> {
         &mut self,
         index: usize,
         driver: &Spanned<DeValue<'_>>,
-        defaults: &IndexMap<String, TypeDefaults<'_>>,
+        defaults: &IndexMap<String, TypeDefaults>,
     ) -> Option<Entry> {
         let Some(table) = driver.get_ref().as_table() else {
             self.not_a_table(DRIVER, "the file", driver);
@@ -241,7 +191,7 @@ impl<'r> Loader<'r> {
         table: &DeTable<'_>,
         place: &str,
         span: Range<usize>,
-        defaults: &IndexMap<String, TypeDefaults<'_>>,
+        defaults: &IndexMap<String, TypeDefaults>,
     ) -> Option<(String, Layer)> {
         let registry = self.registry;
         let Some(type_value) = table.get(TYPE) else {
@@ -258,7 +208,8 @@ impl<'r> Loader<'r> {
             self.unknown_type(type_name, type_value.span());
             return None;
         };
-        let mut reading = Reading::new(description, place, &[TYPE, AFTER]);
+        let reading = self.reader.begin(description, place);
+        let mut reading = reading.with_keys(&[TYPE, AFTER]);
         for (key, value) in table {
             match &**key.get_ref() {
                 TYPE | AFTER => {}
@@ -266,22 +217,18 @@ impl<'r> Loader<'r> {
             }
         }
         if let Some(defaults) = defaults.get(type_name) {
-            reading.layer = reading
-                .layer
-                .with_defaults(
-                    Origin::DefaultsOfType(type_name.to_owned()),
-                    &defaults.of_type.layer,
-                )
-                .with_defaults(Origin::DefaultsOfAll, &defaults.of_all.layer);
+            let of_type = format!("[{DEFAULTS}.{type_name}]");
+            reading.add_defaults(&of_type, &defaults.of_type);
+            reading.add_defaults(&format!("[{DEFAULTS}]"), &defaults.of_all);
         }
-        self.missing_options(&reading, span.clone());
-        self.check_inherited(&reading, type_name);
+        reading.finish(span.clone());
+        self.check_inherited(&mut reading, type_name);
         // A type may have a default for its name; that would name all of its drivers.
         let name = description.option("name");
         if let Some(name) = name.filter(|name| !name.is_required() && !table.contains_key("name")) {
-            self.missing_option(name, place, span);
+            reading.add(name.missing(place), span);
         }
-        Some((type_name.to_owned(), reading.layer))
+        Some((type_name.to_owned(), self.take(reading)))
     }
 
     /// Reads `after`: one name, or a list of names.
@@ -306,65 +253,32 @@ impl<'r> Loader<'r> {
     /// Reads one option into its layer.
     pub(super) fn option(
         &mut self,
-        reading: &mut Reading<'_>,
+        reading: &mut TableOptions<'_>,
         (key, spanned): KeyAndValue<'_, '_>,
     ) {
-        let name = &**key.get_ref();
-        let description = reading.description;
-        let known = description
-            .index(name)
-            .map(|index| (index, &description.options()[index]))
-            .filter(|(_, option)| !option.is_code_only());
-        let Some((index, option)) = known else {
-            if !description.ignores_extra_keys() {
-                let keys = reading.keys;
-                let help = self.suggestions.help_for_option(description, name, keys);
-                self.unknown_key(name, &reading.place, help, key.span());
-            }
-            return;
-        };
-        let place = &reading.place;
-        let mut value = match convert::value(spanned) {
-            Ok(value) => value,
-            Err((found, span)) => {
-                reading.wrong.insert(index);
-                let error = ValueError::new(option.kind().to_string(), found)
-                    .because("it does not fit 64 bits");
-                let error = option.wrong_type(place, error);
-                self.mistaken(error, span);
-                return;
-            }
-        };
-        if let Some(folder) = self.folder
-            && option.holds().path
-        {
-            option.kind().resolve_paths(&mut value, folder);
-        }
-        match option.read_and_check(place, &value) {
-            Ok(stored) => {
-                let references = &mut self.references;
-                references.read_option(place, option, spanned, &value);
-                reading.layer.put_stored(index, stored);
-            }
-            Err(errors) => {
-                reading.wrong.insert(index);
-                self.misfits(description, spanned, errors);
-            }
+        if let Some((option, value)) = reading.put(&mut self.reader, key, spanned) {
+            let place = reading.owner();
+            self.references.read_option(place, option, spanned, &value);
         }
     }
 
+    /// Takes over what was found wrong in a table. Returns what is right.
+    pub(super) fn take(&mut self, reading: TableOptions<'_>) -> Layer {
+        let (layer, mistakes) = reading.into_parts();
+        self.mistakes
+            .extend(mistakes.into_iter().map(Mistake::from));
+        layer
+    }
+
     /// A driver may ask more of an option than the environment does that it inherits it from.
-    fn check_inherited(&mut self, reading: &Reading<'_>, type_name: &str) {
-        let mut mistakes = Vec::new();
+    fn check_inherited(&mut self, reading: &mut TableOptions<'_>, type_name: &str) {
         for (name, (value, span)) in &self.inheritable {
-            let Some(index) = reading.description.index(name) else {
+            let description = reading.description();
+            let Some(index) = description.index(name) else {
                 continue;
             };
-            let option = &reading.description.options()[index];
-            if !option.is_inherited()
-                || reading.layer.find(index).is_some()
-                || reading.wrong.contains(&index)
-            {
+            let option = &description.options()[index];
+            if !option.is_inherited() || reading.has(index) {
                 continue;
             }
             let is_new = match self.checked.get_mut(type_name) {
@@ -378,57 +292,16 @@ impl<'r> Loader<'r> {
             if is_new {
                 let place = format!("the environment, for {type_name}");
                 let errors = option.read_and_check(&place, value).err();
-                let errors = errors.into_iter().flatten();
-                mistakes.extend(errors.map(|error| (error, span.clone())));
-            }
-        }
-        for (error, span) in mistakes {
-            self.mistaken(error, span);
-        }
-    }
-
-    /// Notes mistakes of an option, each at the part of its value that it is about.
-    fn misfits(
-        &mut self,
-        description: &ConfigDescription,
-        spanned: &Spanned<DeValue<'_>>,
-        errors: Vec<OptionError>,
-    ) {
-        for mut error in errors {
-            let (path, in_key) = match &error {
-                OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
-                    (error.path(), error.is_in_key())
+                for error in errors.into_iter().flatten() {
+                    reading.add(error, span.clone());
                 }
-                OptionError::Broken { broken, .. } => (broken.path(), broken.is_in_key()),
-                _ => (&[][..], false),
-            };
-            let span = convert::span_at(spanned, path, in_key);
-            if let Some(hint) = strayed(description, path) {
-                error = error.with_help(hint);
             }
-            self.mistaken(error, span);
         }
     }
 
     fn mistaken(&mut self, error: OptionError, span: Range<usize>) {
-        let mistake = OptionMistake::new(error, convert::span(span));
-        self.mistakes.push(Mistake::Option(mistake));
-    }
-
-    fn missing_options(&mut self, reading: &Reading<'_>, span: Range<usize>) {
-        for (index, option) in reading.description.options().iter().enumerate() {
-            // A value that is there but wrong is reported as such.
-            if option.is_required()
-                && reading.layer.find(index).is_none()
-                && !reading.wrong.contains(&index)
-            {
-                self.missing_option(option, &reading.place, span.clone());
-            }
-        }
-    }
-
-    fn missing_option(&mut self, option: &OptionDescription, place: &str, span: Range<usize>) {
-        self.missing_key(option.name(), place, option.help_for_missing(), span);
+        let mistake = TableMistake::Option(OptionMistake::new(error, span.into()));
+        self.mistakes.push(mistake.into());
     }
 
     fn missing_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
@@ -452,31 +325,27 @@ impl<'r> Loader<'r> {
         let error = OptionError::WrongType {
             owner: place.to_owned(),
             option: key.to_owned(),
-            error: ValueError::new(expected, convert::type_name(value.get_ref())),
+            error: ValueError::new(expected, toml_type_name(value.get_ref())),
             help: Some(help),
         };
         self.mistaken(error, value.span());
     }
 
     pub(super) fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
-        let error = OptionError::Unknown {
-            owner: place.to_owned(),
-            option: key.to_owned(),
-            help,
-        };
-        self.mistaken(error, span);
+        let mistake = TableMistake::unknown_key(place, key, help, span);
+        self.mistakes.push(mistake.into());
     }
 
     pub(super) fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
         let names = self.registry.types().map(|(name, _)| name);
-        let help = match self.suggestions.nearest(type_name, names) {
+        let help = match self.reader.suggestions().nearest(type_name, names) {
             Some(known) => format!("did you mean {known:?}?"),
             None => format!("the types are: {}", self.type_names()),
         };
         self.mistakes.push(Mistake::UnknownType {
             type_name: type_name.to_owned(),
             help,
-            span: convert::span(span),
+            span: span.into(),
         });
     }
 
@@ -491,40 +360,7 @@ impl<'r> Loader<'r> {
     }
 }
 
-/// A key below a header of TOML that was meant for the table above.
-fn strayed(description: &ConfigDescription, path: &[Step]) -> Option<String> {
-    let Some(Step::Key(key)) = path.first() else {
-        return None;
-    };
-    description.option(key)?;
-    Some(format!(
-        "{key:?} is an option of {}, too: what follows the header of a table within it, such as \
-         [driver.env], belongs to that table, so write {key:?} above the header",
-        description.label()
-    ))
-}
-
-/// The whole lines that a span touches.
-fn line_of(text: &str, span: Range<usize>) -> Range<usize> {
-    let bytes = text.as_bytes();
-    let start = span.start.min(bytes.len());
-    let end = span.end.clamp(start, bytes.len());
-    let start = bytes[..start]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let end = bytes[end..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |at| end + at + 1);
-    start..end
-}
-
-fn first_line(message: &str) -> String {
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default();
-    match lines.next() {
-        Some(second) => format!("{first}, {second}"),
-        None => first.to_owned(),
-    }
+/// An entry of a table as it was written, unless a number in it is too large.
+fn key_and_value((key, value): KeyAndValue<'_, '_>) -> Option<(String, Value)> {
+    Some((key.get_ref().to_string(), Value::from_toml(value)?))
 }

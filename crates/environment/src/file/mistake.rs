@@ -1,32 +1,21 @@
-//! [`Mistake`]: one thing that is wrong in a file; [`FileErrors`]: all of them.
+//! [`Mistake`]: one thing that is wrong in a file.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
-use standin_config::OptionError;
-use standin_error::{Reportable, Spot, write_located};
+use miette::{Diagnostic, SourceSpan};
+use standin_config::{Located, OptionError, TableMistake};
 use thiserror::Error;
 
 /// One thing that is wrong in a file, and where.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mistake {
-    /// The text is not TOML.
-    #[error("{message}")]
-    #[diagnostic(code(standin::config::syntax))]
-    Syntax {
-        /// What the TOML parser said.
-        message: String,
-        /// How to write it, where one can tell.
-        #[help]
-        help: Option<String>,
-        /// Where.
-        #[label("here")]
-        span: SourceSpan,
-    },
+    /// The text is not TOML, or an option in it is unknown, missing, or has a value that it cannot
+    /// have. The owner of the option is what it was written in: `driver "server"`.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Table(#[from] TableMistake),
     /// The file is not UTF-8.
     #[error("the file is not UTF-8 text")]
     #[diagnostic(code(standin::config::not_utf8), help("save the file as UTF-8"))]
@@ -35,11 +24,6 @@ pub enum Mistake {
         #[label("these bytes are not valid UTF-8")]
         span: SourceSpan,
     },
-    /// An option that is unknown, missing, or has a value that it cannot have. Its owner is what it
-    /// was written in: `driver "server"`.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Option(OptionMistake),
     /// Two drivers have the same name.
     #[error("two drivers are called {name:?}")]
     #[diagnostic(
@@ -131,66 +115,26 @@ pub enum Mistake {
     },
 }
 
-/// What is wrong with an option in a file.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{error}")]
-pub struct OptionMistake {
-    error: OptionError,
-    span: SourceSpan,
-}
+standin_error::reportable!(Mistake { Table });
 
-impl OptionMistake {
-    pub(crate) fn new(error: OptionError, span: SourceSpan) -> Self {
-        Self { error, span }
-    }
+/// Everything that is wrong in a file of an environment, in the order of its text.
+pub type FileErrors = standin_config::FileErrors<Mistake>;
 
-    /// What is wrong.
-    pub fn error(&self) -> &OptionError {
-        &self.error
-    }
-
-    /// What the place in the text is marked with.
-    fn label(&self) -> String {
-        match &self.error {
-            OptionError::Unknown { .. } => "not known here".to_owned(),
-            OptionError::Missing { option, .. } => format!("{option:?} is missing here"),
-            OptionError::Broken { broken, .. } => broken.rule().to_owned(),
-            OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
-                match error.reason() {
-                    Some(reason) => reason.to_owned(),
-                    None => format!("expected {}", error.expected()),
-                }
-            }
-            _ => "here".to_owned(),
+impl Mistake {
+    /// What is wrong with an option, if that is what it is about.
+    pub fn option_error(&self) -> Option<&OptionError> {
+        match self {
+            Mistake::Table(mistake) => mistake.option_error(),
+            _ => None,
         }
     }
 }
 
-// By hand: the label depends on what is wrong.
-impl Diagnostic for OptionMistake {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.error.code()
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.error.help()
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = LabeledSpan::new_with_span(Some(self.label()), self.span);
-        Some(Box::new(std::iter::once(label)))
-    }
-}
-
-standin_error::reportable!(Mistake);
-
-impl Mistake {
-    /// Where in the text it is.
-    pub fn span(&self) -> SourceSpan {
+impl Located for Mistake {
+    fn span(&self) -> SourceSpan {
         match self {
-            Mistake::Option(OptionMistake { span, .. })
-            | Mistake::Syntax { span, .. }
-            | Mistake::NotUtf8 { span }
+            Mistake::Table(mistake) => mistake.span(),
+            Mistake::NotUtf8 { span }
             | Mistake::DuplicateName { span, .. }
             | Mistake::UnknownType { span, .. }
             | Mistake::UnknownDependency { span, .. }
@@ -200,135 +144,13 @@ impl Mistake {
         }
     }
 
-    /// What is wrong with an option, if that is what it is about.
-    pub fn option_error(&self) -> Option<&OptionError> {
+    fn is_about_absence(&self) -> bool {
         match self {
-            Mistake::Option(mistake) => Some(mistake.error()),
-            _ => None,
-        }
-    }
-
-    /// Whether it may come from a part of the text that could not be parsed.
-    pub(crate) fn is_about_absence(&self) -> bool {
-        match self {
-            Mistake::Option(mistake) => matches!(mistake.error, OptionError::Missing { .. }),
+            Mistake::Table(mistake) => mistake.is_about_absence(),
             Mistake::UnknownDependency { .. }
             | Mistake::UnknownContextDriver { .. }
             | Mistake::Refused { .. } => true,
             _ => false,
-        }
-    }
-}
-
-/// How many mistakes a report shows: nobody reads more at once, and each has to find its line.
-const SHOWN: usize = 100;
-
-/// Everything that is wrong in a file, in the order of its text.
-///
-/// As a diagnostic it shows each mistake with its place in the text; of very many the first ones.
-#[derive(Clone)]
-pub struct FileErrors {
-    file: String,
-    source: Arc<NamedSource<String>>,
-    mistakes: Vec<Mistake>,
-}
-
-impl FileErrors {
-    pub(crate) fn new(file: &str, text: &str, mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by_key(|mistake| mistake.span().offset());
-        Self {
-            file: file.to_owned(),
-            source: Arc::new(NamedSource::new(file, text.to_owned()).with_language("TOML")),
-            mistakes,
-        }
-    }
-
-    /// The mistakes; there is at least one.
-    pub fn mistakes(&self) -> &[Mistake] {
-        &self.mistakes
-    }
-
-    /// The file's name.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-}
-
-impl fmt::Display for FileErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.mistakes.as_slice() {
-            [only] => match Spot::of(&only.span(), &*self.source) {
-                Some(spot) => write!(f, "{}: {only}", spot.in_full()),
-                None => write!(f, "{}: {only}", self.file),
-            },
-            mistakes => {
-                write!(f, "{}: {} mistakes", self.file, mistakes.len())?;
-                if mistakes.len() > SHOWN {
-                    write!(f, ", of which these are the first {SHOWN}")?;
-                }
-                if f.alternate() {
-                    return Ok(());
-                }
-                // Whoever shows no related errors shows them here.
-                let shown = mistakes.iter().take(SHOWN);
-                let places = shown.map(|mistake| (mistake, mistake.span()));
-                write_located(places, &*self.source, f)
-            }
-        }
-    }
-}
-
-impl std::error::Error for FileErrors {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.mistakes.as_slice() {
-            [only] => only.source(),
-            mistakes => Some(mistakes.first()?),
-        }
-    }
-}
-
-standin_error::reportable!(FileErrors, parts = FileErrors::parts);
-
-impl FileErrors {
-    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
-        self.mistakes.iter().map(|mistake| mistake as _).collect()
-    }
-}
-
-// By hand: a single mistake is the report itself, several are listed below a heading.
-impl Diagnostic for FileErrors {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        match self.mistakes.as_slice() {
-            [only] => only.code(),
-            _ => Some(Box::new("standin::config::invalid_file")),
-        }
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        match self.mistakes.as_slice() {
-            [only] => only.help(),
-            _ => None,
-        }
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&*self.source)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self.mistakes.as_slice() {
-            [only] => only.labels(),
-            _ => None,
-        }
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        match self.mistakes.as_slice() {
-            [_] => None,
-            mistakes => {
-                let shown = mistakes.iter().take(SHOWN);
-                Some(Box::new(shown.map(|mistake| mistake as &dyn Diagnostic)))
-            }
         }
     }
 }

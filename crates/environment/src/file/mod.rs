@@ -1,13 +1,11 @@
 //! Environment files: a registry of types reads a text into a checked document.
 //!
-//! 1. `toml` parses the text into a table in which everything has its span. It recovers from
-//!    errors in syntax, so all of them are reported.
-//! 2. [`load`] turns tables into layers of options, against the descriptions of the registry.
+//! 1. [`TomlText`](standin_config::TomlText) is what of the text is TOML.
+//! 2. [`load`] turns its tables into layers of options, against the descriptions of the registry.
 //! 3. What only the whole file shows is checked: names, dependencies, context values, cycles.
 //! 4. Whoever makes drivers of the [`Draft`] adds what they refuse.
 //! 5. Mistakes of all steps are one report, in the order of the text.
 
-mod convert;
 mod defaults;
 mod document;
 mod draft;
@@ -19,12 +17,10 @@ mod references;
 mod registry;
 #[cfg(feature = "schema")]
 pub mod schema;
-mod suggestions;
-mod syntax;
 mod write;
 
 pub use document::{Document, Entry};
 pub use draft::Draft;
-pub use mistake::{FileErrors, Mistake, OptionMistake, ReadError};
+pub use mistake::{FileErrors, Mistake, ReadError};
 pub use reference::reference_page;
 pub use registry::{RegisterError, TypeRegistry};

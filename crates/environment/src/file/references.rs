@@ -1,24 +1,22 @@
 //! [`References`]: who names whom in a file, and whether there is such a driver.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
-use standin_config::reading::{Step, drivers_read};
-use standin_config::{OptionDescription, Value};
+use standin_config::{OptionDescription, ReferenceBy, Suggestions, Value, toml_span_at};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::convert;
 use super::keys::AFTER;
 use super::mistake::Mistake;
-use super::suggestions::Suggestions;
+use crate::order::Order;
 
 /// Who names whom.
 #[derive(Default)]
 pub(crate) struct References {
     drivers: Vec<Driver>,
     by_name: HashMap<String, usize>,
-    contexts: Vec<Reference>,
+    contexts: Vec<Read>,
     /// The driver whose table is being read.
     current: Option<usize>,
 }
@@ -30,16 +28,18 @@ struct Driver {
 }
 
 /// A context value, or a template that reads a context.
-struct Reference {
+struct Read {
     /// The driver that reads, if it is one and not the defaults.
     from: Option<usize>,
     to: String,
     key: String,
     place: String,
     span: Range<usize>,
-    /// It is in a template of the driver, which may read its own context, too.
-    is_own: bool,
+    by: ReferenceBy,
 }
+
+/// Which driver needs which, by place, and where that is said first.
+type Needs = HashMap<(usize, usize), Range<usize>>;
 
 /// Which driver needs which, by name, with the places that say so.
 #[derive(Debug, Default)]
@@ -71,8 +71,8 @@ impl References {
         if first != index {
             mistakes.push(Mistake::DuplicateName {
                 name: name.to_owned(),
-                first: convert::span(self.drivers[first].span.clone()),
-                span: convert::span(span.clone()),
+                first: self.drivers[first].span.clone().into(),
+                span: span.clone().into(),
             });
         }
         self.drivers.push(Driver {
@@ -95,71 +95,27 @@ impl References {
         spanned: &Spanned<DeValue<'_>>,
         value: &Value,
     ) {
-        if option.holds().context {
-            self.find_contexts(place, option.name(), spanned);
-        }
-        if !option.holds().template {
-            return;
-        }
-        let mut visit = |text: &str, path: &[Step]| {
-            for driver in drivers_read(text) {
-                self.contexts.push(Reference {
-                    from: self.current,
-                    to: driver,
-                    key: option.name().to_owned(),
-                    place: place.to_owned(),
-                    span: convert::span_at(spanned, path, false),
-                    is_own: true,
-                });
-            }
-        };
-        option
-            .kind()
-            .for_each_template(value, &mut Vec::new(), &mut visit);
-    }
-
-    fn find_contexts(&mut self, place: &str, key: &str, value: &Spanned<DeValue<'_>>) {
-        match value.get_ref() {
-            DeValue::Array(items) => {
-                for item in items {
-                    self.find_contexts(place, key, item);
-                }
-            }
-            DeValue::Table(table) => {
-                let is_context = table.len() == 2 && table.contains_key("value");
-                match table.get("driver") {
-                    Some(driver) if is_context => {
-                        if let Some(name) = driver.get_ref().as_str() {
-                            self.contexts.push(Reference {
-                                from: self.current,
-                                to: name.to_owned(),
-                                key: key.to_owned(),
-                                place: place.to_owned(),
-                                span: driver.span(),
-                                is_own: false,
-                            });
-                        }
-                    }
-                    _ => {
-                        for (_, item) in table {
-                            self.find_contexts(place, key, item);
-                        }
-                    }
-                }
-            }
-            _ => {}
+        for reference in option.references(value) {
+            self.contexts.push(Read {
+                from: self.current,
+                to: reference.name,
+                key: option.name().to_owned(),
+                place: place.to_owned(),
+                span: toml_span_at(spanned, &reference.path),
+                by: reference.by,
+            });
         }
     }
 
     /// Reports names that no driver has, and drivers that wait for each other.
     pub(crate) fn check(self, mistakes: &mut Vec<Mistake>, suggestions: &mut Suggestions) -> Links {
         let mut links = Links::default();
-        let mut edges: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); self.drivers.len()];
+        let mut needs = Needs::new();
         for (index, driver) in self.drivers.iter().enumerate() {
             for (name, span) in &driver.after {
                 match self.by_name.get(name) {
                     Some(&to) => {
-                        edges[index].push((to, span.clone()));
+                        needs.entry((index, to)).or_insert_with(|| span.clone());
                         links.after.push(Link {
                             driver: driver.name.clone(),
                             needs: name.clone(),
@@ -171,16 +127,21 @@ impl References {
                         name: name.clone(),
                         place: format!("driver {:?}", driver.name),
                         help: self.help(name, suggestions),
-                        span: convert::span(span.clone()),
+                        span: span.clone().into(),
                     }),
                 }
             }
         }
         for reference in &self.contexts {
             match (self.by_name.get(&reference.to), reference.from) {
-                (Some(&to), Some(from)) if reference.is_own && to == from => {}
+                // A driver may read in a template what it publishes itself.
+                (Some(&to), Some(from))
+                    if to == from && reference.by != ReferenceBy::ContextValue => {}
                 (Some(&to), Some(from)) => {
-                    edges[from].push((to, reference.span.clone()));
+                    if reference.by != ReferenceBy::Word {
+                        let span = reference.span.clone();
+                        needs.entry((from, to)).or_insert(span);
+                    }
                     links.reads.push(Link {
                         driver: self.drivers[from].name.clone(),
                         needs: reference.to.clone(),
@@ -189,71 +150,42 @@ impl References {
                     });
                 }
                 (Some(_), None) => {}
+                // Not every word is meant to be a name.
+                (None, _) if reference.by == ReferenceBy::Word => {}
                 (None, _) => mistakes.push(Mistake::UnknownContextDriver {
                     name: reference.to.clone(),
                     key: reference.key.clone(),
                     place: reference.place.clone(),
                     help: self.help(&reference.to, suggestions),
-                    span: convert::span(reference.span.clone()),
+                    span: reference.span.clone().into(),
                 }),
             }
         }
-        let closing = self.check_cycles(&edges, mistakes);
+        let closing = self.check_cycles(&needs, mistakes);
         links.after.retain(|link| !closing.contains(&link.span));
         links
     }
 
-    /// A depth-first walk without recursion: a file may chain any number of drivers. The answer is
-    /// where the cycles are closed.
-    fn check_cycles(
-        &self,
-        edges: &[Vec<(usize, Range<usize>)>],
-        mistakes: &mut Vec<Mistake>,
-    ) -> HashSet<Range<usize>> {
-        let mut closing = HashSet::new();
-        #[derive(Clone, Copy, PartialEq)]
-        enum Mark {
-            New,
-            Open,
-            Done,
+    /// Reports drivers that wait for each other, each where the last of them says so. Returns these
+    /// places.
+    fn check_cycles(&self, needs: &Needs, mistakes: &mut Vec<Mistake>) -> Vec<Range<usize>> {
+        let mut order = Order::new(self.drivers.len());
+        for &(driver, needed) in needs.keys() {
+            order.add(needed, driver);
         }
-        let mut marks = vec![Mark::New; edges.len()];
-        for start in 0..edges.len() {
-            if marks[start] != Mark::New {
-                continue;
-            }
-            let mut path = vec![(start, 0)];
-            marks[start] = Mark::Open;
-            while let Some((node, next)) = path.last_mut() {
-                let node = *node;
-                let Some((to, span)) = edges[node].get(*next) else {
-                    marks[node] = Mark::Done;
-                    path.pop();
-                    continue;
-                };
-                *next += 1;
-                match marks[*to] {
-                    Mark::New => {
-                        marks[*to] = Mark::Open;
-                        path.push((*to, 0));
-                    }
-                    Mark::Open => {
-                        let names = path
-                            .iter()
-                            .map(|(index, _)| *index)
-                            .skip_while(|index| index != to)
-                            .chain([*to])
-                            .map(|index| self.drivers[index].name.as_str())
-                            .collect::<Vec<_>>();
-                        mistakes.push(Mistake::Cycle {
-                            cycle: names.join(" -> "),
-                            span: convert::span(span.clone()),
-                        });
-                        closing.insert(span.clone());
-                    }
-                    Mark::Done => {}
-                }
-            }
+        let mut closing = Vec::new();
+        for mut circle in order.cycles() {
+            // From the one that waits to the one that it waits for, and back to the first.
+            circle[1..].reverse();
+            let (first, last) = (circle[0], circle[circle.len() - 1]);
+            let span = needs.get(&(last, first)).cloned().unwrap_or_default();
+            let names = circle.iter().chain([&first]);
+            let names: Vec<&str> = names.map(|at| self.drivers[*at].name.as_str()).collect();
+            mistakes.push(Mistake::Cycle {
+                cycle: names.join(" -> "),
+                span: span.clone().into(),
+            });
+            closing.push(span);
         }
         closing
     }

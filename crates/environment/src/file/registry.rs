@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::keys::{AFTER, TYPE};
 use super::load::Loader;
 use super::mistake::{FileErrors, Mistake, ReadError};
-use super::{Document, Draft, convert};
+use super::{Document, Draft};
 
 /// The options of an environment and the driver types that its file may name.
 ///
@@ -246,7 +246,7 @@ impl TypeRegistry {
                 let text = String::from_utf8_lossy(&bytes);
                 let start = error.valid_up_to();
                 // The lossy text has one replacement character there.
-                let span = convert::span(start..start + char::REPLACEMENT_CHARACTER.len_utf8());
+                let span = (start..start + char::REPLACEMENT_CHARACTER.len_utf8()).into();
                 Err(FileErrors::new(&name, &text, vec![Mistake::NotUtf8 { span }]).into())
             }
         }

@@ -2,19 +2,13 @@
 
 use std::ops::Range;
 
-use miette::SourceSpan;
-use standin_config::Value;
-use standin_config::reading::Step;
+use crate::error::Step;
+use crate::value::Value;
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// A span as reports have it.
-pub(crate) fn span(range: Range<usize>) -> SourceSpan {
-    SourceSpan::from(range)
-}
-
-/// What a value is, as messages say it.
-pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
+/// What a value of TOML is, as messages say it: "a string".
+pub fn toml_type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
@@ -80,4 +74,16 @@ pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step], in_key: boo
         }
     }
     at.span()
+}
+
+impl Value {
+    /// A value of TOML without its places; `None` when a number in it does not fit 64 bits.
+    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Option<Self> {
+        value(spanned).ok()
+    }
+}
+
+/// The place of the part of a value of TOML that `path` leads to, as far as it leads.
+pub fn toml_span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step]) -> Range<usize> {
+    span_at(spanned, path, false)
 }

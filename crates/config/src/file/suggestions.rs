@@ -1,11 +1,12 @@
 //! [`Suggestions`]: what was probably meant, as long as there are not too many mistakes.
 
-use standin_config::{ConfigDescription, nearest};
+use crate::description::ConfigDescription;
+use crate::suggest::nearest;
 
-/// Looks for the nearest known name, for the first mistakes of a file: in one that is wrong all
+/// Looks for the nearest known name, for the first mistakes of a text: in one that is wrong all
 /// over, comparing every name with every other would take longer than anybody waits.
 #[derive(Debug)]
-pub(crate) struct Suggestions {
+pub struct Suggestions {
     /// How many names may still be compared.
     left: usize,
 }
@@ -17,7 +18,8 @@ impl Default for Suggestions {
 }
 
 impl Suggestions {
-    pub(crate) fn nearest<'a>(
+    /// The one of `known` that was probably meant by `name`.
+    pub fn nearest<'a>(
         &mut self,
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
