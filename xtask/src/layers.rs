@@ -36,7 +36,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("standin-config-derive", &[]),
     ("standin-connection", &["standin-error"]),
     ("standin-child", &["standin-error", "standin-sync"]),
-    ("standin-socket", &["standin-error"]),
+    ("standin-socket", &["standin-error", "standin-sync"]),
 ];
 
 /// Crates with lints of their own, and so with `unsafe`: see ARCHITECTURE.md.

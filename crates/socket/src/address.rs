@@ -70,6 +70,16 @@ impl Address {
         }
     }
 
+    /// The path of a Unix socket whose address is written as `unix:/run/peer.sock` or, for an abstract name,
+    /// `unix:@name`.
+    pub(crate) fn from_unix_name(name: &str) -> Option<PathBuf> {
+        let path = name.strip_prefix("unix:")?;
+        Some(match path.strip_prefix('@') {
+            Some(name) => format!("\0{name}").into(),
+            None => path.into(),
+        })
+    }
+
     /// What is compared.
     fn key(&self) -> Result<SocketAddr, &Path> {
         match self {

@@ -9,7 +9,10 @@ use std::{
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{sys, wait};
+use crate::{
+    sys::{self, Inventory},
+    wait,
+};
 
 /// Compares the open descriptors and running threads of this process with those of before.
 ///
@@ -36,15 +39,6 @@ use crate::{sys, wait};
 pub struct LeakCheck {
     before: Inventory,
     grace: Duration,
-}
-
-/// What a process holds: what it is called, by what it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Inventory {
-    /// The target of each descriptor's link, by number.
-    pub(crate) descriptors: BTreeMap<u32, String>,
-    /// The name of each thread, by its number.
-    pub(crate) threads: BTreeMap<u32, String>,
 }
 
 impl LeakCheck {

@@ -32,7 +32,6 @@ mod connection;
 mod dump;
 mod error;
 pub mod framing;
-mod lane;
 mod leak;
 mod options;
 mod server;
@@ -40,6 +39,7 @@ mod state;
 mod sync;
 mod sys;
 mod time;
+mod turn_lock;
 mod wait;
 
 pub use address::Address;

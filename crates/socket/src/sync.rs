@@ -1,7 +1,7 @@
 //! The locks and atomics by which threads agree, in one place, so that `--cfg loom` can put loom's model of them in.
 
 #[cfg(loom)]
-pub(crate) use self::models::{Turnstile, TurnstileGuard};
+pub(crate) use self::models::{TryMutex, TryMutexGuard};
 #[cfg(loom)]
 pub(crate) use loom::{
     sync::{
@@ -13,7 +13,7 @@ pub(crate) use loom::{
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::{
-        Condvar, Mutex, Mutex as Turnstile, MutexGuard, MutexGuard as TurnstileGuard,
+        Condvar, Mutex, Mutex as TryMutex, MutexGuard, MutexGuard as TryMutexGuard,
         atomic::{AtomicBool, AtomicU32, AtomicU64, fence},
     },
     thread::{ThreadId, current as current_thread},
@@ -33,33 +33,33 @@ mod models {
 
     /// A lock that is tried. To try loom's own while another thread has it, waits for that thread.
     #[derive(Debug)]
-    pub(crate) struct Turnstile<T> {
+    pub(crate) struct TryMutex<T> {
         is_taken: AtomicBool,
         value: Mutex<T>,
     }
 
-    impl<T> Turnstile<T> {
-        pub(crate) fn new(value: T) -> Turnstile<T> {
-            Turnstile {
+    impl<T> TryMutex<T> {
+        pub(crate) fn new(value: T) -> TryMutex<T> {
+            TryMutex {
                 is_taken: AtomicBool::new(false),
                 value: Mutex::new(value),
             }
         }
 
-        pub(crate) fn try_lock(&self) -> TryLockResult<TurnstileGuard<'_, T>> {
+        pub(crate) fn try_lock(&self) -> TryLockResult<TryMutexGuard<'_, T>> {
             let taken =
                 self.is_taken
                     .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
             match taken {
-                Ok(_) => Ok(TurnstileGuard {
-                    turnstile: self,
+                Ok(_) => Ok(TryMutexGuard {
+                    mutex: self,
                     value: self.value.lock().ok(),
                 }),
                 Err(_) => Err(TryLockError::WouldBlock),
             }
         }
 
-        pub(crate) fn lock(&self) -> LockResult<TurnstileGuard<'_, T>> {
+        pub(crate) fn lock(&self) -> LockResult<TryMutexGuard<'_, T>> {
             loop {
                 match self.try_lock() {
                     Ok(guard) => return Ok(guard),
@@ -70,13 +70,13 @@ mod models {
     }
 
     #[derive(Debug)]
-    pub(crate) struct TurnstileGuard<'a, T> {
-        turnstile: &'a Turnstile<T>,
+    pub(crate) struct TryMutexGuard<'a, T> {
+        mutex: &'a TryMutex<T>,
         /// `None` once dropped.
         value: Option<MutexGuard<'a, T>>,
     }
 
-    impl<T> Deref for TurnstileGuard<'_, T> {
+    impl<T> Deref for TryMutexGuard<'_, T> {
         type Target = T;
 
         fn deref(&self) -> &T {
@@ -84,16 +84,16 @@ mod models {
         }
     }
 
-    impl<T> DerefMut for TurnstileGuard<'_, T> {
+    impl<T> DerefMut for TryMutexGuard<'_, T> {
         fn deref_mut(&mut self) -> &mut T {
             self.value.as_deref_mut().expect("it is given back by drop")
         }
     }
 
-    impl<T> Drop for TurnstileGuard<'_, T> {
+    impl<T> Drop for TryMutexGuard<'_, T> {
         fn drop(&mut self) {
             self.value = None;
-            self.turnstile.is_taken.store(false, Ordering::Release);
+            self.mutex.is_taken.store(false, Ordering::Release);
         }
     }
 }

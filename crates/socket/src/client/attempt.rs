@@ -1,16 +1,16 @@
 //! Connecting: the addresses of a target in turn, and all of them again.
 
-use std::{io, net::SocketAddr, sync::Weak, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
-use super::{Inner, Target};
+use super::Inner;
 use crate::{
     address::{self, Address},
     connection::{Connection, Parts},
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
-    lane::{NotNow, Turn},
     server,
-    sys::{Connecting, Interest, Progress, Stream},
+    sys::{ConnectProgress, Connecting, Interest, Stream},
     time::{Deadline, Remaining},
+    turn_lock::{NotNow, Turn},
 };
 
 /// How long to wait before a connect that failed is tried again, at first and at most. No event tells when a port
@@ -25,24 +25,24 @@ const ATTEMPT: Duration = Duration::from_millis(250);
 impl Inner {
     pub(super) fn connect(&self, deadline: &mut Deadline) -> Result<Connection, ConnectError> {
         let mut attempts = Vec::new();
-        let connected =
-            self.seat
-                .enter(deadline)
-                .map_err(Stop::NotNow)
-                .and_then(|(mut turn, earlier)| {
-                    if let Some(earlier) = earlier {
-                        earlier.close();
-                    }
-                    self.connect_in_turn(&mut turn, deadline, &mut attempts)
-                });
+        let connected = self
+            .slot
+            .enter(deadline)
+            .map_err(ConnectStop::NotNow)
+            .and_then(|(mut turn, earlier)| {
+                if let Some(earlier) = earlier {
+                    earlier.close();
+                }
+                self.connect_in_turn(&mut turn, deadline, &mut attempts)
+            });
         let not_now = match connected {
             Ok(connection) => {
                 connection.trace_made("connected");
                 return Ok(connection);
             }
-            Err(Stop::NotNow(not_now)) => Some(not_now),
-            Err(Stop::Failed) => None,
-            Err(Stop::Resolve { host, source }) => {
+            Err(ConnectStop::NotNow(not_now)) => Some(not_now),
+            Err(ConnectStop::Failed) => None,
+            Err(ConnectStop::Resolve { host, source }) => {
                 return Err(ConnectError::Resolve {
                     party: Box::new(self.party()),
                     host,
@@ -58,7 +58,7 @@ impl Inner {
         turn: &mut Turn<'_, usize>,
         deadline: &mut Deadline,
         attempts: &mut Vec<Attempt>,
-    ) -> Result<Connection, Stop> {
+    ) -> Result<Connection, ConnectStop> {
         let routes = self.routes()?;
         deadline.start();
         let mut pause = RETRY.0;
@@ -72,11 +72,11 @@ impl Inner {
                 let (error, is_temporary) = match outcome {
                     Ok((stream, local)) => return self.finish(turn, stream, local, address),
                     Err(Refusal::NotNow(NotNow::Closed)) => {
-                        return Err(Stop::NotNow(NotNow::Closed));
+                        return Err(ConnectStop::NotNow(NotNow::Closed));
                     }
                     Err(Refusal::NotNow(NotNow::TimedOut)) => (
                         io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
-                        self.retry,
+                        self.settings.retry,
                     ),
                     Err(Refusal::NotNow(NotNow::Io(error)) | Refusal::Socket(error)) => {
                         (error, false)
@@ -93,9 +93,10 @@ impl Inner {
                 });
             }
             if !may_come {
-                return Err(Stop::Failed);
+                return Err(ConnectStop::Failed);
             }
-            self.back_off(turn, deadline, pause).map_err(Stop::NotNow)?;
+            self.back_off(turn, deadline, pause)
+                .map_err(ConnectStop::NotNow)?;
             pause = (pause * 2).min(RETRY.1);
             longest *= 2;
         }
@@ -106,14 +107,14 @@ impl Inner {
         match error.kind() {
             // The only connection that is possible from this port is still in the way.
             io::ErrorKind::AddrNotAvailable => {
-                self.retry || from.is_some_and(|from| from.port() != 0)
+                self.settings.retry || from.is_some_and(|from| from.port() != 0)
             }
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::TimedOut
             // A Unix socket that is not there yet is what a refused port is.
-            | io::ErrorKind::NotFound => self.retry,
+            | io::ErrorKind::NotFound => self.settings.retry,
             _ => false,
         }
     }
@@ -126,13 +127,13 @@ impl Inner {
         longest: Duration,
     ) -> Option<Duration> {
         let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
-        let limit = match (deadline.remaining(), self.connect_timeout) {
+        let limit = match (deadline.remaining(), self.settings.connect_timeout) {
             (Remaining::Nothing, _) => Some(Duration::ZERO),
             (Remaining::Time(left), Some(limit)) => Some(limit.min(left)),
             (Remaining::Time(left), None) => Some(share(left)),
             (Remaining::Unlimited, limit) => limit,
         };
-        if self.retry {
+        if self.settings.retry {
             Some(limit.map_or(longest, |limit| limit.min(longest)))
         } else {
             limit
@@ -140,19 +141,19 @@ impl Inner {
     }
 
     /// The addresses to connect to, each with the address to connect from.
-    fn routes(&self) -> Result<Vec<(Address, Option<SocketAddr>)>, Stop> {
+    fn routes(&self) -> Result<Vec<(Address, Option<SocketAddr>)>, ConnectStop> {
         let resolve = |host: &str, port| {
-            address::resolve(host, port).map_err(|source| Stop::Resolve {
+            address::resolve(host, port).map_err(|source| ConnectStop::Resolve {
                 host: host.to_owned(),
                 source,
             })
         };
-        let (host, port) = match &self.target {
-            Target::Unix(path) => return Ok(vec![(Address::Unix(path.clone()), None)]),
-            Target::Host { host, port } => (host, *port),
-        };
-        let addresses = resolve(host, port)?;
-        let Some((host, port)) = &self.interface else {
+        let target = &self.settings.target;
+        if target.unix.is_some() {
+            return Ok(vec![(target.address(), None)]);
+        }
+        let addresses = resolve(&target.host, target.port)?;
+        let Some((host, port)) = &self.settings.interface else {
             return Ok(addresses
                 .into_iter()
                 .map(|address| (Address::Tcp(address), None))
@@ -189,13 +190,16 @@ impl Inner {
         let mut pause = RETRY.0;
         loop {
             match connecting.progress().map_err(Refusal::Connect)? {
-                Progress::Connected => break,
-                Progress::UnderWay => {
+                ConnectProgress::Connected => break,
+                ConnectProgress::UnderWay => {
                     // On one machine the outcome is known by now, nearly always.
-                    if connecting.progress().map_err(Refusal::Connect)? == Progress::Connected {
+                    if connecting.progress().map_err(Refusal::Connect)?
+                        == ConnectProgress::Connected
+                    {
                         break;
                     }
-                    if connecting.stays_here() && address.socket_addr().is_some_and(server::relieve)
+                    if connecting.stays_here()
+                        && address.socket_addr().is_some_and(server::drain_backlog)
                     {
                         // The queue was full, and the system would try again in a second. We can at once.
                         connecting = self.open(address, from)?;
@@ -207,7 +211,7 @@ impl Inner {
                         deadline.remaining(),
                     )?;
                 }
-                Progress::QueueFull => {
+                ConnectProgress::QueueFull => {
                     self.back_off(turn, &mut deadline, pause)?;
                     pause = (pause * 2).min(RETRY.1);
                 }
@@ -227,7 +231,9 @@ impl Inner {
     fn open(&self, address: &Address, from: Option<&SocketAddr>) -> Result<Connecting, Refusal> {
         let open = || {
             let connecting = Connecting::new(address)?;
-            self.options.apply(&connecting.options(), address)?;
+            self.settings
+                .options
+                .apply(&connecting.options(), address)?;
             if let Some(from) = from {
                 connecting.bind(*from)?;
             }
@@ -255,22 +261,22 @@ impl Inner {
         stream: Stream,
         local: Address,
         peer: &Address,
-    ) -> Result<Connection, Stop> {
+    ) -> Result<Connection, ConnectStop> {
         let connection = Connection::new(Parts {
             role: Role::Client,
-            label: self.label.clone(),
+            label: self.settings.label.clone(),
             index: *turn.value(),
             local,
             peer: peer.clone(),
             stream,
-            receive_limit: self.receive_limit,
-            registry: Weak::new(),
+            receive_limit: self.settings.options.receive_limit,
+            listed: None,
         });
-        match self.seat.put(turn, &connection) {
+        match self.slot.put(turn, &connection) {
             Ok(()) => Ok(connection),
             Err(not_now) => {
                 connection.close();
-                Err(Stop::NotNow(not_now))
+                Err(ConnectStop::NotNow(not_now))
             }
         }
     }
@@ -278,7 +284,7 @@ impl Inner {
     fn party(&self) -> Party {
         Party {
             role: Role::Client,
-            label: self.label.clone(),
+            label: self.settings.label.clone(),
             index: None,
             local: None,
             peer: None,
@@ -293,13 +299,13 @@ impl Inner {
         mut attempts: Vec<Attempt>,
         deadline: &Deadline,
     ) -> ConnectError {
-        let kind = match (self.seat.is_aborted(), not_now) {
+        let kind = match (self.slot.is_aborted(), not_now) {
             (true, _) => ConnectError::Aborted as fn(Box<ConnectFailure>) -> ConnectError,
             (_, Some(NotNow::Closed)) => ConnectError::Closed,
             (_, Some(NotNow::TimedOut)) => ConnectError::TimedOut,
             (_, Some(NotNow::Io(error))) => {
                 attempts.push(Attempt {
-                    address: self.target.address(),
+                    address: self.settings.target.address(),
                     error,
                 });
                 ConnectError::Io
@@ -318,7 +324,7 @@ impl Inner {
         };
         kind(Box::new(ConnectFailure {
             party: self.party(),
-            target: self.target.to_string(),
+            target: self.settings.target.to_string(),
             elapsed: deadline.elapsed(),
             limit: deadline.limit(),
             attempts,
@@ -344,7 +350,7 @@ impl From<NotNow> for Refusal {
 
 /// What ended a connect early.
 #[derive(Debug)]
-enum Stop {
+enum ConnectStop {
     NotNow(NotNow),
     /// Every address failed.
     Failed,

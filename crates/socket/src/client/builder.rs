@@ -2,43 +2,37 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Client, Inner, Seat, Target};
-use crate::{connection::Connection, options::SocketOptions};
+use super::{Client, ConnectionSlot, Inner, Settings, Target};
+use crate::{address::Address, options::SocketOptions};
 
 /// Describes a [`Client`]: what it connects to and how.
 #[derive(Clone, Debug)]
 #[must_use = "a client exists once `build` was called"]
 pub struct ClientBuilder {
-    label: Option<Arc<str>>,
-    target: Target,
-    port: u16,
-    interface: Option<(String, u16)>,
-    connect_timeout: Option<Duration>,
-    retry: bool,
-    options: SocketOptions,
-    receive_limit: usize,
+    settings: Settings,
 }
 
 impl ClientBuilder {
     pub(super) fn new() -> ClientBuilder {
         ClientBuilder {
-            label: None,
-            target: Target::Host {
-                host: "localhost".to_owned(),
-                port: 0,
+            settings: Settings {
+                label: None,
+                target: Target {
+                    host: "localhost".to_owned(),
+                    port: 0,
+                    unix: None,
+                },
+                interface: None,
+                connect_timeout: None,
+                retry: false,
+                options: SocketOptions::default(),
             },
-            port: 0,
-            interface: None,
-            connect_timeout: None,
-            retry: false,
-            options: SocketOptions::default(),
-            receive_limit: Connection::DEFAULT_RECEIVE_LIMIT,
         }
     }
 
     /// A name for errors to show, such as the name of the driver that the client belongs to.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
-        self.label = Some(label.into());
+        self.settings.label = Some(label.into());
         self
     }
 
@@ -46,26 +40,24 @@ impl ClientBuilder {
     ///
     /// A name is looked up by every connect, and every address that it stands for is tried, IPv4 before IPv6. The
     /// lookup itself takes as long as the system's resolver takes: timeouts begin after it.
+    /// `unix:` and a path is what [`unix`](ClientBuilder::unix) takes, spelled as a Unix socket's
+    /// [`Address`](crate::Address) is shown.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.target = Target::Host {
-            host: host.into(),
-            port: self.port,
-        };
+        let target = &mut self.settings.target;
+        target.host = host.into();
+        target.unix = Address::from_unix_name(&target.host);
         self
     }
 
     /// The port to connect to.
     pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        if let Target::Host { port: target, .. } = &mut self.target {
-            *target = port;
-        }
+        self.settings.target.port = port;
         self
     }
 
     /// Connects to the Unix socket at `path`, instead of a host and port.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
-        self.target = Target::Unix(path.into());
+        self.settings.target.unix = Some(path.into());
         self
     }
 
@@ -75,47 +67,31 @@ impl ClientBuilder {
     /// it in `TIME_WAIT` for a while (on Linux a second within one machine, otherwise a minute): a connect from a fixed
     /// port tries again until it can, or its deadline.
     pub fn interface(mut self, host: impl Into<String>, port: u16) -> Self {
-        self.interface = Some((host.into(), port));
+        self.settings.interface = Some((host.into(), port));
         self
     }
 
     /// How long to try each address of the host. Default: the time of the whole connect, shared by the addresses.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
+        self.settings.connect_timeout = Some(timeout);
         self
     }
 
     /// Whether a connect that fails tries again until its deadline, because the peer may not be there yet: it refuses,
     /// resets or does not answer. Default: false.
     pub fn retry_until_deadline(mut self, retry: bool) -> Self {
-        self.retry = retry;
+        self.settings.retry = retry;
         self
     }
 
-    crate::options::setters!();
+    crate::options::setters!(settings.options);
 
     /// The client, not connected yet.
     pub fn build(self) -> Client {
-        let ClientBuilder {
-            label,
-            target,
-            port: _,
-            interface,
-            connect_timeout,
-            retry,
-            options,
-            receive_limit,
-        } = self;
         Client {
             inner: Arc::new(Inner {
-                label,
-                target,
-                interface,
-                connect_timeout,
-                retry,
-                options,
-                receive_limit,
-                seat: Seat::new(),
+                settings: self.settings,
+                slot: ConnectionSlot::new(),
             }),
         }
     }

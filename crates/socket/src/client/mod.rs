@@ -4,12 +4,12 @@ mod attempt;
 mod builder;
 #[cfg(all(test, loom))]
 mod models;
-mod seat;
+mod slot;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use self::builder::ClientBuilder;
-use self::seat::Seat;
+use self::slot::ConnectionSlot;
 use crate::{
     address::Address,
     connection::{Connection, deadline},
@@ -40,20 +40,27 @@ pub struct Client {
 }
 
 struct Inner {
+    settings: Settings,
+    slot: ConnectionSlot<Connection>,
+}
+
+/// What a client connects to and how.
+#[derive(Clone, Debug)]
+struct Settings {
     label: Option<Arc<str>>,
     target: Target,
     interface: Option<(String, u16)>,
     connect_timeout: Option<Duration>,
     retry: bool,
     options: SocketOptions,
-    receive_limit: usize,
-    seat: Seat<Connection>,
 }
 
 #[derive(Clone, Debug)]
-enum Target {
-    Host { host: String, port: u16 },
-    Unix(PathBuf),
+struct Target {
+    host: String,
+    port: u16,
+    /// Connects to this path instead.
+    unix: Option<PathBuf>,
 }
 
 impl Client {
@@ -69,7 +76,7 @@ impl Client {
 
     /// The label that the builder was given.
     pub fn label(&self) -> Option<&str> {
-        self.inner.label.as_deref()
+        self.inner.settings.label.as_deref()
     }
 
     /// Connects, and closes the connection that the client had before, if any. Of several threads that connect at once
@@ -86,14 +93,14 @@ impl Client {
 
     /// The connection that the client has, unless it was closed.
     pub fn connection(&self) -> Option<Connection> {
-        let connection = self.inner.seat.connection();
+        let connection = self.inner.slot.connection();
         connection.filter(Connection::is_open)
     }
 
     /// Closes the connection, if there is one, and ends a connect that another thread waits in. The client may connect
     /// again.
     pub fn close(&self) {
-        if let Some(connection) = self.inner.seat.clear() {
+        if let Some(connection) = self.inner.slot.clear() {
             connection.close();
         }
     }
@@ -101,7 +108,7 @@ impl Client {
     /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it and its connection
     /// say that it was aborted.
     pub fn abort(&self) {
-        if let Some(connection) = self.inner.seat.abort() {
+        if let Some(connection) = self.inner.slot.abort() {
             connection.abort();
         }
     }
@@ -110,21 +117,20 @@ impl Client {
 impl Target {
     /// For the list of attempts, when the failure belongs to no address in particular.
     fn address(&self) -> Address {
-        match self {
-            Target::Unix(path) => Address::Unix(path.clone()),
-            Target::Host { port, .. } => Address::Tcp(SocketAddr::from(([0, 0, 0, 0], *port))),
+        match &self.unix {
+            Some(path) => Address::unix(path),
+            None => Address::Tcp(SocketAddr::from(([0, 0, 0, 0], self.port))),
         }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Host { host, port } if host.contains(':') && !host.starts_with('[') => {
-                write!(f, "[{host}]:{port}")
-            }
-            Target::Host { host, port } => write!(f, "{host}:{port}"),
-            Target::Unix(path) => write!(f, "unix:{}", path.display()),
+        let Target { host, port, unix } = self;
+        match unix {
+            Some(path) => Address::unix(path).fmt(f),
+            None if host.contains(':') && !host.starts_with('[') => write!(f, "[{host}]:{port}"),
+            None => write!(f, "{host}:{port}"),
         }
     }
 }
@@ -132,9 +138,9 @@ impl fmt::Display for Target {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("label", &self.inner.label)
-            .field("target", &self.inner.target)
-            .field("connection", &self.inner.seat.connection())
+            .field("label", &self.inner.settings.label)
+            .field("target", &self.inner.settings.target)
+            .field("connection", &self.inner.slot.connection())
             .finish()
     }
 }

@@ -7,8 +7,8 @@ use loom::{
     thread,
 };
 
-use super::seat::Seat;
-use crate::{lane::NotNow, time::Deadline};
+use super::slot::ConnectionSlot;
+use crate::{time::Deadline, turn_lock::NotNow};
 
 /// A connection that knows whether it is open.
 #[derive(Clone)]
@@ -24,8 +24,8 @@ impl Connection {
 }
 
 /// Connects as a client does.
-fn connect(seat: &Seat<Connection>) -> Result<Connection, NotNow> {
-    let (mut turn, earlier) = seat.enter(&mut Deadline::new(None))?;
+fn connect(slot: &ConnectionSlot<Connection>) -> Result<Connection, NotNow> {
+    let (mut turn, earlier) = slot.enter(&mut Deadline::new(None))?;
     if let Some(earlier) = earlier {
         earlier.close();
     }
@@ -33,7 +33,7 @@ fn connect(seat: &Seat<Connection>) -> Result<Connection, NotNow> {
         index: *turn.value(),
         is_open: Arc::new(AtomicBool::new(true)),
     };
-    match seat.put(&mut turn, &connection) {
+    match slot.put(&mut turn, &connection) {
         Ok(()) => Ok(connection),
         Err(not_now) => {
             connection.close();
@@ -42,8 +42,8 @@ fn connect(seat: &Seat<Connection>) -> Result<Connection, NotNow> {
     }
 }
 
-fn close(seat: &Seat<Connection>) {
-    if let Some(connection) = seat.clear() {
+fn close(slot: &ConnectionSlot<Connection>) {
+    if let Some(connection) = slot.clear() {
         connection.close();
     }
 }
@@ -56,23 +56,23 @@ fn explore(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static)
 }
 
 fn spawn<T: 'static>(
-    seat: &Arc<Seat<Connection>>,
-    work: impl FnOnce(&Seat<Connection>) -> T + 'static,
+    slot: &Arc<ConnectionSlot<Connection>>,
+    work: impl FnOnce(&ConnectionSlot<Connection>) -> T + 'static,
 ) -> thread::JoinHandle<T> {
-    let seat = Arc::clone(seat);
-    thread::spawn(move || work(&seat))
+    let slot = Arc::clone(slot);
+    thread::spawn(move || work(&slot))
 }
 
 #[test]
 fn the_last_of_those_who_connect_wins() {
     explore(Some(3), || {
-        let seat = Arc::new(Seat::new());
+        let slot = Arc::new(ConnectionSlot::new());
         let others: Vec<_> = (0..2)
-            .map(|_| spawn(&seat, |seat| connect(seat).unwrap()))
+            .map(|_| spawn(&slot, |slot| connect(slot).unwrap()))
             .collect();
-        let mut made = vec![connect(&seat).unwrap()];
+        let mut made = vec![connect(&slot).unwrap()];
         made.extend(others.into_iter().map(|other| other.join().unwrap()));
-        let current = seat.connection().unwrap();
+        let current = slot.connection().unwrap();
         assert_eq!(current.index, 2);
         for made in made {
             assert_eq!(made.is_open.load(SeqCst), made.index == 2);
@@ -83,14 +83,14 @@ fn the_last_of_those_who_connect_wins() {
 #[test]
 fn a_close_leaves_nothing_open_that_began_before_and_breaks_nothing_after() {
     explore(Some(3), || {
-        let seat = Arc::new(Seat::new());
-        let connecting = spawn(&seat, |seat| connect(seat).ok());
-        let closing = spawn(&seat, close);
-        close(&seat);
+        let slot = Arc::new(ConnectionSlot::new());
+        let connecting = spawn(&slot, |slot| connect(slot).ok());
+        let closing = spawn(&slot, close);
+        close(&slot);
         let made = connecting.join().unwrap();
         closing.join().unwrap();
         // What is current is open, and what is open is current.
-        let current = seat.connection();
+        let current = slot.connection();
         if let Some(current) = &current {
             assert!(current.is_open.load(SeqCst));
         }
@@ -98,24 +98,24 @@ fn a_close_leaves_nothing_open_that_began_before_and_breaks_nothing_after() {
             assert_eq!(made.is_open.load(SeqCst), current.is_some());
         }
         // A connect that begins now knows nothing of the closes.
-        assert!(connect(&seat).unwrap().is_open.load(SeqCst));
+        assert!(connect(&slot).unwrap().is_open.load(SeqCst));
     });
 }
 
 #[test]
 fn an_abort_is_for_good() {
     explore(Some(3), || {
-        let seat = Arc::new(Seat::new());
-        let connecting = spawn(&seat, |seat| connect(seat).ok());
-        let closing = spawn(&seat, close);
-        if let Some(connection) = seat.abort() {
+        let slot = Arc::new(ConnectionSlot::new());
+        let connecting = spawn(&slot, |slot| connect(slot).ok());
+        let closing = spawn(&slot, close);
+        if let Some(connection) = slot.abort() {
             connection.close();
         }
-        assert!(connect(&seat).is_err());
+        assert!(connect(&slot).is_err());
         closing.join().unwrap();
         if let Some(made) = connecting.join().unwrap() {
             assert!(!made.is_open.load(SeqCst));
         }
-        assert!(seat.connection().is_none() && seat.is_aborted());
+        assert!(slot.connection().is_none() && slot.is_aborted());
     });
 }

@@ -1,16 +1,15 @@
 //! The stream of a connection, who holds it, and how closing takes it from them.
 
-use std::{
-    io,
-    sync::{Arc, PoisonError},
-};
+use std::{io, sync::Arc};
+
+use standin_sync::Unpoisoned;
 
 use super::waiting::Waiting;
 use crate::{
     buffer::Buffer,
-    lane::Lane,
     state::{Event, LocalEnd, Stand, State},
     sync::{Mutex, MutexGuard},
+    turn_lock::TurnLock,
 };
 
 /// The state of a connection, and its stream. Of the stream the turns of the two directions have a hold each, so that
@@ -18,10 +17,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Core<S> {
     pub(super) state: State,
-    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are those of the lanes.
+    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are those of the turn locks.
     stream: Mutex<Option<Arc<S>>>,
-    pub(super) receiving: Lane<Incoming<S>>,
-    pub(super) sending: Lane<Outgoing<S>>,
+    pub(super) receiving: TurnLock<Incoming<S>>,
+    pub(super) sending: TurnLock<Outgoing<S>>,
 }
 
 /// What travels with the turn to receive.
@@ -47,12 +46,12 @@ impl<S> Core<S> {
         Core {
             state: State::new(),
             stream: Mutex::new(Some(Arc::clone(&stream))),
-            receiving: Lane::new(Incoming {
+            receiving: TurnLock::new(Incoming {
                 stream: Some(Arc::clone(&stream)),
                 buffer: Buffer::default(),
                 waiting: Waiting::default(),
             }),
-            sending: Lane::new(Outgoing {
+            sending: TurnLock::new(Outgoing {
                 stream: Some(stream),
                 waiting: Waiting::default(),
             }),
@@ -100,7 +99,7 @@ impl<S> Core<S> {
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Arc<S>>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stream.lock().unpoisoned()
     }
 }
 

@@ -15,16 +15,18 @@ use std::{
     fmt, io,
     net::{Shutdown, TcpStream},
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+
+use standin_sync::Unpoisoned;
 
 use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
     error::{ControlError, Failure, Party, Role, StreamState},
-    server::Registry,
+    options,
     state::Event,
     sys::Stream,
     time::Deadline,
@@ -69,7 +71,7 @@ pub(crate) struct Inner {
     has_returned: AtomicBool,
     receive_limit: AtomicUsize,
     /// The server's list of open connections, to be taken off it when closed.
-    registry: Weak<Registry>,
+    listed: Option<Weak<dyn OpenConnections>>,
     attached: Attached,
 }
 
@@ -83,13 +85,19 @@ pub(crate) struct Parts {
     pub(crate) peer: Address,
     pub(crate) stream: Stream,
     pub(crate) receive_limit: usize,
-    pub(crate) registry: Weak<Registry>,
+    pub(crate) listed: Option<Weak<dyn OpenConnections>>,
+}
+
+/// A server's list of the connections that it accepted and that are open.
+pub(crate) trait OpenConnections: fmt::Debug + Send + Sync {
+    /// Takes a connection off the list.
+    fn forget(&self, index: usize);
 }
 
 impl Connection {
     /// The most bytes that a receive collects, unless [`set_receive_limit`](Connection::set_receive_limit) says
     /// otherwise: 64 MiB.
-    pub const DEFAULT_RECEIVE_LIMIT: usize = 64 << 20;
+    pub const DEFAULT_RECEIVE_LIMIT: usize = options::DEFAULT_RECEIVE_LIMIT;
 
     pub(crate) fn new(parts: Parts) -> Connection {
         let Parts {
@@ -100,7 +108,7 @@ impl Connection {
             peer,
             stream,
             receive_limit,
-            registry,
+            listed,
         } = parts;
         Connection {
             inner: Arc::new(Inner {
@@ -113,7 +121,7 @@ impl Connection {
                 returned: Mutex::new(Vec::new()),
                 has_returned: AtomicBool::new(false),
                 receive_limit: AtomicUsize::new(receive_limit),
-                registry,
+                listed,
                 attached: Attached::default(),
             }),
         }
@@ -133,7 +141,7 @@ impl Connection {
             peer: stream.peer_address()?,
             stream,
             receive_limit: Self::DEFAULT_RECEIVE_LIMIT,
-            registry: Weak::new(),
+            listed: None,
         }))
     }
 
@@ -250,11 +258,7 @@ impl Connection {
         if bytes.is_empty() {
             return;
         }
-        let mut returned = self
-            .inner
-            .returned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut returned = self.inner.returned.lock().unpoisoned();
         bytes.append(&mut returned);
         *returned = bytes;
         self.inner.has_returned.store(true, Ordering::Release);
@@ -297,8 +301,8 @@ impl Inner {
     /// Closes as [`Core::close`] does, and takes the connection off its server's list.
     fn close_after(&self, event: Event, interrupt: impl FnOnce(&Stream)) -> bool {
         let is_first = self.core.close(event, interrupt);
-        if let Some(registry) = self.registry.upgrade() {
-            registry.forget(self.index);
+        if let Some(list) = self.listed.as_ref().and_then(Weak::upgrade) {
+            list.forget(self.index);
         }
         is_first
     }

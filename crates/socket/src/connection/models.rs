@@ -3,11 +3,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p standin-socket --lib models`
 
-use std::{
-    io,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use loom::{
     sync::{
@@ -17,11 +13,13 @@ use loom::{
     thread,
 };
 
+use standin_sync::Unpoisoned;
+
 use super::core::Core;
 use crate::{
-    lane::NotNow,
     state::{Event, Fault, Inbound, LocalEnd, Outbound},
     time::Deadline,
+    turn_lock::NotNow,
 };
 
 /// A stream as the system has it: calls that wait, until there is something or it is shut down.
@@ -55,10 +53,7 @@ impl Stream {
             match ready(&mut system) {
                 Some(result) => return result,
                 None => {
-                    system = self
-                        .changed
-                        .wait(system)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    system = self.changed.wait(system).unpoisoned();
                 }
             }
         }

@@ -4,14 +4,14 @@ use std::{borrow::Cow, time::Duration};
 
 use super::{
     Connection, Inner, deadline,
-    receiver::{Receiver, Stop},
+    receiver::{ReceiveStop, Receiver},
 };
 use crate::{
     error::{Bytes, Evidence, ReceiveError, ReceiveFailure},
     framing::{Delimiter, Framing, Lines, Matching},
-    lane::NotNow,
     state::LocalEnd,
     time::Deadline,
+    turn_lock::NotNow,
 };
 
 impl Connection {
@@ -93,7 +93,7 @@ impl Connection {
             Err(error) => self.receive(
                 timeout,
                 || "a delimiter".into(),
-                |_| Err(Stop::Frame(error)),
+                |_| Err(ReceiveStop::Frame(error)),
             ),
         }
     }
@@ -265,7 +265,7 @@ impl Connection {
         &self,
         timeout: impl Into<Option<Duration>>,
         wanted: impl FnOnce() -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>) -> Result<R, Stop>,
+        body: impl FnOnce(&mut Receiver<'_>) -> Result<R, ReceiveStop>,
     ) -> Result<R, ReceiveError> {
         self.receive_with(
             &mut (),
@@ -281,7 +281,7 @@ impl Connection {
         shared: &mut C,
         timeout: impl Into<Option<Duration>>,
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
+        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
     ) -> Result<R, ReceiveError> {
         self.inner.receive(shared, deadline(timeout), wanted, body)
     }
@@ -293,7 +293,7 @@ impl Inner {
         shared: &mut C,
         mut deadline: Deadline,
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, Stop>,
+        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
     ) -> Result<R, ReceiveError> {
         let turn = match self.core.receiving.enter(&mut deadline) {
             Ok(turn) => turn,
@@ -309,7 +309,7 @@ impl Inner {
                 Err(stop) => stop,
             }
         } else {
-            Stop::NotNow(NotNow::Closed)
+            ReceiveStop::NotNow(NotNow::Closed)
         };
         // What describes the wish may be a user's code: the turn has ended by then.
         let (received, deadline) = receiver.into_evidence();
@@ -319,7 +319,7 @@ impl Inner {
     #[cold]
     fn receive_error(
         &self,
-        stop: Stop,
+        stop: ReceiveStop,
         wanted: Cow<'static, str>,
         received: Evidence,
         deadline: &Deadline,
@@ -332,20 +332,20 @@ impl Inner {
         });
         match (stand.local, stop) {
             (LocalEnd::Aborted, _) => ReceiveError::Aborted(failure),
-            (LocalEnd::Closed, _) | (_, Stop::NotNow(NotNow::Closed)) => {
+            (LocalEnd::Closed, _) | (_, ReceiveStop::NotNow(NotNow::Closed)) => {
                 ReceiveError::Closed(failure)
             }
-            (_, Stop::NotNow(NotNow::TimedOut)) => ReceiveError::TimedOut(failure),
-            (_, Stop::ShutDown) => ReceiveError::ShutDown(failure),
-            (_, Stop::PeerClosed) => ReceiveError::PeerClosed(failure),
-            (_, Stop::Reset) => ReceiveError::Reset(failure),
-            (_, Stop::Limit) => ReceiveError::Limit(failure),
-            (_, Stop::Frame(source)) => ReceiveError::Frame { failure, source },
-            (_, Stop::Unexpected(difference)) => ReceiveError::Unexpected {
+            (_, ReceiveStop::NotNow(NotNow::TimedOut)) => ReceiveError::TimedOut(failure),
+            (_, ReceiveStop::ShutDown) => ReceiveError::ShutDown(failure),
+            (_, ReceiveStop::PeerClosed) => ReceiveError::PeerClosed(failure),
+            (_, ReceiveStop::Reset) => ReceiveError::Reset(failure),
+            (_, ReceiveStop::Limit) => ReceiveError::Limit(failure),
+            (_, ReceiveStop::Frame(source)) => ReceiveError::Frame { failure, source },
+            (_, ReceiveStop::Unexpected(difference)) => ReceiveError::Unexpected {
                 failure,
                 difference,
             },
-            (_, Stop::Io(source) | Stop::NotNow(NotNow::Io(source))) => {
+            (_, ReceiveStop::Io(source) | ReceiveStop::NotNow(NotNow::Io(source))) => {
                 ReceiveError::Io { failure, source }
             }
         }

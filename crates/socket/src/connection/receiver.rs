@@ -1,10 +1,8 @@
 //! A receive at work: reading, waiting, and keeping what a failure leaves over.
 
-use std::{
-    io,
-    sync::{PoisonError, atomic::Ordering},
-    time::Duration,
-};
+use std::{io, sync::atomic::Ordering, time::Duration};
+
+use standin_sync::Unpoisoned;
 
 use super::{
     Inner,
@@ -15,10 +13,10 @@ use crate::{
     buffer::Buffer,
     error::{Difference, Evidence},
     framing::{Found, FrameError, Framing},
-    lane::{NotNow, Turn},
     state::{Event, Fault, Inbound, Stand},
-    sys::{self, Interest, Patience, Stream},
+    sys::{self, Blocking, Interest, Stream},
     time::{Deadline, Remaining},
+    turn_lock::{NotNow, Turn},
 };
 
 /// The most that is read at once when a receive takes whatever comes.
@@ -29,7 +27,7 @@ const AHEAD: (usize, usize) = (4 << 10, CHUNK);
 
 /// What ended a receive early.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum ReceiveStop {
     NotNow(NotNow),
     /// This side has shut down the receiving half.
     ShutDown,
@@ -42,15 +40,15 @@ pub(super) enum Stop {
     Io(io::Error),
 }
 
-impl From<NotNow> for Stop {
+impl From<NotNow> for ReceiveStop {
     fn from(not_now: NotNow) -> Self {
-        Stop::NotNow(not_now)
+        ReceiveStop::NotNow(not_now)
     }
 }
 
-impl From<FrameError> for Stop {
+impl From<FrameError> for ReceiveStop {
     fn from(error: FrameError) -> Self {
-        Stop::Frame(error)
+        ReceiveStop::Frame(error)
     }
 }
 
@@ -80,12 +78,7 @@ impl<'a> Receiver<'a> {
         if inner.has_returned.load(Ordering::Relaxed)
             && inner.has_returned.swap(false, Ordering::AcqRel)
         {
-            let returned = std::mem::take(
-                &mut *inner
-                    .returned
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            let returned = std::mem::take(&mut *inner.returned.lock().unpoisoned());
             receiver.buffer().put_back(returned);
         }
         receiver
@@ -96,7 +89,7 @@ impl<'a> Receiver<'a> {
         (Evidence::new(self.buffer().as_slice()), self.deadline)
     }
 
-    pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
+    pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, ReceiveStop> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -111,7 +104,7 @@ impl<'a> Receiver<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn some_into(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
+    pub(super) fn some_into(&mut self, target: &mut [u8]) -> Result<usize, ReceiveStop> {
         if target.is_empty() {
             return Ok(0);
         }
@@ -122,7 +115,7 @@ impl<'a> Receiver<'a> {
         self.read_into(target)
     }
 
-    pub(super) fn peek(&mut self, max: usize) -> Result<Vec<u8>, Stop> {
+    pub(super) fn peek(&mut self, max: usize) -> Result<Vec<u8>, ReceiveStop> {
         if max > 0 && self.buffer().is_empty() {
             let bytes = self.some(max)?;
             self.buffer().put_back(bytes);
@@ -133,7 +126,7 @@ impl<'a> Receiver<'a> {
         Ok(there[..there.len().min(max)].to_vec())
     }
 
-    pub(super) fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stop> {
+    pub(super) fn exactly(&mut self, count: usize) -> Result<Vec<u8>, ReceiveStop> {
         let mut bytes = self.buffer().take(count);
         match self.fill(&mut bytes, count) {
             Ok(()) => Ok(bytes),
@@ -144,7 +137,10 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    pub(super) fn frame(&mut self, framing: &mut (impl Framing + ?Sized)) -> Result<Vec<u8>, Stop> {
+    pub(super) fn frame(
+        &mut self,
+        framing: &mut (impl Framing + ?Sized),
+    ) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         let mut seen = 0;
         loop {
@@ -161,7 +157,7 @@ impl<'a> Receiver<'a> {
             };
             let least = available.saturating_add(missing.unwrap_or(1));
             if least > limit {
-                return Err(Stop::Limit);
+                return Err(ReceiveStop::Limit);
             }
             self.in_time()?;
             match missing {
@@ -186,14 +182,14 @@ impl<'a> Receiver<'a> {
         turn.lend(|| question(buffer.as_slice()))
     }
 
-    pub(super) fn until_end(&mut self) -> Result<Vec<u8>, Stop> {
+    pub(super) fn until_end(&mut self) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         loop {
             // One byte beyond the limit shows that there is more.
             match self.gather_some(limit.saturating_add(1)) {
-                Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
+                Ok(()) if self.buffer().len() > limit => return Err(ReceiveStop::Limit),
                 Ok(()) => self.in_time()?,
-                Err(Stop::PeerClosed | Stop::ShutDown) => {
+                Err(ReceiveStop::PeerClosed | ReceiveStop::ShutDown) => {
                     return Ok(self.buffer().take(usize::MAX));
                 }
                 Err(stop) => return Err(stop),
@@ -201,17 +197,17 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    pub(super) fn until_silence(&mut self, silence: Duration) -> Result<Vec<u8>, Stop> {
+    pub(super) fn until_silence(&mut self, silence: Duration) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         loop {
             self.silence = Some(Deadline::new(Some(silence)));
             match self.gather_some(limit.saturating_add(1)) {
-                Ok(()) if self.buffer().len() > limit => return Err(Stop::Limit),
+                Ok(()) if self.buffer().len() > limit => return Err(ReceiveStop::Limit),
                 Ok(()) => self.in_time()?,
-                Err(Stop::NotNow(NotNow::TimedOut)) if self.is_silent() => {
+                Err(ReceiveStop::NotNow(NotNow::TimedOut)) if self.is_silent() => {
                     return Ok(self.buffer().take(usize::MAX));
                 }
-                Err(Stop::PeerClosed) if !self.buffer().is_empty() => {
+                Err(ReceiveStop::PeerClosed) if !self.buffer().is_empty() => {
                     return Ok(self.buffer().take(usize::MAX));
                 }
                 Err(stop) => return Err(stop),
@@ -226,12 +222,12 @@ impl<'a> Receiver<'a> {
             .is_some_and(|silence| silence.remaining() == Remaining::Nothing)
     }
 
-    pub(super) fn buffered(&mut self) -> Result<Vec<u8>, Stop> {
+    pub(super) fn buffered(&mut self) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         while self.buffer().len() < limit {
             match self.gather_some(limit) {
                 Ok(()) => {}
-                Err(Stop::NotNow(NotNow::TimedOut)) => break,
+                Err(ReceiveStop::NotNow(NotNow::TimedOut)) => break,
                 // It is found again when nothing is left to hand over.
                 Err(_) if !self.buffer().is_empty() => break,
                 Err(stop) => return Err(stop),
@@ -242,7 +238,7 @@ impl<'a> Receiver<'a> {
 
     /// What comes is compared and dropped, not collected: should anything else come, then what came before is what was
     /// expected.
-    pub(super) fn expect(&mut self, expected: &[u8]) -> Result<(), Stop> {
+    pub(super) fn expect(&mut self, expected: &[u8]) -> Result<(), ReceiveStop> {
         let mut piece = self.buffer().take(expected.len());
         let mut received = piece.len();
         let mut matched = 0;
@@ -267,7 +263,7 @@ impl<'a> Receiver<'a> {
         };
         let kept = [&expected[..matched], &piece[..received]].concat();
         self.buffer().put_back(kept);
-        Err(stop.unwrap_or_else(|| Stop::Unexpected(self.difference(expected))))
+        Err(stop.unwrap_or_else(|| ReceiveStop::Unexpected(self.difference(expected))))
     }
 
     /// The difference, with as much of what came as there is without waiting.
@@ -288,7 +284,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Ends a receive that always finds more and would never look at its deadline.
-    fn in_time(&mut self) -> Result<(), Stop> {
+    fn in_time(&mut self) -> Result<(), ReceiveStop> {
         if self.deadline.has_passed() {
             Err(NotNow::TimedOut.into())
         } else {
@@ -310,7 +306,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Reads until the buffer has `size` bytes.
-    fn gather(&mut self, size: usize) -> Result<(), Stop> {
+    fn gather(&mut self, size: usize) -> Result<(), ReceiveStop> {
         let mut bytes = std::mem::take(self.buffer().tail());
         let outcome = self.fill(&mut bytes, size);
         *self.buffer().tail() = bytes;
@@ -319,7 +315,7 @@ impl<'a> Receiver<'a> {
 
     /// Reads what there is, at least one byte, until the buffer has `size` bytes at most. More is read at a time when
     /// more has come already.
-    fn gather_some(&mut self, size: usize) -> Result<(), Stop> {
+    fn gather_some(&mut self, size: usize) -> Result<(), ReceiveStop> {
         let mut bytes = std::mem::take(self.buffer().tail());
         let before = bytes.len();
         let piece = before
@@ -333,22 +329,22 @@ impl<'a> Receiver<'a> {
     }
 
     /// Reads until `bytes` has `size`. What came before a failure is in it.
-    fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+    fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), ReceiveStop> {
         // All memory at once, so that nothing is ever moved. The system provides it as it is written to.
         if size <= CHUNK && bytes.is_empty() {
             *bytes = Vec::with_capacity(size);
         } else {
             bytes
                 .try_reserve_exact(size - bytes.len())
-                .map_err(|_| Stop::Limit)?;
+                .map_err(|_| ReceiveStop::Limit)?;
         }
         if bytes.capacity() > size {
             return self.fill_cleared(bytes, size);
         }
         while bytes.len() < size {
             let room = size - bytes.len();
-            self.read(room, Patience::All, |stream, patience| {
-                stream.receive_spare(bytes, patience)
+            self.read(room, Blocking::UntilAll, |stream, blocking| {
+                stream.receive_spare(bytes, blocking)
             })?;
             if bytes.len() < size {
                 self.in_time()?;
@@ -358,15 +354,15 @@ impl<'a> Receiver<'a> {
     }
 
     /// The same for a vector that has more room than may be read into.
-    fn fill_cleared(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), Stop> {
+    fn fill_cleared(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), ReceiveStop> {
         let mut filled = bytes.len();
         bytes.resize(size, 0);
         let outcome = loop {
             if filled == size {
                 break Ok(());
             }
-            match self.read(size - filled, Patience::All, |stream, patience| {
-                stream.receive(&mut bytes[filled..], patience)
+            match self.read(size - filled, Blocking::UntilAll, |stream, blocking| {
+                stream.receive(&mut bytes[filled..], blocking)
             }) {
                 Ok(more) => filled += more,
                 Err(stop) => break Err(stop),
@@ -380,9 +376,9 @@ impl<'a> Receiver<'a> {
     }
 
     /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
-    fn read_into(&mut self, target: &mut [u8]) -> Result<usize, Stop> {
-        self.read(target.len(), Patience::Some, |stream, patience| {
-            stream.receive(target, patience)
+    fn read_into(&mut self, target: &mut [u8]) -> Result<usize, ReceiveStop> {
+        self.read(target.len(), Blocking::UntilSome, |stream, blocking| {
+            stream.receive(target, blocking)
         })
     }
 
@@ -391,11 +387,11 @@ impl<'a> Receiver<'a> {
     fn read(
         &mut self,
         room: usize,
-        waits_for: Patience,
-        attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
-    ) -> Result<usize, Stop> {
+        waits_for: Blocking,
+        attempt: impl FnMut(&Stream, Blocking) -> io::Result<usize>,
+    ) -> Result<usize, ReceiveStop> {
         if room == 0 {
-            return Err(Stop::Limit);
+            return Err(ReceiveStop::Limit);
         }
         let state = &self.inner.core.state;
         if !state.is_new() {
@@ -430,7 +426,7 @@ impl<'a> Receiver<'a> {
             Err(Failed::NotNow(not_now)) => Err(not_now.into()),
             Err(Failed::Io(error)) => match failed(&error) {
                 Some(event) => Err(end(state.apply(event).1)),
-                None => Err(Stop::Io(error)),
+                None => Err(ReceiveStop::Io(error)),
             },
         }
     }
@@ -444,13 +440,13 @@ fn failed(error: &io::Error) -> Option<Event> {
 }
 
 /// Why nothing more can be received, once everything was.
-fn end(stand: Stand) -> Stop {
+fn end(stand: Stand) -> ReceiveStop {
     match (stand.inbound, stand.fault) {
-        (Inbound::ShutDown, _) => Stop::ShutDown,
-        (Inbound::Failed, Some(fault)) if fault.is_reset() => Stop::Reset,
-        (Inbound::Failed, Some(fault)) => Stop::Io(fault.error()),
+        (Inbound::ShutDown, _) => ReceiveStop::ShutDown,
+        (Inbound::Failed, Some(fault)) if fault.is_reset() => ReceiveStop::Reset,
+        (Inbound::Failed, Some(fault)) => ReceiveStop::Io(fault.error()),
         // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
-        (Inbound::Open | Inbound::Ended | Inbound::Failed, _) => Stop::PeerClosed,
+        (Inbound::Open | Inbound::Ended | Inbound::Failed, _) => ReceiveStop::PeerClosed,
     }
 }
 
@@ -475,19 +471,19 @@ impl Inner {
         if !buffer.is_empty() || self.has_returned.load(Ordering::Relaxed) || !state.is_new() {
             return None;
         }
-        let patience = waiting.at_once(deadline)?;
+        let blocking = waiting.at_once(deadline)?;
         let mut bytes = Vec::with_capacity(count);
         if bytes.capacity() > count {
             return None;
         }
-        let outcome = if patience == Patience::None {
-            stream.receive_spare(&mut bytes, patience)
+        let outcome = if blocking == Blocking::Never {
+            stream.receive_spare(&mut bytes, blocking)
         } else {
-            line.idle_while(|| stream.receive_spare(&mut bytes, patience))
+            line.idle_while(|| stream.receive_spare(&mut bytes, blocking))
         };
         match outcome {
             Ok(received) if received == count => {
-                if patience == Patience::None {
+                if blocking == Blocking::Never {
                     waiting.tried(true);
                 }
                 return Some(bytes);
@@ -497,7 +493,7 @@ impl Inner {
             }
             Ok(_) => buffer.put_back(bytes),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if patience == Patience::None {
+                if blocking == Blocking::Never {
                     waiting.tried(false);
                 }
             }

@@ -11,10 +11,10 @@ use super::{
 use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
-    lane::{NotNow, Turn},
     state::{Event, Fault, LocalEnd, Outbound, Stand},
-    sys::{self, Interest, Patience, Stream},
+    sys::{self, Blocking, Interest, Stream},
     time::{Deadline, Remaining},
+    turn_lock::{NotNow, Turn},
 };
 
 impl Connection {
@@ -52,11 +52,12 @@ impl Connection {
     ) -> Result<usize, SendError> {
         match framing.encode(payload) {
             Ok(frame) => self.send(&frame, timeout),
-            Err(error) => {
-                Err(self
-                    .inner
-                    .send_error(Stop::Frame(error), 0, payload.len(), &deadline(timeout)))
-            }
+            Err(error) => Err(self.inner.send_error(
+                SendStop::Frame(error),
+                0,
+                payload.len(),
+                &deadline(timeout),
+            )),
         }
     }
 
@@ -71,7 +72,7 @@ impl Connection {
     ) -> Result<usize, SendError> {
         let mut sent = 0;
         deadline.start();
-        let mut paced = || -> Result<(), Stop> {
+        let mut paced = || -> Result<(), SendStop> {
             let mut turn = self.inner.core.sending.enter(&mut deadline)?;
             for piece in bytes.chunks(size) {
                 if !pause.is_zero() {
@@ -101,7 +102,7 @@ impl Connection {
 
 /// What ended a send early.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum SendStop {
     NotNow(NotNow),
     /// This side has shut down the sending half.
     ShutDown,
@@ -111,9 +112,9 @@ pub(super) enum Stop {
     Io(io::Error),
 }
 
-impl From<NotNow> for Stop {
+impl From<NotNow> for SendStop {
     fn from(not_now: NotNow) -> Self {
-        Stop::NotNow(not_now)
+        SendStop::NotNow(not_now)
     }
 }
 
@@ -123,7 +124,7 @@ impl Inner {
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), SendStop> {
         let mut turn = self.core.sending.enter(deadline)?;
         self.send_in_turn(&mut turn, bytes, sent, deadline)
     }
@@ -134,7 +135,7 @@ impl Inner {
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), SendStop> {
         let state = &self.core.state;
         if !state.is_new() && !self.core.is_open() {
             return Err(NotNow::Closed.into());
@@ -155,8 +156,8 @@ impl Inner {
                 waiting,
                 line,
             };
-            match waits.persist(deadline, None, Patience::Some, |stream, patience| {
-                stream.send(rest, patience)
+            match waits.persist(deadline, None, Blocking::UntilSome, |stream, blocking| {
+                stream.send(rest, blocking)
             }) {
                 Ok(count) => {
                     *sent += count;
@@ -171,7 +172,7 @@ impl Inner {
                     let event = match Fault::new(&error) {
                         _ if error.kind() == io::ErrorKind::BrokenPipe => Event::Refused,
                         Some(fault) if sys::is_final(&error) => Event::OutboundFailed(fault),
-                        _ => return Err(Stop::Io(error)),
+                        _ => return Err(SendStop::Io(error)),
                     };
                     return Err(end(state.apply(event).1));
                 }
@@ -183,7 +184,7 @@ impl Inner {
     #[cold]
     pub(super) fn send_error(
         &self,
-        stop: Stop,
+        stop: SendStop,
         sent: usize,
         size: usize,
         deadline: &Deadline,
@@ -191,7 +192,7 @@ impl Inner {
         let stand = self.core.stand();
         // A peer that sends and is not read may for that reason not read either.
         let unread = match stop {
-            Stop::NotNow(NotNow::TimedOut) => self.unread(),
+            SendStop::NotNow(NotNow::TimedOut) => self.unread(),
             _ => 0,
         };
         let failure = Box::new(SendFailure {
@@ -202,13 +203,15 @@ impl Inner {
         });
         match (stand.local, stop) {
             (LocalEnd::Aborted, _) => SendError::Aborted(failure),
-            (LocalEnd::Closed, _) | (_, Stop::NotNow(NotNow::Closed)) => SendError::Closed(failure),
-            (_, Stop::NotNow(NotNow::TimedOut)) => SendError::TimedOut(failure),
-            (_, Stop::ShutDown) => SendError::ShutDown(failure),
-            (_, Stop::PeerClosed) => SendError::PeerClosed(failure),
-            (_, Stop::Reset) => SendError::Reset(failure),
-            (_, Stop::Frame(source)) => SendError::Frame { failure, source },
-            (_, Stop::Io(source) | Stop::NotNow(NotNow::Io(source))) => {
+            (LocalEnd::Closed, _) | (_, SendStop::NotNow(NotNow::Closed)) => {
+                SendError::Closed(failure)
+            }
+            (_, SendStop::NotNow(NotNow::TimedOut)) => SendError::TimedOut(failure),
+            (_, SendStop::ShutDown) => SendError::ShutDown(failure),
+            (_, SendStop::PeerClosed) => SendError::PeerClosed(failure),
+            (_, SendStop::Reset) => SendError::Reset(failure),
+            (_, SendStop::Frame(source)) => SendError::Frame { failure, source },
+            (_, SendStop::Io(source) | SendStop::NotNow(NotNow::Io(source))) => {
                 SendError::Io { failure, source }
             }
         }
@@ -226,12 +229,12 @@ impl Inner {
 }
 
 /// Why nothing more can be sent.
-fn end(stand: Stand) -> Stop {
+fn end(stand: Stand) -> SendStop {
     match (stand.outbound, stand.fault) {
-        (Outbound::ShutDown, _) => Stop::ShutDown,
-        (Outbound::Failed, Some(fault)) if fault.is_reset() => Stop::Reset,
-        (Outbound::Failed, Some(fault)) => Stop::Io(fault.error()),
+        (Outbound::ShutDown, _) => SendStop::ShutDown,
+        (Outbound::Failed, Some(fault)) if fault.is_reset() => SendStop::Reset,
+        (Outbound::Failed, Some(fault)) => SendStop::Io(fault.error()),
         // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
-        (Outbound::Open | Outbound::Refused | Outbound::Failed, _) => Stop::PeerClosed,
+        (Outbound::Open | Outbound::Refused | Outbound::Failed, _) => SendStop::PeerClosed,
     }
 }

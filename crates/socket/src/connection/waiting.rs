@@ -3,9 +3,9 @@
 use std::{io, time::Duration};
 
 use crate::{
-    lane::{Line, NotNow},
-    sys::{Interest, Patience, Stream},
+    sys::{Blocking, Interest, Stream},
     time::{Deadline, Remaining},
+    turn_lock::{NotNow, WaitQueue},
 };
 
 /// What one direction of a stream remembers from one operation to the next.
@@ -47,15 +47,15 @@ impl Waiting {
     /// How to go about an operation that will probably need one call only: to try, or to wait for everything at once
     /// if the socket has the right timeout already.
     #[inline]
-    pub(super) fn at_once(&mut self, deadline: &mut Deadline) -> Option<Patience> {
+    pub(super) fn at_once(&mut self, deadline: &mut Deadline) -> Option<Blocking> {
         if deadline.forbids_waiting() || self.tries_first() {
-            return Some(Patience::None);
+            return Some(Blocking::Never);
         }
         if self.timeout != Some(deadline.limit()) {
             return None;
         }
         deadline.start();
-        Some(Patience::All)
+        Some(Blocking::UntilAll)
     }
 
     /// What a try has shown.
@@ -89,7 +89,7 @@ pub(super) struct Waits<'a> {
     pub(super) stream: &'a Stream,
     pub(super) interest: Interest,
     pub(super) waiting: &'a mut Waiting,
-    pub(super) line: &'a Line,
+    pub(super) line: &'a WaitQueue,
 }
 
 impl Waits<'_> {
@@ -100,8 +100,8 @@ impl Waits<'_> {
         self,
         deadline: &mut Deadline,
         mut silence: Option<&mut Deadline>,
-        waits_for: Patience,
-        mut attempt: impl FnMut(&Stream, Patience) -> io::Result<usize>,
+        waits_for: Blocking,
+        mut attempt: impl FnMut(&Stream, Blocking) -> io::Result<usize>,
     ) -> Result<usize, Failed> {
         let Waits {
             stream,
@@ -114,7 +114,7 @@ impl Waits<'_> {
         let mut blocks = stream.keeps_timeout(interest);
         loop {
             let outcome = if tries {
-                attempt(stream, Patience::None).inspect(|_| waiting.tried(true))
+                attempt(stream, Blocking::Never).inspect(|_| waiting.tried(true))
             } else {
                 let left = match &mut silence {
                     Some(silence) => deadline.remaining().or_sooner(silence.remaining()),
@@ -125,13 +125,13 @@ impl Waits<'_> {
                     left => left.as_timeout(),
                 };
                 if left == Some(Duration::ZERO) {
-                    attempt(stream, Patience::None)
+                    attempt(stream, Blocking::Never)
                 } else if blocks {
                     waiting.prepare(stream, interest, left)?;
                     line.idle_while(|| attempt(stream, waits_for))
                 } else {
                     line.idle_while(|| stream.poll(interest, left))?;
-                    attempt(stream, Patience::None)
+                    attempt(stream, Blocking::Never)
                 }
             };
             match outcome {

@@ -10,7 +10,7 @@ use super::builder::Place;
 use crate::{
     address::{self, Address},
     error::{Attempt, BindError, Party, Role},
-    options::SocketOptions,
+    options::{BindOptions, SocketOptions},
     sys::{self, Listener, Reservation},
 };
 
@@ -21,7 +21,7 @@ const CHOICES: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct How<'a> {
     pub(super) backlog: i32,
-    pub(super) reuse_address: bool,
+    pub(super) binding: BindOptions,
     pub(super) options: &'a SocketOptions,
 }
 
@@ -73,12 +73,9 @@ pub(super) fn bind(
         }
         Place::Unix(path) => {
             let address = Address::Unix(path);
-            let host = match &address {
-                Address::Unix(path) => path.display().to_string(),
-                Address::Tcp(address) => address.to_string(),
-            };
+            let host = address.to_string();
             let target = host.clone();
-            let bound = sys::bound(&address, how.reuse_address)
+            let bound = sys::bound(&address, how.binding)
                 .and_then(|socket| listen(socket, &address, how))
                 .map(|(listener, address)| (listener, address, Vec::new()))
                 .map_err(|error| vec![Attempt { address, error }]);
@@ -121,7 +118,7 @@ fn bind_name(
     // Kept until the end, so that the system does not choose the same port again.
     let mut rejected = Vec::new();
     loop {
-        let (place, socket) = first_available(addresses, how.reuse_address)?;
+        let (place, socket) = first_available(addresses, how.binding)?;
         let failed = |address: SocketAddr| {
             move |error| {
                 let address = Address::from(address);
@@ -157,12 +154,12 @@ fn bind_name(
 /// Binds the first address that this machine has; says which that is.
 fn first_available(
     addresses: &[SocketAddr],
-    reuse: bool,
+    binding: BindOptions,
 ) -> Result<(usize, socket2::Socket), Vec<Attempt>> {
     let mut attempts = Vec::new();
     for (place, address) in addresses.iter().enumerate() {
         let address = Address::from(*address);
-        match sys::bound(&address, reuse) {
+        match sys::bound(&address, binding) {
             Ok(socket) => return Ok((place, socket)),
             Err(error) => {
                 let go_on = sys::is_unavailable(&error);

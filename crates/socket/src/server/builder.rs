@@ -13,11 +13,15 @@ use std::{
 use super::{
     Inner, Registry, Server,
     bind::{self, How},
-    relief,
+    drain,
 };
 use crate::{
-    connection::Connection, error::BindError, lane::Lane, options::SocketOptions, state::SharedEnd,
+    address::Address,
+    error::BindError,
+    options::{BindOptions, SocketOptions},
+    state::SharedEnd,
     sys::SocketFile,
+    turn_lock::TurnLock,
 };
 
 /// Describes a [`Server`]: what it listens on and how.
@@ -28,9 +32,8 @@ pub struct ServerBuilder {
     place: Place,
     port: u16,
     backlog: Option<i32>,
-    reuse_address: bool,
+    binding: BindOptions,
     options: SocketOptions,
-    receive_limit: usize,
 }
 
 /// Where a server listens.
@@ -51,9 +54,8 @@ impl ServerBuilder {
             place: Place::Host("localhost".to_owned()),
             port: 0,
             backlog: None,
-            reuse_address: true,
+            binding: BindOptions::default(),
             options: SocketOptions::default(),
-            receive_limit: Connection::DEFAULT_RECEIVE_LIMIT,
         }
     }
 
@@ -65,9 +67,14 @@ impl ServerBuilder {
 
     /// The host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default: `localhost`.
     ///
-    /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6.
+    /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6. `unix:` and a path is what
+    /// [`unix`](ServerBuilder::unix) takes, spelled as a Unix socket's [`Address`] is shown.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.place = Place::Host(host.into());
+        let host = host.into();
+        self.place = match Address::from_unix_name(&host) {
+            Some(path) => Place::Unix(path),
+            None => Place::Host(host),
+        };
         self
     }
 
@@ -100,11 +107,18 @@ impl ServerBuilder {
 
     /// Whether a port can be bound that an earlier server left just now (`SO_REUSEADDR`). Default: true.
     pub fn reuse_address(mut self, reuse: bool) -> Self {
-        self.reuse_address = reuse;
+        self.binding.reuse_address = reuse;
         self
     }
 
-    crate::options::setters!();
+    /// Whether `::`, which stands for every address of this machine, takes IPv6 only, rather than IPv4 too
+    /// (`IPV6_V6ONLY`). No other address of IPv6 takes IPv4. Default: the system's, which on Linux is to take both.
+    pub fn only_ipv6(mut self, only_ipv6: bool) -> Self {
+        self.binding.only_ipv6 = Some(only_ipv6);
+        self
+    }
+
+    crate::options::setters!(options);
 
     /// Binds and listens. From here on peers can connect.
     ///
@@ -119,7 +133,7 @@ impl ServerBuilder {
         let backlog = self.backlog.unwrap_or(Self::DEFAULT_BACKLOG);
         let how = How {
             backlog,
-            reuse_address: self.reuse_address,
+            binding: self.binding,
             options: &self.options,
         };
         let bound = bind::bind(self.place, self.port, how, self.label.as_ref())?;
@@ -134,17 +148,17 @@ impl ServerBuilder {
                 away: AtomicBool::new(false),
                 changing: Mutex::new(()),
                 backlog,
+                binding: self.binding,
                 queue_is_short: AtomicBool::new(self.backlog.is_some()),
                 full: AtomicUsize::new(0),
                 fillers: Mutex::default(),
                 options: self.options,
-                receive_limit: self.receive_limit,
                 end: SharedEnd::new(),
-                accepting: Lane::new(VecDeque::new()),
+                accepting: TurnLock::new(VecDeque::new()),
                 registry: Arc::new(Registry::default()),
             }),
         };
-        relief::remember(Arc::downgrade(&server.inner));
+        drain::remember(Arc::downgrade(&server.inner));
         Ok(server)
     }
 }

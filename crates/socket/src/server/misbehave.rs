@@ -3,9 +3,11 @@
 use std::{
     collections::HashSet,
     fmt, io,
-    sync::{MutexGuard, PoisonError, atomic::Ordering},
+    sync::{MutexGuard, atomic::Ordering},
     time::Duration,
 };
+
+use standin_sync::Unpoisoned;
 
 use super::{
     Server,
@@ -14,9 +16,10 @@ use super::{
 use crate::{
     address::Address,
     error::ControlError,
-    lane::Lane,
-    sys::{self, Connecting, Interest, Progress, SocketFile},
+    options::BindOptions,
+    sys::{self, ConnectProgress, Connecting, Interest, SocketFile},
     time::Remaining,
+    turn_lock::TurnLock,
 };
 
 impl Server {
@@ -53,16 +56,10 @@ impl Server {
             listener.can_listen_again() && sys::pause_listening(listener).is_ok()
         });
         // Whoever waits in an accept uses the listener. It looks again, and then waits without.
-        inner.accepting.nudge();
+        inner.accepting.wake_waiting();
         if !stopped {
             // A Unix socket's address is its file, which stays.
-            drop(
-                inner
-                    .listener
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
+            drop(inner.listener.write().unpoisoned().take());
         }
         if let Some(mut turn) = inner.accepting.try_enter() {
             turn.value().clear();
@@ -99,7 +96,7 @@ impl Server {
             inner.refill()
         };
         let outcome = come_back().map_err(|source| self.failed("come back", source));
-        inner.accepting.nudge();
+        inner.accepting.wake_waiting();
         outcome
     }
 
@@ -136,13 +133,8 @@ impl Server {
         }
         inner.full.fetch_add(1, Ordering::SeqCst);
         // Whoever is about to accept has done so when the listener is free, and looks whether it may before the next.
-        inner.accepting.nudge();
-        drop(
-            inner
-                .listener
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        inner.accepting.wake_waiting();
+        drop(inner.listener.write().unpoisoned());
         match inner.refill() {
             Ok(()) => Ok(FullQueue {
                 server: self.clone(),
@@ -168,10 +160,10 @@ impl Server {
 
 /// Whether a connect to this machine comes to pass, which is a matter of moments, or is left without an answer.
 fn is_connected(connecting: &Connecting) -> io::Result<bool> {
-    let lane = Lane::new(());
-    let turn = lane.try_enter().expect("nobody else knows this lane");
+    let lock = TurnLock::new(());
+    let turn = lock.try_enter().expect("nobody else knows this lock");
     for _ in 0..2 {
-        if connecting.progress()? == Progress::Connected {
+        if connecting.progress()? == ConnectProgress::Connected {
             return Ok(true);
         }
         let _ = turn.wait(
@@ -216,10 +208,7 @@ pub(super) struct Fillers {
 impl super::Inner {
     fn listen_again(&self) -> io::Result<()> {
         // Nobody keeps us waiting: who waits in an accept does so without the listener now.
-        let mut slot = self
-            .listener
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.listener.write().unpoisoned();
         if !self.end.is_open() {
             return Err(closed());
         }
@@ -234,12 +223,16 @@ impl super::Inner {
         }) {
             *slot = None;
             self.remove_file();
+            let binding = BindOptions {
+                reuse_address: true,
+                ..self.binding
+            };
             let how = How {
                 backlog: self.backlog,
-                reuse_address: true,
+                binding,
                 options: &self.options,
             };
-            let socket = sys::bound(&self.address, true)?;
+            let socket = sys::bound(&self.address, binding)?;
             // From here on there is a file, whatever happens next.
             *self.file() = self.address.path().and_then(SocketFile::at);
             *slot = Some(bind::listen(socket, &self.address, how)?.0);
@@ -290,7 +283,7 @@ impl super::Inner {
                 let _ = self.collect(&mut turn);
             }
         }
-        self.accepting.nudge();
+        self.accepting.wake_waiting();
     }
 
     /// Gives the queue another length. Linux allows that at any time.
@@ -307,11 +300,11 @@ impl super::Inner {
 
     /// Held while the server goes away or comes back.
     fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changing.lock().unpoisoned()
     }
 
     pub(super) fn fillers(&self) -> MutexGuard<'_, Fillers> {
-        self.fillers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fillers.lock().unpoisoned()
     }
 }
 

@@ -2,32 +2,34 @@
 
 mod bind;
 mod builder;
+mod drain;
 mod misbehave;
-mod relief;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+pub(crate) use self::drain::drain_backlog;
+use standin_sync::Unpoisoned;
+
 use self::misbehave::Fillers;
-pub(crate) use self::relief::relieve;
 pub use self::{builder::ServerBuilder, misbehave::FullQueue};
 use crate::{
     address::Address,
-    connection::{Connection, Parts, deadline},
+    connection::{Connection, OpenConnections, Parts, deadline},
     error::{AcceptError, CloseError, ControlError, Party, Role},
-    lane::{Lane, NotNow, Turn},
-    options::SocketOptions,
+    options::{BindOptions, SocketOptions},
     state::{LocalEnd, SharedEnd},
     sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
     time::Deadline,
+    turn_lock::{NotNow, Turn, TurnLock},
 };
 
 /// A listening socket and the connections that it accepted.
@@ -72,16 +74,16 @@ struct Inner {
     away: AtomicBool,
     changing: Mutex<()>,
     backlog: i32,
+    binding: BindOptions,
     /// Whether the queue is short because the user wants it so.
     queue_is_short: AtomicBool,
     /// How many want the queue to stay full: nobody takes anybody out of it meanwhile.
     full: AtomicUsize,
     fillers: Mutex<Fillers>,
     options: SocketOptions,
-    receive_limit: usize,
     end: SharedEnd,
     /// The turn comes with the connections that were taken from the system's queue and not handed out yet.
-    accepting: Lane<VecDeque<Pending>>,
+    accepting: TurnLock<VecDeque<Pending>>,
     registry: Arc<Registry>,
 }
 
@@ -278,7 +280,7 @@ impl Inner {
             let guard = self.listener();
             if !self.may_take() {
                 drop(guard);
-                turn.nap(deadline.remaining())?;
+                turn.wait_for_wake(deadline.remaining())?;
                 continue;
             }
             let Some(listener) = &*guard else {
@@ -358,8 +360,8 @@ impl Inner {
             local,
             peer,
             stream,
-            receive_limit: self.receive_limit,
-            registry: Arc::downgrade(&self.registry),
+            receive_limit: self.options.receive_limit,
+            listed: Some(Arc::downgrade(&self.registry) as _),
         });
         registry.accepted += 1;
         let peer = connection.peer_address().clone();
@@ -383,14 +385,8 @@ impl Inner {
         }
         self.accepting.close();
         self.remove_file();
-        self.listener
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        self.reserved
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.listener.write().unpoisoned().take();
+        self.reserved.lock().unpoisoned().clear();
         self.accepting.settle(VecDeque::clear);
         let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
         for connection in open {
@@ -409,11 +405,11 @@ impl Inner {
     }
 
     fn file(&self) -> MutexGuard<'_, Option<SocketFile>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.lock().unpoisoned()
     }
 
     fn listener(&self) -> RwLockReadGuard<'_, Option<Listener>> {
-        self.listener.read().unwrap_or_else(PoisonError::into_inner)
+        self.listener.read().unpoisoned()
     }
 
     fn party(&self) -> Party {
@@ -466,7 +462,7 @@ impl fmt::Debug for Server {
 
 /// The connections that a server accepted and that are open.
 #[derive(Debug, Default)]
-pub(crate) struct Registry {
+struct Registry {
     connections: Mutex<Connections>,
 }
 
@@ -477,9 +473,8 @@ struct Connections {
     by_peer: BTreeSet<(Address, usize)>,
 }
 
-impl Registry {
-    /// Takes a connection off the list.
-    pub(crate) fn forget(&self, index: usize) {
+impl OpenConnections for Registry {
+    fn forget(&self, index: usize) {
         let mut registry = self.lock();
         let connection = registry.open.remove(&index);
         if let Some(connection) = &connection {
@@ -490,10 +485,10 @@ impl Registry {
         drop(registry);
         drop(connection);
     }
+}
 
+impl Registry {
     fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unpoisoned()
     }
 }

@@ -10,8 +10,8 @@ use std::{
 use mio::{Registry, Token};
 use socket2::{SockRef, Socket};
 
-use super::{Ended, Interest, Patience, Progress, unsupported};
-use crate::address::Address;
+use super::{Blocking, ConnectProgress, Ended, Interest, unsupported};
+use crate::{address::Address, options::BindOptions};
 
 /// What does not exist here.
 #[derive(Debug)]
@@ -55,15 +55,15 @@ impl Stream {
         sockets()
     }
 
-    pub(crate) fn receive(&self, _: &mut [u8], _: Patience) -> io::Result<usize> {
+    pub(crate) fn receive(&self, _: &mut [u8], _: Blocking) -> io::Result<usize> {
         match self.0 {}
     }
 
-    pub(crate) fn receive_spare(&self, _: &mut Vec<u8>, _: Patience) -> io::Result<usize> {
+    pub(crate) fn receive_spare(&self, _: &mut Vec<u8>, _: Blocking) -> io::Result<usize> {
         match self.0 {}
     }
 
-    pub(crate) fn send(&self, _: &[u8], _: Patience) -> io::Result<usize> {
+    pub(crate) fn send(&self, _: &[u8], _: Blocking) -> io::Result<usize> {
         match self.0 {}
     }
 
@@ -165,7 +165,7 @@ impl Connecting {
         match self.0 {}
     }
 
-    pub(crate) fn progress(&self) -> io::Result<Progress> {
+    pub(crate) fn progress(&self) -> io::Result<ConnectProgress> {
         match self.0 {}
     }
 
@@ -182,7 +182,7 @@ impl Connecting {
     }
 }
 
-pub(crate) fn bound(_: &Address, _: bool) -> io::Result<Socket> {
+pub(crate) fn bound(_: &Address, _: BindOptions) -> io::Result<Socket> {
     sockets()
 }
 

@@ -14,9 +14,7 @@
 
 #[cfg(target_os = "linux")]
 use std::fs;
-use std::io;
-
-use crate::leak::Inventory;
+use std::{collections::BTreeMap, io};
 
 #[cfg(not(unix))]
 mod elsewhere;
@@ -28,6 +26,15 @@ pub(crate) use self::elsewhere::*;
 #[cfg(unix)]
 pub(crate) use self::unix::*;
 
+/// What a process holds: what it is called, by what it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    /// The target of each descriptor's link, by number.
+    pub(crate) descriptors: BTreeMap<u32, String>,
+    /// The name of each thread, by its number.
+    pub(crate) threads: BTreeMap<u32, String>,
+}
+
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
@@ -38,7 +45,7 @@ pub(crate) enum Interest {
 /// How a connect goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing connects there"))]
-pub(crate) enum Progress {
+pub(crate) enum ConnectProgress {
     Connected,
     /// The socket will become writable when the outcome is known.
     UnderWay,
@@ -59,13 +66,13 @@ pub(crate) enum Ended {
 
 /// How a call deals with a socket that is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum Blocking {
     /// Fails with [`io::ErrorKind::WouldBlock`] at once.
-    None,
+    Never,
     /// Waits for the first bytes, or room for some, until the socket's timeout.
-    Some,
+    UntilSome,
     /// Waits for everything, until the socket's timeout.
-    All,
+    UntilAll,
 }
 
 /// The error of what a platform does not have.

@@ -29,8 +29,8 @@ use rustix::{
 };
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::{Ended, Interest, Patience, Progress};
-use crate::address::Address;
+use super::{Blocking, ConnectProgress, Ended, Interest};
+use crate::{address::Address, options::BindOptions};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -115,12 +115,12 @@ pub(crate) struct Stream {
     is_tcp: bool,
 }
 
-impl Patience {
+impl Blocking {
     fn receive_flags(self) -> RecvFlags {
         match self {
-            Patience::None => RecvFlags::DONTWAIT,
-            Patience::Some => RecvFlags::empty(),
-            Patience::All => RecvFlags::WAITALL,
+            Blocking::Never => RecvFlags::DONTWAIT,
+            Blocking::UntilSome => RecvFlags::empty(),
+            Blocking::UntilAll => RecvFlags::WAITALL,
         }
     }
 
@@ -131,8 +131,8 @@ impl Patience {
         #[cfg(target_vendor = "apple")]
         let flags = SendFlags::empty();
         match self {
-            Patience::None => flags | SendFlags::DONTWAIT,
-            Patience::Some | Patience::All => flags,
+            Blocking::Never => flags | SendFlags::DONTWAIT,
+            Blocking::UntilSome | Blocking::UntilAll => flags,
         }
     }
 }
@@ -150,8 +150,8 @@ impl Stream {
     }
 
     #[inline]
-    pub(crate) fn receive(&self, target: &mut [u8], patience: Patience) -> io::Result<usize> {
-        let (_, count) = rustix::net::recv(&self.fd, target, patience.receive_flags())?;
+    pub(crate) fn receive(&self, target: &mut [u8], blocking: Blocking) -> io::Result<usize> {
+        let (_, count) = rustix::net::recv(&self.fd, target, blocking.receive_flags())?;
         Ok(count)
     }
 
@@ -159,16 +159,16 @@ impl Stream {
     pub(crate) fn receive_spare(
         &self,
         bytes: &mut Vec<u8>,
-        patience: Patience,
+        blocking: Blocking,
     ) -> io::Result<usize> {
         let (_, count) =
-            rustix::net::recv(&self.fd, spare_capacity(bytes), patience.receive_flags())?;
+            rustix::net::recv(&self.fd, spare_capacity(bytes), blocking.receive_flags())?;
         Ok(count)
     }
 
     #[inline]
-    pub(crate) fn send(&self, bytes: &[u8], patience: Patience) -> io::Result<usize> {
-        Ok(rustix::net::send(&self.fd, bytes, patience.send_flags())?)
+    pub(crate) fn send(&self, bytes: &[u8], blocking: Blocking) -> io::Result<usize> {
+        Ok(rustix::net::send(&self.fd, bytes, blocking.send_flags())?)
     }
 
     /// How long a receive waits; `None` for ever.
@@ -428,18 +428,18 @@ impl Connecting {
     }
 
     /// Begins to connect, or asks how it goes.
-    pub(crate) fn progress(&self) -> io::Result<Progress> {
+    pub(crate) fn progress(&self) -> io::Result<ConnectProgress> {
         loop {
             let Err(error) = self.socket.connect(&self.peer) else {
-                return Ok(Progress::Connected);
+                return Ok(ConnectProgress::Connected);
             };
             // Connecting again is how a non-blocking socket is asked for the outcome of the first time.
             return match Errno::from_io_error(&error) {
                 Some(Errno::INTR) => continue,
-                Some(Errno::ISCONN) => Ok(Progress::Connected),
-                Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(Progress::UnderWay),
+                Some(Errno::ISCONN) => Ok(ConnectProgress::Connected),
+                Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(ConnectProgress::UnderWay),
                 // A Unix socket whose queue is full: nothing is under way, and no event will tell.
-                Some(Errno::AGAIN) if self.peer.is_unix() => Ok(Progress::QueueFull),
+                Some(Errno::AGAIN) if self.peer.is_unix() => Ok(ConnectProgress::QueueFull),
                 _ => Err(error),
             };
         }
@@ -496,25 +496,31 @@ fn stream_socket(domain: Domain) -> io::Result<Socket> {
     }
 }
 
-/// Binds a socket that does not listen yet. With `reuse`, a port that was left in TIME_WAIT can be bound at once,
+/// Binds a socket that does not listen yet. With `reuse_address`, a port that was left in TIME_WAIT can be bound at once,
 /// and the socket keeps its port when it stops listening.
-pub(crate) fn bound(address: &Address, reuse: bool) -> io::Result<Socket> {
+pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socket> {
     let wanted = socket_address(address)?;
     let socket = stream_socket(wanted.domain())?;
     let Address::Tcp(tcp) = address else {
         socket.bind(&wanted)?;
         return Ok(socket);
     };
-    socket.set_reuse_address(reuse)?;
+    let prepare = |socket: &Socket| {
+        if let (SocketAddr::V6(_), Some(only)) = (tcp, options.only_ipv6) {
+            socket.set_only_v6(only)?;
+        }
+        socket.set_reuse_address(options.reuse_address)
+    };
+    prepare(&socket)?;
     socket.bind(&wanted)?;
-    if !reuse || tcp.port() != 0 {
+    if !options.reuse_address || tcp.port() != 0 {
         return Ok(socket);
     }
     // The system gives back a port that it chose itself as soon as the socket stops listening; a port that was
     // asked for stays. So ask for the one that was chosen, while the first socket still holds it.
     let chosen = socket.local_addr()?;
     let keeper = stream_socket(chosen.domain())?;
-    keeper.set_reuse_address(true)?;
+    prepare(&keeper)?;
     match keeper.bind(&chosen) {
         Ok(()) => Ok(keeper),
         Err(_) => Ok(socket),
@@ -531,7 +537,7 @@ pub(crate) struct Reservation {
 impl Reservation {
     pub(crate) fn of(address: SocketAddr) -> io::Result<Reservation> {
         // What an earlier owner left in TIME_WAIT does not count, as for a server.
-        let socket = bound(&Address::from(address), true)?;
+        let socket = bound(&Address::from(address), BindOptions::default())?;
         // Sockets that both say that they share an address may, as long as neither listens.
         socket.set_reuse_address(false)?;
         Ok(Reservation { socket })

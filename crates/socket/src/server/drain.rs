@@ -7,15 +7,17 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
+    sync::{Mutex, MutexGuard, Weak, atomic::Ordering},
 };
+
+use standin_sync::Unpoisoned;
 
 use super::Inner;
 
 static SERVERS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 fn servers() -> MutexGuard<'static, Vec<Weak<Inner>>> {
-    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+    SERVERS.lock().unpoisoned()
 }
 
 /// Remembers a server whose queue the user left to us.
@@ -29,7 +31,7 @@ pub(super) fn remember(server: Weak<Inner>) {
 }
 
 /// Moves the queue of the server at `address` out of the way; says whether there was one with somebody in it.
-pub(crate) fn relieve(address: SocketAddr) -> bool {
+pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
     let found: Vec<_> = servers()
         .iter()
         .filter_map(Weak::upgrade)
@@ -48,7 +50,7 @@ pub(crate) fn relieve(address: SocketAddr) -> bool {
         if server.queue_is_short.load(Ordering::SeqCst) {
             return false;
         }
-        // A busy lane is a thread that accepts: there is room then.
+        // A busy turn lock is a thread that accepts: there is room then.
         server.accepting.try_enter().is_some_and(|mut turn| {
             let before = turn.value().len();
             let _ = server.collect(&mut turn);
@@ -76,9 +78,12 @@ mod tests {
     fn a_server_makes_room_for_those_who_connect_to_it_only() {
         let (server, _peer) = asked("0.0.0.0").expect("IPv4 is there");
         let at = |host: &str| SocketAddr::new(host.parse().expect("an address"), server.port());
-        assert!(!relieve(at("::1")), "it takes no IPv6");
-        assert!(relieve(at("127.0.0.1")));
-        assert!(!relieve(at("127.0.0.1")), "nobody is left in the queue");
+        assert!(!drain_backlog(at("::1")), "it takes no IPv6");
+        assert!(drain_backlog(at("127.0.0.1")));
+        assert!(
+            !drain_backlog(at("127.0.0.1")),
+            "nobody is left in the queue"
+        );
         assert!(server.accept(Duration::ZERO).is_ok(), "nobody is lost");
     }
 }

@@ -1,23 +1,23 @@
 //! Who connects, and which connection the client has.
 
-use std::sync::PoisonError;
+use standin_sync::Unpoisoned;
 
 use crate::{
-    lane::{Lane, NotNow, Turn},
     sync::{Mutex, MutexGuard},
     time::Deadline,
+    turn_lock::{NotNow, Turn, TurnLock},
 };
 
-/// The one connection that a client may have at a time, and the lane of those who make it.
+/// The one connection that a client may have at a time, and the turn lock of those who make it.
 ///
 /// Several threads may connect, close and abort at once. The order of the turns decides: whoever had the last one has
 /// made the client's connection. A close ends the connects that began before it, also one that has a connection
-/// already and is about to [put](Seat::put) it here; those that begin after the close know nothing of it.
+/// already and is about to [put](ConnectionSlot::put) it here; those that begin after the close know nothing of it.
 #[derive(Debug)]
-pub(super) struct Seat<C> {
+pub(super) struct ConnectionSlot<C> {
     /// The turn comes with the index of the next connection.
-    lane: Lane<usize>,
-    /// Changed, and the lane interrupted, under one lock: a connect that was interrupted has no effect afterwards.
+    lock: TurnLock<usize>,
+    /// Changed, and the turn lock interrupted, under one lock: a connect that was interrupted has no effect afterwards.
     current: Mutex<Current<C>>,
 }
 
@@ -27,10 +27,10 @@ struct Current<C> {
     is_aborted: bool,
 }
 
-impl<C: Clone> Seat<C> {
-    pub(super) fn new() -> Seat<C> {
-        Seat {
-            lane: Lane::new(0),
+impl<C: Clone> ConnectionSlot<C> {
+    pub(super) fn new() -> ConnectionSlot<C> {
+        ConnectionSlot {
+            lock: TurnLock::new(0),
             current: Mutex::new(Current {
                 connection: None,
                 is_aborted: false,
@@ -43,7 +43,7 @@ impl<C: Clone> Seat<C> {
         &self,
         deadline: &mut Deadline,
     ) -> Result<(Turn<'_, usize>, Option<C>), NotNow> {
-        let turn = self.lane.enter(deadline)?;
+        let turn = self.lock.enter(deadline)?;
         let mut current = self.current();
         if turn.is_over() {
             return Err(NotNow::Closed);
@@ -68,7 +68,7 @@ impl<C: Clone> Seat<C> {
     /// Interrupts those who connect by now, and gives the connection to close.
     pub(super) fn clear(&self) -> Option<C> {
         let mut current = self.current();
-        self.lane.interrupt();
+        self.lock.interrupt();
         current.connection.take()
     }
 
@@ -76,7 +76,7 @@ impl<C: Clone> Seat<C> {
     pub(super) fn abort(&self) -> Option<C> {
         let mut current = self.current();
         current.is_aborted = true;
-        self.lane.close();
+        self.lock.close();
         current.connection.take()
     }
 
@@ -89,6 +89,6 @@ impl<C: Clone> Seat<C> {
     }
 
     fn current(&self) -> MutexGuard<'_, Current<C>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().unpoisoned()
     }
 }

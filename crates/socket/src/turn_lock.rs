@@ -1,43 +1,45 @@
-//! A lane is one direction of a connection (or a server's accepting, a client's connecting): one thread at a time uses
+//! A turn lock guards one direction of a connection (or a server's accepting, a client's connecting): one thread at a time uses
 //! it, others queue up with their own deadlines, and closing ends every wait in it.
 
 use std::{
     fmt, io,
-    sync::{Arc, PoisonError, TryLockError, atomic::Ordering},
+    sync::{Arc, TryLockError, atomic::Ordering},
     time::Duration,
 };
 
+use standin_sync::Unpoisoned;
+
 use crate::{
     sync::{
-        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, Turnstile,
-        TurnstileGuard, current_thread, fence,
+        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, TryMutex,
+        TryMutexGuard, current_thread, fence,
     },
     sys::{Interest, Source},
     time::{Deadline, Remaining},
     wait::{self, Woken},
 };
 
-/// The lane and the value that travels with the turn (a receive buffer, for one).
+/// The turn lock and the value that travels with the turn (a receive buffer, for one).
 ///
 /// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a deadline or by closing:
-/// who finds it taken waits in line, with the condition variable. So an operation that finds its lane free, as nearly
+/// who finds it taken waits in line, with the condition variable. So an operation that finds its turn lock free, as nearly
 /// all do, pays for one lock.
 ///
 /// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so that closing gets at
 /// the value without waiting for that code.
 ///
-/// A lane begins a line of the processor's cache: the two directions of a connection, which two threads may use, do not
+/// A turn lock begins a line of the processor's cache: the two directions of a connection, which two threads may use, do not
 /// share one.
 #[repr(align(64))]
-pub(crate) struct Lane<T> {
-    slot: Turnstile<Slot<T>>,
+pub(crate) struct TurnLock<T> {
+    slot: TryMutex<Slot<T>>,
     /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by those only who have
     /// the lock of the line.
     epoch: AtomicU64,
-    line: Line,
+    line: WaitQueue,
 }
 
-/// The epoch of a closed lane.
+/// The epoch of a closed turn lock.
 const CLOSED: u64 = u64::MAX;
 
 struct Slot<T> {
@@ -59,21 +61,21 @@ enum Entry<'a, T> {
 pub(crate) enum NotNow {
     /// The deadline passed first.
     TimedOut,
-    /// The lane was closed.
+    /// The turn lock was closed.
     Closed,
     /// The system's poll failed.
     Io(io::Error),
 }
 
-impl<T> Lane<T> {
-    pub(crate) fn new(value: T) -> Lane<T> {
-        Lane {
-            slot: Turnstile::new(Slot {
+impl<T> TurnLock<T> {
+    pub(crate) fn new(value: T) -> TurnLock<T> {
+        TurnLock {
+            slot: TryMutex::new(Slot {
                 value,
                 lender: None,
             }),
             epoch: AtomicU64::new(0),
-            line: Line::default(),
+            line: WaitQueue::default(),
         }
     }
 
@@ -83,7 +85,7 @@ impl<T> Lane<T> {
         let epoch = self.epoch();
         match self.try_enter() {
             Some(turn) => Ok(turn),
-            None => self.queue(epoch, deadline),
+            None => self.wait_for_turn(epoch, deadline),
         }
     }
 
@@ -104,7 +106,7 @@ impl<T> Lane<T> {
         };
         match slot.lender {
             None => Entry::Turn(Turn {
-                lane: self,
+                lock: self,
                 epoch,
                 slot: Some(slot),
             }),
@@ -114,7 +116,7 @@ impl<T> Lane<T> {
     }
 
     #[inline]
-    fn try_lock(&self) -> Option<TurnstileGuard<'_, Slot<T>>> {
+    fn try_lock(&self) -> Option<TryMutexGuard<'_, Slot<T>>> {
         match self.slot.try_lock() {
             Ok(slot) => Some(slot),
             // A user's code, which may panic, does not run under the lock.
@@ -124,7 +126,7 @@ impl<T> Lane<T> {
     }
 
     #[cold]
-    fn queue(&self, epoch: u64, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
+    fn wait_for_turn(&self, epoch: u64, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
         let mut waits = self.line.join();
         let outcome = loop {
             if self.is_over(epoch) {
@@ -152,7 +154,7 @@ impl<T> Lane<T> {
         outcome
     }
 
-    /// Does `f` to the value as soon as no thread works with it: for closing, which has ended every wait in the lane
+    /// Does `f` to the value as soon as no thread works with it: for closing, which has ended every wait in the turn lock
     /// before. Does not wait for a user's code.
     pub(crate) fn settle(&self, f: impl FnOnce(&mut T)) {
         let mut slot = match self.try_lock() {
@@ -165,7 +167,7 @@ impl<T> Lane<T> {
     }
 
     #[cold]
-    fn lock_in_line(&self) -> TurnstileGuard<'_, Slot<T>> {
+    fn lock_in_line(&self) -> TryMutexGuard<'_, Slot<T>> {
         let mut waits = self.line.join();
         let slot = loop {
             match self.try_lock() {
@@ -188,7 +190,7 @@ impl<T> Lane<T> {
         self.line.wake();
     }
 
-    /// Ends every wait in the lane, now and in future. Turns can still be taken.
+    /// Ends every wait in the turn lock, now and in future. Turns can still be taken.
     pub(crate) fn close(&self) {
         self.end_epoch(|_| CLOSED);
     }
@@ -216,17 +218,17 @@ impl<T> Lane<T> {
         epoch == CLOSED || epoch != self.epoch()
     }
 
-    /// Makes the thread that waits in the lane look again; if there is none, the next one that would wait.
-    pub(crate) fn nudge(&self) {
+    /// Makes the thread that waits in the turn lock look again; if there is none, the next one that would wait.
+    pub(crate) fn wake_waiting(&self) {
         let mut waits = self.line.lock();
-        waits.nudged = true;
+        waits.wake_requested = true;
         waits.wake();
     }
 }
 
-impl<T> fmt::Debug for Lane<T> {
+impl<T> fmt::Debug for TurnLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane")
+        f.debug_struct("TurnLock")
             .field(
                 "busy",
                 &self.try_lock().is_none_or(|slot| slot.lender.is_some()),
@@ -237,13 +239,13 @@ impl<T> fmt::Debug for Lane<T> {
     }
 }
 
-/// The right to use a lane, given back when dropped.
+/// The right to use a turn lock, given back when dropped.
 pub(crate) struct Turn<'a, T> {
-    lane: &'a Lane<T>,
-    /// The lane's when the turn was taken.
+    lock: &'a TurnLock<T>,
+    /// The turn lock's when the turn was taken.
     epoch: u64,
     /// `None` while the turn is lent, and once it has ended.
-    slot: Option<TurnstileGuard<'a, Slot<T>>>,
+    slot: Option<TryMutexGuard<'a, Slot<T>>>,
 }
 
 impl<'a, T> Turn<'a, T> {
@@ -254,43 +256,43 @@ impl<'a, T> Turn<'a, T> {
 
     /// The value, and the line, for whoever waits for something while it has the value.
     #[inline]
-    pub(crate) fn parts(&mut self) -> (&mut T, &'a Line) {
+    pub(crate) fn parts(&mut self) -> (&mut T, &'a WaitQueue) {
         let slot = self
             .slot
             .as_mut()
             .expect("the value is given back by drop only, and lent only for the time of a call");
-        (&mut slot.value, &self.lane.line)
+        (&mut slot.value, &self.lock.line)
     }
 
     /// Whether what waits in this turn is to end.
     pub(crate) fn is_over(&self) -> bool {
-        self.lane.is_over(self.epoch)
+        self.lock.is_over(self.epoch)
     }
 
-    /// Runs `f`, a user's code: it may take as long as it likes, and close what the lane belongs to.
+    /// Runs `f`, a user's code: it may take as long as it likes, and close what the turn lock belongs to.
     pub(crate) fn lend<R>(&mut self, f: impl FnOnce() -> R) -> R {
         /// Takes the turn back, also when `f` panics.
         struct TakeBack<'b, 'a, T>(&'b mut Turn<'a, T>);
         impl<T> Drop for TakeBack<'_, '_, T> {
             fn drop(&mut self) {
-                let lane = self.0.lane;
+                let lock = self.0.lock;
                 // Others hold it for moments only: to see that the turn is lent, and to close.
-                let mut slot = lane.slot.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut slot = lock.slot.lock().unpoisoned();
                 slot.lender = None;
-                lane.line.idle.store(false, Ordering::SeqCst);
+                lock.line.idle.store(false, Ordering::SeqCst);
                 self.0.slot = Some(slot);
             }
         }
-        self.lane.line.idle.store(true, Ordering::SeqCst);
+        self.lock.line.idle.store(true, Ordering::SeqCst);
         if let Some(mut slot) = self.slot.take() {
             slot.lender = Some(current_thread().id());
         }
-        self.lane.turn_ended();
+        self.lock.turn_ended();
         let _take_back = TakeBack(self);
         f()
     }
 
-    /// Waits until `source` may be ready, the deadline passes or the lane is closed.
+    /// Waits until `source` may be ready, the deadline passes or the turn lock is closed.
     pub(crate) fn wait(
         &self,
         source: Source<'_>,
@@ -303,13 +305,13 @@ impl<'a, T> Turn<'a, T> {
         self.with_waker(|waiter| waiter.wait(Some((source, interest)), left))
     }
 
-    /// Waits until the time has passed (which is `Ok`) or the lane is closed.
+    /// Waits until the time has passed (which is `Ok`) or the turn lock is closed.
     pub(crate) fn pause(&self, time: Duration) -> Result<(), NotNow> {
         let mut deadline = Deadline::new(Some(time));
         loop {
             match deadline.remaining() {
                 Remaining::Nothing => return Ok(()),
-                left => match self.nap(left) {
+                left => match self.wait_for_wake(left) {
                     Ok(()) | Err(NotNow::TimedOut) => {}
                     Err(other) => return Err(other),
                 },
@@ -317,8 +319,8 @@ impl<'a, T> Turn<'a, T> {
         }
     }
 
-    /// Waits until the lane is [nudged](Lane::nudge) (or perhaps less), the time has passed, or the lane is closed.
-    pub(crate) fn nap(&self, left: Remaining) -> Result<(), NotNow> {
+    /// Waits until the turn lock is [woken](TurnLock::wake_waiting) (or perhaps less), the time has passed, or the turn lock is closed.
+    pub(crate) fn wait_for_wake(&self, left: Remaining) -> Result<(), NotNow> {
         if left == Remaining::Nothing {
             return Err(NotNow::TimedOut);
         }
@@ -329,14 +331,14 @@ impl<'a, T> Turn<'a, T> {
         &self,
         wait: impl FnOnce(&mut wait::Waiter) -> io::Result<Woken>,
     ) -> Result<(), NotNow> {
-        let line = &self.lane.line;
+        let line = &self.lock.line;
         wait::with_waiter(|waiter| {
             {
                 let mut waits = line.lock();
                 if self.is_over() {
                     return Err(NotNow::Closed);
                 }
-                if std::mem::take(&mut waits.nudged) {
+                if std::mem::take(&mut waits.wake_requested) {
                     return Ok(());
                 }
                 waits.waker = Some(waiter.waker());
@@ -345,7 +347,7 @@ impl<'a, T> Turn<'a, T> {
             let mut waits = line.lock();
             // Left in place, it would keep a descriptor of this thread open after the thread has ended.
             waits.waker = None;
-            waits.nudged = false;
+            waits.wake_requested = false;
             if self.is_over() {
                 return Err(NotNow::Closed);
             }
@@ -363,7 +365,7 @@ impl<T> Drop for Turn<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.slot = None;
-        self.lane.turn_ended();
+        self.lock.turn_ended();
     }
 }
 
@@ -375,7 +377,7 @@ impl<T> fmt::Debug for Turn<'_, T> {
 
 /// Those who wait for the turn, and what whoever has it lets them know.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct WaitQueue {
     /// How many threads wait in line, so that nobody pays for a notification that no one needs.
     queued: AtomicU32,
     /// Whether the thread that has the turn waits for something, or runs a user's code. Otherwise it gives the turn
@@ -391,7 +393,7 @@ struct Waits {
     /// Wakes the thread that has the turn and waits for something.
     waker: Option<Arc<mio::Waker>>,
     /// Set by whoever wants that thread, or the next one, to look again before it waits on.
-    nudged: bool,
+    wake_requested: bool,
 }
 
 impl Waits {
@@ -403,7 +405,7 @@ impl Waits {
     }
 }
 
-impl Line {
+impl WaitQueue {
     /// Runs `f`, which waits for something that has nothing to do with the line.
     #[inline]
     pub(crate) fn idle_while<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -431,9 +433,7 @@ impl Line {
     }
 
     fn wait<'a>(&'a self, waits: MutexGuard<'a, Waits>) -> MutexGuard<'a, Waits> {
-        self.changed
-            .wait(waits)
-            .unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(waits).unpoisoned()
     }
 
     fn wait_for<'a>(
@@ -441,10 +441,7 @@ impl Line {
         waits: MutexGuard<'a, Waits>,
         left: Duration,
     ) -> MutexGuard<'a, Waits> {
-        self.changed
-            .wait_timeout(waits, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        self.changed.wait_timeout(waits, left).unpoisoned().0
     }
 
     /// Makes those in line look again.
@@ -459,6 +456,6 @@ impl Line {
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
         // A panic cannot leave it half changed: every critical section is a few assignments.
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waits.lock().unpoisoned()
     }
 }
