@@ -1,18 +1,22 @@
 //! What the drivers of this crate have in common.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use standin_config::{Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase};
 use standin_socket::Connection;
+use standin_sync::Unpoisoned;
 
 use crate::connection::{Noted, noted};
-use crate::{TcpConnection, TcpError};
+use crate::{Encoding, TcpConfig, TcpConnection, TcpError};
 
 /// The base of a driver, and what its latest start has found out.
 pub(crate) struct TcpBase<S> {
     pub(crate) driver: DriverBase,
     state: RwLock<S>,
+    /// What the handles of connections have unless they are given something else.
+    defaults: RwLock<(Duration, Encoding)>,
 }
 
 impl<S: Default> TcpBase<S> {
@@ -20,6 +24,7 @@ impl<S: Default> TcpBase<S> {
         Ok(TcpBase {
             driver: DriverBase::new(kind, options)?,
             state: RwLock::default(),
+            defaults: RwLock::default(),
         })
     }
 
@@ -28,11 +33,11 @@ impl<S: Default> TcpBase<S> {
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, S> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unpoisoned()
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, S> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unpoisoned()
     }
 
     /// The number of the port that an option names.
@@ -44,9 +49,15 @@ impl<S: Default> TcpBase<S> {
         })?)
     }
 
+    /// Gives handles of connections the limit and the encoding of these options from now on.
+    pub(crate) fn set_defaults(&self, options: &TcpConfig) {
+        *self.defaults.write().unpoisoned() = (options.io_timeout, options.encoding);
+    }
+
     /// The handle of a connection.
     pub(crate) fn handle(&self, socket: Connection) -> TcpConnection {
-        TcpConnection::new(socket, self.driver.explainer())
+        let (timeout, encoding) = *self.defaults.read().unpoisoned();
+        TcpConnection::new(socket, timeout, encoding, self.driver.explainer())
     }
 
     /// The error with what the environment knows that may explain it.

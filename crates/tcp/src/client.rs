@@ -8,6 +8,7 @@ use standin_entity::Result;
 use standin_socket::{Address, Client, ConnectError, Connection};
 
 use crate::base::TcpBase;
+use crate::config::with_options;
 use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
 
 /// A driver that connects to a TCP server.
@@ -197,7 +198,8 @@ impl Driver for TcpClient {
         let config: TcpClientConfig = self.base.driver.config()?;
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
-        let mut client = Client::builder()
+        self.base.set_defaults(&config.tcp);
+        let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
             .port(port)
@@ -252,12 +254,23 @@ impl Driver for TcpClient {
     fn connections(&self) -> Vec<ConnectionInfo> {
         let state = self.base.read();
         let local = state.local().and_then(Address::socket_addr);
-        let info = match (state.server_port, local) {
-            (Some(server_port), Some(local)) => {
+        let unix = state
+            .host
+            .as_deref()
+            .and_then(|host| host.strip_prefix("unix:"));
+        let info = match (unix, state.server_port, local) {
+            (Some(path), ..) => {
+                ConnectionInfo::new(Protocol::Unix, Direction::Connecting).with_identifier(path)
+            }
+            (_, Some(server_port), Some(local)) => {
                 ConnectionInfo::tcp_connecting(server_port, local.ip().to_string(), local.port())
             }
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Connecting),
         };
+        if unix.is_some() && state.latest.as_ref().is_some_and(Connection::is_connected) {
+            // Ends on Unix sockets have no addresses to tell them apart by.
+            return vec![info];
+        }
         match state.latest.as_ref().and_then(TcpConnection::ends) {
             Some(ends) => vec![info.with_connection(ends)],
             None => vec![info.closed()],

@@ -1,7 +1,46 @@
+use std::path::Path;
+use std::time::Duration;
+
 use standin_config::{Config, Port, Setting, context};
 use standin_driver::DriverConfig;
 
-use crate::{Interface, TcpClient, TcpServer};
+use crate::{Encoding, Interface, TcpClient, TcpServer};
+
+/// The options that both TCP drivers have: of what goes over their connections, and of the
+/// sockets below.
+#[derive(Clone, Debug, Config)]
+pub struct TcpConfig {
+    /// How long each send and each receive may take, unless a handle has a limit of its own
+    /// (`with_timeout`). With 0 a receive takes what is there, and does not wait.
+    #[config(default = Duration::from_secs(30))]
+    pub io_timeout: Duration,
+
+    /// Encoding of text that is sent and received, unless a handle has one of its own
+    /// (`with_encoding`): a label of the WHATWG Encoding Standard, such as `latin-1`.
+    #[config(default = Encoding::UTF_8)]
+    pub encoding: Encoding,
+
+    /// The most bytes that one receive collects when the peer decides how many come: up to a
+    /// delimiter or a match, a frame, to the end, until silence. Default: 64 MiB.
+    #[config(default = 67108864, range = 1..)]
+    pub receive_limit: usize,
+
+    /// Whether small pieces are sent at once rather than collected (`TCP_NODELAY`).
+    #[config(default = true)]
+    pub nodelay: bool,
+
+    /// Size of the system's send buffer of each connection, in bytes. Default: the system's.
+    #[config(range = 1..=2147483647)]
+    pub send_buffer: Option<usize>,
+
+    /// Size of the system's receive buffer of each connection, in bytes. Default: the system's.
+    #[config(range = 1..=2147483647)]
+    pub receive_buffer: Option<usize>,
+
+    /// After how much silence the system asks whether the peer is still there (`SO_KEEPALIVE`).
+    /// Default: never.
+    pub keepalive: Option<Duration>,
+}
 
 /// A server that accepts TCP connections for the test to talk over.
 ///
@@ -13,7 +52,12 @@ pub struct TcpServerConfig {
     #[config(include)]
     pub driver: DriverConfig,
 
-    /// Host name or address to listen on.
+    /// The options that both TCP drivers have.
+    #[config(include)]
+    pub tcp: TcpConfig,
+
+    /// Host name or address to listen on, or `unix:` and the path of a Unix socket
+    /// (`unix:/run/peer.sock`; on Linux also `unix:@name`), which has no port: 0 is published.
     #[config(default = "localhost")]
     pub host: Setting<String>,
 
@@ -21,6 +65,20 @@ pub struct TcpServerConfig {
     /// With 0 the system chooses a free one.
     #[config(default = 0)]
     pub port: Setting<Port>,
+
+    /// How many peers may wait to be accepted before the system leaves others without an
+    /// answer; it may lower the number, and Linux adds one. Default: as many as come from this
+    /// process, and 4096 others.
+    pub backlog: Option<u32>,
+
+    /// Whether a port can be bound that an earlier server left just now (`SO_REUSEADDR`).
+    #[config(default = true)]
+    pub reuse_address: bool,
+
+    /// Whether the host `::`, which stands for every address of this machine, takes IPv6 only
+    /// (`IPV6_V6ONLY`), or with `false` IPv4, too. Default: the system's, which on Linux is to
+    /// take both.
+    pub only_ipv6: Option<bool>,
 }
 
 /// A client that connects to a TCP server for the test to talk with it.
@@ -33,10 +91,15 @@ pub struct TcpClientConfig {
     #[config(include)]
     pub driver: DriverConfig,
 
-    /// Host name or address of the server.
+    /// The options that both TCP drivers have.
+    #[config(include)]
+    pub tcp: TcpConfig,
+
+    /// Host name or address of the server, or `unix:` and the path of a Unix socket.
     pub host: Setting<String>,
 
-    /// Port of the server: a number, a numeric text or the name of a service.
+    /// Port of the server: a number, a numeric text or the name of a service. With a Unix
+    /// socket: 0.
     pub port: Setting<Port>,
 
     /// Address, and if need be port, of this machine to connect from. By
@@ -55,7 +118,30 @@ pub struct TcpClientConfig {
     pub retry_connect: bool,
 }
 
+impl TcpServerOptions {
+    /// Listens on a Unix socket at `path`, which must not exist: sets `host` to `unix:` and the
+    /// path. The file is removed when the server stops.
+    ///
+    /// ```
+    /// use standin_tcp::{TcpClient, TcpServer};
+    ///
+    /// let server = TcpServer::builder("server").unix("/run/peer.sock").build()?;
+    /// let client = TcpClient::builder("client").connect_to("server").build()?;
+    /// # Ok::<(), standin_entity::Error>(())
+    /// ```
+    pub fn unix(self, path: impl AsRef<Path>) -> Self {
+        self.host(format!("unix:{}", path.as_ref().display()))
+    }
+}
+
 impl TcpClientOptions {
+    /// Connects to the Unix socket at `path`: sets `host` to `unix:` and the path, and `port` to
+    /// 0.
+    pub fn unix(self, path: impl AsRef<Path>) -> Self {
+        self.host(format!("unix:{}", path.as_ref().display()))
+            .port(0)
+    }
+
     /// Connects to the driver of that name, such as a
     /// [`TcpServer`] of the same environment: sets `host` and `port` to the values
     /// that it publishes under these names.
@@ -72,3 +158,25 @@ impl TcpClientOptions {
             .port(context(server, "{{ port }}"))
     }
 }
+
+/// A builder of a server or a client with the options that both have.
+macro_rules! with_options {
+    ($builder:expr, $options:expr) => {{
+        let options: &crate::TcpConfig = &$options;
+        let mut builder = $builder
+            .nodelay(options.nodelay)
+            .receive_limit(options.receive_limit);
+        if let Some(bytes) = options.send_buffer {
+            builder = builder.send_buffer(bytes);
+        }
+        if let Some(bytes) = options.receive_buffer {
+            builder = builder.receive_buffer(bytes);
+        }
+        if let Some(idle) = options.keepalive {
+            builder = builder.keepalive(idle);
+        }
+        builder
+    }};
+}
+
+pub(crate) use with_options;

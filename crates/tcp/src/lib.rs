@@ -12,7 +12,9 @@ mod talk;
 pub mod testplan;
 
 pub use crate::client::TcpClient;
-pub use crate::config::{TcpClientConfig, TcpClientOptions, TcpServerConfig, TcpServerOptions};
+pub use crate::config::{
+    TcpClientConfig, TcpClientOptions, TcpConfig, TcpOptions, TcpServerConfig, TcpServerOptions,
+};
 pub use crate::connection::TcpConnection;
 pub use crate::encoding::{Encoding, UnknownEncoding};
 pub use crate::error::TcpError;

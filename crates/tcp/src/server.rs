@@ -8,6 +8,7 @@ use standin_entity::Result;
 use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
 use crate::base::TcpBase;
+use crate::config::with_options;
 use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
 
 /// A driver that listens on a TCP port and talks with whoever connects.
@@ -246,11 +247,19 @@ impl Driver for TcpServer {
         let config: TcpServerConfig = self.base.driver.config()?;
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
-        let server = Server::builder()
+        self.base.set_defaults(&config.tcp);
+        let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
             .port(port)
-            .bind()?;
+            .reuse_address(config.reuse_address);
+        if let Some(backlog) = config.backlog {
+            server = server.backlog(backlog);
+        }
+        if let Some(only_ipv6) = config.only_ipv6 {
+            server = server.only_ipv6(only_ipv6);
+        }
+        let server = server.bind()?;
         let port = server.port();
         tracing::info!(driver = self.base.name(), host, port, "listening");
         let mut state = self.base.write();
@@ -294,14 +303,20 @@ impl Driver for TcpServer {
             (state.host.clone(), state.port, state.server.clone())
         };
         let info = match (host, port) {
-            (Some(host), Some(port)) => ConnectionInfo::tcp_listening(port, host),
+            (Some(host), Some(port)) => match host.strip_prefix("unix:") {
+                Some(path) => {
+                    ConnectionInfo::new(Protocol::Unix, Direction::Listening).with_identifier(path)
+                }
+                None => ConnectionInfo::tcp_listening(port, host),
+            },
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Listening),
         };
-        let Some((server, bound)) = server.and_then(|server| {
-            let bound = server.local_socket_addr()?;
-            Some((server, bound))
-        }) else {
+        let Some(server) = server else {
             return vec![info.closed()];
+        };
+        // Ends on Unix sockets have no addresses to tell them apart by.
+        let Some(bound) = server.local_socket_addr() else {
+            return vec![info];
         };
         let connections = server.connections();
         let ends = connections.iter().filter_map(TcpConnection::ends);

@@ -11,9 +11,6 @@ use crate::{Encoding, TcpError};
 mod control;
 mod text;
 
-/// How long a send or a receive may take unless `with_timeout` says otherwise.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// One connection of a [`TcpServer`](crate::TcpServer) or a
 /// [`TcpClient`](crate::TcpClient), with a time limit and an encoding for what
 /// goes over it.
@@ -32,11 +29,16 @@ pub struct TcpConnection {
 }
 
 impl TcpConnection {
-    pub(crate) fn new(socket: Connection, explainer: Explainer) -> Self {
+    pub(crate) fn new(
+        socket: Connection,
+        timeout: Duration,
+        encoding: Encoding,
+        explainer: Explainer,
+    ) -> Self {
         TcpConnection {
             socket,
-            timeout: Some(DEFAULT_TIMEOUT),
-            encoding: Encoding::UTF_8,
+            timeout: Some(timeout),
+            encoding,
             explainer,
         }
     }
@@ -62,9 +64,9 @@ impl TcpConnection {
         self.socket.peer_address()
     }
 
-    /// The same connection with another time limit for each send and receive:
-    /// 30 seconds by default. Zero tries once; `None` waits until the
-    /// connection ends.
+    /// The same connection with another time limit for each send and receive than its driver's
+    /// option `io_timeout`, which is 30 seconds by default. Zero tries once; `None` waits until
+    /// the connection ends.
     #[must_use = "the connection itself keeps its limit; use the one that is returned"]
     pub fn with_timeout(&self, timeout: impl Into<Option<Duration>>) -> Self {
         TcpConnection {
@@ -73,7 +75,8 @@ impl TcpConnection {
         }
     }
 
-    /// The same connection with another encoding for text: UTF-8 by default.
+    /// The same connection with another encoding for text than its driver's option `encoding`,
+    /// which is UTF-8 by default.
     ///
     /// # Errors
     ///

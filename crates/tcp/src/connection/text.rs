@@ -1,9 +1,11 @@
 //! Sending and receiving text.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use standin_socket::framing::{Found, FrameError, Framing};
+
+use standin_sync::Unpoisoned;
 
 use super::TcpConnection;
 use crate::encoding::Mode;
@@ -193,7 +195,7 @@ impl TcpConnection {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unpoisoned()
 }
 
 /// Text up to a delimiter, in an encoding whose characters may hold the bytes of

@@ -1,3 +1,4 @@
+mod option;
 mod piece;
 
 use std::borrow::Cow;
@@ -58,6 +59,12 @@ standin_error::reportable!(UnknownEncoding);
 impl Encoding {
     /// The default.
     pub const UTF_8: Encoding = Encoding(Kind::Standard(UTF_8));
+
+    /// The 128 characters of ASCII.
+    pub const ASCII: Encoding = Encoding(Kind::Ascii);
+
+    /// ISO 8859-1: each byte is the code point of its value.
+    pub const LATIN_1: Encoding = Encoding(Kind::Latin1);
 
     /// The name of the encoding.
     pub fn name(&self) -> &'static str {
