@@ -59,21 +59,20 @@ mod imp {
         if std::fs::metadata(path)?.file_type().is_fifo() {
             return Ok(None);
         }
-        open(OpenOptions::new().read(true), path).map(Some)
+        open(OpenOptions::new().read(true), OFlags::empty(), path).map(Some)
     }
 
     /// Opens a file to append, and empties it.
     pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
-        open(
-            OpenOptions::new().write(true).create(true).truncate(true),
-            path,
-        )?;
-        open(OpenOptions::new().append(true), path)
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        // The standard library takes the one or the other, the system both.
+        open(&mut options, OFlags::APPEND, path)
     }
 
     /// Opens a file without waiting, for another process that shall wait as usual.
-    fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-        let flags = OFlags::NONBLOCK.bits() as i32;
+    fn open(options: &mut OpenOptions, more: OFlags, path: &Path) -> io::Result<File> {
+        let flags = (OFlags::NONBLOCK | more).bits() as i32;
         let file = options.custom_flags(flags).open(path)?;
         let flags = rustix::fs::fcntl_getfl(&file)?;
         rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;

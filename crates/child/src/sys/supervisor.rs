@@ -10,7 +10,7 @@
 //! 2. closes all descriptors of the test but its end of a stream, blocks all
 //!    signals, and leads a group of its own, so that neither Ctrl-C nor a signal to the
 //!    test's group ends it;
-//! 3. forks the program, and reports its number, or why it could not be started;
+//! 3. starts the program, and reports its number, or why it could not be started;
 //! 4. reaps what falls to it, except for the program itself, whose number (also
 //!    that of its group) must not become another's while the test may use it; and
 //!    reports the end of the program and the end of the last one below it;
@@ -34,7 +34,7 @@
     reason = "the one file with `unsafe`: see the module's documentation"
 )]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_uint};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -43,7 +43,6 @@ use std::ptr;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitid, waitpid};
 
@@ -74,7 +73,21 @@ struct Image<'a> {
     keep: Vec<RawFd>,
     /// A place for copies of the program's files.
     copies: Vec<RawFd>,
+    /// For the process that becomes the program: see [`spawn`].
+    stack: Vec<MaybeUninit<Aligned>>,
+    supervisor: Option<Pid>,
+    /// Why the program cannot be run.
+    failure: Option<(Stage, Errno)>,
 }
+
+/// A piece of a stack, aligned as every platform wants it.
+#[repr(align(16))]
+struct Aligned {
+    _bytes: [u8; 16],
+}
+
+/// Far more than the calls of [`run`] need.
+const STACK_SIZE: usize = 64 * 1024;
 
 const SHELL: &CStr = c"/bin/sh";
 
@@ -97,8 +110,18 @@ impl<'a> Image<'a> {
             variables: pointers(&program.variables),
             keep,
             copies: vec![-1; program.files.len()],
+            stack: uninit_stack(),
+            supervisor: None,
+            failure: None,
         }
     }
+}
+
+fn uninit_stack() -> Vec<MaybeUninit<Aligned>> {
+    let count = STACK_SIZE / size_of::<Aligned>();
+    let mut stack = Vec::with_capacity(count);
+    stack.resize_with(count, MaybeUninit::uninit);
+    stack
 }
 
 /// Makes a supervisor that starts the program. It reports through `control`, and
@@ -179,70 +202,63 @@ unsafe fn start(
     // children ended.
     set_default(libc::SIGCHLD);
     setpgid(None, None).map_err(failed)?;
-    rustix::process::set_child_subreaper(Some(getpid())).map_err(failed)?;
+    image.supervisor = Some(getpid());
+    rustix::process::set_child_subreaper(image.supervisor).map_err(failed)?;
     let changes = signals_of(libc::SIGCHLD).map_err(failed)?;
-    let (outcome, report) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-    let supervisor = getpid();
-    // SAFETY: the child only calls `become_program`.
-    let leader = match unsafe { fork_plainly() }.map_err(failed)? {
-        Some(leader) => leader,
-        // SAFETY: this is the child.
-        None => unsafe { become_program(image, report, supervisor) },
-    };
-    drop(report);
-    let mut keep = [
-        control.as_raw_fd(),
-        changes.as_raw_fd(),
-        outcome.as_raw_fd(),
-    ];
+    // SAFETY: as required of the caller.
+    let leader = unsafe { spawn(image) }.map_err(failed)?;
+    let mut keep = [control.as_raw_fd(), changes.as_raw_fd()];
     keep.sort_unstable();
     // SAFETY: the files of the program are its own now, and not used here.
     unsafe { close_all_but(&keep) };
-    // The pipe ends when the program runs, and with the program.
-    let mut bytes = [0; Message::SIZE];
-    let failure = match rustix::io::read(&outcome, &mut bytes) {
-        Ok(Message::SIZE) => Message::decode(bytes),
-        _ => None,
-    };
-    if let Some(Message::Failed(stage, errno)) = failure {
+    if let Some(failure) = image.failure {
         let _ = waitpid(Some(leader), WaitOptions::empty());
-        return Err((stage, errno));
+        return Err(failure);
     }
     // So that it keeps no directory in use.
     let _ = rustix::process::chdir(c"/");
     Ok((leader, changes))
 }
 
-/// The life of the program until it is one.
+/// Starts the process that becomes the program. It uses this one's memory, on a
+/// stack of its own, and this one stands still until it is the program or has
+/// ended: so it costs no copy, and leaves its failure in the image.
 ///
 /// # Safety
 ///
-/// To be called in a forked process that has one thread and that does nothing else.
-unsafe fn become_program(image: &mut Image<'_>, outcome: OwnedFd, supervisor: Pid) -> ! {
-    let mut outcome = outcome.as_raw_fd();
-    // SAFETY: as required of the caller.
-    let Err((stage, errno)) = unsafe { run(image, &mut outcome, supervisor) };
-    // SAFETY: `run` keeps it open.
-    let outcome = unsafe { BorrowedFd::borrow_raw(outcome) };
-    let _ = rustix::io::write(outcome, &Message::Failed(stage, errno).encode());
-    exit(127)
+/// As [`supervise`].
+unsafe fn spawn(image: &mut Image<'_>) -> Result<Pid, Errno> {
+    // Its descriptors, signal handlers and directory are copies.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let top = image.stack.as_mut_ptr_range().end;
+    let image: *mut Image<'_> = image;
+    // SAFETY: the stack grows down from its end, and nothing else uses it or the
+    // image before the call returns.
+    let pid = checked(unsafe { libc::clone(become_program, top.cast(), flags, image.cast()) })?;
+    Pid::from_raw(pid).ok_or(Errno::SRCH)
 }
 
-/// Returns only if the program cannot be run. `outcome` is moved out of the way
-/// of the program's descriptors.
+/// The life of the program until it is one.
+extern "C" fn become_program(image: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes an image, and waits.
+    let image = unsafe { &mut *image.cast::<Image<'_>>() };
+    // SAFETY: this process has one thread and does nothing else.
+    let Err(failure) = unsafe { run(image) };
+    image.failure = Some(failure);
+    127
+}
+
+/// Returns only if the program cannot be run.
 ///
 /// # Safety
 ///
-/// As [`become_program`].
-unsafe fn run(
-    image: &mut Image<'_>,
-    outcome: &mut RawFd,
-    supervisor: Pid,
-) -> Result<std::convert::Infallible, (Stage, Errno)> {
+/// To be called in a process that has one thread and descriptors of its own, and
+/// that does nothing else.
+unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage, Errno)> {
     setpgid(None, None).map_err(|errno| (Stage::Supervisor, errno))?;
     // Should somebody kill the supervisor, at least the program goes with it.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    if getppid() != Some(supervisor) {
+    if getppid() != image.supervisor {
         exit(127);
     }
     for signal in 1..=64 {
@@ -252,7 +268,7 @@ unsafe fn run(
         rustix::process::chdir(directory.as_c_str()).map_err(|errno| (Stage::Directory, errno))?;
     }
     // SAFETY: as required of the caller.
-    unsafe { place_files(image, outcome) }.map_err(|errno| (Stage::Descriptors, errno))?;
+    unsafe { place_files(image) }.map_err(|errno| (Stage::Descriptors, errno))?;
     set_mask(no_signal());
     // SAFETY: the pointers are to texts that end in NUL, and the lists end in null.
     unsafe {
@@ -270,31 +286,24 @@ unsafe fn run(
     Err((Stage::Program, last_errno()))
 }
 
-/// Puts the files of the program in their places, and closes all others but
-/// `outcome`, which goes behind them and is closed when the program runs.
+/// Puts the files of the program in their places, and closes all others.
 ///
 /// # Safety
 ///
-/// As [`become_program`].
-unsafe fn place_files(image: &mut Image<'_>, outcome: &mut RawFd) -> Result<(), Errno> {
+/// As [`run`].
+unsafe fn place_files(image: &mut Image<'_>) -> Result<(), Errno> {
     let behind = image.copies.len() as RawFd;
     // First out of the way: each may be where another has to go.
-    let aside = |fd: RawFd| {
-        // SAFETY: it makes a copy of a descriptor that is open.
-        checked(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, behind + 1) })
-    };
-    *outcome = aside(*outcome)?;
     for (copy, file) in image.copies.iter_mut().zip(&image.program.files) {
-        *copy = aside(file.as_raw_fd())?;
+        // SAFETY: it makes a copy of a descriptor that is open.
+        *copy = checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, behind) })?;
     }
     for (place, copy) in (0..).zip(&image.copies) {
         // SAFETY: what was in that place is not used any more.
         checked(unsafe { libc::dup2(*copy, place) })?;
     }
-    // SAFETY: as above.
-    *outcome = checked(unsafe { libc::dup3(*outcome, behind, libc::O_CLOEXEC) })?;
     // SAFETY: none of them is used any more.
-    unsafe { close_range(behind + 1, RawFd::MAX) };
+    unsafe { close_range(behind, RawFd::MAX) };
     Ok(())
 }
 
@@ -536,30 +545,6 @@ fn pid(number: i32) -> Option<Pid> {
     match number {
         1.. => Pid::from_raw(number),
         _ => None,
-    }
-}
-
-/// A fork without what the C library and others do at one: for a process that is
-/// itself forked from one with threads. `None` in the child.
-///
-/// # Safety
-///
-/// The child must keep to the rules of this file.
-unsafe fn fork_plainly() -> Result<Option<Pid>, Errno> {
-    let flags = libc::c_ulong::from(libc::SIGCHLD as c_uint);
-    const NONE: libc::c_ulong = 0;
-    // SAFETY: without flags, and without a stack of its own, it is a fork.
-    let forked = unsafe {
-        if cfg!(target_arch = "s390x") {
-            libc::syscall(libc::SYS_clone, NONE, flags, NONE, NONE, NONE)
-        } else {
-            libc::syscall(libc::SYS_clone, flags, NONE, NONE, NONE, NONE)
-        }
-    };
-    match forked {
-        0 => Ok(None),
-        1.. => Ok(Pid::from_raw(forked as i32)),
-        _ => Err(last_errno()),
     }
 }
 

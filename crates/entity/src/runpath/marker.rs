@@ -24,6 +24,10 @@ pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
 /// Marks the directory as standin's and `entity` as its only user.
 pub(super) fn write(directory: &Directory, entity: &dyn fmt::Display) -> io::Result<()> {
     let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));
+    // Written anew, a file costs much more than it does to be read.
+    if directory.read(NAME)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
     directory.write(NAME, text.as_bytes(), false)
 }
 

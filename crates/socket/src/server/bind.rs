@@ -114,41 +114,69 @@ fn bind_name(
     addresses: &[SocketAddr],
     how: How<'_>,
 ) -> Result<(Listener, Address, Vec<Reservation>), Vec<Attempt>> {
-    let is_chosen = addresses.iter().all(|address| address.port() == 0);
+    if addresses.iter().any(|address| address.port() != 0) {
+        return bind_at(addresses, how);
+    }
     // Kept until the end, so that the system does not choose the same port again.
     let mut rejected = Vec::new();
     loop {
-        let (place, socket) = first_available(addresses, how.binding)?;
-        let failed = |address: SocketAddr| {
-            move |error| {
-                let address = Address::from(address);
-                vec![Attempt { address, error }]
-            }
+        let Some((place, reservation)) = choose(addresses) else {
+            return bind_at(addresses, how);
         };
-        let here = addresses[place];
-        let port = socket
-            .local_addr()
-            .map(|address| address.as_socket().map_or(0, |address| address.port()))
-            .map_err(failed(here))?;
-        let others = addresses[place + 1..]
-            .iter()
-            .map(|other| SocketAddr::new(other.ip(), port));
-        match reserve(others) {
-            Ok(reserved) => {
-                let (listener, address) =
-                    listen(socket, &Address::from(here), how).map_err(failed(here))?;
+        let mut others = addresses.to_vec();
+        others.remove(place);
+        others
+            .iter_mut()
+            .for_each(|other| other.set_port(reservation.port()));
+        match bind_at(&others, how) {
+            Ok((listener, address, mut reserved)) => {
+                reserved.push(reservation);
                 return Ok((listener, address, reserved));
             }
-            Err(attempt)
-                if is_chosen
-                    && attempt.error.kind() == io::ErrorKind::AddrInUse
-                    && rejected.len() < CHOICES =>
-            {
-                rejected.push(socket);
+            Err(attempts) => {
+                let is_any = |is: fn(&io::Error) -> bool| attempts.iter().any(|at| is(&at.error));
+                let is_in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+                if is_any(is_in_use) && rejected.len() < CHOICES {
+                    rejected.push(reservation);
+                } else if is_any(|error| !sys::is_unavailable(error)) {
+                    return Err(attempts);
+                } else {
+                    // The reserved one is the only one that this machine has.
+                    drop(reservation);
+                    return bind_at(addresses, how);
+                }
             }
-            Err(attempt) => return Err(vec![attempt]),
         }
     }
+}
+
+/// Has the system choose a port on one of the further addresses of a name. The listener asks for that port, and so
+/// keeps it while it does not listen, which it would not if the port was chosen for itself.
+fn choose(addresses: &[SocketAddr]) -> Option<(usize, Reservation)> {
+    let further = addresses.iter().enumerate().skip(1).rev();
+    further
+        .filter_map(|(place, address)| Some((place, Reservation::of(*address).ok()?)))
+        .next()
+}
+
+/// Listens on the first address that this machine has, and reserves its port on those behind it.
+fn bind_at(
+    addresses: &[SocketAddr],
+    how: How<'_>,
+) -> Result<(Listener, Address, Vec<Reservation>), Vec<Attempt>> {
+    let (place, socket) = first_available(addresses, how.binding)?;
+    let here = addresses[place];
+    let failed = |error| {
+        let address = Address::from(here);
+        vec![Attempt { address, error }]
+    };
+    let port = sys::port_of(&socket).map_err(failed)?;
+    let others = addresses[place + 1..]
+        .iter()
+        .map(|other| SocketAddr::new(other.ip(), port));
+    let reserved = reserve(others).map_err(|attempt| vec![attempt])?;
+    let (listener, address) = listen(socket, &Address::from(here), how).map_err(failed)?;
+    Ok((listener, address, reserved))
 }
 
 /// Binds the first address that this machine has; says which that is.

@@ -187,12 +187,20 @@ pub(crate) fn bound(_: &Address, _: BindOptions) -> io::Result<Socket> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Reservation(#[expect(dead_code, reason = "there is none")] Never);
+pub(crate) struct Reservation(Never);
 
 impl Reservation {
     pub(crate) fn of(_: SocketAddr) -> io::Result<Reservation> {
         sockets()
     }
+
+    pub(crate) fn port(&self) -> u16 {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn port_of(_: &Socket) -> io::Result<u16> {
+    sockets()
 }
 
 pub(crate) fn is_unavailable(_: &io::Error) -> bool {

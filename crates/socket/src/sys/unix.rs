@@ -530,18 +530,36 @@ pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socke
 /// Keeps everybody else off an address, without listening on it: whoever connects there is refused.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    #[expect(dead_code, reason = "it is there to be held")]
+    #[expect(dead_code, reason = "it is there to be open")]
     socket: Socket,
+    port: u16,
 }
 
 impl Reservation {
+    /// Of a port that the system chooses if it is zero.
     pub(crate) fn of(address: SocketAddr) -> io::Result<Reservation> {
+        let socket = stream_socket(Domain::for_address(address))?;
         // What an earlier owner left in TIME_WAIT does not count, as for a server.
-        let socket = bound(&Address::from(address), BindOptions::default())?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
         // Sockets that both say that they share an address may, as long as neither listens.
         socket.set_reuse_address(false)?;
-        Ok(Reservation { socket })
+        let port = match address.port() {
+            0 => port_of(&socket)?,
+            port => port,
+        };
+        Ok(Reservation { socket, port })
     }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// The port that a TCP socket is bound to; zero for others.
+pub(crate) fn port_of(socket: &Socket) -> io::Result<u16> {
+    let address = socket.local_addr()?.as_socket();
+    Ok(address.map_or(0, |address| address.port()))
 }
 
 /// Whether an address could not be bound because this machine does not have it, or not its family: nobody's fault, and
