@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: what the crates cost, next to the plainest way to do the same.
 //!
 //! A figure is a median of enough runs, ours and the baseline in turn, within one call. One file per crate that is
-//! measured; [`FIGURES`] lists them all.
+//! measured; [`FIGURES`] and [`NAMED_ONLY`] list them all.
 
+mod build;
 mod config;
 mod connection;
 mod driver;
@@ -73,7 +74,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Takes one figure.
 type Measure = fn() -> Outcome<Figure>;
 
-/// Every figure there is, in the order of the table.
+/// The figures of a run without names, in the order of the table.
 const FIGURES: &[(&str, Measure)] = &[
     ("roundtrip_one_thread", socket::roundtrip_one_thread),
     ("roundtrip_two_threads", socket::roundtrip_two_threads),
@@ -100,6 +101,9 @@ const FIGURES: &[(&str, Measure)] = &[
     ),
     ("chain_1000", environment::chain_1000),
 ];
+
+/// Figures that are taken only when they are named: they take minutes, and may fetch crates.
+const NAMED_ONLY: &[(&str, Measure)] = &[("build", build::build)];
 
 /// Why the figures could not be taken.
 #[derive(Debug, Error, Diagnostic)]
@@ -128,24 +132,30 @@ pub(crate) enum BenchError {
 /// # Errors
 /// When a name is unknown, a figure cannot be taken, or the file cannot be written.
 pub(crate) fn run(names: &[String], json: Option<&Path>) -> Result<(), BenchError> {
+    let known = || FIGURES.iter().chain(NAMED_ONLY);
     if let Some(unknown) = names
         .iter()
-        .find(|name| FIGURES.iter().all(|(known, _)| known != name))
+        .find(|name| known().all(|(known, _)| known != name))
     {
-        let known: Vec<_> = FIGURES.iter().map(|(name, _)| *name).collect();
+        let known: Vec<_> = known().map(|(name, _)| *name).collect();
         return Err(BenchError::Unknown {
             name: unknown.clone(),
             known: known.join(", "),
         });
     }
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let wanted: Vec<_> = match names {
+        [] => FIGURES.iter().collect(),
+        _ => known()
+            .filter(|(known, _)| names.iter().any(|name| name == known))
+            .collect(),
+    };
     raise_descriptor_limit();
     let mut figures = Vec::new();
     println!(
         "{:<30} {:>12} {:>12} {:>7}  {:<8} others",
         "figure", "ours", "baseline", "ratio", "unit"
     );
-    for (name, measure) in FIGURES.iter().filter(|(name, _)| wanted(name)) {
+    for (name, measure) in wanted {
         let figure = measure().map_err(|source| BenchError::Failed { name, source })?;
         println!("{}", line(&figure));
         figures.push(figure);
