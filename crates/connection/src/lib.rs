@@ -5,6 +5,8 @@ mod graph;
 mod group;
 mod info;
 mod platform;
+#[cfg(target_os = "linux")]
+mod proc;
 mod process;
 mod protocol;
 
@@ -14,6 +16,7 @@ pub use extractor::{
 pub use graph::{Connected, ConnectionGraph, Edge, Evidence, Node, VerifyError};
 pub use group::{ConnectionGroup, GroupMember};
 pub use info::{ConnectionInfo, Ends};
+pub use platform::listening_addresses;
 pub use process::{
     FileAccess, FileRow, ProcessError, ProcessFiles, ProcessScope, ProcessSockets, SocketRow,
     SocketState, Transport, UnknownTransport, open_files, open_sockets,

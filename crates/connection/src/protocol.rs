@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 /// What is spoken over a connection.
 ///
@@ -31,8 +31,7 @@ pub enum Protocol {
 }
 
 /// Which way a connection goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Direction {
     /// The end that waits: a server, the reader of a file.
     Listening,
@@ -43,8 +42,7 @@ pub enum Direction {
 /// What a connection is known by to both of its ends.
 ///
 /// The port 80 and the text `"80"` identify the same connection.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Identifier {
     /// The port of the listening end.
     Port(u16),
@@ -105,6 +103,12 @@ impl Direction {
     }
 }
 
+impl Serialize for Direction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -134,6 +138,15 @@ impl fmt::Display for Identifier {
         match self {
             Self::Port(port) => port.fmt(f),
             Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Identifier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Port(port) => serializer.serialize_u16(*port),
+            Self::Text(text) => serializer.serialize_str(text),
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::status::Status;
 use crate::timer::Timer;
 
 /// What happened to an entity and to its children: a copy, taken at one time.
 /// Serialises to JSON and the like; the fields are the format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// The entity's name.
@@ -98,13 +98,39 @@ impl Report {
 }
 
 /// Something that went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     /// What was being done: `start`, `stop`, `abort`, ...
     pub during: String,
     /// The error, as its report shows it.
     pub message: String,
+}
+
+// By hand, as the other few that are serialised: serde's derive would cost each user a build of it.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Report", 9)?;
+        fields.serialize_field("name", &self.name)?;
+        fields.serialize_field("kind", &self.kind)?;
+        fields.serialize_field("status", &self.status)?;
+        fields.serialize_field("aborted", &self.aborted)?;
+        fields.serialize_field("timer", &self.timer)?;
+        fields.serialize_field("failures", &self.failures)?;
+        fields.serialize_field("failures_omitted", &self.failures_omitted)?;
+        fields.serialize_field("notes", &self.notes)?;
+        fields.serialize_field("children", &self.children)?;
+        fields.end()
+    }
+}
+
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Failure", 2)?;
+        fields.serialize_field("during", &self.during)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.end()
+    }
 }
 
 /// The live part of the report. Children keep no reference to parents, and

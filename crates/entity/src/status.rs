@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 /// A status change that the table does not allow.
@@ -58,8 +58,7 @@ standin_error::reportable!(UnknownStatus);
 /// let error = Status::Paused.change(Status::Starting).unwrap_err();
 /// assert_eq!(error.to_string(), "illegal status change from PAUSED to STARTING");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Never started.
     #[default]
@@ -192,6 +191,12 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

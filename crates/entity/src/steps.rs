@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::settings::Settings;
 use standin_error::Result;
 
@@ -35,8 +33,7 @@ impl From<bool> for Check {
 }
 
 /// Where a user's hook is called: after the step of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HookPoint {
     /// Before the resource starts; its runpath exists.
     PreStart,
@@ -68,8 +65,7 @@ impl fmt::Display for HookPoint {
 }
 
 /// One thing that the engine calls; errors name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
     /// [`Steps::settings`].

@@ -1,7 +1,7 @@
 //! Whether anybody listens on a port, without a connection: a server for one
 //! client would take it for that client.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Whether this machine has the address.
 pub(super) fn is_local(ip: IpAddr) -> bool {
@@ -10,19 +10,11 @@ pub(super) fn is_local(ip: IpAddr) -> bool {
 
 /// Whether a connection to the address would be accepted; `None` if the system
 /// does not say.
-#[cfg(target_os = "linux")]
 pub(super) fn listens(address: SocketAddr) -> Option<bool> {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
-    use procfs::net::{TcpState, tcp, tcp6};
-
     let wanted = address.ip().to_canonical();
-    // Without IPv6 there is no table of it.
-    let sockets = tcp().ok()?.into_iter().chain(tcp6().unwrap_or_default());
     let mut is_unknown = false;
-    for socket in sockets {
-        let local = socket.local_address;
-        if socket.state != TcpState::Listen || local.port() != address.port() {
+    for local in standin_connection::listening_addresses().ok()? {
+        if local.port() != address.port() {
             continue;
         }
         let listening = local.ip().to_canonical();
@@ -38,11 +30,6 @@ pub(super) fn listens(address: SocketAddr) -> Option<bool> {
         }
     }
     (!is_unknown).then_some(false)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn listens(_address: SocketAddr) -> Option<bool> {
-    None
 }
 
 #[cfg(all(test, target_os = "linux"))]
