@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use standin::socket::{BindError, ConnectError};
 use standin::tcp::TcpError;
 
-use crate::world::Failure;
+use crate::failure::Failure;
 
 /// An operation on a socket that was closed on this side.
 const CLOSED: &str = "os_error EBADF";

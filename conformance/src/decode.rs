@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
+use crate::failure::Failure;
 use crate::value::{Function, Pattern, Value};
-use crate::world::{Failure, Outcome, World};
+use crate::world::{Outcome, World};
 
 /// Reads a value, with the variables as they stand.
 pub(crate) fn decode(world: &World, json: &Json) -> Outcome {

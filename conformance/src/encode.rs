@@ -3,8 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::failure::Failure;
 use crate::value::{Handle, Value};
-use crate::world::{Failure, World};
+use crate::world::World;
 
 /// Writes a value; what differs from run to run is written as a variable.
 pub(crate) fn encode(world: &World, value: &Value) -> Json {
@@ -41,12 +42,10 @@ pub(crate) fn encode(world: &World, value: &Value) -> Json {
         Value::FailedAction(reason) => json!({ "$failed_action": normalise(world, reason) }),
         Value::Path(path) => json!(normalise(world, &path.display().to_string())),
         Value::Opaque(class) => json!({ "$obj": class }),
-        // A status stands for its name.
-        Value::Handle(Handle::Status(machine)) => match machine.lock() {
-            Ok(machine) => encode(world, &machine.current()),
-            Err(_) => Json::Null,
+        Value::Handle(Handle(object)) => match object.value() {
+            Some(value) => encode(world, &value),
+            None => json!({ "$obj": object.class() }),
         },
-        Value::Handle(handle) => json!({ "$obj": handle.class() }),
     }
 }
 

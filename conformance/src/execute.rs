@@ -14,9 +14,10 @@ use serde_json::{Value as Json, json};
 use crate::decode::decode;
 use crate::encode::{encode, encode_failure};
 use crate::error::ConformanceError;
+use crate::failure::Failure;
 use crate::operations;
 use crate::vectors::{Step, Vector};
-use crate::world::{Call, Failure, Outcome, World};
+use crate::world::{Call, Outcome, World};
 
 /// How long a step may take before it counts as blocked.
 const DEFAULT_BOUND: f64 = 12.0;

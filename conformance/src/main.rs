@@ -25,6 +25,7 @@ mod differences;
 mod encode;
 mod error;
 mod execute;
+mod failure;
 mod judge;
 mod operations;
 mod value;

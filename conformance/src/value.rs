@@ -1,20 +1,14 @@
 //! The values that steps take and answer.
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin::ContextValue;
-use standin::connection::ConnectionGraph;
 
-use crate::operations::configs::ConfigHandle;
-use crate::operations::drivers::AnyDriver;
-use crate::operations::environments::EnvironmentHandle;
-use crate::operations::plain_sockets::{PlainClient, PlainServer};
-use crate::operations::raw::RawSocket;
-use crate::operations::statuses::Machine;
-use crate::world::Failure;
+use crate::failure::Failure;
 
 /// A value of the vectors' vocabulary.
 #[derive(Clone, Debug)]
@@ -84,41 +78,47 @@ impl Pattern {
 }
 
 /// Something that later steps act on.
-#[derive(Clone)]
-pub(crate) enum Handle {
-    Driver(AnyDriver),
-    Environment(Arc<EnvironmentHandle>),
-    Config(ConfigHandle),
-    Status(Arc<Mutex<Machine>>),
-    Server(Arc<PlainServer>),
-    Client(Arc<PlainClient>),
-    Socket(Arc<RawSocket>),
-    Graph(Arc<Mutex<ConnectionGraph>>),
-}
-
-impl Handle {
+pub(crate) trait Object: Any + Send + Sync {
     /// The name of the reference's class, as answers show it.
-    pub(crate) fn class(&self) -> String {
-        match self {
-            Handle::Driver(driver) => driver.class().to_owned(),
-            Handle::Environment(environment) => environment.class().to_owned(),
-            Handle::Config(config) => config.class.clone(),
-            Handle::Status(_) => "Status".to_owned(),
-            Handle::Server(_) => "Server".to_owned(),
-            Handle::Client(_) => "Client".to_owned(),
-            Handle::Socket(_) => "socket".to_owned(),
-            Handle::Graph(_) => "DriverConnectionGraph".to_owned(),
-        }
+    fn class(&self) -> String;
+
+    /// The value that it stands for in an answer, if it is not only a handle.
+    fn value(&self) -> Option<Value> {
+        None
     }
 }
 
+/// A reference to an object.
+#[derive(Clone)]
+pub(crate) struct Handle(pub(crate) Arc<dyn Object>);
+
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.class())
+        f.write_str(&self.0.class())
     }
 }
 
 impl Value {
+    pub(crate) fn handle(object: impl Object) -> Self {
+        Value::Handle(Handle(Arc::new(object)))
+    }
+
+    /// The object that it refers to, if it is of this type.
+    pub(crate) fn object<T: Object>(&self) -> Option<&T> {
+        match self {
+            Value::Handle(Handle(object)) => (&**object as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same, where the step of `name` makes no sense without it.
+    pub(crate) fn required<T: Object>(&self, name: &str) -> Result<&T, Failure> {
+        self.object().ok_or_else(|| {
+            let wanted = std::any::type_name::<T>();
+            Failure::broken(format!("{name} has to be a {wanted}"))
+        })
+    }
+
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Value::Text(text.into())
     }

@@ -7,37 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 use standin::config::ConfigDescription;
 
-use crate::value::{Handle, Value};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
 
 /// What came of a step.
 pub(crate) type Outcome = Result<Value, Failure>;
-
-/// Why a step gave no value.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    /// The operation answered with an error.
-    Error {
-        category: String,
-        errno: Option<String>,
-        message: String,
-    },
-    /// The vector asks for something that makes no sense.
-    Broken(String),
-}
-
-impl Failure {
-    pub(crate) fn error(category: &str, message: impl Into<String>) -> Self {
-        Failure::Error {
-            category: category.to_owned(),
-            errno: None,
-            message: message.into(),
-        }
-    }
-
-    pub(crate) fn broken(message: impl Into<String>) -> Self {
-        Failure::Broken(message.into())
-    }
-}
 
 /// One line of the trace: driver, hook, status.
 pub(crate) type TraceLine = (String, String, Value);
@@ -102,27 +76,13 @@ pub(crate) struct Call {
     pub(crate) args: IndexMap<String, Value>,
 }
 
-macro_rules! on {
-    ($($name:ident: $variant:ident => $type:ty),* $(,)?) => {$(
-        pub(crate) fn $name(&self) -> Result<&$type, Failure> {
-            match &self.on {
-                Some(Value::Handle(Handle::$variant(handle))) => Ok(handle),
-                _ => Err(Failure::broken(concat!("the step needs a ", stringify!($name)))),
-            }
-        }
-    )*};
-}
-
 impl Call {
-    on! {
-        driver: Driver => crate::operations::drivers::AnyDriver,
-        environment: Environment => Arc<crate::operations::environments::EnvironmentHandle>,
-        config: Config => crate::operations::configs::ConfigHandle,
-        status: Status => Arc<Mutex<crate::operations::statuses::Machine>>,
-        server: Server => Arc<crate::operations::plain_sockets::PlainServer>,
-        client: Client => Arc<crate::operations::plain_sockets::PlainClient>,
-        socket: Socket => Arc<crate::operations::raw::RawSocket>,
-        graph: Graph => Arc<Mutex<standin::ConnectionGraph>>,
+    /// The object that the step is done to.
+    pub(crate) fn object<T: Object>(&self) -> Result<&T, Failure> {
+        self.on
+            .as_ref()
+            .unwrap_or(&Value::Null)
+            .required("the subject of the step")
     }
 
     pub(crate) fn arg(&self, name: &str) -> Option<&Value> {

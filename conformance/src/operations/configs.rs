@@ -7,8 +7,9 @@ use standin::entity::{EntityConfig, ResourceConfig};
 use standin::{DriverConfig, TcpClientConfig, TcpServerConfig};
 
 use super::Entry;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("config.define", define),
@@ -164,7 +165,13 @@ fn new(call: &Call) -> Outcome {
 
 fn handle(class: &str, node: Node) -> Value {
     let class = class.to_owned();
-    Value::Handle(Handle::Config(ConfigHandle { class, node }))
+    Value::handle(ConfigHandle { class, node })
+}
+
+impl Object for ConfigHandle {
+    fn class(&self) -> String {
+        self.class.clone()
+    }
 }
 
 /// The value of an option, with durations as the numbers that the reference has.
@@ -267,25 +274,20 @@ fn set_parent(call: &Call) -> Outcome {
             )),
         };
     }
-    match call.named("parent")? {
-        Value::Handle(Handle::Config(parent)) => {
-            node.set_parent(&parent.node)?;
-            Ok(Value::Null)
-        }
-        _ => Err(Failure::broken("parent has to be a config")),
-    }
+    let parent = call.named("parent")?;
+    node.set_parent(&parent.required::<ConfigHandle>("parent")?.node)?;
+    Ok(Value::Null)
 }
 
 fn get_parent_is(call: &Call) -> Outcome {
     let parent = call.config()?.node.parent();
     Ok(Value::Bool(match call.given("other") {
         None => parent.is_none(),
-        Some(_) => match call.named("other")? {
-            Value::Handle(Handle::Config(other)) => {
-                parent.is_some_and(|parent| parent.is_same(&other.node))
-            }
-            _ => false,
-        },
+        Some(_) => {
+            let other = call.named("other")?;
+            let other = other.object::<ConfigHandle>();
+            parent.is_some_and(|parent| other.is_some_and(|other| parent.is_same(&other.node)))
+        }
     }))
 }
 

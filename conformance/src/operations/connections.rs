@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 use standin::connection::{
@@ -13,9 +13,11 @@ use standin::connection::{
 
 use super::Entry;
 use super::driver_steps::{from_json, info_value};
+use super::drivers::AnyDriver;
 use crate::category::of_io;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("conn.rep", rep),
@@ -127,7 +129,13 @@ fn group_str(call: &Call) -> Outcome {
 }
 
 fn handle(graph: ConnectionGraph) -> Value {
-    Value::Handle(Handle::Graph(Arc::new(Mutex::new(graph))))
+    Value::handle(Mutex::new(graph))
+}
+
+impl Object for Mutex<ConnectionGraph> {
+    fn class(&self) -> String {
+        "DriverConnectionGraph".to_owned()
+    }
 }
 
 fn graph(call: &Call) -> Result<MutexGuard<'_, ConnectionGraph>, Failure> {
@@ -146,17 +154,9 @@ fn add(call: &Call) -> Outcome {
 
 /// `kind[name]`, and what the driver tells about its connections.
 fn of_driver(value: &Value) -> Result<(String, Vec<ConnectionInfo>), Failure> {
-    match value {
-        Value::Handle(Handle::Driver(driver)) => {
-            let driver = driver.as_driver();
-            let name = driver.base().resource().entity().to_string();
-            Ok((name, driver.connections()))
-        }
-        other => Err(Failure::broken(format!(
-            "a {} is no driver",
-            other.python_type()
-        ))),
-    }
+    let driver = value.required::<AnyDriver>("driver")?.as_driver();
+    let name = driver.base().resource().entity().to_string();
+    Ok((name, driver.connections()))
 }
 
 fn add_driver(call: &Call) -> Outcome {

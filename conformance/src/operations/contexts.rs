@@ -4,9 +4,10 @@ use standin::{Attributes, ContextValue, Environment, Port, Setting};
 
 use super::Entry;
 use super::drivers::attributes;
-use super::environments::{read_alone, stub};
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome};
+use super::environments::{EnvironmentHandle, read_alone, stub};
+use crate::failure::Failure;
+use crate::value::Value;
+use crate::world::{Call, Outcome};
 use standin::Driver;
 
 pub(super) const OPERATIONS: &[Entry] = &[
@@ -48,20 +49,20 @@ fn expand(call: &Call) -> Outcome {
     if call.given("context").is_none() {
         return read_alone(context);
     }
-    let Value::Handle(Handle::Environment(environment)) = call.named("context")? else {
-        return Err(Failure::broken("context has to be an environment"));
-    };
-    environment.reader(|reader| {
-        let base = reader.base();
-        Ok(match constructor {
-            Some("int") => Value::Int(base.expand(&Setting::<i64>::Context(context.clone()))?),
-            Some("upper") => Value::Text(
-                base.expand(&Setting::<String>::Context(context.clone()))?
-                    .to_uppercase(),
-            ),
-            _ => Value::Text(base.expand(&Setting::<String>::Context(context.clone()))?),
+    let environment = call.named("context")?;
+    environment
+        .required::<EnvironmentHandle>("context")?
+        .reader(|reader| {
+            let base = reader.base();
+            Ok(match constructor {
+                Some("int") => Value::Int(base.expand(&Setting::<i64>::Context(context.clone()))?),
+                Some("upper") => Value::Text(
+                    base.expand(&Setting::<String>::Context(context.clone()))?
+                        .to_uppercase(),
+                ),
+                _ => Value::Text(base.expand(&Setting::<String>::Context(context.clone()))?),
+            })
         })
-    })
 }
 
 fn is_context(call: &Call) -> Outcome {

@@ -4,11 +4,14 @@ use indexmap::IndexMap;
 use standin::entity::{CheckInterval, Entity};
 use standin::{Check, ConnectionInfo, DriverConfig, Lifecycle, Status};
 
+use super::configs::ConfigHandle;
+use super::environments::EnvironmentHandle;
 use super::statuses::{status, status_argument};
 use super::{Entry, configs, drivers};
 use crate::category::of_step;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome, seconds_of};
+use crate::failure::Failure;
+use crate::value::Value;
+use crate::world::{Call, Outcome, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("driver.new", drivers::new),
@@ -280,12 +283,11 @@ fn set_context(call: &Call) -> Outcome {
     let driver = call.driver()?;
     match call.given("env") {
         None => Ok(Value::Null),
-        Some(_) => match call.named("env")? {
-            Value::Handle(Handle::Environment(environment)) => {
-                environment.add(driver, None).map(|_| Value::Null)
-            }
-            _ => Err(Failure::broken("env has to be an environment")),
-        },
+        Some(_) => {
+            let environment = call.named("env")?;
+            let environment = environment.required::<EnvironmentHandle>("env")?;
+            environment.add(driver, None).map(|_| Value::Null)
+        }
     }
 }
 
@@ -412,12 +414,8 @@ fn cfg_local_names(call: &Call) -> Outcome {
 }
 
 fn cfg_set_parent(call: &Call) -> Outcome {
-    match call.named("parent")? {
-        Value::Handle(Handle::Config(parent)) => {
-            let node = call.driver()?.as_driver().base().node();
-            node.set_parent(&parent.node)?;
-            Ok(Value::Null)
-        }
-        _ => Err(Failure::broken("parent has to be a config")),
-    }
+    let parent = call.named("parent")?;
+    let node = call.driver()?.as_driver().base().node();
+    node.set_parent(&parent.required::<ConfigHandle>("parent")?.node)?;
+    Ok(Value::Null)
 }

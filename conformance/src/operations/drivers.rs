@@ -11,8 +11,9 @@ use standin::{
 };
 
 use super::trace_driver::{ContextStub, TraceDriver, hook};
-use crate::value::{Function, Handle, Value};
-use crate::world::{Call, Failure, Outcome};
+use crate::failure::Failure;
+use crate::value::{Function, Object, Value};
+use crate::world::{Call, Outcome};
 
 /// A driver of one of the recorded kinds.
 #[derive(Clone)]
@@ -23,6 +24,18 @@ pub(crate) enum AnyDriver {
     Server(Arc<TcpServer>),
     /// A server that files can be installed for.
     InstallServer(Arc<TcpServer>),
+}
+
+impl Object for AnyDriver {
+    fn class(&self) -> String {
+        let class = match self {
+            AnyDriver::InstallServer(_) => "InstallTCPServer",
+            AnyDriver::Server(_) => "TCPServer",
+            AnyDriver::Client(_) => "TCPClient",
+            other => other.as_driver().base().kind(),
+        };
+        class.to_owned()
+    }
 }
 
 impl AnyDriver {
@@ -41,16 +54,6 @@ impl AnyDriver {
             AnyDriver::Stub(driver) => driver.clone(),
             AnyDriver::Client(driver) => driver.clone(),
             AnyDriver::Server(driver) | AnyDriver::InstallServer(driver) => driver.clone(),
-        }
-    }
-
-    /// The name of the reference's class.
-    pub(crate) fn class(&self) -> &'static str {
-        match self {
-            AnyDriver::InstallServer(_) => "InstallTCPServer",
-            AnyDriver::Server(_) => "TCPServer",
-            AnyDriver::Client(_) => "TCPClient",
-            other => other.as_driver().base().kind(),
         }
     }
 
@@ -157,7 +160,7 @@ pub(super) fn new(call: &Call) -> Outcome {
         )?)?)),
         other => return Err(Failure::broken(format!("unknown kind {other}"))),
     };
-    Ok(Value::Handle(Handle::Driver(driver)))
+    Ok(Value::handle(driver))
 }
 
 pub(super) fn attributes(values: &IndexMap<String, Value>) -> Result<Attributes, Failure> {

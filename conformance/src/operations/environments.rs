@@ -19,8 +19,9 @@ use super::drivers::{AnyDriver, attributes};
 use super::failures::Row;
 use super::statuses::{status, status_argument};
 use super::trace_driver::ContextStub;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome, Shared};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("env.new", new),
@@ -75,11 +76,13 @@ enum State {
     Gone,
 }
 
-impl EnvironmentHandle {
-    pub(crate) fn class(&self) -> &'static str {
-        self.class
+impl Object for EnvironmentHandle {
+    fn class(&self) -> String {
+        self.class.to_owned()
     }
+}
 
+impl EnvironmentHandle {
     /// Does something with an environment that was not started yet.
     fn fresh<T>(
         &self,
@@ -198,30 +201,23 @@ fn new(call: &Call) -> Outcome {
         Some("test_environment") => "TestEnvironment",
         Some(other) => return Err(Failure::broken(format!("unknown kind {other}"))),
     };
-    Ok(Value::Handle(Handle::Environment(Arc::new(
-        EnvironmentHandle {
-            class,
-            state: Shared::new(State::Fresh(Box::new(Environment::new("environment")))),
-            members: Shared::default(),
-            initial: Shared::default(),
-            by_dependencies: Shared::default(),
-            start_failures: Shared::default(),
-            stop_failures: Shared::default(),
-        },
-    ))))
+    Ok(Value::handle(EnvironmentHandle {
+        class,
+        state: Shared::new(State::Fresh(Box::new(Environment::new("environment")))),
+        members: Shared::default(),
+        initial: Shared::default(),
+        by_dependencies: Shared::default(),
+        start_failures: Shared::default(),
+        stop_failures: Shared::default(),
+    }))
 }
 
 fn driver(call: &Call, name: &str) -> Result<AnyDriver, Failure> {
-    match call.world.variable(name)? {
-        Value::Handle(Handle::Driver(driver)) => Ok(driver),
-        other => {
-            let kind = other.python_type();
-            Err(Failure::error(
-                "type_error",
-                format!("{name} is a {kind}, not a driver"),
-            ))
-        }
-    }
+    let value = call.world.variable(name)?;
+    value.object::<AnyDriver>().cloned().ok_or_else(|| {
+        let kind = value.python_type();
+        Failure::error("type_error", format!("{name} is a {kind}, not a driver"))
+    })
 }
 
 fn add(call: &Call) -> Outcome {

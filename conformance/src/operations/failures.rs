@@ -4,8 +4,8 @@ use standin::entity::{StartError, Step, StopError, WaitError};
 use standin::environment::Failure as Failed;
 
 use crate::category;
+use crate::failure::Failure;
 use crate::value::Value;
-use crate::world::Failure;
 
 /// One driver's failure.
 #[derive(Clone, Debug)]

@@ -14,8 +14,9 @@ use super::Entry;
 use super::drivers::attributes;
 use super::trace_driver::ContextStub;
 use crate::category::of_io;
+use crate::failure::Failure;
 use crate::value::Value;
-use crate::world::{Call, Failure, Outcome};
+use crate::world::{Call, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("match.regexps_in_file", regexps_in_file),

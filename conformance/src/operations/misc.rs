@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Entry;
 use crate::category::of_io;
+use crate::failure::Failure;
 use crate::value::Value;
-use crate::world::{Call, Failure, Outcome, seconds_of};
+use crate::world::{Call, Outcome, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("sleep", sleep),

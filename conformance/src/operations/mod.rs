@@ -1,21 +1,26 @@
 //! What the steps do, one file per area. The names are the vectors'.
 
-pub(crate) mod configs;
+mod configs;
 mod connections;
 mod contexts;
 mod driver_steps;
-pub(crate) mod drivers;
-pub(crate) mod environments;
+mod drivers;
+mod environments;
 mod failures;
 mod files;
 mod misc;
-pub(crate) mod plain_sockets;
-pub(crate) mod raw;
-pub(crate) mod statuses;
+mod plain_sockets;
+mod raw;
+mod statuses;
 mod tcp;
 mod timing;
 mod trace_driver;
 
+use std::sync::Mutex;
+
+use standin::ConnectionGraph;
+
+use crate::failure::Failure;
 use crate::world::{Call, Outcome};
 
 pub(crate) type Operation = fn(&Call) -> Outcome;
@@ -37,6 +42,28 @@ const TABLES: &[&[Entry]] = &[
     tcp::OPERATIONS,
     timing::OPERATIONS,
 ];
+
+macro_rules! objects {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        /// What a step can be done to.
+        impl Call {$(
+            fn $name(&self) -> Result<&$type, Failure> {
+                self.object()
+            }
+        )*}
+    };
+}
+
+objects! {
+    driver: drivers::AnyDriver,
+    environment: environments::EnvironmentHandle,
+    config: configs::ConfigHandle,
+    status: Mutex<statuses::Machine>,
+    server: plain_sockets::PlainServer,
+    client: plain_sockets::PlainClient,
+    socket: raw::RawSocket,
+    graph: Mutex<ConnectionGraph>,
+}
 
 /// What only makes sense inside Python, with the reason.
 const PYTHON_ONLY: &[(&str, &str)] = &[

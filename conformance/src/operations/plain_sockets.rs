@@ -4,11 +4,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use standin::socket::{Client, Connection, Server};
 
-use super::drivers::AnyDriver;
 use super::tcp::{ACCEPT_TIMEOUT, SIZE, TIMEOUT, index_or_timeout, message, time_of_sending};
 use super::{Entry, raw};
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome, Shared};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("server.new", new_server),
@@ -76,7 +76,19 @@ fn new_server(call: &Call) -> Outcome {
         port: call.given("port").cloned().unwrap_or(Value::Int(0)),
         server: Shared::default(),
     };
-    Ok(Value::Handle(Handle::Server(server.into())))
+    Ok(Value::handle(server))
+}
+
+impl Object for PlainServer {
+    fn class(&self) -> String {
+        "Server".to_owned()
+    }
+}
+
+impl Object for PlainClient {
+    fn class(&self) -> String {
+        "Client".to_owned()
+    }
 }
 
 fn bind(call: &Call) -> Outcome {
@@ -97,17 +109,11 @@ fn serve(call: &Call) -> Outcome {
 
 /// The listening socket of a plain server, or of a driver.
 fn listening(call: &Call) -> Result<Server, Failure> {
-    match &call.on {
-        Some(Value::Handle(Handle::Server(plain))) => plain
-            .server
-            .lock()
-            .clone()
-            .ok_or_else(|| Failure::error("runtime_error", "the server is not bound")),
-        Some(Value::Handle(Handle::Driver(
-            AnyDriver::Server(driver) | AnyDriver::InstallServer(driver),
-        ))) => Ok(driver.socket()?),
-        _ => Err(Failure::broken("the step needs a server")),
+    if let Ok(driver) = call.driver() {
+        return Ok(driver.server()?.socket()?);
     }
+    let server = call.server()?.server.lock().clone();
+    server.ok_or_else(|| Failure::error("runtime_error", "the server is not bound"))
 }
 
 fn server_get(call: &Call) -> Outcome {
@@ -284,7 +290,7 @@ fn new_client(call: &Call) -> Outcome {
         port: value,
         connection: Shared::default(),
     };
-    Ok(Value::Handle(Handle::Client(client.into())))
+    Ok(Value::handle(client))
 }
 
 /// The latest connection, open or not.

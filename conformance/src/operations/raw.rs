@@ -7,8 +7,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Entry;
 use crate::category::of_io;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome, Shared};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome, Shared};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("raw.listen", listen),
@@ -41,7 +42,13 @@ fn done<T>(result: std::io::Result<T>) -> Result<T, Failure> {
 
 fn handle(socket: Socket) -> Outcome {
     let socket = RawSocket(Shared::new(Some(socket)));
-    Ok(Value::Handle(Handle::Socket(socket.into())))
+    Ok(Value::handle(socket))
+}
+
+impl Object for RawSocket {
+    fn class(&self) -> String {
+        "socket".to_owned()
+    }
 }
 
 impl RawSocket {
@@ -268,10 +275,8 @@ fn recv_exact(call: &Call) -> Outcome {
 }
 
 fn transfer_all(call: &Call) -> Outcome {
-    let Value::Handle(Handle::Socket(socket)) = call.named("peer")? else {
-        return Err(Failure::broken("peer has to be a socket"));
-    };
-    let socket = socket.get()?;
+    let peer = call.named("peer")?;
+    let socket = peer.required::<RawSocket>("peer")?.get()?;
     let total = call.size("total")?.unwrap_or_default();
     let end = Instant::now() + Duration::from_secs(60);
     done(socket.set_read_timeout(Some(Duration::from_secs(5))))?;

@@ -1,13 +1,14 @@
 //! The status tables, without a resource. Only that of resources is the product's:
 //! it has no entities that can only pause, and nothing that runs steps to an end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use standin::Status;
 
 use super::Entry;
-use crate::value::{Handle, Value};
-use crate::world::{Call, Failure, Outcome};
+use crate::failure::Failure;
+use crate::value::{Object, Value};
+use crate::world::{Call, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("status.new", new),
@@ -65,7 +66,7 @@ impl Machine {
     }
 
     /// Where it stands.
-    pub(crate) fn current(&self) -> Value {
+    fn current(&self) -> Value {
         status(self.current)
     }
 
@@ -143,7 +144,19 @@ pub(crate) fn status_argument(call: &Call, name: &str) -> Result<Status, Failure
 
 fn new(call: &Call) -> Outcome {
     let machine = Machine::of(call.text("class")?)?;
-    Ok(Value::Handle(Handle::Status(Arc::new(Mutex::new(machine)))))
+    Ok(Value::handle(Mutex::new(machine)))
+}
+
+impl Object for Mutex<Machine> {
+    fn class(&self) -> String {
+        "Status".to_owned()
+    }
+
+    /// A status stands for its name.
+    fn value(&self) -> Option<Value> {
+        let machine = self.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(status(machine.current))
+    }
 }
 
 fn on_machine(call: &Call, act: fn(&mut Machine, &Call) -> Outcome) -> Outcome {

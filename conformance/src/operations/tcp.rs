@@ -6,8 +6,9 @@ use standin::testplan::{ClientNames, ServerNames};
 use standin::{TcpConnection, TcpError};
 
 use super::Entry;
+use crate::failure::Failure;
 use crate::value::Value;
-use crate::world::{Call, Failure, Outcome};
+use crate::world::{Call, Outcome};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("tcpserver.accept_connection", accept_connection),

@@ -11,8 +11,9 @@ use standin::entity::{CheckInterval, Entity, Resource, Settings, StartError, Ste
 use standin::{Check, Error, Result};
 
 use super::Entry;
+use crate::failure::Failure;
 use crate::value::Value;
-use crate::world::{Call, Failure, Outcome, Shared, seconds_of};
+use crate::world::{Call, Outcome, Shared, seconds_of};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("timing.wait", wait),

@@ -5,6 +5,7 @@ use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::sys::Prepared;
 use crate::{Child, SpawnError};
 
 /// A program to start, with all that it gets. The counterpart of
@@ -53,18 +54,6 @@ impl From<File> for Stdio {
     fn from(file: File) -> Self {
         Stdio::File(file)
     }
-}
-
-/// All that is needed to start a program, with nothing left to look up.
-#[derive(Debug)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is started there"))]
-pub(crate) struct Prepared {
-    pub(crate) path: PathBuf,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) variables: Vec<(OsString, OsString)>,
-    pub(crate) directory: Option<PathBuf>,
-    /// Its descriptors 0, 1, 2, 3, ...
-    pub(crate) files: Vec<File>,
 }
 
 impl Command {

@@ -7,8 +7,9 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{BrokenRule, Step};
+use crate::error::BrokenRule;
 use crate::kind::Kind;
+use crate::step::Step;
 use crate::stored::Stored;
 use crate::{ContextValue, OptionValue, Pattern, Value};
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::Value;
 use crate::kind::Kind;
+use crate::step::{Step, Within};
 
 /// Why a value is not one of the wanted kind: what was expected, what was found, and where within
 /// the value.
@@ -29,15 +30,6 @@ enum Nature {
     Type,
     Template,
     Rule,
-}
-
-/// One step into a list or a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The item at this index of a list, counted from 0.
-    Index(usize),
-    /// The value under this key of a table.
-    Key(String),
 }
 
 impl ValueError {
@@ -193,28 +185,6 @@ fn abridged(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// The steps as one would write them behind the value's name: `[1].times`.
-struct Within<'a>(&'a [Step]);
-
-impl<'a> Within<'a> {
-    /// A key that is wrong is named by the message, not by the place.
-    fn new(path: &'a [Step], in_key: bool) -> Self {
-        match path.split_last() {
-            Some((_, rest)) if in_key => Self(rest),
-            _ => Self(path),
-        }
-    }
-}
-
-impl fmt::Display for Within<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|step| match step {
-            Step::Index(index) => write!(f, "[{index}]"),
-            Step::Key(key) => write!(f, ".{key}"),
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Step;
+use crate::step::Step;
 use crate::suggest::nearest;
 use crate::{
     ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError, template,

@@ -66,6 +66,7 @@ pub mod port;
 mod references;
 mod resolver;
 mod setting;
+mod step;
 mod stored;
 mod suggest;
 mod tags;
@@ -76,9 +77,7 @@ mod value;
 pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
-pub use error::{
-    BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, Step, ValueError,
-};
+pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
 pub use file::{
     FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
     TomlText, read_toml, toml_span_at, toml_type_name,
@@ -95,6 +94,7 @@ pub use port::{Port, PortError};
 pub use references::{Reference, ReferenceBy, drivers_read};
 pub use setting::{PlainValue, Setting};
 pub use standin_config_derive::{Config, OptionValue};
+pub use step::Step;
 pub use stored::Stored;
 pub use suggest::nearest;
 pub use tags::{Markup, Tags, TemplateMistake};

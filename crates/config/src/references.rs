@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use crate::context::ContextValue;
-use crate::error::Step;
 use crate::kind::Kind;
 use crate::option::OptionDescription;
+use crate::step::Step;
 use crate::tags::Markup;
 use crate::template;
 use crate::value::Value;

@@ -1,7 +1,5 @@
 //! What holds for any input.
 
-#![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
-
 use std::time::Duration;
 
 use indexmap::IndexMap;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
 use crate::place::Place;
-use crate::report;
 use crate::reportable::Reportable;
+use crate::several::is_list;
 
 /// `Result` with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -189,12 +189,6 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        report::write(self.diagnostic(), self.place(), f)
-    }
-}
-
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         StdError::source(self.diagnostic())
@@ -256,7 +250,7 @@ impl fmt::Debug for AsDiagnostic {
 /// first once more as the cause of the others.
 impl StdError for AsDiagnostic {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match report::is_list(self.0.diagnostic()) {
+        match is_list(self.0.diagnostic()) {
             true => None,
             false => self.0.source(),
         }

@@ -8,6 +8,7 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 use crate::error::Error;
 use crate::located::{Located, Spot, width};
 use crate::place::Place;
+use crate::several::{headline, is_list};
 use crate::text::says;
 
 /// Writes the report of an error: its message, the place in a file that it is
@@ -26,11 +27,7 @@ pub fn write_report(error: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::
     write(error, None, f)
 }
 
-pub(crate) fn write(
-    error: &dyn Diagnostic,
-    place: Option<Place>,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
+fn write(error: &dyn Diagnostic, place: Option<Place>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let headline = headline(error);
     f.write_str(&headline)?;
     let mut report = Report::new(f, "  ", headline);
@@ -40,18 +37,10 @@ pub(crate) fn write(
     report.below(error, None)
 }
 
-/// The message without the failures that the report shows anyhow.
-fn headline(error: &(impl fmt::Display + ?Sized)) -> String {
-    format!("{error:#}")
-}
-
-/// Whether the failures related to an error are what it is about: the source of a list of
-/// failures is its first.
-pub(crate) fn is_list(error: &dyn Diagnostic) -> bool {
-    error.source().map(headline).is_some_and(|first| {
-        let mut related = error.related().into_iter().flatten();
-        related.any(|related| headline(related) == first)
-    })
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(self.diagnostic(), self.place(), f)
+    }
 }
 
 fn address(error: &dyn Diagnostic) -> *const () {

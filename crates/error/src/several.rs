@@ -102,3 +102,17 @@ pub fn only<E>(failures: &[E]) -> Option<&E> {
         _ => None,
     }
 }
+
+/// The message without the failures that the report shows anyhow.
+pub(crate) fn headline(error: &(impl fmt::Display + ?Sized)) -> String {
+    format!("{error:#}")
+}
+
+/// Whether the failures related to an error are what it is about: the source of a list of
+/// failures is its first.
+pub(crate) fn is_list(error: &dyn Diagnostic) -> bool {
+    error.source().map(headline).is_some_and(|first| {
+        let mut related = error.related().into_iter().flatten();
+        related.any(|related| headline(related) == first)
+    })
+}

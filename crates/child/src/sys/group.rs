@@ -10,9 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::Event;
+use super::{Event, Prepared};
 use crate::below::Descendant;
-use crate::command::Prepared;
 use crate::{Exit, SpawnError};
 
 /// By which a child is held: as long as it is not reaped, its number, which is

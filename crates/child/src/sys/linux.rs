@@ -8,10 +8,9 @@ use std::os::unix::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
-use super::Event;
 use super::message::{Message, Stage};
 use super::supervisor::{self, Program};
-use crate::command::Prepared;
+use super::{Event, Prepared};
 use crate::{Exit, SpawnError, below};
 
 /// By which a child is held: its supervisor.

@@ -8,6 +8,10 @@
 //! Each has a [`Handle`], by which a child is held, and a [`Watch`], which a
 //! thread asks for what happens to it.
 
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+
 use crate::Exit;
 
 #[cfg(target_os = "linux")]
@@ -28,6 +32,18 @@ pub(crate) use group::{Handle, Watch};
 mod unsupported;
 #[cfg(not(unix))]
 pub(crate) use unsupported::{Handle, Watch};
+
+/// All that is needed to start a program, with nothing left to look up.
+#[derive(Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is started there"))]
+pub(crate) struct Prepared {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) variables: Vec<(OsString, OsString)>,
+    pub(crate) directory: Option<PathBuf>,
+    /// Its descriptors 0, 1, 2, 3, ...
+    pub(crate) files: Vec<File>,
+}
 
 /// What happens to a child, in this order, each at most once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
-use super::Event;
+use super::{Event, Prepared};
 use crate::SpawnError;
 use crate::below::Descendant;
-use crate::command::Prepared;
 
 #[derive(Debug)]
 pub(crate) struct Handle(std::convert::Infallible);

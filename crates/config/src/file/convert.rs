@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::Step;
+use crate::step::Step;
 use crate::value::Value;
 use toml::Spanned;
 use toml::de::DeValue;

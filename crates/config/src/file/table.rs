@@ -11,9 +11,10 @@ use super::convert;
 use super::mistake::{OptionMistake, TableMistake};
 use super::suggestions::Suggestions;
 use crate::description::ConfigDescription;
-use crate::error::{OptionError, Step, ValueError};
+use crate::error::{OptionError, ValueError};
 use crate::layer::Layer;
 use crate::option::OptionDescription;
+use crate::step::Step;
 use crate::value::Value;
 
 /// Reads options from the tables of a text.
