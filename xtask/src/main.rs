@@ -76,6 +76,9 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Hold a directory for `soak`, until standard input ends
+    #[command(hide = true)]
+    HoldRunpath { runpath: PathBuf },
     /// Have one conversation through the drivers and through testplan
     Compare,
     /// Write the JSON Schemas and the reference page of the options
@@ -119,6 +122,7 @@ fn main() -> miette::Result<()> {
         Command::IgnoredSignals => ignored_signals::run()?,
         Command::Parallel { times } => parallel::run(times)?,
         Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
+        Command::HoldRunpath { runpath } => soak::runpaths::hold(&runpath)?,
         Command::Compare if cfg!(debug_assertions) => {
             Cargo::new("run --quiet --release --package xtask -- compare").run()?;
         }

@@ -1,6 +1,8 @@
 //! `cargo xtask soak`: a random mix of everything, for minutes, with a check for
 //! leaks after each piece and a summary at the end.
 
+pub(crate) mod runpaths;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -66,6 +68,7 @@ const PIECES: &[(&str, Piece)] = &[
     ("stop during start", stop_during_start),
     ("panicking factory", panicking_factory),
     ("long chain", long_chain),
+    ("shared runpath", runpaths::shared_runpath),
 ];
 
 pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {

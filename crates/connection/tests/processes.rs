@@ -136,6 +136,22 @@ fn finds_the_files_of_a_process_and_of_its_children() {
 }
 
 #[test]
+fn a_file_that_is_open_several_times_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let path = folder.join("file");
+    let writers: Vec<File> = (0..3).map(|_| File::create(&path).unwrap()).collect();
+    let reader = File::open(&path).unwrap();
+    let _copy = reader.try_clone().unwrap();
+    let mut files = open_files(std::process::id(), ProcessScope::Alone).unwrap();
+    files.retain(|file| file.path == path);
+    files.sort_by_key(|file| file.access == FileAccess::Write);
+    let accesses: Vec<_> = files.iter().map(|file| file.access).collect();
+    assert_eq!(accesses, [FileAccess::Read, FileAccess::Write]);
+    drop(writers);
+}
+
+#[test]
 fn leaves_out_files_that_were_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();

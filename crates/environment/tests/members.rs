@@ -162,6 +162,26 @@ fn refuses_impossible_dependencies() {
 }
 
 #[test]
+fn refuses_async_start_where_each_driver_starts_when_it_can() {
+    for (concurrent, is_refused) in [(true, true), (false, false)] {
+        let trace = Trace::default();
+        let mut env = Environment::builder("env")
+            .concurrent(concurrent)
+            .build()
+            .unwrap();
+        env.add(probe("early")).unwrap();
+        let late = Probe::builder("late", &trace).async_start(true);
+        env.add(late.build().unwrap()).unwrap();
+        let started = env.start();
+        assert_eq!(started.is_err(), is_refused);
+        if let Err(error) = started {
+            assert!(error.to_string().contains("async_start"), "{error}");
+            assert!(trace.take_step("starting").is_empty(), "it was started");
+        }
+    }
+}
+
+#[test]
 fn refuses_to_read_a_driver_that_starts_later() {
     let mut env = Environment::new("env");
     let port = context("server", "{{ port }}");

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use standin_config::{context, verbatim};
@@ -513,6 +514,35 @@ fn an_end_before_it_is_ready_fails_the_start_also_with_exit_code_0() {
             "{report}"
         );
     }
+}
+
+#[test]
+fn one_that_has_ended_when_its_port_answers_is_not_ready() {
+    let folder = folder();
+    let claim = test_port::TestPort::claim();
+    let port = claim.number();
+    let go = folder.path().join("go");
+    let script = format!("until test -e '{}'; do sleep 0.01; done", go.display());
+    let listener = OnceLock::new();
+    // The process ends between the last look at it and the one at its port, where by then
+    // somebody else listens.
+    let ends = Readiness::predicate("it has ended", move |app: &dyn Driver| {
+        listener.get_or_init(|| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
+        fs::write(&go, "").unwrap();
+        while app.is_alive() {
+            std::thread::yield_now();
+        }
+        true
+    });
+    let app = shell(folder.path(), &script)
+        .ready([ends, Readiness::port_on("127.0.0.1", port)])
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("before it was ready, with exit code 0"),
+        "{report}"
+    );
 }
 
 #[test]
