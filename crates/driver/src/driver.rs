@@ -22,33 +22,79 @@ use crate::{Attributes, DriverBase, Lifecycle};
 /// Steps take `&self`, since a driver is shared between the test, its
 /// environment and threads that wait; a driver keeps what changes behind a
 /// lock of its own.
+///
+/// # Extending a driver
+///
+/// A driver that does what another one does, and a little more, has that one as a field and
+/// names it in [`extends`](Driver::extends). Every method that it does not override is then the
+/// other's:
+///
+/// ```
+/// use standin_connection::ConnectionInfo;
+/// use standin_driver::{Attributes, Driver, DriverBase};
+///
+/// struct Exchange<D> {
+///     server: D, // a `TcpServer`, for example
+/// }
+///
+/// impl<D: Driver> Driver for Exchange<D> {
+///     fn base(&self) -> &DriverBase {
+///         self.server.base()
+///     }
+///
+///     fn extends(&self) -> Option<&dyn Driver> {
+///         Some(&self.server)
+///     }
+///
+///     fn attributes(&self) -> Attributes {
+///         self.server.attributes().with("market", "XETRA")
+///     }
+///
+///     fn connections(&self) -> Vec<ConnectionInfo> {
+///         let mut connections = self.server.connections();
+///         connections.push(ConnectionInfo::file_written("/var/log/trades.csv"));
+///         connections
+///     }
+/// }
+/// ```
+///
+/// An override that is to add to what the other does calls it. Should one of
+/// [`stopping`](Driver::stopping) or [`aborting`](Driver::aborting) forget to, the engine ends
+/// the extended driver all the same, by its `aborting`.
 pub trait Driver: AsDriver + Any + Send + Sync {
     /// What every driver has: name, configuration, status, runpath, context.
     fn base(&self) -> &DriverBase;
+
+    /// The driver that this one extends: see [Extending a driver](Driver#extending-a-driver). By
+    /// default none.
+    fn extends(&self) -> Option<&dyn Driver> {
+        None
+    }
 
     /// Runs first of all, when the runpath exists and before files are
     /// installed: finds out what their templates need, such as a port. What it
     /// takes is given back at the latest when the driver is dropped: a start
     /// that fails before [`starting`](Driver::starting) has nothing to stop.
     fn prepare(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.prepare())
     }
 
     /// Runs before [`starting`](Driver::starting), when the runpath exists and
     /// files are installed.
     fn pre_start(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.pre_start())
     }
 
     /// Starts: binds, connects, spawns.
     fn starting(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.starting())
     }
 
     /// Says whether the driver is ready for use. Asked after
     /// [`starting`](Driver::starting) until it is, or the timeout is over.
     fn started_check(&self) -> Result<Check> {
-        Ok(Check::Ready)
+        self.extends()
+            .map_or(Ok(Check::Ready), |driver| driver.started_check())
     }
 
     /// How long to wait between two looks at
@@ -56,32 +102,38 @@ pub trait Driver: AsDriver + Any + Send + Sync {
     /// something has changed: always the same time, or growing. By default from
     /// 10 ms to 200 ms. Conditions of the option `ready` may ask for less.
     fn started_check_interval(&self) -> CheckInterval {
-        CheckInterval::default()
+        let extended = self.extends();
+        extended.map_or_else(CheckInterval::default, |driver| {
+            driver.started_check_interval()
+        })
     }
 
     /// As [`started_check_interval`](Driver::started_check_interval), for
     /// [`stopped_check`](Driver::stopped_check).
     fn stopped_check_interval(&self) -> CheckInterval {
-        CheckInterval::default()
+        let extended = self.extends();
+        extended.map_or_else(CheckInterval::default, |driver| {
+            driver.stopped_check_interval()
+        })
     }
 
     /// Why the driver can no longer become ready: its process has ended, for example.
     /// Asked while readiness is still missing, so that a start fails at once
     /// instead of at its timeout. By default there is never a reason.
     fn start_failure(&self) -> Option<Error> {
-        None
+        self.extends()?.start_failure()
     }
 
     /// How the driver's process has ended: its exit code, or the negative number of
     /// the signal that ended it. `None` while it runs, and for drivers that have no
     /// process. What [`Readiness::ended_with`](crate::Readiness::ended_with) asks.
     fn exit_code(&self) -> Option<i32> {
-        None
+        self.extends()?.exit_code()
     }
 
     /// Whether the driver is healthy, for those who watch it from outside.
     fn is_alive(&self) -> bool {
-        true
+        self.extends().is_none_or(|driver| driver.is_alive())
     }
 
     /// What is wrong with the driver although it was started, as the end of a
@@ -89,66 +141,71 @@ pub trait Driver: AsDriver + Any + Send + Sync {
     /// the drivers around it and the summary of a failed test show it. By default
     /// that it is not alive, if [`is_alive`](Driver::is_alive) says so.
     fn trouble(&self) -> Option<String> {
-        (!self.is_alive()).then(|| "is not alive".to_owned())
+        let extended = self.extends().and_then(|driver| driver.trouble());
+        extended.or_else(|| (!self.is_alive()).then(|| "is not alive".to_owned()))
     }
 
     /// How long the driver takes to stop by itself at most. A driver that
     /// forces itself down after a grace time says so, and gets that much more
     /// than its `timeout`. By default nothing.
     fn stop_grace(&self) -> Duration {
-        Duration::ZERO
+        self.extends()
+            .map_or(Duration::ZERO, |driver| driver.stop_grace())
     }
 
     /// Runs once the driver is started.
     fn post_start(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.post_start())
     }
 
     /// Runs before [`stopping`](Driver::stopping).
     fn pre_stop(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.pre_stop())
     }
 
     /// Stops, and gives back what [`starting`](Driver::starting) took. Also
     /// called to clean up after a start that failed half-way.
     fn stopping(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.stopping())
     }
 
     /// Says whether the driver has come down.
     fn stopped_check(&self) -> Result<Check> {
-        Ok(Check::Ready)
+        self.extends()
+            .map_or(Ok(Check::Ready), |driver| driver.stopped_check())
     }
 
     /// Runs once the driver is stopped.
     fn post_stop(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.post_stop())
     }
 
     /// Ends at once whatever the driver does, and every wait on it.
     fn aborting(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.aborting())
     }
 
     /// Runs when the driver is paused.
     fn pausing(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.pausing())
     }
 
     /// Runs when the driver is resumed.
     fn resuming(&self) -> Result<()> {
-        Ok(())
+        self.extends().map_or(Ok(()), |driver| driver.resuming())
     }
 
     /// What this driver publishes beyond what every driver does. Leave out
     /// what is not known yet.
     fn attributes(&self) -> Attributes {
-        Attributes::new()
+        let extended = self.extends();
+        extended.map_or_else(Attributes::new, |driver| driver.attributes())
     }
 
     /// The connections that this driver has or offers.
     fn connections(&self) -> Vec<ConnectionInfo> {
-        Vec::new()
+        let extended = self.extends();
+        extended.map_or_else(Vec::new, |driver| driver.connections())
     }
 
     /// What the errors of a start or a stop show of the driver: by default the last
@@ -161,29 +218,38 @@ pub trait Driver: AsDriver + Any + Send + Sync {
     /// Returns an error if it cannot be found out. The error of the start or stop
     /// says so, and shows the files.
     fn fetch_error_log(&self) -> Result<Vec<String>> {
-        Ok(self.as_driver().last_log_lines()?)
+        match self.extends() {
+            Some(driver) => driver.fetch_error_log(),
+            None => Ok(self.as_driver().last_log_lines()?),
+        }
     }
 
     /// The log that readiness and error reports read; by default what
     /// [`out_path`](Driver::out_path) says.
     fn log_path(&self) -> Option<PathBuf> {
-        self.out_path()
+        match self.extends() {
+            Some(driver) => driver.log_path(),
+            None => self.out_path(),
+        }
     }
 
     /// The file that has the driver's standard output.
     fn out_path(&self) -> Option<PathBuf> {
-        None
+        self.extends()?.out_path()
     }
 
     /// The directory that `install_files` puts files into; by default the
     /// runpath. It is made when there is something to install.
     fn install_target(&self) -> Option<PathBuf> {
-        self.base().resource().entity().runpath()
+        match self.extends() {
+            Some(driver) => driver.install_target(),
+            None => self.base().resource().entity().runpath(),
+        }
     }
 
     /// The file that has the driver's standard error.
     fn err_path(&self) -> Option<PathBuf> {
-        None
+        self.extends()?.err_path()
     }
 }
 

@@ -28,6 +28,17 @@ impl<'a> AsSteps<'a> {
         let config = self.driver.base().node().shared()?;
         Ok(self.config.get_or_init(|| config))
     }
+
+    /// Ends what the drivers that this one extends still have, which is nothing unless an
+    /// override has forgotten them.
+    fn end_extended(&self) -> Result<()> {
+        let mut extended = self.driver.extends();
+        while let Some(driver) = extended {
+            driver.aborting()?;
+            extended = driver.extends();
+        }
+        Ok(())
+    }
 }
 
 impl Steps for AsSteps<'_> {
@@ -122,7 +133,7 @@ impl Steps for AsSteps<'_> {
     }
 
     fn post_stop(&self) -> Result<()> {
-        let result = self.driver.post_stop();
+        let result = self.driver.post_stop().and(self.end_extended());
         let base = self.driver.base();
         base.starting.bell.set_over(true);
         base.file_log.close();
@@ -147,7 +158,7 @@ impl Steps for AsSteps<'_> {
     fn aborting(&self) -> Result<()> {
         let base = self.driver.base();
         base.starting.bell.set_over(true);
-        let result = self.driver.aborting();
+        let result = self.driver.aborting().and(self.end_extended());
         base.file_log.close();
         result
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use standin_child::Child;
-use standin_config::{FromOptions, Setting, Text, Value};
+use standin_config::{FromOptions, Options, Setting, Text, Value};
 use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
     ProcessState,
@@ -87,6 +87,20 @@ impl Process {
     /// Begins to describe a process; `build` makes it.
     pub fn builder(name: impl Into<String>) -> ProcessOptions {
         ProcessOptions::new().name(name)
+    }
+
+    /// Makes the process of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
+    /// name of that driver's type, and `options` are of a config that includes
+    /// [`ProcessConfig`](crate::ProcessConfig).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an option is missing or has a value that is not allowed.
+    pub fn of_kind(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        Ok(Process {
+            base: DriverBase::new(kind, options)?,
+            state: Mutex::default(),
+        })
     }
 
     /// The number of the process; `None` while there is none.
@@ -296,10 +310,7 @@ impl FromOptions<ProcessOptions> for Process {
     type Error = BuildError;
 
     fn from_options(options: ProcessOptions) -> Result<Self, BuildError> {
-        Ok(Process {
-            base: DriverBase::new("Process", options)?,
-            state: Mutex::default(),
-        })
+        Process::of_kind("Process", options)
     }
 }
 

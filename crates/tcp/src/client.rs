@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use standin_config::FromOptions;
+use standin_config::{FromOptions, Options};
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
@@ -44,6 +44,19 @@ impl TcpClient {
     /// `port`.
     pub fn builder(name: impl Into<String>) -> TcpClientOptions {
         TcpClientOptions::new().name(name)
+    }
+
+    /// Makes the client of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
+    /// name of that driver's type, and `options` are of a config that includes
+    /// [`TcpClientConfig`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an option is missing or has a value that is not allowed.
+    pub fn of_kind(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        Ok(TcpClient {
+            base: TcpBase::new(kind, options)?,
+        })
     }
 
     /// The host of its server, as configured; `None` before the first start.
@@ -183,9 +196,7 @@ impl FromOptions<TcpClientOptions> for TcpClient {
     type Error = BuildError;
 
     fn from_options(options: TcpClientOptions) -> Result<Self, BuildError> {
-        Ok(TcpClient {
-            base: TcpBase::new("TcpClient", options)?,
-        })
+        TcpClient::of_kind("TcpClient", options)
     }
 }
 

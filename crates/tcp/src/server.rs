@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use standin_config::FromOptions;
+use standin_config::{FromOptions, Options};
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
@@ -54,6 +54,19 @@ impl TcpServer {
     /// Begins to describe a server; `build` makes it.
     pub fn builder(name: impl Into<String>) -> TcpServerOptions {
         TcpServerOptions::new().name(name)
+    }
+
+    /// Makes the server of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
+    /// name of that driver's type, and `options` are of a config that includes
+    /// [`TcpServerConfig`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an option is missing or has a value that is not allowed.
+    pub fn of_kind(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        Ok(TcpServer {
+            base: TcpBase::new(kind, options)?,
+        })
     }
 
     /// The host that it listens on, as configured; `None` before the first
@@ -232,9 +245,7 @@ impl FromOptions<TcpServerOptions> for TcpServer {
     type Error = BuildError;
 
     fn from_options(options: TcpServerOptions) -> Result<Self, BuildError> {
-        Ok(TcpServer {
-            base: TcpBase::new("TcpServer", options)?,
-        })
+        TcpServer::of_kind("TcpServer", options)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
 };
 
-use super::builder::Place;
 use crate::{
     address::{self, Address},
     error::{Attempt, BindError, Party, Role},
@@ -16,6 +16,14 @@ use crate::{
 
 /// How often the system may choose a port that is not free on every address of a name.
 const CHOICES: usize = 64;
+
+/// Where a server listens.
+#[derive(Debug)]
+pub(super) enum Place {
+    Host(String),
+    Unix(PathBuf),
+    Listener(TcpListener),
+}
 
 /// What to set before a socket listens.
 #[derive(Clone, Copy, Debug)]

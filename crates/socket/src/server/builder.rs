@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Inner, Registry, Server,
-    bind::{self, How},
+    bind::{self, How, Place},
     drain,
 };
 use crate::{
@@ -34,14 +34,6 @@ pub struct ServerBuilder {
     backlog: Option<i32>,
     binding: BindOptions,
     options: SocketOptions,
-}
-
-/// Where a server listens.
-#[derive(Debug)]
-pub(super) enum Place {
-    Host(String),
-    Unix(PathBuf),
-    Listener(TcpListener),
 }
 
 impl ServerBuilder {
