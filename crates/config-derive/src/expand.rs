@@ -172,6 +172,13 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
 
             #(#setters)*
 
+            /// Takes back what was set of the option of that name, which then has its default
+            /// or inherits again. Does nothing if it is not set.
+            pub fn unset(mut self, option: &str) -> Self {
+                self.0.unset(option);
+                self
+            }
+
             #build
         }
 
