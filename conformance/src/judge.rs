@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::Value as Json;
+use standin_sync::Unpoisoned;
 
 use crate::compare;
 use crate::differences::Differences;
@@ -68,18 +69,16 @@ fn at_once(
         for _ in 0..processors * AT_ONCE {
             scope.spawn(|| {
                 loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let next = queue.lock().unpoisoned().next();
                     let Some((index, vector)) = next else { return };
                     let verdict = judge(vector, differences, show);
-                    let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut verdicts = verdicts.lock().unpoisoned();
                     verdicts.insert(index, verdict);
                 }
             });
         }
     });
-    let verdicts = verdicts
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let verdicts = verdicts.into_inner().unpoisoned();
     verdicts.into_values().collect()
 }
 

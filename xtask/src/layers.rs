@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
 const ONLY: &[(&str, &[&str])] = &[
     (
         "standin-config",
-        &["standin-config-derive", "standin-error"],
+        &["standin-config-derive", "standin-error", "standin-sync"],
     ),
     ("standin-config-derive", &[]),
     ("standin-connection", &["standin-error"]),

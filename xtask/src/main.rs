@@ -19,6 +19,7 @@ mod loom;
 mod package;
 mod parallel;
 mod programs;
+mod python;
 mod schema;
 mod soak;
 mod workspace;

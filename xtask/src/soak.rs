@@ -6,7 +6,7 @@ pub(crate) mod runpaths;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
@@ -16,6 +16,7 @@ use standin_environment::{DriverTypes, Environment, EnvironmentError, RunningEnv
 use standin_process::Process;
 use standin_socket::framing::{Endian, LengthPrefix, Width};
 use standin_socket::{Client, LeakCheck, Server};
+use standin_sync::Unpoisoned;
 use standin_tcp::{TcpClient, TcpServer};
 
 use crate::bench::Outcome;
@@ -480,7 +481,7 @@ fn calls_from_hooks(random: &mut Random, folder: &Path) -> Outcome<()> {
     let guard = slot.clone();
     let which = random.below(4);
     let hook = move |_: &dyn Driver| {
-        let guard = guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let guard = guard.lock().unpoisoned().clone();
         let Some(env) = guard else {
             return Ok(());
         };
@@ -513,7 +514,7 @@ fn calls_from_hooks(random: &mut Random, folder: &Path) -> Outcome<()> {
         env.add(TcpServer::builder(format!("s{number}")).build()?)?;
     }
     let env = Arc::new(env.start()?);
-    let in_slot = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+    let in_slot = || slot.lock().unpoisoned();
     *in_slot() = Some(env.clone());
     env.stop()?;
     let taken = in_slot().take();

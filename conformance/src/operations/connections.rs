@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use indexmap::IndexMap;
 use standin::connection::{
@@ -10,6 +10,8 @@ use standin::connection::{
     Direction, FileAccess, FileRow, GroupMember, Identifier, ProcessFiles, ProcessSockets,
     ProcessState, SocketRow, SocketState, Transport,
 };
+
+use standin_sync::Unpoisoned;
 
 use super::Entry;
 use super::driver_steps::{from_json, info_value};
@@ -139,7 +141,7 @@ impl Object for Mutex<ConnectionGraph> {
 }
 
 fn graph(call: &Call) -> Result<MutexGuard<'_, ConnectionGraph>, Failure> {
-    Ok(call.graph()?.lock().unwrap_or_else(PoisonError::into_inner))
+    Ok(call.graph()?.lock().unpoisoned())
 }
 
 fn new_graph(call: &Call) -> Outcome {

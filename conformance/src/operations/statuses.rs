@@ -1,9 +1,10 @@
 //! The status tables, without a resource. Only that of resources is the product's:
 //! it has no entities that can only pause, and nothing that runs steps to an end.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use standin::Status;
+use standin_sync::Unpoisoned;
 
 use super::Entry;
 use crate::failure::Failure;
@@ -154,13 +155,13 @@ impl Object for Mutex<Machine> {
 
     /// A status stands for its name.
     fn value(&self) -> Option<Value> {
-        let machine = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let machine = self.lock().unpoisoned();
         Some(status(machine.current))
     }
 }
 
 fn on_machine(call: &Call, act: fn(&mut Machine, &Call) -> Outcome) -> Outcome {
     let machine = call.status()?;
-    let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut machine = machine.lock().unpoisoned();
     act(&mut machine, call)
 }

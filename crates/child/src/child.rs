@@ -12,9 +12,6 @@ use crate::stdin::Input;
 use crate::sys::{Event, Handle, Watch};
 use crate::{Descendant, Exit, SpawnError, WriteError};
 
-/// How long a drop waits for what was killed.
-const DEATH: Duration = Duration::from_secs(5);
-
 /// A program that runs or has ended, with everything that it has started.
 ///
 /// Its number, which is also that of its process group, cannot become another's
@@ -40,6 +37,10 @@ struct Progress {
 }
 
 impl Child {
+    /// How long what was killed may take to be gone: 5 s, far more than it takes. A drop
+    /// waits that long.
+    pub const DEATH: Duration = Duration::from_secs(5);
+
     pub(crate) fn new(
         handle: Handle,
         watch: Watch,
@@ -218,7 +219,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.watcher().is_some() && !self.end(Instant::now() + DEATH) {
+        if self.watcher().is_some() && !self.end(Instant::now() + Self::DEATH) {
             tracing::warn!(
                 pid = self.pid(),
                 "a process does not end, although it was killed"

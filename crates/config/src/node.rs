@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use standin_sync::Unpoisoned;
 
 use crate::option::{OptionDescription, Source};
 use crate::references::Reference;
@@ -128,9 +130,7 @@ impl Node {
     /// # Errors
     /// When there is a parent already, even the same one; when `parent` inherits from this config.
     pub fn set_parent(&self, parent: &Node) -> Result<(), ParentError> {
-        let _guard = SETTING_PARENT
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _guard = SETTING_PARENT.lock().unpoisoned();
         let mut above = Some(parent);
         while let Some(node) = above {
             if node.is_same(self) {
@@ -180,7 +180,7 @@ impl Node {
     pub fn shared<C: Config>(&self) -> Result<Arc<C>, ResolveError> {
         // Asked before resolving, so that a change meanwhile is not taken for seen.
         let changes = CHANGES.load(Ordering::Acquire);
-        let kept = || self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.0.kept.lock().unpoisoned();
         let known = kept()
             .iter()
             .filter(|kept| kept.changes == changes)
@@ -470,11 +470,11 @@ impl Node {
 
     // A layer is replaced slot by slot: a panic elsewhere cannot leave it half written.
     fn layer(&self) -> RwLockReadGuard<'_, Layer> {
-        self.0.layer.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.layer.read().unpoisoned()
     }
 
     fn layer_mut(&self) -> RwLockWriteGuard<'_, Layer> {
-        self.0.layer.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.layer.write().unpoisoned()
     }
 }
 

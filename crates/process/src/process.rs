@@ -14,7 +14,7 @@ use standin_entity::{Check, Error, Result};
 
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
-use crate::stop::{DEATH, Stop};
+use crate::stop::Stop;
 use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, log, sys};
 
 /// A driver that runs a program: the system under test, or a real peer.
@@ -420,7 +420,7 @@ impl Driver for Process {
 
     fn stop_grace(&self) -> Duration {
         let grace = self.config().map(|config| config.stop_timeout);
-        grace.unwrap_or_default().saturating_add(2 * DEATH)
+        grace.unwrap_or_default().saturating_add(2 * Child::DEATH)
     }
 
     fn post_start(&self) -> Result<()> {
@@ -510,7 +510,7 @@ impl Driver for Process {
 
     fn aborting(&self) -> Result<()> {
         if let Some(child) = self.child() {
-            child.end(Instant::now() + DEATH);
+            child.end(Instant::now() + Child::DEATH);
         }
         Ok(())
     }

@@ -6,9 +6,6 @@ use standin_entity::Check;
 
 use crate::{Signal, log, sys};
 
-/// How long a process may take to be gone after it was killed.
-pub(crate) const DEATH: Duration = Duration::from_secs(5);
-
 /// A stop under way: the process was asked to end.
 pub(crate) struct Stop {
     pub(crate) signal: Signal,
@@ -26,7 +23,7 @@ impl Stop {
         Self {
             signal,
             // Longer than the clock can tell is longer than anybody waits.
-            until: now.checked_add(grace).unwrap_or(now + 1000 * DEATH),
+            until: now.checked_add(grace).unwrap_or(now + 1000 * Child::DEATH),
             killed: Vec::new(),
             orphans: Vec::new(),
         }
@@ -43,7 +40,7 @@ impl Stop {
         } else {
             self.end_orphans(child, base);
         }
-        match child.end(Instant::now() + DEATH) {
+        match child.end(Instant::now() + Child::DEATH) {
             true => Check::Ready,
             false => Check::not_yet(format!(
                 "process {pid}, or what it has started, survives SIGKILL"

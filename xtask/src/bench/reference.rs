@@ -1,13 +1,6 @@
 //! The same with testplan, the Python framework that the drivers follow, where it is installed.
 
-use std::{
-    env,
-    io::Write as _,
-    process::{Command, Stdio},
-};
-
-/// The Python that has testplan, if not `python3`.
-const PYTHON: &str = "STANDIN_BENCH_PYTHON";
+use crate::python;
 
 /// Prints microseconds each of a round trip in one thread, and of a connect and accept.
 const SCRIPT: &str = r#"
@@ -52,18 +45,7 @@ server.close()
 
 /// What testplan takes for the figure, if it can be asked.
 pub(crate) fn testplan(figure: &str) -> Option<f64> {
-    let python = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
-    let mut child = Command::new(python)
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    // A Python without testplan ends before it has read everything, and prints nothing.
-    let _ = child.stdin.take()?.write_all(SCRIPT.as_bytes());
-    let output = child.wait_with_output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    let text = python::output(SCRIPT, &[])?;
     let line = text.lines().find_map(|line| line.strip_prefix(figure))?;
     line.trim().parse().ok()
 }

@@ -5,9 +5,7 @@
 //! context value, accept, send messages to and fro in one thread, reconnect,
 //! accept a burst of connections, stop.
 
-use std::io::Write as _;
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use standin_config::context;
@@ -15,6 +13,7 @@ use standin_environment::Environment;
 use standin_tcp::{TcpClient, TcpServer};
 
 use crate::bench::{Outcome, measure::median};
+use crate::python::{self, PYTHON};
 
 /// How often each has the conversation. The figures are medians.
 const ROUNDS: usize = 5;
@@ -36,9 +35,6 @@ const PARTS: [(&str, &str); 6] = [
     ("burst", "each of 10 connects and accepts"),
     ("stop", "both drivers; standin removes their files, too"),
 ];
-
-/// The Python that has testplan, if not `python3`.
-const PYTHON: &str = "STANDIN_BENCH_PYTHON";
 
 const SCRIPT: &str = include_str!("conversation.py");
 
@@ -144,20 +140,8 @@ fn converse(times: &mut Times) -> Outcome<()> {
 
 /// The times of testplan, if there is one to ask.
 fn testplan() -> Option<Times> {
-    let python = std::env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
     let counts = [ROUNDS, TRIPS, RECONNECTS, BURST].map(|count| count.to_string());
-    let mut child = Command::new(python)
-        .arg("-")
-        .args(counts)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    // A Python without testplan ends before it has read everything.
-    let _ = child.stdin.take()?.write_all(SCRIPT.as_bytes());
-    let output = child.wait_with_output().ok()?;
-    parsed(&String::from_utf8(output.stdout).ok()?)
+    parsed(&python::output(SCRIPT, &counts)?)
 }
 
 fn parsed(text: &str) -> Option<Times> {

@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use standin_sync::Unpoisoned;
 
 use super::{Event, Prepared};
 use crate::below::Descendant;
@@ -95,13 +96,13 @@ impl Handle {
         if let Some(group) = number(self.pid) {
             let _ = kill_process_group(group, Signal::KILL);
         }
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.end.lock().unpoisoned();
         // Nobody hears it who knows it already.
         let _ = end.send(());
     }
 
     pub(crate) fn reap(&self) {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut process = self.process.lock().unpoisoned();
         // Where the caller ignores SIGCHLD the system has done it.
         let _ = process.wait();
     }
