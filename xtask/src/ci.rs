@@ -5,13 +5,16 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{fuzz, ignored_signals, layers, loom, package, programs, schema};
+use crate::{dependencies, fuzz, ignored_signals, layers, loom, package, programs, schema};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cargo(#[from] CargoError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dependencies(#[from] dependencies::DependenciesError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fuzz(#[from] fuzz::FuzzError),
@@ -82,6 +85,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
             action: Action::Run,
         },
         Step::own("xtask schema --check", || Ok(schema::run(true)?)),
+        Step::own("xtask dependencies", || Ok(dependencies::run()?)),
         Step::own("xtask layers", || Ok(layers::run()?)),
         Step::own("xtask package", || Ok(package::run()?)),
         Step::own("xtask loom", || Ok(loom::run()?)),

@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod compare;
+mod dependencies;
 mod facade;
 mod fuzz;
 mod ignored_signals;
@@ -42,6 +43,8 @@ struct Arguments {
 enum Command {
     /// Run everything that CI checks, in order, up to the first failure
     Ci,
+    /// Check the licences of all dependencies, and which Rust they need
+    Dependencies,
     /// Check that crates use only crates below them and build alone, and that
     /// the facade holds nothing but docs and re-exports
     Layers,
@@ -112,6 +115,7 @@ fn main() -> miette::Result<()> {
     }))?;
     match Arguments::parse().command {
         Command::Ci => ci::run()?,
+        Command::Dependencies => dependencies::run()?,
         Command::Layers => layers::run()?,
         Command::Fuzz {
             targets,

@@ -1,0 +1,147 @@
+//! `cargo xtask dependencies`: what the workspace is built with may be used by everybody, and
+//! is built by the oldest toolchain that the workspace says it supports.
+
+use cargo_metadata::{Metadata, MetadataCommand, Package, semver};
+use miette::Diagnostic;
+use spdx::{Expression, LicenseReq, ParseMode};
+
+use crate::workspace::root;
+
+/// Licences that put no condition on programs that are tested with standin, beyond naming
+/// their authors.
+const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Zlib",
+];
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum DependenciesError {
+    #[error("cannot ask cargo about the workspace's dependencies")]
+    #[diagnostic(
+        code(xtask::dependencies::metadata),
+        help("does `cargo metadata` work in the workspace's root?")
+    )]
+    Metadata(#[from] cargo_metadata::Error),
+    #[error("not fit to be used:\n  {}", flaws.join("\n  "))]
+    #[diagnostic(
+        code(xtask::dependencies::flaws),
+        help(
+            "look for another version or another crate; the licences are a list in xtask/src/dependencies.rs, the oldest Rust is `rust-version` in Cargo.toml"
+        )
+    )]
+    Flaws { flaws: Vec<String> },
+}
+
+pub(crate) fn run() -> Result<(), DependenciesError> {
+    let metadata = metadata()?;
+    let oldest = oldest(&metadata);
+    let flaws: Vec<String> = metadata
+        .packages
+        .iter()
+        .flat_map(|package| flaws(package, oldest))
+        .collect();
+    if !flaws.is_empty() {
+        return Err(DependenciesError::Flaws { flaws });
+    }
+    let silent = metadata
+        .packages
+        .iter()
+        .filter(|p| p.rust_version.is_none());
+    println!(
+        "{} packages have licences of the list, and none needs a Rust newer than {}; {} do not say what they need",
+        metadata.packages.len(),
+        oldest.map(ToString::to_string).unwrap_or_default(),
+        silent.count()
+    );
+    Ok(())
+}
+
+/// All packages of the lock file, also those that only tests use.
+fn metadata() -> Result<Metadata, DependenciesError> {
+    Ok(MetadataCommand::new()
+        .current_dir(root())
+        .other_options(["--all-features".to_owned(), "--locked".to_owned()])
+        .exec()?)
+}
+
+/// The oldest Rust that builds the workspace: that of its members, which have one in common.
+fn oldest(metadata: &Metadata) -> Option<&semver::Version> {
+    let members = metadata.workspace_packages().into_iter();
+    members
+        .filter_map(|member| member.rust_version.as_ref())
+        .min()
+}
+
+fn flaws(package: &Package, oldest: Option<&semver::Version>) -> Vec<String> {
+    let name = format!("{} {}", package.name, package.version);
+    let mut flaws = Vec::new();
+    let licence = package.license.as_deref();
+    match licence.map(|licence| Expression::parse_mode(licence, ParseMode::LAX)) {
+        Some(Ok(licence)) if licence.evaluate(is_listed) => {}
+        Some(Ok(licence)) => flaws.push(format!("{name} has the licence {licence}")),
+        Some(Err(error)) => flaws.push(format!("{name} has an unknown licence: {}", error.reason)),
+        None => flaws.push(format!("{name} does not say which licence it has")),
+    }
+    if let (Some(needed), Some(oldest)) = (&package.rust_version, oldest)
+        && needed > oldest
+    {
+        flaws.push(format!("{name} needs Rust {needed}, newer than {oldest}"));
+    }
+    flaws
+}
+
+fn is_listed(licence: &LicenseReq) -> bool {
+    let id = licence.license.id();
+    id.is_some_and(|id| LICENCES.contains(&id.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_be_used_and_built() {
+        run().unwrap();
+    }
+
+    #[test]
+    fn refuses_other_licences_and_newer_toolchains() {
+        let metadata = metadata().unwrap();
+        let package = |change: &dyn Fn(&mut Package)| {
+            let package = metadata.packages.iter().find(|p| *p.name == "miette");
+            let mut package = package.unwrap().clone();
+            package.version = "7.0.0".parse().unwrap();
+            change(&mut package);
+            flaws(&package, oldest(&metadata)).join(", ")
+        };
+        let licensed =
+            |licence: &str| package(&|package| package.license = Some(licence.to_owned()));
+        assert_eq!(licensed("GPL-3.0-only OR (MIT AND ISC)"), "");
+        assert_eq!(licensed("MIT/Apache-2.0"), "");
+        assert_eq!(
+            licensed("MIT AND GPL-3.0-only"),
+            "miette 7.0.0 has the licence MIT AND GPL-3.0-only"
+        );
+        assert_eq!(
+            licensed("as is"),
+            "miette 7.0.0 has an unknown licence: unknown term"
+        );
+        assert_eq!(
+            package(&|package| package.license = None),
+            "miette 7.0.0 does not say which licence it has"
+        );
+        assert_eq!(
+            package(&|package| package.rust_version = Some(semver::Version::new(1, 999, 0))),
+            format!(
+                "miette 7.0.0 needs Rust 1.999.0, newer than {}",
+                oldest(&metadata).unwrap()
+            )
+        );
+    }
+}
