@@ -335,7 +335,8 @@ fn a_send_on_a_unix_socket_ends_at_its_limit_though_the_peer_reads_slowly() {
         let took = started.elapsed();
         done.store(true, Ordering::SeqCst);
         assert!(error.is_timeout(), "{error}");
-        assert!(took >= limit && took < 8 * limit, "{took:?}");
+        // At the pace of the peer it would be 40 s.
+        assert!(took >= limit && took < LIMIT, "{took:?}");
         assert!(error.failure().failure.elapsed >= limit);
         near.close();
     });

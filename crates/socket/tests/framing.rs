@@ -262,7 +262,8 @@ fn push_while_many_wait(lines: usize) -> std::time::Duration {
 #[test]
 fn a_decoder_with_many_frames_takes_time_in_proportion() {
     push_while_many_wait(1000);
-    let (small, large) = (push_while_many_wait(10_000), push_while_many_wait(160_000));
-    // 16 times as many; when each push moves all that waits, it is 256 times as long.
-    assert!(large < small * 100, "{small:?}, then {large:?}");
+    // 16 times as many; when each push moves all that waits, it is 256 times as long. Where the
+    // machine has something else to do, any one of them may be.
+    let is_in_proportion = |_| push_while_many_wait(160_000) < push_while_many_wait(10_000) * 100;
+    assert!((0..10).any(is_in_proportion), "never in ten times");
 }
