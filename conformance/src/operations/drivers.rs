@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin::config::{Config, ConfigDescription, FromOptions, Layer, TypedOptions};
-use standin::driver::DriverOptions;
-use standin::tcp::{TcpClientOptions, TcpServerOptions};
+use standin::driver::DriverBuilder;
+use standin::tcp::{TcpClientBuilder, TcpServerBuilder};
 use standin::{
     Attributes, Driver, DriverConfig, TcpClient, TcpClientConfig, TcpServer, TcpServerConfig,
 };
@@ -126,9 +126,9 @@ macro_rules! typed_options {
     };
 }
 
-typed_options!(driver_options: DriverOptions, DriverConfig);
-typed_options!(server_options: TcpServerOptions, TcpServerConfig);
-typed_options!(client_options: TcpClientOptions, TcpClientConfig);
+typed_options!(driver_options: DriverBuilder, DriverConfig);
+typed_options!(server_options: TcpServerBuilder, TcpServerConfig);
+typed_options!(client_options: TcpClientBuilder, TcpClientConfig);
 
 pub(super) fn new(call: &Call) -> Outcome {
     let options = call.map("options");

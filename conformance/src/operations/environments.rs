@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin::driver::DriverOptions;
+use standin::driver::DriverBuilder;
 use standin::environment::{EnvironmentError, NotStarted, NotStopped};
 use standin::{
     Attributes, ContextValue, Driver, Environment, Lifecycle, RunningEnvironment, Status,
@@ -191,7 +191,7 @@ impl EnvironmentHandle {
 
 /// A driver that does nothing.
 pub(super) fn stub(name: &str) -> Result<ContextStub, Failure> {
-    let options = DriverOptions::new().name(name);
+    let options = DriverBuilder::new().name(name);
     Ok(ContextStub::new("Driver", options, Attributes::new())?)
 }
 

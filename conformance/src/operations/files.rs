@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use standin::Lifecycle;
 use standin::config::Pattern;
-use standin::driver::{DriverOptions, InstallFile, match_regexps_in_file};
+use standin::driver::{DriverBuilder, InstallFile, match_regexps_in_file};
 use standin::entity::{Entity, slugify};
 
 use super::Entry;
@@ -162,7 +162,7 @@ fn makeemptydirs(call: &Call) -> Outcome {
 fn instantiate(call: &Call) -> Outcome {
     let file = InstallFile::new(call.text("template")?).to(call.text("destination")?);
     let runpath = PathBuf::from(&call.world.tmp).join("runpath of instantiate");
-    let options = DriverOptions::new()
+    let options = DriverBuilder::new()
         .name("instantiate")
         .runpath(runpath.clone())
         .install_files([file]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use standin::driver::DriverOptions;
+use standin::driver::DriverBuilder;
 use standin::entity::CheckInterval;
 use standin::{Attributes, BuildError, Check, Driver, DriverBase, Error, Lifecycle, Result};
 
@@ -29,7 +29,7 @@ pub(crate) struct TraceDriver {
 
 impl TraceDriver {
     pub(crate) fn new(
-        options: DriverOptions,
+        options: DriverBuilder,
         trace: Trace,
         behaviour: IndexMap<String, Value>,
     ) -> Result<Self, BuildError> {
@@ -242,7 +242,7 @@ pub(crate) struct ContextStub {
 impl ContextStub {
     pub(crate) fn new(
         kind: &'static str,
-        options: DriverOptions,
+        options: DriverBuilder,
         attributes: Attributes,
     ) -> Result<Self, BuildError> {
         Ok(ContextStub {

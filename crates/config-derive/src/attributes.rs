@@ -10,7 +10,7 @@ use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Typ
 pub(crate) struct StructAttributes {
     pub(crate) type_name: Option<LitStr>,
     pub(crate) builds: Option<Path>,
-    pub(crate) options: Option<Ident>,
+    pub(crate) builder: Option<Ident>,
     pub(crate) config_path: Option<Path>,
     pub(crate) ignore_extra_keys: bool,
 }
@@ -45,7 +45,7 @@ impl StructAttributes {
             attribute.parse_nested_meta(|meta| match word(&meta).as_str() {
                 "type_name" => set(&mut this.type_name, &meta, meta.value()?.parse()?),
                 "builds" => set(&mut this.builds, &meta, meta.value()?.parse()?),
-                "options" => set(&mut this.options, &meta, meta.value()?.parse()?),
+                "builder" => set(&mut this.builder, &meta, meta.value()?.parse()?),
                 "crate" => set(
                     &mut this.config_path,
                     &meta,
@@ -60,7 +60,7 @@ impl StructAttributes {
                     &[
                         "type_name",
                         "builds",
-                        "options",
+                        "builder",
                         "crate",
                         "ignore_extra_keys",
                     ],

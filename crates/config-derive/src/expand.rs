@@ -33,13 +33,13 @@ impl Flat<'_> {
 
 pub(crate) fn expand(input: &ConfigInput, collected: &[Vec<OptionSpec>]) -> TokenStream {
     let flat = flatten(input, collected);
-    let options = options_type(input, &flat);
+    let builder = builder_type(input, &flat);
     let config = config_impl(input, &flat);
     let value = value_impl(input);
     let types = type_impls(input, &flat);
     let include_macro = include_macro(input, &flat);
     quote! {
-        #options
+        #builder
         #config
         #value
         #types
@@ -109,12 +109,12 @@ fn flatten<'a>(input: &'a ConfigInput, collected: &'a [Vec<OptionSpec>]) -> Vec<
 }
 
 /// The struct that users fill in.
-fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
+fn builder_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     let ConfigInput {
         ident,
         vis,
         config_path,
-        options_ident,
+        builder_ident,
         ..
     } = input;
     let setters = flat.iter().enumerate().map(|(index, option)| match option {
@@ -133,7 +133,7 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         }
     });
     let docs = format!(
-        "The options of a [`{ident}`] as somebody writes them: each may be left out, and then has its default or comes from a parent."
+        "Builds a [`{ident}`]: each option may be left out, and then has its default or comes from a parent."
     );
     let build = input.attributes.builds.as_ref().map(|target| {
         let name = target
@@ -160,12 +160,12 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[derive(Clone, Debug)]
-        #[must_use = "options do nothing until something is built of them"]
-        #vis struct #options_ident(#config_path::Layer);
+        #[must_use = "a builder does nothing until something is built of it"]
+        #vis struct #builder_ident(#config_path::Layer);
 
         #[automatically_derived]
-        impl #options_ident {
-            /// Options of which none is set.
+        impl #builder_ident {
+            /// A builder of which no option is set.
             pub fn new() -> Self {
                 Self(#config_path::Layer::new(<#ident as #config_path::Config>::description()))
             }
@@ -183,14 +183,14 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl ::std::default::Default for #options_ident {
+        impl ::std::default::Default for #builder_ident {
             fn default() -> Self {
                 Self::new()
             }
         }
 
         #[automatically_derived]
-        impl #config_path::Options for #options_ident {
+        impl #config_path::Options for #builder_ident {
             fn description(&self) -> &#config_path::ConfigDescription {
                 self.0.description()
             }
@@ -205,7 +205,7 @@ fn options_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #config_path::TypedOptions for #options_ident {
+        impl #config_path::TypedOptions for #builder_ident {
             type Config = #ident;
 
             fn from_layer(
@@ -227,7 +227,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         docs,
         attributes,
         config_path,
-        options_ident,
+        builder_ident,
         fields,
         ..
     } = input;
@@ -263,7 +263,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #config_path::Config for #ident {
-            type Options = #options_ident;
+            type Options = #builder_ident;
 
             fn description() -> &'static #config_path::ConfigDescription {
                 static DESCRIPTION: #config_path::__private::OnceLock<

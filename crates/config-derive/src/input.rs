@@ -18,7 +18,7 @@ pub(crate) struct ConfigInput {
     pub(crate) attributes: StructAttributes,
     /// The path of `standin-config`.
     pub(crate) config_path: TokenStream,
-    pub(crate) options_ident: Ident,
+    pub(crate) builder_ident: Ident,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -57,9 +57,9 @@ impl ConfigInput {
             None => default_path.clone(),
         };
         let name = item.ident.to_string();
-        let options_ident = attributes.options.clone().unwrap_or_else(|| {
+        let builder_ident = attributes.builder.clone().unwrap_or_else(|| {
             let stem = name.strip_suffix("Config").unwrap_or(&name);
-            format_ident!("{stem}Options", span = item.ident.span())
+            format_ident!("{stem}Builder", span = item.ident.span())
         });
         let mut errors: Option<Error> = None;
         let mut understood = Vec::new();
@@ -94,7 +94,7 @@ impl ConfigInput {
             docs: docs(&item.attrs),
             attributes,
             config_path,
-            options_ident,
+            builder_ident,
             fields: understood,
         })
     }

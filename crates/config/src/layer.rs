@@ -9,7 +9,7 @@ use crate::{ConfigDescription, OptionError, OptionValue, Options, Origin, Value}
 
 /// The options that somebody set explicitly, before defaults and parents.
 ///
-/// The options types that the derive generates wrap a layer; a layer of its own serves configs
+/// The builders that the derive generates wrap a layer; a layer of its own serves configs
 /// that are described at run time.
 ///
 /// ```

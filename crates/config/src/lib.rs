@@ -43,7 +43,7 @@
 //! ```compile_fail
 //! # #[derive(Clone, Debug, standin_config::Config)]
 //! # struct PeerConfig { room: String }
-//! let options = PeerOptions::new().room(5); // a number is not text
+//! let options = PeerBuilder::new().room(5); // a number is not text
 //! ```
 
 mod constraint;
@@ -79,7 +79,7 @@ pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
 pub use file::{
-    FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
+    FileErrors, Located, OptionMistake, Suggestions, TableBuilder, TableMistake, TableReader,
     TomlText, read_toml, toml_span_at, toml_type_name,
 };
 pub use kind::{Kind, LazyKind};

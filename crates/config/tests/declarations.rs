@@ -23,7 +23,7 @@ fn a_config_may_contain_itself() {
         name: name.to_owned(),
         children: Vec::new(),
     };
-    let options = TreeOptions::new()
+    let options = TreeBuilder::new()
         .name("root")
         .children([leaf("a"), leaf("b")]);
     let tree: TreeConfig = Node::new("tree", options).unwrap().resolve().unwrap();
@@ -68,7 +68,7 @@ struct OddConfig {
 
 #[test]
 fn a_default_that_breaks_its_own_rules_fails_whatever_is_built_of_it() {
-    let error = Node::new("o", OddOptions::new()).unwrap_err();
+    let error = Node::new("o", OddBuilder::new()).unwrap_err();
     let messages: Vec<String> = error.errors().iter().map(ToString::to_string).collect();
     assert_eq!(
         messages,
@@ -119,7 +119,7 @@ struct BothConfig {
 
 #[test]
 fn an_option_that_two_includes_share_is_set_once() {
-    let node = Node::new("both", BothOptions::new().x(3)).unwrap();
+    let node = Node::new("both", BothBuilder::new().x(3)).unwrap();
     let both: BothConfig = node.resolve().unwrap();
     assert_eq!((both.left.base.x, both.right.base.x), (3, 3));
 }

@@ -141,10 +141,10 @@ mod server {
     #[derive(Debug)]
     pub struct TcpServer(pub Node);
 
-    impl FromOptions<TcpServerOptions> for TcpServer {
+    impl FromOptions<TcpServerBuilder> for TcpServer {
         type Error = standin_config::ConfigErrors;
 
-        fn from_options(options: TcpServerOptions) -> Result<Self, Self::Error> {
+        fn from_options(options: TcpServerBuilder) -> Result<Self, Self::Error> {
             Node::new("server", options).map(TcpServer)
         }
     }
@@ -152,11 +152,11 @@ mod server {
 
 use driver::DriverConfig;
 use resource::ResourceConfig;
-use server::{TcpServerConfig, TcpServerOptions};
+use server::{TcpServerBuilder, TcpServerConfig};
 
 #[test]
 fn setters_of_all_included_configs_are_at_hand() -> Result<(), Box<dyn std::error::Error>> {
-    let server = TcpServerOptions::new()
+    let server = TcpServerBuilder::new()
         .name("server")
         .runpath("/tmp/server")
         .host(context("other", "{{ host }}"))
@@ -185,7 +185,7 @@ fn setters_of_all_included_configs_are_at_hand() -> Result<(), Box<dyn std::erro
 
 #[test]
 fn ports_are_given_as_numbers_texts_and_context_values() {
-    let options = TcpServerOptions::new()
+    let options = TcpServerBuilder::new()
         .port(80)
         .port("80")
         .port(context("a", "{{ b }}"));
@@ -198,7 +198,7 @@ fn ports_are_given_as_numbers_texts_and_context_values() {
 #[test]
 fn an_included_config_resolves_from_the_node_that_includes_it()
 -> Result<(), Box<dyn std::error::Error>> {
-    let server = TcpServerOptions::new().name("server").build()?;
+    let server = TcpServerBuilder::new().name("server").build()?;
     let driver: DriverConfig = server.0.resolve()?;
     assert_eq!(driver.timeout, Duration::from_secs(300));
     let resource: ResourceConfig = server.0.resolve()?;
@@ -212,9 +212,9 @@ fn an_included_config_resolves_from_the_node_that_includes_it()
 fn values_are_inherited_from_the_nearest_parent() -> Result<(), Box<dyn std::error::Error>> {
     let environment = Node::new(
         "environment",
-        driver::DriverOptions::new().name("environment"),
+        driver::DriverBuilder::new().name("environment"),
     )?;
-    let server = TcpServerOptions::new().name("server").build()?.0;
+    let server = TcpServerBuilder::new().name("server").build()?.0;
     server.set_parent(&environment)?;
     assert_eq!(server.origin("timeout")?, Origin::Fallback);
 
@@ -238,11 +238,11 @@ fn values_of_code_are_shared_with_a_denormalized_config() -> Result<(), Box<dyn 
 {
     let environment = Node::new(
         "environment",
-        driver::DriverOptions::new()
+        driver::DriverBuilder::new()
             .name("environment")
             .timeout(Duration::from_secs(9)),
     )?;
-    let server = TcpServerOptions::new()
+    let server = TcpServerBuilder::new()
         .name("server")
         .pre_start(|name| name.len())
         .build()?
@@ -260,7 +260,7 @@ fn values_of_code_are_shared_with_a_denormalized_config() -> Result<(), Box<dyn 
 
 #[test]
 fn all_mistakes_of_a_builder_are_reported_at_once() {
-    let error = TcpServerOptions::new()
+    let error = TcpServerBuilder::new()
         .log_regexps(["("])
         .port("not a port")
         .host(context("", "{{ host }}"))
@@ -283,9 +283,9 @@ fn all_mistakes_of_a_builder_are_reported_at_once() {
 
 #[test]
 fn a_value_that_only_code_can_give_is_not_read_by_name() -> Result<(), Box<dyn std::error::Error>> {
-    let unset = TcpServerOptions::new().name("server").build()?.0;
+    let unset = TcpServerBuilder::new().name("server").build()?.0;
     assert_eq!(unset.get("pre_start")?, Value::Null);
-    let set = TcpServerOptions::new()
+    let set = TcpServerBuilder::new()
         .name("server")
         .pre_start(|name| name.len())
         .build()?
@@ -320,5 +320,5 @@ fn nobody_having_a_value_names_every_parent_asked() -> Result<(), Box<dyn std::e
 fn nodes_and_layers_go_from_thread_to_thread() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Node>();
-    is_send_and_sync::<TcpServerOptions>();
+    is_send_and_sync::<TcpServerBuilder>();
 }

@@ -7,27 +7,27 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use common::{ClientOptions, DriverConfig, EnvironmentConfig, EnvironmentOptions, RetryConfig};
+use common::{ClientBuilder, DriverConfig, EnvironmentBuilder, EnvironmentConfig, RetryConfig};
 use standin_config::{Config, Layer, Node, Options, Origin, Setting, Value};
 
 fn client() -> Node {
-    let options = ClientOptions::new().name("client").host("h").port(1);
+    let options = ClientBuilder::new().name("client").host("h").port(1);
     Node::new("client", options).unwrap()
 }
 
 fn environment(timeout: u64) -> Node {
-    let options = EnvironmentOptions::new().timeout(Duration::from_secs(timeout));
+    let options = EnvironmentBuilder::new().timeout(Duration::from_secs(timeout));
     Node::new("environment", options).unwrap()
 }
 
 #[test]
 fn options_that_are_not_set_are_told_from_those_that_are() {
-    let options = ClientOptions::new().host("h").port(1).greeting("ahoy");
+    let options = ClientBuilder::new().host("h").port(1).greeting("ahoy");
     let names: Vec<&str> = options.layer().names().collect();
     assert_eq!(names, ["host", "port", "greeting"]);
     assert_eq!(
         format!("{options:?}"),
-        "ClientOptions({\"host\": Plain(\"h\"), \"port\": Plain(Number(1)), \"greeting\": \"ahoy\"})"
+        "ClientBuilder({\"host\": Plain(\"h\"), \"port\": Plain(Number(1)), \"greeting\": \"ahoy\"})"
     );
 
     let mut layer = options.into_layer();
@@ -131,7 +131,7 @@ fn a_nested_config_is_checked_as_a_whole() {
         times: 0,
         pause: Duration::ZERO,
     };
-    let options = ClientOptions::new()
+    let options = ClientBuilder::new()
         .name("c")
         .host("h")
         .port(1)

@@ -24,9 +24,9 @@ use crate::{Driver, Lifecycle};
 /// table: `{ source = "app.conf", destination = "etc/app.conf", verbatim = true }`.
 ///
 /// ```
-/// use standin_driver::{DriverOptions, InstallFile};
+/// use standin_driver::{DriverBuilder, InstallFile};
 ///
-/// let options = DriverOptions::new().install_files([
+/// let options = DriverBuilder::new().install_files([
 ///     InstallFile::new("templates/app.conf"),
 ///     InstallFile::new("templates/run.sh").to("bin/run.sh").verbatim(),
 /// ]);

@@ -24,7 +24,7 @@ pub use standin_entity::{Check, Error, Result, Status};
 
 pub use crate::attributes::Attributes;
 pub use crate::base::DriverBase;
-pub use crate::config::{DriverConfig, DriverOptions};
+pub use crate::config::{DriverBuilder, DriverConfig};
 pub use crate::context::{ContextSource, Explainer, FromContext};
 pub use crate::driver::{Driver, IntoShared};
 pub use crate::error::{BuildError, ContextError, InstallError, LogError, PortInUse, TemplateText};

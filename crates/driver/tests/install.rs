@@ -12,10 +12,10 @@ use standin_config::{Kind, OptionValue};
 use standin_driver::{Attributes, ContextSource, Driver, InstallFile, Level, Lifecycle};
 use standin_entity::Error;
 
-use support::{Stub, StubOptions};
+use support::{Stub, StubBuilder};
 
 fn stub(folder: &Path, files: impl IntoIterator<Item = InstallFile>) -> Stub {
-    let options = StubOptions::new()
+    let options = StubBuilder::new()
         .name("app")
         .runpath(folder.join("app"))
         .install_files(files);
@@ -176,7 +176,7 @@ fn files_to_install_can_be_written_and_read() {
 #[test]
 fn its_own_log_goes_to_a_file_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let options = StubOptions::new()
+    let options = StubBuilder::new()
         .name("app")
         .runpath(folder.path().join("app"))
         .file_logger("own/app.log");

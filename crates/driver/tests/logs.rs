@@ -15,7 +15,7 @@ use standin_driver::{
 };
 use standin_entity::Error;
 
-use support::{StubOptions, append};
+use support::{StubBuilder, append};
 
 /// Shorter than what counts as a pause in the writing of a line.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -186,7 +186,7 @@ proptest! {
     #[test]
     fn the_tail_is_the_end_of_the_log(text in text(), most in 1..6i64) {
         let folder = tempfile::tempdir().unwrap();
-        let options = StubOptions::new()
+        let options = StubBuilder::new()
             .name("app")
             .runpath(folder.path())
             .error_logs_max_lines(most);
@@ -364,7 +364,7 @@ fn a_log_that_is_no_file_is_refused_at_once() {
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert!(source.contains(what), "{source}");
         }
-        let app = StubOptions::new()
+        let app = StubBuilder::new()
             .name("app")
             .runpath(folder.path().join("app"))
             .ready([Readiness::log_in(path.to_str().unwrap(), "x")])

@@ -12,10 +12,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use standin_config::{Config, ConfigErrors, Kind, Layer, Node, OptionValue, Value};
-use standin_driver::{Driver, DriverBase, DriverConfig, DriverOptions, Lifecycle, Readiness};
+use standin_driver::{Driver, DriverBase, DriverBuilder, DriverConfig, Lifecycle, Readiness};
 use standin_entity::{Check, Error, Status};
 
-use support::{Stub, StubOptions, append};
+use support::{Stub, StubBuilder, append};
 use test_port::TestPort;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -23,15 +23,15 @@ const SOON: Duration = Duration::from_secs(20);
 const SETTLED: Duration = Duration::from_millis(50);
 const BRIEF: Duration = Duration::from_millis(150);
 
-fn stub(folder: &Path, ready: impl IntoIterator<Item = Readiness>) -> StubOptions {
-    StubOptions::new()
+fn stub(folder: &Path, ready: impl IntoIterator<Item = Readiness>) -> StubBuilder {
+    StubBuilder::new()
         .name("app")
         .runpath(folder.join("app"))
         .timeout(SOON)
         .ready(ready)
 }
 
-fn built(options: StubOptions) -> Stub {
+fn built(options: StubBuilder) -> Stub {
     let mut stub = options.build().unwrap();
     stub.log = Some("log".into());
     stub
@@ -302,7 +302,7 @@ fn what_is_no_condition_is_refused() {
         assert!(Vec::<Readiness>::from_value(&value).is_err(), "{text}");
     }
     for condition in [Readiness::log("("), Readiness::log("x").times(0)] {
-        let options = StubOptions::new().name("app").ready([condition]);
+        let options = StubBuilder::new().name("app").ready([condition]);
         assert!(Node::new("app", options).is_err());
     }
     assert!(!matches!(Readiness::kind(), Kind::Any));
@@ -459,7 +459,7 @@ impl Driver for Late {
 
 #[test]
 fn a_driver_may_learn_where_its_log_is_while_it_starts() {
-    let options = DriverOptions::new()
+    let options = DriverBuilder::new()
         .name("late")
         .stdout_regexps(["ready"])
         .ready([Readiness::log("ready")]);
@@ -506,7 +506,7 @@ fn conditions_within_conditions_have_a_limit() {
         })
     };
     let build = |depth| {
-        StubOptions::new()
+        StubBuilder::new()
             .name("app")
             .ready([nested(depth)])
             .build()
@@ -618,7 +618,7 @@ fn a_driver_adds_its_own_evidence_to_its_errors() {
             ["its error log cannot be shown: no journal", "no luck"],
         ),
     ] {
-        let options = DriverOptions::new().name("app");
+        let options = DriverBuilder::new().name("app");
         let app = Journaled(DriverBase::new("Journaled", options).unwrap(), fails);
         let report = report(app.start().unwrap_err());
         for part in parts

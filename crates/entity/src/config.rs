@@ -9,10 +9,10 @@ use standin_config::Config;
 ///
 /// ```
 /// use standin_config::Node;
-/// use standin_entity::{EntityConfig, EntityOptions};
+/// use standin_entity::{EntityConfig, EntityBuilder};
 ///
-/// let environment = Node::new("environment", EntityOptions::new().path_cleanup(false))?;
-/// let driver = Node::new("driver", EntityOptions::new())?;
+/// let environment = Node::new("environment", EntityBuilder::new().path_cleanup(false))?;
+/// let driver = Node::new("driver", EntityBuilder::new())?;
 /// driver.set_parent(&environment)?;
 /// assert!(!driver.resolve::<EntityConfig>()?.path_cleanup); // inherited
 /// # Ok::<(), standin_entity::Error>(())
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn without_any_option_the_defaults_apply() {
-        let node = Node::new("driver", ResourceOptions::new()).unwrap();
+        let node = Node::new("driver", ResourceBuilder::new()).unwrap();
         let config = node.resolve::<ResourceConfig>().unwrap();
         assert_eq!((config.async_start, config.auto_start), (None, true));
         assert_eq!(config.entity.runpath, None);
@@ -80,10 +80,10 @@ mod tests {
 
     #[test]
     fn an_own_runpath_is_not_inherited() {
-        let parent = Node::new("parent", EntityOptions::new().runpath("/tmp/parent")).unwrap();
+        let parent = Node::new("parent", EntityBuilder::new().runpath("/tmp/parent")).unwrap();
         let child = Node::new(
             "child",
-            ResourceOptions::new().status_wait_timeout(Duration::from_secs(1)),
+            ResourceBuilder::new().status_wait_timeout(Duration::from_secs(1)),
         )
         .unwrap();
         child.set_parent(&parent).unwrap();

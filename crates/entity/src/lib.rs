@@ -19,7 +19,7 @@ mod watch;
 
 #[doc(hidden)]
 pub use crate::caller::{Caller, Hold, Waiting};
-pub use crate::config::{EntityConfig, EntityOptions, ResourceConfig, ResourceOptions};
+pub use crate::config::{EntityBuilder, EntityConfig, ResourceBuilder, ResourceConfig};
 pub use crate::entity::{Entity, NameError, ParentError, name_rule};
 pub use crate::failover::Failovers;
 pub use crate::failure::{AbortError, PauseError, RestartError, StartError, StopError, WaitError};

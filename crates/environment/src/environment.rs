@@ -13,7 +13,7 @@ use crate::plan::sets_async_start;
 use crate::running::RunningEnvironment;
 use crate::{
     AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuildError,
-    EnvironmentConfig, EnvironmentError, EnvironmentOptions, LoadError, LookupError,
+    EnvironmentBuilder, EnvironmentConfig, EnvironmentError, LoadError, LookupError,
 };
 
 /// A driver with the name under which an environment knows it.
@@ -79,15 +79,15 @@ impl Environment {
     }
 
     fn named(name: String, invalid: Option<NameError>) -> Self {
-        let mut environment = Self::from_options(EnvironmentOptions::new().name(name))
+        let mut environment = Self::from_options(EnvironmentBuilder::new().name(name))
             .expect("the name was checked, and no other option is set");
         environment.invalid = invalid;
         environment
     }
 
     /// Begins to describe an environment with options; `build` makes it.
-    pub fn builder(name: impl Into<String>) -> EnvironmentOptions {
-        EnvironmentOptions::new().name(name)
+    pub fn builder(name: impl Into<String>) -> EnvironmentBuilder {
+        EnvironmentBuilder::new().name(name)
     }
 
     /// Reads an environment file with the driver types of standin. With types
@@ -443,10 +443,10 @@ impl Environment {
     }
 }
 
-impl FromOptions<EnvironmentOptions> for Environment {
+impl FromOptions<EnvironmentBuilder> for Environment {
     type Error = EnvironmentBuildError;
 
-    fn from_options(options: EnvironmentOptions) -> Result<Self, EnvironmentBuildError> {
+    fn from_options(options: EnvironmentBuilder) -> Result<Self, EnvironmentBuildError> {
         let node = Node::new("environment", options)?;
         let config: EnvironmentConfig = node.resolve()?;
         let entity = Entity::with_kind("environment", config.name)?;

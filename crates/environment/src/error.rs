@@ -98,7 +98,7 @@ pub enum LoadError {
     #[error("the document has the options of something else than an environment")]
     #[diagnostic(
         code(standin::environment::other_options),
-        help("make the document with `EnvironmentOptions`")
+        help("make the document with `EnvironmentBuilder`")
     )]
     OtherOptions,
     /// The document names a type that is not registered.

@@ -23,7 +23,7 @@ mod turn;
 mod types;
 
 pub use crate::abort::AbortHandle;
-pub use crate::config::{EnvironmentConfig, EnvironmentOptions};
+pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
 pub use crate::environment::Environment;
 pub use crate::error::{
     AddError, DependencyError, EnvironmentBuildError, EnvironmentError, LoadError, LookupError,

@@ -13,7 +13,7 @@ use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 use crate::environment::RESERVED;
 use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
 use crate::plan::Plan;
-use crate::{Environment, EnvironmentConfig, EnvironmentOptions, LoadError};
+use crate::{Environment, EnvironmentBuilder, EnvironmentConfig, LoadError};
 
 /// The types of drivers that environment files may name, and how to make
 /// drivers of them.
@@ -155,7 +155,7 @@ impl DriverTypes {
     /// Makes the environment that a file describes. What its drivers, and the environment itself,
     /// refuse are mistakes of the file like any other, with their lines.
     fn build_draft(&self, mut draft: Draft) -> Result<Environment, LoadError> {
-        let options = EnvironmentOptions::from_layer(draft.environment().clone())
+        let options = EnvironmentBuilder::from_layer(draft.environment().clone())
             .map_err(|_| LoadError::OtherOptions)?;
         let mut environment = match Environment::from_options(options) {
             Ok(environment) => environment,
@@ -209,7 +209,7 @@ impl DriverTypes {
     pub fn build(&self, document: Document) -> Result<Environment, LoadError> {
         let (options, entries) = document.into_parts();
         let options =
-            EnvironmentOptions::from_layer(options).map_err(|_| LoadError::OtherOptions)?;
+            EnvironmentBuilder::from_layer(options).map_err(|_| LoadError::OtherOptions)?;
         let mut environment = Environment::from_options(options)?;
         let mut dependencies = Vec::new();
         for entry in entries {

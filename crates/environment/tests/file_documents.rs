@@ -148,8 +148,8 @@ fn a_document_is_written_and_read_again_to_the_same_value() {
 
 #[test]
 fn a_document_made_in_code_is_written_too() {
-    let mut document = Document::new(options::EnvironmentOptions::new().name("made \"here\""));
-    let server = options::ServerOptions::new()
+    let mut document = Document::new(options::EnvironmentBuilder::new().name("made \"here\""));
+    let server = options::ServerBuilder::new()
         .name("server")
         .port("http")
         .pre_start(noop as fn());
@@ -172,8 +172,8 @@ fn noop() {}
 fn an_entry_becomes_typed_options_of_its_own_type_only() {
     let document = registry().parse("environment.toml", FILE).unwrap();
     let layer = document.entries()[0].layer().clone();
-    assert!(options::ClientOptions::from_layer(layer.clone()).is_err());
-    let options = options::ServerOptions::from_layer(layer).unwrap();
+    assert!(options::ClientBuilder::from_layer(layer.clone()).is_err());
+    let options = options::ServerBuilder::from_layer(layer).unwrap();
     let node = Node::new("server", options.port(80)).unwrap();
     assert_eq!(node.get("port").unwrap(), Value::from(80));
     assert_eq!(node.get("host").unwrap(), Value::from("127.0.0.1"));

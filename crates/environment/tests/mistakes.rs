@@ -115,7 +115,7 @@ fn what_no_process_can_have_is_refused_at_load() {
 /// The same rules hold for what code sets.
 #[test]
 fn what_needs_no_environment_to_be_known_is_refused_at_build() {
-    let refused = |options: standin_process::ProcessOptions| {
+    let refused = |options: standin_process::ProcessBuilder| {
         let error = options.build().map(drop).unwrap_err();
         error.to_string()
     };

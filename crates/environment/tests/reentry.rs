@@ -183,10 +183,10 @@ impl Actor {
     }
 }
 
-impl FromOptions<ActorOptions> for Actor {
+impl FromOptions<ActorBuilder> for Actor {
     type Error = BuildError;
 
-    fn from_options(options: ActorOptions) -> Result<Self, BuildError> {
+    fn from_options(options: ActorBuilder) -> Result<Self, BuildError> {
         Ok(Actor {
             base: DriverBase::new("Actor", options)?,
         })
@@ -226,7 +226,7 @@ fn actor(name: &str, code: &Code) -> Actor {
         let code = code.clone();
         move |_: &dyn Driver| code.0(place)
     };
-    ActorOptions::new()
+    ActorBuilder::new()
         .name(name)
         .code(code.clone())
         .pre_start(hook("pre_start"))
@@ -447,7 +447,7 @@ fn a_call_from_a_factory_says_so_too() {
             .unwrap();
         env.set_parent(&*parent).unwrap();
         let fails = |_: &dyn Driver| Err(Error::msg("it does not start"));
-        let broken = ActorOptions::new()
+        let broken = ActorBuilder::new()
             .name("broken")
             .post_start(fails)
             .build()

@@ -99,7 +99,7 @@ pub struct ProcessConfig {
     pub must_stop_cleanly: bool,
 }
 
-impl ProcessOptions {
+impl ProcessBuilder {
     /// Adds one argument to those that are set: a text, a verbatim text, or a context value.
     pub fn arg(self, arg: impl Into<Text>) -> Self {
         let mut args = self.list("args");

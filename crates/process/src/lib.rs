@@ -14,7 +14,7 @@ mod sys;
 
 #[doc(hidden)]
 pub use crate::config::variables;
-pub use crate::config::{ProcessConfig, ProcessOptions};
+pub use crate::config::{ProcessBuilder, ProcessConfig};
 pub use crate::error::{NotExecutable, ProcessError};
 pub use crate::listen::Listen;
 pub use crate::process::Process;

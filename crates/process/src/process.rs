@@ -15,7 +15,7 @@ use standin_entity::{Check, Error, Result};
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
 use crate::stop::Stop;
-use crate::{Exit, ProcessConfig, ProcessError, ProcessOptions, Signal, log, sys};
+use crate::{Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, log, sys};
 
 /// A driver that runs a program: the system under test, or a real peer.
 ///
@@ -85,8 +85,8 @@ struct State {
 
 impl Process {
     /// Begins to describe a process; `build` makes it.
-    pub fn builder(name: impl Into<String>) -> ProcessOptions {
-        ProcessOptions::new().name(name)
+    pub fn builder(name: impl Into<String>) -> ProcessBuilder {
+        ProcessBuilder::new().name(name)
     }
 
     /// Makes the process of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
@@ -306,10 +306,10 @@ impl Process {
     }
 }
 
-impl FromOptions<ProcessOptions> for Process {
+impl FromOptions<ProcessBuilder> for Process {
     type Error = BuildError;
 
-    fn from_options(options: ProcessOptions) -> Result<Self, BuildError> {
+    fn from_options(options: ProcessBuilder) -> Result<Self, BuildError> {
         Process::of_kind("Process", options)
     }
 }

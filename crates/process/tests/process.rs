@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use standin_config::{context, verbatim};
 use standin_driver::{Driver, Lifecycle, Readiness};
 use standin_entity::{Error, Status};
-use standin_process::{Exit, Listen, Process, ProcessOptions, Signal, Stdin};
+use standin_process::{Exit, Listen, Process, ProcessBuilder, Signal, Stdin};
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A shell that runs `script`, with its files in `folder`.
-fn shell(folder: &Path, script: &str) -> ProcessOptions {
+fn shell(folder: &Path, script: &str) -> ProcessBuilder {
     Process::builder("app")
         .runpath(folder.join("app"))
         .timeout(SOON)
@@ -402,7 +402,7 @@ fn one_that_ignores_the_signal_is_killed_after_its_time() {
 }
 
 /// One that has to be killed.
-fn deaf(folder: &Path) -> ProcessOptions {
+fn deaf(folder: &Path) -> ProcessBuilder {
     shell(folder, "trap '' TERM; echo deaf; while :; do sleep 1; done")
         .log_regexps(["deaf"])
         .stop_timeout(Duration::from_millis(100))

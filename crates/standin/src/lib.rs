@@ -8,19 +8,19 @@ pub use standin_config::facade::{Config, OptionValue};
 pub use standin_config::{ContextValue, FromOptions, Port, Setting, Text, context, verbatim};
 pub use standin_connection::{ConnectionGraph, ConnectionInfo};
 pub use standin_driver::{
-    Attributes, BuildError, Driver, DriverBase, DriverConfig, DriverOptions, Hook, InstallFile,
+    Attributes, BuildError, Driver, DriverBase, DriverBuilder, DriverConfig, Hook, InstallFile,
     Lifecycle, LogMatcher, Readiness,
 };
 pub use standin_entity::{Check, Report, Status};
 pub use standin_environment::{
-    AbortHandle, DriverGroup, DriverTypes, Environment, EnvironmentError, EnvironmentOptions,
+    AbortHandle, DriverGroup, DriverTypes, Environment, EnvironmentBuilder, EnvironmentError,
     RunningEnvironment,
 };
 pub use standin_error::{Error, Reportable, Result, reportable};
-pub use standin_process::{Listen, Process, ProcessConfig, ProcessOptions, Signal};
+pub use standin_process::{Listen, Process, ProcessBuilder, ProcessConfig, Signal};
 pub use standin_tcp::{
-    Encoding, TcpClient, TcpClient as TCPClient, TcpClientConfig, TcpClientOptions, TcpConnection,
-    TcpError, TcpServer, TcpServer as TCPServer, TcpServerConfig, TcpServerOptions, testplan,
+    Encoding, TcpClient, TcpClient as TCPClient, TcpClientBuilder, TcpClientConfig, TcpConnection,
+    TcpError, TcpServer, TcpServer as TCPServer, TcpServerBuilder, TcpServerConfig, testplan,
 };
 
 pub use {

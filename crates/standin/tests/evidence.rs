@@ -222,7 +222,7 @@ mod subjects {
         noted(env)
     }
 
-    fn app(name: &str) -> standin::process::ProcessOptions {
+    fn app(name: &str) -> standin::process::ProcessBuilder {
         Process::builder(name)
             .binary("sh")
             .args(["-c", "echo no database >&2; echo ready; sleep 1000"])

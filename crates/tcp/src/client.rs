@@ -9,7 +9,7 @@ use standin_socket::{Address, Client, ConnectError, Connection};
 
 use crate::base::TcpBase;
 use crate::config::with_options;
-use crate::{TcpClientConfig, TcpClientOptions, TcpConnection, TcpError};
+use crate::{TcpClientBuilder, TcpClientConfig, TcpConnection, TcpError};
 
 /// A driver that connects to a TCP server.
 ///
@@ -42,8 +42,8 @@ impl State {
 impl TcpClient {
     /// Begins to describe a client; `build` makes it. It needs a `host` and a
     /// `port`.
-    pub fn builder(name: impl Into<String>) -> TcpClientOptions {
-        TcpClientOptions::new().name(name)
+    pub fn builder(name: impl Into<String>) -> TcpClientBuilder {
+        TcpClientBuilder::new().name(name)
     }
 
     /// Makes the client of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
@@ -192,10 +192,10 @@ impl TcpClient {
     }
 }
 
-impl FromOptions<TcpClientOptions> for TcpClient {
+impl FromOptions<TcpClientBuilder> for TcpClient {
     type Error = BuildError;
 
-    fn from_options(options: TcpClientOptions) -> Result<Self, BuildError> {
+    fn from_options(options: TcpClientBuilder) -> Result<Self, BuildError> {
         TcpClient::of_kind("TcpClient", options)
     }
 }

@@ -118,7 +118,7 @@ pub struct TcpClientConfig {
     pub retry_connect: bool,
 }
 
-impl TcpServerOptions {
+impl TcpServerBuilder {
     /// Listens on a Unix socket at `path`, which must not exist: sets `host` to `unix:` and the
     /// path. The file is removed when the server stops.
     ///
@@ -134,7 +134,7 @@ impl TcpServerOptions {
     }
 }
 
-impl TcpClientOptions {
+impl TcpClientBuilder {
     /// Connects to the Unix socket at `path`: sets `host` to `unix:` and the path, and `port` to
     /// 0.
     pub fn unix(self, path: impl AsRef<Path>) -> Self {

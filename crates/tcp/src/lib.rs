@@ -13,7 +13,7 @@ pub mod testplan;
 
 pub use crate::client::TcpClient;
 pub use crate::config::{
-    TcpClientConfig, TcpClientOptions, TcpConfig, TcpOptions, TcpServerConfig, TcpServerOptions,
+    TcpBuilder, TcpClientBuilder, TcpClientConfig, TcpConfig, TcpServerBuilder, TcpServerConfig,
 };
 pub use crate::connection::TcpConnection;
 pub use crate::encoding::{Encoding, UnknownEncoding};

@@ -9,7 +9,7 @@ use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
 use crate::base::TcpBase;
 use crate::config::with_options;
-use crate::{TcpConnection, TcpError, TcpServerConfig, TcpServerOptions};
+use crate::{TcpConnection, TcpError, TcpServerBuilder, TcpServerConfig};
 
 /// A driver that listens on a TCP port and talks with whoever connects.
 ///
@@ -52,8 +52,8 @@ struct State {
 
 impl TcpServer {
     /// Begins to describe a server; `build` makes it.
-    pub fn builder(name: impl Into<String>) -> TcpServerOptions {
-        TcpServerOptions::new().name(name)
+    pub fn builder(name: impl Into<String>) -> TcpServerBuilder {
+        TcpServerBuilder::new().name(name)
     }
 
     /// Makes the server of a driver that [extends](Driver#extending-a-driver) it: `kind` is the
@@ -241,10 +241,10 @@ impl TcpServer {
     }
 }
 
-impl FromOptions<TcpServerOptions> for TcpServer {
+impl FromOptions<TcpServerBuilder> for TcpServer {
     type Error = BuildError;
 
-    fn from_options(options: TcpServerOptions) -> Result<Self, BuildError> {
+    fn from_options(options: TcpServerBuilder) -> Result<Self, BuildError> {
         TcpServer::of_kind("TcpServer", options)
     }
 }

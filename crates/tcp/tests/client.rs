@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
-use standin_tcp::{TcpClient, TcpClientOptions, TcpError};
+use standin_tcp::{TcpClient, TcpClientBuilder, TcpError};
 use test_port::TestPort;
 
 fn listener() -> (TcpListener, u16) {
@@ -134,7 +134,7 @@ fn connects_from_an_interface() {
 }
 
 #[track_caller]
-fn check_refused(client: TcpClientOptions, expected: &[&str]) {
+fn check_refused(client: TcpClientBuilder, expected: &[&str]) {
     // What a failed start leaves is evidence, which nobody here needs.
     let folder = tempfile::tempdir().unwrap();
     let client = client.runpath(folder.path().join("run")).build().unwrap();

@@ -41,10 +41,10 @@ impl Greeter {
     }
 }
 
-impl FromOptions<GreeterOptions> for Greeter {
+impl FromOptions<GreeterBuilder> for Greeter {
     type Error = BuildError;
 
-    fn from_options(options: GreeterOptions) -> Result<Self, BuildError> {
+    fn from_options(options: GreeterBuilder) -> Result<Self, BuildError> {
         let server = TcpServer::of_kind("Greeter", options)?;
         Ok(Greeter { server })
     }
@@ -72,7 +72,7 @@ impl Driver for Greeter {
 
 #[test]
 fn a_driver_that_extends_another_does_what_that_does() {
-    let greeter = GreeterOptions::new().name("greeter").host("127.0.0.1");
+    let greeter = GreeterBuilder::new().name("greeter").host("127.0.0.1");
     let greeter: Greeter = greeter.greeting("good morning").build().unwrap();
     assert_eq!(greeter.base().kind(), "Greeter");
     greeter.start().unwrap();

@@ -53,10 +53,10 @@ impl ChatPeer {
     }
 }
 
-impl FromOptions<ChatPeerOptions> for ChatPeer {
+impl FromOptions<ChatPeerBuilder> for ChatPeer {
     type Error = BuildError;
 
-    fn from_options(options: ChatPeerOptions) -> Result<Self, BuildError> {
+    fn from_options(options: ChatPeerBuilder) -> Result<Self, BuildError> {
         let base = DriverBase::new("ChatPeer", options)?;
         Ok(ChatPeer {
             base,

@@ -5,7 +5,7 @@ mod chat_peer;
 
 use standin::environment::DriverTypes;
 
-pub use crate::chat_peer::{ChatPeer, ChatPeerConfig, ChatPeerOptions};
+pub use crate::chat_peer::{ChatPeer, ChatPeerBuilder, ChatPeerConfig};
 
 /// The driver types of standin and the [`ChatPeer`].
 pub fn types() -> DriverTypes {

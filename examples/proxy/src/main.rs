@@ -15,7 +15,7 @@ mod balancer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use standin::process::{Listen, Process, ProcessOptions, Signal};
+use standin::process::{Listen, Process, ProcessBuilder, Signal};
 use standin::{Environment, Error, Lifecycle, TcpClient, TcpServer, context};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ fn main() -> standin::Result<()> {
 }
 
 /// nginx in the foreground, with a config that is filled in when it starts.
-fn with_nginx(nginx: &Path) -> ProcessOptions {
+fn with_nginx(nginx: &Path) -> ProcessBuilder {
     // Debian builds the stream module as a file of its own.
     let module = Path::new("/usr/lib/nginx/modules/ngx_stream_module.so");
     let load = match module.exists() {
@@ -117,7 +117,7 @@ fn with_nginx(nginx: &Path) -> ProcessOptions {
 }
 
 /// This program itself, as a proxy.
-fn with_balancer() -> standin::Result<ProcessOptions> {
+fn with_balancer() -> standin::Result<ProcessBuilder> {
     let own = std::env::current_exe().map_err(Error::other)?;
     Ok(Process::builder("proxy")
         .binary(own.display().to_string())

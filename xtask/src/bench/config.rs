@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use standin_config::Node;
-use standin_environment::{DriverTypes, EnvironmentOptions};
-use standin_tcp::{TcpServerConfig, TcpServerOptions};
+use standin_environment::{DriverTypes, EnvironmentBuilder};
+use standin_tcp::{TcpServerBuilder, TcpServerConfig};
 
 use super::measure::{in_turn, micros_each};
 use super::{Figure, Outcome};
@@ -18,11 +18,11 @@ pub(crate) fn config_resolve() -> Outcome<Figure> {
     const TIMES: usize = 10_000;
     let environment = Node::new(
         "environment",
-        EnvironmentOptions::new()
+        EnvironmentBuilder::new()
             .name("environment")
             .timeout(Duration::from_secs(10)),
     )?;
-    let server = Node::new("server", TcpServerOptions::new().name("server").port(80))?;
+    let server = Node::new("server", TcpServerBuilder::new().name("server").port(80))?;
     server.set_parent(&environment)?;
     let [ours] = in_turn(
         21,

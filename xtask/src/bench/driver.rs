@@ -24,7 +24,7 @@ pub(crate) fn readiness_log() -> Outcome<Figure> {
         let log = folder.path().join(format!("{round}.log"));
         File::create(&log)?;
         let (waiting, is_waiting) = channel();
-        let driver = LogWriterOptions::new()
+        let driver = LogWriterBuilder::new()
             .name(format!("writer {round}"))
             .runpath(folder.path().join(format!("run {round}")))
             .log_regexps(vec![Pattern::new("ready on (?<port>[0-9]+)")?])
@@ -59,7 +59,7 @@ pub(crate) fn log_tail() -> Outcome<Figure> {
     for line in 0..1000 {
         writeln!(file, "line {line} of the end of a big log")?;
     }
-    let driver = LogWriterOptions::new()
+    let driver = LogWriterBuilder::new()
         .name("big")
         .runpath(folder.path().join("run"))
         .log(log)
@@ -133,10 +133,10 @@ pub(crate) struct LogWriter {
     base: DriverBase,
 }
 
-impl FromOptions<LogWriterOptions> for LogWriter {
+impl FromOptions<LogWriterBuilder> for LogWriter {
     type Error = BuildError;
 
-    fn from_options(options: LogWriterOptions) -> std::result::Result<Self, BuildError> {
+    fn from_options(options: LogWriterBuilder) -> std::result::Result<Self, BuildError> {
         Ok(LogWriter {
             base: DriverBase::new("LogWriter", options)?,
         })

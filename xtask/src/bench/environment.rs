@@ -11,7 +11,7 @@ use std::{
 use standin_config::{Config, FromOptions, context};
 use standin_driver::{BuildError, Driver, DriverBase, DriverConfig};
 use standin_entity::Check;
-use standin_environment::{Environment, EnvironmentOptions};
+use standin_environment::{Environment, EnvironmentBuilder};
 use standin_tcp::{TcpClient, TcpServer};
 
 use super::{Figure, Outcome, measure::in_turn};
@@ -137,7 +137,7 @@ fn start_idle(
 ) -> Outcome<f64> {
     let mut drivers = Vec::with_capacity(DRIVERS);
     for number in 0..DRIVERS {
-        let idle = IdleOptions::new().name(format!("idle-{number}"));
+        let idle = IdleBuilder::new().name(format!("idle-{number}"));
         drivers.push(env.add(idle.ready_after(ready_after).build()?)?);
     }
     for (number, driver) in drivers.iter().enumerate() {
@@ -152,7 +152,7 @@ fn start_idle(
     Ok(millis)
 }
 
-fn environment(runpath: &Path) -> EnvironmentOptions {
+fn environment(runpath: &Path) -> EnvironmentBuilder {
     Environment::builder("bench").runpath(runpath)
 }
 
@@ -179,10 +179,10 @@ struct Idle {
     ready_after: Duration,
 }
 
-impl FromOptions<IdleOptions> for Idle {
+impl FromOptions<IdleBuilder> for Idle {
     type Error = BuildError;
 
-    fn from_options(options: IdleOptions) -> Result<Self, BuildError> {
+    fn from_options(options: IdleBuilder) -> Result<Self, BuildError> {
         let base = DriverBase::new("Idle", options)?;
         let ready_after = base.config::<IdleConfig>()?.ready_after;
         Ok(Idle { base, ready_after })

@@ -27,11 +27,11 @@ use crate::options::{Config, TypedOptions};
 ///     time: Duration,
 /// }
 ///
-/// let options: TeaOptions = read_toml("tea.toml", "leaves = 'green'\ntime = '2m'\n")?;
+/// let options: TeaBuilder = read_toml("tea.toml", "leaves = 'green'\ntime = '2m'\n")?;
 /// let tea: TeaConfig = Node::new("tea", options)?.resolve()?;
 /// assert_eq!(tea.time, Duration::from_secs(120));
 ///
-/// let errors = read_toml::<TeaOptions>("tea.toml", "leaves = 'blue'\ntiem = 3\n").unwrap_err();
+/// let errors = read_toml::<TeaBuilder>("tea.toml", "leaves = 'blue'\ntiem = 3\n").unwrap_err();
 /// assert_eq!(errors.mistakes().len(), 2);
 /// assert_eq!(
 ///     errors.mistakes()[1].to_string(),

@@ -52,9 +52,9 @@ pub use predicate::Predicate;
 ///
 /// ```
 /// use std::time::Duration;
-/// use standin_driver::{DriverOptions, Readiness};
+/// use standin_driver::{DriverBuilder, Readiness};
 ///
-/// let options = DriverOptions::new().ready([
+/// let options = DriverBuilder::new().ready([
 ///     Readiness::log(r"listening on (?<port>\d+)"),
 ///     Readiness::port("{{ extracts.port }}").every(Duration::from_millis(20)),
 ///     Readiness::any_of([

@@ -31,10 +31,10 @@ pub(crate) struct Stub {
     pub(crate) steps: Mutex<Vec<&'static str>>,
 }
 
-impl FromOptions<StubOptions> for Stub {
+impl FromOptions<StubBuilder> for Stub {
     type Error = BuildError;
 
-    fn from_options(options: StubOptions) -> Result<Self, BuildError> {
+    fn from_options(options: StubBuilder) -> Result<Self, BuildError> {
         Ok(Stub {
             base: DriverBase::new("Stub", options)?,
             log: None,

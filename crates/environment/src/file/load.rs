@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use standin_config::{
-    BrokenRule, Layer, OptionError, OptionMistake, TableMistake, TableOptions, TableReader,
+    BrokenRule, Layer, OptionError, OptionMistake, TableBuilder, TableMistake, TableReader,
     TomlText, Value, ValueError, toml_type_name,
 };
 use toml::Spanned;
@@ -253,7 +253,7 @@ impl<'r> Loader<'r> {
     /// Reads one option into its layer.
     pub(super) fn option(
         &mut self,
-        reading: &mut TableOptions<'_>,
+        reading: &mut TableBuilder<'_>,
         (key, spanned): KeyAndValue<'_, '_>,
     ) {
         if let Some((option, value)) = reading.put(&mut self.reader, key, spanned) {
@@ -263,7 +263,7 @@ impl<'r> Loader<'r> {
     }
 
     /// Takes over what was found wrong in a table. Returns what is right.
-    pub(super) fn take(&mut self, reading: TableOptions<'_>) -> Layer {
+    pub(super) fn take(&mut self, reading: TableBuilder<'_>) -> Layer {
         let (layer, mistakes) = reading.into_parts();
         self.mistakes
             .extend(mistakes.into_iter().map(Mistake::from));
@@ -271,7 +271,7 @@ impl<'r> Loader<'r> {
     }
 
     /// A driver may ask more of an option than the environment does that it inherits it from.
-    fn check_inherited(&mut self, reading: &mut TableOptions<'_>, type_name: &str) {
+    fn check_inherited(&mut self, reading: &mut TableBuilder<'_>, type_name: &str) {
         for (name, (value, span)) in &self.inheritable {
             let description = reading.description();
             let Some(index) = description.index(name) else {

@@ -112,8 +112,8 @@ pub struct Probe {
 }
 
 impl Probe {
-    pub fn builder(name: &str, trace: &Trace) -> ProbeOptions {
-        ProbeOptions::new().name(name).trace(trace.clone())
+    pub fn builder(name: &str, trace: &Trace) -> ProbeBuilder {
+        ProbeBuilder::new().name(name).trace(trace.clone())
     }
 
     fn step(&self, step: &str) -> Result<()> {
@@ -155,10 +155,10 @@ impl Probe {
     }
 }
 
-impl FromOptions<ProbeOptions> for Probe {
+impl FromOptions<ProbeBuilder> for Probe {
     type Error = BuildError;
 
-    fn from_options(options: ProbeOptions) -> Result<Self, BuildError> {
+    fn from_options(options: ProbeBuilder) -> Result<Self, BuildError> {
         Ok(Probe {
             base: DriverBase::new("Probe", options)?,
         })

@@ -6,8 +6,8 @@ use standin::driver::Level;
 use standin::testplan::{ClientNames, ServerNames};
 use standin::{
     Attributes, BuildError, Check, Driver, DriverBase, Environment, FromOptions, InstallFile,
-    Lifecycle, Readiness, Result, Status, TcpClient, TcpClientConfig, TcpClientOptions,
-    TcpConnection, TcpServer, TcpServerConfig, TcpServerOptions, context,
+    Lifecycle, Readiness, Result, Status, TcpClient, TcpClientBuilder, TcpClientConfig,
+    TcpConnection, TcpServer, TcpServerBuilder, TcpServerConfig, context,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -15,13 +15,13 @@ const SOON: Duration = Duration::from_secs(10);
 #[test]
 fn a_conversation_has_all_names() -> Result<()> {
     let mut env = Environment::new("names");
-    let options: TcpServerOptions = TcpServer::builder("server").file_logger("server.log");
+    let options: TcpServerBuilder = TcpServer::builder("server").file_logger("server.log");
     let options = options
         .unset("file_logger")
         .io_timeout(SOON)
         .encoding(standin::Encoding::UTF_8);
     let server = env.add(options.timeout(SOON).build()?)?;
-    let options: TcpClientOptions = TcpClient::builder("client")
+    let options: TcpClientBuilder = TcpClient::builder("client")
         .host(context("server", "{{ host }}"))
         .port(context("server", "{{ connection_identifier }}"));
     let client = env.add(options.build()?)?;
@@ -138,7 +138,7 @@ fn a_driver_has_all_names() -> Result<()> {
     driver.base().resource().force_stop();
     driver.start()?;
     driver.abort()?;
-    let _: fn(TcpClientOptions) -> Result<TcpClient, BuildError> = TcpClient::from_options;
+    let _: fn(TcpClientBuilder) -> Result<TcpClient, BuildError> = TcpClient::from_options;
     let _: Option<TcpClientConfig> = None;
     Ok(())
 }

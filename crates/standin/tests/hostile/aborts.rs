@@ -81,10 +81,10 @@ struct Walker {
     checks: AtomicUsize,
 }
 
-impl FromOptions<WalkerOptions> for Walker {
+impl FromOptions<WalkerBuilder> for Walker {
     type Error = BuildError;
 
-    fn from_options(options: WalkerOptions) -> Result<Self, BuildError> {
+    fn from_options(options: WalkerBuilder) -> Result<Self, BuildError> {
         Ok(Walker {
             base: DriverBase::new("Walker", options)?,
             checks: AtomicUsize::new(0),
@@ -259,7 +259,7 @@ fn environment(random: &mut Random, runpath: &Path, steps: &Steps) -> Result<Env
         )?;
     }
     for number in 0..random.below(4) {
-        let options = WalkerOptions::new()
+        let options = WalkerBuilder::new()
             .name(format!("walker-{number}"))
             .steps(steps.clone())
             .laziness(random.below(3));

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use standin::process::{Process, ProcessOptions, Signal};
+use standin::process::{Process, ProcessBuilder, Signal};
 use standin::{Environment, Lifecycle, TcpServer};
 
 use crate::support::{SOON, alone, server, told};
 
 const BRIEFLY: Duration = Duration::from_millis(100);
 
-fn shell(folder: &Path, script: &str) -> ProcessOptions {
+fn shell(folder: &Path, script: &str) -> ProcessBuilder {
     Process::builder("stubborn")
         .runpath(folder.join("stubborn"))
         .timeout(SOON)

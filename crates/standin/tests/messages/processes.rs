@@ -5,18 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use expect_test::expect;
-use standin::{Process, ProcessOptions, Readiness};
+use standin::{Process, ProcessBuilder, Readiness};
 
 use crate::{check, environment};
 
-fn shell(script: &str) -> ProcessOptions {
+fn shell(script: &str) -> ProcessBuilder {
     Process::builder("app")
         .binary("/bin/sh")
         .arg("-c")
         .arg(script)
 }
 
-fn start(folder: &Path, options: ProcessOptions) -> standin::Result<()> {
+fn start(folder: &Path, options: ProcessBuilder) -> standin::Result<()> {
     let mut env = environment(folder)?;
     env.add(options.build()?)?;
     drop(env.start()?);

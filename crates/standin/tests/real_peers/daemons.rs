@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 
-use standin::process::ProcessOptions;
+use standin::process::ProcessBuilder;
 use standin::{Driver, Lifecycle, Listen, Process, Readiness};
 
 use crate::SOON;
@@ -23,7 +23,7 @@ enum Ending {
 
 /// Starts the daemon again and again, ends it in each way, and looks for it.
 #[track_caller]
-fn nothing_is_left_of(daemon: impl Fn(&Path) -> ProcessOptions) -> standin::Result<()> {
+fn nothing_is_left_of(daemon: impl Fn(&Path) -> ProcessBuilder) -> standin::Result<()> {
     for round in 0..ROUNDS {
         let folder = tempfile::tempdir().expect("the system has a place for temporary files");
         let pidfile = folder.path().join("pid");
