@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use standin_config::Value;
 use standin_entity::{
-    Check, Error, HookPoint, Resource, Result, Settings, Status, Step, Steps,
+    Check, Entity, Error, HookPoint, Resource, ResourceBuilder, Result, Status, Step, Steps,
 };
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -90,14 +91,6 @@ impl Subject {
 }
 
 impl Steps for Subject {
-    fn settings(&self) -> Result<Settings> {
-        Ok(Settings {
-            start_timeout: Duration::ZERO,
-            stop_timeout: Duration::ZERO,
-            ..Settings::default()
-        })
-    }
-
     fn pre_start(&self) -> Result<()> {
         self.call(Step::PreStart)
     }
@@ -144,8 +137,10 @@ impl Steps for Subject {
 }
 
 fuzz_target!(|operations: Vec<Operation>| {
+    let options = ResourceBuilder::new().name("subject").timeout(Duration::ZERO);
+    let entity = Entity::with_options("resource", "resource", options);
     let subject = Subject {
-        resource: Resource::new("subject").expect("the name is valid"),
+        resource: Resource::from_entity(entity.expect("the name is valid")),
         trouble: Mutex::default(),
     };
     let resource = &subject.resource;
@@ -159,11 +154,16 @@ fuzz_target!(|operations: Vec<Operation>| {
     }
     // However it got here, it comes down, and starts again unless aborted.
     subject.set_trouble(None);
-    resource.set_async_start(None);
+    set(resource, "async_start", None::<bool>);
     resource.stop(&subject).expect("nothing is in trouble");
     assert!(matches!(resource.status(), Status::None | Status::Stopped));
     assert_eq!(resource.start(&subject).is_ok(), resource.is_active());
 });
+
+fn set(resource: &Resource, option: &str, value: impl Into<Value>) {
+    let set = resource.entity().options().set_local(option, value);
+    set.expect("the value fits");
+}
 
 fn apply(subject: &Subject, operation: Operation) {
     let resource = &subject.resource;
@@ -216,7 +216,7 @@ fn apply(subject: &Subject, operation: Operation) {
             resource.force_started();
             assert_eq!(resource.status(), Status::Started);
         }
-        Operation::Asynchronous(value) => resource.set_async_start(value),
+        Operation::Asynchronous(value) => set(resource, "async_start", value),
         Operation::Trouble(trouble) => subject.set_trouble(
             trouble.map(|(number, trouble)| (STEPS[usize::from(number) % STEPS.len()].0, trouble)),
         ),

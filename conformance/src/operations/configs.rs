@@ -100,6 +100,10 @@ fn make<'a>(
     options: impl IntoIterator<Item = (&'a String, &'a Value)>,
 ) -> Result<Node, Failure> {
     let mut values = Vec::new();
+    // The reference declares it where we declare it for all.
+    if matches!(class, "EntityConfig" | "ResourceConfig") {
+        values.push(("name".to_owned(), class.into()));
+    }
     for (name, value) in options {
         let takes_code = description
             .option(name)

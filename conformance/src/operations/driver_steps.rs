@@ -167,16 +167,13 @@ fn get(call: &Call) -> Outcome {
         "errpath" => path(driver.err_path()),
         "active" => Value::Bool(base.resource().is_active()),
         "aborted" => Value::Bool(base.resource().is_aborted()),
-        "async_start" => match base.resource().async_start() {
-            Some(async_start) => Value::Bool(async_start),
-            None => {
-                let config: DriverConfig = base.config()?;
-                Value::Bool(config.resource.async_start.unwrap_or(false))
-            }
-        },
-        "auto_start" => configs::value_of(base.node(), "auto_start")?,
+        "async_start" => {
+            let config: DriverConfig = base.config()?;
+            Value::Bool(config.resource.async_start.unwrap_or(false))
+        }
+        "auto_start" => configs::value_of(base.options(), "auto_start")?,
         // Both come from one option.
-        "start_timeout" | "stop_timeout" => configs::value_of(base.node(), "timeout")?,
+        "start_timeout" | "stop_timeout" => configs::value_of(base.options(), "timeout")?,
         "started_check_interval" => interval(driver.started_check_interval()),
         "stopped_check_interval" => interval(driver.stopped_check_interval()),
         name => match driver.context().get(name) {
@@ -205,8 +202,8 @@ fn set_async_start(call: &Call) -> Outcome {
         Some(Value::Bool(value)) => Some(*value),
         _ => None,
     };
-    let resource = call.driver()?.as_driver().base().resource();
-    resource.set_async_start(value);
+    let options = call.driver()?.as_driver().base().options();
+    options.set_local("async_start", value)?;
     Ok(Value::Null)
 }
 
@@ -243,7 +240,7 @@ fn define_runpath(call: &Call) -> Outcome {
         .driver()?
         .as_driver()
         .base()
-        .node()
+        .options()
         .get_local("runpath");
     let explicit = explicit.and(config.resource.entity.runpath);
     let runpath = entity(call)?.define_runpath(explicit)?;
@@ -273,8 +270,8 @@ fn set_parent(call: &Call) -> Outcome {
         parent.define_runpath(Some(runpath.into()))?;
     }
     let entity = entity(call)?;
-    entity.clear_parent();
-    entity.set_parent(&parent)?;
+    entity.leave();
+    entity.join(&parent)?;
     call.world.keep(parent);
     Ok(Value::Null)
 }
@@ -404,18 +401,21 @@ fn log(call: &Call) -> Outcome {
 }
 
 fn cfg(call: &Call) -> Outcome {
-    configs::value_of(call.driver()?.as_driver().base().node(), call.text("name")?)
+    configs::value_of(
+        call.driver()?.as_driver().base().options(),
+        call.text("name")?,
+    )
 }
 
 fn cfg_local_names(call: &Call) -> Outcome {
-    let mut names = call.driver()?.as_driver().base().node().local_names();
+    let mut names = call.driver()?.as_driver().base().options().local_names();
     names.sort();
     Ok(Value::List(names.into_iter().map(Value::Text).collect()))
 }
 
 fn cfg_set_parent(call: &Call) -> Outcome {
     let parent = call.named("parent")?;
-    let node = call.driver()?.as_driver().base().node();
+    let node = call.driver()?.as_driver().base().options();
     node.set_parent(&parent.required::<ConfigHandle>("parent")?.node)?;
     Ok(Value::Null)
 }

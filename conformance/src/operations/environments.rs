@@ -316,8 +316,8 @@ fn start_in_pool(call: &Call) -> Outcome {
     let workers = call.int("workers")?.unwrap_or(4);
     if matches!(&*environment.state.lock(), State::Fresh(_)) {
         environment.fresh(|environment| {
-            environment.node().set_local("concurrent", true)?;
-            Ok(environment.node().set_local("workers", workers)?)
+            environment.options().set_local("concurrent", true)?;
+            Ok(environment.options().set_local("workers", workers)?)
         })?;
     }
     environment.start()
@@ -455,7 +455,7 @@ fn set_dependency(call: &Call) -> Outcome {
             environment.dependency(drivers(first)?, drivers(then)?)?;
         }
         // Also without any edge.
-        Ok(environment.node().set_local("concurrent", true)?)
+        Ok(environment.options().set_local("concurrent", true)?)
     })?;
     *environment.by_dependencies.lock() = true;
     Ok(Value::Null)

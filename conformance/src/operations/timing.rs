@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin::config::duration;
-use standin::entity::{CheckInterval, Entity, Resource, Settings, StartError, Steps, Timer};
+use standin::entity::{CheckInterval, Entity, Resource, ResourceBuilder, StartError, Steps, Timer};
 use standin::{Check, Error, Result};
 
 use super::Entry;
@@ -34,16 +34,11 @@ pub(super) const OPERATIONS: &[Entry] = &[
 struct Condition<F> {
     check: F,
     interval: CheckInterval,
-    timeout: Duration,
 }
 
 impl<F: Fn() -> Result<Check> + Send + Sync> Steps for Condition<F> {
-    fn settings(&self) -> Result<Settings> {
-        Ok(Settings {
-            start_timeout: self.timeout,
-            started_check_interval: self.interval,
-            ..Settings::default()
-        })
+    fn started_check_interval(&self) -> CheckInterval {
+        self.interval
     }
 
     fn started_check(&self) -> Result<Check> {
@@ -57,15 +52,11 @@ fn wait_until(
     interval: CheckInterval,
     timeout: Duration,
 ) -> std::result::Result<(), StartError> {
-    let condition = Condition {
-        check,
-        interval,
-        timeout,
-    };
-    let Ok(resource) = Resource::new("condition") else {
+    let options = ResourceBuilder::new().name("condition").timeout(timeout);
+    let Ok(entity) = Entity::with_options("resource", "resource", options) else {
         return Ok(());
     };
-    resource.start(&condition)
+    Resource::from_entity(entity).start(&Condition { check, interval })
 }
 
 fn seconds(value: Option<&Value>) -> std::result::Result<f64, Failure> {

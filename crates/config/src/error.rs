@@ -528,7 +528,7 @@ impl ConfigErrors {
 #[non_exhaustive]
 pub enum ParentError {
     /// It has one already, and keeps it for life.
-    #[error("{owner}: its parent is already {parent:?}")]
+    #[error("{owner}: {}", already(parent.as_deref()))]
     #[diagnostic(
         code(standin::config::parent_already_set),
         help("a config keeps its parent; make a copy with `denormalize` to give it another one")
@@ -536,8 +536,8 @@ pub enum ParentError {
     AlreadySet {
         /// Whose config it is.
         owner: String,
-        /// The parent that it has.
-        parent: String,
+        /// The parent that it has. `None`: its owner says which one, and has none now.
+        parent: Option<String>,
     },
     /// The parent is the config itself or one that inherits from it.
     #[error("{owner}: {parent:?} cannot be its parent, for it inherits from {owner:?}")]
@@ -554,3 +554,10 @@ pub enum ParentError {
 }
 
 standin_error::reportable!(ParentError);
+
+fn already(parent: Option<&str>) -> String {
+    parent.map_or_else(
+        || "it inherits from what its owner belongs to".to_owned(),
+        |parent| format!("its parent is already {parent:?}"),
+    )
+}

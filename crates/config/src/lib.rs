@@ -84,7 +84,7 @@ pub use file::{
 };
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
-pub use node::{Explanation, Node};
+pub use node::{Explanation, Lineage, Node};
 pub use option::{OptionDescription, Source};
 pub use option_value::OptionValue;
 pub use options::{Config, FromOptions, Options, TypedOptions};

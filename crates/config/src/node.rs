@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 use standin_sync::Unpoisoned;
 
@@ -43,9 +45,24 @@ struct Inner {
     owner: String,
     description: ConfigDescription,
     layer: RwLock<Layer>,
-    parent: OnceLock<Node>,
-    /// What [`Node::shared`] gave last, for each type of config.
+    parent: OnceLock<Parent>,
+    /// What was resolved last, for each type of config.
     kept: Mutex<Vec<Kept>>,
+}
+
+/// Where a node inherits from.
+enum Parent {
+    /// From this node, for life.
+    Node(Node),
+    /// From whatever the owner belongs to when it is asked.
+    Lineage(Weak<dyn Lineage>),
+}
+
+/// An owner of a node that keeps its place in a tree itself, and so says which node its own
+/// inherits from: see [`Node::set_lineage`].
+pub trait Lineage: Send + Sync {
+    /// The node of what the owner belongs to now.
+    fn parent(&self) -> Option<Node>;
 }
 
 /// A config that was resolved before, with the [`CHANGES`] that it has seen.
@@ -116,8 +133,11 @@ impl Node {
     }
 
     /// The config that this one inherits from.
-    pub fn parent(&self) -> Option<&Node> {
-        self.0.parent.get()
+    pub fn parent(&self) -> Option<Node> {
+        match self.0.parent.get()? {
+            Parent::Node(parent) => Some(parent.clone()),
+            Parent::Lineage(owner) => owner.upgrade()?.parent(),
+        }
     }
 
     /// Whether both are the same node of the tree.
@@ -128,26 +148,40 @@ impl Node {
     /// Makes `parent` the config that this one inherits from.
     ///
     /// # Errors
-    /// When there is a parent already, even the same one; when `parent` inherits from this config.
+    /// When there is a parent already, even the same one; when `parent` inherits from this config;
+    /// when the owner says what it inherits from.
     pub fn set_parent(&self, parent: &Node) -> Result<(), ParentError> {
         let _guard = SETTING_PARENT.lock().unpoisoned();
-        let mut above = Some(parent);
-        while let Some(node) = above {
-            if node.is_same(self) {
-                return Err(ParentError::Cycle {
-                    owner: self.owner().to_owned(),
-                    parent: parent.owner().to_owned(),
-                });
-            }
-            above = node.parent();
+        let is_self = |node: &Node| node.is_same(self);
+        if is_self(parent) || parent.ancestors().any(|node| is_self(&node)) {
+            return Err(ParentError::Cycle {
+                owner: self.owner().to_owned(),
+                parent: parent.owner().to_owned(),
+            });
         }
-        let set = self.0.parent.set(parent.clone());
+        self.put_parent(Parent::Node(parent.clone()))
+    }
+
+    /// Leaves it to the owner to say which config this one inherits from: it is asked each time.
+    /// The owner calls [`Node::moved`] when its answer changes.
+    ///
+    /// # Errors
+    /// When there is a parent already.
+    pub fn set_lineage(&self, owner: Weak<dyn Lineage>) -> Result<(), ParentError> {
+        self.put_parent(Parent::Lineage(owner))
+    }
+
+    /// Says that the node inherits from another one than before.
+    pub fn moved(&self) {
         CHANGES.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn put_parent(&self, parent: Parent) -> Result<(), ParentError> {
+        let set = self.0.parent.set(parent);
+        self.moved();
         set.map_err(|_| ParentError::AlreadySet {
             owner: self.owner().to_owned(),
-            parent: self
-                .parent()
-                .map_or_else(String::new, |parent| parent.owner().to_owned()),
+            parent: self.parent().map(|parent| parent.owner().to_owned()),
         })
     }
 
@@ -156,9 +190,13 @@ impl Node {
     /// # Errors
     /// All options that have no value or one that does not fit.
     pub fn resolve<C: Config>(&self) -> Result<C, ResolveError> {
+        self.resolve_since(CHANGES.load(Ordering::Acquire))
+    }
+
+    fn resolve_since<C: Config>(&self, changes: u64) -> Result<C, ResolveError> {
         let layer = self.layer();
         let mut errors = Vec::new();
-        let config = C::resolve_from(&mut Resolver::new::<C>(self, &layer, &mut errors));
+        let config = C::resolve_from(&mut Resolver::new::<C>(self, &layer, changes, &mut errors));
         match config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => {
@@ -172,30 +210,40 @@ impl Node {
         }
     }
 
-    /// As [`Node::resolve`], for those who ask often: as long as no option of any config changes, it
-    /// gives what it gave before.
+    /// As [`Node::resolve`], for those who ask often: as long as no option of any config changes,
+    /// each option is resolved once, for `C` and for the configs that it includes or that include
+    /// it.
     ///
     /// # Errors
     /// As [`Node::resolve`].
     pub fn shared<C: Config>(&self) -> Result<Arc<C>, ResolveError> {
         // Asked before resolving, so that a change meanwhile is not taken for seen.
         let changes = CHANGES.load(Ordering::Acquire);
-        let kept = || self.0.kept.lock().unpoisoned();
-        let known = kept()
-            .iter()
-            .filter(|kept| kept.changes == changes)
-            .find_map(|kept| kept.config.clone().downcast::<C>().ok());
-        if let Some(config) = known {
+        if let Some(config) = self.kept(changes) {
             return Ok(config);
         }
-        let config = Arc::new(self.resolve::<C>()?);
-        let mut kept = kept();
-        kept.retain(|kept| kept.changes == changes);
-        kept.push(Kept {
-            changes,
-            config: config.clone(),
-        });
+        let config = Arc::new(self.resolve_since::<C>(changes)?);
+        self.keep(changes, config.clone());
         Ok(config)
+    }
+
+    /// Keeps what was resolved when there had been so many changes.
+    pub(crate) fn keep<C: Config>(&self, changes: u64, config: Arc<C>) {
+        let mut kept = self.kept_configs();
+        kept.retain(|kept| kept.changes == changes);
+        kept.push(Kept { changes, config });
+    }
+
+    /// What was kept when there had been so many changes.
+    pub(crate) fn kept<C: Config>(&self, changes: u64) -> Option<Arc<C>> {
+        self.kept_configs()
+            .iter()
+            .filter(|kept| kept.changes == changes)
+            .find_map(|kept| kept.config.clone().downcast::<C>().ok())
+    }
+
+    fn kept_configs(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.0.kept.lock().unpoisoned()
     }
 
     /// The option's value by name, from wherever it comes. Names that this config lacks are asked
@@ -209,7 +257,7 @@ impl Node {
             owner: self.owner().to_owned(),
             option: name.to_owned(),
         })?;
-        match (found.from, self.description().option(name)) {
+        match (&found.from, self.description().option(name)) {
             // A parent may declare the name with another type, or write its values another way.
             (Some(_), Some(option)) if !option.is_code_only() => {
                 let read = option.read(self.owner(), &value)?;
@@ -352,7 +400,7 @@ impl Node {
         }
     }
 
-    fn find(&self, name: &str) -> Result<Found<'_>, OptionError> {
+    fn find(&self, name: &str) -> Result<Found, OptionError> {
         match self.description().index(name) {
             Some(index) => {
                 let option = &self.description().options()[index];
@@ -369,12 +417,12 @@ impl Node {
     }
 
     /// The value of an option that this config declares.
-    pub(crate) fn find_at<'a>(
-        &'a self,
+    pub(crate) fn find_at(
+        &self,
         layer: &Layer,
         index: usize,
         option: &OptionDescription,
-    ) -> Result<Found<'a>, OptionError> {
+    ) -> Result<Found, OptionError> {
         if let Some(found) = self.find_local_at(layer, index, option) {
             return Ok(found);
         }
@@ -394,12 +442,12 @@ impl Node {
     }
 
     /// A value of this node alone.
-    fn find_local_at<'a>(
-        &'a self,
+    fn find_local_at(
+        &self,
         layer: &Layer,
         index: usize,
         option: &OptionDescription,
-    ) -> Option<Found<'a>> {
+    ) -> Option<Found> {
         if let Some((stored, origin)) = layer.find(index) {
             return Some(Found {
                 stored: stored.clone(),
@@ -417,7 +465,7 @@ impl Node {
         }
     }
 
-    fn find_local(&self, name: &str) -> Option<Found<'_>> {
+    fn find_local(&self, name: &str) -> Option<Found> {
         let layer = self.layer();
         match self.description().index(name) {
             Some(index) => self.find_local_at(&layer, index, &self.description().options()[index]),
@@ -430,31 +478,28 @@ impl Node {
     }
 
     /// The value of the nearest ancestor that has one, fallbacks not counted.
-    pub(crate) fn find_set_above(&self, name: &str) -> Option<Found<'_>> {
+    pub(crate) fn find_set_above(&self, name: &str) -> Option<Found> {
         self.ancestors()
             .find_map(|node| Some(node.find_local(name)?.inherited_from(node)))
     }
 
     /// As [`Node::find_set_above`], then the fallback of the nearest ancestor that has one.
-    pub(crate) fn find_above(&self, name: &str) -> Option<Found<'_>> {
+    pub(crate) fn find_above(&self, name: &str) -> Option<Found> {
         self.find_set_above(name).or_else(|| {
             self.ancestors()
                 .find_map(|node| match node.description().option(name)?.source() {
-                    Source::InheritedOr(fallback) => Some(
-                        Found {
-                            stored: fallback.clone(),
-                            from: None,
-                            origin: Origin::Fallback,
-                        }
-                        .inherited_from(node),
-                    ),
+                    Source::InheritedOr(fallback) => Some(Found {
+                        stored: fallback.clone(),
+                        from: Some(node.clone()),
+                        origin: Origin::Fallback,
+                    }),
                     _ => None,
                 })
         })
     }
 
-    fn ancestors(&self) -> impl Iterator<Item = &Node> {
-        std::iter::successors(self.parent(), |node| node.parent())
+    fn ancestors(&self) -> impl Iterator<Item = Node> {
+        std::iter::successors(self.parent(), Node::parent)
     }
 
     pub(crate) fn no_value(&self, name: &str) -> OptionError {
@@ -479,16 +524,16 @@ impl Node {
 }
 
 /// A value and where it came from.
-pub(crate) struct Found<'a> {
+pub(crate) struct Found {
     pub(crate) stored: Stored,
     /// The ancestor that has it; `None` for the node itself.
-    pub(crate) from: Option<&'a Node>,
+    pub(crate) from: Option<Node>,
     /// Where the node or the ancestor has it from.
     pub(crate) origin: Origin,
 }
 
-impl<'a> Found<'a> {
-    fn inherited_from(mut self, node: &'a Node) -> Self {
+impl Found {
+    fn inherited_from(mut self, node: Node) -> Self {
         self.from = Some(node);
         self
     }
@@ -510,7 +555,7 @@ impl fmt::Debug for Node {
             .field("owner", &self.owner())
             .field("config", &self.description().name())
             .field("set", &*self.layer())
-            .field("parent", &self.parent().map(Node::owner))
+            .field("parent", &self.parent().as_ref().map(Node::owner))
             .finish()
     }
 }

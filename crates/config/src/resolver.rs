@@ -1,5 +1,7 @@
 //! [`Resolver`]: hands the values of a node to a typed config.
 
+use std::sync::Arc;
+
 use crate::description::Places;
 use crate::node::Found;
 use crate::option::{OptionDescription, Source};
@@ -14,6 +16,8 @@ pub struct Resolver<'a> {
     layer: &'a Layer,
     description: &'static ConfigDescription,
     places: Places<'a>,
+    /// How many changes there had been when it began.
+    changes: u64,
     errors: &'a mut Vec<OptionError>,
 }
 
@@ -21,6 +25,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn new<C: Config>(
         node: &'a Node,
         layer: &'a Layer,
+        changes: u64,
         errors: &'a mut Vec<OptionError>,
     ) -> Self {
         Self {
@@ -28,14 +33,20 @@ impl<'a> Resolver<'a> {
             layer,
             description: C::description(),
             places: node.description().places::<C>().unwrap_or(Places::ByName),
+            changes,
             errors,
         }
     }
 
     /// The values of an included config.
     pub fn included<C: Config>(&mut self) -> Option<C> {
-        let mut resolver = Resolver::new::<C>(self.node, self.layer, self.errors);
-        C::resolve_from(&mut resolver)
+        if let Some(config) = self.node.kept::<C>(self.changes) {
+            return Some(C::clone(&config));
+        }
+        let mut resolver = Resolver::new::<C>(self.node, self.layer, self.changes, self.errors);
+        let config = C::resolve_from(&mut resolver)?;
+        self.node.keep(self.changes, Arc::new(config.clone()));
+        Some(config)
     }
 
     /// The value of the option at `index` of the config that is resolved.
@@ -93,7 +104,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn find(&self, index: usize, option: &OptionDescription) -> Result<Found<'a>, OptionError> {
+    fn find(&self, index: usize, option: &OptionDescription) -> Result<Found, OptionError> {
         let node = self.node;
         let place = match self.places {
             Places::Same => Some(index),

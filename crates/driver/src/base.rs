@@ -1,32 +1,27 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin_config::{
     Config, ContextValue, Markup, Node, Options, Reference, ReferenceBy, ResolveError, Setting,
     Value, drivers_read,
 };
-use standin_entity::{Entity, Resource};
+use standin_entity::{BuildError, Entity, Resource};
 use tracing::Level;
 
-use crate::attributes::text;
+use crate::context::context_of;
 use crate::file_log::FileLog;
 use crate::log::open::open;
 use crate::starting::Starting;
 use crate::template::{self, Failure, Missing, Scope, TemplateError};
-use crate::{
-    Attributes, BuildError, ContextError, ContextSource, DriverConfig, Explainer, FromContext,
-};
+use crate::{Attributes, ContextError, ContextSource, DriverConfig, Explainer, FromContext};
 
 /// What every driver has, to be embedded in a driver's struct: its name and
 /// configuration, its status and runpath, and the way to read the context of
 /// other drivers.
 pub struct DriverBase {
-    kind: &'static str,
-    node: Node,
     resource: Resource,
-    context: RwLock<Option<Weak<dyn ContextSource>>>,
     pub(crate) starting: Starting,
     pub(crate) file_log: FileLog,
 }
@@ -40,42 +35,36 @@ impl DriverBase {
     /// If an option is missing or has a value that is not allowed, or if the
     /// name cannot be that of a directory.
     pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
-        let layer = options.into_layer();
-        let owner = match layer.get("name") {
-            Some(name) => format!("driver \"{}\"", text(&name)),
-            None => format!("a {kind}"),
-        };
-        let node = Node::new(owner, layer)?;
-        let config: DriverConfig = node.resolve()?;
-        let entity = Entity::with_kind(kind, config.name)?;
-        entity.set_known_as("driver", entity.name());
-        let resource = Resource::from_entity(entity);
+        let entity = Entity::with_options(kind, "driver", options)?;
+        entity.options().shared::<DriverConfig>()?;
         Ok(DriverBase {
-            kind,
-            node,
-            resource,
-            context: RwLock::new(None),
+            resource: Resource::from_entity(entity),
             starting: Starting::default(),
             file_log: FileLog::default(),
         })
     }
 
     /// The name of the driver's type, such as `TcpServer`.
-    pub fn kind(&self) -> &'static str {
-        self.kind
+    pub fn kind(&self) -> &str {
+        self.entity().kind()
     }
 
     /// The name of the driver.
     pub fn name(&self) -> &str {
-        self.resource.entity().name()
+        self.entity().name()
     }
 
     /// The driver's options, with where each value comes from.
-    pub fn node(&self) -> &Node {
-        &self.node
+    pub fn options(&self) -> &Node {
+        self.entity().options()
     }
 
-    /// The driver's status, runpath, timers and report.
+    /// The driver as an entity: what it belongs to, its files and its report.
+    pub fn entity(&self) -> &Entity {
+        self.resource.entity()
+    }
+
+    /// The driver's life: its status, and what changes it.
     pub fn resource(&self) -> &Resource {
         &self.resource
     }
@@ -87,7 +76,7 @@ impl DriverBase {
     ///
     /// If an option without a default is set nowhere.
     pub fn config<C: Config>(&self) -> Result<C, ResolveError> {
-        self.node.resolve()
+        Ok(C::clone(&*self.options().shared()?))
     }
 
     /// What named groups of the regexps captured in the logs since the latest
@@ -130,12 +119,12 @@ impl DriverBase {
     /// See [`Node::references`]; a file may read what it names in any way.
     pub fn references(&self) -> Vec<(String, Reference)> {
         let mut found: Vec<_> = self
-            .node
+            .options()
             .references()
             .into_iter()
             .map(|(option, reference)| (option.to_owned(), reference))
             .collect();
-        if let Some(files) = self.node.get_local("install_files") {
+        if let Some(files) = self.options().get_local("install_files") {
             let mut texts = Vec::new();
             collect_texts(&files, &mut texts);
             // What is there besides paths is no file, and is passed over.
@@ -154,7 +143,7 @@ impl DriverBase {
     /// choice; an environment looks after those of its drivers.
     pub(crate) fn remove_own_runpath(&self) {
         if self.has_default_runpath()
-            && let Err(error) = self.resource.entity().remove_runpath()
+            && let Err(error) = self.entity().remove_runpath()
         {
             tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
         }
@@ -163,7 +152,7 @@ impl DriverBase {
     /// Removes what is empty of them.
     pub(crate) fn tidy_own_runpath(&self, content_only: bool) {
         if self.has_default_runpath()
-            && let Err(error) = self.resource.entity().tidy_runpath(content_only)
+            && let Err(error) = self.entity().tidy_runpath(content_only)
         {
             tracing::warn!(driver = self.name(), %error, "the files of the driver stay");
         }
@@ -171,16 +160,10 @@ impl DriverBase {
 
     fn has_default_runpath(&self) -> bool {
         let is_set = self
-            .node
+            .options()
             .get("runpath")
             .is_ok_and(|runpath| runpath.as_str().is_some_and(|path| !path.is_empty()));
-        !is_set && self.resource.entity().parent().is_none()
-    }
-
-    /// Tells the driver where to look up context values. The environment does
-    /// this when a driver is added.
-    pub fn set_context(&self, source: Weak<dyn ContextSource>) {
-        *self.context.write().unwrap_or_else(PoisonError::into_inner) = Some(source);
+        !is_set && self.entity().parent().is_none()
     }
 
     /// The plain value of a setting: the value itself, or what the template of
@@ -262,16 +245,11 @@ impl DriverBase {
     /// What a driver asks when one of its operations has failed: to be kept with what
     /// outlives a call, such as the handle of a connection.
     pub fn explainer(&self) -> Explainer {
-        let context = self.context.read().unwrap_or_else(PoisonError::into_inner);
-        Explainer(context.clone())
+        Explainer(self.context_source().as_ref().map(Arc::downgrade))
     }
 
     fn context_source(&self) -> Option<Arc<dyn ContextSource>> {
-        self.context
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .and_then(Weak::upgrade)
+        context_of(self.entity())
     }
 
     /// What a template of this driver can name, given what it publishes itself.
@@ -354,7 +332,7 @@ impl DriverBase {
     ///
     /// [`Lifecycle::context`]: crate::Lifecycle::context
     pub fn attributes(&self) -> Attributes {
-        let entity = self.resource.entity();
+        let entity = self.entity();
         let path = |path: Option<std::path::PathBuf>| path.map(|path| path.display().to_string());
         let extracts = self.extracts();
         let extracts = (!extracts.is_empty()).then(|| extracts.into_iter().collect::<Value>());
@@ -367,13 +345,13 @@ impl DriverBase {
             .with("active", self.resource.is_active())
             .with("aborted", self.resource.is_aborted())
             .with_known("extracts", extracts)
-            .with_options(&self.node)
+            .with_options(self.options())
     }
 }
 
 impl fmt::Debug for DriverBase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(self.kind)
+        f.debug_struct(self.kind())
             .field("name", &self.name())
             .field("status", &self.resource.status())
             .finish_non_exhaustive()

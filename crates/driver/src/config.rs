@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use standin_config::{Config, Pattern};
 use standin_entity::ResourceConfig;
 
@@ -9,15 +7,6 @@ pub struct DriverConfig {
     /// Runpath, waiting and starting.
     #[config(include)]
     pub resource: ResourceConfig,
-
-    /// Name of the driver, unique in its environment. Other drivers use it to
-    /// read the context of this one.
-    #[config(constraint = standin_entity::name_rule())]
-    pub name: String,
-
-    /// How long the driver may take to start, and to stop.
-    #[config(inherited, fallback = Duration::from_secs(300))]
-    pub timeout: Duration,
 
     /// Files that the driver gets before it starts, with its context filled in:
     /// each a path, or a source and a destination.
@@ -51,11 +40,6 @@ pub struct DriverConfig {
     /// File below the runpath that the driver's own log goes to, instead of the
     /// log of the test. Default: the log of the test.
     pub file_logger: Option<String>,
-
-    /// How many lines from the end of each log an error of a start or a stop
-    /// shows. Zero or a negative number shows all lines.
-    #[config(inherited, fallback = 10)]
-    pub error_logs_max_lines: i64,
 
     /// Runs before the driver starts.
     #[config(

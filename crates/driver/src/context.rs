@@ -1,13 +1,15 @@
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use standin_config::{Port, Value};
+use standin_entity::Entity;
 
 use crate::Attributes;
 
 /// Where a driver finds what other drivers publish: its environment.
-pub trait ContextSource: Send + Sync {
+pub trait ContextSource: Any + Send + Sync {
     /// What the driver `name` publishes now; `None` if there is no such driver.
     fn attributes(&self, name: &str) -> Option<Attributes>;
 
@@ -32,6 +34,26 @@ pub trait ContextSource: Send + Sync {
     fn explain_failure(&self, _driver: &str) -> Option<String> {
         None
     }
+}
+
+/// What an entity lends to those that belong to it.
+#[derive(Clone)]
+struct Provided(Weak<dyn ContextSource>);
+
+/// Lets the drivers that belong to `entity`, also by way of others, look up context values
+/// in `source`. An environment does that with itself.
+pub fn provide_context(entity: &Entity, source: Weak<dyn ContextSource>) {
+    entity.provide(Provided(source));
+}
+
+/// Where a driver that is `entity` looks up context values: in what it itself or the
+/// nearest that it belongs to [provides](provide_context).
+pub fn context_of(entity: &Entity) -> Option<Arc<dyn ContextSource>> {
+    let around = std::iter::once(entity.clone()).chain(entity.ancestors());
+    let provided = around
+        .filter_map(|entity| entity.provided::<Provided>())
+        .next();
+    provided?.0.upgrade()
 }
 
 /// Asks the environment of a driver what may explain that an operation of it has

@@ -2,25 +2,9 @@ use std::io;
 use std::path::PathBuf;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use standin_config::{ConfigErrors, PatternError};
+use standin_config::PatternError;
 use standin_entity::Status;
 use thiserror::Error;
-
-/// A driver cannot be made of its options.
-#[derive(Error, Diagnostic)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// An option is missing, or its value is not allowed.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Options(#[from] ConfigErrors),
-    /// The name cannot name a driver.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Name(#[from] standin_entity::NameError),
-}
-
-standin_error::reportable!(BuildError { Options, Name });
 
 /// A context value has no value.
 #[derive(Clone, Error, Diagnostic)]

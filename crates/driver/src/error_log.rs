@@ -11,7 +11,7 @@ const LONGEST: usize = 8 << 10;
 /// For each log that has something in it a heading, and its last lines,
 /// indented. Blank lines are between them.
 pub(crate) fn fetch(driver: &dyn Driver, config: &DriverConfig) -> Vec<String> {
-    let most = usize::try_from(config.error_logs_max_lines)
+    let most = usize::try_from(config.resource.entity.error_logs_max_lines)
         .ok()
         .filter(|lines| *lines > 0);
     let runpath = driver.base().resource().entity().runpath();

@@ -2,8 +2,9 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use standin_sync::Unpoisoned;
 use tracing::Level;
 
 use crate::log::open::open_to_append;
@@ -41,6 +42,6 @@ impl FileLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<File>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unpoisoned()
     }
 }

@@ -20,14 +20,14 @@ mod starting;
 mod steps;
 mod template;
 
-pub use standin_entity::{Check, Error, Result, Status};
+pub use standin_entity::{BuildError, Check, Error, Result, Status};
 
 pub use crate::attributes::Attributes;
 pub use crate::base::DriverBase;
 pub use crate::config::{DriverBuilder, DriverConfig};
-pub use crate::context::{ContextSource, Explainer, FromContext};
+pub use crate::context::{ContextSource, Explainer, FromContext, context_of, provide_context};
 pub use crate::driver::{Driver, IntoShared};
-pub use crate::error::{BuildError, ContextError, InstallError, LogError, PortInUse, TemplateText};
+pub use crate::error::{ContextError, InstallError, LogError, PortInUse, TemplateText};
 pub use crate::hook::Hook;
 pub use crate::install::InstallFile;
 pub use crate::lifecycle::Lifecycle;

@@ -1,9 +1,10 @@
 //! What a driver is waiting for while it starts.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use indexmap::IndexMap;
 use standin_entity::{Check, Result};
+use standin_sync::Unpoisoned;
 
 use crate::baseline::Baseline;
 use crate::driver_log::DriverLog;
@@ -37,13 +38,10 @@ impl Starting {
     /// Forgets the last start, and notes what is there before this one.
     pub(crate) fn begin(&self, driver: &dyn Driver, config: &DriverConfig) -> Result<()> {
         let extracts = self.extracts.write();
-        extracts.unwrap_or_else(PoisonError::into_inner).clear();
+        extracts.unpoisoned().clear();
         self.end();
         self.bell.set_over(false);
-        *self
-            .baseline
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Baseline::default();
+        *self.baseline.write().unpoisoned() = Baseline::default();
         self.note(driver, config);
         for condition in &config.ready {
             condition.check_before(driver)?;
@@ -56,10 +54,7 @@ impl Starting {
     pub(crate) fn note(&self, driver: &dyn Driver, config: &DriverConfig) {
         let mut baseline = self.baseline();
         baseline.note(driver, config);
-        *self
-            .baseline
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = baseline;
+        *self.baseline.write().unpoisoned() = baseline;
     }
 
     /// What a start that is under way may be missing.
@@ -72,7 +67,7 @@ impl Starting {
 
     fn baseline(&self) -> Baseline {
         let baseline = self.baseline.read();
-        baseline.unwrap_or_else(PoisonError::into_inner).clone()
+        baseline.unpoisoned().clone()
     }
 
     /// Nothing is waited for any more: events, commands.
@@ -83,7 +78,7 @@ impl Starting {
 
     pub(crate) fn extracts(&self) -> IndexMap<String, String> {
         let extracts = self.extracts.read();
-        extracts.unwrap_or_else(PoisonError::into_inner).clone()
+        extracts.unpoisoned().clone()
     }
 
     /// Whether all regexps have matched and all conditions hold. If not, the
@@ -115,9 +110,7 @@ impl Starting {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Conditions>> {
-        self.conditions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.conditions.lock().unpoisoned()
     }
 }
 

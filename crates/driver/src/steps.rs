@@ -1,6 +1,7 @@
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use standin_entity::{Check, CheckInterval, HookPoint, Result, Settings, Steps};
+use standin_entity::{Check, CheckInterval, HookPoint, Result, Steps};
 
 use crate::error::FileLogError;
 use crate::{Driver, DriverConfig, Readiness, error_log, install};
@@ -25,7 +26,7 @@ impl<'a> AsSteps<'a> {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let config = self.driver.base().node().shared()?;
+        let config = self.driver.base().options().shared()?;
         Ok(self.config.get_or_init(|| config))
     }
 
@@ -42,29 +43,26 @@ impl<'a> AsSteps<'a> {
 }
 
 impl Steps for AsSteps<'_> {
-    fn settings(&self) -> Result<Settings> {
-        let config = self.config()?;
-        let shortest = config.ready.iter().filter_map(Readiness::interval).min();
-        let started_check_interval = match shortest {
-            Some(interval) => CheckInterval::from(interval),
-            None => self.driver.started_check_interval(),
-        };
-        Ok(Settings {
-            start_timeout: config.timeout,
-            stop_timeout: config.timeout.saturating_add(self.driver.stop_grace()),
-            async_start: config.resource.async_start.unwrap_or(false),
-            auto_start: config.resource.auto_start,
-            status_wait_timeout: config.resource.entity.status_wait_timeout,
-            abort_wait_timeout: config.resource.entity.abort_wait_timeout,
-            started_check_interval,
-            stopped_check_interval: self.driver.stopped_check_interval(),
-        })
+    fn started_check_interval(&self) -> CheckInterval {
+        let shortest = self.config().ok().and_then(|config| {
+            let intervals = config.ready.iter().filter_map(Readiness::interval);
+            intervals.min()
+        });
+        shortest.map_or_else(|| self.driver.started_check_interval(), CheckInterval::from)
+    }
+
+    fn stopped_check_interval(&self) -> CheckInterval {
+        self.driver.stopped_check_interval()
+    }
+
+    fn stop_grace(&self) -> Duration {
+        self.driver.stop_grace()
     }
 
     fn pre_start(&self) -> Result<()> {
         let config = self.config()?;
         let base = self.driver.base();
-        let entity = base.resource().entity();
+        let entity = base.entity();
         entity.define_runpath(config.resource.entity.runpath.clone())?;
         let runpath = entity.make_runpath_dirs(config.resource.entity.path_cleanup)?;
         if let Some(name) = &config.file_logger {
@@ -109,10 +107,6 @@ impl Steps for AsSteps<'_> {
                 Ok(check)
             }
         }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.driver.is_alive()
     }
 
     fn post_start(&self) -> Result<()> {

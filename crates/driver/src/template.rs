@@ -4,7 +4,7 @@
 //! expect them: `None`, `True`, `[1, 2]`, `{'a': 1}`.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
@@ -12,6 +12,7 @@ use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior};
 use standin_config::{Kind, Markup, Node, OptionValue, Tags, TemplateMistake};
 use standin_entity::Status;
+use standin_sync::Unpoisoned;
 
 use crate::attributes::text;
 use crate::{Attributes, ContextSource};
@@ -69,11 +70,11 @@ struct LastMissing(Arc<Mutex<Option<Missing>>>);
 
 impl LastMissing {
     fn set(&self, missing: Option<Missing>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+        *self.0.lock().unpoisoned() = missing;
     }
 
     fn take(&self) -> Option<Missing> {
-        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = self.0.lock().unpoisoned();
         missing.take()
     }
 }

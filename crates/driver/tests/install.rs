@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use standin_config::{Kind, OptionValue};
-use standin_driver::{Attributes, ContextSource, Driver, InstallFile, Level, Lifecycle};
+use standin_driver::{
+    Attributes, ContextSource, Driver, InstallFile, Level, Lifecycle, provide_context,
+};
 use standin_entity::Error;
 
 use support::{Stub, StubBuilder};
@@ -58,7 +60,7 @@ fn fills_in_what_others_publish() {
         .collect();
     assert_eq!(read, [("install_files", "server")]);
     let others: Arc<dyn ContextSource> = Arc::new(Others);
-    app.base().set_context(Arc::downgrade(&others));
+    provide_context(app.base().entity(), Arc::downgrade(&others));
     app.start().unwrap();
     let installed = fs::read_to_string(folder.path().join("app/etc/app.conf")).unwrap();
     let runpath = folder.path().join("app");
@@ -81,7 +83,7 @@ fn a_mistake_in_a_template_names_file_and_line_and_what_there_is() {
         [InstallFile::new(&fine), InstallFile::new(&source)],
     );
     let others: Arc<dyn ContextSource> = Arc::new(Others);
-    app.base().set_context(Arc::downgrade(&others));
+    provide_context(app.base().entity(), Arc::downgrade(&others));
     let report = report(app.start().unwrap_err());
     assert!(
         report.contains("app.conf:2`: driver \"server\" does not publish `prot`"),

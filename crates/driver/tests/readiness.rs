@@ -355,11 +355,11 @@ fn regexps_are_not_met_by_an_earlier_start() {
     app.start().unwrap();
     app.stop().unwrap();
     app.writes.clear();
-    app.base().node().set_local("timeout", "200ms").unwrap();
+    app.base().options().set_local("timeout", "200ms").unwrap();
     let report = report(app.start().unwrap_err());
     assert!(report.contains("unmatched log_regexps"), "{report}");
     assert_eq!(app.base().extract("pid"), None);
-    app.base().node().set_local("timeout", "20s").unwrap();
+    app.base().options().set_local("timeout", "20s").unwrap();
     app.writes = vec![("log".into(), b"pid 2\n".to_vec())];
     app.start().unwrap();
     assert_eq!(app.base().extract("pid").as_deref(), Some("2"));

@@ -7,7 +7,9 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use standin_sync::Unpoisoned;
 
 use crate::sync::{ThreadId, current};
 
@@ -109,7 +111,7 @@ impl Hold {
             waits: Vec::new(),
         });
         let caller = Caller::current();
-        let mut waits = WAITS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waits = WAITS.lock().unpoisoned();
         if waits.leads_to(self, &caller) {
             return None;
         }
@@ -175,8 +177,7 @@ pub struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut waits: MutexGuard<'_, Waits> =
-            self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waits: MutexGuard<'_, Waits> = self.waits.lock().unpoisoned();
         waits.waits.retain(|wait| wait.number != self.number);
     }
 }

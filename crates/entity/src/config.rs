@@ -3,22 +3,27 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use standin_config::Config;
+use standin_config::{Config, Node};
 
 /// The options of an [`Entity`](crate::Entity).
 ///
 /// ```
-/// use standin_config::Node;
-/// use standin_entity::{EntityConfig, EntityBuilder};
+/// use standin_entity::{Entity, EntityConfig, EntityBuilder};
 ///
-/// let environment = Node::new("environment", EntityBuilder::new().path_cleanup(false))?;
-/// let driver = Node::new("driver", EntityBuilder::new())?;
-/// driver.set_parent(&environment)?;
-/// assert!(!driver.resolve::<EntityConfig>()?.path_cleanup); // inherited
+/// let options = EntityBuilder::new().name("environment").path_cleanup(false);
+/// let environment = Entity::with_options("environment", "environment", options)?;
+/// let driver = Entity::new("driver")?;
+/// driver.join(&environment)?;
+/// assert!(!driver.options().resolve::<EntityConfig>()?.path_cleanup); // inherited
 /// # Ok::<(), standin_entity::Error>(())
 /// ```
 #[derive(Clone, Debug, Config)]
 pub struct EntityConfig {
+    /// Name of the environment or the driver. That of a driver is unique in its environment:
+    /// others use it to read its context.
+    #[config(constraint = crate::name_rule())]
+    pub name: String,
+
     /// Directory for the files of this entity. What belongs to the entity has
     /// its files below it. Default, also when it is empty: one below the runpath
     /// of its parent, named after the entity; without a parent below
@@ -32,15 +37,25 @@ pub struct EntityConfig {
     #[config(inherited, fallback = true)]
     pub path_cleanup: bool,
 
+    /// How long a driver may take to start, and to stop. That of an environment is for each
+    /// of its drivers. Default: 5 minutes.
+    #[config(inherited, fallback = Duration::from_secs(300))]
+    pub timeout: Duration,
+
     /// How long to wait for a status that others bring about, when no other
     /// limit is given. Default: 10 minutes.
     #[config(inherited, fallback = Duration::from_secs(600))]
     pub status_wait_timeout: Duration,
 
-    /// How long to wait for the abort of each entity that has to be aborted
-    /// before this one. Default: 5 minutes.
+    /// How long to wait for an abort to end before what waits for it goes on without it.
+    /// Default: 5 minutes.
     #[config(inherited, fallback = Duration::from_secs(300))]
     pub abort_wait_timeout: Duration,
+
+    /// How many lines from the end of each log the error of a start or a stop
+    /// shows. Zero or a negative number shows all lines. Default: 10.
+    #[config(inherited, fallback = 10)]
+    pub error_logs_max_lines: i64,
 }
 
 /// The options of a [`Resource`](crate::Resource).
@@ -61,33 +76,50 @@ pub struct ResourceConfig {
     pub auto_start: bool,
 }
 
+impl ResourceConfig {
+    /// What holds where the options cannot be resolved: the defaults.
+    pub(crate) fn of_defaults() -> Self {
+        let named = ResourceBuilder::new().name("resource");
+        Node::new("resource", named)
+            .ok()
+            .and_then(|node| node.resolve().ok())
+            .expect("every option has a default but the name, which is set")
+    }
+
+    /// Whether starts and stops return before they are complete.
+    pub(crate) fn is_async(&self) -> bool {
+        self.async_start.unwrap_or(false)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use standin_config::Node;
-
     use super::*;
+    use crate::entity::Entity;
+
+    fn resource(options: ResourceBuilder) -> Entity {
+        Entity::with_options("driver", "driver", options.name("driver")).unwrap()
+    }
 
     #[test]
     fn without_any_option_the_defaults_apply() {
-        let node = Node::new("driver", ResourceBuilder::new()).unwrap();
-        let config = node.resolve::<ResourceConfig>().unwrap();
+        let config = ResourceConfig::of_defaults();
         assert_eq!((config.async_start, config.auto_start), (None, true));
         assert_eq!(config.entity.runpath, None);
         assert!(config.entity.path_cleanup);
+        assert_eq!(config.entity.timeout, Duration::from_secs(300));
         assert_eq!(config.entity.status_wait_timeout, Duration::from_secs(600));
         assert_eq!(config.entity.abort_wait_timeout, Duration::from_secs(300));
+        assert_eq!(config.entity.error_logs_max_lines, 10);
     }
 
     #[test]
     fn an_own_runpath_is_not_inherited() {
-        let parent = Node::new("parent", EntityBuilder::new().runpath("/tmp/parent")).unwrap();
-        let child = Node::new(
-            "child",
-            ResourceBuilder::new().status_wait_timeout(Duration::from_secs(1)),
-        )
-        .unwrap();
-        child.set_parent(&parent).unwrap();
-        let config = child.resolve::<EntityConfig>().unwrap();
+        let options = EntityBuilder::new().name("parent").runpath("/tmp/parent");
+        let parent = Entity::with_options("parent", "parent", options).unwrap();
+        let child = resource(ResourceBuilder::new().status_wait_timeout(Duration::from_secs(1)));
+        child.join(&parent).unwrap();
+        let config: EntityConfig = child.options().resolve().unwrap();
         assert_eq!(config.runpath, None);
         assert_eq!(config.status_wait_timeout, Duration::from_secs(1));
     }

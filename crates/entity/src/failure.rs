@@ -161,7 +161,7 @@ impl StartError {
 fn not_started(step: Step, panicked: bool) -> String {
     let broken = broken(step, panicked);
     match step {
-        Step::Settings | Step::Starting if !panicked => "could not be started".to_owned(),
+        Step::Options | Step::Starting if !panicked => "could not be started".to_owned(),
         Step::PreStart if !panicked => "could not be prepared for its start".to_owned(),
         Step::StartedCheck if !panicked => "did not become ready".to_owned(),
         Step::PostStart | Step::Hook(HookPoint::PostStart) => {
@@ -496,7 +496,7 @@ impl From<WaitError> for RestartError {
 pub struct AbortError {
     /// The resource.
     pub entity: Subject,
-    /// What failed, of its dependencies and of itself.
+    /// What failed.
     pub failures: Vec<StepFailure>,
 }
 

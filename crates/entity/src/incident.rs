@@ -139,7 +139,7 @@ impl fmt::Display for Evidence {
 pub(crate) fn broken(step: Step, panicked: bool) -> String {
     let what = if panicked { "panicked" } else { "failed" };
     match step {
-        Step::Settings if !panicked => "its options cannot be read".to_owned(),
+        Step::Options if !panicked => "its options cannot be read".to_owned(),
         Step::Hook(point) => format!("its hook `{point}` {what}"),
         step => format!("its step {step} {what}"),
     }

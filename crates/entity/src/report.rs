@@ -1,7 +1,6 @@
 //! The report: a tree of what happened to entities.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -133,100 +132,60 @@ impl Serialize for Failure {
     }
 }
 
-/// The live part of the report. Children keep no reference to parents, and
-/// parents keep their children's nodes, not the children.
-pub(crate) struct Node {
-    name: String,
-    kind: String,
-    facts: Mutex<Facts>,
-}
-
-#[derive(Default)]
-struct Facts {
-    status: Status,
-    aborted: bool,
-    timer: Timer,
+/// What the report says of one entity, as it is now.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) status: Status,
+    pub(crate) abort: Abort,
+    pub(crate) timer: Timer,
     failures: Vec<Failure>,
     failures_omitted: usize,
     notes: Vec<String>,
-    children: Vec<Arc<Node>>,
 }
 
-impl Node {
+/// How far the abort of an entity is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Abort {
+    #[default]
+    No,
+    /// Every wait ends; `aborting` is still to be called.
+    Requested,
+    /// A thread is at it.
+    Running,
+    Done,
+}
+
+impl Facts {
     /// So many of the first, and so many of the latest.
     const FAILURES_KEPT: usize = 50;
 
-    pub(crate) fn new(kind: &str, name: &str) -> Self {
-        Self {
+    pub(crate) fn add_failure(&mut self, during: String, message: String) {
+        if self.failures.len() >= 2 * Self::FAILURES_KEPT {
+            self.failures.remove(Self::FAILURES_KEPT);
+            self.failures_omitted += 1;
+        }
+        self.failures.push(Failure { during, message });
+    }
+
+    pub(crate) fn add_note(&mut self, note: String) {
+        if self.notes.len() < 2 * Self::FAILURES_KEPT {
+            self.notes.push(note);
+        }
+    }
+
+    /// The report, of the entity alone.
+    pub(crate) fn report(&self, kind: &str, name: &str) -> Report {
+        Report {
             name: name.to_owned(),
             kind: kind.to_owned(),
-            facts: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn add_child(&self, child: &Arc<Self>) {
-        self.facts().children.push(Arc::clone(child));
-    }
-
-    pub(crate) fn remove_child(&self, child: &Arc<Self>) {
-        self.facts()
-            .children
-            .retain(|other| !Arc::ptr_eq(other, child));
-    }
-
-    pub(crate) fn set_status(&self, status: Status) {
-        self.facts().status = status;
-    }
-
-    pub(crate) fn set_aborted(&self) {
-        self.facts().aborted = true;
-    }
-
-    pub(crate) fn add_failure(&self, during: String, message: String) {
-        let mut facts = self.facts();
-        if facts.failures.len() >= 2 * Self::FAILURES_KEPT {
-            facts.failures.remove(Self::FAILURES_KEPT);
-            facts.failures_omitted += 1;
-        }
-        facts.failures.push(Failure { during, message });
-    }
-
-    pub(crate) fn add_note(&self, note: String) {
-        let mut facts = self.facts();
-        if facts.notes.len() < 2 * Self::FAILURES_KEPT {
-            facts.notes.push(note);
-        }
-    }
-
-    pub(crate) fn timer(&self) -> Timer {
-        self.facts().timer.clone()
-    }
-
-    pub(crate) fn with_timer<T>(&self, f: impl FnOnce(&mut Timer) -> T) -> T {
-        f(&mut self.facts().timer)
-    }
-
-    pub(crate) fn report(&self) -> Report {
-        let facts = self.facts();
-        let children = facts.children.clone();
-        let mut report = Report {
-            name: self.name.clone(),
-            kind: self.kind.clone(),
-            status: facts.status,
-            aborted: facts.aborted,
-            timer: facts.timer.clone(),
-            failures: facts.failures.clone(),
-            failures_omitted: facts.failures_omitted,
-            notes: facts.notes.clone(),
+            status: self.status,
+            aborted: self.abort == Abort::Done,
+            timer: self.timer.clone(),
+            failures: self.failures.clone(),
+            failures_omitted: self.failures_omitted,
+            notes: self.notes.clone(),
             children: Vec::new(),
-        };
-        drop(facts);
-        report.children = children.iter().map(|child| child.report()).collect();
-        report
-    }
-
-    fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+        }
     }
 }
 
@@ -236,11 +195,11 @@ mod tests {
 
     #[test]
     fn of_very_many_failures_the_first_and_the_latest_are_kept() {
-        let node = Node::new("entity", "e");
+        let mut facts = Facts::default();
         for number in 0..1000 {
-            node.add_failure("start".to_owned(), number.to_string());
+            facts.add_failure("start".to_owned(), number.to_string());
         }
-        let report = node.report();
+        let report = facts.report("entity", "e");
         let kept: Vec<&str> = report.failures.iter().map(|f| f.message.as_str()).collect();
         assert_eq!(
             (kept[0], kept[49], kept[50], kept[99]),

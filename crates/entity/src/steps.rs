@@ -1,9 +1,9 @@
 //! What a resource does at each stage of its life.
 
 use std::fmt;
-use std::sync::Arc;
+use std::time::Duration;
 
-use crate::settings::Settings;
+use crate::interval::CheckInterval;
 use standin_error::Result;
 
 /// The answer of a readiness check.
@@ -68,8 +68,8 @@ impl fmt::Display for HookPoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// [`Steps::settings`].
-    Settings,
+    /// Reading the options of the entity.
+    Options,
     /// [`Steps::pre_start`].
     PreStart,
     /// [`Steps::starting`].
@@ -88,8 +88,6 @@ pub enum Step {
     PostStop,
     /// [`Steps::aborting`].
     Aborting,
-    /// [`Steps::abort_dependencies`] and the aborts of those.
-    AbortDependencies,
     /// [`Steps::pausing`].
     Pausing,
     /// [`Steps::resuming`].
@@ -121,7 +119,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
-            Self::Settings => "settings",
+            Self::Options => return f.write_str("reading its options"),
             Self::PreStart => "pre_start",
             Self::Starting => "starting",
             Self::StartedCheck => "started_check",
@@ -131,30 +129,12 @@ impl fmt::Display for Step {
             Self::StoppedCheck => "stopped_check",
             Self::PostStop => "post_stop",
             Self::Aborting => "aborting",
-            Self::AbortDependencies => "abort_dependencies",
             Self::Pausing => "pausing",
             Self::Resuming => "resuming",
             Self::Hook(point) => return write!(f, "the {point} hook"),
         };
         write!(f, "`{name}`")
     }
-}
-
-/// Something that can be aborted: another resource with its steps.
-pub trait Abort: Send + Sync {
-    /// How errors call it.
-    fn label(&self) -> String;
-
-    /// Marks it as aborting and wakes everything that waits for it, without
-    /// waiting for anything itself. The default does nothing.
-    fn request_abort(&self) {}
-
-    /// Aborts it, and returns when that is done.
-    ///
-    /// # Errors
-    ///
-    /// Whatever its `aborting` reports; it counts as aborted all the same.
-    fn abort(&self) -> Result<()>;
 }
 
 /// What a resource does at each stage of its life. Every step has a default
@@ -167,22 +147,15 @@ pub trait Abort: Send + Sync {
 /// 2. stop: `pre_stop`, hook `pre_stop`, `stopping`, `stopped_check` until it
 ///    is ready (all `Stopping`); `post_stop`, hook `post_stop` (`Stopped`);
 /// 3. pause: `pausing` (`Pausing`); resume: `resuming` (`Resuming`);
-/// 4. abort: the [`abort_dependencies`](Steps::abort_dependencies) in order,
-///    then `aborting`, whatever the status and whatever other step is running.
+/// 4. abort: `aborting`, whatever the status and whatever other step is running.
+///
+/// How long it may take is said by the options of the entity
+/// ([`ResourceConfig`](crate::ResourceConfig)), which each operation reads at its beginning.
 ///
 /// At most one step runs at a time, `aborting` excepted: it is there to end a
 /// step that blocks. No lock is held while a step runs. A step that panics has
 /// failed, with the panic's message.
 pub trait Steps: Send + Sync {
-    /// Timeouts, intervals and modes; asked at the beginning of each operation.
-    ///
-    /// # Errors
-    ///
-    /// If the settings cannot be determined. The operation then fails before any step runs.
-    fn settings(&self) -> Result<Settings> {
-        Ok(Settings::default())
-    }
-
     /// Prepares the start: makes directories, installs files.
     ///
     /// # Errors
@@ -303,18 +276,20 @@ pub trait Steps: Send + Sync {
         Vec::new()
     }
 
-    /// What has to be aborted before this resource, in that order.
-    fn abort_dependencies(&self) -> Vec<Arc<dyn Abort>> {
-        Vec::new()
+    /// Time between two calls of `started_check` when nothing says that something has
+    /// changed. By default growing from 10 ms to 200 ms.
+    fn started_check_interval(&self) -> CheckInterval {
+        CheckInterval::default()
     }
 
-    /// Whether the resource is healthy; for those who watch it from outside.
-    fn is_alive(&self) -> bool {
-        true
+    /// Time between two calls of `stopped_check`, as above.
+    fn stopped_check_interval(&self) -> CheckInterval {
+        CheckInterval::default()
     }
 
-    /// Whether the resource still has something to do before it may be stopped.
-    fn pending_work(&self) -> bool {
-        false
+    /// What a stop gets beyond the option `timeout`, for what forces itself down after a
+    /// time of its own. By default nothing.
+    fn stop_grace(&self) -> Duration {
+        Duration::ZERO
     }
 }

@@ -6,19 +6,15 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use standin_entity::{Check, CheckInterval, Resource, Result, Settings, Steps};
+use standin_entity::{Check, CheckInterval, Resource, Result, Steps};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Never ready.
 struct Stuck;
 
 impl Steps for Stuck {
-    fn settings(&self) -> Result<Settings> {
-        Ok(Settings {
-            start_timeout: Duration::from_millis(1_500),
-            started_check_interval: CheckInterval::Fixed(Duration::from_millis(20)),
-            ..Settings::default()
-        })
+    fn started_check_interval(&self) -> CheckInterval {
+        CheckInterval::Fixed(Duration::from_millis(20))
     }
 
     fn started_check(&self) -> Result<Check> {
@@ -57,6 +53,8 @@ fn a_start_that_waits_shows_for_what() {
         .finish();
     tracing::subscriber::with_default(subscriber, || {
         let resource = Resource::new("peer").unwrap();
+        let options = resource.entity().options();
+        options.set_local("timeout", "1500ms").unwrap();
         assert!(resource.start(&Stuck).is_err());
     });
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -16,13 +16,13 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use loom::thread;
 use standin_entity::{
-    Check, CheckInterval, Error, Resource, Result, Settings, StartError, Status, Steps, WaitError,
+    Check, CheckInterval, Entity, Error, Resource, ResourceBuilder, Result, StartError, Status,
+    Steps, WaitError,
 };
 
 /// A resource that counts its steps and knows whether it is up.
 struct Peer {
     resource: Resource,
-    async_start: bool,
     broken: AtomicBool,
     ready: AtomicBool,
     up: AtomicBool,
@@ -37,9 +37,10 @@ struct Peer {
 
 impl Peer {
     fn new(ready: bool, async_start: bool) -> Arc<Self> {
+        let options = ResourceBuilder::new().name("peer").async_start(async_start);
+        let entity = Entity::with_options("resource", "resource", options).unwrap();
         Arc::new(Self {
-            resource: Resource::new("peer").unwrap(),
-            async_start,
+            resource: Resource::from_entity(entity),
             broken: AtomicBool::new(false),
             ready: AtomicBool::new(ready),
             up: AtomicBool::new(false),
@@ -88,15 +89,13 @@ impl Peer {
 }
 
 impl Steps for Peer {
-    fn settings(&self) -> Result<Settings> {
-        // The real clock must have no say in a model.
-        let never = CheckInterval::Fixed(Duration::from_secs(3600));
-        Ok(Settings {
-            async_start: self.async_start,
-            started_check_interval: never,
-            stopped_check_interval: never,
-            ..Settings::default()
-        })
+    // The real clock must have no say in a model.
+    fn started_check_interval(&self) -> CheckInterval {
+        CheckInterval::Fixed(Duration::from_secs(3600))
+    }
+
+    fn stopped_check_interval(&self) -> CheckInterval {
+        CheckInterval::Fixed(Duration::from_secs(3600))
     }
 
     fn starting(&self) -> Result<()> {

@@ -10,9 +10,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use standin_config::Value;
 use standin_entity::{
-    Check, Error, HookPoint, Resource, Result, Settings, StartError, Status, Step, Steps,
-    StopError, Timer,
+    Check, Entity, Error, HookPoint, Resource, ResourceBuilder, Result, StartError, Status, Step,
+    Steps, StopError, Timer,
 };
 
 const STEPS: [Step; 14] = [
@@ -94,6 +95,11 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn set(resource: &Resource, option: &str, value: impl Into<Value>) {
+    let options = resource.entity().options();
+    options.set_local(option, value).unwrap();
+}
+
 struct Subject {
     resource: Resource,
     trouble: Mutex<Option<(Step, Trouble)>>,
@@ -102,8 +108,12 @@ struct Subject {
 
 impl Subject {
     fn new() -> Self {
+        let options = ResourceBuilder::new()
+            .name("subject")
+            .timeout(Duration::ZERO);
+        let entity = Entity::with_options("resource", "resource", options).unwrap();
         Self {
-            resource: Resource::new("subject").unwrap(),
+            resource: Resource::from_entity(entity),
             trouble: Mutex::default(),
             trace: Mutex::default(),
         }
@@ -134,14 +144,6 @@ impl Subject {
 }
 
 impl Steps for Subject {
-    fn settings(&self) -> Result<Settings> {
-        Ok(Settings {
-            start_timeout: Duration::ZERO,
-            stop_timeout: Duration::ZERO,
-            ..Settings::default()
-        })
-    }
-
     fn pre_start(&self) -> Result<()> {
         self.call(Step::PreStart)
     }
@@ -251,7 +253,7 @@ fn apply(subject: &Subject, operation: &Operation) {
             resource.force_started();
             assert_eq!(resource.status(), Status::Started);
         }
-        Operation::Asynchronous(value) => resource.set_async_start(*value),
+        Operation::Asynchronous(value) => set(resource, "async_start", *value),
         Operation::Trouble(trouble) => *subject.trouble.lock().unwrap() = *trouble,
     }
     for (step, status) in std::mem::take(&mut *subject.trace.lock().unwrap()) {
@@ -288,7 +290,7 @@ proptest! {
         }
         // However it got here, it comes down, and starts again unless aborted.
         *subject.trouble.lock().unwrap() = None;
-        subject.resource.set_async_start(None);
+        set(&subject.resource, "async_start", None::<bool>);
         subject.resource.stop(&subject).unwrap();
         prop_assert!(matches!(subject.resource.status(), Status::None | Status::Stopped));
         prop_assert_eq!(subject.resource.start(&subject).is_ok(), subject.resource.is_active());

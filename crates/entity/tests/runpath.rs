@@ -30,7 +30,7 @@ fn parent(path: &Path) -> Entity {
 
 fn child(parent: &Entity, name: &str) -> Entity {
     let child = entity(name);
-    child.set_parent(parent).unwrap();
+    child.join(parent).unwrap();
     child
 }
 

@@ -5,11 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin_driver::{Driver, DriverConfig, Lifecycle};
-use standin_entity::{Caller, Settings};
+use standin_entity::Caller;
 use standin_sync::Monitor;
 
 use crate::members::Members;
-use crate::turn::Turn;
 
 /// Ends what an environment does, from any thread: a start, a stop, every wait
 /// on one of its drivers. Then the drivers are torn down.
@@ -48,14 +47,9 @@ impl AbortHandle {
     pub fn abort(&self) {
         self.members.entity.set_aborting();
         let nested = self.members.all_nested();
-        let environments = || {
-            nested
-                .iter()
-                .map(|running| &running.members)
-                .chain([&self.members])
-        };
+        let environments = || nested.iter().chain([&self.members]);
         // What a driver does at its abort is called from within that of all of them.
-        let _aborting: Vec<_> = environments().map(Turn::abort).collect();
+        let _aborting: Vec<_> = environments().map(|members| members.turn.abort()).collect();
         let drivers: Vec<_> = environments()
             .flat_map(|members| members.active())
             .collect();
@@ -70,6 +64,9 @@ impl AbortHandle {
 /// How long a driver may take for its abort before another thread goes on with
 /// the next one.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// The limit of a driver whose options cannot be read.
+const ABORT_WAIT: Duration = Duration::from_secs(300);
 
 /// Aborts drivers in this order, in one thread as long as none of them takes
 /// its time.
@@ -107,8 +104,9 @@ fn abort_all(drivers: Vec<Arc<dyn Driver>>) {
 }
 
 fn limit(driver: &dyn Driver) -> Duration {
-    let config = driver.base().node().shared::<DriverConfig>();
-    config.map_or(Settings::default().abort_wait_timeout, |config| {
+    let config = driver.base().options().shared::<DriverConfig>();
+    // What is wrong with the options must not keep the driver up.
+    config.map_or(ABORT_WAIT, |config| {
         config.resource.entity.abort_wait_timeout
     })
 }

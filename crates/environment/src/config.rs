@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use standin_config::Config;
 use standin_entity::EntityConfig;
 
@@ -13,19 +11,6 @@ pub struct EnvironmentConfig {
     /// Runpath and waiting.
     #[config(include)]
     pub entity: EntityConfig,
-
-    /// Name of the environment.
-    #[config(constraint = standin_entity::name_rule())]
-    pub name: String,
-
-    /// How long each driver may take to start, and to stop.
-    #[config(inherited, fallback = Duration::from_secs(300))]
-    pub timeout: Duration,
-
-    /// How many lines from the end of each log the error of a start or a stop
-    /// shows. Zero or a negative number shows all lines.
-    #[config(inherited, fallback = 10)]
-    pub error_logs_max_lines: i64,
 
     /// Starts each driver as soon as those that it depends on are up, and so
     /// several at once, instead of one after the other in the order in which

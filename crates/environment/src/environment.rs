@@ -1,43 +1,23 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin_config::{FromOptions, Node, Value};
 use standin_driver::{Driver, IntoShared};
-use standin_entity::{Entity, Failovers, NameError, Result};
+use standin_entity::{BuildError, Entity, Failovers, NameError, Result};
 
 use crate::dependencies::Dependencies;
-use crate::members::Members;
+use crate::members::{KIND, Members};
 use crate::nesting::EnvironmentParent;
 use crate::plan::sets_async_start;
 use crate::running::RunningEnvironment;
 use crate::{
-    AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuildError,
-    EnvironmentBuilder, EnvironmentConfig, EnvironmentError, LoadError, LookupError,
+    AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuilder,
+    EnvironmentError, LoadError, LookupError,
 };
 
 /// A driver with the name under which an environment knows it.
 type Named = (String, Arc<dyn Driver>);
-
-/// Words that mean something else where a driver's name could stand.
-pub(crate) const RESERVED: &[&str] = &[
-    "_resources",
-    "add",
-    "all_status",
-    "first",
-    "get",
-    "items",
-    "parent",
-    "remove",
-    "set_dependency",
-    "start",
-    "start_exceptions",
-    "start_in_pool",
-    "stop",
-    "stop_exceptions",
-    "stop_in_pool",
-    "sync_stop_resource",
-];
 
 /// The drivers of one test, in the order in which they were added.
 ///
@@ -72,7 +52,7 @@ impl Environment {
     pub fn new(name: impl Into<String>) -> Self {
         const FALLBACK: &str = "environment";
         let name = name.into();
-        match Entity::with_kind("environment", &name) {
+        match Entity::with_kind(KIND, &name) {
             Ok(_) => Self::named(name, None),
             Err(error) => Self::named(FALLBACK.to_owned(), Some(error)),
         }
@@ -112,8 +92,8 @@ impl Environment {
     }
 
     /// The options of the environment, with where each value comes from.
-    pub fn node(&self) -> &Node {
-        &self.members.node
+    pub fn options(&self) -> &Node {
+        self.members.entity.options()
     }
 
     /// Adds a driver under its own name, and gives a handle of it. Takes a driver, or an
@@ -121,8 +101,8 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If the name is taken or reserved, or the driver is in another
-    /// environment.
+    /// If the name is taken, the driver is in another environment, or it would empty the
+    /// `runpath` of another one. Nothing has changed then.
     pub fn add<S: IntoShared>(&mut self, driver: S) -> Result<Arc<S::Driver>, AddError> {
         let driver = driver.into_shared();
         let name = driver.base().name().to_owned();
@@ -149,32 +129,55 @@ impl Environment {
 
     fn insert(&mut self, name: String, driver: Arc<dyn Driver>) -> Result<(), AddError> {
         self.check_valid()?;
-        if RESERVED.contains(&name.as_str()) {
-            return Err(AddError::ReservedName {
-                environment: self.name().to_owned(),
-                name,
-            });
-        }
         if self.members.read().contains_key(&name) || self.members.is_initial(&name) {
             return Err(AddError::DuplicateName {
                 environment: self.name().to_owned(),
                 name,
             });
         }
-        let entity = driver.base().resource().entity();
+        self.check_runpath(&name, &*driver)?;
+        let entity = driver.base().entity();
         let was_here = entity
             .parent()
             .is_some_and(|parent| parent.is(self.entity()));
         self.members.adopt(&*driver)?;
         if !was_here {
-            entity.set_known_as("driver", &name);
+            entity.set_known_as(&name);
         }
         self.members.write().insert(name, driver);
         Ok(())
     }
 
-    /// Takes a driver out again, with the dependencies that name it. It can
-    /// come back, but not go to another environment.
+    /// Two drivers that are up at the same time cannot have one directory if the start of
+    /// the second empties it. More than the options is known only at the start.
+    fn check_runpath(&self, name: &str, driver: &dyn Driver) -> Result<(), AddError> {
+        let Some(runpath) = own_runpath(driver) else {
+            return Ok(());
+        };
+        let options = driver.base().options();
+        let cleanup = options.get_local("path_cleanup");
+        let cleanup = cleanup.or_else(|| self.options().get("path_cleanup").ok());
+        if cleanup.is_some_and(|cleanup| cleanup.as_bool() == Some(false)) {
+            return Ok(());
+        }
+        let is_same = |other: &dyn Driver| own_runpath(other).as_ref() == Some(&runpath);
+        let members = self.members.snapshot();
+        let mut others = members
+            .iter()
+            .filter(|(_, other)| !std::ptr::addr_eq(Arc::as_ptr(other), driver));
+        match others.find(|(_, other)| is_same(&***other)) {
+            Some((other, _)) => Err(AddError::SameRunpath {
+                environment: self.name().to_owned(),
+                name: name.to_owned(),
+                other: other.clone(),
+                runpath,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a driver out again, with the dependencies that name it. It inherits nothing from
+    /// here any more, and can be added again, here or to another environment.
     ///
     /// # Errors
     ///
@@ -186,7 +189,7 @@ impl Environment {
         };
         let is_removed = |other: &Arc<dyn Driver>| Arc::ptr_eq(other, &removed);
         if !self.drivers().iter().any(is_removed) {
-            removed.base().resource().entity().clear_parent();
+            removed.base().entity().leave();
         }
         self.dependencies.remove(name);
         self.failovers.shift_remove(name);
@@ -308,7 +311,7 @@ impl Environment {
     ///
     /// If this environment has a parent already, or is one around `parent`.
     pub fn set_parent(&mut self, parent: &impl EnvironmentParent) -> Result<(), AddError> {
-        self.members.set_parent(parent.members())
+        Ok(self.entity().join(&parent.members().entity)?)
     }
 
     /// Declares that each driver of `first` must be up before any of `then`
@@ -443,15 +446,25 @@ impl Environment {
     }
 }
 
-impl FromOptions<EnvironmentBuilder> for Environment {
-    type Error = EnvironmentBuildError;
+/// The directory that a driver which its environment starts has by its own options.
+fn own_runpath(driver: &dyn Driver) -> Option<PathBuf> {
+    let options = driver.base().options();
+    let auto_start = options.get_local("auto_start");
+    if auto_start.is_some_and(|auto_start| auto_start.as_bool() == Some(false)) {
+        return None;
+    }
+    let runpath = options.get_local("runpath")?;
+    let runpath = runpath.as_str().filter(|runpath| !runpath.is_empty())?;
+    std::path::absolute(runpath).ok()
+}
 
-    fn from_options(options: EnvironmentBuilder) -> Result<Self, EnvironmentBuildError> {
-        let node = Node::new("environment", options)?;
-        let config: EnvironmentConfig = node.resolve()?;
-        let entity = Entity::with_kind("environment", config.name)?;
+impl FromOptions<EnvironmentBuilder> for Environment {
+    type Error = BuildError;
+
+    fn from_options(options: EnvironmentBuilder) -> Result<Self, BuildError> {
+        let entity = Entity::with_options(KIND, KIND, options)?;
         Ok(Environment {
-            members: Arc::new(Members::new(entity, node)),
+            members: Members::new(entity),
             dependencies: Dependencies::default(),
             failovers: IndexMap::new(),
             invalid: None,

@@ -1,8 +1,9 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use miette::Diagnostic;
-use standin_config::{ConfigErrors, ResolveError, nearest};
-use standin_entity::{Error, NameError, RunpathError, Step};
+use standin_config::{ResolveError, nearest};
+use standin_entity::{BuildError, Error, JoinError, NameError, RunpathError, Step};
 use standin_error::text::Span;
 use thiserror::Error;
 
@@ -26,20 +27,6 @@ pub enum AddError {
         /// The name that is taken.
         name: String,
     },
-    /// The name means something else in templates.
-    #[error(
-        "a driver cannot be called \"{name}\" in environment \"{environment}\": the name is reserved"
-    )]
-    #[diagnostic(
-        code(standin::environment::reserved_name),
-        help("give the driver another name")
-    )]
-    ReservedName {
-        /// The environment.
-        environment: String,
-        /// The reserved name.
-        name: String,
-    },
     /// The driver is in another environment.
     #[error("driver \"{name}\" is in another environment than \"{environment}\" already")]
     #[diagnostic(
@@ -54,29 +41,38 @@ pub enum AddError {
         /// The driver.
         name: String,
     },
+    /// The driver would empty the directory of another one at its start.
+    #[error(
+        "driver \"{name}\" of environment \"{environment}\" has the runpath of driver \"{other}\": {}",
+        runpath.display()
+    )]
+    #[diagnostic(
+        code(standin::environment::same_runpath),
+        help(
+            "give one of them another `runpath`, or set `path_cleanup = false` so that the start of \"{name}\" empties nothing"
+        )
+    )]
+    SameRunpath {
+        /// The environment.
+        environment: String,
+        /// The driver.
+        name: String,
+        /// The driver that has it already.
+        other: String,
+        /// The directory.
+        runpath: PathBuf,
+    },
     /// The environment or the driver has a name that it cannot have.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] NameError),
-}
-
-standin_error::reportable!(AddError { Name });
-
-/// An environment cannot be made of its options.
-#[derive(Error, Diagnostic)]
-#[non_exhaustive]
-pub enum EnvironmentBuildError {
-    /// An option is not allowed.
+    /// The environment belongs to another one already, or to none below it.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Options(#[from] ConfigErrors),
-    /// It has a name that it cannot have.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Name(#[from] NameError),
+    Parent(#[from] JoinError),
 }
 
-standin_error::reportable!(EnvironmentBuildError { Options, Name });
+standin_error::reportable!(AddError { Name, Parent });
 
 /// An environment cannot be made of a file.
 #[derive(Error, Diagnostic)]
@@ -93,7 +89,7 @@ pub enum LoadError {
     /// The environment cannot be made of its options.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Environment(#[from] EnvironmentBuildError),
+    Environment(#[from] BuildError),
     /// The document is one of another kind of environment.
     #[error("the document has the options of something else than an environment")]
     #[diagnostic(

@@ -25,9 +25,7 @@ mod types;
 pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
 pub use crate::environment::Environment;
-pub use crate::error::{
-    AddError, DependencyError, EnvironmentBuildError, EnvironmentError, LoadError, LookupError,
-};
+pub use crate::error::{AddError, DependencyError, EnvironmentError, LoadError, LookupError};
 pub use crate::failure::{Failure, NotStarted, NotStopped, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;

@@ -4,57 +4,66 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
-};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
-use standin_config::{Node, Value};
-use standin_driver::{Attributes, ContextSource, Driver, Lifecycle};
-use standin_entity::Entity;
+use standin_config::Value;
+use standin_driver::{Attributes, ContextSource, Driver, Lifecycle, context_of, provide_context};
+use standin_entity::{Entity, JoinError};
+use standin_sync::Unpoisoned;
 
-use crate::running::Running;
+use crate::account;
+use crate::error::{AddError, LookupError};
+use crate::failure::Failure;
 use crate::turn::Turn;
-use crate::{AddError, LookupError, account};
+
+/// The kind of entity that an environment is.
+pub(crate) const KIND: &str = "environment";
 
 pub(crate) struct Members {
     pub(crate) entity: Entity,
-    pub(crate) node: Node,
     members: RwLock<IndexMap<String, Arc<dyn Driver>>>,
     /// What templates can read beyond what drivers publish.
     initial: RwLock<IndexMap<String, Value>>,
-    /// The environment that this one belongs to.
-    parent: RwLock<Option<Arc<Members>>>,
-    /// The environments that belong to this one and have been started.
-    nested: Mutex<Nested>,
     /// Replacements that are being tried; they are not members yet.
-    trying: Mutex<Vec<Arc<dyn Driver>>>,
+    candidates: Mutex<Vec<Arc<dyn Driver>>>,
     /// Whose turn it is to start or stop the environment.
-    pub(crate) turn: Turn,
+    pub(crate) turn: Arc<Turn>,
+    /// What stops the environment, once it has been started.
+    running: Mutex<Option<Weak<dyn Running>>>,
+    /// It is stopped, and what belongs to it cannot start.
+    is_closed: AtomicBool,
     /// An operation of a driver has failed.
     errors: AtomicBool,
 }
 
-#[derive(Default)]
-struct Nested {
-    environments: Vec<Weak<Running>>,
-    /// This one is stopped, and what belongs to it cannot start.
-    is_closed: bool,
+/// An environment that has been started.
+pub(crate) trait Running: Send + Sync {
+    /// Stops it, because the environment that it belongs to stops.
+    fn stop_within(self: Arc<Self>) -> Vec<Failure>;
 }
 
 impl Members {
-    pub(crate) fn new(entity: Entity, node: Node) -> Self {
-        Members {
+    pub(crate) fn new(entity: Entity) -> Arc<Self> {
+        let members = Arc::new(Members {
             entity,
-            node,
             members: RwLock::default(),
             initial: RwLock::default(),
-            parent: RwLock::default(),
-            nested: Mutex::default(),
-            trying: Mutex::default(),
-            turn: Turn::new(),
+            candidates: Mutex::default(),
+            turn: Arc::default(),
+            running: Mutex::default(),
+            is_closed: AtomicBool::new(false),
             errors: AtomicBool::new(false),
-        }
+        });
+        let source: Weak<Self> = Arc::downgrade(&members);
+        provide_context(&members.entity, source);
+        members
+    }
+
+    /// Those of the environment that is `entity`, or the nearest around it.
+    fn of(entity: &Entity) -> Option<Arc<Self>> {
+        let source: Arc<dyn Any + Send + Sync> = context_of(entity)?;
+        source.downcast().ok()
     }
 
     /// Whether an operation of a driver has failed while none was starting or stopping.
@@ -67,7 +76,7 @@ impl Members {
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, IndexMap<String, Arc<dyn Driver>>> {
-        self.members.read().unwrap_or_else(PoisonError::into_inner)
+        self.members.read().unpoisoned()
     }
 
     /// The drivers with their names as they are now: to be asked, which is the user's code,
@@ -77,21 +86,15 @@ impl Members {
     }
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, IndexMap<String, Arc<dyn Driver>>> {
-        self.members.write().unwrap_or_else(PoisonError::into_inner)
+        self.members.write().unpoisoned()
     }
 
     pub(crate) fn set_initial(&self, name: String, value: Value) {
-        self.initial
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, value);
+        self.initial.write().unpoisoned().insert(name, value);
     }
 
     pub(crate) fn is_initial(&self, name: &str) -> bool {
-        self.initial
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(name)
+        self.initial.read().unpoisoned().contains_key(name)
     }
 
     /// Whether templates can read `name`, of a driver or not, here or in the
@@ -100,76 +103,66 @@ impl Members {
         self.find(name).is_some()
     }
 
+    /// The environment that this one belongs to.
     pub(crate) fn parent(&self) -> Option<Arc<Members>> {
-        let parent = self.parent.read().unwrap_or_else(PoisonError::into_inner);
-        parent.clone()
+        Self::of(&self.entity.parent()?)
     }
 
-    /// Makes `parent` the environment that this one belongs to.
-    pub(crate) fn set_parent(&self, parent: &Arc<Members>) -> Result<(), AddError> {
-        let taken = || AddError::InAnotherEnvironment {
-            environment: parent.name().to_owned(),
-            name: self.name().to_owned(),
+    /// Notes that the environment starts, so that it ends when the one around it does.
+    ///
+    /// # Errors
+    ///
+    /// The name of the environment around it, when that was stopped or is gone.
+    pub(crate) fn begin(&self, running: Weak<dyn Running>) -> Result<(), String> {
+        // Before the look at the parent, which looks here when it has closed itself: one of
+        // the two sees the other.
+        *self.running.lock().unpoisoned() = Some(running);
+        let Some(parent) = self.entity.parent() else {
+            return Ok(());
         };
-        self.node.set_parent(&parent.node).map_err(|_| taken())?;
-        self.entity
-            .set_parent(&parent.entity)
-            .map_err(|_| taken())?;
-        *self.parent.write().unwrap_or_else(PoisonError::into_inner) = Some(parent.clone());
-        Ok(())
-    }
-
-    fn lock_nested(&self) -> MutexGuard<'_, Nested> {
-        self.nested.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets `running` start, and end when this environment does. Whether this one is up, or was
-    /// never started.
-    pub(crate) fn admit(&self, running: &Arc<Running>) -> bool {
-        let mut nested = self.lock_nested();
-        if nested.is_closed {
-            return false;
+        let is_open = match Self::of(&parent) {
+            Some(around) => !around.is_closed.load(Ordering::SeqCst),
+            None => parent.kind() != KIND,
+        };
+        if is_open {
+            Ok(())
+        } else {
+            Err(parent.name().to_owned())
         }
-        nested.environments.retain(|known| known.strong_count() > 0);
-        let running = Arc::downgrade(running);
-        if !nested
-            .environments
-            .iter()
-            .any(|known| known.ptr_eq(&running))
-        {
-            nested.environments.push(running);
-        }
-        true
     }
 
     /// Lets what belongs to this environment start again.
     pub(crate) fn open(&self) {
-        self.lock_nested().is_closed = false;
+        self.is_closed.store(false, Ordering::SeqCst);
     }
 
     /// Lets nothing start any more that belongs to this environment.
     pub(crate) fn close(&self) {
-        self.lock_nested().is_closed = true;
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// What stops the environment, if it has been started.
+    pub(crate) fn running(&self) -> Option<Arc<dyn Running>> {
+        self.running.lock().unpoisoned().as_ref()?.upgrade()
     }
 
     /// The environments that belong to this one and have been started, the latest first.
-    pub(crate) fn nested(&self) -> Vec<Arc<Running>> {
-        let nested = self.lock_nested();
-        nested
-            .environments
-            .iter()
-            .rev()
-            .filter_map(Weak::upgrade)
+    pub(crate) fn nested(&self) -> Vec<Arc<Members>> {
+        let environments = self.entity.children().into_iter().rev();
+        environments
+            .filter(|child| child.kind() == KIND)
+            .filter_map(|child| Self::of(&child))
+            .filter(|members| members.running().is_some())
             .collect()
     }
 
     /// The same with those that belong to them, and so on; each before the one that it
     /// belongs to.
-    pub(crate) fn all_nested(&self) -> Vec<Arc<Running>> {
+    pub(crate) fn all_nested(&self) -> Vec<Arc<Members>> {
         let mut all = self.nested();
         let mut next = 0;
-        while let Some(running) = all.get(next) {
-            let further = running.members.nested();
+        while let Some(members) = all.get(next) {
+            let further = members.nested();
             all.extend(further);
             next += 1;
         }
@@ -177,21 +170,16 @@ impl Members {
         all
     }
 
-    fn lock_trying(&self) -> MutexGuard<'_, Vec<Arc<dyn Driver>>> {
-        self.trying.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets an abort find `driver` while `work` lasts.
+    /// Lets an abort find `driver`, which may replace another one, while `work` lasts.
     pub(crate) fn trying<T>(&self, driver: &Arc<dyn Driver>, work: impl FnOnce() -> T) -> T {
         struct Forget<'a>(&'a Members, &'a Arc<dyn Driver>);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
-                self.0
-                    .lock_trying()
-                    .retain(|other| !Arc::ptr_eq(other, self.1));
+                let is_other = |other: &Arc<dyn Driver>| !Arc::ptr_eq(other, self.1);
+                self.0.candidates.lock().unpoisoned().retain(is_other);
             }
         }
-        self.lock_trying().push(driver.clone());
+        self.candidates.lock().unpoisoned().push(driver.clone());
         let _forget = Forget(self, driver);
         work()
     }
@@ -199,7 +187,9 @@ impl Members {
     /// Every driver of this environment that may be up or on its way, in the order in which an
     /// abort ends them.
     pub(crate) fn active(&self) -> Vec<Arc<dyn Driver>> {
-        let mut drivers: Vec<_> = self.lock_trying().iter().rev().cloned().collect();
+        let candidates = self.candidates.lock().unpoisoned();
+        let mut drivers: Vec<_> = candidates.iter().rev().cloned().collect();
+        drop(candidates);
         drivers.extend(self.drivers().into_iter().rev());
         drivers
     }
@@ -211,28 +201,15 @@ impl Members {
 
     /// Makes a driver one of this environment: it inherits options from here,
     /// keeps its files here, and reads the context of the others.
-    pub(crate) fn adopt(self: &Arc<Self>, driver: &dyn Driver) -> Result<(), AddError> {
-        let base = driver.base();
-        let entity = base.resource().entity();
-        let elsewhere = || AddError::InAnotherEnvironment {
-            environment: self.name().to_owned(),
-            name: base.name().to_owned(),
-        };
-        // A driver that was removed may come back.
-        match base.node().parent() {
-            Some(parent) if parent.is_same(&self.node) => {}
-            _ => base
-                .node()
-                .set_parent(&self.node)
-                .map_err(|_| elsewhere())?,
-        }
-        let is_child = |parent: Entity| parent.is(&self.entity);
-        if !entity.parent().is_some_and(is_child) {
-            entity.set_parent(&self.entity).map_err(|_| elsewhere())?;
-        }
-        let source: Weak<Self> = Arc::downgrade(self);
-        base.set_context(source);
-        Ok(())
+    pub(crate) fn adopt(&self, driver: &dyn Driver) -> Result<(), AddError> {
+        let joined = driver.base().entity().join(&self.entity);
+        joined.map_err(|error| match error {
+            JoinError::Elsewhere { .. } => AddError::InAnotherEnvironment {
+                environment: self.name().to_owned(),
+                name: driver.base().name().to_owned(),
+            },
+            error => AddError::Parent(error),
+        })
     }
 
     /// The driver of that name.
@@ -266,7 +243,7 @@ impl Members {
         if let Some(driver) = self.read().get(name) {
             return Some(Named::Driver(driver.clone()));
         }
-        let initial = self.initial.read().unwrap_or_else(PoisonError::into_inner);
+        let initial = self.initial.read().unpoisoned();
         if let Some(value) = initial.get(name) {
             return Some(Named::Value(value.clone()));
         }
@@ -311,13 +288,7 @@ impl ContextSource for Members {
 
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.read().keys().cloned().collect();
-        names.extend(
-            self.initial
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .keys()
-                .cloned(),
-        );
+        names.extend(self.initial.read().unpoisoned().keys().cloned());
         names.extend(self.parent().iter().flat_map(|parent| parent.names()));
         names
     }

@@ -296,7 +296,7 @@ impl<'a> Names<'a> {
 
 /// Whether the driver itself says something about `async_start`.
 pub(crate) fn sets_async_start(driver: &dyn Driver) -> bool {
-    let async_start = driver.base().node().get_local("async_start");
+    let async_start = driver.base().options().get_local("async_start");
     async_start.is_some_and(|value| !value.is_null())
 }
 

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use indexmap::IndexMap;
@@ -10,10 +10,10 @@ use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{AnnouncedStop, Failovers, Report, Status};
 
-use crate::members::Members;
+use crate::members::{Members, Running};
 use crate::plan::Plan;
 use crate::starting::{Failed, Start};
-use crate::turn::{Deferred, Operation, Refused, Taken, Turn};
+use crate::turn::{Deferred, Operation, Refused, Taken};
 use crate::{
     AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError,
     NotStarted, NotStopped, account, stopping,
@@ -63,11 +63,11 @@ use crate::{
 /// calls gets the former.
 #[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
 pub struct RunningEnvironment {
-    running: Arc<Running>,
+    running: Arc<Started>,
 }
 
 /// What the guard holds, and what the environment around it stops, too.
-pub(crate) struct Running {
+pub(crate) struct Started {
     pub(crate) members: Arc<Members>,
     failovers: IndexMap<String, Failovers<Arc<dyn Driver>>>,
     plan: Plan,
@@ -80,9 +80,9 @@ pub(crate) struct Running {
 
 impl RunningEnvironment {
     pub(crate) fn launch(environment: Environment) -> Result<Self, EnvironmentError> {
-        let config: EnvironmentConfig = environment.node().resolve()?;
+        let config: EnvironmentConfig = environment.options().resolve()?;
         let plan = Plan::new(&environment, &config)?;
-        let running = Arc::new(Running {
+        let running = Arc::new(Started {
             members: environment.members,
             failovers: environment.failovers,
             plan,
@@ -242,7 +242,7 @@ impl RunningEnvironment {
     }
 }
 
-impl Running {
+impl Started {
     fn name(&self) -> &str {
         self.members.name()
     }
@@ -256,11 +256,11 @@ impl Running {
                 environment: self.name().to_owned(),
             });
         }
-        let parent = self.members.parent();
-        if let Some(parent) = parent.filter(|parent| !parent.admit(self)) {
+        let running: Weak<Self> = Arc::downgrade(self);
+        if let Err(parent) = self.members.begin(running) {
             return Err(EnvironmentError::ParentStopped {
                 environment: self.name().to_owned(),
-                parent: parent.name().to_owned(),
+                parent,
             });
         }
         self.members.open();
@@ -317,9 +317,10 @@ impl Running {
         let outcome = loop {
             match self.take(Operation::Stop, Purpose::Stop) {
                 Ok(turn) => break self.stop_in(turn, Ending::Dropped),
-                Err(Refused::Within(members, _)) => {
+                Err(NotTaken::Within(members, _)) => {
+                    let running = self.clone();
                     let deferred = Deferred {
-                        running: self.clone(),
+                        stop: Box::new(move || running.finish()),
                         announced: self.announce(),
                     };
                     if members.turn.defer(deferred).is_ok() {
@@ -400,12 +401,13 @@ impl Running {
         self.members.close();
         let mut failures = Vec::new();
         for nested in self.members.nested() {
-            // Its guard may have more to say, and the files go or stay with ours.
-            match nested.stop_as(Operation::Stop, Ending::Dropped) {
-                Ok(()) => {}
-                Err(EnvironmentError::Stop(error)) => failures.extend(error.failures),
-                Err(error) => failures.push(Failure::Nested(Box::new(error))),
-            }
+            failures.extend(
+                nested
+                    .running()
+                    .map(Running::stop_within)
+                    .into_iter()
+                    .flatten(),
+            );
         }
         failures.extend(stopping::stop(&self.members, &self.plan));
         failures
@@ -413,33 +415,37 @@ impl Running {
 
     /// Begins an operation. One that this thread is in already, or that belongs to an
     /// environment below this one, would wait for its own end.
-    fn take(&self, call: Operation, purpose: Purpose) -> Result<Taken<'_>, Refused> {
+    fn take(&self, call: Operation, purpose: Purpose) -> Result<Taken<'_>, NotTaken> {
         let must_wait = purpose == Purpose::Stop || self.members.turn.is_busy();
         for nested in self.members.all_nested() {
-            if must_wait && let Some(operation) = nested.members.turn.callers_operation() {
-                return Err(Refused::Within(nested.members.clone(), operation));
+            if must_wait && let Some(operation) = nested.turn.callers_operation() {
+                return Err(NotTaken::Within(nested, operation));
             }
         }
         let until = Instant::now().checked_add(self.config.entity.status_wait_timeout);
         let announce = (purpose == Purpose::Stop).then_some(|| self.announce());
-        Turn::take(&self.members, call, until, announce)
+        let taken = self.members.turn.take(call, until, announce);
+        taken.map_err(|refused| match refused {
+            Refused::Within(operation) => NotTaken::Within(self.members.clone(), operation),
+            Refused::Busy(operation) => NotTaken::Busy(operation),
+        })
     }
 
     /// Ends the starts of the drivers that are on their way, here and below.
     fn announce(&self) -> Vec<AnnouncedStop> {
         let nested = self.members.all_nested();
-        let environments = nested.iter().map(|running| &running.members);
-        environments
+        nested
+            .iter()
             .chain([&self.members])
             .flat_map(|members| members.active())
             .map(|driver| driver.base().resource().announce_stop())
             .collect()
     }
 
-    fn refusal(&self, call: Operation, refused: Refused) -> EnvironmentError {
+    fn refusal(&self, call: Operation, refused: NotTaken) -> EnvironmentError {
         let environment = self.name().to_owned();
         match refused {
-            Refused::Within(members, operation) => {
+            NotTaken::Within(members, operation) => {
                 let active = members.active();
                 let caller = active
                     .iter()
@@ -454,14 +460,13 @@ impl Running {
                     step: caller.and_then(|(_, resource)| resource.running_step()),
                 }
             }
-            Refused::Busy(operation) => {
+            NotTaken::Busy(operation) => {
                 let step = |driver: &Arc<dyn Driver>| {
                     let step = driver.base().resource().running_step()?;
                     Some((driver.name().to_owned(), step))
                 };
-                let all_nested = self.members.all_nested();
-                let nested = all_nested.iter().map(|running| &running.members);
-                let environments = nested.chain([&self.members]);
+                let nested = self.members.all_nested();
+                let environments = nested.iter().chain([&self.members]);
                 EnvironmentError::Busy {
                     environment,
                     call,
@@ -478,8 +483,8 @@ impl Running {
 
     /// Neither this environment nor one around it was aborted.
     fn is_active(&self) -> bool {
-        let around = std::iter::successors(Some(self.members.clone()), |members| members.parent());
-        around.into_iter().all(|members| members.entity.is_active())
+        let entity = &self.members.entity;
+        entity.is_active() && entity.ancestors().all(|around| around.is_active())
     }
 
     fn make_runpath(&self) -> Result<(), EnvironmentError> {
@@ -517,6 +522,25 @@ impl Running {
     fn runpath_left(&self) -> Option<PathBuf> {
         self.members.entity.runpath().filter(|path| path.exists())
     }
+}
+
+impl Running for Started {
+    fn stop_within(self: Arc<Self>) -> Vec<Failure> {
+        // Its guard may have more to say, and the files go or stay with those around it.
+        match self.stop_as(Operation::Stop, Ending::Dropped) {
+            Ok(()) => Vec::new(),
+            Err(EnvironmentError::Stop(error)) => error.failures,
+            Err(error) => vec![Failure::Nested(Box::new(error))],
+        }
+    }
+}
+
+/// Why an operation cannot be begun.
+enum NotTaken {
+    /// It was called from within this operation of that environment, which it would wait for.
+    Within(Arc<Members>, Operation),
+    /// This operation of another thread has not ended in time.
+    Busy(Operation),
 }
 
 /// How an environment ends.

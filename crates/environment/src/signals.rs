@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 
 use miette::Diagnostic;
@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::{flag, low_level};
 use standin_process::Signal;
+use standin_sync::Unpoisoned;
 use thiserror::Error;
 
 use crate::AbortHandle;
@@ -149,7 +150,7 @@ impl Drop for Listening {
 /// does in its name what the system would.
 fn keep_default(signal: i32) -> io::Result<()> {
     static KEPT: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = KEPT.lock().unpoisoned();
     if !kept.contains(&signal) {
         flag::register_conditional_default(signal, NO_GUARDS.clone())?;
         kept.insert(signal);

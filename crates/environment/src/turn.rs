@@ -8,9 +8,6 @@ use std::time::Instant;
 use standin_entity::{AnnouncedStop, Hold};
 use standin_sync::Monitor;
 
-use crate::members::Members;
-use crate::running::Running;
-
 /// What can be done with an environment as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,20 +35,22 @@ impl fmt::Display for Operation {
 
 /// Why an operation cannot be begun.
 pub(crate) enum Refused {
-    /// It was called from within this operation of that environment, which it would wait for.
-    Within(Arc<Members>, Operation),
+    /// It was called from within this operation, which it would wait for.
+    Within(Operation),
     /// This operation of another thread has not ended in time.
     Busy(Operation),
 }
 
 /// A stop that was asked for where it could not be done.
 pub(crate) struct Deferred {
-    pub(crate) running: Arc<Running>,
+    /// Stops the environment.
+    pub(crate) stop: Box<dyn FnOnce() + Send>,
     /// Lets the start that is under way end soon.
     pub(crate) announced: Vec<AnnouncedStop>,
 }
 
 /// One operation at a time. An abort waits for nobody, and nobody for it.
+#[derive(Default)]
 pub(crate) struct Turn {
     monitor: Monitor<State>,
 }
@@ -80,12 +79,6 @@ impl State {
 }
 
 impl Turn {
-    pub(crate) fn new() -> Self {
-        Turn {
-            monitor: Monitor::new(State::default()),
-        }
-    }
-
     /// The operation that the present thread was called from, if it is one of this environment.
     pub(crate) fn callers_operation(&self) -> Option<Operation> {
         self.monitor.lock().callers()
@@ -106,39 +99,38 @@ impl Turn {
     /// `until`. Before it waits it calls `announce`, if that is given, and keeps the answer
     /// while it waits: then the environment [is ending](Turn::is_ending).
     pub(crate) fn take<T>(
-        members: &Arc<Members>,
+        &self,
         operation: Operation,
         until: Option<Instant>,
         mut announce: Option<impl FnOnce() -> T>,
     ) -> Result<Taken<'_>, Refused> {
-        let turn = &members.turn;
         let mut _announced = None;
-        let mut state = turn.monitor.lock();
+        let mut state = self.monitor.lock();
         loop {
             if let Some(callers) = state.callers() {
-                return Err(Refused::Within(members.clone(), callers));
+                return Err(Refused::Within(callers));
             }
             let Some((other, hold)) = state.under_way.clone() else {
                 let hold = Hold::take();
                 state.under_way = Some((operation, hold));
-                return Ok(Taken { members });
+                return Ok(Taken(self));
             };
             if let Some(announce) = announce.take() {
                 // Known before anybody is told, so that nothing slips through.
                 state.stops += 1;
                 drop(state);
-                let ending = Ending(turn);
+                let ending = Ending(self);
                 _announced = Some((announce(), ending));
-                state = turn.monitor.lock();
+                state = self.monitor.lock();
                 continue;
             }
             let Some(_waiting) = hold.wait_for() else {
-                return Err(Refused::Within(members.clone(), other));
+                return Err(Refused::Within(other));
             };
             if until.is_some_and(|until| until <= Instant::now()) {
                 return Err(Refused::Busy(other));
             }
-            state = turn.monitor.wait(state, until);
+            state = self.monitor.wait(state, until);
         }
     }
 
@@ -154,11 +146,11 @@ impl Turn {
     }
 
     /// Notes an abort by the present thread, until the answer is dropped.
-    pub(crate) fn abort(members: &Arc<Members>) -> Aborting {
+    pub(crate) fn abort(self: &Arc<Self>) -> Aborting {
         let hold = Hold::take();
-        members.turn.monitor.lock().aborts.push(hold.clone());
+        self.monitor.lock().aborts.push(hold.clone());
         Aborting {
-            members: members.clone(),
+            turn: self.clone(),
             hold,
         }
     }
@@ -175,14 +167,12 @@ impl Drop for Ending<'_> {
 
 /// An operation under way. It ends when this is dropped, also by a panic, and then what was
 /// left to it is stopped.
-pub(crate) struct Taken<'a> {
-    members: &'a Members,
-}
+pub(crate) struct Taken<'a>(&'a Turn);
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let deferred = {
-            let monitor = &self.members.turn.monitor;
+            let monitor = &self.0.monitor;
             let mut state = monitor.lock();
             if let Some((_, hold)) = state.under_way.take() {
                 hold.end();
@@ -190,22 +180,22 @@ impl Drop for Taken<'_> {
             monitor.notify_all();
             std::mem::take(&mut state.deferred)
         };
-        for Deferred { running, announced } in deferred {
+        for Deferred { stop, announced } in deferred {
             drop(announced);
-            running.finish();
+            stop();
         }
     }
 }
 
 /// An abort under way.
 pub(crate) struct Aborting {
-    members: Arc<Members>,
+    turn: Arc<Turn>,
     hold: Hold,
 }
 
 impl Drop for Aborting {
     fn drop(&mut self) {
-        let mut state = self.members.turn.monitor.lock();
+        let mut state = self.turn.monitor.lock();
         let own = &self.hold;
         if let Some(place) = state.aborts.iter().position(|hold| hold.is(own)) {
             state.aborts.swap_remove(place);

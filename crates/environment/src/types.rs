@@ -10,7 +10,6 @@ use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
-use crate::environment::RESERVED;
 use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
 use crate::plan::Plan;
 use crate::{Environment, EnvironmentBuilder, EnvironmentConfig, LoadError};
@@ -61,8 +60,7 @@ impl DriverTypes {
     /// No types.
     pub fn none() -> Self {
         DriverTypes {
-            registry: TypeRegistry::new(EnvironmentConfig::description())
-                .reserving(RESERVED.iter().copied()),
+            registry: TypeRegistry::new(EnvironmentConfig::description()),
             makers: IndexMap::new(),
         }
     }
@@ -189,7 +187,7 @@ impl DriverTypes {
         }
         // Who waits for whom can only be told of a file in which everything else is right.
         if draft.is_sound()
-            && let Ok(config) = environment.node().resolve::<EnvironmentConfig>()
+            && let Ok(config) = environment.options().resolve::<EnvironmentConfig>()
         {
             for mistake in Plan::mistakes(&environment, &config) {
                 let needs = mistake.needs.as_deref().unwrap_or_default();

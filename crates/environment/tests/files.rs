@@ -40,10 +40,10 @@ fn an_environment_from_a_file_is_one_like_any_other() {
     assert_eq!(env.name(), "greeting");
     let server = env.get::<TcpServer>("server").unwrap();
     let client = env.get::<TcpClient>("client").unwrap();
-    let timeout = server.base().node().origin("timeout").unwrap();
+    let timeout = server.base().options().origin("timeout").unwrap();
     assert_eq!(
         timeout.to_string(),
-        "inherited from environment (set explicitly)"
+        "inherited from environment \"greeting\" (set explicitly)"
     );
 
     let _env = env.start().unwrap();
@@ -164,7 +164,7 @@ fn all_mistakes_are_told_at_once() {
     expect![[r#"
         environment.toml: 3 mistakes
           5:1   driver number 1: option "name" is missing
-                help: "name" is a string: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+                help: "name" is a string: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
           7:1   driver number 1: there is no option "nmae"
                 help: did you mean "name"?
           10:8  there is no driver type "tcp-clinet"

@@ -13,8 +13,8 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use standin_config::context;
 use standin_driver::Lifecycle;
-use standin_driver::{Attributes, Driver, DriverConfig, InstallFile};
-use standin_entity::Status;
+use standin_driver::{Attributes, Driver, InstallFile};
+use standin_entity::{EntityConfig, Status};
 use standin_environment::Environment;
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
@@ -69,14 +69,7 @@ fn checks_names() {
           code: standin::environment::duplicate_name
     "#]],
     );
-    check(
-        env.add(probe("start")).unwrap_err(),
-        expect![[r#"
-        a driver cannot be called "start" in environment "env": the name is reserved
-          help: give the driver another name
-          code: standin::environment::reserved_name
-    "#]],
-    );
+    env.add(probe("start")).unwrap();
     check(
         Environment::new("a/b").add(probe("a")).unwrap_err(),
         expect![[r#"
@@ -363,7 +356,7 @@ fn options_are_inherited_from_the_environment_and_its_parent() {
         .unwrap();
     let mut inner = Environment::new("inner");
     inner.set_parent(&outer).unwrap();
-    let timeout = |driver: &Probe| driver.base().config::<DriverConfig>().unwrap().timeout;
+    let timeout = |driver: &Probe| driver.base().config::<EntityConfig>().unwrap().timeout;
     let alone = probe("a");
     assert_eq!(timeout(&alone), Duration::from_secs(300));
     let a = inner.add(alone).unwrap();

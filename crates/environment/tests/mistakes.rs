@@ -49,23 +49,20 @@ fn process(options: &str) -> String {
 fn names_are_checked_with_everything_else() {
     let text = "name = 'x/y'\n\
         [[driver]]\ntype = 'tcp-server'\nname = 'a/b'\n\
-        [[driver]]\ntype = 'tcp-server'\nname = 'start'\n\
         [[driver]]\ntype = 'tcp-server'\nname = ' '\n\
         [[driver]]\ntype = 'tcp-server'\nname = '..'\ntimeuot = 5\n";
     check(
         text,
         expect![[r#"
             1: the environment: option "name" is "x/y", but it has a path separator
-               help: name: Name of the environment.
+               help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
             4: driver "a/b": option "name" is "a/b", but it has a path separator
-               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
-            7: driver "start": option "name" is "start", but this name is reserved, for it means something else where a driver's name could stand
-               help: give the driver another name
-            10: driver " ": option "name" is " ", but it is empty
-               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
-            13: driver "..": option "name" is "..", but it stands for a directory
-               help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
-            14: driver "..": there is no option "timeuot"
+               help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
+            7: driver " ": option "name" is " ", but it is empty
+               help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
+            10: driver "..": option "name" is "..", but it stands for a directory
+               help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
+            11: driver "..": there is no option "timeuot"
                help: did you mean "timeout"?
         "#]],
     );
@@ -156,7 +153,7 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
         driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
         driver "app": option "listen[1].name" is "a", but another one has this `name` already
         driver "s": option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
-        environment: option "name" is "a/b", but it has a path separator
+        environment "a/b": option "name" is "a/b", but it has a path separator
     "#]]
     .assert_eq(&(errors.join("\n") + "\n"));
 }
@@ -316,7 +313,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
         &server("timeout = '10 sec onds'"),
         expect![[r#"
             5: driver "s": option "timeout": "10 sec onds" is not a duration
-               help: timeout: How long the driver may take to start, and to stop.
+               help: timeout: How long a driver may take to start, and to stop. That of an environment is for each of its drivers. Default: 5 minutes.
             a duration is a text such as "1m 30s" or "250ms", or a number of seconds
         "#]],
     );
@@ -324,7 +321,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
         &server("timeout = true"),
         expect![[r#"
             5: driver "s": option "timeout": true is not a duration
-               help: timeout: How long the driver may take to start, and to stop.
+               help: timeout: How long a driver may take to start, and to stop. That of an environment is for each of its drivers. Default: 5 minutes.
             a duration is a text such as "1m 30s" or "250ms", or a number of seconds
         "#]],
     );

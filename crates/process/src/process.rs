@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use standin_child::Child;
@@ -11,6 +11,7 @@ use standin_connection::{
 };
 use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Readiness};
 use standin_entity::{Check, Error, Result};
+use standin_sync::Unpoisoned;
 
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
@@ -169,8 +170,10 @@ impl Process {
     /// more, or has no pipe there. It says how much was written.
     pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
         let child = self.child().ok_or_else(|| self.not_running())?;
-        let timeout = self.base.node().shared::<ProcessConfig>();
-        let timeout = timeout.ok().map(|config| config.driver.timeout);
+        let timeout = self.base.options().shared::<ProcessConfig>();
+        let timeout = timeout
+            .ok()
+            .map(|config| config.driver.resource.entity.timeout);
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         child
             .write_stdin(bytes, until)
@@ -254,7 +257,7 @@ impl Process {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unpoisoned()
     }
 
     fn not_running(&self) -> ProcessError {

@@ -220,7 +220,7 @@ impl Driver for TcpClient {
         }
         *self.base.write() = State {
             client: Some(client.build()),
-            connect_timeout: Some(config.driver.timeout),
+            connect_timeout: Some(config.driver.resource.entity.timeout),
             host: Some(host),
             server_port: Some(port),
             ..State::default()

@@ -18,7 +18,7 @@ fn main() -> standin::Result<()> {
 
     println!(
         "The options of the host, and where each comes from:\n{}",
-        host.base().node().explain()
+        host.base().options().explain()
     );
     println!(
         "What it publishes: {}",

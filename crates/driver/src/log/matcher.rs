@@ -1,13 +1,14 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use miette::Diagnostic;
 use regex::bytes::Regex;
 use standin_config::{Pattern, PatternError};
+use standin_sync::Unpoisoned;
 use thiserror::Error;
 
 use super::bell::Bell;
@@ -438,7 +439,7 @@ impl LogMatcher {
     }
 
     fn lock(&self) -> MutexGuard<'_, Follower> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+        self.follower.lock().unpoisoned()
     }
 }
 

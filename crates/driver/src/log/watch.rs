@@ -21,11 +21,12 @@ mod imp {
     use std::os::fd::OwnedFd;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+    use std::sync::{Arc, Mutex, MutexGuard, Weak};
     use std::thread::JoinHandle;
 
     use rustix::event::{PollFd, PollFlags};
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+    use standin_sync::Unpoisoned;
 
     use super::OnChange;
 
@@ -113,7 +114,7 @@ mod imp {
     impl Hub {
         fn get() -> std::io::Result<Arc<Self>> {
             static CURRENT: Mutex<Weak<Hub>> = Mutex::new(Weak::new());
-            let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut current = CURRENT.lock().unpoisoned();
             if let Some(hub) = current.upgrade() {
                 return Ok(hub);
             }
@@ -244,7 +245,7 @@ mod imp {
         }
 
         fn lock(&self) -> MutexGuard<'_, Watches> {
-            self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+            self.watches.lock().unpoisoned()
         }
     }
 }

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use standin_entity::{Check, Result};
+use standin_sync::Unpoisoned;
 
 use crate::Driver;
 use crate::baseline::Baseline;
@@ -40,16 +41,13 @@ impl Progress {
 
     pub(crate) fn extracts(&self) -> Extracts {
         let extracts = self.extracts.read();
-        extracts.unwrap_or_else(PoisonError::into_inner).clone()
+        extracts.unpoisoned().clone()
     }
 
     /// Makes them known at once: the next condition may need them.
     pub(crate) fn publish(&self, extracts: Extracts) {
         if !extracts.is_empty() {
-            let mut published = self
-                .extracts
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut published = self.extracts.write().unpoisoned();
             *published = extracts;
         }
     }

@@ -1,17 +1,14 @@
-//! Waiting until a check is ready: in one go, or check by check.
+//! Waiting until a check is ready.
 
 use std::time::Instant;
 
+use super::patience::Patience;
 use super::progress::Progress;
-use super::start::StartEnd;
-use super::stop::{StopLog, StopRun};
-use super::{Patience, Resource, State};
-use crate::failure::WaitError;
+use super::{Resource, State};
 use crate::incident::{Overdue, StepFailure};
-use crate::settings::CheckInterval;
+use crate::interval::CheckInterval;
 use crate::status::Status;
 use crate::steps::{Check, Step, Steps};
-use crate::watch::{Progress as WatchProgress, Watch};
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +22,13 @@ impl Phase {
         match self {
             Self::Start => Status::Starting,
             Self::Stop => Status::Stopping,
+        }
+    }
+
+    fn not_yet(self) -> &'static str {
+        match self {
+            Self::Start => "is not ready yet",
+            Self::Stop => "is not down yet",
         }
     }
 }
@@ -43,27 +47,15 @@ pub(super) enum CheckEnd {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checking {
     pub(super) phase: Phase,
-    pub(super) run: StopRun,
+    pub(super) run: Run,
 }
 
-impl Checking {
-    /// A stop after an abort is a proper stop: no other abort is to come.
-    fn is_aborted(&self, state: &State) -> bool {
-        state.is_aborting() && !(self.phase == Phase::Stop && self.run.aborted_before)
-    }
-
-    fn end(&self, state: &State) -> Option<CheckEnd> {
-        if self.phase == Phase::Start && self.is_aborted(state) {
-            Some(CheckEnd::Aborted)
-        } else if state.life != self.run.life
-            || state.status() != self.phase.status()
-            || (self.phase == Phase::Start && state.announced > 0)
-        {
-            Some(CheckEnd::Left)
-        } else {
-            None
-        }
-    }
+/// From a start to the end of the stop that follows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) life: u64,
+    /// An abort that came before does not end the waits of a stop.
+    pub(super) aborted_before: bool,
 }
 
 /// The answer of one check, and the signals that it has seen.
@@ -73,6 +65,32 @@ struct Looked {
 }
 
 impl Resource {
+    pub(super) fn run_of(&self, state: &State) -> Run {
+        Run {
+            life: state.life,
+            aborted_before: !self.is_active(),
+        }
+    }
+
+    /// A stop after an abort is a proper stop: no other abort is to come.
+    fn is_checking_aborted(&self, checking: &Checking) -> bool {
+        !self.is_active() && !(checking.phase == Phase::Stop && checking.run.aborted_before)
+    }
+
+    fn end_of(&self, checking: &Checking, state: &State) -> Option<CheckEnd> {
+        let is_start = checking.phase == Phase::Start;
+        if is_start && self.is_checking_aborted(checking) {
+            Some(CheckEnd::Aborted)
+        } else if state.life != checking.run.life
+            || state.status() != checking.phase.status()
+            || (is_start && state.announced > 0)
+        {
+            Some(CheckEnd::Left)
+        } else {
+            None
+        }
+    }
+
     /// Calls the check until it is ready: at once, at each `notify`, after each
     /// interval and once at the deadline. With a limit of zero it is called
     /// exactly once. An abort ends it, that of a stop after one more check.
@@ -93,7 +111,7 @@ impl Resource {
             let Some(missing) = &looked.missing else {
                 return Ok(());
             };
-            progress.note(self, checking.phase, checks, missing);
+            progress.note(self.entity(), checking.phase.not_yet(), checks, missing);
             if is_last {
                 return Err(CheckEnd::Overdue(patience.overdue(checks, looked.missing)));
             }
@@ -103,8 +121,8 @@ impl Resource {
                 (next, deadline) => next.or(deadline),
             };
             let mut state = self.lock();
-            while checking.end(&state).is_none()
-                && !checking.is_aborted(&state)
+            while self.end_of(&checking, &state).is_none()
+                && !self.is_checking_aborted(&checking)
                 && state.signals == looked.signals
                 && until.is_none_or(|until| Instant::now() < until)
             {
@@ -117,10 +135,10 @@ impl Resource {
     fn look(&self, steps: &dyn Steps, checking: Checking) -> Result<Looked, CheckEnd> {
         let (signals, aborted) = {
             let state = self.lock();
-            if let Some(end) = checking.end(&state) {
+            if let Some(end) = self.end_of(&checking, &state) {
                 return Err(end);
             }
-            (state.signals, checking.is_aborted(&state))
+            (state.signals, self.is_checking_aborted(&checking))
         };
         let answer = match checking.phase {
             Phase::Start => self.run(Step::StartedCheck, || steps.started_check()),
@@ -137,91 +155,5 @@ impl Resource {
                 missing: Some(reason),
             }),
         }
-    }
-
-    /// Brings an asynchronous start or stop one check further, for those who
-    /// look after several resources in one thread. Never waits: when the check
-    /// is not due yet, or another thread is at it, nothing happens.
-    ///
-    /// When the check is ready the start or the stop is completed, hooks
-    /// included. When the watch's time is up it has failed, as in
-    /// [`wait`](Resource::wait) without a timeout.
-    ///
-    /// ```
-    /// use standin_entity::{Progress, Resource, Settings, Status, Steps, Watch};
-    ///
-    /// struct Quiet;
-    /// impl Steps for Quiet {}
-    ///
-    /// let resource = Resource::new("quiet")?;
-    /// resource.set_async_start(Some(true));
-    /// resource.start(&Quiet)?;
-    /// let mut watch = Watch::of_start(&Settings::default());
-    /// assert_eq!(resource.advance(&Quiet, &mut watch)?, Progress::Done);
-    /// assert_eq!(resource.status(), Status::Started);
-    /// # Ok::<(), standin_entity::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`WaitError`], as [`wait`](Resource::wait).
-    pub fn advance(
-        &self,
-        steps: &dyn Steps,
-        watch: &mut Watch,
-    ) -> Result<WatchProgress, WaitError> {
-        let (phase, target) = if watch.is_of_start() {
-            (Phase::Start, Status::Started)
-        } else {
-            (Phase::Stop, Status::Stopped)
-        };
-        let mut state = self.lock();
-        let signalled = watch.signals.is_some_and(|seen| seen != state.signals);
-        let aborted = state.is_aborting();
-        if let Some(outcome) = self.outcome(&state, target, aborted) {
-            return outcome.map(|()| WatchProgress::Done);
-        }
-        if state.is_busy() || state.stoppers > 0 || state.status() != phase.status() {
-            return Ok(watch.not_yet());
-        }
-        let is_last = watch.patience.is_over();
-        if !(signalled || is_last || watch.is_due()) {
-            return Ok(watch.not_yet());
-        }
-        let checking = Checking {
-            phase,
-            run: StopRun::of(&state),
-        };
-        let _baton = self.take(&mut state);
-        drop(state);
-        let settings = self.settings(steps).unwrap_or_default();
-        let end = match self.look(steps, checking) {
-            Ok(Looked { missing: None, .. }) => Ok(()),
-            Ok(Looked { missing, .. }) if is_last => Err(CheckEnd::Overdue(
-                watch
-                    .patience
-                    .overdue(watch.checks.saturating_add(1), missing),
-            )),
-            Ok(looked) => {
-                watch.looked(looked.signals);
-                return Ok(watch.not_yet());
-            }
-            Err(end) => Err(end),
-        };
-        match phase {
-            Phase::Start => {
-                let life = checking.run.life;
-                let end = end
-                    .map_err(StartEnd::from)
-                    .and_then(|()| self.after_ready(steps, life));
-                self.conclude_start(steps, &settings, life, end)?;
-            }
-            Phase::Stop => {
-                let mut log = StopLog::default();
-                log.note_end(end);
-                self.conclude_stop(steps, &checking.run, log)?;
-            }
-        }
-        Ok(WatchProgress::Done)
     }
 }

@@ -7,6 +7,7 @@
 
 mod abort;
 mod check;
+mod patience;
 mod pause;
 mod progress;
 mod start;
@@ -19,15 +20,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::caller::Hold;
-use crate::entity::{Entity, NameError};
+use crate::config::ResourceConfig;
+use crate::entity::Entity;
 use crate::failure::{RestartError, StartError};
 use crate::incident::{Overdue, StepFailure, Subject};
+use crate::name::NameError;
 use crate::report::Report;
-use crate::settings::Settings;
 use crate::status::Status;
 use crate::steps::{Step, Steps};
 use crate::timer::Timer;
-use crate::watch::Patience;
+use patience::Patience;
 use standin_error::{Reportable, Result};
 use standin_sync::{Monitor, MutexGuard};
 
@@ -89,30 +91,13 @@ struct State {
     announced: usize,
     /// Counts the calls of `notify`.
     signals: u64,
-    abort: Abort,
-    async_start: Option<bool>,
     /// Why the latest start failed, for those who did not do it themselves.
     failure: Option<StartError>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Abort {
-    #[default]
-    No,
-    /// Every wait ends; `aborting` is still to be called.
-    Requested,
-    /// A thread is at it.
-    Running,
-    Done,
 }
 
 impl State {
     fn status(&self) -> Status {
         self.status
-    }
-
-    fn is_aborting(&self) -> bool {
-        self.abort != Abort::No
     }
 
     /// Whether another thread than this one runs steps.
@@ -128,16 +113,17 @@ impl State {
 }
 
 impl Resource {
-    /// A resource of the kind `resource`.
+    /// A resource of the kind `resource`, with no option set but its name.
     ///
     /// # Errors
     ///
-    /// [`NameError`] when `name` cannot be a file name.
+    /// Returns an error if `name` cannot be a file name.
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         Ok(Self::from_entity(Entity::with_kind("resource", name)?))
     }
 
-    /// Makes a resource of an entity that is not one yet.
+    /// Makes a resource of an entity that is not one yet. The entity's options say how long
+    /// it may take: those of [`ResourceConfig`], or those of a config that includes it.
     #[must_use]
     pub fn from_entity(entity: Entity) -> Self {
         Self {
@@ -209,17 +195,6 @@ impl Resource {
         self.lock().is_mine()
     }
 
-    /// Overrides [`Settings::async_start`]; `None` ends the override.
-    pub fn set_async_start(&self, async_start: Option<bool>) {
-        self.lock().async_start = async_start;
-    }
-
-    /// The override of [`Settings::async_start`], if there is one.
-    #[must_use]
-    pub fn async_start(&self) -> Option<bool> {
-        self.lock().async_start
-    }
-
     /// Stops and starts; what was never started is only started. In
     /// asynchronous mode it waits for both.
     ///
@@ -262,27 +237,28 @@ impl Resource {
             Status::Stopped => &[Timer::SETUP, Timer::TEARDOWN, Timer::LIFESPAN],
             _ => &[],
         };
-        self.inner.entity.node().with_timer(|timer| {
-            for interval in intervals {
-                timer.close(interval);
-            }
-        });
+        let mut facts = self.inner.entity.facts();
+        for interval in intervals {
+            facts.timer.close(interval);
+        }
+        drop(facts);
         if status == Status::Stopped {
             self.inner.entity.release_runpath();
         }
         self.enter(&mut state, status);
     }
 
-    /// Neither aborting nor aborted.
+    /// Neither aborting nor aborted. What waits asks under the lock, where each abort is
+    /// begun.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.lock().is_aborting()
+        self.inner.entity.is_active()
     }
 
     /// Whether an abort has been completed.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
-        self.lock().abort == Abort::Done
+        self.inner.entity.is_aborted()
     }
 
     /// A copy of the timer: `setup`, `teardown`, `lifespan` and what else the
@@ -311,7 +287,7 @@ impl Resource {
     /// Sets the status, in the report too.
     fn enter(&self, state: &mut State, status: Status) {
         state.status = status;
-        self.inner.entity.node().set_status(status);
+        self.inner.entity.facts().status = status;
         tracing::debug!(entity = %self.inner.entity, %status, "status");
         self.changed(state);
     }
@@ -376,13 +352,12 @@ impl Resource {
         )
     }
 
-    /// The settings, with the override of this resource in them.
-    fn settings(&self, steps: &dyn Steps) -> Result<Settings, StepFailure> {
-        let mut settings = self.run(Step::Settings, || steps.settings())?;
-        if let Some(async_start) = self.lock().async_start {
-            settings.async_start = async_start;
-        }
-        Ok(settings)
+    /// The options, with everything that is inherited, as they are at the beginning of an
+    /// operation.
+    fn options(&self) -> Result<Arc<ResourceConfig>, StepFailure> {
+        self.run(Step::Options, || {
+            Ok(self.inner.entity.options().shared()?)
+        })
     }
 
     /// Evidence must not hide the failure that it is about.

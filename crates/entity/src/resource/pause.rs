@@ -1,6 +1,7 @@
 //! Pausing and resuming.
 
-use super::{Patience, Resource};
+use super::Resource;
+use super::patience::Patience;
 use crate::failure::PauseError;
 use crate::incident::StepFailure;
 use crate::status::Status;
@@ -15,11 +16,7 @@ impl Resource {
     /// [`PauseError`]; the status is what it was before.
     pub fn pause(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Pausing, || steps.pausing());
-        self.pass_through(
-            steps,
-            [Status::Started, Status::Pausing, Status::Paused],
-            run,
-        )
+        self.pass_through([Status::Started, Status::Pausing, Status::Paused], run)
     }
 
     /// Resumes a paused resource. Waits for another thread that is in one of
@@ -30,16 +27,11 @@ impl Resource {
     /// [`PauseError`]; the status is what it was before.
     pub fn resume(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Resuming, || steps.resuming());
-        self.pass_through(
-            steps,
-            [Status::Paused, Status::Resuming, Status::Started],
-            run,
-        )
+        self.pass_through([Status::Paused, Status::Resuming, Status::Started], run)
     }
 
     fn pass_through(
         &self,
-        steps: &dyn Steps,
         [from, through, to]: [Status; 3],
         run: impl FnOnce() -> Result<(), StepFailure>,
     ) -> Result<(), PauseError> {
@@ -50,8 +42,8 @@ impl Resource {
             panicked: failure.panicked,
             cause: failure.cause,
         };
-        let settings = self.settings(steps).map_err(failed)?;
-        let patience = Patience::of(settings.status_wait_timeout);
+        let options = self.options().map_err(failed)?;
+        let patience = Patience::of(options.entity.status_wait_timeout);
         let mut state = self.lock();
         let mut is_circle = false;
         while state.is_busy() && !is_circle && !patience.is_over() {

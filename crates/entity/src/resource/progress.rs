@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use standin_error::text::Span;
 
-use super::Resource;
-use super::check::Phase;
+use crate::entity::Entity;
 
 /// When the first event of a wait is one that is shown by default.
 const FIRST: Duration = Duration::from_secs(1);
@@ -25,13 +24,8 @@ impl Progress {
         }
     }
 
-    /// Notes that `missing` was missing at a check.
-    pub(super) fn note(&mut self, resource: &Resource, phase: Phase, checks: u32, missing: &str) {
-        let entity = &resource.inner.entity;
-        let what = match phase {
-            Phase::Start => "is not ready yet",
-            Phase::Stop => "is not down yet",
-        };
+    /// Notes that `missing` was missing at a check; `what` says of what.
+    pub(super) fn note(&mut self, entity: &Entity, what: &str, checks: u32, missing: &str) {
         let Some(next) = self.next else {
             self.next = Some(FIRST);
             tracing::debug!(%entity, missing, "{what}");

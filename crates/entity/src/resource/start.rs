@@ -1,11 +1,12 @@
 //! Starting.
 
-use super::check::{CheckEnd, Checking, Phase};
-use super::stop::StopRun;
-use super::{Abort, Baton, Patience, Resource, State};
+use super::check::{CheckEnd, Checking, Phase, Run};
+use super::patience::Patience;
+use super::{Baton, Resource, State};
+use crate::config::ResourceConfig;
 use crate::failure::StartError;
 use crate::incident::{Evidence, Overdue, StepFailure};
-use crate::settings::Settings;
+use crate::report::Abort;
 use crate::status::Status;
 use crate::steps::{HookPoint, Step, Steps};
 use crate::timer::Timer;
@@ -26,14 +27,14 @@ impl Resource {
     /// [`Busy`](StartError::Busy) the resource is down again afterwards, and
     /// may be started anew unless it was aborted.
     pub fn start(&self, steps: &dyn Steps) -> Result<(), StartError> {
-        let settings = self
-            .settings(steps)
+        let options = &*self
+            .options()
             .map_err(|failure| StartError::step(self.subject(), failure, Vec::new()))?;
-        let others = Patience::of(settings.status_wait_timeout);
-        let (_baton, result) = match self.begin_start(self.lock(), &settings, others)? {
+        let others = Patience::of(options.entity.status_wait_timeout);
+        let (_baton, result) = match self.begin_start(self.lock(), options, others)? {
             Begin::Nothing => return Ok(()),
-            Begin::Complete(baton, life) => (baton, self.complete_start(steps, &settings, life)),
-            Begin::All(baton, life) => (baton, self.run_start(steps, &settings, life)),
+            Begin::Complete(baton, life) => (baton, self.complete_start(steps, options, life)),
+            Begin::All(baton, life) => (baton, self.run_start(steps, options, life)),
         };
         result.inspect_err(|error| self.record("start", error))
     }
@@ -42,7 +43,7 @@ impl Resource {
     fn begin_start<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        settings: &Settings,
+        options: &ResourceConfig,
         patience: Patience,
     ) -> Result<Begin<'a>, StartError> {
         let mut observed = None;
@@ -61,11 +62,11 @@ impl Resource {
             }
             match state.status() {
                 Status::Started | Status::Starting if state.is_mine() => return Ok(Begin::Nothing),
-                Status::Starting if settings.async_start => return Ok(Begin::Nothing),
-                Status::Started if settings.async_start || !state.is_busy() => {
+                Status::Starting if options.is_async() => return Ok(Begin::Nothing),
+                Status::Started if options.is_async() || !state.is_busy() => {
                     return Ok(Begin::Nothing);
                 }
-                _ if state.is_aborting() => {
+                _ if !self.is_active() => {
                     return Err(StartError::Aborted {
                         entity: self.subject(),
                     });
@@ -86,10 +87,10 @@ impl Resource {
                     state.failure = None;
                     let life = state.life;
                     let baton = self.take(&mut state);
-                    self.inner.entity.node().with_timer(|timer| {
-                        timer.start(Timer::LIFESPAN);
-                        timer.start(Timer::SETUP);
-                    });
+                    let mut facts = self.inner.entity.facts();
+                    facts.timer.start(Timer::LIFESPAN);
+                    facts.timer.start(Timer::SETUP);
+                    drop(facts);
                     self.enter(&mut state, Status::Starting);
                     return Ok(Begin::All(baton, life));
                 }
@@ -121,7 +122,7 @@ impl Resource {
     fn run_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         life: u64,
     ) -> Result<(), StartError> {
         let mut entered = false;
@@ -137,9 +138,9 @@ impl Resource {
             // What happened during `starting` is noticed now, not by a later wait.
             .and_then(|()| self.still(life, Status::Starting));
         match begun {
-            Err(end) => Err(self.fail_start(steps, settings, life, end, entered)),
-            Ok(()) if settings.async_start => Ok(()),
-            Ok(()) => self.complete_start(steps, settings, life),
+            Err(end) => Err(self.fail_start(steps, options, life, end, entered)),
+            Ok(()) if options.is_async() => Ok(()),
+            Ok(()) => self.complete_start(steps, options, life),
         }
     }
 
@@ -147,13 +148,13 @@ impl Resource {
     fn complete_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         life: u64,
     ) -> Result<(), StartError> {
-        let patience = Patience::of(settings.start_timeout);
-        match self.try_complete_start(steps, settings, patience, life) {
+        let patience = Patience::of(options.entity.timeout);
+        match self.try_complete_start(steps, patience, life) {
             Ok(()) => Ok(()),
-            Err(end) => Err(self.fail_start(steps, settings, life, end, true)),
+            Err(end) => Err(self.fail_start(steps, options, life, end, true)),
         }
     }
 
@@ -162,18 +163,18 @@ impl Resource {
     pub(super) fn try_complete_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
         patience: Patience,
         life: u64,
     ) -> Result<(), StartEnd> {
         let checking = Checking {
             phase: Phase::Start,
-            run: StopRun {
+            run: Run {
                 life,
                 aborted_before: false,
             },
         };
-        self.check_until_ready(steps, checking, settings.started_check_interval, patience)?;
+        let interval = steps.started_check_interval();
+        self.check_until_ready(steps, checking, interval, patience)?;
         self.after_ready(steps, life)
     }
 
@@ -181,11 +182,8 @@ impl Resource {
     pub(super) fn after_ready(&self, steps: &dyn Steps, life: u64) -> Result<(), StartEnd> {
         {
             let mut state = self.lock();
-            still(&state, life, Status::Starting)?;
-            self.inner
-                .entity
-                .node()
-                .with_timer(|timer| timer.close(Timer::SETUP));
+            self.still_in(&state, life, Status::Starting)?;
+            self.inner.entity.facts().timer.close(Timer::SETUP);
             self.enter(&mut state, Status::Started);
         }
         self.start_step(life, Status::Started, Step::PostStart, || {
@@ -200,11 +198,11 @@ impl Resource {
     pub(super) fn conclude_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         life: u64,
         end: Result<(), StartEnd>,
     ) -> Result<(), StartError> {
-        end.map_err(|end| self.fail_start(steps, settings, life, end, true))
+        end.map_err(|end| self.fail_start(steps, options, life, end, true))
             .inspect_err(|error| self.record("start", error))
     }
 
@@ -231,7 +229,17 @@ impl Resource {
     }
 
     fn still(&self, life: u64, status: Status) -> Result<(), StartEnd> {
-        still(&self.lock(), life, status)
+        self.still_in(&self.lock(), life, status)
+    }
+
+    fn still_in(&self, state: &State, life: u64, status: Status) -> Result<(), StartEnd> {
+        if !self.is_active() {
+            Err(StartEnd::Aborted)
+        } else if state.announced > 0 || state.life != life || state.status() != status {
+            Err(StartEnd::Left)
+        } else {
+            Ok(())
+        }
     }
 
     /// Cleans up after a start that came to `end`, and makes the error.
@@ -239,7 +247,7 @@ impl Resource {
     pub(super) fn fail_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         life: u64,
         end: StartEnd,
         entered: bool,
@@ -266,12 +274,12 @@ impl Resource {
         state.failure = Some(error.clone());
         match state.status() {
             Status::Starting | Status::Started | Status::Paused => {
-                self.inner.entity.node().with_timer(|timer| {
-                    timer.close(Timer::SETUP);
-                    if entered {
-                        timer.start(Timer::TEARDOWN);
-                    }
-                });
+                let mut facts = self.inner.entity.facts();
+                facts.timer.close(Timer::SETUP);
+                if entered {
+                    facts.timer.start(Timer::TEARDOWN);
+                }
+                drop(facts);
                 self.enter(&mut state, Status::Stopping);
             }
             // A thread that called `stop` waits to run the stop steps itself.
@@ -283,14 +291,14 @@ impl Resource {
             _ => return error,
         }
         // `aborting` may be at work: it is to have finished first.
-        let patience = Patience::of(settings.abort_wait_timeout);
-        while state.abort == Abort::Running && !patience.is_over() {
+        let patience = Patience::of(options.entity.abort_wait_timeout);
+        while self.inner.entity.facts().abort == Abort::Running && !patience.is_over() {
             state = self.inner.monitor.wait(state, patience.until());
         }
-        let run = StopRun::of(&state);
+        let run = self.run_of(&state);
         drop(state);
         if entered {
-            error.with_cleanup(self.clean_up(steps, settings, &run))
+            error.with_cleanup(self.clean_up(steps, options, &run))
         } else {
             self.become_stopped(life);
             error
@@ -323,15 +331,5 @@ impl From<CheckEnd> for StartEnd {
             CheckEnd::Aborted => Self::Aborted,
             CheckEnd::Left => Self::Left,
         }
-    }
-}
-
-fn still(state: &State, life: u64, status: Status) -> Result<(), StartEnd> {
-    if state.is_aborting() {
-        Err(StartEnd::Aborted)
-    } else if state.announced > 0 || state.life != life || state.status() != status {
-        Err(StartEnd::Left)
-    } else {
-        Ok(())
     }
 }

@@ -1,10 +1,14 @@
 //! Stopping.
 
-use super::check::{CheckEnd, Checking, Phase};
-use super::{Baton, Patience, Resource, State};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::{CheckEnd, Checking, Phase, Run};
+use super::patience::Patience;
+use super::{Baton, Resource, State};
+use crate::config::ResourceConfig;
 use crate::failure::StopError;
 use crate::incident::{Evidence, Overdue, StepFailure};
-use crate::settings::Settings;
 use crate::status::Status;
 use crate::steps::{HookPoint, Step, Steps};
 use crate::timer::Timer;
@@ -26,26 +30,25 @@ impl Resource {
     /// [`StopError`]. Except for [`Illegal`](StopError::Illegal) and
     /// [`Busy`](StopError::Busy) the resource is `Stopped` all the same.
     pub fn stop(&self, steps: &dyn Steps) -> Result<(), StopError> {
-        let settings = self.settings(steps);
-        // A resource has to come down even if its settings cannot be had.
-        let (settings, unset) = match settings {
-            Ok(settings) => (settings, None),
-            Err(failure) => (Settings::default(), Some(failure)),
-        };
-        let others = Patience::of(settings.status_wait_timeout);
         let mut log = StopLog::default();
-        log.note(unset.map_or(Ok(()), Err));
-        let _baton = match self.begin_stop(self.lock(), &settings, others)? {
+        // A resource has to come down even if its options cannot be read.
+        let options = self.options().unwrap_or_else(|failure| {
+            log.note(Err(failure));
+            Arc::new(ResourceConfig::of_defaults())
+        });
+        let options = &*options;
+        let others = Patience::of(options.entity.status_wait_timeout);
+        let _baton = match self.begin_stop(self.lock(), options, others)? {
             Begin::Nothing => return Ok(()),
             Begin::Finish(baton, run) => {
-                self.finish_stop(steps, &settings, &run, &mut log);
+                self.finish_stop(steps, options, &run, &mut log);
                 baton
             }
             Begin::All(baton, run) => {
                 self.begin_stop_steps(steps, &mut log);
                 // What failed is not left for others to find out.
-                if !settings.async_start || !log.is_clean() {
-                    self.finish_stop(steps, &settings, &run, &mut log);
+                if !options.is_async() || !log.is_clean() {
+                    self.finish_stop(steps, options, &run, &mut log);
                 }
                 baton
             }
@@ -58,26 +61,26 @@ impl Resource {
     fn begin_stop<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        settings: &Settings,
+        options: &ResourceConfig,
         patience: Patience,
     ) -> Result<Begin<'a>, StopError> {
         let is_circle = loop {
             match state.status() {
                 Status::None => return Ok(Begin::Nothing),
                 Status::Stopped if !state.is_busy() => return Ok(Begin::Nothing),
-                Status::Stopping if settings.async_start || state.is_mine() => {
+                Status::Stopping if options.is_async() || state.is_mine() => {
                     return Ok(Begin::Nothing);
                 }
                 Status::Stopping if !state.is_busy() && state.stoppers == 0 => {
-                    let run = StopRun::of(&state);
+                    let run = self.run_of(&state);
                     return Ok(Begin::Finish(self.take(&mut state), run));
                 }
                 Status::Starting | Status::Started | Status::Paused => {
-                    let run = StopRun::of(&state);
-                    self.inner.entity.node().with_timer(|timer| {
-                        timer.close(Timer::SETUP);
-                        timer.start(Timer::TEARDOWN);
-                    });
+                    let run = self.run_of(&state);
+                    let mut facts = self.inner.entity.facts();
+                    facts.timer.close(Timer::SETUP);
+                    facts.timer.start(Timer::TEARDOWN);
+                    drop(facts);
                     self.enter(&mut state, Status::Stopping);
                     state.stoppers += 1;
                     let mut is_circle = false;
@@ -127,12 +130,12 @@ impl Resource {
     pub(super) fn clean_up(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
-        run: &StopRun,
+        options: &ResourceConfig,
+        run: &Run,
     ) -> Vec<StepFailure> {
         let mut log = StopLog::default();
         self.begin_stop_steps(steps, &mut log);
-        self.finish_stop(steps, settings, run, &mut log);
+        self.finish_stop(steps, options, run, &mut log);
         log.into_failures()
     }
 
@@ -150,13 +153,13 @@ impl Resource {
     fn finish_stop(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
-        run: &StopRun,
+        options: &ResourceConfig,
+        run: &Run,
         log: &mut StopLog,
     ) {
         if !log.never_down {
-            let patience = Patience::of(settings.stop_timeout);
-            log.note_end(self.check_down(steps, settings, run, patience));
+            let patience = Patience::of(stop_limit(steps, options));
+            log.note_end(self.check_down(steps, run, patience));
         }
         self.end_stop(steps, run.life, log);
     }
@@ -164,22 +167,22 @@ impl Resource {
     pub(super) fn check_down(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
-        run: &StopRun,
+        run: &Run,
         patience: Patience,
     ) -> Result<(), CheckEnd> {
         let checking = Checking {
             phase: Phase::Stop,
             run: *run,
         };
-        self.check_until_ready(steps, checking, settings.stopped_check_interval, patience)
+        let interval = steps.stopped_check_interval();
+        self.check_until_ready(steps, checking, interval, patience)
     }
 
     /// Ends a stop that did not come to its end in `stop` itself.
     pub(super) fn conclude_stop(
         &self,
         steps: &dyn Steps,
-        run: &StopRun,
+        run: &Run,
         mut log: StopLog,
     ) -> Result<(), StopError> {
         self.end_stop(steps, run.life, &mut log);
@@ -207,10 +210,10 @@ impl Resource {
         let ours =
             state.life == life && matches!(state.status(), Status::Stopping | Status::Stopped);
         if ours {
-            self.inner.entity.node().with_timer(|timer| {
-                timer.close(Timer::TEARDOWN);
-                timer.close(Timer::LIFESPAN);
-            });
+            let mut facts = self.inner.entity.facts();
+            facts.timer.close(Timer::TEARDOWN);
+            facts.timer.close(Timer::LIFESPAN);
+            drop(facts);
             self.inner.entity.release_runpath();
             self.enter(&mut state, Status::Stopped);
         }
@@ -218,28 +221,16 @@ impl Resource {
     }
 }
 
+/// How long a stop may take from the end of `stopping` on.
+pub(super) fn stop_limit(steps: &dyn Steps, options: &ResourceConfig) -> Duration {
+    options.entity.timeout.saturating_add(steps.stop_grace())
+}
+
 enum Begin<'a> {
     Nothing,
     /// `stopping` was called already.
-    Finish(Baton<'a>, StopRun),
-    All(Baton<'a>, StopRun),
-}
-
-/// Which stop this is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StopRun {
-    pub(super) life: u64,
-    /// An abort that came before does not end the waits of a stop.
-    pub(super) aborted_before: bool,
-}
-
-impl StopRun {
-    pub(super) fn of(state: &State) -> Self {
-        Self {
-            life: state.life,
-            aborted_before: state.is_aborting(),
-        }
-    }
+    Finish(Baton<'a>, Run),
+    All(Baton<'a>, Run),
 }
 
 /// What went wrong so far.

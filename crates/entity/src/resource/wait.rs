@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::check::CheckEnd;
+use super::check::{CheckEnd, Run};
+use super::patience::Patience;
 use super::start::StartEnd;
-use super::stop::{StopLog, StopRun};
-use super::{Patience, Resource, State};
+use super::stop::{StopLog, stop_limit};
+use super::{Resource, State};
+use crate::config::ResourceConfig;
 use crate::failure::WaitError;
-use crate::settings::Settings;
 use crate::status::Status;
 use crate::steps::Steps;
 
@@ -20,10 +21,10 @@ impl Resource {
     /// status is watched.
     ///
     /// `timeout`: how long; zero looks once (and checks once) and never blocks.
-    /// `None` takes the settings: `start_timeout` or `stop_timeout` when it
-    /// completes a start or a stop, else `status_wait_timeout`. When a given
-    /// timeout ends, what is under way stays under way and can be waited for
-    /// again; when `start_timeout` ends, the start has failed and is cleaned up.
+    /// `None` takes the options: `timeout` when it completes a start or a stop, else
+    /// `status_wait_timeout`. When a given timeout ends, what is under way stays under
+    /// way and can be waited for again; when the option `timeout` ends, the start has failed
+    /// and is cleaned up.
     ///
     /// # Errors
     ///
@@ -37,14 +38,14 @@ impl Resource {
         target: Status,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
-        let settings = self.settings(steps).map_err(|failure| WaitError::Step {
+        let options = &*self.options().map_err(|failure| WaitError::Step {
             entity: self.subject(),
             cause: failure.cause,
         })?;
         let timeout = timeout.into();
-        let patience = Patience::of(timeout.unwrap_or(settings.status_wait_timeout));
+        let patience = Patience::of(timeout.unwrap_or(options.entity.status_wait_timeout));
         let mut state = self.lock();
-        let aborted_before = state.is_aborting();
+        let aborted_before = !self.is_active();
         loop {
             if let Some(outcome) = self.outcome(&state, target, aborted_before) {
                 return outcome;
@@ -56,14 +57,13 @@ impl Resource {
                         let _baton = self.take(&mut state);
                         drop(state);
                         return self
-                            .complete_awaited_start(steps, &settings, timeout, patience, life);
+                            .complete_awaited_start(steps, options, timeout, patience, life);
                     }
                     (Status::Stopping, Status::Stopped) => {
-                        let run = StopRun::of(&state);
+                        let run = self.run_of(&state);
                         let _baton = self.take(&mut state);
                         drop(state);
-                        return self
-                            .complete_awaited_stop(steps, &settings, timeout, patience, &run);
+                        return self.complete_awaited_stop(steps, options, timeout, patience, &run);
                     }
                     _ => {}
                 }
@@ -83,7 +83,7 @@ impl Resource {
     }
 
     /// How the wait ends, if it ends now.
-    pub(super) fn outcome(
+    fn outcome(
         &self,
         state: &State,
         target: Status,
@@ -110,14 +110,14 @@ impl Resource {
                 },
             }));
         }
-        let in_vain = state.is_aborting() && (!aborted_before || target != Status::Stopped);
+        let in_vain = !self.is_active() && (!aborted_before || target != Status::Stopped);
         in_vain.then_some(Err(WaitError::Aborted { entity, target }))
     }
 
     fn complete_awaited_start(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         timeout: Option<Duration>,
         patience: Patience,
         life: u64,
@@ -125,9 +125,9 @@ impl Resource {
         let patience = if timeout.is_some() {
             patience
         } else {
-            Patience::of(settings.start_timeout)
+            Patience::of(options.entity.timeout)
         };
-        match self.try_complete_start(steps, settings, patience, life) {
+        match self.try_complete_start(steps, patience, life) {
             Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
                 let (entity, status) = (self.subject(), self.status());
                 Err(WaitError::Timeout {
@@ -137,25 +137,25 @@ impl Resource {
                     overdue,
                 })
             }
-            end => Ok(self.conclude_start(steps, settings, life, end)?),
+            end => Ok(self.conclude_start(steps, options, life, end)?),
         }
     }
 
     fn complete_awaited_stop(
         &self,
         steps: &dyn Steps,
-        settings: &Settings,
+        options: &ResourceConfig,
         timeout: Option<Duration>,
         patience: Patience,
-        run: &StopRun,
+        run: &Run,
     ) -> Result<(), WaitError> {
         let patience = if timeout.is_some() {
             patience
         } else {
-            Patience::of(settings.stop_timeout)
+            Patience::of(stop_limit(steps, options))
         };
         let mut log = StopLog::default();
-        match self.check_down(steps, settings, run, patience) {
+        match self.check_down(steps, run, patience) {
             Err(CheckEnd::Overdue(overdue)) if timeout.is_some() => {
                 let (entity, status) = (self.subject(), self.status());
                 return Err(WaitError::Timeout {

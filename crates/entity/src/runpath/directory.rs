@@ -14,27 +14,27 @@ const ATTEMPTS: u32 = 16;
 
 /// A directory as it was when it was made or taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Made {
+pub(crate) struct Made {
     identity: Identity,
     /// standin made it, found it empty, or found its marker in it.
-    pub(super) is_ours: bool,
+    pub(crate) is_ours: bool,
     /// It is in a directory that standin holds, and needs no marker or lock.
     is_covered: bool,
 }
 
 /// Whose directory it is, and which one.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
-    pub(super) entity: &'a dyn fmt::Display,
-    pub(super) path: &'a Path,
+pub(crate) struct Subject<'a> {
+    pub(crate) entity: &'a dyn fmt::Display,
+    pub(crate) path: &'a Path,
     /// What it was when it was taken the last time.
-    pub(super) made: Option<Made>,
+    pub(crate) made: Option<Made>,
 }
 
 impl Subject<'_> {
     /// Makes the directory with those above it, or takes the one that is there:
     /// emptied when `clear`. The locks keep other processes from emptying it.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         clear: bool,
         is_covered: bool,
@@ -119,7 +119,7 @@ impl Subject<'_> {
     }
 
     /// Removes the directory with all that is in it.
-    pub(super) fn remove(&self) -> Result<(), RunpathError> {
+    pub(crate) fn remove(&self) -> Result<(), RunpathError> {
         let Some(directory) = self.reopen()? else {
             return Ok(());
         };
@@ -130,7 +130,7 @@ impl Subject<'_> {
     /// Removes the directories in it that are empty, and the directory itself if
     /// that leaves nothing in it, or no content and `content_only`. Says whether
     /// files are left.
-    pub(super) fn tidy(&self, content_only: bool) -> Result<bool, RunpathError> {
+    pub(crate) fn tidy(&self, content_only: bool) -> Result<bool, RunpathError> {
         let Some(directory) = self.reopen()? else {
             return Ok(false);
         };
@@ -184,7 +184,7 @@ impl Subject<'_> {
     }
 
     /// Makes a directory of the runpath with those above it.
-    pub(super) fn create_all(&self, path: &Path) -> Result<(), RunpathError> {
+    pub(crate) fn create_all(&self, path: &Path) -> Result<(), RunpathError> {
         let made = match fs::create_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path),
@@ -308,7 +308,7 @@ impl Subject<'_> {
     }
 
     /// Why the directory is not emptied, whoever made it and whoever uses it.
-    pub(super) fn precious(&self) -> Option<RunpathError> {
+    pub(crate) fn precious(&self) -> Option<RunpathError> {
         precious(self.path).map(|what| RunpathError::Precious {
             entity: self.entity.to_string(),
             path: self.path.to_owned(),

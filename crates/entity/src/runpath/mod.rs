@@ -12,6 +12,7 @@
 mod claims;
 mod directory;
 mod error;
+mod holder;
 mod identity;
 mod marker;
 mod place;
@@ -19,6 +20,9 @@ mod run;
 mod sys;
 
 pub(crate) use self::claims::Claims;
+pub(crate) use self::directory::Subject;
 pub use self::error::RunpathError;
-pub(crate) use self::place::{Location, Runpath};
+pub(crate) use self::holder::{Holder, Use};
+pub(crate) use self::place::{Held, Location, Runpath};
+pub(crate) use self::run::RunUse;
 pub use self::run::default_root;

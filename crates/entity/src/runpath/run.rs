@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock};
 
 use jiff::Timestamp;
+use standin_sync::Unpoisoned;
 
 use super::RunpathError;
 use super::marker;
@@ -200,20 +201,20 @@ static RUN: Mutex<Run> = Mutex::new(Run {
 });
 
 fn run() -> MutexGuard<'static, Run> {
-    RUN.lock().unwrap_or_else(PoisonError::into_inner)
+    RUN.lock().unpoisoned()
 }
 
 /// Keeps the directory of this process there. When the last one goes, the
 /// directory goes, too, unless there are files in it.
 #[derive(Debug)]
-pub(super) struct RunUse {
+pub(crate) struct RunUse {
     places: &'static Places,
 }
 
 impl RunUse {
     /// For something in the directory of this process, which is made if need be;
     /// `None` for everything else.
-    pub(super) fn enter_around(real: &Path) -> Result<Option<Self>, RunpathError> {
+    pub(crate) fn enter_around(real: &Path) -> Result<Option<Self>, RunpathError> {
         let Some(places) = places_around(real) else {
             return Ok(None);
         };
@@ -228,13 +229,13 @@ impl RunUse {
     }
 
     /// The same, without making anything.
-    pub(super) fn return_to(real: &Path) -> Option<Self> {
+    pub(crate) fn return_to(real: &Path) -> Option<Self> {
         let places = places_around(real)?;
         run().users += 1;
         Some(Self { places })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.places.run
     }
 }

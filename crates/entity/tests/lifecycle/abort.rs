@@ -1,13 +1,10 @@
 //! Aborting.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
-use standin_entity::{Abort, Error, Result, StartError, Status, StopError, WaitError};
+use standin_entity::{Error, StartError, Status, StopError, WaitError};
 
 use crate::script::{LONG, Script, check_down_and_startable};
 
@@ -134,69 +131,4 @@ fn an_abort_that_fails_is_an_abort() {
     let error = script.abort().unwrap_err();
     assert_eq!(error.failures[0].cause.to_string(), "no such process");
     assert!(script.resource.is_aborted());
-}
-
-struct Dependency {
-    name: &'static str,
-    log: Arc<Mutex<String>>,
-    abort: fn() -> Result<()>,
-}
-
-impl Abort for Dependency {
-    fn label(&self) -> String {
-        self.name.to_owned()
-    }
-
-    fn request_abort(&self) {
-        write!(self.log.lock().unwrap(), "request {}, ", self.name).unwrap();
-    }
-
-    fn abort(&self) -> Result<()> {
-        write!(self.log.lock().unwrap(), "abort {}, ", self.name).unwrap();
-        (self.abort)()
-    }
-}
-
-#[test]
-fn dependencies_are_aborted_first_whatever_they_do() {
-    let log = Arc::new(Mutex::new(String::new()));
-    let dependency = |name, abort| {
-        Arc::new(Dependency {
-            name,
-            log: Arc::clone(&log),
-            abort,
-        }) as Arc<dyn Abort>
-    };
-    let last = Arc::clone(&log);
-    let mut script = Script::new().on("aborting", move |_| {
-        last.lock().unwrap().push_str("self");
-        Ok(())
-    });
-    script.settings.abort_wait_timeout = Duration::from_secs(2);
-    script.dependencies = vec![
-        dependency("a", || Err(Error::msg("a is stubborn"))),
-        dependency("b", || panic!("b is ill")),
-        dependency("c", || {
-            // Never ends: its thread is left alone.
-            thread::park_timeout(LONG);
-            Ok(())
-        }),
-        dependency("d", || Ok(())),
-    ];
-    let error = script.abort().unwrap_err();
-    assert_eq!(
-        *log.lock().unwrap(),
-        "request a, request b, request c, request d, abort a, abort b, abort c, abort d, self"
-    );
-    let shown = format!("{:?}", Error::from(error.clone()));
-    assert_eq!(error.failures.len(), 3);
-    for text in ["a is stubborn", "b is ill", "c was not aborted within 2s"] {
-        assert!(
-            error
-                .failures
-                .iter()
-                .any(|f| format!("{:?}", f.cause).contains(text)),
-            "{shown}"
-        );
-    }
 }

@@ -25,7 +25,7 @@ fn forcing_ends_what_is_under_way() {
 fn the_report_tells_what_failed_and_serialises() {
     let environment = standin_entity::Entity::with_kind("environment", "greeting").unwrap();
     let script = Script::new().failing("starting");
-    script.resource.entity().set_parent(&environment).unwrap();
+    script.resource.entity().join(&environment).unwrap();
     script.start().unwrap_err();
     let report = environment.report();
     assert!(!report.passed());

@@ -1,13 +1,14 @@
 //! Steps that do what a test tells them.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use standin_config::Value;
 use standin_entity::{
-    Abort, AbortError, Check, CheckInterval, Error, HookPoint, Resource, Result, Settings,
+    AbortError, Check, CheckInterval, Entity, Error, HookPoint, Resource, ResourceBuilder, Result,
     StartError, Status, Steps, StopError, Timer, WaitError,
 };
 
@@ -19,32 +20,29 @@ pub(crate) type Call = Box<dyn Fn(&Script) -> Result<()> + Send + Sync>;
 /// Steps that do what a test tells them.
 pub(crate) struct Script {
     pub(crate) resource: Resource,
-    pub(crate) settings: Settings,
     pub(crate) calls: HashMap<String, Call>,
     /// How many checks say "not yet" before they are ready.
     pub(crate) not_ready: AtomicU32,
     pub(crate) not_down: AtomicU32,
     pub(crate) trace: Mutex<Vec<String>>,
-    pub(crate) dependencies: Vec<Arc<dyn Abort>>,
 }
 
 impl Script {
     pub(crate) fn new() -> Self {
+        let options = ResourceBuilder::new()
+            .timeout(LONG)
+            .status_wait_timeout(LONG);
+        let entity = Entity::with_options("resource", "resource", options.name("peer"));
+        Self::of(entity.expect("a good name"))
+    }
+
+    pub(crate) fn of(entity: Entity) -> Self {
         Self {
-            resource: Resource::new("peer").expect("a good name"),
-            settings: Settings {
-                started_check_interval: CheckInterval::Fixed(LONG),
-                stopped_check_interval: CheckInterval::Fixed(LONG),
-                start_timeout: LONG,
-                stop_timeout: LONG,
-                status_wait_timeout: LONG,
-                ..Settings::default()
-            },
+            resource: Resource::from_entity(entity),
             calls: HashMap::new(),
             not_ready: AtomicU32::new(0),
             not_down: AtomicU32::new(0),
             trace: Mutex::default(),
-            dependencies: Vec::new(),
         }
     }
 
@@ -57,14 +55,25 @@ impl Script {
         self
     }
 
+    /// Sets an option.
+    pub(crate) fn set(self, option: &str, value: impl Into<Value>) -> Self {
+        let options = self.resource.entity().options();
+        options.set_local(option, value).expect("a good value");
+        self
+    }
+
+    /// How long a start and a stop may take.
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        self.set("timeout", timeout.as_secs_f64())
+    }
+
     pub(crate) fn failing(self, step: &str) -> Self {
         let message = format!("{step} is broken");
         self.on(step, move |_| Err(Error::msg(message.clone())))
     }
 
     pub(crate) fn asynchronous(self) -> Self {
-        self.resource.set_async_start(Some(true));
-        self
+        self.set("async_start", true)
     }
 
     pub(crate) fn never_ready(self) -> Self {
@@ -144,13 +153,6 @@ impl Script {
 }
 
 impl Steps for Script {
-    fn settings(&self) -> Result<Settings> {
-        self.calls
-            .get("settings")
-            .map_or(Ok(()), |call| call(self))?;
-        Ok(self.settings.clone())
-    }
-
     fn pre_start(&self) -> Result<()> {
         self.call("pre_start")
     }
@@ -206,8 +208,12 @@ impl Steps for Script {
         }
     }
 
-    fn abort_dependencies(&self) -> Vec<Arc<dyn Abort>> {
-        self.dependencies.clone()
+    fn started_check_interval(&self) -> CheckInterval {
+        CheckInterval::Fixed(LONG)
+    }
+
+    fn stopped_check_interval(&self) -> CheckInterval {
+        CheckInterval::Fixed(LONG)
     }
 }
 

@@ -90,7 +90,6 @@ fn what_fails_while_cleaning_up_is_told_too() {
 #[test]
 fn a_panic_is_a_failure_with_its_message() {
     for step in [
-        "settings",
         "pre_start",
         "hook pre_start",
         "starting",
@@ -122,8 +121,9 @@ fn a_panic_is_a_failure_with_its_message() {
 
 #[test]
 fn a_start_timeout_tells_what_was_missing() {
-    let mut script = Script::new().never_ready();
-    script.settings.start_timeout = Duration::from_millis(30);
+    let script = Script::new()
+        .never_ready()
+        .within(Duration::from_millis(30));
     let StartError::Timeout {
         overdue, evidence, ..
     } = script.start().unwrap_err()
@@ -143,22 +143,17 @@ fn a_start_timeout_tells_what_was_missing() {
 
 #[test]
 fn what_becomes_ready_just_before_the_deadline_is_ready() {
-    let mut script = Script::new();
-    script.settings.start_timeout = Duration::from_millis(30);
+    let script = Script::new().within(Duration::from_millis(30));
     script.not_ready.store(1, SeqCst);
     script.start().unwrap();
 }
 
 #[test]
 fn a_timeout_of_zero_checks_once() {
-    let mut script = Script::new();
-    script.settings.start_timeout = Duration::ZERO;
+    let script = Script::new().within(Duration::ZERO);
     script.start().unwrap();
     script.stop().unwrap();
-    let script = Script {
-        settings: script.settings.clone(),
-        ..Script::new().never_ready()
-    };
+    let script = script.never_ready();
     assert!(
         matches!(script.start(), Err(StartError::Timeout { overdue, .. }) if overdue.checks == 1)
     );
@@ -166,8 +161,7 @@ fn a_timeout_of_zero_checks_once() {
 
 #[test]
 fn a_failing_test_shows_what_to_know() {
-    let mut script = Script::new().never_ready();
-    script.settings.start_timeout = Duration::ZERO;
+    let script = Script::new().never_ready().within(Duration::ZERO);
     let error = script.start().unwrap_err();
     let shown = format!("{error:?}");
     assert_eq!(

@@ -1,11 +1,9 @@
 //! Failures of a stop.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use standin_entity::{Error, RestartError, Status, Step, StopError};
+use standin_config::{ConfigDescription, Kind, Layer, OptionDescription};
+use standin_entity::{Entity, RestartError, StartError, Status, Step, StopError};
 
 use crate::script::{Script, check_down_and_startable};
 
@@ -32,8 +30,7 @@ fn a_stop_runs_every_step_and_reports_every_failure() {
 
 #[test]
 fn a_stop_timeout_ends_in_stopped() {
-    let mut script = Script::new();
-    script.settings.stop_timeout = Duration::from_millis(20);
+    let script = Script::new().within(Duration::from_millis(20));
     script.start().unwrap();
     let script = script.never_down();
     script.take_trace();
@@ -46,17 +43,44 @@ fn a_stop_timeout_ends_in_stopped() {
 }
 
 #[test]
-fn a_stop_without_settings_stops_all_the_same() {
-    let fail = Arc::new(AtomicU32::new(0));
-    let failing = Arc::clone(&fail);
-    let script = Script::new().on("settings", move |_| match failing.load(SeqCst) {
-        0 => Ok(()),
-        _ => Err(Error::msg("no settings")),
-    });
+fn a_stop_without_options_stops_all_the_same() {
+    let parent = Entity::new("parent").unwrap();
+    let description = ConfigDescription::builder("Peer")
+        .option(OptionDescription::required("name", Kind::String))
+        .option(OptionDescription::inherited("timeout", Kind::Duration))
+        .build();
+    let mut options = Layer::new(&description);
+    options.set("name", "peer").unwrap();
+    let entity = Entity::with_options("resource", "resource", options).unwrap();
+    entity.join(&parent).unwrap();
+    let script = Script::of(entity);
     script.start().unwrap();
-    fail.store(1, SeqCst);
-    assert!(matches!(script.stop(), Err(StopError::Step { step, .. }) if step == Step::Settings));
+    script.resource.entity().leave();
+    let error = script.stop().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StopError::Step {
+                step: Step::Options,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("its options cannot be read"),
+        "{error}"
+    );
     check_down_and_startable(&script);
+    assert!(matches!(
+        script.start(),
+        Err(StartError::Step {
+            step: Step::Options,
+            panicked: false,
+            ..
+        })
+    ));
+    assert_eq!(script.status(), Status::Stopped);
 }
 
 #[test]

@@ -102,14 +102,14 @@ fn a_stop_ends_the_start_of_another_thread() {
 fn a_stop_that_does_not_wait_for_a_blocked_step_leaves_the_stop_to_it() {
     let (go, blocked) = mpsc::channel::<()>();
     let blocked = Mutex::new(blocked);
-    let mut script = Script::new().on("starting", move |_| {
+    let script = Script::new().on("starting", move |_| {
         blocked
             .lock()
             .unwrap()
             .recv_timeout(LONG)
             .map_err(Error::other)
     });
-    script.settings.status_wait_timeout = Duration::from_millis(20);
+    let script = script.set("status_wait_timeout", "20ms");
     thread::scope(|scope| {
         let start = scope.spawn(|| script.start());
         script.await_call("starting");

@@ -1,11 +1,10 @@
 //! Waiting for a status.
 
-use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use standin_entity::{CheckInterval, Progress, StartError, Status, StopError, WaitError, Watch};
+use standin_entity::{StartError, Status, StopError, WaitError};
 
 use crate::script::{LONG, Script, check_down_and_startable};
 
@@ -76,10 +75,9 @@ fn a_given_timeout_leaves_the_start_under_way() {
 }
 
 #[test]
-fn without_a_timeout_the_settings_limit_an_asynchronous_start_and_stop() {
-    let mut script = Script::new().asynchronous().never_ready();
-    script.settings.start_timeout = Duration::from_millis(10);
-    script.settings.stop_timeout = Duration::from_millis(10);
+fn without_a_timeout_the_options_limit_an_asynchronous_start_and_stop() {
+    let script = Script::new().asynchronous().never_ready();
+    let script = script.within(Duration::from_millis(10));
     script.start().unwrap();
     let error = script.wait(Status::Started, None).unwrap_err();
     assert!(
@@ -106,80 +104,5 @@ fn an_asynchronous_stop_that_fails_says_so_itself() {
     let script = Script::new().asynchronous().failing("stopping");
     script.start().unwrap();
     assert!(script.stop().is_err());
-    check_down_and_startable(&script);
-}
-
-#[test]
-fn one_thread_can_look_after_several_starts() {
-    let scripts = [Script::new(), Script::new(), Script::new()].map(Script::asynchronous);
-    let mut watches = Vec::new();
-    for (count, script) in scripts.iter().enumerate() {
-        script.not_ready.store(count as u32, SeqCst);
-        script.start().unwrap();
-        let mut settings = script.settings.clone();
-        settings.started_check_interval = CheckInterval::Fixed(Duration::from_millis(1));
-        watches.push(Watch::of_start(&settings));
-    }
-    let begun = Instant::now();
-    let mut left = vec![0, 1, 2];
-    while !left.is_empty() {
-        assert!(begun.elapsed() < LONG);
-        left.retain(|&i| {
-            scripts[i]
-                .resource
-                .advance(&scripts[i], &mut watches[i])
-                .unwrap()
-                != Progress::Done
-        });
-    }
-    for (count, script) in scripts.iter().enumerate() {
-        assert_eq!(script.status(), Status::Started);
-        assert_eq!(
-            script
-                .take_trace()
-                .iter()
-                .filter(|c| *c == "started_check")
-                .count(),
-            count + 1
-        );
-    }
-}
-
-#[test]
-fn a_watch_calls_the_check_only_when_it_is_due_or_notified() {
-    let script = Script::new().asynchronous().never_ready();
-    script.start().unwrap();
-    let mut watch = Watch::of_start(&script.settings);
-    let checks = || {
-        script
-            .trace
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|c| *c == "started_check")
-            .count()
-    };
-    for _ in 0..3 {
-        let progress = script.resource.advance(&script, &mut watch).unwrap();
-        assert!(matches!(progress, Progress::NotYet { look_again } if look_again > Instant::now()));
-    }
-    assert_eq!(checks(), 1);
-    script.resource.notify();
-    script.resource.advance(&script, &mut watch).unwrap();
-    assert_eq!(checks(), 2);
-}
-
-#[test]
-fn a_watch_whose_time_is_up_fails_the_start() {
-    let mut script = Script::new().asynchronous().never_ready();
-    script.settings.start_timeout = Duration::ZERO;
-    script.settings.stop_timeout = Duration::ZERO;
-    script.start().unwrap();
-    let mut watch = Watch::of_start(&script.settings);
-    let error = script.resource.advance(&script, &mut watch).unwrap_err();
-    assert!(
-        matches!(error, WaitError::Start(StartError::Timeout { .. })),
-        "{error}"
-    );
     check_down_and_startable(&script);
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use standin_config::{
-    BrokenRule, Layer, OptionError, OptionMistake, TableBuilder, TableMistake, TableReader,
-    TomlText, Value, ValueError, toml_type_name,
+    Layer, OptionError, OptionMistake, TableBuilder, TableMistake, TableReader, TomlText, Value,
+    ValueError, toml_type_name,
 };
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -141,7 +141,6 @@ impl<'r> Loader<'r> {
             self.not_a_table(DRIVER, "the file", driver);
             return None;
         };
-        let registry = self.registry;
         let before = self.mistakes.len();
         let name = table
             .get("name")
@@ -155,21 +154,6 @@ impl<'r> Loader<'r> {
             .map(|after| self.after(&place, after))
             .unwrap_or_default();
         if let Some((name, span)) = &name {
-            if registry
-                .reserved_names
-                .iter()
-                .any(|reserved| reserved == name)
-            {
-                let rule = "this name is reserved, for it means something else where a driver's \
-                            name could stand";
-                let error = OptionError::Broken {
-                    owner: place.clone(),
-                    option: "name".to_owned(),
-                    broken: BrokenRule::new(format!("{name:?}"), rule.to_owned()),
-                    help: Some("give the driver another name".to_owned()),
-                };
-                self.mistaken(error, span.clone());
-            }
             self.references
                 .enter_driver(name, span.clone(), &after, &mut self.mistakes);
         }

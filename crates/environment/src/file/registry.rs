@@ -60,7 +60,6 @@ use super::{Document, Draft};
 pub struct TypeRegistry {
     environment: ConfigDescription,
     types: IndexMap<String, ConfigDescription>,
-    pub(crate) reserved_names: Vec<String>,
 }
 
 /// Why a type cannot be registered.
@@ -131,16 +130,7 @@ impl TypeRegistry {
         Self {
             environment: environment.clone(),
             types: IndexMap::new(),
-            reserved_names: Vec::new(),
         }
-    }
-
-    /// Refuses drivers of these names.
-    #[must_use]
-    pub fn reserving<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.reserved_names
-            .extend(names.into_iter().map(Into::into));
-        self
     }
 
     /// Makes a driver type known under its type name.

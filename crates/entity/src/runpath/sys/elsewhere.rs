@@ -17,7 +17,7 @@ impl Identity {
 }
 
 #[derive(Debug)]
-pub(in super::super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
 }
 

@@ -41,7 +41,7 @@ impl Identity {
 /// An open directory. What is done goes through this handle, so that it does not
 /// matter what is put in the place of the path meanwhile.
 #[derive(Debug)]
-pub(in super::super) struct Directory {
+pub(crate) struct Directory {
     handle: OwnedFd,
     is_locked: bool,
 }

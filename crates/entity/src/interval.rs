@@ -1,4 +1,4 @@
-//! The settings of a resource's life: timeouts, intervals, modes.
+//! How often a check is repeated.
 
 use std::time::Duration;
 
@@ -69,56 +69,6 @@ impl From<Duration> for CheckInterval {
 impl From<(Duration, Duration)> for CheckInterval {
     fn from((min, max): (Duration, Duration)) -> Self {
         Self::Growing { min, max }
-    }
-}
-
-/// Timeouts, intervals and modes of one resource.
-///
-/// ```
-/// use std::time::Duration;
-/// use standin_entity::Settings;
-///
-/// let settings = Settings { start_timeout: Duration::from_secs(5), ..Settings::default() };
-/// assert!(!settings.async_start);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long a start may take from the end of `starting` until
-    /// `started_check` is ready. Zero: one check. Default: 300 s.
-    pub start_timeout: Duration,
-    /// How long a stop may take from the end of `stopping` until
-    /// `stopped_check` is ready. Zero: one check. Default: 300 s.
-    pub stop_timeout: Duration,
-    /// Time between two checks of a start that nothing wakes. Default: growing
-    /// from 10 ms to 200 ms.
-    pub started_check_interval: CheckInterval,
-    /// Time between two checks of a stop that nothing wakes. Default: as above.
-    pub stopped_check_interval: CheckInterval,
-    /// `start` returns in `Starting` and `stop` in `Stopping`; whoever waits
-    /// for the resource completes them. Default: no.
-    pub async_start: bool,
-    /// Whether an environment starts the resource by itself. The engine does
-    /// not look at it. Default: yes.
-    pub auto_start: bool,
-    /// How long to wait for a status that others bring about, when no timeout
-    /// is given. Default: 600 s.
-    pub status_wait_timeout: Duration,
-    /// How long to wait for the abort of one dependency. Default: 300 s.
-    pub abort_wait_timeout: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            start_timeout: Duration::from_secs(300),
-            stop_timeout: Duration::from_secs(300),
-            started_check_interval: CheckInterval::default(),
-            stopped_check_interval: CheckInterval::default(),
-            async_start: false,
-            auto_start: true,
-            status_wait_timeout: Duration::from_secs(600),
-            abort_wait_timeout: Duration::from_secs(300),
-        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Which names entities can have.
+
+use miette::Diagnostic;
+use standin_config::Constraint;
+use thiserror::Error;
+
+/// The rule that names of entities keep, for the option of a config.
+///
+/// ```
+/// use standin_config::{ConfigDescription, Kind, Layer, Node, OptionDescription};
+///
+/// let name = OptionDescription::required("name", Kind::String);
+/// let peer = ConfigDescription::builder("peer")
+///     .option(name.constraint(standin_entity::name_rule()))
+///     .build();
+/// let mut layer = Layer::new(&peer);
+/// layer.set("name", "a/b")?;
+/// let error = Node::new("peer", layer).unwrap_err();
+/// assert!(error.to_string().ends_with("but it has a path separator"));
+/// # Ok::<(), standin_config::OptionError>(())
+/// ```
+pub fn name_rule() -> Constraint {
+    Constraint::check(|name: &String| check_name(name).map_err(|error| error.reason))
+        .with_pattern(
+            r"^(?:[^/\\\x00-\x1f\x7f-\x9f]*[^\s./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*|\.{3,})$",
+        )
+}
+
+/// The parts of a name that no file name may have, whatever the platform.
+pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
+    let reason = if name.trim().is_empty() {
+        "it is empty"
+    } else if name == "." || name == ".." {
+        "it stands for a directory"
+    } else if name.chars().any(|c| matches!(c, '/' | '\\')) {
+        "it has a path separator"
+    } else if name.chars().any(char::is_control) {
+        "it has a control character"
+    } else if name.len() > 255 {
+        "it is longer than 255 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(NameError {
+        name: name.to_owned(),
+        reason,
+    })
+}
+
+/// A name that cannot be a file name, and so names no runpath.
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
+#[error("{name:?} cannot be the name of an entity: {reason}")]
+#[diagnostic(
+    code(standin::entity::bad_name),
+    help(
+        "names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good"
+    )
+)]
+#[non_exhaustive]
+pub struct NameError {
+    /// The name.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+standin_error::reportable!(NameError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_names_that_are_not_file_names() {
+        for name in [
+            "",
+            "  ",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "a\0",
+            "a\n",
+            &"x".repeat(256),
+        ] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        for name in ["a", "My Driver!", "日本", "v1.2", "a b"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+}
