@@ -14,8 +14,8 @@ use crate::{Direction, Identifier, Protocol};
 /// is the same text, such as `tcp://8080`: the listening end names its own
 /// port there, the connecting end its target's. Ends that also carry the
 /// [addresses](Ends) of their established connections are joined by those
-/// instead, which tells two servers on one port of different hosts apart. A
-/// listening end that also tells the address that it is [bound](Self::with_bound)
+/// instead, which keeps two servers on one port of different hosts apart. A
+/// listening end that also reports the address that it is [bound](Self::with_bound)
 /// to is joined with nobody who went elsewhere, and a [closed](Self::closed) end
 /// with nobody at all.
 ///

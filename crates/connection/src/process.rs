@@ -89,7 +89,7 @@ pub enum ProcessError {
     #[error("there is no process {pid}")]
     #[diagnostic(
         code(standin::connection::no_such_process),
-        help("it may have ended; its log and exit code tell more")
+        help("it may have ended; its log and exit code say more")
     )]
     NotFound {
         /// The process id.
@@ -154,7 +154,7 @@ standin_error::reportable!(UnknownTransport);
 ///
 /// # Errors
 ///
-/// When there is no such process, when it may not be looked at, or when the
+/// Returns an error if there is no such process, when it may not be looked at, or if the
 /// platform has no way to tell (every one but Linux).
 pub fn open_sockets(pid: u32, scope: ProcessScope) -> Result<Vec<SocketRow>, ProcessError> {
     platform::open_sockets(pid, scope)

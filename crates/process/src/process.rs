@@ -33,9 +33,9 @@ use crate::{Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, log, sys}
 ///    still there after `stop_timeout` is killed; the report has a note of that.
 ///    (Elsewhere than on Linux what it leaves behind in its group is killed at once.)
 ///
-/// It publishes the ports of `listen`, `pid` while it runs, `retcode` when it has ended, `cmd`, and the
-/// paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed
-/// below `etc` in the runpath.
+/// It publishes the ports of `listen`, `pid` while it runs, `retcode` when it has ended, `cmd`, and
+/// the paths `etcpath`, `outpath`, `errpath` and `logpath`. Files are installed below `etc` in the
+/// runpath.
 ///
 /// # What ends with it
 ///
@@ -141,7 +141,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// If it has not ended in time, or never ran.
+    /// Returns an error if it has not ended in time, or never ran.
     pub fn wait_for_exit(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -195,7 +195,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// If it is not running, or the system refuses.
+    /// Returns an error if it is not running, or the system refuses.
     pub fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
         let child = self.child().filter(|child| child.exit().is_none());
         let child = child.ok_or_else(|| self.not_running())?;

@@ -12,8 +12,8 @@ use std::{
 
 /// Where one end of a connection is: an internet address or a Unix socket's path.
 ///
-/// IPv4 addresses that are mapped into IPv6, as a server on both families sees its IPv4 peers, are the IPv4 addresses
-/// that they stand for: `[::ffff:127.0.0.1]:80` equals `127.0.0.1:80`.
+/// IPv4 addresses that are mapped into IPv6, as a server on both families sees its IPv4 peers, are
+/// the IPv4 addresses that they stand for: `[::ffff:127.0.0.1]:80` equals `127.0.0.1:80`.
 ///
 /// ```
 /// use standin_socket::Address;
@@ -29,8 +29,9 @@ use std::{
 pub enum Address {
     /// An IPv4 or IPv6 address and port.
     Tcp(SocketAddr),
-    /// The path of a Unix socket. Empty when the socket has no name, as the connecting end usually has none. On Linux a
-    /// name that begins with a zero byte is abstract: it belongs to the socket and is not a file.
+    /// The path of a Unix socket. Empty when the socket has no name, as the connecting end usually
+    /// has none. On Linux a name that begins with a zero byte is abstract: it belongs to the socket
+    /// and is not a file.
     Unix(PathBuf),
 }
 
@@ -70,8 +71,8 @@ impl Address {
         }
     }
 
-    /// The path of a Unix socket whose address is written as `unix:/run/peer.sock` or, for an abstract name,
-    /// `unix:@name`.
+    /// The path of a Unix socket whose address is written as `unix:/run/peer.sock` or, for an
+    /// abstract name, `unix:@name`.
     pub(crate) fn from_unix_name(name: &str) -> Option<PathBuf> {
         let path = name.strip_prefix("unix:")?;
         Some(match path.strip_prefix('@') {
@@ -150,10 +151,12 @@ impl fmt::Display for Address {
 
 /// Every address that `host` stands for, IPv4 first.
 ///
-/// Most test peers listen on IPv4 only, and both ends of a test should come to the same answer, whatever order the
-/// machine's resolver prefers. `localhost` is both loopback addresses on every machine (RFC 6761), without a lookup.
+/// Most test peers listen on IPv4 only, and both ends of a test should come to the same answer,
+/// whatever order the machine's resolver prefers. `localhost` is both loopback addresses on every
+/// machine (RFC 6761), without a lookup.
 pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    // A literal needs no lookup, which may read files or ask the network. Brackets are how URLs spell IPv6 literals.
+    // A literal needs no lookup, which may read files or ask the network. Brackets are how URLs
+    // spell IPv6 literals.
     let literal = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))

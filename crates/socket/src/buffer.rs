@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// A queue of bytes that gives back what a failed receive had read, in order and without copying large blocks.
+/// A queue of bytes that gives back what a failed receive had read, in order and without copying
+/// large blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,

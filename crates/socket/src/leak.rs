@@ -16,8 +16,8 @@ use crate::{
 
 /// Compares the open descriptors and running threads of this process with those of before.
 ///
-/// Begin with [`LeakCheck::new`], before a test opens anything, and end with [`LeakCheck::finish`], after it has closed
-/// everything. Linux only; see [`LeakCheck::is_supported`].
+/// Begin with [`LeakCheck::new`], before a test opens anything, and end with [`LeakCheck::finish`],
+/// after it has closed everything. Linux only; see [`LeakCheck::is_supported`].
 ///
 /// ```
 /// use standin_socket::{LeakCheck, Server};
@@ -31,9 +31,10 @@ use crate::{
 /// ```
 ///
 /// # Other tests in the same process
-/// Tests that run side by side open and close descriptors too. What one of them has open when the check ends looks like
-/// a leak at first, so the check gives every suspect [some time](LeakCheck::grace) to go away; what others open after
-/// that moment does not count. What it reports was there all the time.
+/// Tests that run side by side open and close descriptors too. What one of them has open when the
+/// check ends looks like a leak at first, so the check gives every suspect
+/// [some time](LeakCheck::grace) to go away; what others open after that moment does not count.
+/// What it reports was there all the time.
 #[derive(Debug)]
 #[must_use = "only `finish` checks"]
 pub struct LeakCheck {
@@ -42,7 +43,8 @@ pub struct LeakCheck {
 }
 
 impl LeakCheck {
-    /// How long suspects may take to go away, unless [`grace`](LeakCheck::grace) says otherwise: 10 s.
+    /// How long suspects may take to go away, unless [`grace`](LeakCheck::grace) says otherwise: 10
+    /// s.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
     /// Whether this platform can report what a process has open.
@@ -53,9 +55,11 @@ impl LeakCheck {
     /// Takes stock of what there is before.
     ///
     /// # Errors
-    /// When the platform cannot tell.
+    ///
+    /// Returns an error if the platform cannot report it.
     pub fn new() -> io::Result<LeakCheck> {
-        // The calling thread's means of waiting stay until it ends. They are no leak, so they count as there before.
+        // The calling thread's means of waiting stay until it ends. They are no leak, so they count
+        // as there before.
         wait::with_waiter(|_| ())?;
         Ok(LeakCheck {
             before: sys::inventory()?,
@@ -63,7 +67,8 @@ impl LeakCheck {
         })
     }
 
-    /// How long what is new may take to go away: tests that run side by side should have ended by then. Default: 10 s.
+    /// How long what is new may take to go away: tests that run side by side should have ended by
+    /// then. Default: 10 s.
     pub fn grace(mut self, grace: Duration) -> LeakCheck {
         self.grace = grace;
         self
@@ -72,11 +77,13 @@ impl LeakCheck {
     /// Checks that nothing new is there.
     ///
     /// # Errors
-    /// [`LeakError::Left`] with everything that was left, [`LeakError::Io`] when the platform cannot tell.
+    ///
+    /// Returns [`LeakError::Left`] with everything that was left, [`LeakError::Io`] if the platform
+    /// cannot report it.
     pub fn finish(self) -> Result<(), LeakError> {
         let started = Instant::now();
         let mut suspects = self.before.news(sys::inventory()?);
-        // Nothing tells when a descriptor is closed: this is the one place that has to look again.
+        // There is no event for the close of a descriptor: this is the one place that has to look again.
         let mut pause = Duration::from_millis(1);
         while !suspects.is_empty() {
             if started.elapsed() >= self.grace {
@@ -94,7 +101,8 @@ impl Inventory {
     /// What `now` has and we have not.
     fn news(&self, now: Inventory) -> Leftovers {
         let news = |before: &BTreeMap<u32, String>, now: BTreeMap<u32, String>| {
-            // A number is used again for something else; the same number and name may be, too, and is then not seen.
+            // A number is used again for something else; the same number and name may be, too, and
+            // is then not seen.
             now.into_iter()
                 .filter(|(number, name)| before.get(number) != Some(name))
                 .collect()
@@ -164,8 +172,8 @@ pub enum LeakError {
     )]
     Left(Box<Leftovers>),
 
-    /// The platform cannot tell.
-    #[error("cannot tell what this process has open")]
+    /// The platform cannot report it.
+    #[error("cannot find out what this process has open")]
     #[diagnostic(
         code(standin::socket::leak_unknown),
         help("only Linux can report this")

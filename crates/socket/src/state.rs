@@ -1,8 +1,9 @@
-//! How a connection stands: the states of its two ends, what may follow what, as data, and the one word that all
-//! threads share.
+//! How a connection stands: the states of its two ends, what may follow what, as data, and the one
+//! word that all threads share.
 //!
-//! The two directions are separate. What a send finds out is true of the connection, and an error says so; a receive
-//! nevertheless goes on until the system has nothing more for it, since bytes that came before are still there.
+//! The two directions are separate. What a send finds out is true of the connection, and an error
+//! says so; a receive nevertheless goes on until the system has nothing more for it, since bytes
+//! that came before are still there.
 
 use std::{io, num::NonZeroU32, sync::atomic::Ordering};
 
@@ -30,7 +31,8 @@ macro_rules! states {
                 match self { $( $name::$state => &[$( $name::$next ),*], )+ }
             }
 
-            /// `to` if it may follow this state, which stays otherwise: what came first is what happened.
+            /// `to` if it may follow this state, which stays otherwise: what came first is what
+            /// happened.
             fn change(self, to: $name) -> $name {
                 if self.next().contains(&to) { to } else { self }
             }
@@ -95,16 +97,16 @@ pub(crate) enum Event {
     ShutDownOutbound,
     /// A receive has read up to the end.
     EndReached,
-    /// A send was told that nobody reads (`EPIPE`).
+    /// The system has reported to a send that nobody reads (`EPIPE`).
     Refused,
-    /// A receive, to which nothing is left, was told that the connection failed.
+    /// The system has reported to a receive, for which nothing is left, that the connection failed.
     InboundFailed(Fault),
-    /// A send was told that the connection failed.
+    /// The system has reported to a send that the connection failed.
     OutboundFailed(Fault),
 }
 
-/// The system's number of an error that ended a connection. The system reports it once, to whoever comes first; it is
-/// kept here for both directions.
+/// The system's number of an error that ended a connection. The system reports it once, to whoever
+/// comes first; it is kept here for both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(NonZeroU32);
 
@@ -341,7 +343,8 @@ mod tests {
         ]
     }
 
-    /// Every way that events can go: each stand that can be reached, with the event that comes next.
+    /// Every way that events can go: each stand that can be reached, with the event that comes
+    /// next.
     fn reachable() -> Vec<Stand> {
         let mut stands = vec![Stand::NEW];
         let mut at = 0;

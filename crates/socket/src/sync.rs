@@ -1,4 +1,5 @@
-//! The locks and atomics by which threads agree, in one place, so that `--cfg loom` can put loom's model of them in.
+//! The locks and atomics by which threads agree, in one place, so that `--cfg loom` can put loom's
+//! model of them in.
 
 #[cfg(loom)]
 pub(crate) use self::models::{TryMutex, TryMutexGuard};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 /// The time that one operation may take.
 ///
-/// The clock is first read when the operation would have to wait: an operation that finds what it needs at once reads
-/// no clock at all.
+/// The clock is first read when the operation would have to wait: an operation that finds what it
+/// needs at once reads no clock at all.
 #[derive(Debug)]
 pub(crate) struct Deadline {
     limit: Option<Duration>,
@@ -46,7 +46,8 @@ impl Deadline {
         self.ended = true;
     }
 
-    /// Whether a limit that allows waiting is over. For loops that never wait because there is always more.
+    /// Whether a limit that allows waiting is over. For loops that never wait because there is
+    /// always more.
     pub(crate) fn has_passed(&mut self) -> bool {
         self.limit != Some(Duration::ZERO) && self.remaining() == Remaining::Nothing
     }

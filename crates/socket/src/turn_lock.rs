@@ -1,5 +1,6 @@
-//! A turn lock guards one direction of a connection (or a server's accepting, a client's connecting): one thread at a time uses
-//! it, others queue up with their own deadlines, and closing ends every wait in it.
+//! A turn lock guards one direction of a connection (or a server's accepting, a client's
+//! connecting): one thread at a time uses it, others queue up with their own deadlines, and closing
+//! ends every wait in it.
 
 use std::{
     fmt, io,
@@ -21,20 +22,20 @@ use crate::{
 
 /// The turn lock and the value that travels with the turn (a receive buffer, for one).
 ///
-/// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a deadline or by closing:
-/// who finds it taken waits in line, with the condition variable. So an operation that finds its turn lock free, as nearly
-/// all do, pays for one lock.
+/// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a
+/// deadline or by closing: who finds it taken waits in line, with the condition variable. So an
+/// operation that finds its turn lock free, as nearly all do, pays for one lock.
 ///
-/// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so that closing gets at
-/// the value without waiting for that code.
+/// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so
+/// that closing gets at the value without waiting for that code.
 ///
-/// A turn lock begins a line of the processor's cache: the two directions of a connection, which two threads may use, do not
-/// share one.
+/// A turn lock begins a line of the processor's cache: the two directions of a connection, which
+/// two threads may use, do not share one.
 #[repr(align(64))]
 pub(crate) struct TurnLock<T> {
     slot: TryMutex<Slot<T>>,
-    /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by those only who have
-    /// the lock of the line.
+    /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by
+    /// those only who have the lock of the line.
     epoch: AtomicU64,
     line: WaitQueue,
 }
@@ -79,8 +80,8 @@ impl<T> TurnLock<T> {
         }
     }
 
-    /// Waits for the turn until the deadline. When that is zero, or has passed, a thread that works in its turn is let
-    /// finish; one that waits for something is not.
+    /// Waits for the turn until the deadline. When that is zero, or has passed, a thread that works
+    /// in its turn is let finish; one that waits for something is not.
     pub(crate) fn enter(&self, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {
         let epoch = self.epoch();
         match self.try_enter() {
@@ -154,8 +155,8 @@ impl<T> TurnLock<T> {
         outcome
     }
 
-    /// Does `f` to the value as soon as no thread works with it: for closing, which has ended every wait in the turn lock
-    /// before. Does not wait for a user's code.
+    /// Does `f` to the value as soon as no thread works with it: for closing, which has ended every
+    /// wait in the turn lock before. Does not wait for a user's code.
     pub(crate) fn settle(&self, f: impl FnOnce(&mut T)) {
         let mut slot = match self.try_lock() {
             Some(slot) => slot,
@@ -182,7 +183,8 @@ impl<T> TurnLock<T> {
     /// Says to those in line that the lock is free.
     #[inline]
     fn turn_ended(&self) {
-        // Releasing a lock is a full barrier on x86 already, as every operation on memory that others see at once is.
+        // Releasing a lock is a full barrier on x86 already, as every operation on memory that
+        // others see at once is.
         #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(loom)))]
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
         #[cfg(any(loom, not(any(target_arch = "x86", target_arch = "x86_64"))))]
@@ -218,7 +220,8 @@ impl<T> TurnLock<T> {
         epoch == CLOSED || epoch != self.epoch()
     }
 
-    /// Makes the thread that waits in the turn lock look again; if there is none, the next one that would wait.
+    /// Makes the thread that waits in the turn lock look again; if there is none, the next one that
+    /// would wait.
     pub(crate) fn wake_waiting(&self) {
         let mut waits = self.line.lock();
         waits.wake_requested = true;
@@ -269,7 +272,8 @@ impl<'a, T> Turn<'a, T> {
         self.lock.is_over(self.epoch)
     }
 
-    /// Runs `f`, a user's code: it may take as long as it likes, and close what the turn lock belongs to.
+    /// Runs `f`, a user's code: it may take as long as it likes, and close what the turn lock
+    /// belongs to.
     pub(crate) fn lend<R>(&mut self, f: impl FnOnce() -> R) -> R {
         /// Takes the turn back, also when `f` panics.
         struct TakeBack<'b, 'a, T>(&'b mut Turn<'a, T>);
@@ -319,7 +323,8 @@ impl<'a, T> Turn<'a, T> {
         }
     }
 
-    /// Waits until the turn lock is [woken](TurnLock::wake_waiting) (or perhaps less), the time has passed, or the turn lock is closed.
+    /// Waits until the turn lock is [woken](TurnLock::wake_waiting) (or perhaps less), the time has
+    /// passed, or the turn lock is closed.
     pub(crate) fn wait_for_wake(&self, left: Remaining) -> Result<(), NotNow> {
         if left == Remaining::Nothing {
             return Err(NotNow::TimedOut);
@@ -345,7 +350,8 @@ impl<'a, T> Turn<'a, T> {
             }
             let woken = line.idle_while(|| wait(waiter));
             let mut waits = line.lock();
-            // Left in place, it would keep a descriptor of this thread open after the thread has ended.
+            // Left in place, it would keep a descriptor of this thread open after the thread has
+            // ended.
             waits.waker = None;
             waits.wake_requested = false;
             if self.is_over() {
@@ -380,8 +386,8 @@ impl<T> fmt::Debug for Turn<'_, T> {
 pub(crate) struct WaitQueue {
     /// How many threads wait in line, so that nobody pays for a notification that no one needs.
     queued: AtomicU32,
-    /// Whether the thread that has the turn waits for something, or runs a user's code. Otherwise it gives the turn
-    /// back, or begins to wait, in next to no time.
+    /// Whether the thread that has the turn waits for something, or runs a user's code. Otherwise
+    /// it gives the turn back, or begins to wait, in next to no time.
     idle: AtomicBool,
     waits: Mutex<Waits>,
     changed: Condvar,
@@ -422,7 +428,8 @@ impl WaitQueue {
     fn join(&self) -> MutexGuard<'_, Waits> {
         let waits = self.lock();
         self.queued.fetch_add(1, Ordering::SeqCst);
-        // With its counterparts where a turn ends and where it becomes idle: either we see that, or they see us.
+        // With its counterparts where a turn ends and where it becomes idle: either we see that, or
+        // they see us.
         fence(Ordering::SeqCst);
         waits
     }

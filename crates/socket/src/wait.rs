@@ -1,14 +1,18 @@
 //! Waiting in the calling thread.
 //!
-//! Each thread that ever waits has an event queue of its own (a `mio::Poll`) and a waker for it. A wait goes:
+//! Each thread that ever waits has an event queue of its own (a `mio::Poll`) and a waker for it. A
+//! wait goes:
 //!
 //! 1. The caller tries the non-blocking operation; only when that would block does it come here.
-//! 2. The socket is registered with the thread's queue, edge-triggered. The registration of the last wait is kept: a
-//!    conversation over one connection registers once.
-//! 3. The thread publishes its waker with the turn lock it waits in, and looks once more whether the turn lock was closed.
-//! 4. It polls. An event (of the socket, or of the waker) sends it back to step 1; stale events cost one more try.
+//! 2. The socket is registered with the thread's queue, edge-triggered. The registration of the
+//!    last wait is kept: a conversation over one connection registers once.
+//! 3. The thread publishes its waker with the turn lock it waits in, and looks once more whether
+//!    the turn lock was closed.
+//! 4. It polls. An event (of the socket, or of the waker) sends it back to step 1; stale events
+//!    cost one more try.
 //!
-//! Only one registration is kept, so that traffic of sockets that the thread does not wait for cannot wake it.
+//! Only one registration is kept, so that traffic of sockets that the thread does not wait for
+//! cannot wake it.
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 

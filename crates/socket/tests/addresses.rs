@@ -1,4 +1,5 @@
-//! Names, addresses and socket files: what a server of a name binds, and that its clients reach it and nobody else.
+//! Names, addresses and socket files: what a server of a name binds, and that its clients reach it
+//! and nobody else.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

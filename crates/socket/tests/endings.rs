@@ -1,5 +1,5 @@
-//! How a connection ends: by closing, resetting or aborting it at any moment, from any thread, also from code that a
-//! receive calls.
+//! How a connection ends: by closing, resetting or aborting it at any moment, from any thread, also
+//! from code that a receive calls.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 

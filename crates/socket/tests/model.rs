@@ -1,10 +1,11 @@
-//! Random operations of several threads on one connection, next to a model of what the two streams of bytes are. At the
-//! other end is a plain socket, of TCP or Unix.
+//! Random operations of several threads on one connection, next to a model of what the two streams
+//! of bytes are. At the other end is a plain socket, of TCP or Unix.
 //!
-//! One thread receives in all ways there are, a second one looks, and receives in ways that have to fail; a third one
-//! sends; a fourth one ends the connection, or one half of it, in the middle, or connects anew. Every byte is accounted
-//! for: what is received are the bytes that the peer wrote, none missing, doubled or out of place, and what the peer
-//! reads are the bytes that were said to be sent.
+//! One thread receives in all ways there are, a second one looks, and receives in ways that have to
+//! fail; a third one sends; a fourth one ends the connection, or one half of it, in the middle, or
+//! connects anew. Every byte is accounted for: what is received are the bytes that the peer wrote,
+//! none missing, doubled or out of place, and what the peer reads are the bytes that were said to
+//! be sent.
 //!
 //! `PROPTEST_CASES=5000 cargo test -p standin-socket --test model` tries more.
 
@@ -29,7 +30,8 @@ use standin_socket::{
     framing::{Endian, LengthPrefix, Width},
 };
 
-/// The byte of that place in what the peer writes, with ends of lines in it, and little enough that frames end.
+/// The byte of that place in what the peer writes, with ends of lines in it, and little enough that
+/// frames end.
 fn theirs(at: usize) -> u8 {
     match at % 23 {
         7 => b'\n',
@@ -368,7 +370,8 @@ impl Received {
                 let mut received = connection.receive_some(size, timeout)?;
                 let kept = received.len().saturating_sub(back);
                 let handed_back = received.split_off(kept);
-                // Together in one step, as far as the looking thread is concerned: it takes nothing.
+                // Together in one step, as far as the looking thread is concerned: it takes
+                // nothing.
                 connection.unread(handed_back);
                 self.add(&received);
             }
@@ -434,7 +437,8 @@ fn check_send_error(case: &Case, error: &SendError) {
     assert!(fits, "{error}");
 }
 
-/// What the peer did: how many bytes it wrote, how many right ones it read, and what ended its reading.
+/// What the peer did: how many bytes it wrote, how many right ones it read, and what ended its
+/// reading.
 struct Peer {
     wrote: usize,
     read: usize,

@@ -1,4 +1,5 @@
-//! Much data over many connections at once, with random sizes, pauses, directions and ways to receive, under checksums.
+//! Much data over many connections at once, with random sizes, pauses, directions and ways to
+//! receive, under checksums.
 //!
 //! 64 MiB unless `STANDIN_STRESS_MIB` says otherwise; 1024 is the full size.
 

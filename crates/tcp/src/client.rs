@@ -86,7 +86,7 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// If nobody listens there, the time is over, the client is not running,
+    /// Returns an error if nobody listens there, the time is over, the client is not running,
     /// or another thread closes or stops it meanwhile.
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
         let (client, timeout) = {
@@ -153,7 +153,7 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// If the client is not running, or not connected.
+    /// Returns an error if the client is not running, or not connected.
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
         let client = self.base.read().client.clone();
         match client.ok_or_else(|| self.base.not_running())?.connection() {

@@ -144,7 +144,7 @@ pub enum TcpError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Receive(#[from] ReceiveError),
-    /// A server or connection could not be made to do what it was told.
+    /// A server or connection could not be made to do something.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Control(#[from] ControlError),

@@ -84,7 +84,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If the server is not running.
+    /// Returns an error if the server is not running.
     pub fn socket(&self) -> Result<Server, TcpError> {
         let server = self.base.read().server.clone();
         server.ok_or_else(|| self.base.not_running())
@@ -95,7 +95,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If none comes in time, or the server is not running or is stopped
+    /// Returns an error if none comes in time, or the server is not running or is stopped
     /// meanwhile.
     pub fn accept_connection(
         &self,
@@ -130,7 +130,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If the server is not running.
+    /// Returns an error if the server is not running.
     pub fn refuse(&self) -> Result<(), TcpError> {
         Ok(self.socket()?.refuse()?)
     }
@@ -141,7 +141,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If the server is not running.
+    /// Returns an error if the server is not running.
     pub fn go_away(&self) -> Result<(), TcpError> {
         Ok(self.socket()?.go_away()?)
     }
@@ -151,7 +151,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If the server is not running, or cannot listen again.
+    /// Returns an error if the server is not running, or cannot listen again.
     pub fn come_back(&self) -> Result<(), TcpError> {
         Ok(self.socket()?.come_back()?)
     }
@@ -162,7 +162,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If the server is not running, or the queue cannot be filled.
+    /// Returns an error if the server is not running, or the queue cannot be filled.
     pub fn fill_queue(&self) -> Result<FullQueue, TcpError> {
         Ok(self.socket()?.fill_queue()?)
     }
@@ -171,7 +171,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If it is closed or was never accepted, or the server is not running.
+    /// Returns an error if it is closed or was never accepted, or the server is not running.
     pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.connection(index) {
@@ -189,7 +189,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If there is none, or the server is not running.
+    /// Returns an error if there is none, or the server is not running.
     pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         match server.latest() {
@@ -205,7 +205,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// If it is closed already or was never accepted, or the server is not
+    /// Returns an error if it is closed already or was never accepted, or the server is not
     /// running.
     pub fn close_connection(&self, index: usize) -> Result<(), TcpError> {
         self.connection(index)?.close();

@@ -16,11 +16,11 @@ pub(super) struct Report {
 /// How it is known that two drivers are connected, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Evidence {
-    /// Both name the same connection; neither told its addresses.
+    /// Both name the same connection; neither reported its addresses.
     Name,
-    /// The addresses that one end told fit the port and host of the other.
+    /// The addresses that one end reported fit the port and host of the other.
     OneEnd,
-    /// Both ends told the addresses of the same established connection.
+    /// Both ends reported the addresses of the same established connection.
     BothEnds,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Join {
     pub(super) start: String,
     pub(super) end: String,
     pub(super) evidence: Evidence,
-    /// The listening end's established connection, when it told one.
+    /// The listening end's established connection, when it reported one.
     accepted: Option<Ends>,
 }
 
@@ -121,7 +121,7 @@ impl<'r> Listeners<'r> {
         listeners
     }
 
-    /// For a client that told where its connection goes.
+    /// For a client that reported where its connection goes.
     fn by_addresses(&self, client: usize, info: &'r ConnectionInfo, ends: Ends) -> Vec<Join> {
         let start = ends.local().port().to_string();
         let (local, peer) = ends.plain();
@@ -145,27 +145,27 @@ impl<'r> Listeners<'r> {
         let at_port = self.by_port.get(&(info.protocol(), peer.port()));
         let named = self.by_name.get(&info.connection_rep());
         let named = named.into_iter().flatten();
-        let portless = named.filter(|(_, told)| listening_port(told).is_none());
+        let portless = named.filter(|(_, listening)| listening_port(listening).is_none());
         at_port
             .into_iter()
             .flatten()
             .chain(portless)
-            .filter(|(_, told)| match told.bound() {
+            .filter(|(_, listening)| match listening.bound() {
                 Some(bound) => leads_to(ends, bound),
-                None => host_may_be(told.host(), peer.ip()),
+                None => host_may_be(listening.host(), peer.ip()),
             })
-            .map(|(server, told)| Join {
+            .map(|(server, listening)| Join {
                 client,
                 server: *server,
                 start: start.clone(),
-                end: label(told),
+                end: label(listening),
                 evidence: Evidence::OneEnd,
                 accepted: None,
             })
             .collect()
     }
 
-    /// For a client that told its own port at most.
+    /// For a client that reported its own port at most.
     fn by_name(&self, client: usize, info: &ConnectionInfo) -> Vec<Join> {
         if info.identifier().is_none() {
             return Vec::new();
@@ -174,8 +174,12 @@ impl<'r> Listeners<'r> {
             return Vec::new();
         };
         let mut accepted = Vec::new();
-        for (server, told) in named {
-            for ends in told.ends().iter().filter(|ends| is_own(info, ends.peer())) {
+        for (server, listening) in named {
+            for ends in listening
+                .ends()
+                .iter()
+                .filter(|ends| is_own(info, ends.peer()))
+            {
                 accepted.push(Join {
                     client,
                     server: *server,
@@ -191,11 +195,11 @@ impl<'r> Listeners<'r> {
         }
         named
             .iter()
-            .map(|(server, told)| Join {
+            .map(|(server, listening)| Join {
                 client,
                 server: *server,
                 start: label(info),
-                end: label(told),
+                end: label(listening),
                 evidence: Evidence::Name,
                 accepted: None,
             })
@@ -213,7 +217,7 @@ fn listening_port(server: &ConnectionInfo) -> Option<u16> {
     }
 }
 
-/// Whether `address` is the client's own end, as far as it told.
+/// Whether `address` is the client's own end, as far as it reported.
 fn is_own(client: &ConnectionInfo, address: SocketAddr) -> bool {
     client.port() == Some(address.port()) && host_may_be(client.host(), address.ip())
 }

@@ -31,9 +31,9 @@ use join::{Join, Report};
 /// 3. Neither carries addresses: they have the same
 ///    [`connection_rep`](ConnectionInfo::connection_rep).
 ///
-/// Only ends of the same protocol are joined, a connecting one with a
-/// listening one, and only ends that are not [closed](ConnectionInfo::closed). A
-/// [half-closed](Ends::half_closed) connection has to be reported by both. A connection of a driver to itself is left out.
+/// Only ends of the same protocol are joined, a connecting one with a listening one, and only ends
+/// that are not [closed](ConnectionInfo::closed). A [half-closed](Ends::half_closed) connection has
+/// to be reported by both. A connection of a driver to itself is left out.
 ///
 /// ```
 /// use standin_connection::{ConnectionGraph, ConnectionInfo};

@@ -107,7 +107,7 @@ impl ConnectionGraph {
     ///
     /// # Errors
     ///
-    /// When it is not, or when one of them is not a driver of the graph.
+    /// Returns an error if it is not, or if one of them is not a driver of the graph.
     pub fn connected(&self, client: &str, server: &str) -> Result<Connected<'_>, VerifyError> {
         self.has(client)?;
         self.has(server)?;
@@ -133,7 +133,7 @@ impl ConnectionGraph {
     ///
     /// # Errors
     ///
-    /// When it is, or when one of them is not a driver of the graph.
+    /// Returns an error if it is, or if one of them is not a driver of the graph.
     pub fn not_connected(&self, client: &str, server: &str) -> Result<(), VerifyError> {
         self.has(client)?;
         self.has(server)?;
@@ -151,11 +151,11 @@ impl ConnectionGraph {
 
     /// Verifies that each of `clients` is connected to `server`, and nobody
     /// else is: no other driver, and no connection from elsewhere as far as
-    /// the server told which ones it has.
+    /// the server reported which ones it has.
     ///
     /// # Errors
     ///
-    /// When one is missing, when there is somebody else, or when one of them
+    /// Returns an error if one is missing, when there is somebody else, or if one of them
     /// is not a driver of the graph.
     pub fn connected_only<'a>(
         &self,
@@ -294,12 +294,12 @@ impl Connected<'_> {
     }
 
     /// Verifies that nobody else is connected to the server: no other driver,
-    /// and no connection from elsewhere as far as the server told which ones
+    /// and no connection from elsewhere as far as the server reported which ones
     /// it has.
     ///
     /// # Errors
     ///
-    /// When there is somebody else.
+    /// Returns an error if there is somebody else.
     pub fn and_nobody_else(self) -> Result<Self, VerifyError> {
         let client = self.edges.first().map(Edge::source);
         self.graph.connected_only(client, &self.server)?;

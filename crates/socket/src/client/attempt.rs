@@ -13,13 +13,13 @@ use crate::{
     turn_lock::{NotNow, Turn},
 };
 
-/// How long to wait before a connect that failed is tried again, at first and at most. No event tells when a port
-/// begins to be listened on.
+/// How long to wait before a connect that failed is tried again, at first and at most. There is no
+/// event for a port that begins to be listened on.
 const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// How long the first of several attempts may take; each round allows twice as much. The system repeats what got lost
-/// after a second, two more, four more: a new attempt finds a peer sooner that has just come back. A peer that needs
-/// longer to answer gets it in a later round.
+/// How long the first of several attempts may take; each round allows twice as much. The system
+/// repeats what got lost after a second, two more, four more: a new attempt finds a peer sooner
+/// that has just come back. A peer that needs longer to answer gets it in a later round.
 const ATTEMPT: Duration = Duration::from_millis(250);
 
 impl Inner {
@@ -119,7 +119,8 @@ impl Inner {
         }
     }
 
-    /// How long one address may be tried, of so many that are left; `longest` if it will be tried again.
+    /// How long one address may be tried, of so many that are left; `longest` if it will be tried
+    /// again.
     fn limit_of_attempt(
         &self,
         deadline: &mut Deadline,
@@ -170,7 +171,8 @@ impl Inner {
             .iter()
             .map(|to| (Address::Tcp(*to), from(to)))
             .collect();
-        // An address of the other family cannot be reached from the interface: try those that can first.
+        // An address of the other family cannot be reached from the interface: try those that can
+        // first.
         routes.sort_by_key(|(to, from)| {
             to.socket_addr().map(|to| to.is_ipv4()) != from.map(|from| from.is_ipv4())
         });
@@ -201,7 +203,8 @@ impl Inner {
                     if connecting.stays_here()
                         && address.socket_addr().is_some_and(server::drain_backlog)
                     {
-                        // The queue was full, and the system would try again in a second. We can at once.
+                        // The queue was full, and the system would try again in a second. We can at
+                        // once.
                         connecting = self.open(address, from)?;
                         continue;
                     }
@@ -220,8 +223,9 @@ impl Inner {
         let stream = connecting.into_stream().map_err(Refusal::Socket)?;
         let local = stream.local_address().map_err(Refusal::Socket)?;
         if local == *address && local.socket_addr().is_some() {
-            // Nobody listens on a port that the system may also choose for a connecting socket: it can choose the very
-            // port that it connects to, and TCP then connects the socket to itself.
+            // Nobody listens on a port that the system may also choose for a connecting socket: it
+            // can choose the very port that it connects to, and TCP then connects the socket to
+            // itself.
             return Err(Refusal::Connect(io::ErrorKind::ConnectionRefused.into()));
         }
         Ok((stream, local))

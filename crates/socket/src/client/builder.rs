@@ -38,10 +38,10 @@ impl ClientBuilder {
 
     /// The host to connect to: a name or an IP address, IPv4 or IPv6. Default: `localhost`.
     ///
-    /// A name is looked up by every connect, and every address that it stands for is tried, IPv4 before IPv6. The
-    /// lookup itself takes as long as the system's resolver takes: timeouts begin after it.
-    /// `unix:` and a path is what [`unix`](ClientBuilder::unix) takes, spelled as a Unix socket's
-    /// [`Address`](crate::Address) is shown.
+    /// A name is looked up by every connect, and every address that it stands for is tried, IPv4
+    /// before IPv6. The lookup itself takes as long as the system's resolver takes: timeouts begin
+    /// after it. `unix:` and a path is what [`unix`](ClientBuilder::unix) takes, spelled as a Unix
+    /// socket's [`Address`](crate::Address) is shown.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         let target = &mut self.settings.target;
         target.host = host.into();
@@ -63,22 +63,23 @@ impl ClientBuilder {
 
     /// The local host and port to connect from; port 0 for any. Default: the system chooses.
     ///
-    /// From one port there is only one connection to the same peer. After this side has closed one, the system keeps
-    /// it in `TIME_WAIT` for a while (on Linux a second within one machine, otherwise a minute): a connect from a fixed
-    /// port tries again until it can, or its deadline.
+    /// From one port there is only one connection to the same peer. After this side has closed one,
+    /// the system keeps it in `TIME_WAIT` for a while (on Linux a second within one machine,
+    /// otherwise a minute): a connect from a fixed port tries again until it can, or its deadline.
     pub fn interface(mut self, host: impl Into<String>, port: u16) -> Self {
         self.settings.interface = Some((host.into(), port));
         self
     }
 
-    /// How long to try each address of the host. Default: the time of the whole connect, shared by the addresses.
+    /// How long to try each address of the host. Default: the time of the whole connect, shared by
+    /// the addresses.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = Some(timeout);
         self
     }
 
-    /// Whether a connect that fails tries again until its deadline, because the peer may not be there yet: it refuses,
-    /// resets or does not answer. Default: false.
+    /// Whether a connect that fails tries again until its deadline, because the peer may not be
+    /// there yet: it refuses, resets or does not answer. Default: false.
     pub fn retry_until_deadline(mut self, retry: bool) -> Self {
         self.settings.retry = retry;
         self

@@ -64,7 +64,7 @@ struct Target {
 }
 
 impl Client {
-    /// Describes a client that connects to `localhost`, unless told otherwise.
+    /// Describes a client that connects to `localhost`, unless it says otherwise.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
@@ -79,11 +79,14 @@ impl Client {
         self.inner.settings.label.as_deref()
     }
 
-    /// Connects, and closes the connection that the client had before, if any. Of several threads that connect at once
-    /// each makes a connection, one after the other; the client has the last one.
+    /// Connects, and closes the connection that the client had before, if any. Of several threads
+    /// that connect at once each makes a connection, one after the other; the client has the last
+    /// one.
     ///
     /// # Errors
-    /// [`ConnectError`], which lists every address that was tried. The earlier connection is closed in any case.
+    ///
+    /// Returns [`ConnectError`], which lists every address that was tried. The earlier connection
+    /// is closed in any case.
     pub fn connect(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -97,16 +100,16 @@ impl Client {
         connection.filter(Connection::is_open)
     }
 
-    /// Closes the connection, if there is one, and ends a connect that another thread waits in. The client may connect
-    /// again.
+    /// Closes the connection, if there is one, and ends a connect that another thread waits in. The
+    /// client may connect again.
     pub fn close(&self) {
         if let Some(connection) = self.inner.slot.clear() {
             connection.close();
         }
     }
 
-    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it and its connection
-    /// say that it was aborted.
+    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it
+    /// and its connection say that it was aborted.
     pub fn abort(&self) {
         if let Some(connection) = self.inner.slot.abort() {
             connection.abort();

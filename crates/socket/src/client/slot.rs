@@ -10,14 +10,16 @@ use crate::{
 
 /// The one connection that a client may have at a time, and the turn lock of those who make it.
 ///
-/// Several threads may connect, close and abort at once. The order of the turns decides: whoever had the last one has
-/// made the client's connection. A close ends the connects that began before it, also one that has a connection
-/// already and is about to [put](ConnectionSlot::put) it here; those that begin after the close know nothing of it.
+/// Several threads may connect, close and abort at once. The order of the turns decides: whoever
+/// had the last one has made the client's connection. A close ends the connects that began before
+/// it, also one that has a connection already and is about to [put](ConnectionSlot::put) it here;
+/// those that begin after the close know nothing of it.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot<C> {
     /// The turn comes with the index of the next connection.
     lock: TurnLock<usize>,
-    /// Changed, and the turn lock interrupted, under one lock: a connect that was interrupted has no effect afterwards.
+    /// Changed, and the turn lock interrupted, under one lock: a connect that was interrupted has
+    /// no effect afterwards.
     current: Mutex<Current<C>>,
 }
 

@@ -12,12 +12,14 @@ use crate::{
     turn_lock::TurnLock,
 };
 
-/// The state of a connection, and its stream. Of the stream the turns of the two directions have a hold each, so that
-/// using it costs no count of its users; the descriptor is gone with the last of the three.
+/// The state of a connection, and its stream. Of the stream the turns of the two directions have a
+/// hold each, so that using it costs no count of its users; the descriptor is gone with the last of
+/// the three.
 #[derive(Debug)]
 pub(super) struct Core<S> {
     pub(super) state: State,
-    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are those of the turn locks.
+    /// For everything that needs no turn: options, shutting down. `None` once closed, and so are
+    /// those of the turn locks.
     stream: Mutex<Option<Arc<S>>>,
     pub(super) receiving: TurnLock<Incoming<S>>,
     pub(super) sending: TurnLock<Outgoing<S>>,
@@ -68,21 +70,23 @@ impl<S> Core<S> {
 
     /// Runs `f` on the stream, unless it is closed.
     pub(super) fn with_stream<R>(&self, f: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
-        // Held while `f` runs, so that closing does not leave it with the last hold on the descriptor.
+        // Held while `f` runs, so that closing does not leave it with the last hold on the
+        // descriptor.
         match &*self.stream() {
             Some(stream) => f(stream),
             None => Err(closed()),
         }
     }
 
-    /// Closes the stream: lets `event` happen, does to the stream what makes waiting threads return, and lets go of it
-    /// once none of them uses it any more. Only threads in the middle of a user's code are not waited for: they find
-    /// the stream gone. Says whether it was this call that closed it; when another one has, waits for that.
+    /// Closes the stream: lets `event` happen, does to the stream what makes waiting threads
+    /// return, and lets go of it once none of them uses it any more. Only threads in the middle of
+    /// a user's code are not waited for: they find the stream gone. Says whether it was this call
+    /// that closed it; when another one has, waits for that.
     pub(super) fn close(&self, event: Event, interrupt: impl FnOnce(&S)) -> bool {
         let is_first = {
             // Held meanwhile, so that another thread that closes waits for it.
             let mut slot = self.stream();
-            // First of all: a thread that finds its stream ended must be able to tell who ended it.
+            // First of all: a thread that finds its stream ended must be able to see who ended it.
             let (before, _) = self.state.apply(event);
             if let Some(stream) = slot.take() {
                 interrupt(&stream);

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Connection {
-    /// Resets the connection now: the peer gets `ECONNRESET` where it waits, and bytes on their way may be lost. Here it
-    /// is closed, as by [`close`](Connection::close).
+    /// Resets the connection now: the peer gets `ECONNRESET` where it waits, and bytes on their way
+    /// may be lost. Here it is closed, as by [`close`](Connection::close).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -27,7 +27,9 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// When the connection is closed already, or a Unix socket's, which cannot be reset.
+    ///
+    /// Returns an error if the connection is closed already, or a Unix socket's, which cannot be
+    /// reset.
     pub fn reset(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
         if self.peer_address().socket_addr().is_none() {
@@ -55,10 +57,11 @@ impl Connection {
         })
     }
 
-    /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection: a peer that dies in
-    /// the middle of listening.
+    /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection:
+    /// a peer that dies in the middle of listening.
     ///
     /// # Errors
+    ///
     /// As [`receive_exactly`](Connection::receive_exactly), and then the connection is not reset.
     pub fn reset_after_receiving(
         &self,
@@ -71,12 +74,14 @@ impl Connection {
         })
     }
 
-    /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer that dies in the middle
-    /// of talking. Says how many were sent.
+    /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer
+    /// that dies in the middle of talking. Says how many were sent.
     ///
-    /// What the peer's system has not taken when the reset comes is lost, as it is when a peer really dies.
+    /// What the peer's system has not taken when the reset comes is lost, as it is when a peer
+    /// really dies.
     ///
     /// # Errors
+    ///
     /// As [`send`](Connection::send), and then the connection is not reset.
     pub fn reset_after_sending(
         &self,
@@ -90,9 +95,11 @@ impl Connection {
             })
     }
 
-    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a slow line.
+    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a slow
+    /// line.
     ///
     /// # Errors
+    ///
     /// As [`send`](Connection::send). The timeout is for everything, with the pauses.
     pub fn send_in_pieces(
         &self,
@@ -107,6 +114,7 @@ impl Connection {
     /// Waits for the time of `delay` and then sends `bytes`: a peer that thinks.
     ///
     /// # Errors
+    ///
     /// As [`send`](Connection::send). The timeout is for everything, with the delay.
     pub fn send_delayed(
         &self,
@@ -117,15 +125,17 @@ impl Connection {
         self.send_paced(bytes, usize::MAX, delay, Duration::ZERO, deadline(timeout))
     }
 
-    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending soon notices that
-    /// nobody receives.
+    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending
+    /// soon notices that nobody receives.
     ///
-    /// Not to receive is all that it takes to stop reading: bytes stay with the system until a receive asks for them.
-    /// What the system has promised the peer to take already, it takes; for a small buffer from the start, see
+    /// Not to receive is all that it takes to stop reading: bytes stay with the system until a
+    /// receive asks for them. What the system has promised the peer to take already, it takes; for
+    /// a small buffer from the start, see
     /// [`ServerBuilder::receive_buffer`](crate::ServerBuilder::receive_buffer).
     ///
     /// # Errors
-    /// When the connection is closed on this side.
+    ///
+    /// Returns an error if the connection is closed on this side.
     pub fn stop_reading(&self) -> Result<(), ControlError> {
         self.control("stop reading", |stream| {
             stream.options().set_recv_buffer_size(1)

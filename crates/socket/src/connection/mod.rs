@@ -25,7 +25,7 @@ use standin_sync::Unpoisoned;
 use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
-    error::{ControlError, Failure, Party, Role, StreamState},
+    error::{Circumstances, ControlError, Party, Role, StreamState},
     options,
     state::Event,
     sys::Stream,
@@ -34,26 +34,29 @@ use crate::{
 
 /// A connection with one peer: what a server accepted or a client made.
 ///
-/// Handles are cheap to clone and all stand for the same connection. Any thread may use one. The two directions are
-/// independent: one thread may send while another receives. Several threads that receive on one connection take turns.
+/// Handles are cheap to clone and all stand for the same connection. Any thread may use one. The
+/// two directions are independent: one thread may send while another receives. Several threads that
+/// receive on one connection take turns.
 ///
 /// # Waiting
 ///
-/// Every operation that may wait takes a timeout, `impl Into<Option<Duration>>`: the total time for the whole
-/// operation. `None` waits until the connection is closed or aborted; zero tries once and never blocks. The thread that
-/// calls does the waiting, and [`close`](Connection::close) or [`abort`](Connection::abort) from any other thread ends
-/// its wait at once.
+/// Every operation that may wait takes a timeout, `impl Into<Option<Duration>>`: the total time for
+/// the whole operation. `None` waits until the connection is closed or aborted; zero tries once and
+/// never blocks. The thread that calls does the waiting, and [`close`](Connection::close) or
+/// [`abort`](Connection::abort) from any other thread ends its wait at once.
 ///
 /// # Bytes
 ///
-/// Bytes are never lost: a receive that fails keeps what it has read for the next one. Bytes stay with the system until
-/// a receive asks for them, so a peer feels the backpressure of a slow reader. Only receives that cannot know how much
-/// belongs to them (up to a delimiter, a match, a peek) read ahead; what they do not need, the next receive gets first.
+/// Bytes are never lost: a receive that fails keeps what it has read for the next one. Bytes stay
+/// with the system until a receive asks for them, so a peer feels the backpressure of a slow
+/// reader. Only receives that cannot know how much belongs to them (up to a delimiter, a match, a
+/// peek) read ahead; what they do not need, the next receive gets first.
 ///
 /// # Closing
 ///
-/// A server keeps the connections that it accepted: dropping a handle closes nothing, [`close`](Connection::close)
-/// does. A connection that nothing keeps closes when its last handle is dropped.
+/// A server keeps the connections that it accepted: dropping a handle closes nothing,
+/// [`close`](Connection::close) does. A connection that nothing keeps closes when its last handle
+/// is dropped.
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
@@ -95,8 +98,8 @@ pub(crate) trait OpenConnections: fmt::Debug + Send + Sync {
 }
 
 impl Connection {
-    /// The most bytes that a receive collects, unless [`set_receive_limit`](Connection::set_receive_limit) says
-    /// otherwise: 64 MiB.
+    /// The most bytes that a receive collects, unless
+    /// [`set_receive_limit`](Connection::set_receive_limit) says otherwise: 64 MiB.
     pub const DEFAULT_RECEIVE_LIMIT: usize = options::DEFAULT_RECEIVE_LIMIT;
 
     pub(crate) fn new(parts: Parts) -> Connection {
@@ -130,7 +133,9 @@ impl Connection {
     /// Takes over a connected stream of the standard library. It becomes non-blocking.
     ///
     /// # Errors
-    /// When the system refuses to make the stream non-blocking or to tell its addresses.
+    ///
+    /// Returns an error if the system refuses to make the stream non-blocking or to report its
+    /// addresses.
     pub fn from_stream(stream: TcpStream) -> io::Result<Connection> {
         let stream = Stream::from_tcp(stream)?;
         Ok(Connection::new(Parts {
@@ -145,7 +150,8 @@ impl Connection {
         }))
     }
 
-    /// The number of this connection: the n-th that its server accepted or its client made, from 0, never used again.
+    /// The number of this connection: the n-th that its server accepted or its client made, from 0,
+    /// never used again.
     pub fn index(&self) -> usize {
         self.inner.index
     }
@@ -175,17 +181,18 @@ impl Connection {
         self.inner.core.is_open()
     }
 
-    /// Limits how many bytes a single receive may collect when the peer decides how many come: up to a delimiter or a
-    /// match, a frame, to the end, until silence. Default: 64 MiB.
+    /// Limits how many bytes a single receive may collect when the peer decides how many come: up
+    /// to a delimiter or a match, a frame, to the end, until silence. Default: 64 MiB.
     pub fn set_receive_limit(&self, bytes: usize) {
         self.inner.receive_limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Says that no more will be sent: the peer sees the end of the stream after what was sent before. Receiving goes
-    /// on.
+    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
+    /// before. Receiving goes on.
     ///
     /// # Errors
-    /// When the connection is closed here or the peer has reset it.
+    ///
+    /// Returns an error if the connection is closed here or the peer has reset it.
     pub fn shutdown_write(&self) -> Result<(), ControlError> {
         self.shut_down(
             "shut down sending",
@@ -194,11 +201,12 @@ impl Connection {
         )
     }
 
-    /// Says that no more will be received: a receive gives what has come already, and then fails with
-    /// [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer is not told.
+    /// Says that no more will be received: a receive gives what has come already, and then fails
+    /// with [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
     ///
     /// # Errors
-    /// When the connection is closed here or the peer has reset it.
+    ///
+    /// Returns an error if the connection is closed here or the peer has reset it.
     pub fn shutdown_read(&self) -> Result<(), ControlError> {
         self.shut_down(
             "shut down receiving",
@@ -232,17 +240,18 @@ impl Connection {
         })
     }
 
-    /// Closes the connection: the peer sees the end of the stream at once, every wait on it ends with an error that
-    /// says so, and the descriptor is gone when this returns. Closing twice does nothing.
+    /// Closes the connection: the peer sees the end of the stream at once, every wait on it ends
+    /// with an error that says so, and the descriptor is gone when this returns. Closing twice does
+    /// nothing.
     ///
-    /// Code of yours that a receive is calling meanwhile is not waited for, so it may close the connection itself, and
-    /// take its time.
+    /// Code of yours that a receive is calling meanwhile is not waited for, so it may close the
+    /// connection itself, and take its time.
     pub fn close(&self) {
         self.inner.close(Event::Close);
     }
 
-    /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it say that it was
-    /// aborted.
+    /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it
+    /// say that it was aborted.
     pub fn abort(&self) {
         self.inner.close(Event::Abort);
     }
@@ -252,8 +261,8 @@ impl Connection {
         tracing::debug!(connection = %self.inner.party(), "{how}");
     }
 
-    /// Puts bytes back in front of those that the next receive finds: for a caller that received more than it can use,
-    /// such as half a character.
+    /// Puts bytes back in front of those that the next receive finds: for a caller that received
+    /// more than it can use, such as half a character.
     pub fn unread(&self, mut bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
@@ -277,8 +286,8 @@ impl Inner {
         }
     }
 
-    fn failure(&self, deadline: &Deadline, state: StreamState) -> Failure {
-        Failure {
+    fn circumstances(&self, deadline: &Deadline, state: StreamState) -> Circumstances {
+        Circumstances {
             party: self.party(),
             elapsed: deadline.elapsed(),
             limit: deadline.limit(),
@@ -289,8 +298,8 @@ impl Inner {
     /// Closes so that the peer sees the end of the stream.
     fn close(&self, event: Event) {
         let is_first = self.close_after(event, |stream| {
-            // The peer learns it now, even if another process still has the descriptor. An error means that the
-            // connection is gone already.
+            // The peer learns it now, even if another process still has the descriptor. An error
+            // means that the connection is gone already.
             let _ = stream.shutdown(Shutdown::Both);
         });
         if is_first {

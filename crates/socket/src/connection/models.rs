@@ -1,5 +1,6 @@
-//! Every interleaving of threads that receive, send, close, reset and run a user's code on one connection, within a
-//! bound on preemptions. Loom has no clock, so that a wake-up that is missing shows as a deadlock.
+//! Every interleaving of threads that receive, send, close, reset and run a user's code on one
+//! connection, within a bound on preemptions. Loom has no clock, so that a wake-up that is missing
+//! shows as a deadlock.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p standin-socket --lib models`
 

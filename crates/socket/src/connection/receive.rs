@@ -15,13 +15,15 @@ use crate::{
 };
 
 impl Connection {
-    /// Receives whatever comes first, from 1 to `limit` bytes: what is there already, or else what the wait brings.
+    /// Receives whatever comes first, from 1 to `limit` bytes: what is there already, or else what
+    /// the wait brings.
     ///
     /// A `limit` of zero gives no bytes, at once.
     ///
     /// # Errors
-    /// [`ReceiveError::TimedOut`] when nothing came, [`ReceiveError::PeerClosed`] at the end of the stream, now and
-    /// every time after; and the others.
+    ///
+    /// Returns [`ReceiveError::TimedOut`] if nothing came, [`ReceiveError::PeerClosed`] at the end
+    /// of the stream, now and every time after; and the others.
     pub fn receive_some(
         &self,
         limit: usize,
@@ -35,10 +37,11 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Receives whatever comes first into `target` and says how many bytes that are: at least 1, unless `target` has
-    /// no room. For loops that move much and reuse one piece of memory.
+    /// Receives whatever comes first into `target` and says how many bytes that are: at least 1,
+    /// unless `target` has no room. For loops that move much and reuse one piece of memory.
     ///
     /// # Errors
+    ///
     /// As [`receive_some`](Connection::receive_some).
     pub fn receive_into(
         &self,
@@ -59,7 +62,8 @@ impl Connection {
     /// They are copied once, from the system to the result, whose memory is what was asked for.
     ///
     /// # Errors
-    /// Any [`ReceiveError`]. What came is kept, and shown by the error.
+    ///
+    /// Returns any [`ReceiveError`]. What came is kept, and shown by the error.
     pub fn receive_exactly(
         &self,
         count: usize,
@@ -81,8 +85,9 @@ impl Connection {
     /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
     ///
     /// # Errors
-    /// Any [`ReceiveError`]; [`ReceiveError::Limit`] when the delimiter does not come within the connection's limit,
-    /// [`ReceiveError::Frame`] when it is empty.
+    ///
+    /// Returns any [`ReceiveError`]; [`ReceiveError::Limit`] if the delimiter does not come within
+    /// the connection's limit, [`ReceiveError::Frame`] if it is empty.
     pub fn receive_until(
         &self,
         delimiter: impl Into<Vec<u8>>,
@@ -101,7 +106,9 @@ impl Connection {
     /// Receives a line, which ends with LF or CRLF, and gives it without its end.
     ///
     /// # Errors
-    /// Any [`ReceiveError`]; [`ReceiveError::PeerClosed`] also when the last line has no end: it is kept.
+    ///
+    /// Returns any [`ReceiveError`]; [`ReceiveError::PeerClosed`] also if the last line has no end:
+    /// it is kept.
     pub fn receive_line(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -109,9 +116,9 @@ impl Connection {
         self.receive_frame(&mut Lines::new(), timeout)
     }
 
-    /// Receives up to where `matching` says: it is shown all bytes that have come, each time that more have, and gives
-    /// the number of those to take. It may do anything but receive on this connection, which is an error; also send on
-    /// it, or close it.
+    /// Receives up to where `matching` says: it is shown all bytes that have come, each time that
+    /// more have, and gives the number of those to take. It may do anything but receive on this
+    /// connection, which is an error; also send on it, or close it.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -127,7 +134,9 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Any [`ReceiveError`]; [`ReceiveError::Limit`] when nothing matches within the connection's limit.
+    ///
+    /// Returns any [`ReceiveError`]; [`ReceiveError::Limit`] if nothing matches within the
+    /// connection's limit.
     pub fn receive_matching(
         &self,
         matching: impl FnMut(&[u8]) -> Option<usize>,
@@ -136,8 +145,8 @@ impl Connection {
         self.receive_frame(&mut Matching::new(matching), timeout)
     }
 
-    /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings there are and how to
-    /// write one.
+    /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings
+    /// there are and how to write one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -154,8 +163,9 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Any [`ReceiveError`]; [`ReceiveError::Frame`] when the bytes are not a frame, [`ReceiveError::Limit`] when it
-    /// would be larger than the connection's limit.
+    ///
+    /// Returns any [`ReceiveError`]; [`ReceiveError::Frame`] if the bytes are not a frame,
+    /// [`ReceiveError::Limit`] if it would be larger than the connection's limit.
     pub fn receive_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -170,12 +180,13 @@ impl Connection {
         .inspect(|frame| self.trace_received(frame.len()))
     }
 
-    /// Receives everything until the peer closes the connection or its sending half, or up to now when the receiving
-    /// half was shut down here. Nothing, at once, when that is so already.
+    /// Receives everything until the peer closes the connection or its sending half, or up to now
+    /// when the receiving half was shut down here. Nothing, at once, when that is so already.
     ///
     /// # Errors
-    /// Any [`ReceiveError`] but [`ReceiveError::PeerClosed`]; [`ReceiveError::Limit`] when more comes than the
-    /// connection's limit.
+    ///
+    /// Returns any [`ReceiveError`] but [`ReceiveError::PeerClosed`]; [`ReceiveError::Limit`] if
+    /// more comes than the connection's limit.
     pub fn receive_to_end(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -188,12 +199,13 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Receives everything until nothing has come for the time of `silence`, or the peer closes. No bytes when nothing
-    /// comes at all.
+    /// Receives everything until nothing has come for the time of `silence`, or the peer closes. No
+    /// bytes when nothing comes at all.
     ///
     /// # Errors
-    /// Any [`ReceiveError`]; [`ReceiveError::TimedOut`] when there is no silence within `timeout`,
-    /// [`ReceiveError::PeerClosed`] when the peer had closed and there was nothing.
+    ///
+    /// Returns any [`ReceiveError`]; [`ReceiveError::TimedOut`] if there is no silence within
+    /// `timeout`, [`ReceiveError::PeerClosed`] if the peer had closed and there was nothing.
     pub fn receive_until_silence(
         &self,
         silence: Duration,
@@ -207,10 +219,13 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Receives what has arrived, up to the connection's limit, without waiting. No bytes when nothing has.
+    /// Receives what has arrived, up to the connection's limit, without waiting. No bytes when
+    /// nothing has.
     ///
     /// # Errors
-    /// Any [`ReceiveError`] but [`ReceiveError::TimedOut`], unless another thread is receiving.
+    ///
+    /// Returns any [`ReceiveError`] but [`ReceiveError::TimedOut`], unless another thread is
+    /// receiving.
     pub fn receive_buffered(&self) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             Duration::ZERO,
@@ -223,6 +238,7 @@ impl Connection {
     /// Shows what the next receive would find, from 1 to `limit` bytes, without taking it.
     ///
     /// # Errors
+    ///
     /// As [`receive_some`](Connection::receive_some).
     pub fn peek(
         &self,
@@ -239,8 +255,9 @@ impl Connection {
     /// Receives `expected`, and nothing else will do.
     ///
     /// # Errors
-    /// [`ReceiveError::Unexpected`] as soon as something else has come, with the difference; any other when less came.
-    /// What came is kept.
+    ///
+    /// Returns [`ReceiveError::Unexpected`] as soon as something else has come, with the
+    /// difference; any other if less came. What came is kept.
     pub fn expect(
         &self,
         expected: impl AsRef<[u8]>,
@@ -326,7 +343,7 @@ impl Inner {
     ) -> ReceiveError {
         let stand = self.core.stand();
         let failure = Box::new(ReceiveFailure {
-            failure: self.failure(deadline, stand.for_receive()),
+            circumstances: self.circumstances(deadline, stand.for_receive()),
             wanted,
             received,
         });

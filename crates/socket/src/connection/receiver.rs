@@ -33,7 +33,8 @@ pub(super) enum ReceiveStop {
     ShutDown,
     PeerClosed,
     Reset,
-    /// There is no room for more. Never a read of nothing, which would look like the end of the stream.
+    /// There is no room for more. Never a read of nothing, which would look like the end of the
+    /// stream.
     Limit,
     Frame(FrameError),
     Unexpected(Box<Difference>),
@@ -168,7 +169,8 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Lets a user's code look at what has come. Meanwhile the connection can be closed, also by that code.
+    /// Lets a user's code look at what has come. Meanwhile the connection can be closed, also by
+    /// that code.
     fn ask<R>(&mut self, question: impl FnOnce(&[u8]) -> R) -> R {
         /// Puts the bytes back, also when the code panics.
         struct PutBack<'b, 'a>(&'b mut Turn<'a, Incoming<Stream>>, Buffer);
@@ -215,7 +217,8 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Whether it was the silence, and not the deadline of the whole receive, that ended the last wait.
+    /// Whether it was the silence, and not the deadline of the whole receive, that ended the last
+    /// wait.
     fn is_silent(&mut self) -> bool {
         self.silence
             .as_mut()
@@ -236,8 +239,8 @@ impl<'a> Receiver<'a> {
         Ok(self.buffer().take(limit))
     }
 
-    /// What comes is compared and dropped, not collected: should anything else come, then what came before is what was
-    /// expected.
+    /// What comes is compared and dropped, not collected: should anything else come, then what came
+    /// before is what was expected.
     pub(super) fn expect(&mut self, expected: &[u8]) -> Result<(), ReceiveStop> {
         let mut piece = self.buffer().take(expected.len());
         let mut received = piece.len();
@@ -313,8 +316,8 @@ impl<'a> Receiver<'a> {
         outcome
     }
 
-    /// Reads what there is, at least one byte, until the buffer has `size` bytes at most. More is read at a time when
-    /// more has come already.
+    /// Reads what there is, at least one byte, until the buffer has `size` bytes at most. More is
+    /// read at a time when more has come already.
     fn gather_some(&mut self, size: usize) -> Result<(), ReceiveStop> {
         let mut bytes = std::mem::take(self.buffer().tail());
         let before = bytes.len();
@@ -330,7 +333,8 @@ impl<'a> Receiver<'a> {
 
     /// Reads until `bytes` has `size`. What came before a failure is in it.
     fn fill(&mut self, bytes: &mut Vec<u8>, size: usize) -> Result<(), ReceiveStop> {
-        // All memory at once, so that nothing is ever moved. The system provides it as it is written to.
+        // All memory at once, so that nothing is ever moved. The system provides it as it is
+        // written to.
         if size <= CHUNK && bytes.is_empty() {
             *bytes = Vec::with_capacity(size);
         } else {
@@ -432,7 +436,8 @@ impl<'a> Receiver<'a> {
     }
 }
 
-/// What an error of the system says of the direction towards us, to which nothing is left; `None` if nothing.
+/// What an error of the system says of the direction towards us, to which nothing is left; `None`
+/// if nothing.
 fn failed(error: &io::Error) -> Option<Event> {
     Fault::new(error)
         .filter(|_| sys::is_final(error))
@@ -445,14 +450,15 @@ fn end(stand: Stand) -> ReceiveStop {
         (Inbound::ShutDown, _) => ReceiveStop::ShutDown,
         (Inbound::Failed, Some(fault)) if fault.is_reset() => ReceiveStop::Reset,
         (Inbound::Failed, Some(fault)) => ReceiveStop::Io(fault.error()),
-        // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
+        // Open is what a connection that was closed here meanwhile remains, and then that is what
+        // is reported.
         (Inbound::Open | Inbound::Ended | Inbound::Failed, _) => ReceiveStop::PeerClosed,
     }
 }
 
 impl Inner {
-    /// Receives in the way that nearly all receives go: nothing is left over from before, and one call brings all that
-    /// is wanted. Anything else is left to a [`Receiver`], with nothing lost.
+    /// Receives in the way that nearly all receives go: nothing is left over from before, and one
+    /// call brings all that is wanted. Anything else is left to a [`Receiver`], with nothing lost.
     pub(super) fn receive_at_once(&self, count: usize, deadline: &mut Deadline) -> Option<Vec<u8>> {
         if count == 0 || count > CHUNK {
             return None;

@@ -23,7 +23,8 @@ impl Connection {
     /// "Sent" means that the system has taken them, as with any socket.
     ///
     /// # Errors
-    /// [`SendError`], which says exactly how many bytes were taken before.
+    ///
+    /// Returns [`SendError`], which says exactly how many bytes were taken before.
     pub fn send(
         &self,
         bytes: &[u8],
@@ -43,7 +44,9 @@ impl Connection {
     /// Sends `payload` in one frame; says how many bytes the frame has.
     ///
     /// # Errors
-    /// [`SendError::Frame`] when no frame can carry it, and then nothing is sent; and as [`send`](Connection::send).
+    ///
+    /// Returns [`SendError::Frame`] if no frame can carry it, and then nothing is sent; and as
+    /// [`send`](Connection::send).
     pub fn send_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -61,7 +64,8 @@ impl Connection {
         }
     }
 
-    /// Sends after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come between.
+    /// Sends after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come
+    /// between.
     pub(super) fn send_paced(
         &self,
         bytes: &[u8],
@@ -196,7 +200,7 @@ impl Inner {
             _ => 0,
         };
         let failure = Box::new(SendFailure {
-            failure: self.failure(deadline, stand.for_send()),
+            circumstances: self.circumstances(deadline, stand.for_send()),
             sent,
             size,
             unread,
@@ -234,7 +238,8 @@ fn end(stand: Stand) -> SendStop {
         (Outbound::ShutDown, _) => SendStop::ShutDown,
         (Outbound::Failed, Some(fault)) if fault.is_reset() => SendStop::Reset,
         (Outbound::Failed, Some(fault)) => SendStop::Io(fault.error()),
-        // Open is what a connection that was closed here meanwhile remains, and then that is what is reported.
+        // Open is what a connection that was closed here meanwhile remains, and then that is what
+        // is reported.
         (Outbound::Open | Outbound::Refused | Outbound::Failed, _) => SendStop::PeerClosed,
     }
 }

@@ -10,8 +10,9 @@ use crate::{
 
 /// What one direction of a stream remembers from one operation to the next.
 ///
-/// An operation that probably finds the stream ready tries without waiting first: then it needs neither a clock nor a
-/// timeout. One that probably has to wait goes to wait at once, and saves the try. The last operations tell which.
+/// An operation that probably finds the stream ready tries without waiting first: then it needs
+/// neither a clock nor a timeout. One that probably has to wait goes to wait at once, and saves the
+/// try. The last operations show which.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// The timeout that the socket has; `None` when none was set yet.
@@ -26,8 +27,8 @@ impl Waiting {
     /// After so many operations without a try, there is one: things may have changed.
     const UNTRIED: u8 = 32;
 
-    /// The longest timeout of a socket. Longer than a test, and not too long for any system: the deadline is looked at
-    /// again afterwards.
+    /// The longest timeout of a socket. Longer than a test, and not too long for any system: the
+    /// deadline is looked at again afterwards.
     const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
     /// Whether to try before waiting.
@@ -44,8 +45,8 @@ impl Waiting {
         true
     }
 
-    /// How to go about an operation that will probably need one call only: to try, or to wait for everything at once
-    /// if the socket has the right timeout already.
+    /// How to go about an operation that will probably need one call only: to try, or to wait for
+    /// everything at once if the socket has the right timeout already.
     #[inline]
     pub(super) fn at_once(&mut self, deadline: &mut Deadline) -> Option<Blocking> {
         if deadline.forbids_waiting() || self.tries_first() {
@@ -93,8 +94,9 @@ pub(super) struct Waits<'a> {
 }
 
 impl Waits<'_> {
-    /// Runs `attempt` until it brings something or fails for good: without waiting, or with a timeout as far as the
-    /// deadline and the silence allow. However short they are, there is one attempt.
+    /// Runs `attempt` until it brings something or fails for good: without waiting, or with a
+    /// timeout as far as the deadline and the silence allow. However short they are, there is one
+    /// attempt.
     #[inline]
     pub(super) fn persist(
         self,

@@ -1,4 +1,4 @@
-//! Why a server could not accept, or not close what it was told to.
+//! Why a server could not accept, or not close a connection.
 
 use std::{io, time::Duration};
 

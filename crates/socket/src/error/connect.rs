@@ -201,7 +201,8 @@ impl ConnectError {
         }
     }
 
-    /// What the system said about the last address that this machine has, or the resolver about the name.
+    /// What the system said about the last address that this machine has, or the resolver about the
+    /// name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             ConnectError::Resolve { source, .. } => Some(source),
@@ -311,7 +312,8 @@ impl BindError {
         }
     }
 
-    /// What the system said about the last address that this machine has, or the resolver about the name.
+    /// What the system said about the last address that this machine has, or the resolver about the
+    /// name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             BindError::Resolve { source, .. } => Some(source),

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use super::Party;
 
-/// Why a server or connection could not be made to do what it was told: refuse, come back, reset, shut down.
+/// Why a server or connection could not be made to do what it was told: refuse, come back, reset,
+/// shut down.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ControlError {

@@ -7,8 +7,8 @@ use crate::dump::{self, WIDTH};
 
 /// What was expected and what came instead, with the place where they part.
 ///
-/// It displays as the lines around that place, expected (`-`) above received (`+`), with a mark under every byte that
-/// differs. The copies are bounded as [`Evidence`] is.
+/// It displays as the lines around that place, expected (`-`) above received (`+`), with a mark
+/// under every byte that differs. The copies are bounded as [`Evidence`] is.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {

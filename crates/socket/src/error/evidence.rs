@@ -6,8 +6,8 @@ use crate::dump::Dump;
 
 /// The bytes that had arrived when a receive failed: how many, and the first and last of them.
 ///
-/// The bytes themselves stay with the connection, where the next receive finds them; this is a copy to look at, and
-/// never larger than [`Evidence::LIMIT`]. It displays as hex and text side by side.
+/// The bytes themselves stay with the connection, where the next receive finds them; this is a copy
+/// to look at, and never larger than [`Evidence::LIMIT`]. It displays as hex and text side by side.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     head: Vec<u8>,
@@ -29,7 +29,7 @@ impl Evidence {
                 total,
             };
         }
-        // How a message ends is often what is wrong with it; how it begins tells which it is.
+        // How a message ends is often what is wrong with it; how it begins shows which it is.
         let tail = 64;
         Evidence {
             head: bytes[..Self::LIMIT - tail].to_vec(),

@@ -24,10 +24,10 @@ pub use self::{
     send::{SendError, SendFailure},
 };
 
-/// What every failed operation on a stream reports.
+/// Under which circumstances an operation on a stream failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Failure {
+pub struct Circumstances {
     /// Who failed.
     pub party: Party,
     /// How long the operation had waited.
@@ -38,7 +38,7 @@ pub struct Failure {
     pub state: StreamState,
 }
 
-impl Failure {
+impl Circumstances {
     /// "after 1.2s (limit 2s)", for messages.
     pub(crate) fn timing(&self) -> Timing {
         Timing {
@@ -47,6 +47,48 @@ impl Failure {
         }
     }
 }
+
+/// What the errors of receives and sends have in common: `$failure`, in every variant, has the
+/// circumstances.
+macro_rules! with_circumstances {
+    ($error:ident, $failure:ty: $($plain:ident),+; $($with_more:ident),+) => {
+        impl $error {
+            /// What is known of the failure.
+            pub fn failure(&self) -> &$failure {
+                match self {
+                    $($error::$plain(failure))|+ | $($error::$with_more { failure, .. })|+ => failure,
+                }
+            }
+
+            /// Adds what the caller knows that may explain the error: its message ends with it.
+            #[must_use]
+            pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
+                let failure = match &mut self {
+                    $($error::$plain(failure))|+ | $($error::$with_more { failure, .. })|+ => failure,
+                };
+                failure.circumstances.party.note = Some(note.into());
+                self
+            }
+
+            /// Who failed.
+            pub fn party(&self) -> &crate::error::Party {
+                &self.failure().circumstances.party
+            }
+
+            /// How the stream stood.
+            pub fn stream_state(&self) -> crate::error::StreamState {
+                self.failure().circumstances.state
+            }
+
+            /// Whether the time was up.
+            pub fn is_timeout(&self) -> bool {
+                matches!(self, $error::TimedOut(_))
+            }
+        }
+    };
+}
+
+use with_circumstances;
 
 /// Shows how long something took and may have taken.
 #[derive(Clone, Copy, Debug)]

@@ -76,8 +76,8 @@ impl fmt::Display for Party {
 
 /// How a connection's stream stands, as far as this side knows.
 ///
-/// What the peer does is known once an operation has met it: a connection whose peer has just closed is `Open` until a
-/// receive has read everything that came before the end.
+/// What the peer does is known once an operation has met it: a connection whose peer has just
+/// closed is `Open` until a receive has read everything that came before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamState {

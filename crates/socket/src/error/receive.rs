@@ -5,13 +5,13 @@ use std::{borrow::Cow, fmt, io};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Bytes, Difference, Evidence, Failure, Party, StreamState};
+use super::{Bytes, Circumstances, Difference, Evidence, with_circumstances};
 use crate::framing::FrameError;
 
 /// Why a receive failed.
 ///
-/// Whatever had arrived stays with the connection: the next receive begins with it. [`ReceiveError::received`] shows
-/// it.
+/// Whatever had arrived stays with the connection: the next receive begins with it.
+/// [`ReceiveError::received`] shows it.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -51,7 +51,8 @@ pub enum ReceiveError {
     )]
     Reset(Box<ReceiveFailure>),
 
-    /// The connection was closed on this side, before the receive or by another thread while it waited.
+    /// The connection was closed on this side, before the receive or by another thread while it
+    /// waited.
     #[error("{}", .0.sentence("the connection was closed on this side"))]
     #[diagnostic(
         code(standin::socket::receive_closed),
@@ -80,7 +81,7 @@ pub enum ReceiveError {
     Limit(Box<ReceiveFailure>),
 
     /// What came is not what was expected.
-    #[error("{}\n{difference}{}", failure.headline("something else came"), failure.failure.party.ending())]
+    #[error("{}\n{difference}{}", failure.headline("something else came"), failure.circumstances.party.ending())]
     #[diagnostic(
         code(standin::socket::receive_unexpected),
         help("the bytes are kept: receive them to go on regardless")
@@ -123,7 +124,7 @@ standin_error::reportable!(ReceiveError);
 #[non_exhaustive]
 pub struct ReceiveFailure {
     /// Who, how long, and how the stream stands.
-    pub failure: Failure,
+    pub circumstances: Circumstances,
     /// What the receive waited for, in words: "exactly 4 bytes".
     pub wanted: Cow<'static, str>,
     /// What had arrived.
@@ -158,86 +159,38 @@ struct Sentence<'a> {
 impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ReceiveFailure {
-            failure,
+            circumstances,
             wanted,
             received,
         } = self.failure;
         write!(
             f,
             "{}: {} {}: wanted {wanted}, ",
-            failure.party,
+            circumstances.party,
             self.what,
-            failure.timing()
+            circumstances.timing()
         )?;
         match received.len() {
             0 => f.write_str("received nothing")?,
             count => write!(f, "received {}", Bytes(count))?,
         }
-        write!(f, "; {}", failure.state)?;
+        write!(f, "; {}", circumstances.state)?;
         if self.with_dump && !received.is_empty() {
             write!(f, "\n{received}")?;
         }
         if self.with_dump {
-            write!(f, "{}", failure.party.ending())?;
+            write!(f, "{}", circumstances.party.ending())?;
         }
         Ok(())
     }
 }
 
+with_circumstances!(ReceiveError, ReceiveFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted, Limit; Unexpected, Frame, Io);
+
 impl ReceiveError {
-    /// The circumstances.
-    pub fn failure(&self) -> &ReceiveFailure {
-        match self {
-            ReceiveError::TimedOut(failure)
-            | ReceiveError::ShutDown(failure)
-            | ReceiveError::PeerClosed(failure)
-            | ReceiveError::Reset(failure)
-            | ReceiveError::Closed(failure)
-            | ReceiveError::Aborted(failure)
-            | ReceiveError::Limit(failure)
-            | ReceiveError::Unexpected { failure, .. }
-            | ReceiveError::Frame { failure, .. }
-            | ReceiveError::Io { failure, .. } => failure,
-        }
-    }
-
-    /// Adds what the caller knows that may explain the error: its message ends with it.
-    #[must_use]
-    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
-        match &mut self {
-            ReceiveError::TimedOut(failure)
-            | ReceiveError::ShutDown(failure)
-            | ReceiveError::PeerClosed(failure)
-            | ReceiveError::Reset(failure)
-            | ReceiveError::Closed(failure)
-            | ReceiveError::Aborted(failure)
-            | ReceiveError::Limit(failure)
-            | ReceiveError::Unexpected { failure, .. }
-            | ReceiveError::Frame { failure, .. }
-            | ReceiveError::Io { failure, .. } => &mut failure.failure.party,
-        }
-        .note = Some(note.into());
-        self
-    }
-
-    /// Who failed.
-    pub fn party(&self) -> &Party {
-        &self.failure().failure.party
-    }
-
-    /// How the stream stood.
-    pub fn stream_state(&self) -> StreamState {
-        self.failure().failure.state
-    }
-
     /// What had arrived.
     pub fn received(&self) -> &Evidence {
         &self.failure().received
-    }
-
-    /// Whether the time was up.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, ReceiveError::TimedOut(_))
     }
 
     /// Whether the peer closed the connection in good order.

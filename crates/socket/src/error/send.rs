@@ -5,12 +5,13 @@ use std::{fmt, io};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Bytes, Failure, Party, StreamState};
+use super::{Bytes, Circumstances, with_circumstances};
 use crate::framing::FrameError;
 
 /// Why a send failed.
 ///
-/// [`SendError::sent`] says exactly how many bytes the system took before; the peer may or may not have got those.
+/// [`SendError::sent`] says exactly how many bytes the system took before; the peer may or may not
+/// have got those.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum SendError {
@@ -48,7 +49,8 @@ pub enum SendError {
     )]
     Reset(Box<SendFailure>),
 
-    /// The connection was closed on this side, before the send or by another thread while it waited.
+    /// The connection was closed on this side, before the send or by another thread while it
+    /// waited.
     #[error("{}", .0.sentence("the connection was closed on this side"))]
     #[diagnostic(
         code(standin::socket::send_closed),
@@ -97,12 +99,13 @@ standin_error::reportable!(SendError);
 #[non_exhaustive]
 pub struct SendFailure {
     /// Who, how long, and how the stream stands.
-    pub failure: Failure,
+    pub circumstances: Circumstances,
     /// How many bytes the system took.
     pub sent: usize,
     /// How many there were to send.
     pub size: usize,
-    /// How many bytes from the peer this side's system had for a receive when the time was up; 0 for other failures.
+    /// How many bytes from the peer this side's system had for a receive when the time was up; 0
+    /// for other failures.
     pub unread: usize,
 }
 
@@ -131,7 +134,7 @@ struct Sentence<'a> {
 impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SendFailure {
-            failure,
+            circumstances,
             sent,
             size,
             unread,
@@ -139,68 +142,24 @@ impl fmt::Display for Sentence<'_> {
         write!(
             f,
             "{}: {} {}: sent {sent} of {}; {}",
-            failure.party,
+            circumstances.party,
             self.what,
-            failure.timing(),
+            circumstances.timing(),
             Bytes(*size),
-            failure.state
+            circumstances.state
         )?;
         if *unread > 0 {
             write!(f, "; {} from the peer wait here unread", Bytes(*unread))?;
         }
-        write!(f, "{}", failure.party.ending())
+        write!(f, "{}", circumstances.party.ending())
     }
 }
 
+with_circumstances!(SendError, SendFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted; Frame, Io);
+
 impl SendError {
-    /// The circumstances.
-    pub fn failure(&self) -> &SendFailure {
-        match self {
-            SendError::TimedOut(failure)
-            | SendError::PeerClosed(failure)
-            | SendError::ShutDown(failure)
-            | SendError::Reset(failure)
-            | SendError::Closed(failure)
-            | SendError::Aborted(failure)
-            | SendError::Frame { failure, .. }
-            | SendError::Io { failure, .. } => failure,
-        }
-    }
-
-    /// Adds what the caller knows that may explain the error: its message ends with it.
-    #[must_use]
-    pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
-        match &mut self {
-            SendError::TimedOut(failure)
-            | SendError::PeerClosed(failure)
-            | SendError::ShutDown(failure)
-            | SendError::Reset(failure)
-            | SendError::Closed(failure)
-            | SendError::Aborted(failure)
-            | SendError::Frame { failure, .. }
-            | SendError::Io { failure, .. } => &mut failure.failure.party,
-        }
-        .note = Some(note.into());
-        self
-    }
-
-    /// Who failed.
-    pub fn party(&self) -> &Party {
-        &self.failure().failure.party
-    }
-
-    /// How the stream stood.
-    pub fn stream_state(&self) -> StreamState {
-        self.failure().failure.state
-    }
-
     /// How many bytes the system took before.
     pub fn sent(&self) -> usize {
         self.failure().sent
-    }
-
-    /// Whether the time was up.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, SendError::TimedOut(_))
     }
 }

@@ -40,7 +40,9 @@ impl<F: Framing> Decoder<F> {
     /// Takes the payload of the next frame, if it is complete.
     ///
     /// # Errors
-    /// [`FrameError`] when the bytes are not a frame. They stay, and the next call says the same.
+    ///
+    /// Returns [`FrameError`] if the bytes are not a frame. They stay, and the next call says the
+    /// same.
     #[expect(
         clippy::should_implement_trait,
         reason = "not an iterator: there may be more after `None`"

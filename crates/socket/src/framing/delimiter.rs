@@ -27,7 +27,8 @@ impl Delimiter {
     /// Frames that end with `delimiter`.
     ///
     /// # Errors
-    /// [`FrameError::EmptyDelimiter`].
+    ///
+    /// Returns [`FrameError::EmptyDelimiter`].
     pub fn new(delimiter: impl Into<Vec<u8>>) -> Result<Delimiter, FrameError> {
         let delimiter = delimiter.into();
         if delimiter.is_empty() {

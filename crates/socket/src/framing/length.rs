@@ -81,15 +81,16 @@ impl LengthPrefix {
         }
     }
 
-    /// The largest payload that is received or sent, in bytes. A frame that says it is larger is an error, before any
-    /// of it is waited for. Default: 16 MiB.
+    /// The largest payload that is received or sent, in bytes. A frame that says it is larger is an
+    /// error, before any of it is waited for. Default: 16 MiB.
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> LengthPrefix {
         self.limit = bytes;
         self
     }
 
-    /// Makes the length count its own bytes too, as some protocols do. Default: it counts the payload alone.
+    /// Makes the length count its own bytes too, as some protocols do. Default: it counts the
+    /// payload alone.
     #[must_use]
     pub fn counts_itself(mut self) -> LengthPrefix {
         self.counts_itself = true;

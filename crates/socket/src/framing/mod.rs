@@ -1,9 +1,9 @@
 //! Where one message ends and the next begins: bytes in, frames out.
 //!
-//! Nothing here reads from a socket or a clock. A [`Framing`] looks at the bytes that have come and says where the
-//! first frame ends, or that more bytes are needed; [`Connection::receive_frame`](crate::Connection::receive_frame)
-//! brings them. To use a protocol of your own, implement [`Framing`] for it; to try it without sockets, feed a
-//! [`Decoder`].
+//! Nothing here reads from a socket or a clock. A [`Framing`] looks at the bytes that have come and
+//! says where the first frame ends, or that more bytes are needed;
+//! [`Connection::receive_frame`](crate::Connection::receive_frame) brings them. To use a protocol
+//! of your own, implement [`Framing`] for it; to try it without sockets, feed a [`Decoder`].
 //!
 //! | framing | a frame is |
 //! | --- | --- |
@@ -65,21 +65,23 @@ pub use self::{
 
 /// Finds the end of the first frame in a stream of bytes.
 pub trait Framing {
-    /// Looks for the end of the first frame in `bytes`, which begin where that frame begins and may go on beyond its
-    /// end.
+    /// Looks for the end of the first frame in `bytes`, which begin where that frame begins and may
+    /// go on beyond its end.
     ///
-    /// `seen` is how many of the first bytes an earlier call for the same frame has looked at, without finding its end;
-    /// a search can go on from there. It is zero for a new frame, and may be zero again for the same frame: when a
-    /// receive timed out, and another one goes on.
+    /// `seen` is how many of the first bytes an earlier call for the same frame has looked at,
+    /// without finding its end; a search can go on from there. It is zero for a new frame, and may
+    /// be zero again for the same frame: when a receive timed out, and another one goes on.
     ///
     /// # Errors
-    /// [`FrameError`] when the bytes cannot be the beginning of a frame.
+    ///
+    /// Returns [`FrameError`] if the bytes cannot be the beginning of a frame.
     fn find(&mut self, bytes: &[u8], seen: usize) -> Result<Found, FrameError>;
 
     /// Makes the frame that carries `payload`, for sending.
     ///
     /// # Errors
-    /// [`FrameError`] when no frame can carry it; always, unless a framing says how.
+    ///
+    /// Returns [`FrameError`] if no frame can carry it; always, unless a framing says how.
     fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
         let _ = payload;
         Err(FrameError::invalid(
@@ -117,10 +119,11 @@ pub enum Found {
         /// How many bytes the frame has with everything: the next one begins there.
         size: usize,
     },
-    /// No end yet, and at least so many bytes more belong to this frame. No more than these are read, so that the
-    /// bytes of the next frame stay where they are.
+    /// No end yet, and at least so many bytes more belong to this frame. No more than these are
+    /// read, so that the bytes of the next frame stay where they are.
     Missing(usize),
-    /// No end yet, and no knowing how far away it is. Bytes are read ahead; what is left over is kept.
+    /// No end yet, and no knowing how far away it is. Bytes are read ahead; what is left over is
+    /// kept.
     Incomplete,
 }
 

@@ -114,10 +114,12 @@ pub(super) fn bind(
     }
 }
 
-/// Listens on the first of a name's addresses that this machine has, and reserves the port on the others.
+/// Listens on the first of a name's addresses that this machine has, and reserves the port on the
+/// others.
 ///
-/// A port that somebody else has on one of them is not passed over: a client of the name could reach that server
-/// instead of this one, and so could a client that prefers another of the addresses than we do.
+/// A port that somebody else has on one of them is not passed over: a client of the name could
+/// reach that server instead of this one, and so could a client that prefers another of the
+/// addresses than we do.
 fn bind_name(
     addresses: &[SocketAddr],
     how: How<'_>,
@@ -158,8 +160,9 @@ fn bind_name(
     }
 }
 
-/// Has the system choose a port on one of the further addresses of a name. The listener asks for that port, and so
-/// keeps it while it does not listen, which it would not if the port was chosen for itself.
+/// Has the system choose a port on one of the further addresses of a name. The listener asks for
+/// that port, and so keeps it while it does not listen, which it would not if the port was chosen
+/// for itself.
 fn choose(addresses: &[SocketAddr]) -> Option<(usize, Reservation)> {
     let further = addresses.iter().enumerate().skip(1).rev();
     further

@@ -1,4 +1,4 @@
-//! What a server is told before it binds.
+//! What a server listens on, and how.
 
 use std::{
     collections::VecDeque,
@@ -57,10 +57,12 @@ impl ServerBuilder {
         self
     }
 
-    /// The host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default: `localhost`.
+    /// The host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default:
+    /// `localhost`.
     ///
-    /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6. `unix:` and a path is what
-    /// [`unix`](ServerBuilder::unix) takes, spelled as a Unix socket's [`Address`] is shown.
+    /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6. `unix:`
+    /// and a path is what [`unix`](ServerBuilder::unix) takes, spelled as a Unix socket's
+    /// [`Address`] is shown.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         let host = host.into();
         self.place = match Address::from_unix_name(&host) {
@@ -76,9 +78,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on a Unix socket at `path`, which must not exist, instead of a host and port. The file is removed when
-    /// the server closes, unless another one has taken its place. On Linux a `path` that begins with a zero byte is an
-    /// abstract name, which needs no file.
+    /// Listens on a Unix socket at `path`, which must not exist, instead of a host and port. The
+    /// file is removed when the server closes, unless another one has taken its place. On Linux a
+    /// `path` that begins with a zero byte is an abstract name, which needs no file.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.place = Place::Unix(path.into());
         self
@@ -90,21 +92,24 @@ impl ServerBuilder {
         self
     }
 
-    /// How many peers may wait to be accepted before the system leaves others without an answer; it may lower the
-    /// number, and Linux adds one. Default: as many as come from this process, and 4096 others.
+    /// How many peers may wait to be accepted before the system leaves others without an answer; it
+    /// may lower the number, and Linux adds one. Default: as many as come from this process, and
+    /// 4096 others.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = Some(i32::try_from(backlog).unwrap_or(i32::MAX));
         self
     }
 
-    /// Whether a port can be bound that an earlier server left just now (`SO_REUSEADDR`). Default: true.
+    /// Whether a port can be bound that an earlier server left just now (`SO_REUSEADDR`). Default:
+    /// true.
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.binding.reuse_address = reuse;
         self
     }
 
-    /// Whether `::`, which stands for every address of this machine, takes IPv6 only, rather than IPv4 too
-    /// (`IPV6_V6ONLY`). No other address of IPv6 takes IPv4. Default: the system's, which on Linux is to take both.
+    /// Whether `::`, which stands for every address of this machine, takes IPv6 only, rather than
+    /// IPv4 too (`IPV6_V6ONLY`). No other address of IPv6 takes IPv4. Default: the system's, which
+    /// on Linux is to take both.
     pub fn only_ipv6(mut self, only_ipv6: bool) -> Self {
         self.binding.only_ipv6 = Some(only_ipv6);
         self
@@ -114,13 +119,14 @@ impl ServerBuilder {
 
     /// Binds and listens. From here on peers can connect.
     ///
-    /// The port of a name with several addresses, as `localhost` has, is this server's on all of them: it listens on the
-    /// first that the machine has, and nobody else can on the others, so that whoever knows the name meets this server
-    /// or nobody.
+    /// The port of a name with several addresses, as `localhost` has, is this server's on all of
+    /// them: it listens on the first that the machine has, and nobody else can on the others, so
+    /// that whoever knows the name meets this server or nobody.
     ///
     /// # Errors
-    /// [`BindError`], which lists every address that was tried. A port that is taken on one address is an error, even
-    /// where another is free.
+    ///
+    /// Returns [`BindError`], which lists every address that was tried. A port that is taken on one
+    /// address is an error, even where another is free.
     pub fn bind(self) -> Result<Server, BindError> {
         let backlog = self.backlog.unwrap_or(Self::DEFAULT_BACKLOG);
         let how = How {

@@ -1,9 +1,10 @@
 //! Room in the queues of this process's own servers.
 //!
-//! The system keeps connections that nobody accepted yet in a queue of limited length, and answers nobody when it is
-//! full: the peer tries again a second later. A test that makes thousands of connections and accepts them afterwards
-//! would wait for nobody but itself. So a client of this process that gets no answer moves the queue of the server it
-//! connects to, if that is in this process too, to the server's own queue, and tries again.
+//! The system keeps connections that nobody accepted yet in a queue of limited length, and answers
+//! nobody when it is full: the peer tries again a second later. A test that makes thousands of
+//! connections and accepts them afterwards would wait for nobody but itself. So a client of this
+//! process that gets no answer moves the queue of the server it connects to, if that is in this
+//! process too, to the server's own queue, and tries again.
 
 use std::{
     net::SocketAddr,
@@ -23,22 +24,24 @@ fn servers() -> MutexGuard<'static, Vec<Weak<Inner>>> {
 /// Remembers a server whose queue the user left to us.
 pub(super) fn remember(server: Weak<Inner>) {
     let mut servers = servers();
-    // Only when there is no room: looking through them for each new one would take longer and longer.
+    // Only when there is no room: looking through them for each new one would take longer and
+    // longer.
     if servers.len() == servers.capacity() {
         servers.retain(|known| known.strong_count() > 0);
     }
     servers.push(server);
 }
 
-/// Moves the queue of the server at `address` out of the way; says whether there was one with somebody in it.
+/// Moves the queue of the server at `address` out of the way; says whether there was one with
+/// somebody in it.
 pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
     let found: Vec<_> = servers()
         .iter()
         .filter_map(Weak::upgrade)
         .filter(|server| {
             server.address.socket_addr().is_some_and(|bound| {
-                // The wildcard of IPv6 usually takes IPv4, too. Addresses that may be another machine's are left
-                // alone: trying again would connect there twice.
+                // The wildcard of IPv6 usually takes IPv4, too. Addresses that may be another
+                // machine's are left alone: trying again would connect there twice.
                 let takes_all = bound.ip().is_unspecified()
                     && (bound.is_ipv6() || address.is_ipv4())
                     && address.ip().to_canonical().is_loopback();

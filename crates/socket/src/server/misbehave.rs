@@ -23,9 +23,9 @@ use crate::{
 };
 
 impl Server {
-    /// Refuses connections from now on, and drops those that nobody accepted yet. The port stays this server's: it can
-    /// [come back](Server::come_back), and meanwhile a connect gets `ECONNREFUSED`. Accepted connections go on; an
-    /// accept waits.
+    /// Refuses connections from now on, and drops those that nobody accepted yet. The port stays
+    /// this server's: it can [come back](Server::come_back), and meanwhile a connect gets
+    /// `ECONNREFUSED`. Accepted connections go on; an accept waits.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -43,7 +43,8 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// When the server is closed.
+    ///
+    /// Returns an error if the server is closed.
     pub fn refuse(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
         let _changing = inner.changing();
@@ -67,23 +68,26 @@ impl Server {
         Ok(())
     }
 
-    /// Goes away as a server that is stopped: closes every connection, and [refuses](Server::refuse) new ones until it
-    /// [comes back](Server::come_back).
+    /// Goes away as a server that is stopped: closes every connection, and
+    /// [refuses](Server::refuse) new ones until it [comes back](Server::come_back).
     ///
     /// # Errors
-    /// When the server is closed.
+    ///
+    /// Returns an error if the server is closed.
     pub fn go_away(&self) -> Result<(), ControlError> {
         self.refuse()?;
         self.close_all();
         Ok(())
     }
 
-    /// Listens again, on the same port, after [`refuse`](Server::refuse) or [`go_away`](Server::go_away). Indices go on
-    /// where they were. Does nothing when the server listens.
+    /// Listens again, on the same port, after [`refuse`](Server::refuse) or
+    /// [`go_away`](Server::go_away). Indices go on where they were. Does nothing when the server
+    /// listens.
     ///
     /// # Errors
-    /// When the server is closed, or another process has taken the port, which only happens where the platform or an
-    /// adopted listener cannot keep it.
+    ///
+    /// Returns an error if the server is closed, or another process has taken the port, which only
+    /// happens where the platform or an adopted listener cannot keep it.
     pub fn come_back(&self) -> Result<(), ControlError> {
         let inner = &*self.inner;
         let _changing = inner.changing();
@@ -100,14 +104,18 @@ impl Server {
         outcome
     }
 
-    /// Accepts nothing: fills the queue of pending connections, so that a peer's connect is neither accepted nor
-    /// refused and hangs until its own timeout, as with a server that is stuck. Ends when the result is dropped.
+    /// Accepts nothing: fills the queue of pending connections, so that a peer's connect is neither
+    /// accepted nor refused and hangs until its own timeout, as with a server that is stuck. Ends
+    /// when the result is dropped.
     ///
-    /// Who is in the queue already can be accepted; nobody who comes after that is, until then: an accept waits, also
-    /// one that another thread is in already, and [`pending`](Server::pending) leaves the queue as it is.
+    /// Who is in the queue already can be accepted; nobody who comes after that is, until then: an
+    /// accept waits, also one that another thread is in already, and [`pending`](Server::pending)
+    /// leaves the queue as it is.
     ///
     /// # Errors
-    /// When the server is closed, away, or a Unix socket's, or the queue cannot be filled.
+    ///
+    /// Returns an error if the server is closed, away, or a Unix socket's, or the queue cannot be
+    /// filled.
     pub fn fill_queue(&self) -> Result<FullQueue, ControlError> {
         const ACTION: &str = "fill its queue";
         let inner = &*self.inner;
@@ -126,13 +134,14 @@ impl Server {
             let source = io::Error::new(io::ErrorKind::NotConnected, "the server is away");
             return Err(self.failed(ACTION, source));
         }
-        // Who came before is not mixed up with those who fill the queue. Where another thread has the turn, it accepts
-        // them.
+        // Who came before is not mixed up with those who fill the queue. Where another thread has
+        // the turn, it accepts them.
         if let Some(mut turn) = inner.accepting.try_enter() {
             let _ = inner.collect(&mut turn);
         }
         inner.full.fetch_add(1, Ordering::SeqCst);
-        // Whoever is about to accept has done so when the listener is free, and looks whether it may before the next.
+        // Whoever is about to accept has done so when the listener is free, and looks whether it
+        // may before the next.
         inner.accepting.wake_waiting();
         drop(inner.listener.write().unpoisoned());
         match inner.refill() {
@@ -158,7 +167,8 @@ impl Server {
     }
 }
 
-/// Whether a connect to this machine comes to pass, which is a matter of moments, or is left without an answer.
+/// Whether a connect to this machine comes to pass, which is a matter of moments, or is left
+/// without an answer.
 fn is_connected(connecting: &Connecting) -> io::Result<bool> {
     let lock = TurnLock::new(());
     let turn = lock.try_enter().expect("nobody else knows this lock");
@@ -175,7 +185,8 @@ fn is_connected(connecting: &Connecting) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Keeps a server's queue of pending connections full until it is dropped. See [`Server::fill_queue`].
+/// Keeps a server's queue of pending connections full until it is dropped. See
+/// [`Server::fill_queue`].
 #[must_use = "dropping it empties the queue at once"]
 pub struct FullQueue {
     server: Server,
@@ -215,7 +226,8 @@ impl super::Inner {
         if let Some(listener) = &*slot {
             sys::listen_again(listener, self.backlog)?;
         }
-        // A port that the system had chosen is not kept by every socket, and it may have chosen another one now.
+        // A port that the system had chosen is not kept by every socket, and it may have chosen
+        // another one now.
         if !slot.as_ref().is_some_and(|listener| {
             listener
                 .local_address()
@@ -276,7 +288,8 @@ impl super::Inner {
         }
         self.fillers().streams.clear();
         if self.end.is_open() {
-            // Fails while the server is away, and then it comes back with a queue of the usual length.
+            // Fails while the server is away, and then it comes back with a queue of the usual
+            // length.
             let _ = self.resize_queue(self.backlog);
             // Takes the fillers out of the queue, and everybody else into ours.
             if let Some(mut turn) = self.accepting.try_enter() {

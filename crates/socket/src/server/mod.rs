@@ -34,9 +34,9 @@ use crate::{
 
 /// A listening socket and the connections that it accepted.
 ///
-/// Handles are cheap to clone and all stand for the same server; any thread may use one. The server listens from
-/// [`ServerBuilder::bind`] on, so that peers may connect before anybody calls [`accept`](Server::accept). It has no
-/// thread of its own.
+/// Handles are cheap to clone and all stand for the same server; any thread may use one. The server
+/// listens from [`ServerBuilder::bind`] on, so that peers may connect before anybody calls
+/// [`accept`](Server::accept). It has no thread of its own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,7 +66,8 @@ struct Inner {
     address: Address,
     /// `None` once closed, and perhaps while away.
     listener: RwLock<Option<Listener>>,
-    /// Keeps the port of a name on those of its addresses that the server does not listen on; empty once closed.
+    /// Keeps the port of a name on those of its addresses that the server does not listen on; empty
+    /// once closed.
     reserved: Mutex<Vec<Reservation>>,
     /// The file of a Unix socket; `None` once closed.
     file: Mutex<Option<SocketFile>>,
@@ -82,7 +83,8 @@ struct Inner {
     fillers: Mutex<Fillers>,
     options: SocketOptions,
     end: SharedEnd,
-    /// The turn comes with the connections that were taken from the system's queue and not handed out yet.
+    /// The turn comes with the connections that were taken from the system's queue and not handed
+    /// out yet.
     accepting: TurnLock<VecDeque<Pending>>,
     registry: Arc<Registry>,
 }
@@ -95,12 +97,13 @@ struct Pending {
 }
 
 impl Server {
-    /// Describes a server: `localhost` and a free port, unless told otherwise.
+    /// Describes a server: `localhost` and a free port, unless it says otherwise.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }
 
-    /// The address that the server listens on, with the port that it really has. Also known after closing.
+    /// The address that the server listens on, with the port that it really has. Also known after
+    /// closing.
     pub fn local_address(&self) -> &Address {
         &self.inner.address
     }
@@ -128,8 +131,10 @@ impl Server {
     /// Accepts the next connection, in the order in which the peers connected.
     ///
     /// # Errors
-    /// [`AcceptError::TimedOut`] when nobody connected in time; the index that the connection would have had goes to
-    /// the next one. [`AcceptError::Closed`] and [`AcceptError::Aborted`] when the server is gone.
+    ///
+    /// Returns [`AcceptError::TimedOut`] if nobody connected in time; the index that the connection
+    /// would have had goes to the next one. [`AcceptError::Closed`] and [`AcceptError::Aborted`] if
+    /// the server is gone.
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
         let mut deadline = deadline(timeout);
         self.inner
@@ -142,8 +147,8 @@ impl Server {
         self.inner.registry.lock().open.get(&index).cloned()
     }
 
-    /// The accepted connection with the peer at `address`, unless it was closed. The latest, if there are several, as
-    /// with peers on Unix sockets that have no name.
+    /// The accepted connection with the peer at `address`, unless it was closed. The latest, if
+    /// there are several, as with peers on Unix sockets that have no name.
     pub fn connection_from(&self, address: &Address) -> Option<Connection> {
         let registry = self.inner.registry.lock();
         let (_, index) = registry
@@ -178,8 +183,8 @@ impl Server {
         self.inner.registry.lock().open.len()
     }
 
-    /// How many peers have connected and wait to be accepted. Zero also while another thread waits in
-    /// [`accept`](Server::accept).
+    /// How many peers have connected and wait to be accepted. Zero also while another thread waits
+    /// in [`accept`](Server::accept).
     pub fn pending(&self) -> usize {
         let Some(mut turn) = self.inner.accepting.try_enter() else {
             return 0;
@@ -192,7 +197,8 @@ impl Server {
     /// Closes one connection. Its index is not used again.
     ///
     /// # Errors
-    /// [`CloseError`] when there is no such connection, or it was closed before.
+    ///
+    /// Returns [`CloseError`] if there is no such connection, or it was closed before.
     pub fn close_connection(&self, index: usize) -> Result<(), CloseError> {
         // Not closed under the lock: closing takes the connection off the list itself.
         let (connection, accepted) = {
@@ -223,11 +229,13 @@ impl Server {
         }
     }
 
-    /// Another handle of the listening socket, for code that wants a socket of the standard library. It is
-    /// non-blocking, and stops listening when the server closes.
+    /// Another handle of the listening socket, for code that wants a socket of the standard
+    /// library. It is non-blocking, and stops listening when the server closes.
     ///
     /// # Errors
-    /// When the server is closed or a Unix socket's, or the system has no descriptor left.
+    ///
+    /// Returns an error if the server is closed or a Unix socket's, or the system has no descriptor
+    /// left.
     pub fn try_clone_listener(&self) -> Result<TcpListener, ControlError> {
         const ACTION: &str = "hand out its listener";
         let party = || Box::new(self.inner.party());
@@ -256,15 +264,15 @@ impl Server {
         self.inner.end.is_open()
     }
 
-    /// Stops listening and closes every connection, accepted or not. Every wait on the server or its connections ends
-    /// with an error that says so. When this returns, a connect is refused and the descriptors are gone. Closing twice
-    /// does nothing.
+    /// Stops listening and closes every connection, accepted or not. Every wait on the server or
+    /// its connections ends with an error that says so. When this returns, a connect is refused and
+    /// the descriptors are gone. Closing twice does nothing.
     pub fn close(&self) {
         self.inner.close(LocalEnd::Closed);
     }
 
-    /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its connections say that
-    /// it was aborted.
+    /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its
+    /// connections say that it was aborted.
     pub fn abort(&self) {
         self.inner.close(LocalEnd::Aborted);
     }
@@ -337,8 +345,8 @@ impl Inner {
         !self.away.load(Ordering::SeqCst) && self.full.load(Ordering::SeqCst) == 0
     }
 
-    /// Makes a connection of a peer and puts it on the list, in one step with looking whether the server is closed:
-    /// closing then finds either the connection or nobody.
+    /// Makes a connection of a peer and puts it on the list, in one step with looking whether the
+    /// server is closed: closing then finds either the connection or nobody.
     fn admit(&self, pending: Pending) -> Result<Connection, NotNow> {
         let Pending { stream, peer } = pending;
         let local = match &self.address {
@@ -372,7 +380,8 @@ impl Inner {
         Ok(connection)
     }
 
-    /// Closes once: another thread that closes at the same time does what is left to do, and so returns no sooner.
+    /// Closes once: another thread that closes at the same time does what is left to do, and so
+    /// returns no sooner.
     fn close(&self, how: LocalEnd) {
         {
             // Under the registry's lock, so that no connection is admitted afterwards.
@@ -380,7 +389,8 @@ impl Inner {
             self.end.change(how);
         }
         if let Some(listener) = &*self.listener() {
-            // Also ends listening where a clone of the socket lives on. Fails when the socket does not listen.
+            // Also ends listening where a clone of the socket lives on. Fails when the socket does
+            // not listen.
             let _ = sys::stop_listening(listener);
         }
         self.accepting.close();

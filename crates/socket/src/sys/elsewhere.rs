@@ -1,4 +1,5 @@
-//! Platforms without Unix's sockets: everything compiles, and binding and connecting answer "not supported here".
+//! Platforms without Unix's sockets: everything compiles, and binding and connecting answer "not
+//! supported here".
 
 use std::{
     io,

@@ -1,8 +1,9 @@
 //! Everything that differs between platforms.
 //!
-//! Unix: sockets are descriptors. A thread waits for bytes in the system's own blocking calls, and for everything else
-//! (peers, connects, pauses) with its own `mio::Poll`. Elsewhere this crate compiles and answers "not supported here"
-//! ([`unsupported`]), until somebody needs it there: only this module would change.
+//! Unix: sockets are descriptors. A thread waits for bytes in the system's own blocking calls, and
+//! for everything else (peers, connects, pauses) with its own `mio::Poll`. Elsewhere this crate
+//! compiles and answers "not supported here" ([`unsupported`]), until somebody needs it there: only
+//! this module would change.
 //!
 //! | | Linux | other Unix | elsewhere |
 //! | --- | --- | --- | --- |
@@ -93,7 +94,8 @@ pub(crate) fn inventory() -> io::Result<Inventory> {
     let mut inventory = Inventory::default();
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
-        // The descriptor that lists the folder is gone by the time it is looked at, and so may others be.
+        // The descriptor that lists the folder is gone by the time it is looked at, and so may
+        // others be.
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };

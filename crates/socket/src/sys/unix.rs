@@ -80,13 +80,15 @@ impl Registered {
     }
 
     pub(crate) fn deregister(self, registry: &Registry) {
-        // Fails when the socket was closed meanwhile, and then there is nothing to undo. Should its number belong
-        // to another file by now: that file is not registered here, as a poll has one registration at a time.
+        // Fails when the socket was closed meanwhile, and then there is nothing to undo. Should its
+        // number belong to another file by now: that file is not registered here, as a poll has one
+        // registration at a time.
         let _ = registry.deregister(&mut SourceFd(&self.fd));
     }
 }
 
-/// Whether an error of a receive or send means that the connection is over, and not that this call did not go well.
+/// Whether an error of a receive or send means that the connection is over, and not that this call
+/// did not go well.
 pub(crate) fn is_final(error: &io::Error) -> bool {
     !matches!(
         Errno::from_io_error(error),
@@ -104,10 +106,11 @@ pub(crate) fn is_final(error: &io::Error) -> bool {
 
 /// A connected stream.
 ///
-/// It blocks: a thread that has to wait does so in the very call that receives or sends, with the socket's own
-/// timeout, which costs no more than a plain blocking socket does. Where the system does not keep that timeout, or
-/// somebody who has the same socket has made it non-blocking, the thread [polls](Stream::poll) instead. What must not
-/// wait says so with each call. Shutting the socket down ends the wait.
+/// It blocks: a thread that has to wait does so in the very call that receives or sends, with the
+/// socket's own timeout, which costs no more than a plain blocking socket does. Where the system
+/// does not keep that timeout, or somebody who has the same socket has made it non-blocking, the
+/// thread [polls](Stream::poll) instead. What must not wait says so with each call. Shutting the
+/// socket down ends the wait.
 #[derive(Debug)]
 pub(crate) struct Stream {
     fd: OwnedFd,
@@ -124,7 +127,8 @@ impl Blocking {
     }
 
     fn send_flags(self) -> SendFlags {
-        // A peer that is gone is an error and no signal. Apple's systems have an option of the socket instead.
+        // A peer that is gone is an error and no signal. Apple's systems have an option of the
+        // socket instead.
         #[cfg(not(target_vendor = "apple"))]
         let flags = SendFlags::NOSIGNAL;
         #[cfg(target_vendor = "apple")]
@@ -188,13 +192,14 @@ impl Stream {
         )?)
     }
 
-    /// Whether the system takes a timeout as the most that a whole call may take. For a send on a Unix socket it waits
-    /// as long for each piece.
+    /// Whether the system takes a timeout as the most that a whole call may take. For a send on a
+    /// Unix socket it waits as long for each piece.
     pub(crate) fn keeps_timeout(&self, interest: Interest) -> bool {
         self.is_tcp || interest == Interest::Readable
     }
 
-    /// Waits until the stream may be ready or the time has passed, `None` for ever; or perhaps less.
+    /// Waits until the stream may be ready or the time has passed, `None` for ever; or perhaps
+    /// less.
     pub(crate) fn poll(&self, interest: Interest, timeout: Option<Duration>) -> io::Result<()> {
         let events = match interest {
             Interest::Readable => PollFlags::IN,
@@ -219,11 +224,13 @@ impl Stream {
         self.options().shutdown(how)
     }
 
-    /// Resets the connection: the peer gets `ECONNRESET`, and whoever waits here returns. To be closed afterwards.
+    /// Resets the connection: the peer gets `ECONNRESET`, and whoever waits here returns. To be
+    /// closed afterwards.
     pub(crate) fn reset(&self, is_sending: bool) -> io::Result<()> {
-        // To close without lingering at all is how a reset is asked for. But the system closes a socket only when the
-        // last thread has come back from it, and shutting down what a thread sends to, which makes it come back, has
-        // the peer see the end of the stream first. Linux resets at once what is connected to no address.
+        // To close without lingering at all is how a reset is asked for. But the system closes a
+        // socket only when the last thread has come back from it, and shutting down what a thread
+        // sends to, which makes it come back, has the peer see the end of the stream first. Linux
+        // resets at once what is connected to no address.
         self.options().set_linger(Some(Duration::ZERO))?;
         #[cfg(target_os = "linux")]
         if rustix::net::connect_unspec(&self.fd).is_ok() {
@@ -416,8 +423,8 @@ impl Connecting {
     }
 
     pub(crate) fn bind(&self, local: SocketAddr) -> io::Result<()> {
-        // Lets a client bind the local port of its last connection, which may linger in TIME_WAIT. To connect from it
-        // to the same peer again, it has to wait until that is over.
+        // Lets a client bind the local port of its last connection, which may linger in TIME_WAIT.
+        // To connect from it to the same peer again, it has to wait until that is over.
         self.socket.set_reuse_address(true)?;
         self.socket.bind(&local.into())
     }
@@ -432,20 +439,21 @@ impl Connecting {
             let Err(error) = self.socket.connect(&self.peer) else {
                 return Ok(ConnectProgress::Connected);
             };
-            // Connecting again is how a non-blocking socket is asked for the outcome of the first time.
+            // Connecting again is how a non-blocking socket is asked for the outcome of the first
+            // time.
             return match Errno::from_io_error(&error) {
                 Some(Errno::INTR) => continue,
                 Some(Errno::ISCONN) => Ok(ConnectProgress::Connected),
                 Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(ConnectProgress::UnderWay),
-                // A Unix socket whose queue is full: nothing is under way, and no event will tell.
+                // A Unix socket whose queue is full: nothing is under way, and no event will follow.
                 Some(Errno::AGAIN) if self.peer.is_unix() => Ok(ConnectProgress::QueueFull),
                 _ => Err(error),
             };
         }
     }
 
-    /// Whether the peer, to which the socket has begun to connect, is on this machine: then the system connects it
-    /// from the address that it connects to, or within the loopback network.
+    /// Whether the peer, to which the socket has begun to connect, is on this machine: then the
+    /// system connects it from the address that it connects to, or within the loopback network.
     pub(crate) fn stays_here(&self) -> bool {
         let Address::Tcp(to) = self.address else {
             return true;
@@ -495,8 +503,8 @@ fn stream_socket(domain: Domain) -> io::Result<Socket> {
     }
 }
 
-/// Binds a socket that does not listen yet. With `reuse_address`, a port that was left in TIME_WAIT can be bound at once,
-/// and the socket keeps its port when it stops listening.
+/// Binds a socket that does not listen yet. With `reuse_address`, a port that was left in TIME_WAIT
+/// can be bound at once, and the socket keeps its port when it stops listening.
 pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socket> {
     let wanted = socket_address(address)?;
     let socket = stream_socket(wanted.domain())?;
@@ -515,8 +523,9 @@ pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socke
     if !options.reuse_address || tcp.port() != 0 {
         return Ok(socket);
     }
-    // The system gives back a port that it chose itself as soon as the socket stops listening; a port that was
-    // asked for stays. So ask for the one that was chosen, while the first socket still holds it.
+    // The system gives back a port that it chose itself as soon as the socket stops listening; a
+    // port that was asked for stays. So ask for the one that was chosen, while the first socket
+    // still holds it.
     let chosen = socket.local_addr()?;
     let keeper = stream_socket(chosen.domain())?;
     prepare(&keeper)?;
@@ -561,8 +570,8 @@ pub(crate) fn port_of(socket: &Socket) -> io::Result<u16> {
     Ok(address.map_or(0, |address| address.port()))
 }
 
-/// Whether an address could not be bound because this machine does not have it, or not its family: nobody's fault, and
-/// nobody is there either.
+/// Whether an address could not be bound because this machine does not have it, or not its family:
+/// nobody's fault, and nobody is there either.
 pub(crate) fn is_unavailable(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -570,8 +579,8 @@ pub(crate) fn is_unavailable(error: &io::Error) -> bool {
     )
 }
 
-/// Makes a listening socket refuse connections and drop those that wait. Also every other handle of the socket (a
-/// clone, a child process's) stops listening.
+/// Makes a listening socket refuse connections and drop those that wait. Also every other handle of
+/// the socket (a clone, a child process's) stops listening.
 pub(crate) fn stop_listening(listener: &Listener) -> io::Result<()> {
     listener.options().shutdown(Shutdown::Both)
 }

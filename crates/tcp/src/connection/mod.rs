@@ -80,7 +80,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// If there is no encoding of that label.
+    /// Returns an error if there is no encoding of that label.
     pub fn with_encoding(&self, label: &str) -> Result<Self, TcpError> {
         Ok(TcpConnection {
             encoding: label.parse()?,
@@ -92,7 +92,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// If the connection is closed or the time is over; the error says how
+    /// Returns an error if the connection is closed or the time is over; the error says how
     /// many bytes went.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         self.noted(self.socket.send(bytes.as_ref(), self.timeout))
@@ -102,7 +102,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// If the connection ends or the time is over before they are there. What
+    /// Returns an error if the connection ends or the time is over before they are there. What
     /// did come is shown by the error, and kept for the next receive.
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_exactly(size, self.timeout))
@@ -136,7 +136,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// If the connection ends or the time is over before it comes, if it does
+    /// Returns an error if the connection ends or the time is over before it comes, if it does
     /// not come within the connection's receive limit, or if it is empty. What
     /// did come is kept.
     pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
@@ -156,7 +156,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// If the time is over before that, or more comes than the connection's
+    /// Returns an error if the time is over before that, or more comes than the connection's
     /// receive limit. What did come is kept.
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_to_end(self.timeout))
