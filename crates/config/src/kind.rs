@@ -245,6 +245,22 @@ impl Kind {
                 true
             }
             (Kind::Context, value) => ContextValue::looks_like(value),
+            // What holds no values is none itself.
+            (
+                Kind::Duration | Kind::Pattern | Kind::Port | Kind::Path | Kind::PathTemplate,
+                Value::Map(_) | Value::List(_),
+            ) => false,
+            (
+                Kind::Any
+                | Kind::Null
+                | Kind::Bool
+                | Kind::Int { .. }
+                | Kind::Float
+                | Kind::String
+                | Kind::Template
+                | Kind::OneOf(_),
+                value,
+            ) => self.is_plain(value),
             (Kind::Lazy(kind), value) => kind.get().could_be(value),
             (Kind::Union(kinds), value) => kinds.iter().any(|kind| kind.could_be(value)),
             (kind, value) => kind.check(value).is_ok(),

@@ -119,6 +119,11 @@ impl Layer {
         }
     }
 
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.set_slots().next().is_none() && self.extra.is_empty()
+    }
+
     /// The names of the options that are set, in the order of their declaration.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.set_slots()
@@ -142,8 +147,7 @@ impl Layer {
     ///
     /// Options of another config are passed over.
     pub fn add_defaults(&mut self, name: &str, defaults: &Layer) {
-        // Most files have none, and every layer of them would carry them.
-        if defaults.is_of(&self.description) && defaults.set_slots().next().is_some() {
+        if defaults.is_of(&self.description) {
             let origin = Origin::Defaults(name.to_owned());
             self.defaults.push((origin, defaults.clone()));
         }

@@ -6,7 +6,7 @@ use crate::description::Places;
 use crate::node::Found;
 use crate::option::{OptionDescription, Source};
 use crate::stored::Stored;
-use crate::{Config, ConfigDescription, Layer, Node, OptionError, OptionValue, Origin};
+use crate::{Config, ConfigDescription, Layer, Node, OptionError, OptionValue, Origin, ValueError};
 
 /// Hands the values of a node to the struct that the derive declares, and collects what is wrong.
 #[doc(hidden)]
@@ -74,10 +74,15 @@ impl<'a> Resolver<'a> {
     fn take<T>(
         &mut self,
         index: usize,
-        convert: impl Fn(&Stored) -> Result<T, crate::ValueError>,
+        convert: impl Fn(&Stored) -> Result<T, ValueError>,
     ) -> Option<T> {
         let option = self.description.options().get(index)?;
-        let found = match self.find(index, option) {
+        let place = self.place(index, option);
+        // Most values are the node's own: there is nothing to note of them.
+        if let Some(stored) = place.and_then(|place| self.local(place)) {
+            return self.converted(option, stored, convert);
+        }
+        let found = match self.find(place, option) {
             Ok(found) => found,
             Err(error) => return self.fail(error),
         };
@@ -88,7 +93,16 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         }
-        match convert(&found.stored) {
+        self.converted(option, &found.stored, convert)
+    }
+
+    fn converted<T>(
+        &mut self,
+        option: &OptionDescription,
+        stored: &Stored,
+        convert: impl Fn(&Stored) -> Result<T, ValueError>,
+    ) -> Option<T> {
+        match convert(stored) {
             Ok(value) => Some(value),
             Err(error) => {
                 // A config that includes this one may have declared the option anew with another
@@ -104,13 +118,33 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn find(&self, index: usize, option: &OptionDescription) -> Result<Found, OptionError> {
-        let node = self.node;
-        let place = match self.places {
+    /// Where in the node's config the option at `index` of the resolved one is.
+    fn place(&self, index: usize, option: &OptionDescription) -> Option<usize> {
+        match self.places {
             Places::Same => Some(index),
             Places::At(places) => places.get(index).copied(),
-            Places::ByName => node.description().index(option.name()),
-        };
+            Places::ByName => self.node.description().index(option.name()),
+        }
+    }
+
+    /// A value of the node itself.
+    fn local(&self, place: usize) -> Option<&'a Stored> {
+        let layer = self.layer;
+        if let Some((stored, _)) = layer.find(place) {
+            return Some(stored);
+        }
+        match self.node.description().options().get(place)?.source() {
+            Source::Default(default) => Some(default),
+            _ => None,
+        }
+    }
+
+    fn find(
+        &self,
+        place: Option<usize>,
+        option: &OptionDescription,
+    ) -> Result<Found, OptionError> {
+        let node = self.node;
         if let Some(place) = place {
             return node.find_at(self.layer, place, &node.description().options()[place]);
         }

@@ -39,7 +39,7 @@ pub struct TemplateMistake {
 
 /// How many operators, filters and the like a tag may have, and a template `elif`s. Whatever reads a
 /// template needs as much of the stack as they are many.
-const MOST_LINKS: usize = 400;
+pub(crate) const MOST_LINKS: usize = 400;
 
 /// What a look over all tags of a template finds.
 #[doc(hidden)]

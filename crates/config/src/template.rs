@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Template};
 
-use crate::{Markup, Tags, TemplateMistake, ValueError};
+use crate::error::ValueError;
+use crate::tags::{MOST_LINKS, Markup, Tags, TemplateMistake};
 
 /// Filters are looked up when a template is rendered, so that an empty environment will do.
 fn parser(markup: Markup) -> &'static Environment<'static> {
@@ -27,12 +28,14 @@ fn parser(markup: Markup) -> &'static Environment<'static> {
 }
 
 pub(crate) fn parse(text: &str, markup: Markup) -> Result<Template<'_, '_>, TemplateMistake> {
-    let tags = Tags::of(text, markup);
-    if let Some(mistake) = tags.too_long {
+    // A short text has no room for them.
+    if text.len() > MOST_LINKS
+        && let Some(mistake) = Tags::of(text, markup).too_long
+    {
         return Err(mistake);
     }
     parser(markup).template_from_str(text).map_err(|error| {
-        tags.mistake(error.line(), || match error.detail() {
+        Tags::of(text, markup).mistake(error.line(), || match error.detail() {
             Some(detail) => detail.to_owned(),
             None => error.kind().to_string(),
         })

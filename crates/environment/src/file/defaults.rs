@@ -10,11 +10,9 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::keys::{DEFAULTS, TYPE};
 use super::load::Loader;
 
-/// The defaults of a file, as options of one type.
-pub(super) struct TypeDefaults {
-    pub(super) of_type: Layer,
-    pub(super) of_all: Layer,
-}
+/// The defaults of a file that there are, as options of one type, strongest first: what they are
+/// called, and what they say.
+pub(super) type TypeDefaults = Vec<(String, Layer)>;
 
 /// A key and its value, each with its place in the text.
 pub(super) type KeyAndValue<'t, 'i> = (&'t Spanned<DeString<'i>>, &'t Spanned<DeValue<'i>>);
@@ -135,7 +133,12 @@ impl Loader<'_> {
         }
         let taken = by_type.into_iter().map(|(type_name, (of_type, of_all))| {
             let of_all = self.take(of_all);
-            (type_name, TypeDefaults { of_type, of_all })
+            let all = [
+                (format!("[{DEFAULTS}.{type_name}]"), of_type),
+                (format!("[{DEFAULTS}]"), of_all),
+            ];
+            let set = all.into_iter().filter(|(_, layer)| !layer.is_empty());
+            (type_name, set.collect())
         });
         taken.collect()
     }

@@ -200,10 +200,8 @@ impl<'r> Loader<'r> {
                 _ => self.option(&mut reading, (key, value)),
             }
         }
-        if let Some(defaults) = defaults.get(type_name) {
-            let of_type = format!("[{DEFAULTS}.{type_name}]");
-            reading.add_defaults(&of_type, &defaults.of_type);
-            reading.add_defaults(&format!("[{DEFAULTS}]"), &defaults.of_all);
+        for (name, defaults) in defaults.get(type_name).into_iter().flatten() {
+            reading.add_defaults(name, defaults);
         }
         reading.finish(span.clone());
         self.check_inherited(&mut reading, type_name);

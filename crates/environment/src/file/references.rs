@@ -169,6 +169,10 @@ impl References {
     /// Reports drivers that wait for each other, each where the last of them says so. Returns these
     /// places.
     fn check_cycles(&self, needs: &Needs, mistakes: &mut Vec<Mistake>) -> Vec<Range<usize>> {
+        // Where everybody needs earlier ones only, nobody waits for a later one.
+        if needs.keys().all(|(driver, needed)| needed < driver) {
+            return Vec::new();
+        }
         let mut order = Order::new(self.drivers.len());
         for &(driver, needed) in needs.keys() {
             order.add(needed, driver);
