@@ -165,6 +165,10 @@ impl DriverTypes {
                 Environment::new("environment")
             }
         };
+        for (name, value) in draft.context() {
+            // There are no drivers yet that could have the name.
+            environment.members.set_initial(name.clone(), value.clone());
+        }
         let entries: Vec<Entry> = draft.sound_entries().cloned().collect();
         for entry in entries {
             if let Err(error) = self.add_entry(&mut environment, entry.clone()) {
@@ -205,10 +209,14 @@ impl DriverTypes {
     /// If a driver refuses its options, or the document names a type that is
     /// not registered here.
     pub fn build(&self, document: Document) -> Result<Environment, LoadError> {
+        let context = document.context().clone();
         let (options, entries) = document.into_parts();
         let options =
             EnvironmentBuilder::from_layer(options).map_err(|_| LoadError::OtherOptions)?;
         let mut environment = Environment::from_options(options)?;
+        for (name, value) in context {
+            environment.members.set_initial(name, value);
+        }
         let mut dependencies = Vec::new();
         for entry in entries {
             let name = entry.name().to_owned();

@@ -11,7 +11,7 @@ mod support;
 use std::time::Duration;
 
 use expect_test::expect;
-use standin_driver::Driver;
+use standin_driver::{Driver, Lifecycle};
 use standin_environment::{DriverTypes, Environment};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, ProbeConfig};
@@ -50,6 +50,53 @@ fn an_environment_from_a_file_is_one_like_any_other() {
     server.accept_connection(Duration::from_secs(10)).unwrap();
     client.send_text("hello").unwrap();
     assert_eq!(server.receive_exactly_text(5).unwrap(), "hello");
+}
+
+const VALUES: &str = r#"
+name = "values"
+
+[context]
+stage = "test"
+broker = { port = 5672 }
+
+[[driver]]
+type = "tcp-server"
+name = "server"
+host = "{{ context.stage }}"
+"#;
+
+#[test]
+fn templates_read_the_values_of_a_file() {
+    let types = DriverTypes::standard();
+    let env = types.parse("environment.toml", VALUES).unwrap();
+    let server = env.get::<TcpServer>("server").unwrap();
+    let text = server.render_template("{{ context.stage }} {{ context.broker.port }}");
+    assert_eq!(text.unwrap(), "test 5672");
+
+    let document = types.registry().parse("environment.toml", VALUES).unwrap();
+    let again = types.registry().parse("again.toml", &document.to_toml());
+    assert_eq!(again.unwrap(), document);
+    let env = types.build(document).unwrap();
+    let server = env.get::<TcpServer>("server").unwrap();
+    assert_eq!(
+        server.render_template("{{ context.stage }}").unwrap(),
+        "test"
+    );
+}
+
+#[test]
+fn a_driver_and_a_value_of_a_file_cannot_have_one_name() {
+    let text = format!("{VALUES}[[driver]]\ntype = \"tcp-server\"\nname = \"broker\"\n");
+    let error = DriverTypes::standard().parse("environment.toml", &text);
+    let message = error.unwrap_err().to_string();
+    assert!(message.starts_with("environment.toml:12:1: "), "{message}");
+    assert!(message.contains("\"broker\""), "{message}");
+    let error = DriverTypes::standard().parse("environment.toml", "name = 'e'\ncontext = 5");
+    let message = error.unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "environment.toml:2:11: the file: option \"context\": a whole number is not a table"
+    );
 }
 
 #[test]

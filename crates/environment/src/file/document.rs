@@ -12,6 +12,7 @@ use standin_config::{Layer, Options, Value};
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(crate) environment: Layer,
+    pub(crate) context: IndexMap<String, Value>,
     pub(crate) defaults: IndexMap<String, Value>,
     pub(crate) type_defaults: IndexMap<String, IndexMap<String, Value>>,
     pub(crate) entries: Vec<Entry>,
@@ -34,6 +35,7 @@ impl Document {
     pub fn new(environment: impl Options) -> Self {
         Self {
             environment: environment.into_layer(),
+            context: IndexMap::new(),
             defaults: IndexMap::new(),
             type_defaults: IndexMap::new(),
             entries: Vec::new(),
@@ -43,6 +45,11 @@ impl Document {
     /// The environment's options as they were written.
     pub fn environment(&self) -> &Layer {
         &self.environment
+    }
+
+    /// What templates can read below `context` besides drivers.
+    pub fn context(&self) -> &IndexMap<String, Value> {
+        &self.context
     }
 
     /// The drivers, in order.
@@ -130,6 +137,7 @@ impl Entry {
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         self.environment.values() == other.environment.values()
+            && self.context == other.context
             && self.defaults == other.defaults
             && self.type_defaults == other.type_defaults
             && self.entries == other.entries

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use indexmap::IndexMap;
 use miette::Diagnostic;
-use standin_config::{Layer, TomlText};
+use standin_config::{Layer, TomlText, Value};
 
 use super::document::{Document, Entry};
 use super::mistake::{FileErrors, Mistake};
@@ -49,6 +50,11 @@ impl Draft {
     /// The environment's options, as far as they are right.
     pub fn environment(&self) -> &Layer {
         self.document.environment()
+    }
+
+    /// What templates can read below `context` besides drivers.
+    pub fn context(&self) -> &IndexMap<String, Value> {
+        self.document.context()
     }
 
     /// The drivers in whose tables nothing is wrong, in order.

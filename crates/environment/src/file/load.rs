@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::defaults::{Defaults, KeyAndValue, TypeDefaults};
 use super::document::{Document, Entry};
 use super::draft::Draft;
-use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
+use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 use super::mistake::Mistake;
 use super::references::References;
 use super::registry::TypeRegistry;
@@ -60,13 +60,15 @@ impl<'r> Loader<'r> {
     fn document(&mut self, table: &DeTable<'_>) -> Document {
         let environment = self.registry.environment();
         let reading = self.reader.begin(environment, "the environment");
-        let mut reading = reading.with_keys(&[DRIVER, DEFAULTS]);
+        let mut reading = reading.with_keys(&[DRIVER, DEFAULTS, CONTEXT]);
         let mut drivers = None;
         let mut defaults = Defaults::default();
+        let mut context = IndexMap::new();
         for (key, value) in table {
             match &**key.get_ref() {
                 DRIVER => drivers = Some(value),
                 DEFAULTS => defaults = self.defaults(value),
+                CONTEXT => context = self.context(value),
                 _ => self.option(&mut reading, (key, value)),
             }
         }
@@ -94,6 +96,7 @@ impl<'r> Loader<'r> {
         };
         Document {
             environment: layer,
+            context,
             defaults: defaults
                 .of_all
                 .iter()
@@ -106,6 +109,34 @@ impl<'r> Loader<'r> {
                 .collect(),
             entries,
         }
+    }
+
+    /// Reads `[context]`: values of any kind.
+    fn context(&mut self, value: &Spanned<DeValue<'_>>) -> IndexMap<String, Value> {
+        let Some(table) = value.get_ref().as_table() else {
+            self.not_a_table(CONTEXT, "the file", value);
+            return IndexMap::new();
+        };
+        let mut context = IndexMap::new();
+        for (key, value) in table {
+            match key_and_value((key, value)) {
+                Some((name, value)) => {
+                    self.references.add_value(&name);
+                    context.insert(name, value);
+                }
+                None => {
+                    let error = OptionError::WrongType {
+                        owner: format!("[{CONTEXT}]"),
+                        option: key.get_ref().to_string(),
+                        error: ValueError::new("a value", "a number in it")
+                            .because("it does not fit 64 bits"),
+                        help: None,
+                    };
+                    self.mistaken(error, value.span());
+                }
+            }
+        }
+        context
     }
 
     fn entries(

@@ -6,7 +6,7 @@ use standin_config::reading::without_item_links;
 use standin_config::{ConfigDescription, Kind, OptionDescription};
 
 use super::TypeRegistry;
-use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
+use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
 /// The options of the environment and of every driver type, as a Markdown page: name, type,
 /// default, whether it is inherited, description.
@@ -97,6 +97,7 @@ fn write_format(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
         "| `[[{DRIVER}]]` | a list of tables | none | The drivers, in the order in which they start. |\n\
          | `{DRIVER}.{TYPE}` | {} | required | What the driver is. |\n\
          | `{DRIVER}.{AFTER}` | a list of names, or one name | `[]` | The drivers that are up before this one starts. Drivers whose context it reads need not be named. |\n\
+         | `[{CONTEXT}]` | a table of values | none | What templates can read below `context` besides drivers, as `{{{{ context.stage }}}}`; a table is read as if a driver of that name published its values. |\n\
          | `[{DEFAULTS}]` | a table of options | none | Options of every driver that has such an option and does not set it. |\n\
          | `[{DEFAULTS}.TYPE]` | a table of options | none | Options of every driver of that type; they come before those of `[{DEFAULTS}]`. |",
         names.join(" or "),

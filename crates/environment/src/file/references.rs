@@ -1,6 +1,6 @@
 //! [`References`]: who names whom in a file, and whether there is such a driver.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use standin_config::{OptionDescription, ReferenceBy, Suggestions, Value, toml_span_at};
@@ -16,6 +16,8 @@ use crate::order::Order;
 pub(crate) struct References {
     drivers: Vec<Driver>,
     by_name: HashMap<String, usize>,
+    /// What is below `context` without being a driver.
+    values: HashSet<String>,
     contexts: Vec<Read>,
     /// The driver whose table is being read.
     current: Option<usize>,
@@ -81,6 +83,11 @@ impl References {
             after: after.to_vec(),
         });
         self.current = Some(index);
+    }
+
+    /// Notes a name below `context` that is not a driver's.
+    pub(crate) fn add_value(&mut self, name: &str) {
+        self.values.insert(name.to_owned());
     }
 
     pub(crate) fn leave(&mut self) {
@@ -152,6 +159,7 @@ impl References {
                 (Some(_), None) => {}
                 // Not every word is meant to be a name.
                 (None, _) if reference.by == ReferenceBy::Word => {}
+                (None, _) if self.values.contains(&reference.to) => {}
                 (None, _) => mistakes.push(Mistake::UnknownContextDriver {
                     name: reference.to.clone(),
                     key: reference.key.clone(),

@@ -19,7 +19,7 @@ use self::alternatives::{
     Variant, alternatives, description_of, merge, put_description, without_annotations,
 };
 use super::TypeRegistry;
-use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
+use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
 /// The schema of whole environment files.
 ///
@@ -38,6 +38,7 @@ use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
 pub fn of_file(registry: &TypeRegistry) -> Schema {
     let mut writer = Writer::default();
     let mut properties = writer.properties(registry.environment(), |_| true);
+    properties.insert(CONTEXT.to_owned(), context());
     properties.insert(DEFAULTS.to_owned(), writer.defaults(registry));
     let drivers = json!({
         "description": "The drivers, in the order in which they start.",
@@ -484,6 +485,13 @@ impl Writer {
             _ => {}
         }
     }
+}
+
+fn context() -> Json {
+    json!({
+        "description": "Values that templates read below `context`, as `{{ context.stage }}`; those of a table as if a driver of that name published them.",
+        "type": "object",
+    })
 }
 
 fn after() -> Json {

@@ -7,7 +7,7 @@ use standin_config::reading::Key;
 use standin_config::{Layer, Value};
 
 use super::document::{Document, Entry};
-use super::keys::{AFTER, DEFAULTS, DRIVER, TYPE};
+use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
 pub(crate) fn to_toml(document: &Document) -> String {
     let mut text = String::new();
@@ -18,6 +18,11 @@ pub(crate) fn to_toml(document: &Document) -> String {
 
 fn write_document(text: &mut String, document: &Document) -> fmt::Result {
     write_layer(text, &document.environment)?;
+    if !document.context.is_empty() {
+        start_section(text);
+        writeln!(text, "[{CONTEXT}]")?;
+        write_values(text, &document.context)?;
+    }
     if !document.defaults.is_empty() {
         start_section(text);
         writeln!(text, "[{DEFAULTS}]")?;

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
+use super::super::keys::TYPE;
+
 /// One sort of table.
 pub(super) struct Variant {
     /// What descriptions call it.
@@ -63,8 +65,14 @@ pub(super) fn alternatives(variants: Vec<Variant>) -> Map<String, Json> {
         if !own.is_empty() {
             then.insert("properties".to_owned(), Json::Object(own));
         }
-        if !variant.required.is_empty() {
-            then.insert("required".to_owned(), json!(variant.required));
+        match &variant.label {
+            _ if variant.required.is_empty() => {}
+            Some(label) => {
+                let missing = |name: &String| missing_is_reported_at_type(label, name);
+                let rules: Vec<Json> = variant.required.iter().map(missing).collect();
+                then.insert("allOf".to_owned(), json!(rules));
+            }
+            None => drop(then.insert("required".to_owned(), json!(variant.required))),
         }
         let mut branch = Map::new();
         branch.insert("if".to_owned(), variant.condition.clone());
@@ -77,6 +85,16 @@ pub(super) fn alternatives(variants: Vec<Variant>) -> Map<String, Json> {
         schema.extend(branches);
     }
     schema
+}
+
+/// Requires an option of drivers of a type. Editors report what is missing in a table at the header
+/// of the table and at each of its keys and values; what is wrong with its type, at the type.
+fn missing_is_reported_at_type(type_name: &str, option: &str) -> Json {
+    let complete = format!("{type_name} with the option {option:?}");
+    json!({
+        "if": { "required": [option] },
+        "else": { "properties": { TYPE: { "enum": [complete] } } },
+    })
 }
 
 /// The schema without what it says to people.
