@@ -4,6 +4,8 @@
 //! $ cargo run -p standin-config --example bakery
 //! ```
 
+#![expect(clippy::print_stdout, reason = "that is what an example is for")]
+
 use std::time::Duration;
 
 use standin_config::{Config, FileErrors, Layer, Node, TableMistake, TableReader, TomlText};

@@ -7,7 +7,6 @@ use standin_error::{Reportable, several};
 use thiserror::Error;
 
 use crate::Value;
-use crate::kind::Kind;
 use crate::step::{Step, Within};
 
 /// Why a value is not one of the wanted kind: what was expected, what was found, and where within
@@ -148,7 +147,7 @@ impl ValueError {
         self
     }
 
-    pub(crate) fn expecting(mut self, kind: &Kind) -> Self {
+    pub(crate) fn expecting(mut self, kind: &dyn fmt::Display) -> Self {
         if self.path.is_empty() && self.reason.is_none() {
             self.expected = kind.to_string();
         }

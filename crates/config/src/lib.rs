@@ -61,6 +61,7 @@ mod option;
 mod option_value;
 mod options;
 mod origin;
+mod parts;
 mod pattern;
 pub mod port;
 mod references;

@@ -35,16 +35,17 @@ pub struct Pattern {
 /// Why a text is not a regular expression.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error("{pattern:?} is not a valid regular expression: {reason}")]
-#[diagnostic(
-    code(standin::config::bad_pattern),
-    help(
-        "the syntax is that of the `regex` crate; write a literal `(`, `[`, `.` ... with a backslash before it"
-    )
-)]
+#[diagnostic(code(standin::config::bad_pattern))]
 pub struct PatternError {
     pattern: String,
     reason: String,
+    #[help]
+    help: &'static str,
 }
+
+const SYNTAX: &str = "the syntax is that of the `regex` crate; write a literal `(`, `[`, `.` ... \
+                      with a backslash before it";
+const SEVERAL_LINES: &str = "write a pattern for one of the lines, or one for each of them";
 
 standin_error::reportable!(PatternError);
 
@@ -78,16 +79,19 @@ impl Pattern {
 
 impl From<&str> for Pattern {
     fn from(source: &str) -> Self {
-        let compiled = Regex::new(source).map_err(|error| last_line(&error.to_string()));
-        let compiled = compiled.and_then(|regex| {
-            can_match_a_line(source).then_some(regex).ok_or_else(|| {
-                "it spans several lines, and is looked for in one at a time".to_owned()
-            })
-        });
-        let compiled = compiled.map_err(|reason| PatternError {
+        let error = |reason: String, help| PatternError {
             pattern: source.to_owned(),
             reason,
-        });
+            help,
+        };
+        let compiled = match Regex::new(source) {
+            Ok(regex) if can_match_a_line(source) => Ok(regex),
+            Ok(_) => {
+                let reason = "it spans several lines, and is looked for in one at a time";
+                Err(error(reason.to_owned(), SEVERAL_LINES))
+            }
+            Err(invalid) => Err(error(last_line(&invalid.to_string()), SYNTAX)),
+        };
         Self {
             source: Arc::from(source),
             compiled,
@@ -163,11 +167,32 @@ impl OptionValue for Pattern {
     fn check(&self) -> Result<(), ValueError> {
         match &self.compiled {
             Ok(_) => Ok(()),
-            Err(error) => Err(ValueError::new(
-                "a regular expression",
-                format!("{:?}", error.pattern),
-            )
-            .because(&error.reason)),
+            Err(error) => {
+                let found = format!("{:?}", error.pattern);
+                let unfit = ValueError::new("a regular expression", found).because(&error.reason);
+                Err(match error.help {
+                    SEVERAL_LINES => unfit.hint(SEVERAL_LINES),
+                    // What the option is for helps more.
+                    _ => unfit,
+                })
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_is_about_what_is_wrong() {
+        let help = |pattern: &str| {
+            let error = Pattern::new(pattern).unwrap_err();
+            error.help().unwrap().to_string()
+        };
+        assert_eq!(help("("), SYNTAX);
+        assert_eq!(help("a\nb"), SEVERAL_LINES);
+        let error = Pattern::from("a\nb").check().unwrap_err();
+        assert_eq!(error.hint_text(), Some(SEVERAL_LINES));
     }
 }

@@ -139,11 +139,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn find(
-        &self,
-        place: Option<usize>,
-        option: &OptionDescription,
-    ) -> Result<Found, OptionError> {
+    fn find(&self, place: Option<usize>, option: &OptionDescription) -> Result<Found, OptionError> {
         let node = self.node;
         if let Some(place) = place {
             return node.find_at(self.layer, place, &node.description().options()[place]);

@@ -5,17 +5,14 @@ use std::ops::Range;
 use indexmap::IndexMap;
 use standin_config::{ConfigDescription, Layer, OptionDescription};
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::keys::{DEFAULTS, TYPE};
-use super::load::Loader;
+use super::loader::{KeyAndValue, Loader};
 
 /// The defaults of a file that there are, as options of one type, strongest first: what they are
 /// called, and what they say.
 pub(super) type TypeDefaults = Vec<(String, Layer)>;
-
-/// A key and its value, each with its place in the text.
-pub(super) type KeyAndValue<'t, 'i> = (&'t Spanned<DeString<'i>>, &'t Spanned<DeValue<'i>>);
 
 /// `[defaults]` as it was written.
 #[derive(Default)]

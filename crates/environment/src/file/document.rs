@@ -1,6 +1,5 @@
 //! [`Document`]: a checked environment file.
 
-use std::fmt;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -76,12 +75,6 @@ impl Document {
     pub fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
-
-    /// The document as TOML. [`TypeRegistry::parse`](super::TypeRegistry::parse) reads an equal
-    /// document from it; options that hold code have no written form and become comments.
-    pub fn to_toml(&self) -> String {
-        super::write::to_toml(self)
-    }
 }
 
 impl Entry {
@@ -151,12 +144,5 @@ impl PartialEq for Entry {
             && self.type_name == other.type_name
             && self.after == other.after
             && self.layer.values() == other.layer.values()
-    }
-}
-
-/// The document as TOML.
-impl fmt::Display for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_toml())
     }
 }

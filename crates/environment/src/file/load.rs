@@ -1,53 +1,24 @@
-//! [`Loader`]: from a text to a document, collecting mistakes.
+//! From a text to a document, collecting mistakes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use standin_config::{
-    Layer, OptionError, OptionMistake, TableBuilder, TableMistake, TableReader, TomlText, Value,
-    ValueError, toml_type_name,
-};
+use standin_config::{BrokenRule, Layer, OptionError, TableOptions, TomlText, Value, ValueError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::defaults::{Defaults, KeyAndValue, TypeDefaults};
+use super::defaults::{Defaults, TypeDefaults};
 use super::document::{Document, Entry};
 use super::draft::Draft;
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
-use super::mistake::Mistake;
-use super::references::References;
+use super::loader::{KeyAndValue, Loader};
+use super::mistake::{FileErrors, Mistake, ReadError};
 use super::registry::TypeRegistry;
 
-/// Reads one text.
-pub(crate) struct Loader<'r> {
-    pub(super) registry: &'r TypeRegistry,
-    pub(super) reader: TableReader,
-    pub(super) mistakes: Vec<Mistake>,
-    references: References,
-    /// What drivers inherit from the environment, and where it was written.
-    inheritable: IndexMap<String, (Value, Range<usize>)>,
-    /// The types and options whose inherited value was checked; once for each is enough.
-    checked: HashMap<String, HashSet<usize>>,
-}
-
-impl<'r> Loader<'r> {
-    pub(crate) fn new(registry: &'r TypeRegistry, folder: Option<&Path>) -> Self {
-        let reader = TableReader::new();
-        Self {
-            registry,
-            reader: match folder {
-                Some(folder) => reader.with_folder(folder),
-                None => reader,
-            },
-            mistakes: Vec::new(),
-            references: References::default(),
-            inheritable: IndexMap::new(),
-            checked: HashMap::new(),
-        }
-    }
-
+impl Loader<'_> {
     pub(crate) fn load(mut self, file: &str, text: &str) -> Draft {
         let (toml, table) = TomlText::parse(file, text);
         let document = self.document(table.get_ref());
@@ -172,6 +143,7 @@ impl<'r> Loader<'r> {
             self.not_a_table(DRIVER, "the file", driver);
             return None;
         };
+        let registry = self.registry;
         let before = self.mistakes.len();
         let name = table
             .get("name")
@@ -185,6 +157,21 @@ impl<'r> Loader<'r> {
             .map(|after| self.after(&place, after))
             .unwrap_or_default();
         if let Some((name, span)) = &name {
+            if registry
+                .reserved_names
+                .iter()
+                .any(|reserved| reserved == name)
+            {
+                let rule = "this name is reserved, for it means something else where a driver's \
+                            name could stand";
+                let error = OptionError::Broken {
+                    owner: place.clone(),
+                    option: "name".to_owned(),
+                    broken: BrokenRule::new(format!("{name:?}"), rule.to_owned()),
+                    help: Some("give the driver another name".to_owned()),
+                };
+                self.mistaken(error, span.clone());
+            }
             self.references
                 .enter_driver(name, span.clone(), &after, &mut self.mistakes);
         }
@@ -263,28 +250,8 @@ impl<'r> Loader<'r> {
         names
     }
 
-    /// Reads one option into its layer.
-    pub(super) fn option(
-        &mut self,
-        reading: &mut TableBuilder<'_>,
-        (key, spanned): KeyAndValue<'_, '_>,
-    ) {
-        if let Some((option, value)) = reading.put(&mut self.reader, key, spanned) {
-            let place = reading.owner();
-            self.references.read_option(place, option, spanned, &value);
-        }
-    }
-
-    /// Takes over what was found wrong in a table. Returns what is right.
-    pub(super) fn take(&mut self, reading: TableBuilder<'_>) -> Layer {
-        let (layer, mistakes) = reading.into_parts();
-        self.mistakes
-            .extend(mistakes.into_iter().map(Mistake::from));
-        layer
-    }
-
     /// A driver may ask more of an option than the environment does that it inherits it from.
-    fn check_inherited(&mut self, reading: &mut TableBuilder<'_>, type_name: &str) {
+    fn check_inherited(&mut self, reading: &mut TableOptions<'_>, type_name: &str) {
         for (name, (value, span)) in &self.inheritable {
             let description = reading.description();
             let Some(index) = description.index(name) else {
@@ -311,69 +278,64 @@ impl<'r> Loader<'r> {
             }
         }
     }
-
-    fn mistaken(&mut self, error: OptionError, span: Range<usize>) {
-        let mistake = TableMistake::Option(OptionMistake::new(error, span.into()));
-        self.mistakes.push(mistake.into());
-    }
-
-    fn missing_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
-        let error = OptionError::Missing {
-            owner: place.to_owned(),
-            option: key.to_owned(),
-            help,
-        };
-        self.mistaken(error, span);
-    }
-
-    /// A key that is not an option has a value of another type than it must have.
-    fn wrong_key(
-        &mut self,
-        key: &str,
-        place: &str,
-        expected: &str,
-        value: &Spanned<DeValue<'_>>,
-        help: String,
-    ) {
-        let error = OptionError::WrongType {
-            owner: place.to_owned(),
-            option: key.to_owned(),
-            error: ValueError::new(expected, toml_type_name(value.get_ref())),
-            help: Some(help),
-        };
-        self.mistaken(error, value.span());
-    }
-
-    pub(super) fn unknown_key(&mut self, key: &str, place: &str, help: String, span: Range<usize>) {
-        let mistake = TableMistake::unknown_key(place, key, help, span);
-        self.mistakes.push(mistake.into());
-    }
-
-    pub(super) fn unknown_type(&mut self, type_name: &str, span: Range<usize>) {
-        let names = self.registry.types().map(|(name, _)| name);
-        let help = match self.reader.suggestions().nearest(type_name, names) {
-            Some(known) => format!("did you mean {known:?}?"),
-            None => format!("the types are: {}", self.type_names()),
-        };
-        self.mistakes.push(Mistake::UnknownType {
-            type_name: type_name.to_owned(),
-            help,
-            span: span.into(),
-        });
-    }
-
-    pub(super) fn not_a_table(&mut self, key: &str, place: &str, value: &Spanned<DeValue<'_>>) {
-        let help = format!("write a table: [{key}]");
-        self.wrong_key(key, place, "a table", value, help);
-    }
-
-    fn type_names(&self) -> String {
-        let names: Vec<&str> = self.registry.types().map(|(name, _)| name).collect();
-        names.join(", ")
-    }
 }
 
 /// An entry of a table as it was written, unless a number in it is too large.
 fn key_and_value((key, value): KeyAndValue<'_, '_>) -> Option<(String, Value)> {
     Some((key.get_ref().to_string(), Value::from_toml(value)?))
+}
+
+impl TypeRegistry {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read; all mistakes in it at once.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Document, ReadError> {
+        Ok(self.read_draft(path)?.finish()?)
+    }
+
+    /// Reads a text. Nothing is read from the file system: `path` names the text in messages, and
+    /// relative paths in the text start at its folder.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the text at once.
+    pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
+        self.draft(path, text).finish()
+    }
+
+    /// As [`TypeRegistry::read`], for those who have something to add to the mistakes.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn read_draft(&self, path: impl AsRef<Path>) -> Result<Draft, ReadError> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|source| ReadError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        // Where the paths of the file start must not move with the working directory.
+        let folder = std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned));
+        let name = path.display().to_string();
+        match str::from_utf8(&bytes) {
+            Ok(text) => Ok(Loader::new(self, folder.as_deref()).load(&name, text)),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let start = error.valid_up_to();
+                // The lossy text has one replacement character there.
+                let span = (start..start + char::REPLACEMENT_CHARACTER.len_utf8()).into();
+                Err(FileErrors::new(&name, &text, vec![Mistake::NotUtf8 { span }]).into())
+            }
+        }
+    }
+
+    /// As [`TypeRegistry::parse`], for those who have something to add to the mistakes.
+    pub fn draft(&self, path: impl AsRef<Path>, text: &str) -> Draft {
+        let path = path.as_ref();
+        Loader::new(self, path.parent()).load(&path.display().to_string(), text)
+    }
 }

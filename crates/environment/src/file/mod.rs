@@ -11,6 +11,7 @@ mod document;
 mod draft;
 mod keys;
 mod load;
+mod loader;
 mod mistake;
 mod reference;
 mod references;

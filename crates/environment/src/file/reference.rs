@@ -78,6 +78,8 @@ fn write_format(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
          those of its drivers:\n\n\
          ```toml\n\
          name = \"greeting\"          # options of the environment\n\n\
+         [context]                  # values that templates read: {{{{ context.stage }}}}\n\
+         stage = \"test\"\n\n\
          [defaults]                 # options of all drivers that do not set them themselves\n\n\
          [defaults.{example}]{pad}# the same for all drivers of a type; they come before `[defaults]`\n\n\
          [[driver]]                 # a driver, and its options; once for each, in the order of the start\n\

@@ -1,17 +1,11 @@
 //! [`TypeRegistry`]: the driver types that files may name.
 
-use std::fs;
-use std::path::Path;
-
 use indexmap::IndexMap;
 use miette::Diagnostic;
 use standin_config::{Config, ConfigDescription};
 use thiserror::Error;
 
 use super::keys::{AFTER, TYPE};
-use super::load::Loader;
-use super::mistake::{FileErrors, Mistake, ReadError};
-use super::{Document, Draft};
 
 /// The options of an environment and the driver types that its file may name.
 ///
@@ -193,58 +187,5 @@ impl TypeRegistry {
         self.types
             .iter()
             .map(|(name, description)| (name.as_str(), description))
-    }
-
-    /// Reads a file.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read; all mistakes in it at once.
-    pub fn read(&self, path: impl AsRef<Path>) -> Result<Document, ReadError> {
-        Ok(self.read_draft(path)?.finish()?)
-    }
-
-    /// Reads a text. Nothing is read from the file system: `path` names the text in messages, and
-    /// relative paths in the text start at its folder.
-    ///
-    /// # Errors
-    ///
-    /// All mistakes in the text at once.
-    pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
-        self.draft(path, text).finish()
-    }
-
-    /// As [`TypeRegistry::read`], for those who have something to add to the mistakes.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read.
-    pub fn read_draft(&self, path: impl AsRef<Path>) -> Result<Draft, ReadError> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        // Where the paths of the file start must not move with the working directory.
-        let folder = std::path::absolute(path)
-            .ok()
-            .and_then(|path| path.parent().map(Path::to_owned));
-        let name = path.display().to_string();
-        match str::from_utf8(&bytes) {
-            Ok(text) => Ok(Loader::new(self, folder.as_deref()).load(&name, text)),
-            Err(error) => {
-                let text = String::from_utf8_lossy(&bytes);
-                let start = error.valid_up_to();
-                // The lossy text has one replacement character there.
-                let span = (start..start + char::REPLACEMENT_CHARACTER.len_utf8()).into();
-                Err(FileErrors::new(&name, &text, vec![Mistake::NotUtf8 { span }]).into())
-            }
-        }
-    }
-
-    /// As [`TypeRegistry::parse`], for those who have something to add to the mistakes.
-    pub fn draft(&self, path: impl AsRef<Path>, text: &str) -> Draft {
-        let path = path.as_ref();
-        Loader::new(self, path.parent()).load(&path.display().to_string(), text)
     }
 }

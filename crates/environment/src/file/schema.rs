@@ -179,7 +179,13 @@ impl Writer {
             properties.append(options);
             *options = properties;
         }
-        schema.insert("required".to_owned(), json!([TYPE]));
+        // As with the options of a type, the report is in one place where there is one for it.
+        let rule = json!({
+            "if": { "anyOf": [{ "required": [TYPE] }, { "not": { "required": ["name"] } }] },
+            "then": { "required": [TYPE] },
+            "else": { "properties": { "name": { "enum": ["a driver with a type"] } } },
+        });
+        schema.insert("allOf".to_owned(), json!([rule]));
         Json::Object(schema)
     }
 

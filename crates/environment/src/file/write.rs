@@ -9,11 +9,21 @@ use standin_config::{Layer, Value};
 use super::document::{Document, Entry};
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
-pub(crate) fn to_toml(document: &Document) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_document(&mut text, document);
-    text
+impl Document {
+    /// The document as TOML. [`TypeRegistry::parse`](super::TypeRegistry::parse) reads an equal
+    /// document from it; options that hold code have no written form and become comments.
+    pub fn to_toml(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The document as TOML.
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write_document(&mut text, self)?;
+        f.write_str(&text)
+    }
 }
 
 fn write_document(text: &mut String, document: &Document) -> fmt::Result {
