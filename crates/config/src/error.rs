@@ -353,8 +353,7 @@ pub struct BrokenRule {
 }
 
 impl BrokenRule {
-    /// The value `found`, in its written form, breaks the `rule`, in words that follow "but".
-    pub fn new(found: String, rule: String) -> Self {
+    pub(crate) fn new(found: String, rule: String) -> Self {
         Self {
             found,
             rule,

@@ -80,7 +80,7 @@ pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
 pub use file::{
-    FileErrors, Located, OptionMistake, Suggestions, TableBuilder, TableMistake, TableReader,
+    FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
     TomlText, read_toml, toml_span_at, toml_type_name,
 };
 pub use kind::{Kind, LazyKind};

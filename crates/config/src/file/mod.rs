@@ -18,5 +18,5 @@ mod toml_text;
 pub use convert::{toml_span_at, toml_type_name};
 pub use mistake::{FileErrors, Located, OptionMistake, TableMistake};
 pub use suggestions::Suggestions;
-pub use table::{TableBuilder, TableReader};
+pub use table::{TableOptions, TableReader};
 pub use toml_text::{TomlText, read_toml};

@@ -62,7 +62,7 @@ pub struct TableReader {
 
 /// The options of one table while they are read.
 #[derive(Debug)]
-pub struct TableBuilder<'d> {
+pub struct TableOptions<'d> {
     description: &'d ConfigDescription,
     owner: String,
     keys: &'static [&'static str],
@@ -95,8 +95,8 @@ impl TableReader {
         &self,
         description: &'d ConfigDescription,
         owner: impl Into<String>,
-    ) -> TableBuilder<'d> {
-        TableBuilder {
+    ) -> TableOptions<'d> {
+        TableOptions {
             description,
             owner: owner.into(),
             keys: &[],
@@ -113,7 +113,7 @@ impl TableReader {
         owner: impl Into<String>,
         table: &DeTable<'_>,
         span: Range<usize>,
-    ) -> TableBuilder<'d> {
+    ) -> TableOptions<'d> {
         let mut options = self.begin(description, owner);
         for (key, value) in table {
             options.put(self, key, value);
@@ -123,7 +123,7 @@ impl TableReader {
     }
 }
 
-impl<'d> TableBuilder<'d> {
+impl<'d> TableOptions<'d> {
     /// Names keys of the table that are not options, for the help about unknown keys.
     #[must_use]
     pub fn with_keys(mut self, keys: &'static [&'static str]) -> Self {

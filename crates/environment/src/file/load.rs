@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use standin_config::{BrokenRule, Layer, OptionError, TableOptions, TomlText, Value, ValueError};
+use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, ValueError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -143,7 +143,6 @@ impl Loader<'_> {
             self.not_a_table(DRIVER, "the file", driver);
             return None;
         };
-        let registry = self.registry;
         let before = self.mistakes.len();
         let name = table
             .get("name")
@@ -157,21 +156,6 @@ impl Loader<'_> {
             .map(|after| self.after(&place, after))
             .unwrap_or_default();
         if let Some((name, span)) = &name {
-            if registry
-                .reserved_names
-                .iter()
-                .any(|reserved| reserved == name)
-            {
-                let rule = "this name is reserved, for it means something else where a driver's \
-                            name could stand";
-                let error = OptionError::Broken {
-                    owner: place.clone(),
-                    option: "name".to_owned(),
-                    broken: BrokenRule::new(format!("{name:?}"), rule.to_owned()),
-                    help: Some("give the driver another name".to_owned()),
-                };
-                self.mistaken(error, span.clone());
-            }
             self.references
                 .enter_driver(name, span.clone(), &after, &mut self.mistakes);
         }
