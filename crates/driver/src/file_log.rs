@@ -3,6 +3,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
+use std::time::SystemTime;
 
 use standin_sync::Unpoisoned;
 use tracing::Level;
@@ -32,7 +33,8 @@ impl FileLog {
         let Some(open) = file.as_mut() else {
             return false;
         };
-        let line = format!("{:.3} {level} {message}\n", jiff::Timestamp::now());
+        let now = humantime::format_rfc3339_millis(SystemTime::now());
+        let line = format!("{now} {level} {message}\n");
         if let Err(error) = open.write_all(line.as_bytes()) {
             tracing::warn!(%error, "the driver's log cannot be written any more");
             *file = None;

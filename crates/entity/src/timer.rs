@@ -1,9 +1,8 @@
 //! Named intervals of time.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 use miette::Diagnostic;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use thiserror::Error;
@@ -11,7 +10,7 @@ use thiserror::Error;
 /// A stretch of time: begun, and perhaps ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    started_at: Timestamp,
+    started_at: SystemTime,
     started: Instant,
     elapsed: Option<Duration>,
 }
@@ -19,7 +18,7 @@ pub struct Interval {
 impl Interval {
     fn begin() -> Self {
         Self {
-            started_at: Timestamp::now(),
+            started_at: SystemTime::now(),
             started: Instant::now(),
             elapsed: None,
         }
@@ -27,7 +26,7 @@ impl Interval {
 
     /// When it began, by the wall clock.
     #[must_use]
-    pub fn started_at(&self) -> Timestamp {
+    pub fn started_at(&self) -> SystemTime {
         self.started_at
     }
 
@@ -47,7 +46,8 @@ impl Interval {
 impl Serialize for Interval {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Interval", 2)?;
-        fields.serialize_field("started_at", &self.started_at.to_string())?;
+        let started_at = humantime::format_rfc3339(self.started_at);
+        fields.serialize_field("started_at", &started_at.to_string())?;
         fields.serialize_field("seconds", &self.elapsed.map(|e| e.as_secs_f64()))?;
         fields.end()
     }

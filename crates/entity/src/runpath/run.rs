@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock};
+use std::time::SystemTime;
 
-use jiff::Timestamp;
 use standin_sync::Unpoisoned;
 
 use super::RunpathError;
@@ -146,7 +146,7 @@ impl Name {
             letters.take(8).collect()
         });
         Self {
-            started: Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string(),
+            started: compact(SystemTime::now()),
             process: std::process::id(),
             session: session.filter(|session: &String| !session.is_empty()),
         }
@@ -199,6 +199,12 @@ static RUN: Mutex<Run> = Mutex::new(Run {
     users: 0,
     directory: None,
 });
+
+/// A time of day without anything that names of directories lack: `20260131T235959`.
+fn compact(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.chars().filter(|c| !"-:Z".contains(*c)).collect()
+}
 
 fn run() -> MutexGuard<'static, Run> {
     RUN.lock().unpoisoned()

@@ -590,14 +590,14 @@ fn duration_pattern() -> String {
         "h(?:(?:ou)?rs?)?",
         "m(?:in(?:ute)?s?)?",
         "s(?:ec(?:ond)?s?)?",
-        "m(?:s|secs?|illis?|illisec(?:ond)?s?)",
-        "[uµμ](?:s|secs?)",
-        "micro(?:s|sec(?:ond)?s?)?",
-        "n(?:s|secs?|anos?|anosec(?:ond)?s?)",
+        "m(?:s|secs?|illis?|illiseconds?)",
+        "[uµ](?:s|secs?)",
+        "micro(?:s|seconds?)?",
+        "n(?:s|secs?|anos?|anoseconds?)",
     ]
     .join("|");
     let one = format!(r"{number}\s*(?:{units})");
     format!(
-        r"^\s*\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|{one}(?:\s*,?\s*{one})*|[0-9]+:[0-9]{{2}}:[0-9]{{2}}(?:[.,][0-9]+)?)\s*$"
+        r"^\s*\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|{one}(?:(?:,\s+|\s*){one})*|[0-9]+:[0-9]+:[0-9]+(?:[.,][0-9]+)?)\s*$"
     )
 }
