@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod connections;
 mod error;
 mod listen;
 mod log;

@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 
 use standin_child::Child;
 use standin_config::{FromOptions, Options, Setting, Text, Value};
-use standin_connection::{
-    ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
-    ProcessState,
-};
+use standin_connection::{ConnectionInfo, ProcessState};
 use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Readiness};
 use standin_entity::{Check, Error, Result};
 use standin_sync::Unpoisoned;
@@ -16,7 +13,7 @@ use standin_sync::Unpoisoned;
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
 use crate::stop::Stop;
-use crate::{Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, log, sys};
+use crate::{Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, connections, log, sys};
 
 /// A driver that runs a program: the system under test, or a real peer.
 ///
@@ -547,33 +544,13 @@ impl Driver for Process {
     /// The ports of `listen`, and the connections and files that the process and
     /// all below it have open.
     fn connections(&self) -> Vec<ConnectionInfo> {
-        let config = self.config().ok();
-        let log = config.and_then(|config| config.logname);
-        let own = ["stdin", "stdout", "stderr"].map(str::to_owned);
-        let extractors: [&dyn ConnectionExtractor; 2] = [
-            &ProcessSockets::new(),
-            &ProcessFiles::new().ignore(own.into_iter().chain(log)),
-        ];
-        let mut infos = Vec::new();
-        for extractor in extractors {
-            match extractor.extract(&Source(self)) {
-                Ok(found) => infos.extend(found),
-                Err(error) => {
-                    log::warn(&self.base, error);
-                }
-            }
-        }
-        let ports = self.state().ports.clone();
-        for (_, host, port) in ports {
-            let is_known = infos.iter().any(|info: &ConnectionInfo| {
-                info.direction() == Direction::Listening && info.port() == Some(port)
-            });
-            // One that nobody is connected to yet is there all the same.
-            if !is_known {
-                infos.push(ConnectionInfo::tcp_listening(port, host));
-            }
-        }
-        infos
+        let log = self.config().ok().and_then(|config| config.logname);
+        // A daemon has left its parent, but not what is above that.
+        let running = self.child().filter(|child| !child.is_over());
+        let process = running.map_or(ProcessState::NotRunning, |child| {
+            ProcessState::Running(child.root())
+        });
+        connections::of(&self.base, process, log, self.state().ports.clone())
     }
 
     fn log_path(&self) -> Option<PathBuf> {
@@ -593,23 +570,6 @@ impl Driver for Process {
 
     fn install_target(&self) -> Option<PathBuf> {
         self.file("etc")
-    }
-}
-
-/// The process as extractors see it. Not the driver itself: both have a `name`.
-struct Source<'a>(&'a Process);
-
-impl ConnectionSource for Source<'_> {
-    fn name(&self) -> &str {
-        self.0.base.name()
-    }
-
-    fn process(&self) -> ProcessState {
-        // A daemon has left its parent, but not what is above that.
-        match self.0.child() {
-            Some(child) if !child.is_over() => ProcessState::Running(child.root()),
-            _ => ProcessState::NotRunning,
-        }
     }
 }
 
