@@ -13,6 +13,8 @@ pub(crate) struct StructAttributes {
     pub(crate) builder: Option<Ident>,
     pub(crate) config_path: Option<Path>,
     pub(crate) ignore_extra_keys: bool,
+    /// It is the type of an option only, so nobody needs a builder of it.
+    pub(crate) table: Option<Span>,
 }
 
 /// `#[config(...)]` on a field, with the place of each word for messages.
@@ -36,6 +38,7 @@ pub(crate) struct FieldAttributes {
     pub(crate) examples: Vec<Expr>,
     pub(crate) accepts: Option<Type>,
     pub(crate) with: Option<Path>,
+    pub(crate) append: Option<Ident>,
 }
 
 impl StructAttributes {
@@ -51,6 +54,7 @@ impl StructAttributes {
                     &meta,
                     meta.value()?.call(Path::parse_mod_style)?,
                 ),
+                "table" => set(&mut this.table, &meta, meta.path.span()),
                 "ignore_extra_keys" => {
                     this.ignore_extra_keys = true;
                     Ok(())
@@ -63,9 +67,15 @@ impl StructAttributes {
                         "builder",
                         "crate",
                         "ignore_extra_keys",
+                        "table",
                     ],
                 ))),
             })?;
+        }
+        let builder = this.builds.as_ref().map(Spanned::span);
+        let builder = builder.or(this.builder.as_ref().map(Ident::span));
+        if let (Some(span), Some(_)) = (builder, this.table) {
+            return Err(Error::new(span, "a `table` has no builder"));
         }
         Ok(this)
     }
@@ -121,6 +131,7 @@ impl FieldAttributes {
                         set(&mut this.accepts, &meta, tokens.parse()?)
                     }
                     "with" => set(&mut this.with, &meta, meta.value()?.parse()?),
+                    "append" => set(&mut this.append, &meta, meta.value()?.parse()?),
                     word => Err(meta.error(unknown(word, FIELD_WORDS))),
                 }
             })?;
@@ -228,6 +239,7 @@ impl FieldAttributes {
             || self.key.is_some()
             || self.accepts.is_some()
             || self.with.is_some()
+            || self.append.is_some()
             || self.first_rule().is_some()
     }
 
@@ -282,6 +294,7 @@ const FIELD_WORDS: &[&str] = &[
     "code_only",
     "accepts",
     "with",
+    "append",
     "key",
     "range",
     "one_of",

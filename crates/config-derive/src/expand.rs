@@ -33,6 +33,10 @@ impl Flat<'_> {
 
 pub(crate) fn expand(input: &ConfigInput, collected: &[Vec<OptionSpec>]) -> TokenStream {
     let flat = flatten(input, collected);
+    if input.attributes.table.is_some() {
+        let (config, value) = (config_impl(input, &flat), value_impl(input));
+        return quote!(#config #value);
+    }
     let builder = builder_type(input, &flat);
     let config = config_impl(input, &flat);
     let value = value_impl(input);
@@ -118,9 +122,12 @@ fn builder_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         ..
     } = input;
     let setters = flat.iter().enumerate().map(|(index, option)| match option {
-        Flat::Own(field) => field
-            .spec("")
-            .setter(index, &field.item().to_token_stream()),
+        Flat::Own(field) => {
+            let setter = field.spec("");
+            let setter = setter.setter(index, &field.item().to_token_stream());
+            let append = field.appending_setter(index);
+            quote!(#setter #append)
+        }
         Flat::Included { field, at, spec } => {
             let include = &field.ty;
             let ty = match &spec.input {
@@ -232,6 +239,10 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         ..
     } = input;
     let name = ident.to_string();
+    let options = match attributes.table {
+        Some(_) => quote!(#config_path::Layer),
+        None => quote!(#builder_ident),
+    };
     let type_name = attributes
         .type_name
         .iter()
@@ -263,7 +274,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #config_path::Config for #ident {
-            type Options = #builder_ident;
+            type Options = #options;
 
             fn description() -> &'static #config_path::ConfigDescription {
                 static DESCRIPTION: #config_path::__private::OnceLock<
@@ -535,8 +546,8 @@ fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     if ident == "Config" {
         return TokenStream::new();
     }
-    let place = place_hash(input);
-    let origin = format!("{ident} {place:x}");
+    let place = place_of(input);
+    let origin = format!("{ident} {place}");
     let specs = flat.iter().enumerate().map(|(index, option)| match option {
         Flat::Own(field) => field.exported_spec(&origin, index),
         Flat::Included { spec, .. } => {
@@ -547,7 +558,7 @@ fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
             spec.to_token_stream()
         }
     });
-    let name = format_ident!("__standin_config_{}_{:x}", ident, place);
+    let name = format_ident!("__standin_config_{}_{}", ident, place);
     let quiet = quiet();
     let export = matches!(vis, Visibility::Public(_)).then(|| quote!(#[macro_export]));
     quote! {
@@ -566,12 +577,10 @@ fn include_macro(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     }
 }
 
-/// Exported macros share one namespace per crate, so equal names of structs need a difference.
-fn place_hash(input: &ConfigInput) -> u64 {
+/// Where the config is, as a part of a name: exported macros share one namespace per crate, so
+/// equal names of structs need a difference.
+fn place_of(input: &ConfigInput) -> String {
     let span = input.ident.span().unwrap();
-    let place = format!("{}:{}:{}", span.file(), span.line(), span.column());
-    // FNV-1a: the same in every build, unlike the standard library's hasher.
-    place.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let place = format!("{}_{}_{}", span.file(), span.line(), span.column());
+    place.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }

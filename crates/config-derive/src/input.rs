@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Visibility};
+use syn::{
+    Data, DeriveInput, Error, Fields, GenericArgument, Ident, Path, PathArguments, Result, Type,
+    Visibility,
+};
 
 use crate::attributes::{FieldAttributes, StructAttributes, docs};
 use crate::names::spell_out;
@@ -132,6 +135,16 @@ impl Field {
             .clone()
             .ok_or_else(|| Error::new(field.span(), "options have names"))?;
         let attributes = FieldAttributes::new(&field.attrs)?;
+        let is_option = unwrap(&field.ty, "Option").is_some();
+        if let (Some(append), None) = (
+            &attributes.append,
+            items_of(&field.ty).filter(|_| !is_option),
+        ) {
+            return Err(Error::new(
+                append.span(),
+                "only a list or a map can be appended to, such as a `Vec<T>`",
+            ));
+        }
         attributes.check(unwrap(&field.ty, "Option").is_some())?;
         let key = match &attributes.key {
             Some(key) if key.value().is_empty() => {
@@ -184,6 +197,38 @@ impl Field {
         unwrap(&self.ty, "Option").is_some()
     }
 
+    /// The setter that adds one value to a list, or one entry to a map.
+    pub(crate) fn appending_setter(&self, index: usize) -> Option<TokenStream> {
+        let name = self.attributes.append.as_ref()?;
+        let items = items_of(&self.ty)?;
+        let docs = format!(
+            "Adds one to those that are set with [`{}`](Self::{0}).",
+            self.key
+        );
+        let ty = &self.ty;
+        let (parameters, item) = match items[..] {
+            [item] => (
+                quote!(value: impl ::std::convert::Into<#item>),
+                quote!(::std::convert::Into::<#item>::into(value)),
+            ),
+            [key, item] => (
+                quote!(key: impl ::std::convert::Into<#key>, value: impl ::std::convert::Into<#item>),
+                quote!((
+                    ::std::convert::Into::<#key>::into(key),
+                    ::std::convert::Into::<#item>::into(value),
+                )),
+            ),
+            _ => return None,
+        };
+        Some(quote! {
+            #[doc = #docs]
+            pub fn #name(mut self, #parameters) -> Self {
+                self.0.append::<#ty, _>(#index, #item);
+                self
+            }
+        })
+    }
+
     /// The declared type without `Option` and `Vec`.
     pub(crate) fn item(&self) -> &Type {
         unwrap(self.solid(), "Vec").unwrap_or(self.solid())
@@ -231,4 +276,19 @@ impl Field {
     pub(crate) fn spelt_out(&self) -> Option<TokenStream> {
         spell_out(&self.item().to_token_stream()).ok()
     }
+}
+
+/// The types of what a list or a map holds: one of a list, two of a map, as they are written behind
+/// the name of the type.
+fn items_of(ty: &Type) -> Option<Vec<&Type>> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    let items = arguments.args.iter().map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    items.collect()
 }

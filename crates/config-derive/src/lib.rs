@@ -39,10 +39,11 @@ fn derive(item: TokenStream, default_path: proc_macro2::TokenStream) -> TokenStr
         .into()
 }
 
-/// Makes an enum without fields the type of an option.
+/// Makes an enum the type of an option.
 ///
-/// A variant is written in kebab case, `KeepAlive` as `"keep-alive"`, or as
-/// `#[config(key = "...")]` on the variant says.
+/// A variant without fields is a text in kebab case, `KeepAlive` is `"keep-alive"`, or what
+/// `#[config(key = "...")]` on the variant says. One that holds a value is a table with that key:
+/// `File(PathBuf)` is `{ file = "..." }`.
 #[proc_macro_derive(OptionValue, attributes(config))]
 pub fn derive_option_value(item: TokenStream) -> TokenStream {
     choice(item, &quote::quote!(::standin_config))

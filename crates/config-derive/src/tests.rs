@@ -24,7 +24,7 @@ fn an_unknown_word_comes_with_the_known_ones() {
             }
         ),
         "there is no attribute `defualt` here; there are: include, default, inherited, fallback, \
-         optional, code_only, accepts, with, key, range, one_of, non_empty, pattern, check, constraint, \
+         optional, code_only, accepts, with, append, key, range, one_of, non_empty, pattern, check, constraint, \
          template, example",
     );
     check(
@@ -32,8 +32,8 @@ fn an_unknown_word_comes_with_the_known_ones() {
             #[config(typename = "a")]
             struct AConfig {}
         ),
-        "there is no attribute `typename` here; there are: type_name, builds, options, crate, \
-         ignore_extra_keys",
+        "there is no attribute `typename` here; there are: type_name, builds, builder, crate, \
+         ignore_extra_keys, table",
     );
 }
 
@@ -170,6 +170,28 @@ fn all_fields_are_checked_at_once() {
 }
 
 #[test]
+fn what_cannot_be_appended_to_is_refused() {
+    check(
+        quote!(
+            struct AConfig {
+                #[config(append = b)]
+                a: u8,
+            }
+        ),
+        "only a list or a map can be appended to, such as a `Vec<T>`",
+    );
+    check(
+        quote!(
+            #[config(table, builds = A)]
+            struct AConfig {
+                a: u8,
+            }
+        ),
+        "a `table` has no builder",
+    );
+}
+
+#[test]
 fn types_are_spelt_out_for_other_crates() {
     let spelt = |tokens: TokenStream| {
         crate::names::spell_out(&tokens).map(|tokens| tokens.to_string().replace(' ', ""))
@@ -205,7 +227,7 @@ fn an_include_asks_the_config_of_the_same_path() {
 }
 
 #[test]
-fn a_choice_is_an_enum_without_fields() {
+fn a_choice_is_an_enum_of_texts_and_tables() {
     let message = |tokens: TokenStream| {
         let item: syn::DeriveInput = syn::parse2(tokens).unwrap();
         crate::choice::derive(&item, &quote!(::standin_config))
@@ -215,10 +237,10 @@ fn a_choice_is_an_enum_without_fields() {
     assert_eq!(
         message(quote!(
             enum A {
-                B(u8),
+                B(u8, u8),
             }
         )),
-        "a variant stands for one text, so it has no fields"
+        "a variant stands for a text, or holds one value: a table with several keys is a `Config`"
     );
     assert_eq!(
         message(quote!(

@@ -159,6 +159,27 @@ impl Layer {
         self.put_stored(index, Stored::new(value));
     }
 
+    /// Adds an item to the list or map at `index`. The derive's setters call it.
+    #[doc(hidden)]
+    pub fn append<C, T>(&mut self, index: usize, item: T)
+    where
+        C: OptionValue + Clone + Default + Extend<T>,
+    {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let mut stored = slot.take().unwrap_or_else(|| Stored::new(C::default()));
+        match stored.get_mut::<C>() {
+            Some(items) => items.extend([item]),
+            None => {
+                let mut items = stored.get::<C>().cloned().unwrap_or_default();
+                items.extend([item]);
+                stored = Stored::new(items);
+            }
+        }
+        *slot = Some(stored);
+    }
+
     /// As [`Layer::put`], for values without a written form.
     #[doc(hidden)]
     pub fn put_code<T: Send + Sync + 'static>(&mut self, index: usize, value: T) {

@@ -13,6 +13,7 @@ pub struct Stored(Arc<dyn Erased>);
 
 trait Erased: Send + Sync {
     fn any(&self) -> &dyn Any;
+    fn any_mut(&mut self) -> &mut dyn Any;
     /// `None` for values that only code can give.
     fn value(&self) -> Option<Value>;
     fn check(&self) -> Result<(), ValueError>;
@@ -24,6 +25,10 @@ struct Written<T>(T);
 impl<T: OptionValue> Erased for Written<T> {
     fn any(&self) -> &dyn Any {
         &self.0
+    }
+
+    fn any_mut(&mut self) -> &mut dyn Any {
+        &mut self.0
     }
 
     fn value(&self) -> Option<Value> {
@@ -46,6 +51,10 @@ impl<T: Send + Sync + 'static> Erased for Code<T> {
         &self.0
     }
 
+    fn any_mut(&mut self) -> &mut dyn Any {
+        &mut self.0
+    }
+
     fn value(&self) -> Option<Value> {
         None
     }
@@ -64,6 +73,10 @@ struct OptionalCode<T>(Option<T>);
 impl<T: Send + Sync + 'static> Erased for OptionalCode<T> {
     fn any(&self) -> &dyn Any {
         &self.0
+    }
+
+    fn any_mut(&mut self) -> &mut dyn Any {
+        &mut self.0
     }
 
     // No code is null, which can be written.
@@ -99,6 +112,11 @@ impl Stored {
     /// The value, if it is of type `T`.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.0.any().downcast_ref()
+    }
+
+    /// The value, to change it, if it is of type `T` and nobody shares it.
+    pub(crate) fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
+        Arc::get_mut(&mut self.0)?.any_mut().downcast_mut()
     }
 
     /// The written form, if there is one.

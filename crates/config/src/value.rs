@@ -67,6 +67,13 @@ impl Value {
         }
     }
 
+    /// What a table has under `key`, if it has no other.
+    #[doc(hidden)]
+    pub fn only_entry(&self, key: &str) -> Option<&Value> {
+        let entries = self.as_map().filter(|entries| entries.len() == 1)?;
+        entries.get(key)
+    }
+
     /// The text, if it is text.
     pub fn as_str(&self) -> Option<&str> {
         match self {

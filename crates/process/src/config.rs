@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use standin_config::{Config, OptionValue, Options, Setting, Text};
+use standin_config::{Config, Setting, Text};
 use standin_driver::DriverConfig;
 
 use crate::{Listen, Process, Signal, Stdin};
@@ -33,7 +33,7 @@ pub struct ProcessConfig {
     /// context (`{{ runpath }}/app.conf`) and over that of the drivers before
     /// it (`{{ context.server.port }}`). One that is no template, such as
     /// `--format={{.Names}}`, is `{ verbatim = "..." }`.
-    #[config(default, template, constraint = crate::rules::no_nul())]
+    #[config(default, template, constraint = crate::rules::no_nul(), append = arg)]
     pub args: Vec<Text>,
 
     /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and
@@ -49,7 +49,8 @@ pub struct ProcessConfig {
         constraint = crate::rules::variable_names(),
         constraint = crate::rules::no_nul(),
         accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Text>)>),
-        with = crate::variables
+        with = crate::variables,
+        append = env_var
     )]
     pub env: IndexMap<String, Text>,
 
@@ -97,34 +98,6 @@ pub struct ProcessConfig {
     /// be killed. Default: no; the report has a note of it either way.
     #[config(default = false)]
     pub must_stop_cleanly: bool,
-}
-
-impl ProcessBuilder {
-    /// Adds one argument to those that are set: a text, a verbatim text, or a context value.
-    pub fn arg(self, arg: impl Into<Text>) -> Self {
-        let mut args = self.list("args");
-        args.push(arg.into());
-        self.args(args)
-    }
-
-    /// Adds one environment variable to those that are set: a text, a
-    /// verbatim text, or a context value.
-    pub fn env_var(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
-        let env = self.layer().get("env");
-        let mut env: IndexMap<String, Text> = env
-            .and_then(|env| OptionValue::from_value(&env).ok())
-            .unwrap_or_default();
-        env.insert(name.into(), value.into());
-        self.env(env)
-    }
-
-    /// What is set of a list so far.
-    fn list(&self, option: &str) -> Vec<Text> {
-        self.layer()
-            .get(option)
-            .and_then(|value| OptionValue::from_value(&value).ok())
-            .unwrap_or_default()
-    }
 }
 
 /// The variables as the option keeps them.

@@ -3,10 +3,7 @@
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
-use standin_config::{
-    ConfigDescription, Constraint, Kind, OptionDescription, OptionValue, Port, Setting, Value,
-    ValueError,
-};
+use standin_config::{Config, Constraint, OptionValue, Port, Setting};
 
 use crate::sys;
 
@@ -28,12 +25,28 @@ use crate::sys;
 /// In an environment file it is `{ name = "http" }`, with `host` (by default
 /// `"localhost"`), `port` (by default 0: the system chooses) and
 /// `mode = "hand-over"` or `"reserve"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Config)]
+#[config(table)]
 pub struct Listen {
+    /// The name under which the port is published: `ports.<name>`.
+    #[config(constraint = name_rule())]
     name: String,
+    /// Host name or address to listen on.
+    #[config(default = "localhost")]
     host: Setting<String>,
+    /// Port to listen on; with 0 the system chooses.
+    #[config(default = 0)]
     port: Setting<Port>,
-    is_handed_over: bool,
+    /// Whether the process inherits the listening socket (`hand-over`), or binds by itself to a
+    /// port that nobody else gets (`reserve`).
+    #[config(default = Mode::HandOver)]
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, OptionValue)]
+enum Mode {
+    HandOver,
+    Reserve,
 }
 
 impl Listen {
@@ -43,14 +56,14 @@ impl Listen {
             name: name.into(),
             host: Setting::from("localhost"),
             port: Setting::from(0),
-            is_handed_over: true,
+            mode: Mode::HandOver,
         }
     }
 
     /// A port that the process binds to itself.
     pub fn reserve(name: impl Into<String>) -> Self {
         Self {
-            is_handed_over: false,
+            mode: Mode::Reserve,
             ..Self::hand_over(name)
         }
     }
@@ -81,9 +94,9 @@ impl Listen {
     pub(crate) fn bind(&self, host: &str, port: u16) -> io::Result<Bound> {
         let listener = bind((host, port).to_socket_addrs()?)?;
         let port = listener.local_addr()?.port();
-        let listener = match self.is_handed_over {
-            true => Some(listener),
-            false => {
+        let listener = match self.mode {
+            Mode::HandOver => Some(listener),
+            Mode::Reserve => {
                 reserve(&listener)?;
                 None
             }
@@ -141,87 +154,6 @@ fn name_rule() -> Constraint {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_control())
-}
-
-fn table() -> ConfigDescription {
-    let optional = |name: &str, kind: Kind, docs: &str| {
-        let kind = Kind::Union(vec![kind, Kind::Null]);
-        OptionDescription::with_default(name, kind, Value::Null).docs_are(docs)
-    };
-    let name = OptionDescription::required("name", Kind::String)
-        .docs_are("The name under which the port is published: `ports.<name>`.")
-        .constraint(name_rule());
-    let mode = "Whether the process inherits the listening socket (`hand-over`, the default), or \
-                binds by itself to a port that nobody else gets (`reserve`).";
-    ConfigDescription::builder("listen")
-        .option(name)
-        .option(optional(
-            "host",
-            <Setting<String>>::kind(),
-            "Host name or address to listen on. Default: `localhost`.",
-        ))
-        .option(optional(
-            "port",
-            <Setting<Port>>::kind(),
-            "Port to listen on. Default: 0, and the system chooses.",
-        ))
-        .option(optional(
-            "mode",
-            Kind::one_of(["hand-over", "reserve"]),
-            mode,
-        ))
-        .build()
-}
-
-impl OptionValue for Listen {
-    fn kind() -> Kind {
-        Kind::Nested(table())
-    }
-
-    fn from_value(value: &Value) -> Result<Self, ValueError> {
-        Self::kind().check(value)?;
-        let entry = |key: &str| value.as_map()?.get(key).filter(|value| !value.is_null());
-        let unfit = || Self::kind().unfit(value);
-        let name = entry("name").and_then(Value::as_str).ok_or_else(unfit)?;
-        let mut listen = match entry("mode").and_then(Value::as_str) {
-            Some("reserve") => Self::reserve(name),
-            _ => Self::hand_over(name),
-        };
-        if let Some(host) = entry("host") {
-            listen.host = Setting::from_value(host)?;
-        }
-        if let Some(port) = entry("port") {
-            listen.port = Setting::from_value(port)?;
-        }
-        listen.check()?;
-        Ok(listen)
-    }
-
-    fn to_value(&self) -> Value {
-        let mode = match self.is_handed_over {
-            true => "hand-over",
-            false => "reserve",
-        };
-        [
-            ("name", Value::from(self.name.as_str())),
-            ("host", self.host.to_value()),
-            ("port", self.port.to_value()),
-            ("mode", Value::from(mode)),
-        ]
-        .into_iter()
-        .collect()
-    }
-
-    fn check(&self) -> Result<(), ValueError> {
-        if !is_name(&self.name) {
-            return Err(ValueError::new(
-                "a name for a port, without `:`",
-                format!("{:?}", self.name),
-            ));
-        }
-        self.host.check()?;
-        self.port.check()
-    }
 }
 
 #[cfg(test)]
