@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
+use socket2::{Domain, Socket, Type};
 use standin_config::{Config, FromOptions, context};
 use standin_driver::{BuildError, Driver, DriverBase, DriverConfig};
 use standin_entity::Check;
@@ -37,18 +38,37 @@ pub(crate) fn stop_1000() -> Outcome<Figure> {
     Ok(Figure::compared("environment_stop_1000", ours, plain, "ms"))
 }
 
-/// Drivers that each need 100 ms to be ready, and that do not need each other.
+/// How long a driver of [`independent_ready_1000`] takes.
+const READY_AFTER: Duration = Duration::from_millis(100);
+
+/// Drivers that each need 100 ms to be ready, and that do not need each other, next to as many threads that sleep
+/// as long.
 pub(crate) fn independent_ready_1000() -> Outcome<Figure> {
     let folder = Folder::in_memory()?;
-    let [ours] = in_turn(
+    let [ours, threads] = in_turn(
         ROUNDS,
-        [&mut || {
-            let env = environment(&folder.next()).concurrent(true).build()?;
-            let millis = start_idle(env, Duration::from_millis(100), |_| None)?;
-            Ok(millis)
-        }],
+        [
+            &mut || {
+                let env = environment(&folder.next()).concurrent(true).build()?;
+                start_idle(env, READY_AFTER, |_| None)
+            },
+            &mut || {
+                let begun = Instant::now();
+                std::thread::scope(|scope| {
+                    for _ in 0..DRIVERS {
+                        scope.spawn(|| std::thread::sleep(READY_AFTER));
+                    }
+                });
+                Ok(millis_since(begun))
+            },
+        ],
     )?;
-    Ok(Figure::alone("independent_ready_1000", ours, "ms"))
+    Ok(Figure::compared(
+        "independent_ready_1000",
+        ours,
+        threads,
+        "ms",
+    ))
 }
 
 /// Drivers that are ready at once, each depending on the one before it.
@@ -112,21 +132,37 @@ fn plain_pairs(root: &Path) -> Outcome<Times> {
     let mut sockets = Vec::with_capacity(DRIVERS / 2);
     for number in 0..DRIVERS / 2 {
         make(format!("server-{number}"))?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        // A server of a name keeps its port to itself on the name's other address, too.
+        let (reserved, port) = reservation();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address: SocketAddr = listener.local_addr()?;
         make(format!("client-{number}"))?;
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        sockets.push((listener, stream));
+        sockets.push((listener, stream, reserved));
     }
     let start = millis_since(begun);
     let begun = Instant::now();
-    while let Some((listener, stream)) = sockets.pop() {
+    while let Some((listener, stream, reserved)) = sockets.pop() {
         drop(stream);
         drop(listener);
+        drop(reserved);
     }
     let stop = millis_since(begun);
     Ok(Times { start, stop })
+}
+
+/// A socket that the system has given a port of the loopback address of IPv6, and that port; zero where there is none.
+fn reservation() -> (Option<Socket>, u16) {
+    let bound = || {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, None).ok()?;
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        socket.bind(&address.into()).ok()?;
+        let port = socket.local_addr().ok()?.as_socket()?.port();
+        Some((Some(socket), port))
+    };
+    bound().unwrap_or_default()
 }
 
 /// Starts a thousand drivers that are ready after some time, and says how many milliseconds it took.

@@ -74,7 +74,7 @@ impl Resource {
 
     /// A stop after an abort is a proper stop: no other abort is to come.
     fn is_checking_aborted(&self, checking: &Checking) -> bool {
-        !self.is_active() && !(checking.phase == Phase::Stop && checking.run.aborted_before)
+        !self.is_active() && (checking.phase != Phase::Stop || !checking.run.aborted_before)
     }
 
     fn end_of(&self, checking: &Checking, state: &State) -> Option<CheckEnd> {
