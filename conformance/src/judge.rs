@@ -19,7 +19,7 @@ use crate::vectors::Vector;
 const AT_ONCE: usize = 6;
 
 /// How often a vector that failed runs again, with nothing beside it: a busy
-/// machine is no difference.
+/// machine does not count as a difference.
 const RETRIES: usize = 2;
 
 /// When more vectors failed, it was not the machine.
@@ -157,7 +157,7 @@ fn verdict(vector: &Vector, answers: &[Json], differences: &Differences) -> Verd
             (Some(found), Some(listed)) => {
                 lines.push(format!("{place}\n    listed {listed}\n    got    {found}"))
             }
-            (None, Some(_)) => lines.push(format!("{place}: the listed difference is none")),
+            (None, Some(_)) => lines.push(format!("{place}: the listed difference is not there")),
         }
     }
     let last = listed.last_key_value().map(|(step, _)| *step);

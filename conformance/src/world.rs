@@ -175,7 +175,7 @@ pub(crate) fn seconds_of(seconds: f64) -> Result<std::time::Duration, Failure> {
     std::time::Duration::try_from_secs_f64(seconds).map_err(|_| {
         Failure::error(
             "invalid_argument",
-            format!("{seconds} seconds are no duration"),
+            format!("{seconds} seconds are not a duration"),
         )
     })
 }

@@ -85,7 +85,7 @@ fn a_listed_difference_has_to_be_one() {
         &port_80_is(80),
         LISTED,
         false,
-        "the listed difference is none",
+        "the listed difference is not there",
     );
     let beyond = "[own-1]\n0 = '80'\n1 = '80'";
     check(&port_80_is(81), beyond, false, "there is no step 1");

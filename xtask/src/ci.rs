@@ -5,7 +5,7 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{dependencies, fuzz, ignored_signals, layers, loom, package, programs, schema};
+use crate::{dependencies, fuzz, ignored_signals, layers, loom, package, programs, schema, style};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
@@ -30,6 +30,9 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Schema(#[from] schema::SchemaError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Style(#[from] style::StyleError),
 }
 
 /// One check of CI.
@@ -57,7 +60,7 @@ pub(crate) fn run() -> Result<(), CiError> {
             Action::Own(check) => check(),
         };
         if let Err(error) = result {
-            // A failed call of cargo tells how to repeat it by itself.
+            // A failed call of cargo says how to repeat it by itself.
             eprintln!("\nstep {} of {count} failed", index + 1);
             if matches!(step.action, Action::Own(_)) {
                 eprintln!("repeat it with: {}", step.command);
@@ -84,6 +87,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
                 .with_environment(&[("RUSTDOCFLAGS", "-D warnings")]),
             action: Action::Run,
         },
+        Step::own("xtask style", || Ok(style::run()?)),
         Step::own("xtask schema --check", || Ok(schema::run(true)?)),
         Step::own("xtask dependencies", || Ok(dependencies::run()?)),
         Step::own("xtask layers", || Ok(layers::run()?)),

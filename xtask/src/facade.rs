@@ -20,7 +20,7 @@ pub(crate) enum FacadeError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} is no Rust source: {message}", path.display())]
+    #[error("{} is not Rust source: {message}", path.display())]
     #[diagnostic(code(xtask::facade::not_rust), help("run `cargo check -p standin`"))]
     NotRust { path: PathBuf, message: String },
     #[error("the facade holds more than docs and re-exports")]

@@ -42,7 +42,7 @@ const ONLY: &[(&str, &[&str])] = &[
 /// Crates with lints of their own, and so with `unsafe`: see ARCHITECTURE.md.
 const OWN_LINTS: &[&str] = &["standin-child"];
 
-/// Where crates live that are no part of the product.
+/// Where crates live that are not part of the product.
 const OUTSIDE: &[&str] = &["conformance", EXAMPLES, FOR_TESTS, "xtask"];
 const EXAMPLES: &str = "examples";
 

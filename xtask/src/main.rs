@@ -23,6 +23,7 @@ mod programs;
 mod python;
 mod schema;
 mod soak;
+mod style;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ enum Command {
     /// Hold a directory for `soak`, until standard input ends
     #[command(hide = true)]
     HoldRunpath { runpath: PathBuf },
+    /// Check how comments and pages are written
+    Style,
     /// Have one conversation through the drivers and through testplan
     Compare,
     /// Write the JSON Schemas and the reference page of the options
@@ -128,6 +131,7 @@ fn main() -> miette::Result<()> {
         Command::Parallel { times } => parallel::run(times)?,
         Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
         Command::HoldRunpath { runpath } => soak::runpaths::hold(&runpath)?,
+        Command::Style => style::run()?,
         Command::Compare if cfg!(debug_assertions) => {
             Cargo::new("run --quiet --release --package xtask -- compare").run()?;
         }

@@ -54,7 +54,7 @@ impl Program {
         let output = File::create(log).map_err(failure)?;
         command
             .current_dir(&self.folder)
-            // What cargo tells a test where it is.
+            // Where cargo says that a test is.
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .stdin(Stdio::null())
             .stderr(output.try_clone().map_err(failure)?)

@@ -600,7 +600,7 @@ fn same(received: &[u8], sent: &[u8]) -> Outcome<()> {
     }
 }
 
-/// Random numbers that can be had again: xorshift.
+/// Random numbers that can be repeated: xorshift.
 struct Random(u64);
 
 impl Random {

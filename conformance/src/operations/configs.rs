@@ -185,7 +185,7 @@ pub(super) fn value_of(node: &Node, name: &str) -> Outcome {
         Ok(value) => Ok(written(option, &value)),
         // A hook that nobody set is "none" there.
         Err(_) if option.is_some_and(OptionDescription::is_code_only) => Ok(Value::Null),
-        // "Not decided" is a value there; here it is none.
+        // "Not decided" is a value there; here it is the lack of one.
         Err(_) if name == "async_start" && option.is_some() => Ok(Value::Unset),
         Err(error) => {
             let failure = Failure::from(error);

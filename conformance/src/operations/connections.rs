@@ -1,4 +1,4 @@
-//! Connection infos, groups, the graph, and what processes tell.
+//! Connection infos, groups, the graph, and what processes report.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -43,9 +43,9 @@ const RECORDED: i64 = 1234;
 fn port(value: &Value) -> Result<u16, Failure> {
     match value {
         Value::Int(number) => u16::try_from(*number)
-            .map_err(|_| Failure::error("out_of_range", format!("{number} is no port"))),
+            .map_err(|_| Failure::error("out_of_range", format!("{number} is not a port"))),
         other => Err(Failure::broken(format!(
-            "a {} is no port",
+            "a {} is not a port",
             other.python_type()
         ))),
     }
@@ -154,7 +154,7 @@ fn add(call: &Call) -> Outcome {
     Ok(Value::Null)
 }
 
-/// `kind[name]`, and what the driver tells about its connections.
+/// `kind[name]`, and what the driver reports about its connections.
 fn of_driver(value: &Value) -> Result<(String, Vec<ConnectionInfo>), Failure> {
     let driver = value.required::<AnyDriver>("driver")?.as_driver();
     let name = driver.base().resource().entity().to_string();
@@ -186,7 +186,7 @@ fn build(call: &Call) -> Outcome {
     let json: serde_json::Value = serde_json::from_str(&text)
         .map_err(|error| Failure::error("generic", error.to_string()))?;
     let Value::Map(mut parts) = from_json(&json) else {
-        return Err(Failure::error("generic", "the graph is no table"));
+        return Err(Failure::error("generic", "the graph is not a table"));
     };
     for part in parts.values_mut() {
         if let Value::List(entries) = part {
@@ -299,7 +299,7 @@ fn address(members: &IndexMap<String, Value>, name: &str) -> Result<Option<Socke
         Some([Value::Text(ip), number]) => {
             let ip = ip
                 .parse()
-                .map_err(|_| Failure::broken(format!("{ip} is no IP address")))?;
+                .map_err(|_| Failure::broken(format!("{ip} is not an IP address")))?;
             Ok(Some(SocketAddr::new(ip, port(number)?)))
         }
         _ => Ok(None),
@@ -333,7 +333,7 @@ fn extract_files(call: &Call) -> Outcome {
     Ok(Value::List(infos.iter().map(info_value).collect()))
 }
 
-/// Modes that the system does not know are no rows.
+/// Modes that the system does not know make no rows.
 fn file_row(value: &Value) -> Option<FileRow> {
     let [Value::Text(path), Value::Text(mode)] = value.items()? else {
         return None;

@@ -42,7 +42,7 @@ fn expand(call: &Call) -> Outcome {
         (None, None) => &Value::Null,
     };
     let Value::Context(context) = value else {
-        // What is no context value is what it is.
+        // Anything but a context value is what it is.
         return Ok(value.clone());
     };
     let constructor = call.given("constructor").and_then(Value::as_str);
@@ -93,7 +93,7 @@ fn port_to_int(call: &Call) -> Outcome {
         Some(Value::Text(text)) => text.parse::<Port>()?,
         Some(Value::Int(number)) => u16::try_from(*number)
             .map(Port::Number)
-            .map_err(|_| Failure::error("out_of_range", format!("{number} is no port")))?,
+            .map_err(|_| Failure::error("out_of_range", format!("{number} is not a port")))?,
         other => {
             let kind = other.map_or("nothing", Value::python_type);
             return Err(Failure::error(

@@ -235,7 +235,7 @@ fn timer_elapsed(call: &Call) -> Outcome {
 
 fn define_runpath(call: &Call) -> Outcome {
     let config: DriverConfig = call.driver()?.as_driver().base().config()?;
-    // A configuration of a parent is no runpath of ours.
+    // A configuration of a parent is not a runpath of ours.
     let explicit = call
         .driver()?
         .as_driver()

@@ -118,7 +118,7 @@ macro_rules! typed_options {
                     "post_start" => options.post_start(hook),
                     "pre_stop" => options.pre_stop(hook),
                     "post_stop" => options.post_stop(hook),
-                    other => return Err(Failure::broken(format!("{other} is no hook"))),
+                    other => return Err(Failure::broken(format!("{other} is not a hook"))),
                 };
             }
             Ok(options)

@@ -427,7 +427,7 @@ fn parse_dependency(call: &Call) -> Outcome {
     Ok(Value::Map(graph.collect()))
 }
 
-/// What is no mapping of drivers does not compile.
+/// Anything but a mapping of drivers does not compile.
 fn parse_dependency_raw(call: &Call) -> Outcome {
     match call.arg("value") {
         Some(Value::Map(entries)) if entries.is_empty() => Ok(Value::Null),

@@ -185,7 +185,7 @@ fn regexps_in_file(call: &Call) -> Outcome {
                 let kind = other.python_type();
                 return Err(Failure::error(
                     "type_error",
-                    format!("a {kind} is no pattern"),
+                    format!("a {kind} is not a pattern"),
                 ));
             }
         });

@@ -59,7 +59,7 @@ fn host(call: &Call) -> String {
 fn port(value: &Value) -> Result<u16, Failure> {
     match value {
         Value::Int(number) => u16::try_from(*number)
-            .map_err(|_| Failure::error("out_of_range", format!("{number} is no port"))),
+            .map_err(|_| Failure::error("out_of_range", format!("{number} is not a port"))),
         other => {
             let kind = other.python_type();
             Err(Failure::error(

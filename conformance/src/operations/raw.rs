@@ -80,7 +80,7 @@ fn address(call: &Call) -> Result<SocketAddr, Failure> {
 
 fn resolve(host: &str, port: i64) -> Result<SocketAddr, Failure> {
     let port = u16::try_from(port)
-        .map_err(|_| Failure::error("out_of_range", format!("{port} is no port")))?;
+        .map_err(|_| Failure::error("out_of_range", format!("{port} is not a port")))?;
     let mut addresses = done((host, port).to_socket_addrs())?;
     addresses
         .find(SocketAddr::is_ipv4)

@@ -1,4 +1,4 @@
-//! The recorded kind `TraceDriver`: it tells which of its steps were called,
+//! The recorded kind `TraceDriver`: it reports which of its steps were called,
 //! and fails, dawdles and becomes ready as the vector wants it.
 
 use std::collections::BTreeMap;

@@ -170,14 +170,14 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// As [`spawn`](Command::spawn).
+    /// Returns the errors of [`spawn`](Command::spawn).
     pub fn spawn_and_notify(
         &mut self,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Child, SpawnError> {
         // A program that another thread has just written may still be open for
         // writing in a process that a third thread has forked and that is about to
-        // become another program. No event tells when that is over, so it is tried again for
+        // become another program. No event reports when that is over, so it is tried again for
         // a while.
         let until = Instant::now() + Duration::from_secs(1);
         loop {

@@ -153,7 +153,9 @@ fn builder_type(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
             #[doc = #docs]
             ///
             /// # Errors
-            /// When options are missing or do not fit; all mistakes are reported at once.
+            ///
+            /// Returns an error if options are missing or do not fit; all mistakes are reported at
+            /// once.
             pub fn build(
                 self,
             ) -> ::std::result::Result<

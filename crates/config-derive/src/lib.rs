@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 // How an include reaches across crates: a derive sees only the struct it stands on, yet the setters
-// of a config must offer the options of every config that it includes. So each config also defines a
-// `macro_rules!` macro of its own name (macros and types have separate namespaces: whatever imports
-// the type imports the macro) that hands over the list of its options. The derive on an including
-// config calls the macros of its includes one after the other, each passing its list to
+// of a config must offer the options of every config that it includes. So each config also defines
+// a `macro_rules!` macro of its own name (macros and types have separate namespaces: whatever
+// imports the type imports the macro) that hands over the list of its options. The derive on an
+// including config calls the macros of its includes one after the other, each passing its list to
 // `__expand_config`, and expands when all lists are there.
 
 use proc_macro::TokenStream;

@@ -2,7 +2,8 @@
 //!
 //! A setter for an included option is generated in the including crate, where the names that the
 //! declaring crate imported mean nothing. Names from the standard library and from `standin-config`
-//! are spelt out; `crate::` becomes `$crate::`; a type with any other name is reached through a trait.
+//! are spelt out; `crate::` becomes `$crate::`; a type with any other name is reached through a
+//! trait.
 
 use proc_macro2::{Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::quote;

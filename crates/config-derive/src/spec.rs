@@ -8,7 +8,7 @@ use syn::{LitInt, LitStr, Path, Result, Type, TypeTuple, braced, bracketed};
 /// One option of a config, without what only the declaring crate needs.
 #[derive(Clone)]
 pub(crate) struct OptionSpec {
-    /// The config that declares it, with a mark that tells configs of one name apart.
+    /// The config that declares it, with a mark that distinguishes configs of one name.
     pub(crate) origin: String,
     pub(crate) ident: Ident,
     pub(crate) key: String,

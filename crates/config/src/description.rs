@@ -98,8 +98,8 @@ impl ConfigDescription {
         self.index(name).map(|index| &self.0.options[index])
     }
 
-    /// Checks the declared defaults and fallbacks against their own types and constraints. It is done
-    /// for every node, too, so that any test that builds something of the config sees it.
+    /// Checks the declared defaults and fallbacks against their own types and constraints. It is
+    /// done for every node, too, so that any test that builds something of the config sees it.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! Doc comments as readers outside of rustdoc see them.
 
-/// The text without links to Rust items: ``[`TcpServer`]`` is `` `TcpServer` ``. Links to pages stay.
+/// The text without links to Rust items: ``[`TcpServer`]`` is `` `TcpServer` ``. Links to pages
+/// stay.
 #[doc(hidden)]
 pub fn without_item_links(docs: &str) -> String {
     let mut text = String::with_capacity(docs.len());
@@ -33,7 +34,7 @@ fn item_link(text: &str) -> Option<(&str, usize)> {
             let is_page = target[..close].contains('/') || target[..close].starts_with('#');
             (!is_page && !label.is_empty()).then_some((label, end + 2 + close + 1))
         }
-        // Without a target only code is a link: `[1, 2]` is no link, nor is `[text]`.
+        // Without a target only code is a link: neither `[1, 2]` nor `[text]` is a link.
         None => {
             let is_code = label.len() > 2 && label.starts_with('`') && label.ends_with('`');
             (is_code && label.matches('`').count() == 2).then_some((label, end + 1))

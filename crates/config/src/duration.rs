@@ -60,7 +60,9 @@ const MINUTE: u64 = 60 * SECOND;
 /// Reads `"1m 30s"`, `"250ms"`, `"2 hours"`.
 ///
 /// # Errors
-/// When the text is not a duration, is negative, or is longer than [`Duration`] holds.
+///
+/// Returns an error if the text is not a duration, is negative, or is longer than [`Duration`]
+/// holds.
 ///
 /// ```
 /// use std::time::Duration;

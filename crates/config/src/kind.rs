@@ -126,7 +126,7 @@ impl Kind {
     ///
     /// # Errors
     ///
-    /// Says what was expected and what was found; of several mistakes the first.
+    /// Returns what was expected and what was found; of several mistakes the first.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
         match self.mistakes(value).into_iter().next() {
             None => Ok(()),
@@ -229,7 +229,7 @@ impl Kind {
                 true
             }
             (Kind::Context, value) => ContextValue::looks_like(value),
-            // What holds no values is none itself.
+            // What holds no values cannot be one.
             (
                 Kind::Duration | Kind::Pattern | Kind::Port | Kind::Path | Kind::PathTemplate,
                 Value::Map(_) | Value::List(_),
@@ -262,7 +262,7 @@ impl Kind {
         }
     }
 
-    /// The mistakes by which the value is none of `kinds`: those of the one that was meant, where
+    /// The mistakes by which the value fits none of `kinds`: those of the one that was meant, where
     /// one can tell. `tried` has the mistakes that are known already.
     fn collect_of_union(
         &self,

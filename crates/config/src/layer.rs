@@ -49,7 +49,8 @@ impl Layer {
     /// mistakes, unless it ignores extra keys: then they are dropped.
     ///
     /// # Errors
-    /// One error for each value that does not fit and for each unknown name.
+    ///
+    /// Returns one error for each value that does not fit and for each unknown name.
     pub fn read<K: AsRef<str>>(
         description: &ConfigDescription,
         owner: &str,
@@ -85,8 +86,9 @@ impl Layer {
     /// Sets an option by name.
     ///
     /// # Errors
-    /// When there is no such option, or when the value is not of its type. Constraints are
-    /// checked later, with all other options, by [`Node::new`](crate::Node::new).
+    ///
+    /// Returns an error if there is no such option, or when the value is not of its type.
+    /// Constraints are checked later, with all other options, by [`Node::new`](crate::Node::new).
     pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<(), OptionError> {
         let owner = self.description.name().to_owned();
         match self.description.index(name) {

@@ -84,9 +84,10 @@ impl Node {
     /// The config of the entity `owner` with these options.
     ///
     /// # Errors
-    /// All mistakes at once: options that must be set and are not, values that do not fit or break
-    /// a constraint, and defaults that break their own. Inherited options are checked when they are
-    /// resolved.
+    ///
+    /// Returns all mistakes at once: options that must be set and are not, values that do not fit
+    /// or break a constraint, and defaults that break their own. Inherited options are checked when
+    /// they are resolved.
     pub fn new(owner: impl Into<String>, options: impl Options) -> Result<Self, ConfigErrors> {
         Self::checked(owner.into(), options.into_layer(), OptionDescription::check)
     }
@@ -148,8 +149,9 @@ impl Node {
     /// Makes `parent` the config that this one inherits from.
     ///
     /// # Errors
-    /// When there is a parent already, even the same one; when `parent` inherits from this config;
-    /// when the owner says what it inherits from.
+    ///
+    /// Returns an error if there is a parent already, even the same one; when `parent` inherits
+    /// from this config; when the owner says what it inherits from.
     pub fn set_parent(&self, parent: &Node) -> Result<(), ParentError> {
         let _guard = SETTING_PARENT.lock().unpoisoned();
         let is_self = |node: &Node| node.is_same(self);
@@ -166,7 +168,8 @@ impl Node {
     /// The owner calls [`Node::moved`] when its answer changes.
     ///
     /// # Errors
-    /// When there is a parent already.
+    ///
+    /// Returns an error if there is a parent already.
     pub fn set_lineage(&self, owner: Weak<dyn Lineage>) -> Result<(), ParentError> {
         self.put_parent(Parent::Lineage(owner))
     }
@@ -188,7 +191,8 @@ impl Node {
     /// The typed config: `C` is the config whose options this node has, or one that it includes.
     ///
     /// # Errors
-    /// All options that have no value or one that does not fit.
+    ///
+    /// Returns all options that have no value or one that does not fit.
     pub fn resolve<C: Config>(&self) -> Result<C, ResolveError> {
         self.resolve_since(CHANGES.load(Ordering::Acquire))
     }
@@ -215,7 +219,8 @@ impl Node {
     /// it.
     ///
     /// # Errors
-    /// As [`Node::resolve`].
+    ///
+    /// Returns the errors of [`Node::resolve`].
     pub fn shared<C: Config>(&self) -> Result<Arc<C>, ResolveError> {
         // Asked before resolving, so that a change meanwhile is not taken for seen.
         let changes = CHANGES.load(Ordering::Acquire);
@@ -250,7 +255,8 @@ impl Node {
     /// of its parents.
     ///
     /// # Errors
-    /// When nobody has a value, or when it has no written form.
+    ///
+    /// Returns an error if nobody has a value, or when it has no written form.
     pub fn get(&self, name: &str) -> Result<Value, OptionError> {
         let found = self.find(name)?;
         let value = found.stored.value().ok_or_else(|| OptionError::CodeOnly {
@@ -328,7 +334,8 @@ impl Node {
     /// Where the option's value comes from.
     ///
     /// # Errors
-    /// When nobody has a value.
+    ///
+    /// Returns an error if nobody has a value.
     pub fn origin(&self, name: &str) -> Result<Origin, OptionError> {
         self.find(name).map(Found::into_origin)
     }
@@ -337,7 +344,9 @@ impl Node {
     /// config: children that declare the name inherit it, and [`Node::get`] finds it.
     ///
     /// # Errors
-    /// When the value is not of the option's type or breaks a constraint; nothing changes then.
+    ///
+    /// Returns an error if the value is not of the option's type or breaks a constraint; nothing
+    /// changes then.
     pub fn set_local(&self, name: &str, value: impl Into<Value>) -> Result<(), ConfigErrors> {
         let value = value.into();
         let Some(index) = self.description().index(name) else {

@@ -49,7 +49,8 @@ pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// Reads the value.
     ///
     /// # Errors
-    /// When the value is of another kind or out of the type's range.
+    ///
+    /// Returns an error if the value is of another kind or out of the type's range.
     fn from_value(value: &Value) -> Result<Self, ValueError>;
 
     /// Writes the value so that [`OptionValue::from_value`] reads it again.
@@ -59,7 +60,8 @@ pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// implement this.
     ///
     /// # Errors
-    /// When the value is one that [`OptionValue::from_value`] would refuse.
+    ///
+    /// Returns an error if the value is one that [`OptionValue::from_value`] would refuse.
     fn check(&self) -> Result<(), ValueError> {
         Ok(())
     }

@@ -39,7 +39,8 @@ pub trait TypedOptions: Options {
     /// The layer as typed options; hands it back when it is of another config.
     ///
     /// # Errors
-    /// When the layer's description is not [`Config::description`] of this config.
+    ///
+    /// Returns an error if the layer's description is not [`Config::description`] of this config.
     fn from_layer(layer: Layer) -> Result<Self, Layer>;
 }
 
@@ -53,7 +54,8 @@ pub trait FromOptions<O>: Sized {
     /// Builds it.
     ///
     /// # Errors
-    /// As the implementor says; usually when the options are wrong.
+    ///
+    /// Returns whatever the implementor reports, usually that the options are wrong.
     fn from_options(options: O) -> Result<Self, Self::Error>;
 }
 

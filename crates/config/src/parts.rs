@@ -80,7 +80,7 @@ impl Kind {
                 if let Value::String(text) = value {
                     let path = PathBuf::from(&*text);
                     // A path that starts with an expression starts where the expression says,
-                    // and an empty one is no path at all.
+                    // and an empty one is not a path at all.
                     let is_led =
                         matches!(self, Kind::PathTemplate) && text.trim_start().starts_with("{{");
                     if !text.is_empty() && path.is_relative() && !is_led {

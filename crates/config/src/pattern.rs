@@ -53,8 +53,9 @@ impl Pattern {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// When `source` is not a regular expression of the `regex` crate, one too large for it, or one
-    /// that no line can match.
+    ///
+    /// Returns an error if `source` is not a regular expression of the `regex` crate, one too large
+    /// for it, or one that no line can match.
     pub fn new(source: impl Into<String>) -> Result<Self, PatternError> {
         let pattern = Self::from(source.into());
         match &pattern.compiled {
@@ -71,7 +72,8 @@ impl Pattern {
     /// The compiled expression. It matches bytes, for logs are not always UTF-8.
     ///
     /// # Errors
-    /// When the pattern was converted from a text that is not a regular expression.
+    ///
+    /// Returns an error if the pattern was converted from a text that is not a regular expression.
     pub fn regex(&self) -> Result<&Regex, PatternError> {
         self.compiled.as_ref().map_err(Clone::clone)
     }

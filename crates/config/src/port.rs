@@ -79,8 +79,10 @@ impl Port {
     /// The port's number; a service name is looked up in the system's table of services.
     ///
     /// # Errors
-    /// [`PortError::UnknownService`] for a name that the table lacks, [`PortError::OutOfRange`]
-    /// for a number that is no port, [`PortError::NoServices`] when there is no table.
+    ///
+    /// Returns [`PortError::UnknownService`] for a name that the table lacks,
+    /// [`PortError::OutOfRange`] for a number that is not a port, [`PortError::NoServices`] when
+    /// there is no table.
     pub fn number(&self) -> Result<u16, PortError> {
         match self {
             Port::Number(number) => Ok(*number),
@@ -92,7 +94,8 @@ impl Port {
 /// The port that a numeric text or a service name stands for.
 ///
 /// # Errors
-/// As [`Port::number`].
+///
+/// Returns the errors of [`Port::number`].
 pub fn resolve(name: &str) -> Result<u16, PortError> {
     let name = name.trim();
     if looks_numeric(name) {

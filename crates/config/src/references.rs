@@ -53,7 +53,8 @@ impl OptionDescription {
     /// let option = PeerConfig::description().option("port").expect("it is declared above");
     /// let value: Value = [("driver", "server"), ("value", "{{ port }}")].into_iter().collect();
     /// let references = option.references(&value);
-    /// assert_eq!((references[0].name.as_str(), references[0].by), ("server", ReferenceBy::ContextValue));
+    /// assert_eq!(references[0].name, "server");
+    /// assert_eq!(references[0].by, ReferenceBy::ContextValue);
     /// ```
     pub fn references(&self, value: &Value) -> Vec<Reference> {
         let mut found = Vec::new();

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Markup {
     /// The value of an option: `{{ ... }}` and `{% ... %}`. Nobody writes comments there, and a
-    /// shell's `${#name}` is none.
+    /// shell's `${#name}` is not one.
     Option,
     /// A file: also `{# ... #}`, which leaves no text.
     File,
@@ -27,7 +27,7 @@ impl Markup {
     }
 }
 
-/// Why a text is no template.
+/// Why a text is not a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TemplateMistake {
@@ -37,8 +37,8 @@ pub struct TemplateMistake {
     pub reason: String,
 }
 
-/// How many operators, filters and the like a tag may have, and a template `elif`s. Whatever reads a
-/// template needs as much of the stack as they are many.
+/// How many operators, filters and the like a tag may have, and a template `elif`s. Whatever reads
+/// a template needs as much of the stack as they are many.
 pub(crate) const MOST_LINKS: usize = 400;
 
 /// What a look over all tags of a template finds.
@@ -52,8 +52,8 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The mistake behind an error of the engine, which has a line and a reason: the tag that is not
-    /// ended, unless the error is before it.
+    /// The mistake behind an error of the engine, which has a line and a reason: the tag that is
+    /// not ended, unless the error is before it.
     pub fn mistake(self, line: Option<usize>, reason: impl FnOnce() -> String) -> TemplateMistake {
         match self.unfinished {
             Some(mistake) if line.is_none_or(|line| line >= mistake.line) => mistake,

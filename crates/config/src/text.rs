@@ -11,8 +11,8 @@ use crate::{
 /// A text of an option that is a template, unless it is taken as it stands.
 ///
 /// A plain text is a template over what the driver itself publishes; braces that mean something to
-/// another program, such as `docker ps --format {{.Names}}`, are for [`verbatim`]. In a file it is a
-/// text, `{ verbatim = "..." }`, or a context value.
+/// another program, such as `docker ps --format {{.Names}}`, are for [`verbatim`]. In a file it is
+/// a text, `{ verbatim = "..." }`, or a context value.
 ///
 /// ```
 /// use standin_config::{Text, context, verbatim};

@@ -290,7 +290,7 @@ fn a_value_that_only_code_can_give_is_not_read_by_name() -> Result<(), Box<dyn s
         .pre_start(|name| name.len())
         .build()?
         .0;
-    let error = set.get("pre_start").expect_err("a hook is no value");
+    let error = set.get("pre_start").expect_err("a hook is not a value");
     assert_eq!(
         error.to_string(),
         "server: option \"pre_start\" has no written form"

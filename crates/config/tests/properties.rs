@@ -11,7 +11,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>()
-            .prop_filter("NaN is no equal", |f| !f.is_nan())
+            .prop_filter("NaN is not equal to itself", |f| !f.is_nan())
             .prop_map(Value::from),
         ".*".prop_map(Value::from),
     ];

@@ -89,7 +89,7 @@ pub trait ConnectionExtractor: std::fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Returns an error if they cannot be found out. A driver that has none, or does not run,
-    /// is no error: it has no connections.
+    /// is not an error: it has no connections.
     fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError>;
 }
 

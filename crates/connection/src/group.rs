@@ -9,7 +9,7 @@ use crate::{ConnectionInfo, Direction, Protocol};
 ///
 /// The simplest way to see who belongs together. It knows no addresses, so that
 /// servers on one port of different hosts fall into one group;
-/// [`ConnectionGraph`](crate::ConnectionGraph) tells them apart.
+/// [`ConnectionGraph`](crate::ConnectionGraph) distinguishes them.
 ///
 /// ```
 /// use standin_connection::{ConnectionGroup, ConnectionInfo};

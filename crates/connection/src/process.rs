@@ -165,7 +165,7 @@ pub fn open_sockets(pid: u32, scope: ProcessScope) -> Result<Vec<SocketRow>, Pro
 ///
 /// # Errors
 ///
-/// As [`open_sockets`].
+/// Returns the errors of [`open_sockets`].
 pub fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, ProcessError> {
     platform::open_files(pid, scope)
 }

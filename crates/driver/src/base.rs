@@ -32,8 +32,8 @@ impl DriverBase {
     ///
     /// # Errors
     ///
-    /// If an option is missing or has a value that is not allowed, or if the
-    /// name cannot be that of a directory.
+    /// Returns an error if an option is missing or has a value that is not allowed, or if the name
+    /// cannot be that of a directory.
     pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let entity = Entity::with_options(kind, "driver", options)?;
         entity.options().shared::<DriverConfig>()?;
@@ -74,7 +74,7 @@ impl DriverBase {
     ///
     /// # Errors
     ///
-    /// If an option without a default is set nowhere.
+    /// Returns an error if an option without a default is set nowhere.
     pub fn config<C: Config>(&self) -> Result<C, ResolveError> {
         Ok(C::clone(&*self.options().shared()?))
     }
@@ -127,7 +127,7 @@ impl DriverBase {
         if let Some(files) = self.options().get_local("install_files") {
             let mut texts = Vec::new();
             collect_texts(&files, &mut texts);
-            // What is there besides paths is no file, and is passed over.
+            // What is there besides paths is not a file, and is passed over.
             let files = texts
                 .iter()
                 .filter_map(|path| std::io::read_to_string(open(Path::new(path)).ok()?).ok());
@@ -171,8 +171,8 @@ impl DriverBase {
     ///
     /// # Errors
     ///
-    /// If the context value names a driver or an attribute that is not there,
-    /// or renders to something that is not a `T`.
+    /// Returns an error if the context value names a driver or an attribute that is not there, or
+    /// renders to something that is not a `T`.
     pub fn expand<T: FromContext + Clone>(&self, setting: &Setting<T>) -> Result<T, ContextError> {
         match setting {
             Setting::Plain(value) => Ok(value.clone()),
@@ -193,8 +193,8 @@ impl DriverBase {
     ///
     /// # Errors
     ///
-    /// If it names a driver or an attribute that is not there, or if its
-    /// template fails.
+    /// Returns an error if it names a driver or an attribute that is not there, or if its template
+    /// fails.
     pub fn render(&self, value: &ContextValue) -> Result<String, ContextError> {
         let reader = || self.name().to_owned();
         let driver = || value.driver.clone();

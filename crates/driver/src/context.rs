@@ -82,7 +82,7 @@ pub trait FromContext: Sized {
     ///
     /// # Errors
     ///
-    /// What is wrong with the text, as the end of a sentence.
+    /// Returns what is wrong with the text, as the end of a sentence.
     fn from_context(text: &str) -> Result<Self, String>;
 }
 

@@ -12,12 +12,11 @@ use crate::{Attributes, DriverBase, Lifecycle};
 /// the program under test.
 ///
 /// A driver embeds a [`DriverBase`] and overrides the steps that it needs;
-/// [`Lifecycle`](crate::Lifecycle) then gives it `start`, `stop` and the rest.
-/// The order of a start is: [`prepare`](Driver::prepare), the files to install,
-/// [`pre_start`](Driver::pre_start), the user's `pre_start` hook, [`starting`](Driver::starting), then
-/// the regexps and conditions of the options and
-/// [`started_check`](Driver::started_check) until all answer [`Check::Ready`], then [`post_start`](Driver::post_start) and the user's
-/// hook. A stop mirrors it.
+/// [`Lifecycle`](crate::Lifecycle) then gives it `start`, `stop` and the rest. The order of a start
+/// is: [`prepare`](Driver::prepare), the files to install, [`pre_start`](Driver::pre_start), the
+/// user's `pre_start` hook, [`starting`](Driver::starting), then the regexps and conditions of the
+/// options and [`started_check`](Driver::started_check) until all answer [`Check::Ready`], then
+/// [`post_start`](Driver::post_start) and the user's hook. A stop mirrors it.
 ///
 /// Steps take `&self`, since a driver is shared between the test, its
 /// environment and threads that wait; a driver keeps what changes behind a
@@ -98,7 +97,7 @@ pub trait Driver: AsDriver + Any + Send + Sync {
     }
 
     /// How long to wait between two looks at
-    /// [`started_check`](Driver::started_check) when nothing tells that
+    /// [`started_check`](Driver::started_check) when nothing reports that
     /// something has changed: always the same time, or growing. By default from
     /// 10 ms to 200 ms. Conditions of the option `ready` may ask for less.
     fn started_check_interval(&self) -> CheckInterval {

@@ -28,8 +28,8 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If a step or a hook fails, or the driver is not ready within its
-    /// timeout. The driver is cleaned up then and can be started again.
+    /// Returns an error if a step or a hook fails, or the driver is not ready within its timeout.
+    /// The driver is cleaned up then and can be started again.
     fn start(&self) -> Result<(), StartError> {
         self.base()
             .resource()
@@ -42,7 +42,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If a step or a hook fails, or the driver does not come down within its
+    /// Returns an error if a step or a hook fails, or the driver does not come down within its
     /// timeout. It counts as stopped all the same.
     fn stop(&self) -> Result<(), StopError> {
         stop(self.as_driver(), Files::Remove)
@@ -54,7 +54,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// As [`stop`](Lifecycle::stop).
+    /// Returns the errors of [`stop`](Lifecycle::stop).
     fn wind_down(&self) -> Result<(), StopError> {
         stop(self.as_driver(), Files::Keep)
     }
@@ -64,7 +64,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If the stop or the start fails.
+    /// Returns an error if the stop or the start fails.
     fn restart(&self) -> Result<(), RestartError> {
         self.base()
             .resource()
@@ -75,7 +75,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If it is not started, or its step fails.
+    /// Returns an error if it is not started, or its step fails.
     fn pause(&self) -> Result<(), PauseError> {
         self.base()
             .resource()
@@ -86,7 +86,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If it is not paused, or its step fails.
+    /// Returns an error if it is not paused, or its step fails.
     fn resume(&self) -> Result<(), PauseError> {
         self.base()
             .resource()
@@ -99,8 +99,8 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If the time is over, the start or stop fails, the driver is aborted, or
-    /// the status can no longer be reached.
+    /// Returns an error if the time is over, the start or stop fails, the driver is aborted, or the
+    /// status can no longer be reached.
     fn wait(&self, status: Status, timeout: impl Into<Option<Duration>>) -> Result<(), WaitError> {
         self.base()
             .resource()
@@ -112,7 +112,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If its step fails. It counts as aborted all the same.
+    /// Returns an error if its step fails. It counts as aborted all the same.
     fn abort(&self) -> Result<(), AbortError> {
         self.base()
             .resource()
@@ -149,9 +149,9 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If the template does not parse, or names what is not there.
+    /// Returns an error if the template does not parse, or names what is not there.
     fn render_template(&self, template: &str) -> Result<String, ContextError> {
-        // Most texts are no templates, and a driver is not read for nothing.
+        // Most texts are not templates, and a driver is not read for nothing.
         if !Markup::Option.has_tags(template) {
             return Ok(template.to_owned());
         }
@@ -163,7 +163,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If that cannot be found out, or never come to pass.
+    /// Returns an error if that cannot be found out, or never come to pass.
     fn extract_values(&self) -> standin_entity::Result<Check> {
         self.base().starting.check(self.as_driver(), false)
     }
@@ -173,7 +173,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If the driver has no log.
+    /// Returns an error if the driver has no log.
     fn log_matcher(&self) -> Result<LogMatcher, LogError> {
         let path = DriverLog::Log.required(self.as_driver(), "a log matcher")?;
         let bell = self.base().starting.bell.clone();
@@ -185,7 +185,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If the driver has no file of it.
+    /// Returns an error if the driver has no file of it.
     fn err_matcher(&self) -> Result<LogMatcher, LogError> {
         let path = DriverLog::Err.required(self.as_driver(), "a matcher for it")?;
         let bell = self.base().starting.bell.clone();
@@ -198,7 +198,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// If an option without a default is set nowhere.
+    /// Returns an error if an option without a default is set nowhere.
     fn last_log_lines(&self) -> Result<Vec<String>, ResolveError> {
         let config: DriverConfig = self.base().config()?;
         Ok(error_log::fetch(self.as_driver(), &config))

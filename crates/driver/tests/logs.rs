@@ -290,7 +290,7 @@ fn a_log_of_one_endless_line_is_looked_at_as_far_as_that_goes() {
         .match_line(r"begin port=(?<port>\d+)", Duration::ZERO)
         .unwrap();
     assert_eq!(found.group("port").as_deref(), Some("80"));
-    // Its middle is no beginning of a line, and its rest is no line.
+    // Its middle is not the beginning of a line, and its rest is not a line.
     let found = log.match_line("ready", Duration::ZERO).unwrap();
     assert_eq!(found.text(), "ready");
     // What might match beyond is not said to be absent, and nothing is cut short.

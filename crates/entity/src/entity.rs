@@ -129,7 +129,7 @@ impl Entity {
     ///
     /// # Errors
     ///
-    /// As [`with_kind`](Entity::with_kind).
+    /// Returns the errors of [`with_kind`](Entity::with_kind).
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
         Self::with_kind("entity", name)
     }

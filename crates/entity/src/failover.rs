@@ -57,7 +57,7 @@ impl<T> Failovers<T> {
     ///
     /// # Errors
     ///
-    /// The error of the last one, after the messages of those before it.
+    /// Returns the error of the last one, after the messages of those before it.
     pub fn first_that(&self, mut start: impl FnMut(&T) -> Result<()>) -> Result<(usize, T)> {
         let mut errors: Vec<Error> = Vec::new();
         for (index, factory) in self.factories.iter().enumerate() {

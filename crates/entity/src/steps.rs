@@ -160,7 +160,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Ends the start; no stop steps run, as nothing was started.
+    /// Returns an error to end the start; no stop steps run, as nothing was started.
     fn pre_start(&self) -> Result<()> {
         Ok(())
     }
@@ -169,7 +169,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Ends the start; the stop steps clean up what there is.
+    /// Returns an error to end the start; the stop steps clean up what there is.
     fn starting(&self) -> Result<()> {
         Ok(())
     }
@@ -180,7 +180,8 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// A condition that waiting cannot fix, such as a process that has exited: ends the start.
+    /// Returns an error for a condition that waiting cannot fix, such as a process that has exited:
+    /// it ends the start.
     fn started_check(&self) -> Result<Check> {
         Ok(Check::Ready)
     }
@@ -189,7 +190,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The start has failed; the stop steps run.
+    /// Returns an error to fail the start; the stop steps run.
     fn post_start(&self) -> Result<()> {
         Ok(())
     }
@@ -198,7 +199,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Reported by the stop, which goes on: what is up has to come down.
+    /// Returns an error that the stop reports. It goes on: what is up has to come down.
     fn pre_stop(&self) -> Result<()> {
         Ok(())
     }
@@ -209,7 +210,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Reported by the stop, which goes on without `stopped_check`.
+    /// Returns an error that the stop reports. It goes on without `stopped_check`.
     fn stopping(&self) -> Result<()> {
         Ok(())
     }
@@ -218,7 +219,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Reported by the stop, which goes on.
+    /// Returns an error that the stop reports. It goes on.
     fn stopped_check(&self) -> Result<Check> {
         Ok(Check::Ready)
     }
@@ -227,7 +228,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Reported by the stop.
+    /// Returns an error that the stop reports.
     fn post_stop(&self) -> Result<()> {
         Ok(())
     }
@@ -237,7 +238,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Reported by the abort; the resource counts as aborted all the same.
+    /// Returns an error that the abort reports; the resource counts as aborted all the same.
     fn aborting(&self) -> Result<()> {
         Ok(())
     }
@@ -246,7 +247,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The resource stays `Started`.
+    /// Returns an error if it cannot pause; the resource stays `Started`.
     fn pausing(&self) -> Result<()> {
         Ok(())
     }
@@ -255,7 +256,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The resource stays `Paused`.
+    /// Returns an error if it cannot resume; the resource stays `Paused`.
     fn resuming(&self) -> Result<()> {
         Ok(())
     }
@@ -264,7 +265,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As for the step of that name.
+    /// Returns an error with the effect that one of the step of that name has.
     fn hook(&self, point: HookPoint) -> Result<()> {
         let _ = point;
         Ok(())

@@ -139,7 +139,7 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// [`IntervalError`] when none is open.
+    /// Returns [`IntervalError`] if none is open.
     pub fn end(&mut self, name: &str) -> Result<Duration, IntervalError> {
         let series = self.intervals.get_mut(name);
         match series.and_then(|series| series.latest.last_mut()) {

@@ -25,6 +25,6 @@ pub struct EnvironmentConfig {
     pub keep_runpath: bool,
 
     /// How many drivers may be starting or stopping at once. By default there
-    /// is no limit.
+    /// means no limit.
     pub workers: Option<usize>,
 }

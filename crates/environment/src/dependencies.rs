@@ -28,8 +28,8 @@ impl Dependencies {
     ///
     /// # Errors
     ///
-    /// The drivers that would wait for each other, from `first` on; the last
-    /// one is waited for by the first. Nothing is declared then.
+    /// Returns the drivers that would wait for each other, from `first` on; the last one is waited
+    /// for by the first. Nothing is declared then.
     pub(crate) fn declare(&mut self, first: &str, then: &str) -> Result<(), Vec<String>> {
         let (first, then) = (self.place(first), self.place(then));
         if let Some(back) = self.order.way(then, first) {

@@ -76,7 +76,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, and all mistakes in it at once.
+    /// Returns an error if it cannot be read, and all mistakes in it at once.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         DriverTypes::standard().load(path)
     }
@@ -101,8 +101,8 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If the name is taken, the driver is in another environment, or it would empty the
-    /// `runpath` of another one. Nothing has changed then.
+    /// Returns an error if the name is taken, the driver is in another environment, or it would
+    /// empty the `runpath` of another one. Nothing has changed then.
     pub fn add<S: IntoShared>(&mut self, driver: S) -> Result<Arc<S::Driver>, AddError> {
         let driver = driver.into_shared();
         let name = driver.base().name().to_owned();
@@ -116,7 +116,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// As [`add`](Environment::add).
+    /// Returns the errors of [`add`](Environment::add).
     pub fn add_as<S: IntoShared>(
         &mut self,
         name: impl Into<String>,
@@ -181,7 +181,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If there is no driver of that name.
+    /// Returns an error if there is no driver of that name.
     pub fn remove(&mut self, name: &str) -> Result<(), LookupError> {
         let removed = self.members.write().shift_remove(name);
         let Some(removed) = removed else {
@@ -200,7 +200,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If there is none, or it is of another type.
+    /// Returns an error if there is none, or it is of another type.
     pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
         self.members.get(name)
     }
@@ -209,7 +209,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// Returns an error if there is none.
     pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
         self.members.driver(name)
     }
@@ -261,7 +261,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If a driver has that name.
+    /// Returns an error if a driver has that name.
     pub fn set_context(
         &mut self,
         name: impl Into<String>,
@@ -309,7 +309,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If this environment has a parent already, or is one around `parent`.
+    /// Returns an error if this environment has a parent already, or is one around `parent`.
     pub fn set_parent(&mut self, parent: &impl EnvironmentParent) -> Result<(), AddError> {
         Ok(self.entity().join(&parent.members().entity)?)
     }
@@ -335,8 +335,8 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If a driver is not in this environment or sets `async_start`, or if
-    /// drivers would wait for each other. Nothing is declared then.
+    /// Returns an error if a driver is not in this environment or sets `async_start`, or if drivers
+    /// would wait for each other. Nothing is declared then.
     pub fn dependency(
         &mut self,
         first: impl DriverGroup,
@@ -371,7 +371,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If no driver has that name.
+    /// Returns an error if no driver has that name.
     pub fn register_failover<D: Driver>(
         &mut self,
         name: &str,
@@ -433,9 +433,9 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// If the order is impossible, which is told before anything starts, or if
-    /// drivers fail to start. Those that are up are stopped again then, in
-    /// reverse order, and the error has every failure.
+    /// Returns an error if the order is impossible, which is told before anything starts, or if
+    /// drivers fail to start. Those that are up are stopped again then, in reverse order, and the
+    /// error has every failure.
     pub fn start(self) -> Result<RunningEnvironment, EnvironmentError> {
         self.check_valid()?;
         RunningEnvironment::launch(self)

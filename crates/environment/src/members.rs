@@ -112,7 +112,7 @@ impl Members {
     ///
     /// # Errors
     ///
-    /// The name of the environment around it, when that was stopped or is gone.
+    /// Returns the name of the environment around it, when that was stopped or is gone.
     pub(crate) fn begin(&self, running: Weak<dyn Running>) -> Result<(), String> {
         // Before the look at the parent, which looks here when it has closed itself: one of
         // the two sees the other.

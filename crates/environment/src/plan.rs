@@ -300,7 +300,7 @@ pub(crate) fn sets_async_start(driver: &dyn Driver) -> bool {
     async_start.is_some_and(|value| !value.is_null())
 }
 
-/// What tells one driver from another.
+/// What distinguishes one driver from another.
 fn address(driver: &Arc<dyn Driver>) -> *const () {
     Arc::as_ptr(driver).cast()
 }

@@ -105,7 +105,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// As [`Environment::start`].
+    /// Returns the errors of [`Environment::start`].
     pub fn start(&self) -> Result<(), EnvironmentError> {
         self.running.start(Operation::Start)
     }
@@ -116,7 +116,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// Every failure. The drivers count as stopped all the same.
+    /// Returns every failure. The drivers count as stopped all the same.
     pub fn stop(&self) -> Result<(), EnvironmentError> {
         self.running.stop(Operation::Stop)
     }
@@ -125,7 +125,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// If the stop or the start fails. Nothing is started after a stop that
+    /// Returns an error if the stop or the start fails. Nothing is started after a stop that
     /// failed.
     pub fn restart(&self) -> Result<(), EnvironmentError> {
         self.running.stop(Operation::Restart)?;
@@ -136,7 +136,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// If there is none, or it is of another type.
+    /// Returns an error if there is none, or it is of another type.
     pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
         self.shared().get(name)
     }
@@ -145,7 +145,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// Returns an error if there is none.
     pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
         self.shared().driver(name)
     }
@@ -190,7 +190,7 @@ impl RunningEnvironment {
         variables
     }
 
-    /// Who is connected to whom now, as the drivers tell it.
+    /// Who is connected to whom now, as the drivers report it.
     ///
     /// ```
     /// # use std::time::Duration;

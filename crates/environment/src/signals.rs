@@ -40,7 +40,7 @@ impl AbortHandle {
     ///
     /// # Errors
     ///
-    /// If one of them cannot be caught, or the system refuses.
+    /// Returns an error if one of them cannot be caught, or the system refuses.
     pub fn on_signals(
         &self,
         signals: impl IntoIterator<Item = Signal>,

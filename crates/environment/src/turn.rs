@@ -135,7 +135,7 @@ impl Turn {
     }
 
     /// Leaves a stop to the end of the operation that is under way; gives it back when there
-    /// is none any more.
+    /// has ended.
     pub(crate) fn defer(&self, stop: Deferred) -> Result<(), Deferred> {
         let mut state = self.monitor.lock();
         if state.under_way.is_none() {

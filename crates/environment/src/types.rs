@@ -81,7 +81,7 @@ impl DriverTypes {
     ///
     /// # Errors
     ///
-    /// If the config has no type name or no option `name`, or the type name is
+    /// Returns an error if the config has no type name or no option `name`, or the type name is
     /// taken.
     pub fn register<D, C>(&mut self) -> Result<(), RegisterError>
     where
@@ -136,7 +136,7 @@ impl DriverTypes {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, and all mistakes in it at once.
+    /// Returns an error if it cannot be read, and all mistakes in it at once.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Environment, LoadError> {
         self.build_draft(self.registry.read_draft(path)?)
     }
@@ -145,7 +145,7 @@ impl DriverTypes {
     ///
     /// # Errors
     ///
-    /// All mistakes in it at once.
+    /// Returns all mistakes in it at once.
     pub fn parse(&self, name: &str, text: &str) -> Result<Environment, LoadError> {
         self.build_draft(self.registry.draft(name, text))
     }
@@ -206,8 +206,8 @@ impl DriverTypes {
     ///
     /// # Errors
     ///
-    /// If a driver refuses its options, or the document names a type that is
-    /// not registered here.
+    /// Returns an error if a driver refuses its options, or the document names a type that is not
+    /// registered here.
     pub fn build(&self, document: Document) -> Result<Environment, LoadError> {
         let context = document.context().clone();
         let (options, entries) = document.into_parts();

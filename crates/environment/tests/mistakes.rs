@@ -82,9 +82,9 @@ fn what_no_process_can_have_is_refused_at_load() {
         &process(options),
         expect![[r#"
             6: driver "app": option "args[0]": the template does not parse: `{{` without `}}`
-               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is no template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is not a template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
             6: driver "app": option "args[2]" is "a\u0000b", but no program can be given a NUL character
-               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is no template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
+               help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is not a template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
             7: driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
                help: expected_retcode: Exit code that the process must have when it has ended; the negative number of the signal for one that a signal ended, such as -15. Default: any will do.
             8: driver "app": option "listen[2].name" is "a", but another one has this `name` already

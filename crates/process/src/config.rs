@@ -31,7 +31,7 @@ pub struct ProcessConfig {
 
     /// Arguments of the program. Each may be a template over the driver's own
     /// context (`{{ runpath }}/app.conf`) and over that of the drivers before
-    /// it (`{{ context.server.port }}`). One that is no template, such as
+    /// it (`{{ context.server.port }}`). One that is not a template, such as
     /// `--format={{.Names}}`, is `{ verbatim = "..." }`.
     #[config(default, template, constraint = crate::rules::no_nul(), append = arg)]
     pub args: Vec<Text>,

@@ -58,8 +58,8 @@ impl LeakCheck {
     ///
     /// Returns an error if the platform cannot report it.
     pub fn new() -> io::Result<LeakCheck> {
-        // The calling thread's means of waiting stay until it ends. They are no leak, so they count
-        // as there before.
+        // The calling thread's means of waiting stay until it ends. They are not a leak, so they
+        // count as there before.
         wait::with_waiter(|_| ())?;
         Ok(LeakCheck {
             before: sys::inventory()?,
@@ -83,7 +83,8 @@ impl LeakCheck {
     pub fn finish(self) -> Result<(), LeakError> {
         let started = Instant::now();
         let mut suspects = self.before.news(sys::inventory()?);
-        // There is no event for the close of a descriptor: this is the one place that has to look again.
+        // There is no event for the close of a descriptor: this is the one place that has to look
+        // again.
         let mut pause = Duration::from_millis(1);
         while !suspects.is_empty() {
             if started.elapsed() >= self.grace {

@@ -169,7 +169,7 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// As [`TcpConnection::send`] and [`connection`](TcpClient::connection).
+    /// Returns the errors of [`TcpConnection::send`] and [`connection`](TcpClient::connection).
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         self.connection()?.send(bytes)
     }
@@ -179,7 +179,8 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// As [`TcpConnection::send_text`] and [`connection`](TcpClient::connection).
+    /// Returns the errors of [`TcpConnection::send_text`] and
+    /// [`connection`](TcpClient::connection).
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
         self.connection()?.send_text(text)
     }

@@ -217,7 +217,8 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// As [`TcpConnection::send`] and [`latest_connection`](TcpServer::latest_connection).
+    /// Returns the errors of [`TcpConnection::send`] and
+    /// [`latest_connection`](TcpServer::latest_connection).
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         self.latest_connection()?.send(bytes)
     }
@@ -227,7 +228,8 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// As [`TcpConnection::send_text`] and [`latest_connection`](TcpServer::latest_connection).
+    /// Returns the errors of [`TcpConnection::send_text`] and
+    /// [`latest_connection`](TcpServer::latest_connection).
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
         self.latest_connection()?.send_text(text)
     }

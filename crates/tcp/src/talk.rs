@@ -10,7 +10,7 @@ macro_rules! talk {
             /// # Errors
             ///
             #[doc = concat!(
-                "As [`TcpConnection::", stringify!($name), "`] and [`", stringify!($connection),
+                "Returns the errors of [`TcpConnection::", stringify!($name), "`] and [`", stringify!($connection),
                 "`](Self::", stringify!($connection), ")."
             )]
             pub fn $name(&self, $($argument: $kind),*) -> Result<$result, crate::TcpError> {

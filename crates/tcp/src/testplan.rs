@@ -49,14 +49,15 @@ pub trait ServerNames {
     ///
     /// # Errors
     ///
-    /// As [`TcpServer::receive_exactly`] and [`TcpServer::receive_some`].
+    /// Returns the errors of [`TcpServer::receive_exactly`] and [`TcpServer::receive_some`].
     fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError>;
 
     /// Receives as [`receive`](ServerNames::receive) does, as text.
     ///
     /// # Errors
     ///
-    /// As [`TcpServer::receive_exactly_text`] and [`TcpServer::receive_some_text`].
+    /// Returns the errors of [`TcpServer::receive_exactly_text`] and
+    /// [`TcpServer::receive_some_text`].
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError>;
 
     /// The ends of its connections: [`Driver::connections`].
@@ -78,7 +79,7 @@ pub trait ClientNames {
     ///
     /// # Errors
     ///
-    /// As [`TcpClient::connect`].
+    /// Returns the errors of [`TcpClient::connect`].
     fn reconnect(&self) -> Result<TcpConnection, TcpError>;
 
     /// Receives what comes first, at most `size` bytes (1024 with `None`), as
@@ -86,14 +87,14 @@ pub trait ClientNames {
     ///
     /// # Errors
     ///
-    /// As [`TcpClient::receive_some`], but for the end of the stream.
+    /// Returns the errors of [`TcpClient::receive_some`], but for the end of the stream.
     fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError>;
 
     /// Receives as [`receive`](ClientNames::receive) does, as text.
     ///
     /// # Errors
     ///
-    /// As [`TcpClient::receive_some_text`], but for the end of the stream.
+    /// Returns the errors of [`TcpClient::receive_some_text`], but for the end of the stream.
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError>;
 
     /// Sends all of `bytes`, and returns when the sending began, in microseconds since the Unix
@@ -101,7 +102,7 @@ pub trait ClientNames {
     ///
     /// # Errors
     ///
-    /// As [`TcpClient::send`].
+    /// Returns the errors of [`TcpClient::send`].
     fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError>;
 
     /// The end of its connection: [`Driver::connections`].

@@ -208,7 +208,7 @@ fn lines_are_text_without_their_ends() {
         "gb18030",
     ] {
         let (connection, mut peer, _server) = pair(encoding);
-        // The bytes of a line end within characters are none.
+        // The bytes of a line end within characters do not count.
         let odd = if encoding.starts_with("utf-16") {
             "\u{a00}\u{d0a}\u{a0d}"
         } else {

@@ -41,8 +41,8 @@ pub(crate) fn stop_1000() -> Outcome<Figure> {
 /// How long a driver of [`independent_ready_1000`] takes.
 const READY_AFTER: Duration = Duration::from_millis(100);
 
-/// Drivers that each need 100 ms to be ready, and that do not need each other, next to as many threads that sleep
-/// as long.
+/// Drivers that each need 100 ms to be ready, and that do not need each other, next to as many
+/// threads that sleep as long.
 pub(crate) fn independent_ready_1000() -> Outcome<Figure> {
     let folder = Folder::in_memory()?;
     let [ours, threads] = in_turn(
@@ -153,7 +153,8 @@ fn plain_pairs(root: &Path) -> Outcome<Times> {
     Ok(Times { start, stop })
 }
 
-/// A socket that the system has given a port of the loopback address of IPv6, and that port; zero where there is none.
+/// A socket that the system has given a port of the loopback address of IPv6, and that port; zero
+/// where there is none.
 fn reservation() -> (Option<Socket>, u16) {
     let bound = || {
         let socket = Socket::new(Domain::IPV6, Type::STREAM, None).ok()?;
@@ -165,7 +166,8 @@ fn reservation() -> (Option<Socket>, u16) {
     bound().unwrap_or_default()
 }
 
-/// Starts a thousand drivers that are ready after some time, and says how many milliseconds it took.
+/// Starts a thousand drivers that are ready after some time, and says how many milliseconds it
+/// took.
 fn start_idle(
     mut env: Environment,
     ready_after: Duration,
@@ -237,8 +239,8 @@ impl Driver for Idle {
     }
 }
 
-/// A folder for the directories of all runs. They stay until the figure is taken: a file system on a disk is slower
-/// for a minute where directories have just been removed.
+/// A folder for the directories of all runs. They stay until the figure is taken: a file system on
+/// a disk is slower for a minute where directories have just been removed.
 struct Folder {
     path: PathBuf,
     used: AtomicUsize,

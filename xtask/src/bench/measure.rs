@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::Outcome;
 
-/// Runs each of `ways` once to warm up and then `rounds` times, in turn, and gives the median of each. Taking turns
-/// lets a change of the machine's mood hit all alike.
+/// Runs each of `ways` once to warm up and then `rounds` times, in turn, and gives the median of
+/// each. Taking turns lets a change of the machine's mood hit all alike.
 pub(crate) fn in_turn<const N: usize>(
     rounds: usize,
     mut ways: [&mut dyn FnMut() -> Outcome<f64>; N],

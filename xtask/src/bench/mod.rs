@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the crates cost, next to the plainest way to do the same.
 //!
-//! A figure is a median of enough runs, ours and the baseline in turn, within one call. One file per crate that is
-//! measured; [`FIGURES`] and [`NAMED_ONLY`] list them all.
+//! A figure is a median of enough runs, ours and the baseline in turn, within one call. One file
+//! per crate that is measured; [`FIGURES`] and [`NAMED_ONLY`] list them all.
 
 mod build;
 mod config;
@@ -130,7 +130,8 @@ pub(crate) enum BenchError {
 /// Takes the figures of these names, or all, prints a table, and writes them to a file.
 ///
 /// # Errors
-/// When a name is unknown, a figure cannot be taken, or the file cannot be written.
+///
+/// Returns an error if a name is unknown, a figure cannot be taken, or the file cannot be written.
 pub(crate) fn run(names: &[String], json: Option<&Path>) -> Result<(), BenchError> {
     let known = || FIGURES.iter().chain(NAMED_ONLY);
     if let Some(unknown) = names

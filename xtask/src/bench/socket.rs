@@ -124,8 +124,9 @@ pub(crate) fn roundtrip_one_thread() -> Outcome<Figure> {
 
 /// One thread sends 64 bytes and receives them back from another.
 ///
-/// Every run has threads of its own: on which processors the system puts a pair of threads decides how fast they are,
-/// and it tends to leave them there. With many pairs, chance is the same for all ways.
+/// Every run has threads of its own: on which processors the system puts a pair of threads decides
+/// how fast they are, and it tends to leave them there. With many pairs, chance is the same for all
+/// ways.
 pub(crate) fn roundtrip_two_threads() -> Outcome<Figure> {
     let [ours, plain, tokio] = in_turn(
         101,
@@ -226,8 +227,8 @@ fn tokio_two_threads() -> Outcome<f64> {
     Ok(each)
 }
 
-/// Sends 64 KiB at a time to another thread that receives them, 4 GiB in all. Threads of its own for every run, as
-/// with [`roundtrip_two_threads`].
+/// Sends 64 KiB at a time to another thread that receives them, 4 GiB in all. Threads of its own
+/// for every run, as with [`roundtrip_two_threads`].
 pub(crate) fn bulk_send() -> Outcome<Figure> {
     let [ours, plain] = in_turn(BULK_ROUNDS, [&mut our_bulk, &mut plain_bulk])?;
     Ok(Figure::compared("bulk_send", ours, plain, "GB/s"))

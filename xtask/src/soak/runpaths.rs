@@ -61,7 +61,7 @@ fn contend(random: &mut Random, runpath: &Path) -> Outcome<usize> {
     Ok(had.into_iter().filter(|had| *had).count())
 }
 
-/// Whether the directory could be had; if so, what was put there has to stay.
+/// Whether the directory was free; if so, what was put there has to stay.
 fn use_it(runpath: &Path, number: usize) -> Outcome<bool> {
     let env = match started(runpath) {
         Ok(env) => env,

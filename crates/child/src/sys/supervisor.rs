@@ -436,7 +436,7 @@ impl Below {
                 continue;
             }
             let mut fds = [PollFd::new(&self.changes, PollFlags::IN)];
-            // What was left without a parent by somebody who is no child of this
+            // What was left without a parent by somebody who is not a child of this
             // process does not show: so it looks again from time to time.
             if poll(&mut fds, Some(&INTERVAL)).is_ok_and(|ready| ready > 0) {
                 self.take_changes();

@@ -1,4 +1,5 @@
-//! What is wrong in a text, with its place: [`TableMistake`] one by one, [`FileErrors`] all of them.
+//! What is wrong in a text, with its place: [`TableMistake`] one by one, [`FileErrors`] all of
+//! them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,7 +20,9 @@ use crate::value::Value;
 /// Reads options from the tables of a text.
 ///
 /// ```
-/// use standin_config::{Config, ConfigDescription, Kind, OptionDescription, TomlText, TableReader, Value};
+/// use standin_config::{
+///     Config, ConfigDescription, Kind, OptionDescription, TableReader, TomlText, Value,
+/// };
 ///
 /// let shop = ConfigDescription::builder("shop")
 ///     .option(OptionDescription::required("owner", Kind::String))

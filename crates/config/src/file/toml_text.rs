@@ -106,7 +106,8 @@ impl TomlText {
         M: Located + From<TableMistake>,
     {
         if !self.broken.is_empty() {
-            // What was lost with a broken line is not missing, and no place is no mistake.
+            // What was lost with a broken line is not missing, and what has no place makes no
+            // mistake.
             mistakes.retain(|mistake| {
                 let span = mistake.span();
                 let is_in_broken_line = || {

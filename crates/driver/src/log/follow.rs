@@ -18,8 +18,8 @@ pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
 
-/// After so many bytes whoever looks is asked whether to go on: a log that is written faster than it
-/// is read has no end.
+/// After so many bytes whoever looks is asked whether to go on: a log that is written faster than
+/// it is read has no end.
 pub(crate) const ONE_LOOK: usize = 1 << 20;
 
 /// How many bytes before a place are remembered, to notice that a file is another than it was.

@@ -18,7 +18,7 @@ use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
 use crate::{DriverBase, Explainer};
 
-/// Where no events are to be had, the file is looked at this often.
+/// Where there are no events, the file is looked at this often.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Finds lines in a log, from where the last search ended.
@@ -89,12 +89,12 @@ impl LogMatch {
         }
     }
 
-    /// The line as text; what is no UTF-8 is replaced.
+    /// The line as text; what is not UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.line).into_owned()
     }
 
-    /// What the named group captured, as text; what is no UTF-8 is replaced.
+    /// What the named group captured, as text; what is not UTF-8 is replaced.
     /// `None` if it took no part in the match.
     pub fn group(&self, name: &str) -> Option<String> {
         let value = self.groups.get(name)?;
@@ -279,7 +279,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If none comes in time, or the log cannot be read.
+    /// Returns an error if none comes in time, or the log cannot be read.
     pub fn match_line(
         &self,
         pattern: impl Into<Pattern>,
@@ -298,7 +298,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// As soon as one matches, or if the log cannot be read, also because a line
+    /// Returns an error as soon as one matches, or if the log cannot be read, also because a line
     /// is too long.
     pub fn not_match(
         &self,
@@ -327,7 +327,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If there is none, or the log cannot be read, also because a line is too
+    /// Returns an error if there is none, or the log cannot be read, also because a line is too
     /// long.
     pub fn match_all(
         &self,
@@ -352,7 +352,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If the log cannot be read, also because a line is too long.
+    /// Returns an error if the log cannot be read, also because a line is too long.
     pub fn match_between(
         &self,
         pattern: impl Into<Pattern>,
@@ -392,7 +392,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If the log cannot be read.
+    /// Returns an error if the log cannot be read.
     pub fn seek(&self, mark: LogMark) -> Result<(), LogMatchError> {
         let sought = self.lock().seek(mark.0);
         sought.map_err(|error| self.unreadable(error))
@@ -402,7 +402,7 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// If the log cannot be read.
+    /// Returns an error if the log cannot be read.
     pub fn seek_end(&self) -> Result<(), LogMatchError> {
         let sought = self.lock().seek_end();
         sought.map_err(|error| self.unreadable(error))
@@ -546,7 +546,7 @@ impl<'a> Search<'a> {
                     continue;
                 }
             }
-            // A partial line becomes whole by not growing, which is no event.
+            // A partial line becomes whole by not growing, which makes no event.
             let next = Instant::now() + INTERVAL;
             let until = self.until.map_or(next, |until| until.min(next));
             self.matcher.bell.wait(rings, Some(until));

@@ -6,7 +6,8 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Also if it is a directory, a FIFO, a socket or a disk.
+/// Returns an error if it cannot be opened, and also if it is a directory, a FIFO, a socket or a
+/// disk.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     open_with(File::options().read(true), path)
 }

@@ -105,7 +105,7 @@ impl Regexps {
             return Ok(Check::Ready);
         }
         if self.is_behind {
-            // No event tells of what is there already.
+            // No event reports what is there already.
             driver.base().resource().notify();
         }
         Ok(Check::NotYet(self.to_string()))
@@ -297,7 +297,7 @@ pub(crate) fn shown(line: &[u8]) -> String {
 ///
 /// # Errors
 ///
-/// If the file cannot be read, a pattern is none, or a captured value is no
+/// Returns an error if the file cannot be read, a pattern is not one, or a captured value is not
 /// UTF-8.
 ///
 /// ```

@@ -90,7 +90,7 @@ mod imp {
     struct Hub {
         shared: Arc<Shared>,
         thread: Option<JoinHandle<()>>,
-        /// Its other end tells the thread to end, by being closed.
+        /// Its other end makes the thread end, by being closed.
         _end: Option<OwnedFd>,
     }
 

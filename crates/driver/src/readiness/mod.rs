@@ -143,8 +143,8 @@ impl Readiness {
         })
     }
 
-    /// A file, or directory, is there, made or written since the start. The path may be a template; a relative one
-    /// starts at the runpath.
+    /// A file, or directory, is there, made or written since the start. The path may be a template;
+    /// a relative one starts at the runpath.
     pub fn file(path: impl Into<String>) -> Self {
         Readiness::File(FileExists { path: path.into() })
     }

@@ -200,7 +200,7 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`RestartError::Stop`]: the resource is `Stopped` and not started again;
+    /// Returns [`RestartError::Stop`]: the resource is `Stopped` and not started again; or
     /// [`RestartError::Start`]: as [`start`](Resource::start).
     pub fn restart(&self, steps: &dyn Steps) -> Result<(), RestartError> {
         self.stop(steps)?;

@@ -13,7 +13,7 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`PauseError`]; the status is what it was before.
+    /// Returns [`PauseError`]; the status is what it was before.
     pub fn pause(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Pausing, || steps.pausing());
         self.pass_through([Status::Started, Status::Pausing, Status::Paused], run)
@@ -24,7 +24,7 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`PauseError`]; the status is what it was before.
+    /// Returns [`PauseError`]; the status is what it was before.
     pub fn resume(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Resuming, || steps.resuming());
         self.pass_through([Status::Paused, Status::Resuming, Status::Started], run)

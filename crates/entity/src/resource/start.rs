@@ -23,9 +23,9 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`StartError`]. Except for [`Illegal`](StartError::Illegal) and
-    /// [`Busy`](StartError::Busy) the resource is down again afterwards, and
-    /// may be started anew unless it was aborted.
+    /// Returns [`StartError`]. Except for [`Illegal`](StartError::Illegal) and
+    /// [`Busy`](StartError::Busy) the resource is down again afterwards, and may be started anew
+    /// unless it was aborted.
     pub fn start(&self, steps: &dyn Steps) -> Result<(), StartError> {
         let options = &*self
             .options()

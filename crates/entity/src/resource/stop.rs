@@ -27,7 +27,7 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`StopError`]. Except for [`Illegal`](StopError::Illegal) and
+    /// Returns [`StopError`]. Except for [`Illegal`](StopError::Illegal) and
     /// [`Busy`](StopError::Busy) the resource is `Stopped` all the same.
     pub fn stop(&self, steps: &dyn Steps) -> Result<(), StopError> {
         let mut log = StopLog::default();

@@ -28,10 +28,9 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`WaitError`]. At once, whatever the timeout: when the status cannot be
-    /// reached any more without another start, when the resource is aborted
-    /// (a stop can still be waited for afterwards), when the start or the stop
-    /// that was waited for fails.
+    /// Returns [`WaitError`]. At once, whatever the timeout: when the status cannot be reached any
+    /// more without another start, when the resource is aborted (a stop can still be waited for
+    /// afterwards), when the start or the stop that was waited for fails.
     pub fn wait(
         &self,
         steps: &dyn Steps,

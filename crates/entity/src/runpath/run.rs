@@ -130,7 +130,7 @@ fn program() -> String {
     }
 }
 
-/// The name of the directory of a run: `20260131T235959-4711`, and what tells one
+/// The name of the directory of a run: `20260131T235959-4711`, and what distinguishes one
 /// run of nextest from another, which has a process for each test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Name {

@@ -1,4 +1,4 @@
-//! Forcing a status, and what the report tells.
+//! Forcing a status, and what the report shows.
 
 use std::thread;
 

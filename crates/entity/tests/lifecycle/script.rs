@@ -1,4 +1,4 @@
-//! Steps that do what a test tells them.
+//! Steps that do what a test wants of them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) type Call = Box<dyn Fn(&Script) -> Result<()> + Send + Sync>;
 
-/// Steps that do what a test tells them.
+/// Steps that do what a test wants of them.
 pub(crate) struct Script {
     pub(crate) resource: Resource,
     pub(crate) calls: HashMap<String, Call>,

@@ -116,7 +116,7 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// All mistakes at once, in the order of the text.
+    /// Returns all mistakes at once, in the order of the text.
     pub fn finish(self) -> Result<Document, FileErrors> {
         self.toml.verdict(self.mistakes)?;
         Ok(self.document)

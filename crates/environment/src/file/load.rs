@@ -274,7 +274,7 @@ impl TypeRegistry {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read; all mistakes in it at once.
+    /// Returns an error if the file cannot be read; all mistakes in it at once.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Document, ReadError> {
         Ok(self.read_draft(path)?.finish()?)
     }
@@ -284,7 +284,7 @@ impl TypeRegistry {
     ///
     /// # Errors
     ///
-    /// All mistakes in the text at once.
+    /// Returns all mistakes in the text at once.
     pub fn parse(&self, path: impl AsRef<Path>, text: &str) -> Result<Document, FileErrors> {
         self.draft(path, text).finish()
     }
@@ -293,7 +293,7 @@ impl TypeRegistry {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn read_draft(&self, path: impl AsRef<Path>) -> Result<Draft, ReadError> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|source| ReadError::Io {

@@ -15,7 +15,9 @@ use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 /// # use standin_config::{ConfigDescription, Kind, OptionDescription};
 /// # use standin_environment::file::{self, TypeRegistry};
 /// let environment = ConfigDescription::builder("environment")
-///     .option(OptionDescription::inherited_or("timeout", Kind::Duration, "5m").docs_are("A limit."))
+///     .option(
+///         OptionDescription::inherited_or("timeout", Kind::Duration, "5m").docs_are("A limit."),
+///     )
 ///     .build();
 /// let page = file::reference_page(&TypeRegistry::new(&environment));
 /// assert!(page.contains("| `timeout` | a duration | `\"5m\"` | yes | A limit. |"));

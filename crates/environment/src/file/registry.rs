@@ -130,8 +130,9 @@ impl TypeRegistry {
     /// Makes a driver type known under its type name.
     ///
     /// # Errors
-    /// When the config has no type name, no option `name`, or an option `type` or `after`; when
-    /// a default breaks the rules of its option; when the type name is taken.
+    ///
+    /// Returns an error if the config has no type name, no option `name`, or an option `type` or
+    /// `after`; when a default breaks the rules of its option; when the type name is taken.
     pub fn register(&mut self, description: &ConfigDescription) -> Result<(), RegisterError> {
         let config = || description.name().to_owned();
         let Some(type_name) = description.type_name() else {
@@ -167,7 +168,8 @@ impl TypeRegistry {
     /// As [`TypeRegistry::register`], for a declared config.
     ///
     /// # Errors
-    /// As [`TypeRegistry::register`].
+    ///
+    /// Returns the errors of [`TypeRegistry::register`].
     pub fn register_config<C: Config>(&mut self) -> Result<(), RegisterError> {
         self.register(C::description())
     }

@@ -521,8 +521,8 @@ fn object(properties: Map<String, Json>, required: Vec<String>, open: bool) -> M
     schema
 }
 
-/// What a key that means nothing may have as its value: nothing at all. It is said so that the report
-/// of it is at the key; a mere `false` would have the whole table reported.
+/// What a key that means nothing may have as its value: nothing at all. It is said so that the
+/// report of it is at the key; a mere `false` would have the whole table reported.
 fn unknown_key() -> Json {
     json!({ "allOf": [false] })
 }

@@ -62,7 +62,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`receive_exactly`](Connection::receive_exactly), and then the connection is not reset.
+    /// Returns the errors of [`receive_exactly`](Connection::receive_exactly), and then the
+    /// connection is not reset.
     pub fn reset_after_receiving(
         &self,
         count: usize,
@@ -82,7 +83,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send`](Connection::send), and then the connection is not reset.
+    /// Returns the errors of [`send`](Connection::send), and then the connection is not reset.
     pub fn reset_after_sending(
         &self,
         bytes: &[u8],
@@ -100,7 +101,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send`](Connection::send). The timeout is for everything, with the pauses.
+    /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
+    /// pauses.
     pub fn send_in_pieces(
         &self,
         bytes: &[u8],
@@ -115,7 +117,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`send`](Connection::send). The timeout is for everything, with the delay.
+    /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
+    /// delay.
     pub fn send_delayed(
         &self,
         bytes: &[u8],

@@ -42,7 +42,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`receive_some`](Connection::receive_some).
+    /// Returns the errors of [`receive_some`](Connection::receive_some).
     pub fn receive_into(
         &self,
         target: &mut [u8],
@@ -128,7 +128,8 @@ impl Connection {
     /// # let connection = server.accept(limit)?;
     /// let pattern = regex::bytes::Regex::new(r"id=\d+;")?;
     /// peer.send(b"hello id=12;id=13;", limit)?;
-    /// let greeting = connection.receive_matching(|bytes| pattern.find(bytes).map(|found| found.end()), limit)?;
+    /// let end = |bytes: &[u8]| pattern.find(bytes).map(|found| found.end());
+    /// let greeting = connection.receive_matching(end, limit)?;
     /// assert_eq!(greeting, b"hello id=12;");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -239,7 +240,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`receive_some`](Connection::receive_some).
+    /// Returns the errors of [`receive_some`](Connection::receive_some).
     pub fn peek(
         &self,
         limit: usize,

@@ -11,7 +11,8 @@ use super::{Found, FrameError, Framing};
 /// use standin_socket::framing::{Decoder, Matching};
 ///
 /// let prompt = regex::bytes::Regex::new(r"(?m)^\w+> ")?;
-/// let mut decoder = Decoder::new(Matching::new(|bytes| prompt.find(bytes).map(|found| found.end())));
+/// let end = |bytes: &[u8]| prompt.find(bytes).map(|found| found.end());
+/// let mut decoder = Decoder::new(Matching::new(end));
 /// decoder.push(b"welcome\nadmin> ");
 /// assert_eq!(decoder.next()?.as_deref(), Some(&b"welcome\nadmin> "[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -26,7 +26,9 @@
 //!             None => return Ok(Found::Missing(1)),
 //!             Some(b'P') => 1, // a ping is nothing but its type
 //!             Some(b'T') => 5, // a time has four bytes more
-//!             Some(other) => return Err(FrameError::invalid(format!("unknown type {other:#04x}"))),
+//!             Some(other) => {
+//!                 return Err(FrameError::invalid(format!("unknown type {other:#04x}")));
+//!             }
 //!         };
 //!         Ok(match size - bytes.len().min(size) {
 //!             0 => Found::frame(0..size, size),

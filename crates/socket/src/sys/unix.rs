@@ -445,7 +445,8 @@ impl Connecting {
                 Some(Errno::INTR) => continue,
                 Some(Errno::ISCONN) => Ok(ConnectProgress::Connected),
                 Some(Errno::INPROGRESS | Errno::ALREADY) => Ok(ConnectProgress::UnderWay),
-                // A Unix socket whose queue is full: nothing is under way, and no event will follow.
+                // A Unix socket whose queue is full: nothing is under way, and no event will
+                // follow.
                 Some(Errno::AGAIN) if self.peer.is_unix() => Ok(ConnectProgress::QueueFull),
                 _ => Err(error),
             };

@@ -1,5 +1,5 @@
-//! Peers that are within their rights and seldom met: they answer early, send urgent bytes, cut characters, sit on a
-//! port that was ours, and hang up in every order.
+//! Peers that are within their rights and seldom met: they answer early, send urgent bytes, cut
+//! characters, sit on a port that was ours, and hang up in every order.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -25,7 +25,7 @@ fn one_that_resets_is_told_from_one_that_closes() {
         );
         let told = told(error);
         assert!(told.contains("server"), "{told}");
-        // The server itself is none the worse.
+        // The server itself is as good as before.
         let mut next = connect(&server)?;
         next.write_all(b"next").map_err(Error::other)?;
         assert_eq!(server.accept_connection(SOON)?.receive_exactly(4)?, b"next");

@@ -65,7 +65,7 @@ fn name_of<F>(_body: &F) -> String {
 }
 
 fn run(body: impl FnOnce(&Path) -> Result<()>) {
-    // Threads that are there before are no leak; this one ends what hangs.
+    // Threads that are there before are not a leak; this one ends what hangs.
     let (done, ended) = mpsc::channel::<()>();
     let watchdog = std::thread::spawn(move || {
         if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -127,7 +127,7 @@ fn no_process_left() {
         if left.is_empty() {
             return;
         }
-        // Nothing tells when a process that is no child of ours ends.
+        // Nothing reports when a process that is not a child of ours ends.
         assert!(begin.elapsed() < SOON, "processes are left: {left:#?}");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -178,7 +178,7 @@ pub(crate) fn told(error: impl Into<Error>) -> String {
     format!("{:?}", error.into())
 }
 
-/// Random numbers that can be had again: xorshift.
+/// Random numbers that can be repeated: xorshift.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 

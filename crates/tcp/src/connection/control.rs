@@ -57,7 +57,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_exactly`](TcpConnection::receive_exactly); the connection is not reset then.
+    /// Returns the errors of [`receive_exactly`](TcpConnection::receive_exactly); the connection is
+    /// not reset then.
     pub fn reset_after_receiving(&self, count: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.reset_after_receiving(count, self.timeout))
     }
@@ -67,7 +68,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`send`](TcpConnection::send); the connection is not reset then.
+    /// Returns the errors of [`send`](TcpConnection::send); the connection is not reset then.
     pub fn reset_after_sending(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -82,7 +83,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`send`](TcpConnection::send). The time limit is for everything, with the pauses.
+    /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
+    /// the pauses.
     pub fn send_in_pieces(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -97,7 +99,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`send`](TcpConnection::send). The time limit is for everything, with the delay.
+    /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
+    /// the delay.
     pub fn send_delayed(
         &self,
         bytes: impl AsRef<[u8]>,

@@ -126,7 +126,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_some`](TcpConnection::receive_some).
+    /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     pub fn receive_into(&self, target: &mut [u8]) -> Result<usize, TcpError> {
         self.noted(self.socket.receive_into(target, self.timeout))
     }
@@ -147,7 +147,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_until`](TcpConnection::receive_until).
+    /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
     pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_line(self.timeout))
     }
@@ -167,7 +167,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_until`](TcpConnection::receive_until).
+    /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
     pub fn receive_matching(
         &self,
         matching: impl FnMut(&[u8]) -> Option<usize>,
@@ -200,7 +200,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_some`](TcpConnection::receive_some).
+    /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     pub fn peek(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.peek(limit, self.timeout))
     }
@@ -209,8 +209,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`receive_until`](TcpConnection::receive_until), and if the bytes are
-    /// not a frame.
+    /// Returns the errors of [`receive_until`](TcpConnection::receive_until), and an error if the
+    /// bytes are not a frame.
     pub fn receive_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -222,8 +222,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As [`send`](TcpConnection::send), and if no frame can carry the payload;
-    /// nothing is sent then.
+    /// Returns the errors of [`send`](TcpConnection::send), and an error if no frame can carry the
+    /// payload; nothing is sent then.
     pub fn send_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -239,7 +239,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// As soon as something else has come; the error shows the difference.
+    /// Returns an error as soon as something else has come; the error shows the difference.
     /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
         self.noted(self.socket.expect(expected, self.timeout))

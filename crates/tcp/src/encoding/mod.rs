@@ -80,7 +80,7 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// The first character that this encoding lacks.
+    /// Returns the first character that this encoding lacks.
     pub fn encode<'a>(&self, text: &'a str) -> Result<Cow<'a, [u8]>, char> {
         let below = |limit: u32| {
             text.chars()
@@ -127,7 +127,7 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// The number of bytes at the start that can be decoded.
+    /// Returns the number of bytes at the start that can be decoded.
     pub fn decode(&self, bytes: &[u8]) -> Result<String, usize> {
         let piece = self.decode_piece(&Mode::default(), bytes)?;
         if piece.size < bytes.len() {
@@ -154,7 +154,7 @@ impl FromStr for Encoding {
             "utf-16-le" => Kind::Standard(UTF_16LE),
             "utf-16-be" => Kind::Standard(UTF_16BE),
             label => match encoding_rs::Encoding::for_label(label.as_bytes()) {
-                // A label for refusing text is no encoding to test with.
+                // A label for refusing text is not an encoding to test with.
                 Some(encoding) if encoding != encoding_rs::REPLACEMENT => Kind::Standard(encoding),
                 _ => {
                     return Err(UnknownEncoding {

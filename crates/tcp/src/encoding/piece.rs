@@ -34,8 +34,8 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// The number of bytes at the start that can be decoded; what follows them
-    /// is not text, whatever comes next.
+    /// Returns the number of bytes at the start that can be decoded; what follows them is not text,
+    /// whatever comes next.
     pub(crate) fn decode_piece(&self, mode: &Mode, bytes: &[u8]) -> Result<Piece, usize> {
         let before: &[u8] = if self.switches(bytes) { &[] } else { &mode.0 };
         let all = if before.is_empty() {
@@ -71,7 +71,7 @@ impl Encoding {
             Kind::Standard(encoding) => {
                 encoding == UTF_8
                     || encoding.is_single_byte()
-                    // Second and later bytes are no control characters.
+                    // Second and later bytes are not control characters.
                     || (encoding.is_ascii_compatible() && text.bytes().all(|byte| byte < 0x20))
             }
         }

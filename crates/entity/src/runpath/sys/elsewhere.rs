@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{Files, Lock};
 
-/// When it was made: the most that tells directories apart.
+/// When it was made: the most that distinguishes directories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Identity(Option<SystemTime>);
 

@@ -2,7 +2,7 @@
 //! that end with their holder, who owns what.
 //!
 //! On Unix all of it. Elsewhere directories are known by their paths, and there
-//! are no locks and no owners: two processes with one runpath are not noticed.
+//! are neither locks nor owners: two processes with one runpath are not noticed.
 
 #[cfg(not(unix))]
 mod elsewhere;

@@ -106,7 +106,7 @@ impl Directory {
         has_files(self.handle.as_fd(), Some(kept))
     }
 
-    /// What is in a file; `None` if there is no such file, or it is none.
+    /// What is in a file; `None` if there is no such file, or it is not a file.
     pub(in super::super) fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         // Not to wait for who writes to a pipe.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -1,0 +1,161 @@
+//! `cargo xtask style`: what no lint holds of how comments and pages are written.
+//!
+//! A line has at most 100 columns. What follows `# Errors` is an empty line and
+//! then what is returned; `# Errors` comes before `# Panics`. Some words are not used.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+
+use crate::workspace::root;
+
+const WIDTH: usize = 100;
+
+/// What is not written, and what is instead.
+const WORDS: &[(&str, &str)] = &[
+    (" is no ", "is not a"),
+    (" are no ", "are not"),
+    (" is none", "is not one"),
+    (" are none", "are not any"),
+    (" tells ", "reports, shows"),
+    (" be had", "is there"),
+    (" in vain", "without success"),
+];
+
+/// Folders and files of the workspace that are written by hand.
+const PLACES: &[&str] = &[
+    "crates",
+    "conformance",
+    "docs",
+    "examples",
+    "fuzz/fuzz_targets",
+    "xtask",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+];
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum StyleError {
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(code(xtask::style::unreadable))]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} lines are not in style:\n  {}", flaws.len(), flaws.join("\n  "))]
+    #[diagnostic(
+        code(xtask::style::flaws),
+        help("the rules are at the top of xtask/src/style.rs")
+    )]
+    Flaws { flaws: Vec<String> },
+}
+
+pub(crate) fn run() -> Result<(), StyleError> {
+    let root = root();
+    let mut flaws = Vec::new();
+    let mut paths: Vec<PathBuf> = PLACES.iter().map(|place| root.join(place)).collect();
+    while let Some(path) = paths.pop() {
+        let unreadable = |source| StyleError::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        if path.is_dir() {
+            for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+                let path = entry.map_err(unreadable)?.path();
+                if !path.ends_with("target") {
+                    paths.push(path);
+                }
+            }
+            continue;
+        }
+        let is = |end: &str| path.extension().is_some_and(|extension| extension == end);
+        // This file has the words that it refuses.
+        if (is("rs") || is("md")) && !path.ends_with("xtask/src/style.rs") {
+            let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+            let found = flaws_of(&text, is("rs"));
+            let place = path.strip_prefix(&root).unwrap_or(&path).display();
+            flaws.extend(found.map(|(line, flaw)| format!("{place}:{line}: {flaw}")));
+        }
+    }
+    if flaws.is_empty() {
+        println!("comments and pages are in style");
+        return Ok(());
+    }
+    flaws.sort();
+    Err(StyleError::Flaws { flaws })
+}
+
+/// What is wrong with which line of a file.
+fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> {
+    let mut flaws = Vec::new();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut has_panics = false;
+    for (index, (whole, line)) in text.lines().zip(&lines).enumerate() {
+        let mut flaw = |flaw: String| flaws.push((index + 1, flaw));
+        for (word, better) in WORDS {
+            if uses(line, word) {
+                flaw(format!("not \"{}\": {better}", word.trim()));
+            }
+        }
+        let is_comment = line.starts_with("//");
+        // Tables cannot be broken.
+        let is_text = is_comment && !line.starts_with("/// |");
+        if is_rust && is_text && whole.chars().count() > WIDTH {
+            flaw(format!("wider than {WIDTH} columns"));
+        }
+        match *line {
+            "/// # Panics" => has_panics = true,
+            "/// # Errors" if has_panics => flaw("`# Errors` comes before `# Panics`".to_owned()),
+            "/// # Errors" => {
+                let next = |offset: usize| lines.get(index + offset).copied().unwrap_or_default();
+                // What a macro writes is not read.
+                let says = next(2).starts_with("/// Returns ") || next(2).starts_with("#[doc");
+                if next(1) != "///" || !says {
+                    flaw("after `# Errors`: an empty line, and \"Returns an error if\"".to_owned());
+                }
+            }
+            _ if !is_comment => has_panics = false,
+            _ => {}
+        }
+    }
+    flaws.into_iter()
+}
+
+/// Whether a line uses the word, but for "there is no" and "is no longer".
+fn uses(line: &str, word: &str) -> bool {
+    let mut places = line.match_indices(word);
+    places.any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.to_lowercase().ends_with("there") && !after.starts_with("longer")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flaws_of;
+
+    #[track_caller]
+    fn check(text: &str, lines: &[usize]) {
+        let found: Vec<usize> = flaws_of(text, true).map(|(line, _)| line).collect();
+        assert_eq!(found, lines);
+    }
+
+    #[test]
+    fn finds_what_is_not_in_style() {
+        check("/// There is no port.\nfn f() {}", &[]);
+        check("/// It is no port.\nfn f() {}", &[1]);
+        check("/// It is no longer one.\nfn f() {}", &[]);
+        check("/// # Errors\n///\n/// Returns an error if it is.\n", &[]);
+        check("/// # Errors\n/// Returns an error if it is.\n", &[1]);
+        check("/// # Errors\n///\n/// If it is.\n", &[1]);
+        check(
+            "/// # Panics\n///\n/// If.\n///\n/// # Errors\n///\n/// Returns it.\n",
+            &[5],
+        );
+        check(&format!("// {}", "x".repeat(98)), &[1]);
+        check(&format!("f(\"{}\")", "x".repeat(98)), &[]);
+    }
+}
