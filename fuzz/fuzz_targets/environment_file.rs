@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use standin_config::Located as _;
 use standin_environment::DriverTypes;
 
 static TYPES: LazyLock<DriverTypes> = LazyLock::new(DriverTypes::standard);
