@@ -412,7 +412,7 @@ fn concurrent_start(random: &mut Random, _: &Path) -> Outcome<()> {
         let (first, then) = (random.below(count), random.below(count));
         // Always upwards: no circles.
         if first < then {
-            env.dependency(format!("s{first}"), format!("s{then}"))?;
+            env.add_dependency(format!("s{first}"), format!("s{then}"))?;
         }
     }
     ended(env.start()?, random)
@@ -586,8 +586,8 @@ fn long_chain(random: &mut Random, folder: &Path) -> Outcome<()> {
     let backwards = random.below(2) == 0;
     for place in 1..length {
         match backwards {
-            true => env.dependency(name(place), name(place - 1))?,
-            false => env.dependency(name(place - 1), name(place))?,
+            true => env.add_dependency(name(place), name(place - 1))?,
+            false => env.add_dependency(name(place - 1), name(place))?,
         }
     }
     ended(env.start()?, random)

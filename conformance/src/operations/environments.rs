@@ -409,7 +409,7 @@ fn parse_dependency(call: &Call) -> Outcome {
     };
     let mut graph: IndexMap<String, Vec<Value>> = IndexMap::new();
     for (first, then) in &edges {
-        environment.dependency(first, then)?;
+        environment.add_dependency(first, then)?;
         for first in first {
             for then in then {
                 let (first, then): (String, String) = (name(first)?, name(then)?);
@@ -452,7 +452,7 @@ fn set_dependency(call: &Call) -> Outcome {
     };
     environment.fresh(|environment| {
         for (first, then) in &edges {
-            environment.dependency(drivers(first)?, drivers(then)?)?;
+            environment.add_dependency(drivers(first)?, drivers(then)?)?;
         }
         // Also without any edge.
         Ok(environment.options().set_local("concurrent", true)?)

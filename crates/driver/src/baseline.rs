@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::driver_log::DriverLog;
-use crate::log::follow::{End, FileId};
+use crate::log::follow::Follower;
+use crate::log::position::{End, FileId};
 use crate::{Driver, DriverConfig, Readiness};
 
 /// The logs and files that a driver's readiness depends on, as an earlier run or
@@ -84,7 +85,7 @@ impl Baseline {
 
     fn note_log(&mut self, path: PathBuf) {
         if !self.logs.iter().any(|(known, _)| *known == path) {
-            let end = End::of(&path);
+            let end = Follower::end_of(&path);
             self.logs.push((path, end));
         }
     }

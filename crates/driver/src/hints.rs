@@ -4,8 +4,9 @@ use standin_config::Pattern;
 
 use crate::baseline::Baseline;
 use crate::driver_log::DriverLog;
-use crate::log::follow::End;
-use crate::log::regexps::{Extracts, Regexps};
+use crate::extracts::Extracts;
+use crate::log::position::End;
+use crate::log::regexps::Regexps;
 use crate::{Driver, DriverConfig, Lifecycle, Readiness};
 
 /// A line for each guess.

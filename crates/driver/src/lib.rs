@@ -9,6 +9,7 @@ mod driver;
 mod driver_log;
 mod error;
 mod error_log;
+mod extracts;
 mod file_log;
 mod hints;
 mod hook;
@@ -31,7 +32,8 @@ pub use crate::error::{ContextError, InstallError, LogError, PortInUse, Template
 pub use crate::hook::Hook;
 pub use crate::install::InstallFile;
 pub use crate::lifecycle::Lifecycle;
-pub use crate::log::matcher::{LogMark, LogMatch, LogMatchError, LogMatcher};
+pub use crate::log::log_match::{LogMatch, LogMatchError};
+pub use crate::log::matcher::{LogMark, LogMatcher};
 pub use crate::log::regexps::{FileMatches, match_regexps_in_file};
 pub use crate::readiness::{
     CommandSucceeds, Conditions, EndedWith, FileExists, LogLine, PortAccepts, Predicate, Readiness,

@@ -9,9 +9,10 @@ use standin_sync::Unpoisoned;
 use crate::baseline::Baseline;
 use crate::driver_log::DriverLog;
 use crate::error::LogError;
+use crate::extracts::Extracts;
 use crate::hints::hints;
 use crate::log::bell::Bell;
-use crate::log::regexps::{Extracts, Regexps};
+use crate::log::regexps::Regexps;
 use crate::readiness::{self, Probe, Progress};
 use crate::{Driver, DriverConfig, Lifecycle};
 

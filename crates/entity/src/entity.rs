@@ -274,27 +274,27 @@ impl Entity {
     /// Neither aborting nor aborted.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.facts().abort == Abort::No
+        self.facts().abort() == Abort::No
     }
 
     /// Whether an abort has been completed.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
-        self.facts().abort == Abort::Done
+        self.facts().abort() == Abort::Done
     }
 
     /// Marks the entity as aborting. [`Resource::abort`](crate::Resource::abort)
     /// does it for resources; this is for other entities.
     pub fn set_aborting(&self) {
         let mut facts = self.facts();
-        if facts.abort == Abort::No {
-            facts.abort = Abort::Running;
+        if facts.abort() == Abort::No {
+            facts.set_abort(Abort::Running);
         }
     }
 
     /// Marks the entity as aborted, in the report too.
     pub fn set_aborted(&self) {
-        self.facts().abort = Abort::Done;
+        self.facts().set_abort(Abort::Done);
     }
 
     /// What happened to this entity and to its children, as a value.

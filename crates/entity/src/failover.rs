@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use standin_error::{Error, Result};
 
 use crate::incident::panic_message;
 
-type Factory<T> = Box<dyn Fn() -> Result<T> + Send + Sync>;
+type Factory<T> = Arc<dyn Fn() -> Result<T> + Send + Sync>;
 
 /// Replacements, in the order in which they are tried when the first choice
 /// does not start. They are made only when they are needed.
@@ -37,7 +38,7 @@ impl<T> Failovers<T> {
 
     /// Adds a replacement, to be tried after those before it.
     pub fn register(&mut self, factory: impl Fn() -> Result<T> + Send + Sync + 'static) {
-        self.factories.push(Box::new(factory));
+        self.factories.push(Arc::new(factory));
     }
 
     /// Whether there are none.
@@ -81,6 +82,15 @@ impl<T> Failovers<T> {
             [] => "the failover did not start either".to_owned(),
             before => format!("none of {tried} failovers started: {}", before.join("; ")),
         }))
+    }
+}
+
+/// The same replacements, which are made anew by each.
+impl<T> Clone for Failovers<T> {
+    fn clone(&self) -> Self {
+        Self {
+            factories: self.factories.clone(),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use crate::failure::{AbortError, PauseError, RestartError, StartError, StopE
 pub use crate::incident::{Evidence, Overdue, StepFailure, Subject};
 pub use crate::interval::CheckInterval;
 pub use crate::name::{NameError, name_rule};
-pub use crate::report::{Failure, Report};
+pub use crate::report::{Event, Failure, Report, What};
 pub use crate::resource::{AnnouncedStop, Resource};
 pub use crate::runpath::{RunpathError, default_root};
 pub use crate::slug::slugify;

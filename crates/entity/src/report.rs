@@ -1,6 +1,9 @@
 //! The report: a tree of what happened to entities.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -22,6 +25,8 @@ pub struct Report {
     pub aborted: bool,
     /// Its intervals: `setup`, `teardown`, `lifespan` and its own.
     pub timer: Timer,
+    /// What happened to it alone, in order. Of very many the latest are kept.
+    pub events: Vec<Event>,
     /// What went wrong, in order. Of very many the first and the latest are kept.
     pub failures: Vec<Failure>,
     /// How many failures between those are not kept.
@@ -48,6 +53,21 @@ impl Report {
             stack.extend(report.children.iter().rev());
             Some(report)
         })
+    }
+}
+
+impl Report {
+    /// Everything that happened, here and below, in the order in which it happened, each
+    /// with the report of that to which it did.
+    pub fn history(&self) -> impl Iterator<Item = (&Report, &Event)> {
+        let of = |report| Report::events_of(report);
+        let mut all: Vec<_> = self.walk().flat_map(of).collect();
+        all.sort_by_key(|(_, event)| event.number);
+        all.into_iter()
+    }
+
+    fn events_of(&self) -> impl Iterator<Item = (&Report, &Event)> {
+        self.events.iter().map(move |event| (self, event))
     }
 }
 
@@ -96,6 +116,51 @@ impl Report {
     }
 }
 
+/// Something that happened to an entity. Prints as what it is, such as `STARTED`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub what: What,
+    /// Counts the events of all entities: the clock may give two of them one time.
+    number: u64,
+}
+
+/// What can happen to an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// It has this status now.
+    Entered(Status),
+    /// This operation failed: `start`, `stop`, ...
+    Failed(String),
+    /// It was aborted.
+    Aborted,
+}
+
+impl Event {
+    fn now(what: What) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self {
+            at: SystemTime::now(),
+            what,
+            number: NUMBER.fetch_add(1, Ordering::SeqCst),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Entered(status) => status.fmt(f),
+            What::Failed(during) => write!(f, "{during} failed"),
+            What::Aborted => f.write_str("aborted"),
+        }
+    }
+}
+
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -109,16 +174,27 @@ pub struct Failure {
 // By hand, as the other few that are serialised: serde's derive would cost each user a build of it.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Report", 9)?;
+        let mut fields = serializer.serialize_struct("Report", 10)?;
         fields.serialize_field("name", &self.name)?;
         fields.serialize_field("kind", &self.kind)?;
         fields.serialize_field("status", &self.status)?;
         fields.serialize_field("aborted", &self.aborted)?;
         fields.serialize_field("timer", &self.timer)?;
+        fields.serialize_field("events", &self.events)?;
         fields.serialize_field("failures", &self.failures)?;
         fields.serialize_field("failures_omitted", &self.failures_omitted)?;
         fields.serialize_field("notes", &self.notes)?;
         fields.serialize_field("children", &self.children)?;
+        fields.end()
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Event", 2)?;
+        let at = humantime::format_rfc3339(self.at);
+        fields.serialize_field("at", &at.to_string())?;
+        fields.serialize_field("what", &self.to_string())?;
         fields.end()
     }
 }
@@ -135,9 +211,10 @@ impl Serialize for Failure {
 /// What the report says of one entity, as it is now.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) status: Status,
-    pub(crate) abort: Abort,
+    status: Status,
+    abort: Abort,
     pub(crate) timer: Timer,
+    events: VecDeque<Event>,
     failures: Vec<Failure>,
     failures_omitted: usize,
     notes: Vec<String>,
@@ -159,11 +236,38 @@ impl Facts {
     /// So many of the first, and so many of the latest.
     const FAILURES_KEPT: usize = 50;
 
+    /// So many of the latest.
+    const EVENTS_KEPT: usize = 256;
+
+    fn happened(&mut self, what: What) {
+        if self.events.len() == Self::EVENTS_KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back(Event::now(what));
+    }
+
+    pub(crate) fn set_status(&mut self, status: Status) {
+        self.status = status;
+        self.happened(What::Entered(status));
+    }
+
+    pub(crate) fn abort(&self) -> Abort {
+        self.abort
+    }
+
+    pub(crate) fn set_abort(&mut self, abort: Abort) {
+        self.abort = abort;
+        if abort == Abort::Done {
+            self.happened(What::Aborted);
+        }
+    }
+
     pub(crate) fn add_failure(&mut self, during: String, message: String) {
         if self.failures.len() >= 2 * Self::FAILURES_KEPT {
             self.failures.remove(Self::FAILURES_KEPT);
             self.failures_omitted += 1;
         }
+        self.happened(What::Failed(during.clone()));
         self.failures.push(Failure { during, message });
     }
 
@@ -181,6 +285,7 @@ impl Facts {
             status: self.status,
             aborted: self.abort == Abort::Done,
             timer: self.timer.clone(),
+            events: self.events.iter().cloned().collect(),
             failures: self.failures.clone(),
             failures_omitted: self.failures_omitted,
             notes: self.notes.clone(),
@@ -206,5 +311,29 @@ mod tests {
             ("0", "49", "950", "999")
         );
         assert_eq!(report.failures_omitted + kept.len(), 1000);
+    }
+
+    #[test]
+    fn of_very_many_events_the_latest_are_kept_in_order() {
+        let (mut a, mut b) = (Facts::default(), Facts::default());
+        for _ in 0..1000 {
+            a.set_status(Status::Starting);
+            b.set_status(Status::Started);
+        }
+        a.set_abort(Abort::Done);
+        let mut report = a.report("entity", "a");
+        report.children.push(b.report("entity", "b"));
+        assert_eq!(report.events.len(), Facts::EVENTS_KEPT);
+        let latest: Vec<_> = report
+            .history()
+            .map(|(who, event)| format!("{} {event}", who.name))
+            .collect();
+        assert_eq!(
+            latest[latest.len() - 3..],
+            ["a STARTING", "b STARTED", "a aborted"]
+        );
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["children"][0]["events"][0]["what"], "STARTED");
+        assert!(json["events"][0]["at"].is_string());
     }
 }

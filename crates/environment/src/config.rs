@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use standin_config::Config;
 use standin_entity::EntityConfig;
 
@@ -23,6 +25,11 @@ pub struct EnvironmentConfig {
     /// `runpath` is set.
     #[config(default = false)]
     pub keep_runpath: bool,
+
+    /// How long all drivers together may take to start. When it is over, those that are not up
+    /// yet fail, and the others are stopped again. By default only the `timeout` of each driver
+    /// limits the start.
+    pub start_timeout: Option<Duration>,
 
     /// How many drivers may be starting or stopping at once. By default there
     /// means no limit.

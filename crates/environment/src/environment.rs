@@ -1,8 +1,10 @@
+use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{FromOptions, Node, Value};
+use standin_config::{FromOptions, Value};
 use standin_driver::{Driver, IntoShared};
 use standin_entity::{BuildError, Entity, Failovers, NameError, Result};
 
@@ -11,9 +13,10 @@ use crate::members::{KIND, Members};
 use crate::nesting::EnvironmentParent;
 use crate::plan::sets_async_start;
 use crate::running::RunningEnvironment;
+use crate::view::EnvironmentView;
 use crate::{
-    AbortHandle, AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuilder,
-    EnvironmentError, LoadError, LookupError,
+    AddError, DependencyError, DriverGroup, DriverTypes, EnvironmentBuilder, EnvironmentError,
+    LoadError, LookupError,
 };
 
 /// A driver with the name under which an environment knows it.
@@ -39,11 +42,27 @@ type Named = (String, Arc<dyn Driver>);
 /// ```
 #[derive(Debug)]
 pub struct Environment {
-    pub(crate) members: Arc<Members>,
+    view: EnvironmentView,
     pub(crate) dependencies: Dependencies,
     pub(crate) failovers: IndexMap<String, Failovers<Arc<dyn Driver>>>,
     /// An invalid name. The first fallible call reports it, so that `new` can stay infallible.
     invalid: Option<NameError>,
+}
+
+/// An environment that did not start, and why: see [`Environment::try_start`].
+#[non_exhaustive]
+pub struct FailedStart {
+    /// The environment, with its drivers down: it can be changed and started again.
+    pub environment: Environment,
+    /// Why it did not start.
+    pub error: EnvironmentError,
+}
+
+/// Shows the error, as a failing test should.
+impl fmt::Debug for FailedStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.error, f)
+    }
 }
 
 impl Environment {
@@ -79,21 +98,6 @@ impl Environment {
     /// Returns an error if it cannot be read, and all mistakes in it at once.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         DriverTypes::standard().load(path)
-    }
-
-    /// The name of the environment.
-    pub fn name(&self) -> &str {
-        self.members.name()
-    }
-
-    /// The environment as an entity: its runpath and its report.
-    pub fn entity(&self) -> &Entity {
-        &self.members.entity
-    }
-
-    /// The options of the environment, with where each value comes from.
-    pub fn options(&self) -> &Node {
-        self.members.entity.options()
     }
 
     /// Adds a driver under its own name, and gives a handle of it. Takes a driver, or an
@@ -196,49 +200,6 @@ impl Environment {
         Ok(())
     }
 
-    /// The driver of that name.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is none, or it is of another type.
-    pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
-        self.members.get(name)
-    }
-
-    /// The driver of that name, whatever its type.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is none.
-    pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
-        self.members.driver(name)
-    }
-
-    /// The driver that was added first.
-    pub fn first(&self) -> Option<Arc<dyn Driver>> {
-        self.members.read().values().next().cloned()
-    }
-
-    /// All drivers, in the order in which they were added.
-    pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
-        self.members.drivers()
-    }
-
-    /// The names of all drivers, in the order in which they were added.
-    pub fn names(&self) -> Vec<String> {
-        self.members.read().keys().cloned().collect()
-    }
-
-    /// How many drivers there are.
-    pub fn len(&self) -> usize {
-        self.members.read().len()
-    }
-
-    /// Whether there are no drivers yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Lets templates read a value under a name below `context`: a plain one as
     /// `{{ context.stage }}`, those of a table, or [`Attributes`](standin_driver::Attributes), as
     /// if a driver of that name published them.
@@ -301,7 +262,7 @@ impl Environment {
     /// let client = TcpClient::builder("client").host("localhost").port(port);
     /// let client = env.add(client.build()?)?;
     /// let env = env.start()?;
-    /// assert!(client.port().is_some());
+    /// assert!(client.local_port().is_some());
     /// # drop((env, shared));
     /// # Ok(())
     /// # }
@@ -327,8 +288,8 @@ impl Environment {
     /// let a = env.add(TcpServer::builder("a").build()?)?;
     /// let b = env.add(TcpServer::builder("b").build()?)?;
     /// let c = env.add(TcpServer::builder("c").build()?)?;
-    /// env.dependency((&a, &b), &c)?;
-    /// assert!(env.dependency("c", "a").is_err()); // a -> c -> a
+    /// env.add_dependency((&a, &b), &c)?;
+    /// assert!(env.add_dependency("c", "a").is_err()); // a -> c -> a
     /// # Ok(())
     /// # }
     /// ```
@@ -337,7 +298,7 @@ impl Environment {
     ///
     /// Returns an error if a driver is not in this environment or sets `async_start`, or if drivers
     /// would wait for each other. Nothing is declared then.
-    pub fn dependency(
+    pub fn add_dependency(
         &mut self,
         first: impl DriverGroup,
         then: impl DriverGroup,
@@ -411,11 +372,6 @@ impl Environment {
             .collect()
     }
 
-    /// A handle that ends a start, or everything, from another thread.
-    pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.members.clone())
-    }
-
     /// Starts the drivers, and gives a guard that stops them when it is
     /// dropped.
     ///
@@ -429,16 +385,51 @@ impl Environment {
     /// `{{ context["my server"].port }}`. One that uses `context` in another way, such as
     /// `{% set c = context %}` or in a loop, depends on every driver that it names anywhere.
     /// A name that a template puts together cannot be seen: declare a
-    /// [`dependency`](Environment::dependency) for it.
+    /// [`dependency`](Environment::add_dependency) for it.
     ///
     /// # Errors
     ///
-    /// Returns an error if the order is impossible, which is told before anything starts, or if
-    /// drivers fail to start. Those that are up are stopped again then, in reverse order, and the
-    /// error has every failure.
+    /// Returns an error if the order is impossible, which is found out before anything
+    /// starts; if drivers fail to start; if all of it takes longer than the option
+    /// `start_timeout`. Those that are up are stopped again then, in reverse order, and the
+    /// error has every failure. [`try_start`](Environment::try_start) gives the environment
+    /// back, too.
     pub fn start(self) -> Result<RunningEnvironment, EnvironmentError> {
-        self.check_valid()?;
-        RunningEnvironment::launch(self)
+        self.try_start().map_err(|failed| failed.error)
+    }
+
+    /// As [`start`](Environment::start), for those who want the environment back when it does
+    /// not start: to look at it, to mend it, and to start it again.
+    ///
+    /// ```
+    /// # use standin_config::context;
+    /// # use standin_environment::{Environment, FailedStart};
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut env = Environment::new("mended");
+    /// env.add(TcpClient::builder("client").connect_to("server").build()?)?;
+    /// let FailedStart { mut environment, error, .. } = env.try_start().unwrap_err();
+    /// assert!(error.to_string().contains("\"server\""));
+    /// environment.options().set_local("concurrent", true)?;
+    /// environment.add(TcpServer::builder("server").build()?)?;
+    /// let env = environment.start()?;
+    /// # drop(env);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Environment::start), with the environment.
+    pub fn try_start(self) -> Result<RunningEnvironment, FailedStart> {
+        let valid = self.check_valid().map_err(EnvironmentError::from);
+        match valid.and_then(|()| RunningEnvironment::launch(&self)) {
+            Ok(running) => Ok(running),
+            Err(error) => Err(FailedStart {
+                environment: self,
+                error,
+            }),
+        }
     }
 
     fn check_valid(&self) -> Result<(), NameError> {
@@ -458,13 +449,22 @@ fn own_runpath(driver: &dyn Driver) -> Option<PathBuf> {
     std::path::absolute(runpath).ok()
 }
 
+/// It is what it describes, to be looked at.
+impl Deref for Environment {
+    type Target = EnvironmentView;
+
+    fn deref(&self) -> &EnvironmentView {
+        &self.view
+    }
+}
+
 impl FromOptions<EnvironmentBuilder> for Environment {
     type Error = BuildError;
 
     fn from_options(options: EnvironmentBuilder) -> Result<Self, BuildError> {
         let entity = Entity::with_options(KIND, KIND, options)?;
         Ok(Environment {
-            members: Members::new(entity),
+            view: EnvironmentView::new(Members::new(entity)),
             dependencies: Dependencies::default(),
             failovers: IndexMap::new(),
             invalid: None,

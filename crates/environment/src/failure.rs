@@ -1,15 +1,129 @@
-//! Which drivers failed to start or to stop, and who was not started because of that.
+//! Why an environment did not start or stop: which drivers failed, and who was not started because of that.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use miette::Diagnostic;
-use standin_entity::{Error, StartError, StopError, WaitError};
-use standin_error::text::{self, Names};
+use standin_config::ResolveError;
+use standin_entity::{Error, NameError, RunpathError, StartError, Step, StopError, WaitError};
+use standin_error::text::{self, Names, Span};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
-use crate::error::EnvironmentError;
+use crate::error::DependencyError;
+use crate::turn::Operation;
+
+/// An environment could not start, or not stop without failures.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// It has a name that it cannot have.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
+    /// An option of the environment has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Options(#[from] ResolveError),
+    /// The drivers cannot be brought into an order.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dependency(#[from] DependencyError),
+    /// There is no place for the files of the environment.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Runpath(#[from] RunpathError),
+    /// It was aborted.
+    #[error("environment \"{environment}\" was aborted and does not start")]
+    #[diagnostic(
+        code(standin::environment::aborted),
+        help("an abort is final: make a new environment to start again")
+    )]
+    Aborted {
+        /// The environment.
+        environment: String,
+    },
+    /// It was called from where it would wait for its own end: a hook, a step or a factory of
+    /// an operation of this environment, or of one that belongs to it. Nothing was done.
+    #[error(
+        "the {call} of environment \"{environment}\" was called from within {}",
+        place(environment, within, *operation, driver.as_deref(), *step)
+    )]
+    #[diagnostic(
+        code(standin::environment::called_from_within),
+        help("{}", way_out(*call, *operation))
+    )]
+    CalledFromWithin {
+        /// The environment.
+        environment: String,
+        /// What was called.
+        call: Operation,
+        /// The environment whose operation is under way: the same, or one that belongs to it.
+        within: String,
+        /// What is under way there.
+        operation: Operation,
+        /// The driver whose hook or step it was called from, where that is known.
+        driver: Option<String>,
+        /// The hook or step.
+        step: Option<Step>,
+    },
+    /// Another thread starts or stops it, and has not finished within the option
+    /// `status_wait_timeout`. Nothing was done.
+    #[error(
+        "the {call} of environment \"{environment}\" waited {} for its {operation} in another thread{}",
+        Span(*limit),
+        blocking(steps)
+    )]
+    #[diagnostic(
+        code(standin::environment::busy),
+        help(
+            "end what blocks there: a hook or step that does not return cannot be ended from outside; \
+             `abort` ends all waits of drivers, and `status_wait_timeout` says how long a call waits"
+        )
+    )]
+    Busy {
+        /// The environment.
+        environment: String,
+        /// What was called.
+        call: Operation,
+        /// What is under way.
+        operation: Operation,
+        /// How long it waited.
+        limit: Duration,
+        /// The drivers that are in a hook or a step, each with it.
+        steps: Vec<(String, Step)>,
+    },
+    /// The environment that it belongs to was stopped.
+    #[error("environment \"{environment}\" belongs to \"{parent}\", which is stopped")]
+    #[diagnostic(
+        code(standin::environment::parent_stopped),
+        help("start \"{parent}\" first; a stop of it stops what belongs to it")
+    )]
+    ParentStopped {
+        /// The environment.
+        environment: String,
+        /// The one that it belongs to.
+        parent: String,
+    },
+    /// Drivers failed to start. Those that were up have been stopped again.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Start(NotStarted),
+    /// Drivers failed to stop; all others are down.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stop(NotStopped),
+}
+
+standin_error::reportable!(EnvironmentError {
+    Name,
+    Options,
+    Dependency,
+    Runpath,
+    Start,
+    Stop,
+});
 
 /// Drivers of an environment failed to start. Those that were up have been stopped again.
 #[non_exhaustive]
@@ -18,6 +132,8 @@ pub struct NotStarted {
     pub environment: String,
     /// Who failed, and why, in the order in which they were added.
     pub failures: Vec<Failure>,
+    /// The option `start_timeout`, if it was over: drivers failed because of that.
+    pub limit: Option<Duration>,
     /// Drivers that were not started because of that.
     pub not_started: Vec<String>,
     /// Which of these depend on which of those that failed.
@@ -36,7 +152,11 @@ impl NotStarted {
 
 impl fmt::Display for NotStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = format_args!("environment \"{}\" did not start: ", self.environment);
+        let late = match self.limit {
+            Some(limit) => format!(" within {}", Span(limit)),
+            None => String::new(),
+        };
+        let before = format_args!("environment \"{}\" did not start{late}: ", self.environment);
         several::write(&self.failures, f, before, "drivers failed")
     }
 }
@@ -54,6 +174,12 @@ impl Diagnostic for NotStarted {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let mut lines = Vec::new();
+        if let Some(limit) = self.limit {
+            let limit = Span(limit);
+            lines.push(format!(
+                "look for what takes so long, or raise the `start_timeout` of the environment (now {limit})"
+            ));
+        }
         let only = several::only(&self.failures);
         lines.extend(
             only.and_then(|only| only.help())
@@ -229,4 +355,45 @@ impl Failure {
             Failure::Failover { first, .. } => vec![&**first],
         }
     }
+}
+
+/// Where a call came from: `its own start: the pre_start hook of driver "a"`.
+fn place(
+    environment: &str,
+    within: &str,
+    operation: Operation,
+    driver: Option<&str>,
+    step: Option<Step>,
+) -> String {
+    let mut place = if environment == within {
+        format!("its own {operation}")
+    } else {
+        format!("the {operation} of environment \"{within}\", which belongs to it")
+    };
+    if let Some(driver) = driver {
+        let step = step.map(|step| format!("{step} of ")).unwrap_or_default();
+        place.push_str(&format!(": {step}driver \"{driver}\""));
+    }
+    place
+}
+
+fn way_out(call: Operation, operation: Operation) -> &'static str {
+    match (call, operation) {
+        (Operation::Stop, Operation::Start) => {
+            "return an error to end the start, or call `abort`; dropping the guard lets the stop follow"
+        }
+        (Operation::Stop, _) => "nothing needs to be done: it stops anyway",
+        _ => "call it from the test, when what is under way has ended",
+    }
+}
+
+fn blocking(steps: &[(String, Step)]) -> String {
+    let steps: Vec<String> = steps
+        .iter()
+        .map(|(driver, step)| format!("{step} of driver \"{driver}\" has not returned"))
+        .collect();
+    if steps.is_empty() {
+        return String::new();
+    }
+    format!(": {}", steps.join(", "))
 }

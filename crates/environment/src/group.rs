@@ -5,7 +5,7 @@ use standin_driver::Driver;
 use crate::members::Members;
 
 /// One driver of an environment or several: what
-/// [`Environment::dependency`](crate::Environment::dependency) takes. A handle,
+/// [`Environment::add_dependency`](crate::Environment::add_dependency) takes. A handle,
 /// a name, or a tuple, an array or a vector of them.
 pub trait DriverGroup {
     /// Adds the drivers of the group to `into`.

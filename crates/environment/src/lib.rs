@@ -3,6 +3,7 @@
 mod abort;
 mod account;
 mod config;
+mod context;
 mod dependencies;
 mod environment;
 mod error;
@@ -18,15 +19,15 @@ mod schedule;
 #[cfg(unix)]
 mod signals;
 mod starting;
-mod stopping;
 mod turn;
 mod types;
+mod view;
 
 pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
-pub use crate::environment::Environment;
-pub use crate::error::{AddError, DependencyError, EnvironmentError, LoadError, LookupError};
-pub use crate::failure::{Failure, NotStarted, NotStopped, Waiting};
+pub use crate::environment::{Environment, FailedStart};
+pub use crate::error::{AddError, DependencyError, LoadError, LookupError};
+pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;
@@ -34,3 +35,4 @@ pub use crate::running::RunningEnvironment;
 pub use crate::signals::{SignalError, SignalGuard};
 pub use crate::turn::Operation;
 pub use crate::types::DriverTypes;
+pub use crate::view::EnvironmentView;

@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
 use standin_config::Value;
-use standin_driver::{Attributes, ContextSource, Driver, Lifecycle, context_of, provide_context};
+use standin_driver::{Driver, Lifecycle, context_of, provide_context};
 use standin_entity::{Entity, JoinError};
 use standin_sync::Unpoisoned;
 
-use crate::account;
 use crate::error::{AddError, LookupError};
 use crate::failure::Failure;
 use crate::turn::Turn;
@@ -64,6 +63,22 @@ impl Members {
     fn of(entity: &Entity) -> Option<Arc<Self>> {
         let source: Arc<dyn Any + Send + Sync> = context_of(entity)?;
         source.downcast().ok()
+    }
+
+    /// Notes that an operation of a driver has failed. What fails in a start or a stop is the
+    /// error of that.
+    pub(crate) fn note_error(&self) {
+        if !self.turn.is_busy() {
+            self.errors.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The names of drivers and of other values, here and in the environments around this one.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.read().keys().cloned().collect();
+        names.extend(self.initial.read().unpoisoned().keys().cloned());
+        names.extend(self.parent().iter().flat_map(|parent| parent.all_names()));
+        names
     }
 
     /// Whether an operation of a driver has failed while none was starting or stopping.
@@ -171,7 +186,11 @@ impl Members {
     }
 
     /// Lets an abort find `driver`, which may replace another one, while `work` lasts.
-    pub(crate) fn trying<T>(&self, driver: &Arc<dyn Driver>, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn with_candidate<T>(
+        &self,
+        driver: &Arc<dyn Driver>,
+        work: impl FnOnce() -> T,
+    ) -> T {
         struct Forget<'a>(&'a Members, &'a Arc<dyn Driver>);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
@@ -239,7 +258,7 @@ impl Members {
     }
 
     /// Who has that name, here or in the environments around this one.
-    fn find(&self, name: &str) -> Option<Named> {
+    pub(crate) fn find(&self, name: &str) -> Option<Named> {
         if let Some(driver) = self.read().get(name) {
             return Some(Named::Driver(driver.clone()));
         }
@@ -253,53 +272,9 @@ impl Members {
 }
 
 /// Who answers for a name in a template.
-enum Named {
+pub(crate) enum Named {
     Driver(Arc<dyn Driver>),
     Value(Value),
-}
-
-impl ContextSource for Members {
-    fn attributes(&self, name: &str) -> Option<Attributes> {
-        // Not under the lock: attributes are the driver's code.
-        match self.find(name)? {
-            Named::Driver(driver) => Some(driver.context()),
-            Named::Value(Value::Map(values)) => {
-                let values = values.into_iter();
-                Some(values.fold(Attributes::new(), |all, (name, value)| {
-                    all.with(name, value)
-                }))
-            }
-            Named::Value(_) => None,
-        }
-    }
-
-    fn attribute(&self, driver: &str, attribute: &str) -> Option<Value> {
-        let driver = self.read().get(driver)?.clone();
-        // What it publishes beyond what every driver does wins.
-        driver.attributes().remove(attribute)
-    }
-
-    fn value(&self, name: &str) -> Option<Value> {
-        match self.find(name)? {
-            Named::Driver(_) => None,
-            Named::Value(value) => Some(value),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.read().keys().cloned().collect();
-        names.extend(self.initial.read().unpoisoned().keys().cloned());
-        names.extend(self.parent().iter().flat_map(|parent| parent.names()));
-        names
-    }
-
-    fn explain_failure(&self, driver: &str) -> Option<String> {
-        // What fails in a start or a stop is the error of that.
-        if !self.turn.is_busy() {
-            self.errors.store(true, Ordering::Relaxed);
-        }
-        account::explanation(self, driver)
-    }
 }
 
 impl fmt::Debug for Members {

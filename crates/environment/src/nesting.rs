@@ -29,7 +29,7 @@ pub(crate) mod sealed {
 
     impl HasMembers for super::RunningEnvironment {
         fn members(&self) -> &Arc<Members> {
-            self.shared()
+            &self.members
         }
     }
 }

@@ -9,16 +9,17 @@ use standin_config::ReferenceBy;
 use standin_driver::Driver;
 
 use crate::order::Order;
+use crate::schedule::{Job, OnFailure, by_order, one_by_one};
 use crate::{DependencyError, Environment, EnvironmentConfig};
 
 /// How the drivers of an environment start and stop.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) mode: Mode,
+    mode: Mode,
     /// How many may be under way at once in concurrent mode.
-    pub(crate) workers: Option<NonZeroUsize>,
+    workers: Option<NonZeroUsize>,
     /// Who waits for whom, by place in the environment. A stop turns it round.
-    pub(crate) order: Order,
+    order: Order,
     /// Who depends on whom, whatever the order is.
     needs: Order,
     /// Places of drivers that are at an earlier place, too: nothing is done
@@ -28,7 +29,7 @@ pub(crate) struct Plan {
 
 /// One after the other, or as early as dependencies allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+enum Mode {
     Declared,
     Concurrent,
 }
@@ -70,6 +71,27 @@ impl Plan {
         let (references, mut mistakes) = names.references();
         mistakes.extend(names.mistakes(config, &references));
         mistakes
+    }
+
+    /// Starts the drivers with `job`, until one fails.
+    pub(crate) fn start<J: Job>(&self, job: &J) -> Vec<(usize, J::Error)> {
+        match self.mode {
+            Mode::Declared => one_by_one(self.places(), OnFailure::Halt, job),
+            Mode::Concurrent => by_order(&self.order, self.workers, OnFailure::Halt, job),
+        }
+    }
+
+    /// Stops the drivers with `job` in reverse order, all of them whatever fails.
+    pub(crate) fn stop<J: Job>(&self, job: &J) -> Vec<(usize, J::Error)> {
+        let on_failure = OnFailure::Continue;
+        match self.mode {
+            Mode::Declared => one_by_one(self.places().rev(), on_failure, job),
+            Mode::Concurrent => by_order(&self.order.reversed(), self.workers, on_failure, job),
+        }
+    }
+
+    fn places(&self) -> std::ops::Range<usize> {
+        0..self.order.len()
     }
 
     /// Whether the driver at `place` is at an earlier place, too.

@@ -1,22 +1,24 @@
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{AnnouncedStop, Failovers, Report, Status};
+use standin_entity::{AnnouncedStop, Failovers};
+use standin_sync::Monitor;
 
 use crate::members::{Members, Running};
 use crate::plan::Plan;
-use crate::starting::{Failed, Start};
+use crate::starting::{Failed, Start, Stop};
 use crate::turn::{Deferred, Operation, Refused, Taken};
 use crate::{
-    AbortHandle, Environment, EnvironmentConfig, EnvironmentError, Failure, LookupError,
-    NotStarted, NotStopped, account, stopping,
+    Environment, EnvironmentConfig, EnvironmentError, EnvironmentView, Failure, NotStarted,
+    NotStopped, account,
 };
 
 /// The drivers of an environment, started.
@@ -63,6 +65,7 @@ use crate::{
 /// calls gets the former.
 #[must_use = "dropping it stops the environment at once; bind it to a name such as `env`"]
 pub struct RunningEnvironment {
+    view: EnvironmentView,
     running: Arc<Started>,
 }
 
@@ -79,24 +82,20 @@ pub(crate) struct Started {
 }
 
 impl RunningEnvironment {
-    pub(crate) fn launch(environment: Environment) -> Result<Self, EnvironmentError> {
+    pub(crate) fn launch(environment: &Environment) -> Result<Self, EnvironmentError> {
         let config: EnvironmentConfig = environment.options().resolve()?;
-        let plan = Plan::new(&environment, &config)?;
+        let plan = Plan::new(environment, &config)?;
         let running = Arc::new(Started {
-            members: environment.members,
-            failovers: environment.failovers,
+            members: environment.members.clone(),
+            failovers: environment.failovers.clone(),
             plan,
             config,
             failed: AtomicBool::new(false),
             is_up: AtomicBool::new(false),
         });
         running.start(Operation::Start)?;
-        Ok(RunningEnvironment { running })
-    }
-
-    /// The name of the environment.
-    pub fn name(&self) -> &str {
-        self.shared().name()
+        let view = environment.view();
+        Ok(RunningEnvironment { view, running })
     }
 
     /// Starts the drivers that are not started: those that were stopped
@@ -132,113 +131,9 @@ impl RunningEnvironment {
         self.running.start(Operation::Restart)
     }
 
-    /// The driver of that name.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is none, or it is of another type.
-    pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
-        self.shared().get(name)
-    }
-
-    /// The driver of that name, whatever its type.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if there is none.
-    pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
-        self.shared().driver(name)
-    }
-
-    /// All drivers, in the order in which they were added.
-    pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
-        self.shared().drivers()
-    }
-
-    /// The names of all drivers with their status, in the order in which they
-    /// were added.
-    pub fn statuses(&self) -> Vec<(String, Status)> {
-        self.shared()
-            .snapshot()
-            .into_iter()
-            .map(|(name, driver)| (name, driver.status()))
-            .collect()
-    }
-
-    /// What happened so far: to the environment and to each driver.
-    pub fn report(&self) -> Report {
-        self.shared().entity.report()
-    }
-
-    /// What the drivers publish, as variables for the environment of a
-    /// process: `DRIVER_<NAME>_ATTR_<ATTRIBUTE>`, in capitals, with `_` for
-    /// each `-` and each space.
-    pub fn variables(&self) -> Vec<(String, String)> {
-        let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
-        let members = self.shared().snapshot();
-        let mut variables = Vec::new();
-        for (name, driver) in members {
-            let context = driver.context();
-            for attribute in context.names() {
-                let value = context.text(attribute).unwrap_or_default();
-                variables.push((
-                    format!("DRIVER_{}_ATTR_{}", words(&name), words(attribute)),
-                    value,
-                ));
-            }
-        }
-        variables
-    }
-
-    /// Who is connected to whom now, as the drivers report it.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use standin_config::context;
-    /// # use standin_environment::Environment;
-    /// # use standin_tcp::{TcpClient, TcpServer};
-    /// # fn main() -> standin_entity::Result<()> {
-    /// # let mut env = Environment::new("connections");
-    /// # let server = env.add(TcpServer::builder("server").build()?)?;
-    /// # let port = context("server", "{{ port }}");
-    /// # env.add(TcpClient::builder("client").host("localhost").port(port).build()?)?;
-    /// let env = env.start()?;
-    /// server.accept_connection(Duration::from_secs(10))?;
-    /// env.connections().connected("client", "server")?.and_nobody_else()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn connections(&self) -> ConnectionGraph {
-        let members = self.shared().snapshot();
-        let mut graph = ConnectionGraph::new(members.keys().cloned());
-        for (name, driver) in members {
-            graph.extend(
-                driver
-                    .connections()
-                    .into_iter()
-                    .map(|info| (name.clone(), info)),
-            );
-        }
-        graph
-    }
-
-    /// The directory that has the files of the drivers.
-    pub fn runpath(&self) -> Option<PathBuf> {
-        self.shared().entity.runpath()
-    }
-
-    /// A handle that ends everything from another thread.
-    pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle::new(self.shared().clone())
-    }
-
     /// Ends everything at once: see [`AbortHandle::abort`].
     pub fn abort(&self) {
         self.abort_handle().abort();
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Members> {
-        &self.running.members
     }
 }
 
@@ -266,9 +161,15 @@ impl Started {
         self.members.open();
         self.make_runpath()?;
         let start = Start::new(&self.members, &self.failovers, &self.plan);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.members.entity.record("setup", || start.run())
-        }));
+        let (outcome, is_over) = within(
+            self.config.start_timeout,
+            || start.end(),
+            || {
+                catch_unwind(AssertUnwindSafe(|| {
+                    self.members.entity.record("setup", || start.run())
+                }))
+            },
+        );
         let failed = match outcome {
             Ok(Ok(())) => {
                 self.is_up.store(true, Ordering::Relaxed);
@@ -289,6 +190,7 @@ impl Started {
         Err(EnvironmentError::Start(NotStarted {
             environment: self.name().to_owned(),
             failures,
+            limit: self.config.start_timeout.filter(|_| is_over),
             not_started,
             waiting,
             runpath: self.runpath_left(),
@@ -409,7 +311,7 @@ impl Started {
                     .flatten(),
             );
         }
-        failures.extend(stopping::stop(&self.members, &self.plan));
+        failures.extend(Stop::new(&self.members, &self.plan).run());
         failures
     }
 
@@ -535,6 +437,40 @@ impl Running for Started {
     }
 }
 
+/// Does `work`, and calls `end` when it takes longer than `limit`; keeps what that gives until
+/// the work has ended. Also returns whether it took too long.
+fn within<T, E: Send>(
+    limit: Option<Duration>,
+    end: impl FnOnce() -> E + Send,
+    work: impl FnOnce() -> T,
+) -> (T, bool) {
+    let Some(limit) = limit else {
+        return (work(), false);
+    };
+    let until = Instant::now().checked_add(limit);
+    let is_done = Monitor::new(false);
+    thread::scope(|scope| {
+        let watch = thread::Builder::new().name("standin-limit".to_owned());
+        let watch = watch.spawn_scoped(scope, || {
+            let done = is_done.wait_while(is_done.lock(), until, |done| !*done);
+            if *done {
+                return false;
+            }
+            drop(done);
+            let _ended = end();
+            drop(is_done.wait_while(is_done.lock(), None, |done| !*done));
+            true
+        });
+        if let Err(error) = &watch {
+            tracing::warn!(%error, "the limit of the start is not watched, for lack of a thread");
+        }
+        let outcome = work();
+        is_done.update(|done| *done = true);
+        let is_over = watch.is_ok_and(|watch| watch.join().unwrap_or(false));
+        (outcome, is_over)
+    })
+}
+
 /// Why an operation cannot be begun.
 enum NotTaken {
     /// It was called from within this operation of that environment, which it would wait for.
@@ -568,6 +504,15 @@ enum Purpose {
     Stop,
 }
 
+/// It is what it guards, to be looked at.
+impl Deref for RunningEnvironment {
+    type Target = EnvironmentView;
+
+    fn deref(&self) -> &EnvironmentView {
+        &self.view
+    }
+}
+
 impl Drop for RunningEnvironment {
     fn drop(&mut self) {
         self.running.finish();
@@ -578,7 +523,7 @@ impl fmt::Debug for RunningEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningEnvironment")
             .field("name", &self.name())
-            .field("drivers", self.shared())
+            .field("drivers", &self.members)
             .finish_non_exhaustive()
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum OnFailure {
 /// A thread goes on with the next place that its own job has made free, so a
 /// chain runs on one thread; another one is added only when there is more to
 /// do than threads are free to do.
-pub(crate) fn run<E: Send>(
+fn run<E: Send>(
     order: &Order,
     workers: Option<NonZeroUsize>,
     on_failure: OnFailure,
@@ -58,6 +58,68 @@ pub(crate) fn run<E: Send>(
     let mut failures = board.into_inner().failures;
     failures.sort_by_key(|(place, _)| *place);
     failures
+}
+
+/// How far a driver is after its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Done,
+    /// It gets there by itself, and has to be waited for.
+    UnderWay,
+}
+
+/// What is done with each driver of an environment: it is started, or it is stopped.
+pub(crate) trait Job: Sync {
+    type Error: Send;
+
+    /// Begins with the driver at a place.
+    fn begin(&self, place: usize) -> Result<Progress, Self::Error>;
+
+    /// Waits until one that has begun is done.
+    fn wait(&self, place: usize) -> Result<(), Self::Error>;
+}
+
+/// Does `job` with the drivers in `places`, one after the other. Those that get there by
+/// themselves are waited for at the end, whether or not another one failed.
+pub(crate) fn one_by_one<J: Job>(
+    places: impl Iterator<Item = usize>,
+    on_failure: OnFailure,
+    job: &J,
+) -> Vec<(usize, J::Error)> {
+    let mut failures = Vec::new();
+    let mut under_way = Vec::new();
+    for place in places {
+        match job.begin(place) {
+            Ok(Progress::Done) => {}
+            Ok(Progress::UnderWay) => under_way.push(place),
+            Err(error) => {
+                failures.push((place, error));
+                if on_failure == OnFailure::Halt {
+                    break;
+                }
+            }
+        }
+    }
+    let late = under_way
+        .into_iter()
+        .filter_map(|place| Some((place, job.wait(place).err()?)));
+    failures.extend(late);
+    failures
+}
+
+/// Does `job` with all drivers as early as `order` allows, each from beginning to end.
+pub(crate) fn by_order<J: Job>(
+    order: &Order,
+    workers: Option<NonZeroUsize>,
+    on_failure: OnFailure,
+    job: &J,
+) -> Vec<(usize, J::Error)> {
+    run(order, workers, on_failure, |place| {
+        match job.begin(place)? {
+            Progress::Done => Ok(()),
+            Progress::UnderWay => job.wait(place),
+        }
+    })
 }
 
 /// What is done, under way and still to do.

@@ -1,16 +1,16 @@
 //! Starting the drivers of an environment, with replacements for those that
-//! do not start.
+//! do not start, and stopping them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use standin_driver::{Driver, DriverConfig, Lifecycle};
-use standin_entity::{Error, Failovers, Status};
+use standin_entity::{AnnouncedStop, Error, Failovers, Status};
 
 use crate::members::Members;
-use crate::plan::{Mode, Plan};
-use crate::schedule::{self, OnFailure};
+use crate::plan::Plan;
+use crate::schedule::{Job, Progress};
 use crate::{Failure, Waiting};
 
 /// What there is to start, and how.
@@ -21,6 +21,8 @@ pub(crate) struct Start<'a> {
     drivers: Vec<(String, Arc<dyn Driver>)>,
     /// The places that it came to.
     begun: Vec<AtomicBool>,
+    /// Its time is over.
+    is_ended: AtomicBool,
 }
 
 /// What became of a start that failed.
@@ -53,84 +55,61 @@ impl<'a> Start<'a> {
             plan,
             drivers,
             begun,
+            is_ended: AtomicBool::new(false),
         }
     }
 
     /// Starts all drivers that start by themselves, until one fails.
     pub(crate) fn run(&self) -> Result<(), Failed> {
-        let mut failures = match self.plan.mode {
-            Mode::Declared => self.in_order(),
-            Mode::Concurrent => schedule::run(
-                &self.plan.order,
-                self.plan.workers,
-                OnFailure::Halt,
-                |place| {
-                    if !self.begin(place) {
-                        return Ok(());
-                    }
-                    let (name, driver) = &self.drivers[place];
-                    start_and_wait(&**driver).or_else(|failure| self.fail_over(name, failure))
-                },
-            ),
-        };
+        let mut failures = self.plan.start(self);
         if failures.is_empty() {
             return Ok(());
         }
         failures.sort_by_key(|(place, _)| *place);
-        Err(self.tell(failures))
+        Err(self.failed(failures))
+    }
+
+    /// Ends the start: what is not up yet fails, and nothing else is begun.
+    pub(crate) fn end(&self) -> Vec<AnnouncedStop> {
+        self.is_ended.store(true, Ordering::SeqCst);
+        let drivers = self.members.active().into_iter();
+        drivers
+            .map(|driver| driver.base().resource().announce_stop())
+            .collect()
     }
 
     /// Whether there is something to start at this place.
-    fn begin(&self, place: usize) -> bool {
+    fn is_wanted(&self, place: usize) -> bool {
         self.begun[place].store(true, Ordering::Relaxed);
         !self.plan.is_alias(place) && starts_by_itself(&*self.drivers[place].1)
     }
 
-    /// One driver after the other. Those with `async_start` are waited for at
-    /// the end, whether or not one failed.
-    fn in_order(&self) -> Vec<(usize, Failure)> {
-        let mut failures = Vec::new();
-        let mut pending = Vec::new();
-        for (place, (name, driver)) in self.drivers.iter().enumerate() {
-            if !self.begin(place) {
-                continue;
-            }
-            let started = driver.start().map_err(Failure::Start);
-            if let Err(failure) = started.or_else(|failure| self.fail_over(name, failure)) {
-                failures.push((place, failure));
-                break;
-            }
-            if driver.status() == Status::Starting {
-                pending.push((place, name, driver));
-            }
-        }
-        failures.extend(pending.into_iter().filter_map(|(place, name, driver)| {
-            let waited = driver.wait(Status::Started, None).map_err(Failure::Wait);
-            let outcome = waited.or_else(|failure| self.fail_over(name, failure));
-            outcome.err().map(|failure| (place, failure))
-        }));
-        failures
-    }
-
     /// Puts the first registered replacement that starts in the place of a
     /// driver that did not.
-    fn fail_over(&self, name: &str, failure: Failure) -> Result<(), Failure> {
+    fn fail_over(&self, name: &str, failure: Failure) -> Result<Progress, Failure> {
         let Some(failovers) = self.failovers.get(name) else {
             return Err(failure);
         };
-        let is_wanted = || self.members.entity.is_active() && !self.members.turn.is_ending();
+        let is_wanted = || {
+            self.members.entity.is_active()
+                && !self.members.turn.is_ending()
+                && !self.is_ended.load(Ordering::SeqCst)
+        };
         if !is_wanted() {
             return Err(failure);
         }
         tracing::warn!(driver = name, %failure, "the driver did not start: trying its replacements");
         let replacement = failovers.first_that(|member| {
-            self.members.trying(member, || {
+            self.members.with_candidate(member, || {
                 self.members.adopt(&**member)?;
                 // An abort or a stop that came before does not know it.
                 if !is_wanted() {
                     return Err(Error::msg("the environment was aborted or stopped"));
                 }
-                Ok(start_and_wait(&**member)?)
+                match start(&**member)? {
+                    Progress::Done => Ok(()),
+                    Progress::UnderWay => Ok(wait(&**member, Status::Started)?),
+                }
             })
         });
         match replacement {
@@ -138,7 +117,7 @@ impl<'a> Start<'a> {
                 // Not dropped under the lock: that may be the driver's code.
                 let former = self.members.write().insert(name.to_owned(), member);
                 drop(former);
-                Ok(())
+                Ok(Progress::Done)
             }
             Err(error) => Err(Failure::Failover {
                 first: Box::new(failure),
@@ -147,7 +126,7 @@ impl<'a> Start<'a> {
         }
     }
 
-    fn tell(&self, failures: Vec<(usize, Failure)>) -> Failed {
+    fn failed(&self, failures: Vec<(usize, Failure)>) -> Failed {
         let is_left = |place: usize| {
             !self.begun[place].load(Ordering::Relaxed) && {
                 let driver = &*self.drivers[place].1;
@@ -180,10 +159,72 @@ impl<'a> Start<'a> {
     }
 }
 
-fn start_and_wait(driver: &dyn Driver) -> Result<(), Failure> {
-    driver.start().map_err(Failure::Start)?;
-    if driver.status() == Status::Starting {
-        driver.wait(Status::Started, None).map_err(Failure::Wait)?;
+impl Job for Start<'_> {
+    type Error = Failure;
+
+    fn begin(&self, place: usize) -> Result<Progress, Failure> {
+        if !self.is_wanted(place) {
+            return Ok(Progress::Done);
+        }
+        let (name, driver) = &self.drivers[place];
+        start(&**driver).or_else(|failure| self.fail_over(name, failure))
     }
-    Ok(())
+
+    fn wait(&self, place: usize) -> Result<(), Failure> {
+        let (name, driver) = &self.drivers[place];
+        wait(&**driver, Status::Started).or_else(|failure| self.fail_over(name, failure).map(drop))
+    }
+}
+
+/// What there is to stop.
+pub(crate) struct Stop<'a> {
+    plan: &'a Plan,
+    drivers: Vec<Arc<dyn Driver>>,
+}
+
+impl<'a> Stop<'a> {
+    pub(crate) fn new(members: &Members, plan: &'a Plan) -> Self {
+        Stop {
+            plan,
+            drivers: members.drivers(),
+        }
+    }
+
+    /// Stops all drivers that are up, in the reverse order of the start, whatever fails.
+    pub(crate) fn run(&self) -> Vec<Failure> {
+        let failures = self.plan.stop(self).into_iter();
+        failures.map(|(_, failure)| failure).collect()
+    }
+}
+
+impl Job for Stop<'_> {
+    type Error = Failure;
+
+    fn begin(&self, place: usize) -> Result<Progress, Failure> {
+        if self.plan.is_alias(place) {
+            return Ok(Progress::Done);
+        }
+        let driver = &self.drivers[place];
+        driver.stop().map_err(Failure::Stop)?;
+        Ok(match driver.status() {
+            Status::Stopping => Progress::UnderWay,
+            _ => Progress::Done,
+        })
+    }
+
+    fn wait(&self, place: usize) -> Result<(), Failure> {
+        wait(&*self.drivers[place], Status::Stopped)
+    }
+}
+
+fn start(driver: &dyn Driver) -> Result<Progress, Failure> {
+    driver.start().map_err(Failure::Start)?;
+    Ok(match driver.status() {
+        Status::Starting => Progress::UnderWay,
+        _ => Progress::Done,
+    })
+}
+
+fn wait(driver: &dyn Driver, status: Status) -> Result<(), Failure> {
+    driver.wait(status, None).map_err(Failure::Wait)
 }

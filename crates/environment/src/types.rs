@@ -184,7 +184,7 @@ impl DriverTypes {
             // Where one of both is not right the other has nothing to wait for.
             if names.contains(&first)
                 && names.contains(&then)
-                && let Err(error) = environment.dependency(first.as_str(), then.as_str())
+                && let Err(error) = environment.add_dependency(first.as_str(), then.as_str())
             {
                 draft.refuse_dependency(&then, "after", &first, &error);
             }
@@ -236,7 +236,7 @@ impl DriverTypes {
             })?;
         }
         for (first, then) in dependencies {
-            environment.dependency(first, then)?;
+            environment.add_dependency(first, then)?;
         }
         Ok(environment)
     }

@@ -62,7 +62,7 @@ fn ends_a_start_that_waits_for_readiness() {
         let never = Probe::builder("never", &trace).never_ready_in("started_check".to_owned());
         let never = env.add(never.build().unwrap()).unwrap();
         if concurrent {
-            env.dependency(&up, &never).unwrap();
+            env.add_dependency(&up, &never).unwrap();
         }
         let handle = env.abort_handle();
         let error = aborted(
@@ -279,7 +279,7 @@ proptest! {
         }
         for (a, b) in edges {
             if a < b && b < count {
-                env.dependency(format!("p{a}"), format!("p{b}")).unwrap();
+                env.add_dependency(format!("p{a}"), format!("p{b}")).unwrap();
             }
         }
         let drivers = env.drivers();

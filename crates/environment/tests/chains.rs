@@ -46,10 +46,10 @@ fn start_and_stop_one_after_the_other() {
         let folder = tempfile::tempdir().unwrap();
         let mut env = chain(&folder, &trace);
         for place in 1..LENGTH {
-            env.dependency(name(place - 1), name(place)).unwrap();
+            env.add_dependency(name(place - 1), name(place)).unwrap();
         }
         // Against the order in which they were added, too.
-        let error = env.dependency(name(LENGTH - 1), name(0)).unwrap_err();
+        let error = env.add_dependency(name(LENGTH - 1), name(0)).unwrap_err();
         assert!(error.to_string().contains(" -> p0 -> p1"), "{error}");
         let env = env.start().unwrap();
         let started: Vec<String> = (0..LENGTH).map(name).collect();
@@ -79,9 +79,9 @@ fn whose_first_driver_fails_name_all_that_were_not_started() {
                 .unwrap();
         }
         for place in (1..LENGTH).rev() {
-            env.dependency(name(place - 1), name(place)).unwrap();
+            env.add_dependency(name(place - 1), name(place)).unwrap();
         }
-        env.dependency(std::mem::take(&mut before), name(0))
+        env.add_dependency(std::mem::take(&mut before), name(0))
             .unwrap();
         let error = env.start().unwrap_err();
         let shown = format!("{error:?}");

@@ -73,7 +73,7 @@ fn environment(case: &Case, trace: &Trace, folder: &tempfile::TempDir) -> Enviro
         env.add(probe.build().unwrap()).unwrap();
     }
     for (first, then) in &case.edges {
-        env.dependency(name(*first), name(*then)).unwrap();
+        env.add_dependency(name(*first), name(*then)).unwrap();
     }
     env
 }

@@ -259,8 +259,8 @@ fn restarts() {
 fn dependencies_decide_the_order() {
     let trace = Trace::default();
     let mut env = abc(&trace);
-    env.dependency("c", ("a", "b")).unwrap();
-    env.dependency("b", "a").unwrap();
+    env.add_dependency("c", ("a", "b")).unwrap();
+    env.add_dependency("b", "a").unwrap();
     let env = env.start().unwrap();
     assert_eq!(trace.take_step("starting"), ["c", "b", "a"]);
     env.stop().unwrap();
@@ -307,7 +307,7 @@ fn a_failure_keeps_dependents_down() {
     let b = env
         .add(Probe::builder("b", &trace).build().unwrap())
         .unwrap();
-    env.dependency(&a, &b).unwrap();
+    env.add_dependency(&a, &b).unwrap();
     let error = env.start().unwrap_err();
     let EnvironmentError::Start(NotStarted {
         not_started,
@@ -345,7 +345,7 @@ fn a_driver_with_two_names_is_started_and_stopped_once_and_in_its_place() {
             .unwrap();
         env.add_as("also a", a).unwrap();
         if concurrent {
-            env.dependency("also a", "b").unwrap();
+            env.add_dependency("also a", "b").unwrap();
         }
         let env = env.start().unwrap();
         assert_eq!(trace.take_step("starting"), ["a", "b"]);
@@ -387,7 +387,7 @@ fn a_driver_that_was_removed_may_come_back() {
     let trace = Trace::default();
     let mut env = abc(&trace);
     let b = env.get::<Probe>("b").unwrap();
-    env.dependency("c", "b").unwrap();
+    env.add_dependency("c", "b").unwrap();
     env.remove("b").unwrap();
     assert_eq!(env.entity().report().children.len(), 2);
     env.add_as("b", b).unwrap();

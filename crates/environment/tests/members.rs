@@ -108,9 +108,9 @@ fn a_driver_is_in_one_environment() {
 fn refuses_impossible_dependencies() {
     let mut env = Environment::new("env");
     let (a, b) = (env.add(probe("a")).unwrap(), env.add(probe("b")).unwrap());
-    env.dependency(&a, &b).unwrap();
+    env.add_dependency(&a, &b).unwrap();
     check(
-        env.dependency(&b, &a).unwrap_err(),
+        env.add_dependency(&b, &a).unwrap_err(),
         expect![[r#"
             drivers wait for each other: b -> a -> b
               help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
@@ -118,7 +118,7 @@ fn refuses_impossible_dependencies() {
         "#]],
     );
     check(
-        env.dependency("a", "c").unwrap_err(),
+        env.add_dependency("a", "c").unwrap_err(),
         expect![[r#"
             a dependency names "c", which is not a driver of environment "env"
               help: add the driver first; there are: "a", "b"
@@ -126,7 +126,7 @@ fn refuses_impossible_dependencies() {
         "#]],
     );
     check(
-        env.dependency("a", "a").unwrap_err(),
+        env.add_dependency("a", "a").unwrap_err(),
         expect![[r#"
         drivers wait for each other: a -> a
           help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
@@ -134,7 +134,7 @@ fn refuses_impossible_dependencies() {
     "#]],
     );
     let stranger = std::sync::Arc::new(probe("stranger"));
-    assert!(env.dependency(&stranger, &a).is_err());
+    assert!(env.add_dependency(&stranger, &a).is_err());
     env.add(
         Probe::builder("late", &Trace::default())
             .async_start(true)
@@ -143,7 +143,7 @@ fn refuses_impossible_dependencies() {
     )
     .unwrap();
     check(
-        env.dependency("a", "late").unwrap_err(),
+        env.add_dependency("a", "late").unwrap_err(),
         expect![[r#"
         driver "late" sets `async_start`, and environment "env" starts its drivers by their dependencies
           help: leave `async_start` out: drivers that do not depend on each other start at the same time anyway

@@ -73,7 +73,7 @@ fn shop(started: &Started, broken: Option<&'static str>) -> standin::Result<Envi
     let shop = env.add(server("shop")?)?;
     let database = env.add(server("database")?)?;
     let queue = env.add(server("queue")?)?;
-    env.dependency((&database, &queue), &shop)?;
+    env.add_dependency((&database, &queue), &shop)?;
     for name in ["alice", "bob"] {
         // Whoever reads the context of the shop starts after it. That needs no words.
         let customer = TcpClient::builder(name)

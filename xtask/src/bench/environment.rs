@@ -180,7 +180,7 @@ fn start_idle(
     }
     for (number, driver) in drivers.iter().enumerate() {
         if let Some(first) = after(number) {
-            env.dependency(&drivers[first], driver)?;
+            env.add_dependency(&drivers[first], driver)?;
         }
     }
     let begun = Instant::now();

@@ -1,6 +1,4 @@
-use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, File, Metadata};
-use std::hash::{Hash, Hasher};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::line::{Extent, Line};
 use super::open::open;
+use super::position::{BEFORE, End, FileId, Position, before, hash};
 
 /// A line without an end counts as one when nothing has come for this long:
 /// its writer may be in the middle of it.
@@ -21,9 +20,6 @@ const CHUNK: usize = 64 << 10;
 /// After so many bytes whoever looks is asked whether to go on: a log that is written faster than
 /// it is read has no end.
 pub(crate) const ONE_LOOK: usize = 1 << 20;
-
-/// How many bytes before a place are remembered, to notice that a file is another than it was.
-const BEFORE: usize = 64;
 
 /// Reads the lines of a file as they are written.
 ///
@@ -78,73 +74,6 @@ struct Open {
     /// When it was written to last before anything was read, if a later time
     /// without a later end means that it was written anew.
     written: Option<SystemTime>,
-}
-
-/// Tells files apart, whatever their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId(u64, u64);
-
-impl FileId {
-    #[cfg(unix)]
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self(metadata.dev(), metadata.ino())
-    }
-
-    // Good enough to notice a rotation: the new file is made later.
-    #[cfg(not(unix))]
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        let created = metadata.created().ok();
-        let since = created.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        Self(0, since.unwrap_or_default().as_nanos() as u64)
-    }
-}
-
-/// A place in a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Position {
-    /// `None` before the file was there.
-    file: Option<FileId>,
-    offset: u64,
-    /// Stands for the bytes before it.
-    before: u64,
-    /// It is within a line that is too long, whose rest is not a line.
-    is_within: bool,
-}
-
-impl Position {
-    /// Whether it is in the same file as the other, and not before it.
-    pub(crate) fn has_reached(&self, other: &Position) -> bool {
-        self.file == other.file && self.offset >= other.offset
-    }
-}
-
-/// The end of a log at some time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct End {
-    position: Position,
-    written: Option<SystemTime>,
-}
-
-impl End {
-    /// Where the log ends now. One that is not there, or cannot be read, ends at its beginning.
-    pub(crate) fn of(path: &Path) -> Self {
-        let mut follower = Follower::new(path);
-        match follower.seek_end() {
-            Ok(()) => Self {
-                position: follower.position(),
-                written: follower.written(),
-            },
-            Err(_) => Self::default(),
-        }
-    }
-
-    /// Whether the log still goes as far.
-    pub(crate) fn is_there(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|now| {
-            self.position.file == Some(FileId::of(&now)) && now.len() >= self.position.offset
-        })
-    }
 }
 
 impl Follower {
@@ -307,6 +236,18 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// Where the log ends now. One that is not there, or cannot be read, ends at its beginning.
+    pub(crate) fn end_of(path: &Path) -> End {
+        let mut follower = Self::new(path);
+        match follower.seek_end() {
+            Ok(()) => End {
+                position: follower.position(),
+                written: follower.written(),
+            },
+            Err(_) => End::default(),
+        }
     }
 
     /// Goes to what was the end at some time.
@@ -473,17 +414,6 @@ enum Filled {
     Ended,
 }
 
-/// The last bytes of what is in `range`.
-fn before(buffer: &[u8], range: Range<usize>) -> &[u8] {
-    &buffer[range.start.max(range.end.saturating_sub(BEFORE))..range.end]
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -595,7 +525,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let written_since = |write: &dyn Fn(&Path), expected: &[&str]| {
-            let end = End::of(&path);
+            let end = Follower::end_of(&path);
             write(&path);
             let mut follower = Follower::new(&path);
             follower.seek_after(end).unwrap();

@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
-use miette::Diagnostic;
 use regex::bytes::Regex;
-use standin_config::{Pattern, PatternError};
+use standin_config::Pattern;
 use standin_sync::Unpoisoned;
-use thiserror::Error;
 
 use super::bell::Bell;
-use super::follow::{Advance, Follower, LONGEST, ONE_LOOK, Position};
-use super::line::{Extent, Found, Line, LineMatch, without_end};
+use super::follow::{Advance, Follower, ONE_LOOK};
+use super::line::{Extent, Line, LineMatch};
+use super::log_match::{LogMatch, LogMatchError};
+use super::position::Position;
 use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
 use crate::{DriverBase, Explainer};
@@ -70,182 +69,6 @@ pub struct LogMatcher {
 /// A place in a log, of one [`LogMatcher`] or another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogMark(Position);
-
-/// A line that matched.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LogMatch {
-    /// The line, without its end.
-    pub line: Vec<u8>,
-    /// What the named groups captured.
-    pub groups: IndexMap<String, Vec<u8>>,
-}
-
-impl LogMatch {
-    fn new(line: Line<'_>, found: Found) -> Self {
-        Self {
-            line: without_end(line.bytes).to_vec(),
-            groups: found.groups.into_iter().collect(),
-        }
-    }
-
-    /// The line as text; what is not UTF-8 is replaced.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.line).into_owned()
-    }
-
-    /// What the named group captured, as text; what is not UTF-8 is replaced.
-    /// `None` if it took no part in the match.
-    pub fn group(&self, name: &str) -> Option<String> {
-        let value = self.groups.get(name)?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    }
-}
-
-impl fmt::Debug for LogMatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: IndexMap<_, _> = self
-            .groups
-            .keys()
-            .map(|name| (name, self.group(name).unwrap_or_default()))
-            .collect();
-        f.debug_struct("LogMatch")
-            .field("line", &self.text())
-            .field("groups", &groups)
-            .finish()
-    }
-}
-
-/// What a search in a log found that it should not have, or did not find.
-#[derive(Error, Diagnostic)]
-#[non_exhaustive]
-pub enum LogMatchError {
-    /// No line matches.
-    #[error("no line of `{}` matches `{pattern}` after {}{}", path.display(), Looked { lines: *lines, last, too_long: *too_long, elapsed: *elapsed }, Note(note))]
-    #[diagnostic(
-        code(standin::driver::log_no_match),
-        help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}{}", unfinished_help(*is_unfinished), over_help(*is_over))
-    )]
-    NoMatch {
-        /// The log.
-        path: PathBuf,
-        /// What was looked for.
-        pattern: String,
-        /// How many lines were looked at.
-        lines: u64,
-        /// The last of them, or what is written of the next.
-        last: Option<String>,
-        /// How many of them were so long that only their beginnings were looked at.
-        too_long: u64,
-        /// Whether what is written of the last line matches, but a group would
-        /// capture what is at its end, and its end has not come.
-        is_unfinished: bool,
-        /// How long it was waited.
-        elapsed: Duration,
-        /// Whether the wait ended because the driver is stopped or aborted.
-        is_over: bool,
-        /// What the driver's environment knows that may explain it.
-        note: Option<String>,
-    },
-    /// A line is longer than what is looked at, and its rest might match.
-    #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]
-    #[diagnostic(
-        code(standin::driver::log_line_too_long),
-        help(
-            "let the pattern match within the beginning of that line, or use `seek_end` behind it"
-        )
-    )]
-    LineTooLong {
-        /// The log.
-        path: PathBuf,
-        /// What was looked for.
-        pattern: String,
-        /// The beginning of the line.
-        begin: String,
-    },
-    /// A line matches that should not be there.
-    #[error("a line of `{}` matches `{pattern}`, which none should: {:?}{}", path.display(), found.text(), Note(note))]
-    #[diagnostic(
-        code(standin::driver::log_match),
-        help("see the log around that line; `seek_end` leaves out what was there before")
-    )]
-    Match {
-        /// The log.
-        path: PathBuf,
-        /// What was looked for.
-        pattern: String,
-        /// The line.
-        found: LogMatch,
-        /// What the driver's environment knows that may explain it.
-        note: Option<String>,
-    },
-    /// The log cannot be read.
-    #[error("the log `{}` cannot be read", path.display())]
-    #[diagnostic(
-        code(standin::driver::log_unreadable),
-        help("it has to be a file that this user may read")
-    )]
-    Read {
-        /// The log.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The pattern is not a regular expression.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Pattern(#[from] PatternError),
-}
-
-standin_error::reportable!(LogMatchError { Pattern });
-
-fn over_help(is_over: bool) -> &'static str {
-    match is_over {
-        true => "; the driver is not running any more",
-        false => "",
-    }
-}
-
-fn unfinished_help(is_unfinished: bool) -> &'static str {
-    if is_unfinished {
-        "; what is written of the last line matches, but its end is missing, and a group may have only half of what it captures"
-    } else {
-        ""
-    }
-}
-
-/// Shows a note below a message.
-struct Note<'a>(&'a Option<String>);
-
-impl fmt::Display for Note<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(note) => write!(f, "\n{note}"),
-            None => Ok(()),
-        }
-    }
-}
-
-struct Looked<'a> {
-    lines: u64,
-    last: &'a Option<String>,
-    too_long: u64,
-    elapsed: Duration,
-}
-
-impl fmt::Display for Looked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1?} and {} lines", self.elapsed, self.lines)?;
-        if let Some(last) = self.last {
-            write!(f, ", the last {last:?}")?;
-        }
-        if self.too_long > 0 {
-            let limit = LONGEST >> 20;
-            write!(f, "; of {} only the first {limit} MiB", self.too_long)?;
-        }
-        Ok(())
-    }
-}
 
 impl LogMatcher {
     /// Reads the file from its beginning. It need not be there yet.

@@ -4,17 +4,21 @@
 //! - `open.rs`: opening a file, and nothing that would block;
 //! - `line.rs`: how a pattern sees a line;
 //! - `follow.rs`: lines as they come, across rotation and truncation;
+//! - `position.rs`: places in logs, and where they end;
 //! - `watch.rs`: events of files, and what there is where the system has none;
 //! - `bell.rs`: wakes those who wait for something to be written;
 //! - `regexps.rs`: the regexps of a driver that starts, and what they extract;
 //! - `matcher.rs`: [`LogMatcher`](matcher::LogMatcher), for tests;
+//! - `log_match.rs`: a line that it has found, or why it has not;
 //! - `tail.rs`: the last lines of a file of any size.
 
 pub(crate) mod bell;
 pub(crate) mod follow;
 pub(crate) mod line;
+pub(crate) mod log_match;
 pub(crate) mod matcher;
 pub(crate) mod open;
+pub(crate) mod position;
 pub(crate) mod regexps;
 pub(crate) mod tail;
 pub(crate) mod watch;

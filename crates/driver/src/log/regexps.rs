@@ -7,14 +7,13 @@ use standin_config::{Pattern, PatternError};
 
 use standin_entity::{Check, Result};
 
-use super::follow::{Advance, End, Follower, LONGEST, ONE_LOOK};
+use super::follow::{Advance, Follower, LONGEST, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch, without_end};
+use super::position::End;
 use crate::error::LogError;
+use crate::extracts::Extracts;
 use crate::readiness::Progress;
 use crate::{Driver, Lifecycle};
-
-/// What named groups captured, by name.
-pub(crate) type Extracts = IndexMap<String, String>;
 
 /// How much of the last line an error shows.
 const SHOWN: usize = 200;

@@ -8,7 +8,7 @@ use standin_sync::Unpoisoned;
 
 use crate::Driver;
 use crate::baseline::Baseline;
-use crate::log::regexps::Extracts;
+use crate::extracts::Extracts;
 use crate::log::watch::{self, OnChange, Subscription};
 
 /// One condition during one start.

@@ -44,9 +44,9 @@ impl Resource {
     fn advance_abort(&self, to: Abort, from: impl FnOnce(Abort) -> bool) -> bool {
         let state = self.lock();
         let mut facts = self.inner.entity.facts();
-        let is_new = from(facts.abort);
+        let is_new = from(facts.abort());
         if is_new {
-            facts.abort = to;
+            facts.set_abort(to);
             drop(facts);
             self.changed(&state);
         }

@@ -287,7 +287,7 @@ impl Resource {
     /// Sets the status, in the report too.
     fn enter(&self, state: &mut State, status: Status) {
         state.status = status;
-        self.inner.entity.facts().status = status;
+        self.inner.entity.facts().set_status(status);
         tracing::debug!(entity = %self.inner.entity, %status, "status");
         self.changed(state);
     }

@@ -292,7 +292,7 @@ impl Resource {
         }
         // `aborting` may be at work: it is to have finished first.
         let patience = Patience::of(options.entity.abort_wait_timeout);
-        while self.inner.entity.facts().abort == Abort::Running && !patience.is_over() {
+        while self.inner.entity.facts().abort() == Abort::Running && !patience.is_over() {
             state = self.inner.monitor.wait(state, patience.until());
         }
         let run = self.run_of(&state);

@@ -3,19 +3,21 @@
 //! The engine is minijinja. Values print as the templates of ported tests
 //! expect them: `None`, `True`, `[1, 2]`, `{'a': 1}`.
 
+mod objects;
+mod scope;
+
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Output, State, Template, UndefinedBehavior};
-use standin_config::{Kind, Markup, Node, OptionValue, Tags, TemplateMistake};
-use standin_entity::Status;
-use standin_sync::Unpoisoned;
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, Template, UndefinedBehavior};
+use standin_config::{Markup, Tags, TemplateMistake};
 
-use crate::attributes::text;
-use crate::{Attributes, ContextSource};
+use self::objects::{Published, format_value};
+use self::scope::Idioms;
+pub(crate) use self::scope::{Missing, Scope};
+use crate::attributes::Attributes;
 
 /// Why a template has no text.
 pub(crate) enum TemplateError {
@@ -43,99 +45,6 @@ impl fmt::Display for TemplateError {
 /// How much a template may do before it counts as one that never ends: far more
 /// than the largest config file needs, and reached within seconds.
 const FUEL: u64 = 5_000_000;
-
-/// What a template can name: attributes at the top, and those of every other
-/// driver below `context`.
-#[derive(Clone, Default)]
-pub(crate) struct Scope {
-    pub(crate) own: Attributes,
-    pub(crate) others: Option<Arc<dyn ContextSource>>,
-    /// The driver whose attributes these are, below `context`.
-    driver: Option<String>,
-    missing: LastMissing,
-}
-
-/// What a template has asked for below `context`, and not got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) driver: String,
-    /// Without one it is the driver that is not there.
-    pub(crate) attribute: Option<String>,
-}
-
-/// The last name that led nowhere, where that was below `context`. Only what is used of it
-/// shows that, and then it is too late to see where it came from.
-#[derive(Clone, Debug, Default)]
-struct LastMissing(Arc<Mutex<Option<Missing>>>);
-
-impl LastMissing {
-    fn set(&self, missing: Option<Missing>) {
-        *self.0.lock().unpoisoned() = missing;
-    }
-
-    fn take(&self) -> Option<Missing> {
-        let mut missing = self.0.lock().unpoisoned();
-        missing.take()
-    }
-}
-
-impl fmt::Debug for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope")
-            .field("own", &self.own)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Scope {
-    pub(crate) fn new(own: Attributes, others: Option<Arc<dyn ContextSource>>) -> Self {
-        Scope {
-            own,
-            others,
-            driver: None,
-            missing: LastMissing::default(),
-        }
-    }
-
-    /// Whether a name such as `port` or `context.server.port` leads to a value.
-    fn has(&self, name: &str) -> bool {
-        let mut parts = name.split('.');
-        let Some(top) = parts.next() else {
-            return false;
-        };
-        match (&self.others, top) {
-            (Some(others), "context") if self.own.get(top).is_none() => {
-                let Some(driver) = parts.next() else {
-                    return true;
-                };
-                let Some(attributes) = others.attributes(driver) else {
-                    return false;
-                };
-                parts
-                    .next()
-                    .is_none_or(|attribute| attributes.get(attribute).is_some())
-            }
-            _ if OPTIONS.contains(&top) && self.own.get(top).is_none() => {
-                let options = self.own.options();
-                options.is_some_and(|node| parts.next().is_none_or(|name| node.get(name).is_ok()))
-            }
-            _ => self.own.get(top).is_some(),
-        }
-    }
-}
-
-/// The names under which a driver's options can be read.
-const OPTIONS: [&str; 2] = ["cfg", "config"];
-
-/// What a template does with values that are mostly just text. As text they can
-/// be compared and filtered, so they are more only for templates that need it.
-#[derive(Clone, Copy, Debug)]
-struct Idioms {
-    /// `uid()`
-    calls_uid: bool,
-    /// `status.tag`
-    asks_tag: bool,
-}
 
 /// Renders `template` over `attributes`; a name that is not there is an error.
 /// One newline at the end goes: a value is not a file.
@@ -281,202 +190,6 @@ fn reason(error: &Error) -> String {
     match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
-    }
-}
-
-/// The root of a template: the attributes, the options as `cfg`, and `context`.
-#[derive(Debug)]
-struct Published(Scope, Idioms);
-
-impl Object for Published {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str()?;
-        let Published(scope, idioms) = &**self;
-        match (name, scope.own.get(name)) {
-            ("uid", Some(uid)) if idioms.calls_uid => Some(Value::from_object(Uid(text(uid)))),
-            ("status", Some(status)) if idioms.asks_tag => {
-                Some(Value::from_object(StatusOf(text(status))))
-            }
-            (_, Some(value)) => Some(Value::from(Serde(value))),
-            ("context", None) => {
-                let others = scope.others.clone()?;
-                let missing = scope.missing.clone();
-                Some(Value::from_object(Others(others, *idioms, missing)))
-            }
-            (name, None) if OPTIONS.contains(&name) => {
-                let node = scope.own.options()?.clone();
-                Some(Value::from_object(OptionsOf(node)))
-            }
-            _ => {
-                scope
-                    .missing
-                    .set(scope.driver.clone().map(|driver| Missing {
-                        driver,
-                        attribute: Some(name.to_owned()),
-                    }));
-                None
-            }
-        }
-    }
-}
-
-/// The drivers that a template can name below `context`. Asked for only when a
-/// template names them: a driver is not read for nothing.
-struct Others(Arc<dyn ContextSource>, Idioms, LastMissing);
-
-impl fmt::Debug for Others {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.names()).finish()
-    }
-}
-
-impl Object for Others {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let driver = key.as_str()?.to_owned();
-        let Some(own) = self.0.attributes(&driver) else {
-            if let Some(value) = self.0.value(&driver) {
-                return Some(Value::from(Serde(&value)));
-            }
-            let attribute = None;
-            self.2.set(Some(Missing { driver, attribute }));
-            return None;
-        };
-        let scope = Scope {
-            own,
-            others: None,
-            driver: Some(driver),
-            missing: self.2.clone(),
-        };
-        Some(Value::from_object(Published(scope, self.1)))
-    }
-}
-
-/// The options of a driver, with durations as numbers of seconds.
-#[derive(Debug)]
-struct OptionsOf(Node);
-
-impl Object for OptionsOf {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str()?;
-        let value = self.0.get(name).ok()?;
-        let option = self.0.description().option(name);
-        if option.is_some_and(|option| is_duration(option.kind()))
-            && let Ok(duration) = Duration::from_value(&value)
-        {
-            return Some(if duration.subsec_nanos() == 0 {
-                Value::from(duration.as_secs())
-            } else {
-                Value::from(duration.as_secs_f64())
-            });
-        }
-        Some(Value::from(Serde(&value)))
-    }
-}
-
-fn is_duration(kind: &Kind) -> bool {
-    match kind {
-        Kind::Duration => true,
-        Kind::Union(kinds) => kinds.iter().any(is_duration),
-        _ => false,
-    }
-}
-
-/// A status that ported templates ask for its `tag`.
-#[derive(Debug)]
-struct StatusOf(String);
-
-impl Object for StatusOf {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str()? == "tag").then(|| {
-            if self.0 == Status::None.as_str() {
-                Value::from(())
-            } else {
-                Value::from(self.0.clone())
-            }
-        })
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A uid that ported templates call; new ones just name it.
-#[derive(Debug)]
-struct Uid(String);
-
-impl Object for Uid {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _state: &mut State<'_, '_>, _args: &[Value]) -> Result<Value, Error> {
-        Ok(Value::from(self.0.clone()))
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn format_value(
-    out: &mut Output<'_>,
-    state: &mut State<'_, '_>,
-    value: &Value,
-) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::None | ValueKind::Bool | ValueKind::Seq => Ok(write_value(out, value, false)?),
-        ValueKind::Map if value.downcast_object_ref::<Uid>().is_none() => {
-            Ok(write_value(out, value, false)?)
-        }
-        _ => minijinja::escape_formatter(out, state, value),
-    }
-}
-
-fn write_value(out: &mut dyn fmt::Write, value: &Value, nested: bool) -> fmt::Result {
-    match value.kind() {
-        ValueKind::None => out.write_str("None"),
-        ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }),
-        ValueKind::Seq => {
-            out.write_str("[")?;
-            for (index, item) in value.try_iter().into_iter().flatten().enumerate() {
-                if index > 0 {
-                    out.write_str(", ")?;
-                }
-                write_value(out, &item, true)?;
-            }
-            out.write_str("]")
-        }
-        ValueKind::Map => {
-            out.write_str("{")?;
-            for (index, key) in value.try_iter().into_iter().flatten().enumerate() {
-                if index > 0 {
-                    out.write_str(", ")?;
-                }
-                write_value(out, &key, true)?;
-                out.write_str(": ")?;
-                write_value(out, &value.get_item(&key).unwrap_or_default(), true)?;
-            }
-            out.write_str("}")
-        }
-        ValueKind::String if nested => write!(out, "'{value}'"),
-        _ => write!(out, "{value}"),
     }
 }
 

@@ -1,0 +1,200 @@
+//! Everything that only looks at an environment.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use standin_config::Node;
+use standin_connection::ConnectionGraph;
+use standin_driver::{Driver, Lifecycle};
+use standin_entity::{Entity, Report, Status};
+
+use crate::abort::AbortHandle;
+use crate::error::LookupError;
+use crate::members::Members;
+
+/// A look at an environment, at any time and from any thread: before it starts, while it
+/// starts, while it is up and afterwards. Both [`Environment`](crate::Environment) and
+/// [`RunningEnvironment`](crate::RunningEnvironment) are one, and
+/// [`view`](EnvironmentView::view) gives another to keep.
+///
+/// ```
+/// use standin_entity::Status;
+/// use standin_environment::Environment;
+/// use standin_tcp::TcpServer;
+///
+/// # fn main() -> standin_entity::Result<()> {
+/// let mut env = Environment::new("one server");
+/// env.add(TcpServer::builder("server").build()?)?;
+/// let view = env.view();
+/// let starting = std::thread::spawn(move || env.start());
+/// while view.statuses() != [("server".to_owned(), Status::Started)] {
+///     std::thread::yield_now();
+/// }
+/// let env = starting.join().expect("it does not panic")?;
+/// env.stop()?;
+/// let order: Vec<String> = view.report().history().map(|(who, event)| format!("{} {event}", who.name)).collect();
+/// assert_eq!(order.first().map(String::as_str), Some("server STARTING"));
+/// assert_eq!(order.last().map(String::as_str), Some("server STOPPED"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct EnvironmentView {
+    pub(crate) members: Arc<Members>,
+}
+
+impl EnvironmentView {
+    pub(crate) fn new(members: Arc<Members>) -> Self {
+        EnvironmentView { members }
+    }
+
+    /// Another look at the same environment, which does not keep it up.
+    pub fn view(&self) -> EnvironmentView {
+        self.clone()
+    }
+
+    /// The name of the environment.
+    pub fn name(&self) -> &str {
+        self.members.name()
+    }
+
+    /// The environment as an entity: what it belongs to, its files and its report.
+    pub fn entity(&self) -> &Entity {
+        &self.members.entity
+    }
+
+    /// The options of the environment, with where each value comes from.
+    pub fn options(&self) -> &Node {
+        self.entity().options()
+    }
+
+    /// The driver of that name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none, or it is of another type.
+    pub fn get<D: Driver>(&self, name: &str) -> Result<Arc<D>, LookupError> {
+        self.members.get(name)
+    }
+
+    /// The driver of that name, whatever its type.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none.
+    pub fn driver(&self, name: &str) -> Result<Arc<dyn Driver>, LookupError> {
+        self.members.driver(name)
+    }
+
+    /// The driver that was added first.
+    pub fn first(&self) -> Option<Arc<dyn Driver>> {
+        self.members.read().values().next().cloned()
+    }
+
+    /// All drivers, in the order in which they were added.
+    pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
+        self.members.drivers()
+    }
+
+    /// The names of all drivers, in the order in which they were added.
+    pub fn names(&self) -> Vec<String> {
+        self.members.read().keys().cloned().collect()
+    }
+
+    /// The names of all drivers with their status, in the order in which they
+    /// were added.
+    pub fn statuses(&self) -> Vec<(String, Status)> {
+        let members = self.members.snapshot().into_iter();
+        members
+            .map(|(name, driver)| (name, driver.status()))
+            .collect()
+    }
+
+    /// How many drivers there are.
+    pub fn len(&self) -> usize {
+        self.members.read().len()
+    }
+
+    /// Whether there are no drivers.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What happened so far: to the environment and to each driver. Its
+    /// [`history`](Report::history) is the order in which it happened.
+    pub fn report(&self) -> Report {
+        self.entity().report()
+    }
+
+    /// What the drivers publish, as variables for the environment of a
+    /// process: `DRIVER_<NAME>_ATTR_<ATTRIBUTE>`, in capitals, with `_` for
+    /// each `-` and each space.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
+        let members = self.members.snapshot();
+        let mut variables = Vec::new();
+        for (name, driver) in members {
+            let context = driver.context();
+            for attribute in context.names() {
+                let value = context.text(attribute).unwrap_or_default();
+                variables.push((
+                    format!("DRIVER_{}_ATTR_{}", words(&name), words(attribute)),
+                    value,
+                ));
+            }
+        }
+        variables
+    }
+
+    /// Who is connected to whom now, as the drivers report it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use standin_config::context;
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// # let mut env = Environment::new("connections");
+    /// # let server = env.add(TcpServer::builder("server").build()?)?;
+    /// # let port = context("server", "{{ port }}");
+    /// # env.add(TcpClient::builder("client").host("localhost").port(port).build()?)?;
+    /// let env = env.start()?;
+    /// server.accept_connection(Duration::from_secs(10))?;
+    /// env.connections().connected("client", "server")?.and_nobody_else()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connections(&self) -> ConnectionGraph {
+        let members = self.members.snapshot();
+        let mut graph = ConnectionGraph::new(members.keys().cloned());
+        for (name, driver) in members {
+            graph.extend(
+                driver
+                    .connections()
+                    .into_iter()
+                    .map(|info| (name.clone(), info)),
+            );
+        }
+        graph
+    }
+
+    /// The directory that has the files of the drivers; `None` before the first start.
+    pub fn runpath(&self) -> Option<PathBuf> {
+        self.entity().runpath()
+    }
+
+    /// A handle that ends a start, or everything, from another thread.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.members.clone())
+    }
+}
+
+impl fmt::Debug for EnvironmentView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvironmentView")
+            .field("name", &self.name())
+            .field("drivers", &self.members)
+            .finish()
+    }
+}
