@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::docs::without_item_links;
 use crate::kind::Kind;
 use crate::node::CheckOption;
 use crate::suggest::nearest;
@@ -81,6 +82,11 @@ impl ConfigDescription {
     /// What the config is for: its doc comment.
     pub fn docs(&self) -> &str {
         &self.0.docs
+    }
+
+    /// The [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
+    pub fn plain_docs(&self) -> String {
+        without_item_links(&self.0.docs)
     }
 
     /// The name that the readers of files know, if they know one.

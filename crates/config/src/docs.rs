@@ -2,8 +2,7 @@
 
 /// The text without links to Rust items: ``[`TcpServer`]`` is `` `TcpServer` ``. Links to pages
 /// stay.
-#[doc(hidden)]
-pub fn without_item_links(docs: &str) -> String {
+pub(crate) fn without_item_links(docs: &str) -> String {
     let mut text = String::with_capacity(docs.len());
     let mut rest = docs;
     while let Some(start) = rest.find('[') {

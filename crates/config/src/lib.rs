@@ -100,7 +100,7 @@ pub use stored::Stored;
 pub use suggest::nearest;
 pub use tags::{Markup, Tags, TemplateMistake};
 pub use text::{Text, verbatim};
-pub use value::Value;
+pub use value::{TomlKey, Value};
 
 /// What the code of the derive uses; no part of the public interface.
 #[doc(hidden)]
@@ -125,10 +125,3 @@ pub mod facade {
 
 #[doc(hidden)]
 pub use resolver::Resolver;
-
-/// What readers of files use; no part of the public interface.
-#[doc(hidden)]
-pub mod reading {
-    pub use crate::docs::without_item_links;
-    pub use crate::value::Key;
-}

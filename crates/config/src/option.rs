@@ -140,9 +140,14 @@ impl OptionDescription {
         &self.docs
     }
 
+    /// The [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
+    pub fn plain_docs(&self) -> String {
+        without_item_links(&self.docs)
+    }
+
     /// The first paragraph of the docs, on one line.
     pub fn summary(&self) -> String {
-        let docs = without_item_links(&self.docs);
+        let docs = self.plain_docs();
         let paragraph: Vec<&str> = docs
             .lines()
             .map(str::trim)

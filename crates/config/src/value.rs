@@ -140,7 +140,7 @@ impl fmt::Display for Value {
                     if index > 0 {
                         f.write_str(", ")?;
                     }
-                    write!(f, "{} = {value}", Key(key))?;
+                    write!(f, "{} = {value}", TomlKey(key))?;
                 }
                 f.write_str(" }")
             }
@@ -149,11 +149,14 @@ impl fmt::Display for Value {
 }
 
 /// Writes a key the way TOML does: in quotes only when it needs them.
-#[doc(hidden)]
+///
+/// ```
+/// assert_eq!(standin_config::TomlKey("my key").to_string(), "\"my key\"");
+/// ```
 #[derive(Debug)]
-pub struct Key<'a>(pub &'a str);
+pub struct TomlKey<'a>(pub &'a str);
 
-impl fmt::Display for Key<'_> {
+impl fmt::Display for TomlKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match is_bare_key(self.0) {
             true => f.write_str(self.0),

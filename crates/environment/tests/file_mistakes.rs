@@ -218,7 +218,7 @@ fn a_duplicate_name_shows_both_places() {
     check(
         "[[driver]]\ntype = 'tcp-server'\nname = 'server'\n[[driver]]\ntype = 'tcp-server'\nname = 'server'\n",
         expect![[r#"
-            standin::config::duplicate_name
+            standin::environment::duplicate_name
 
               × environment.toml:6:8: two drivers are called "server"
                ╭─[environment.toml:6:8]
@@ -242,7 +242,7 @@ fn an_unknown_type() {
     check(
         "[[driver]]\ntype = 'tcp-sever'\nname = 'server'\n",
         expect![[r#"
-            standin::config::unknown_type
+            standin::environment::unknown_type
 
               × environment.toml:2:8: there is no driver type "tcp-sever"
                ╭─[environment.toml:2:8]
@@ -283,7 +283,7 @@ port = { driver = "database", value = "{{ port }}" }
               │ no such driver
               ╰─▶ driver "server" depends on "sevrer", but there is no such driver
 
-            Error: standin::config::unknown_dependency
+            Error: standin::environment::unknown_dependency
 
               × driver "server" depends on "sevrer", but there is no such driver
                ╭─[environment.toml:5:10]
@@ -295,7 +295,7 @@ port = { driver = "database", value = "{{ port }}" }
                ╰────
               help: did you mean "server"?
 
-            Error: standin::config::unknown_context_driver
+            Error: standin::environment::unknown_context
 
               × driver "client": option "host" reads from driver "serve", but there is no such
               │ driver
@@ -308,7 +308,7 @@ port = { driver = "database", value = "{{ port }}" }
                 ╰────
               help: did you mean "server"?
 
-            Error: standin::config::unknown_context_driver
+            Error: standin::environment::unknown_context
 
               × driver "client": option "port" reads from driver "database", but there is no such
               │ driver
@@ -361,7 +361,7 @@ name = "c"
 host = { driver = "b", value = "{{ host }}" }
 "#,
         expect![[r#"
-            standin::config::dependency_cycle
+            standin::environment::cycle
 
               × environment.toml:9:9: drivers wait for each other: a -> c -> b -> a
                 ╭─[environment.toml:9:9]
@@ -442,7 +442,7 @@ fn defaults_are_checked_too() {
               help: the options of tcp-server are: name, timeout, log_regexps, error_logs_max_lines,
                     host, port
 
-            Error: standin::config::unknown_type
+            Error: standin::environment::unknown_type
 
               × there is no driver type "tcp-sever"
                ╭─[environment.toml:7:11]

@@ -227,7 +227,7 @@ fn a_file_that_is_not_there_is_told() {
         cannot read no/such/file.toml
           caused by: No such file or directory (os error 2)
           help: check that the file exists and that you may read it
-          code: standin::config::unreadable_file
+          code: standin::environment::unreadable_file
     "#]]
     .assert_eq(&format!("{error:?}\n"));
 }

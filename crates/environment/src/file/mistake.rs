@@ -18,7 +18,7 @@ pub enum Mistake {
     Table(#[from] TableMistake),
     /// The file is not UTF-8.
     #[error("the file is not UTF-8 text")]
-    #[diagnostic(code(standin::config::not_utf8), help("save the file as UTF-8"))]
+    #[diagnostic(code(standin::environment::not_utf8), help("save the file as UTF-8"))]
     NotUtf8 {
         /// The first bytes that are not text.
         #[label("these bytes are not valid UTF-8")]
@@ -27,7 +27,7 @@ pub enum Mistake {
     /// Two drivers have the same name.
     #[error("two drivers are called {name:?}")]
     #[diagnostic(
-        code(standin::config::duplicate_name),
+        code(standin::environment::duplicate_name),
         help("give each driver a name of its own: others refer to it by its name")
     )]
     DuplicateName {
@@ -42,7 +42,7 @@ pub enum Mistake {
     },
     /// No type of that name is registered.
     #[error("there is no driver type {type_name:?}")]
-    #[diagnostic(code(standin::config::unknown_type))]
+    #[diagnostic(code(standin::environment::unknown_type))]
     UnknownType {
         /// The name.
         type_name: String,
@@ -55,7 +55,7 @@ pub enum Mistake {
     },
     /// A driver depends on one that is not in the file.
     #[error("{place} depends on {name:?}, but there is no such driver")]
-    #[diagnostic(code(standin::config::unknown_dependency))]
+    #[diagnostic(code(standin::environment::unknown_dependency))]
     UnknownDependency {
         /// The name.
         name: String,
@@ -70,7 +70,7 @@ pub enum Mistake {
     },
     /// A context value or a template reads the context of a driver that is not in the file.
     #[error("{place}: option {key:?} reads from driver {name:?}, but there is no such driver")]
-    #[diagnostic(code(standin::config::unknown_context_driver))]
+    #[diagnostic(code(standin::environment::unknown_context))]
     UnknownContextDriver {
         /// The name.
         name: String,
@@ -88,7 +88,7 @@ pub enum Mistake {
     /// Drivers wait for each other.
     #[error("drivers wait for each other: {cycle}")]
     #[diagnostic(
-        code(standin::config::dependency_cycle),
+        code(standin::environment::cycle),
         help(
             "a driver starts after those in its `after` and those whose context it reads: take one of these away"
         )
@@ -102,7 +102,7 @@ pub enum Mistake {
     },
     /// Whoever makes something of a part of the file refuses it.
     #[error("{message}")]
-    #[diagnostic(code(standin::config::refused))]
+    #[diagnostic(code(standin::environment::refused))]
     Refused {
         /// Why.
         message: String,
@@ -162,7 +162,7 @@ pub enum ReadError {
     /// The system could not read it.
     #[error("cannot read {}", .path.display())]
     #[diagnostic(
-        code(standin::config::unreadable_file),
+        code(standin::environment::unreadable_file),
         help("check that the file exists and that you may read it")
     )]
     Io {

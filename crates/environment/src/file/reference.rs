@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-use standin_config::reading::without_item_links;
 use standin_config::{ConfigDescription, Kind, OptionDescription};
 
 use super::TypeRegistry;
@@ -41,7 +40,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     )?;
     write_format(page, registry)?;
     let environment = registry.environment();
-    write_section(page, "The environment", environment.docs())?;
+    write_section(page, "The environment", &environment.plain_docs())?;
     write_table(page, environment.options().iter())?;
     let common = common_options(registry);
     if !common.is_empty() {
@@ -49,7 +48,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
         write_table(page, common.iter().copied())?;
     }
     for (type_name, description) in registry.types() {
-        write_section(page, &format!("`{type_name}`"), description.docs())?;
+        write_section(page, &format!("`{type_name}`"), &description.plain_docs())?;
         let is_own = |option: &&OptionDescription| {
             !common
                 .iter()
@@ -135,7 +134,7 @@ fn write_section(page: &mut String, title: &str, docs: &str) -> fmt::Result {
     writeln!(page, "\n## {title}\n")?;
     match docs.is_empty() {
         true => Ok(()),
-        false => writeln!(page, "{}\n", without_item_links(docs)),
+        false => writeln!(page, "{docs}\n"),
     }
 }
 
@@ -221,7 +220,7 @@ fn default(option: &OptionDescription) -> String {
 }
 
 fn docs_with_rules(option: &OptionDescription) -> String {
-    let mut docs = without_item_links(option.docs());
+    let mut docs = option.plain_docs();
     let rules = option.constraints().iter();
     for constraint in rules.filter(|constraint| constraint.is_told()) {
         let rule = constraint.rule();

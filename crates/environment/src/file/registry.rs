@@ -63,7 +63,7 @@ pub enum RegisterError {
     /// The config does not say what files call its type.
     #[error("config {config:?} has no type name")]
     #[diagnostic(
-        code(standin::config::no_type_name),
+        code(standin::environment::no_type_name),
         help("declare one: #[config(type_name = \"my-driver\")]")
     )]
     NoTypeName {
@@ -73,7 +73,7 @@ pub enum RegisterError {
     /// The type name is taken.
     #[error("the driver type {type_name:?} is registered already")]
     #[diagnostic(
-        code(standin::config::type_registered),
+        code(standin::environment::type_registered),
         help("choose another type name, or register the type once")
     )]
     Taken {
@@ -83,7 +83,7 @@ pub enum RegisterError {
     /// Every driver of a file has a name, so every type has an option for it.
     #[error("config {config:?} has no option \"name\"")]
     #[diagnostic(
-        code(standin::config::no_name_option),
+        code(standin::environment::no_name_option),
         help("include the options of a driver: #[config(include)] driver: DriverConfig")
     )]
     NoName {
@@ -93,7 +93,7 @@ pub enum RegisterError {
     /// The default of an option breaks the rules that the option itself declares.
     #[error("config {config:?} has a default that does not fit: {reason}")]
     #[diagnostic(
-        code(standin::config::bad_default),
+        code(standin::environment::bad_default),
         help("change the default, or the rule that it breaks")
     )]
     BadDefault {
@@ -105,7 +105,7 @@ pub enum RegisterError {
     /// An option has the name of a key with a meaning of its own.
     #[error("config {config:?} has an option {option:?}, which files use for something else")]
     #[diagnostic(
-        code(standin::config::reserved_key),
+        code(standin::environment::reserved_key),
         help("give the option another key: #[config(key = \"...\")]")
     )]
     Reserved {

@@ -5,6 +5,7 @@
 //! or a template parses, how long a duration is, or what a check in code says; the loader does.
 
 mod alternatives;
+mod patterns;
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -12,12 +13,12 @@ use std::ops::Bound;
 use indexmap::IndexMap;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
-use standin_config::reading::without_item_links;
 use standin_config::{ConfigDescription, Constraint, Kind, LazyKind, OptionDescription, Value};
 
 use self::alternatives::{
     Variant, alternatives, description_of, merge, put_description, without_annotations,
 };
+use self::patterns::{LONGEST_DURATION, PORT_PATTERN, duration_pattern};
 use super::TypeRegistry;
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
@@ -56,7 +57,7 @@ pub fn of_file(registry: &TypeRegistry) -> Schema {
         json!("https://json-schema.org/draft/2020-12/schema"),
     );
     schema.insert("title".to_owned(), json!("standin environment"));
-    describe(&mut schema, registry.environment().docs());
+    describe(&mut schema, &registry.environment().plain_docs());
     finish(schema, writer.definitions)
 }
 
@@ -126,7 +127,7 @@ impl Writer {
         let mut all = Map::new();
         all.insert(
             TYPE.to_owned(),
-            json!({ "description": first_paragraph(description.docs()), "const": type_name }),
+            json!({ "description": first_paragraph(&description.plain_docs()), "const": type_name }),
         );
         let mut own = self.properties(description, |_| true);
         if let Some(name) = own.shift_remove("name") {
@@ -138,7 +139,7 @@ impl Writer {
         needed.extend(required(description));
         let mut schema = object(all, needed, description.ignores_extra_keys());
         schema.insert("title".to_owned(), json!(type_name));
-        describe(&mut schema, description.docs());
+        describe(&mut schema, &description.plain_docs());
         Json::Object(schema)
     }
 
@@ -167,7 +168,7 @@ impl Writer {
         }
         let mut docs = "What the driver is:".to_owned();
         for (name, description) in registry.types() {
-            let first = first_paragraph(description.docs());
+            let first = first_paragraph(&description.plain_docs());
             docs.push_str(&format!("\n- `{name}`: {first}"));
         }
         let names: Vec<&str> = registry.types().map(|(name, _)| name).collect();
@@ -262,7 +263,7 @@ impl Writer {
             // `true`, which takes no keywords.
             _ => Map::new(),
         };
-        describe(&mut schema, option.docs());
+        describe(&mut schema, &option.plain_docs());
         if let Some(default) = option.default_value().filter(|default| !default.is_null()) {
             schema.insert("default".to_owned(), json!(default));
         }
@@ -546,7 +547,7 @@ fn describe(schema: &mut Map<String, Json>, docs: &str) {
 
 /// Editors show line breaks: joins the lines of each paragraph.
 fn unwrap_lines(docs: &str) -> String {
-    let paragraphs: Vec<String> = without_item_links(docs)
+    let paragraphs: Vec<String> = docs
         .split("\n\n")
         .map(|paragraph| {
             let is_list = paragraph.trim_start().starts_with(['-', '*', '`', '|']);
@@ -574,30 +575,5 @@ fn is_text(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::String | Kind::Template | Kind::Path | Kind::PathTemplate | Kind::Pattern
-    )
-}
-
-/// From here on no duration is long enough, in seconds.
-const LONGEST_DURATION: u64 = u64::MAX;
-
-/// A number from 0 to 65535, or a name that may be a service.
-const PORT_PATTERN: &str = r"^\s*(?:\+?0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|[^\s\-+]*[A-Za-z]\S*)\s*$";
-
-/// What [`standin_config::duration::parse`] reads: seconds, or numbers with units.
-fn duration_pattern() -> String {
-    let number = r"[0-9]+(?:[.,][0-9]+)?";
-    let units = [
-        "h(?:(?:ou)?rs?)?",
-        "m(?:in(?:ute)?s?)?",
-        "s(?:ec(?:ond)?s?)?",
-        "m(?:s|secs?|illis?|illiseconds?)",
-        "[uµ](?:s|secs?)",
-        "micro(?:s|seconds?)?",
-        "n(?:s|secs?|anos?|anoseconds?)",
-    ]
-    .join("|");
-    let one = format!(r"{number}\s*(?:{units})");
-    format!(
-        r"^\s*\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|{one}(?:(?:,\s+|\s*){one})*|[0-9]+:[0-9]+:[0-9]+(?:[.,][0-9]+)?)\s*$"
     )
 }

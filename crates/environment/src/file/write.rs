@@ -3,8 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use indexmap::IndexMap;
-use standin_config::reading::Key;
-use standin_config::{Layer, Value};
+use standin_config::{Layer, TomlKey, Value};
 
 use super::document::{Document, Entry};
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
@@ -40,7 +39,7 @@ fn write_document(text: &mut String, document: &Document) -> fmt::Result {
     }
     for (type_name, values) in &document.type_defaults {
         start_section(text);
-        writeln!(text, "[{DEFAULTS}.{}]", Key(type_name))?;
+        writeln!(text, "[{DEFAULTS}.{}]", TomlKey(type_name))?;
         write_values(text, values)?;
     }
     for entry in &document.entries {
@@ -66,7 +65,7 @@ fn write_layer(text: &mut String, layer: &Layer) -> fmt::Result {
     for name in layer.names() {
         match layer.get(name) {
             Some(value) => write_value(text, name, &value)?,
-            None => writeln!(text, "# {} is set in code", Key(name))?,
+            None => writeln!(text, "# {} is set in code", TomlKey(name))?,
         }
     }
     Ok(())
@@ -80,9 +79,9 @@ fn write_values(text: &mut String, values: &IndexMap<String, Value>) -> fmt::Res
 
 fn write_value(text: &mut String, name: &str, value: &Value) -> fmt::Result {
     match without_null(value) {
-        Some(value) => writeln!(text, "{} = {value}", Key(name)),
+        Some(value) => writeln!(text, "{} = {value}", TomlKey(name)),
         // TOML has no null.
-        None => writeln!(text, "# {} has no value", Key(name)),
+        None => writeln!(text, "# {} has no value", TomlKey(name)),
     }
 }
 

@@ -39,7 +39,7 @@ fn the_type_is_misspelled() {
             environment.toml:3:8: there is no driver type "tcp_server"
               at crates/standin/tests/messages/files.rs
               help: did you mean "tcp-server"?
-              code: standin::config::unknown_type
+              code: standin::environment::unknown_type
             --- anyhow ---
             environment.toml:3:8: there is no driver type "tcp_server"
         "#]],
@@ -183,7 +183,7 @@ fn a_name_is_used_twice() {
               at crates/standin/tests/messages/files.rs
               at 4:8: first used here
               help: give each driver a name of its own: others refer to it by its name
-              code: standin::config::duplicate_name
+              code: standin::environment::duplicate_name
             --- anyhow ---
             environment.toml:7:8: two drivers are called "a"
         "#]],
