@@ -53,7 +53,7 @@ fn a_duration_is_not_one() {
         expect![[r#"
             environment.toml:2:11: the environment: option "timeout": "10 sec onds" is not a duration
               at crates/standin/tests/messages/files.rs
-              help: timeout: How long each driver may take to start, and to stop.
+              help: timeout: How long a driver may take to start, and to stop. That of an environment is for each of its drivers. Default: 5 minutes.
                 a duration is a text such as "1m 30s" or "250ms", or a number of seconds
               code: standin::config::wrong_type
             --- anyhow ---
@@ -71,9 +71,9 @@ fn there_are_several_mistakes() {
             environment.toml: 4 mistakes
               at crates/standin/tests/messages/files.rs
               2:1   driver "client": option "host" is missing
-                    help: "host" is a string or a context value: Host name or address of the server.
+                    help: "host" is a string or a context value: Host name or address of the server, or `unix:` and the path of a Unix socket.
               5:8   driver "client": option "port": 70000 is not a valid port: ports are 0 to 65535
-                    help: port: Port of the server: a number, a numeric text or the name of a service.
+                    help: port: Port of the server: a number, a numeric text or the name of a service. With a Unix socket: 0.
               8:8   two drivers are called "client"
                     at 4:8: first used here
                     help: give each driver a name of its own: others refer to it by its name
@@ -107,7 +107,7 @@ fn a_file_of_nine_mistakes_fits_on_a_screen() {
               2:1    the environment: there is no option "timeuot"
                      help: did you mean "timeout"?
               7:8    driver "client": option "port": 70000 is not a valid port: ports are 0 to 65535
-                     help: port: Port of the server: a number, a numeric text or the name of a service.
+                     help: port: Port of the server: a number, a numeric text or the name of a service. With a Unix socket: 0.
               8:1    driver "client": there is no option "prot"
                      help: did you mean "port"?
               11:8   two drivers are called "client"
@@ -118,7 +118,7 @@ fn a_file_of_nine_mistakes_fits_on_a_screen() {
               13:1   driver "client": there is no option "prot"
                      help: did you mean "port"?
               14:1   driver "client": there is no option "prto"
-                     help: the options of tcp-server are: runpath, path_cleanup, status_wait_timeout, abort_wait_timeout, async_start, auto_start, name, timeout, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, error_logs_max_lines, host, port
+                     help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, host, port, backlog, reuse_address, only_ipv6
               16:8   there is no driver type "tcp_server"
                      help: did you mean "tcp-server"?
               21:10  driver "d" depends on "db", but there is no such driver
@@ -154,7 +154,7 @@ fn two_mistakes_of_one_message_are_both_shown() {
               3:1   [defaults]: there is no option "x"
                     help: [defaults] holds options of drivers, and a table for each type
               5:1   [defaults.tcp-server]: there is no option "x"
-                    help: the options of tcp-server are: runpath, path_cleanup, status_wait_timeout, abort_wait_timeout, async_start, auto_start, name, timeout, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, error_logs_max_lines, host, port
+                    help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, host, port, backlog, reuse_address, only_ipv6
               7:8   there is no driver type "nothing-at-all"
                     help: the types are: tcp-server, tcp-client, process
               10:8  there is no driver type "nothing-at-all"

@@ -109,7 +109,7 @@ fn the_name_has_a_slash() {
         expect![[r#"
             driver "a/b": option "name" is "a/b", but it has a path separator
               at crates/standin/tests/messages/starts.rs
-              help: name: Name of the driver, unique in its environment. Other drivers use it to read the context of this one.
+              help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
               code: standin::config::constraint_broken
             --- anyhow ---
             driver "a/b": option "name" is "a/b", but it has a path separator
@@ -128,10 +128,10 @@ fn options_are_missing() {
             driver "client": 2 options are wrong
               at crates/standin/tests/messages/starts.rs
               - driver "client": option "host" is missing
-                help: "host" is a string or a context value: Host name or address of the server.
+                help: "host" is a string or a context value: Host name or address of the server, or `unix:` and the path of a Unix socket.
                 code: standin::config::missing_option
               - driver "client": option "port" is missing
-                help: "port" is a port or a context value: Port of the server: a number, a numeric text or the name of a service.
+                help: "port" is a port or a context value: Port of the server: a number, a numeric text or the name of a service. With a Unix socket: 0.
                 code: standin::config::missing_option
               code: standin::config::invalid
             --- anyhow ---
