@@ -37,7 +37,7 @@ fn one_that_answers_early_and_resets_is_heard() {
             let connection = client.connection()?;
             std::thread::scope(|scope| -> Result<()> {
                 let sending =
-                    scope.spawn(|| connection.with_timeout(SOON).send(&vec![1; 20_000_000]));
+                    scope.spawn(|| connection.with_timeout(SOON).send(vec![1; 20_000_000]));
                 peer.read_exact(&mut [0; 100])?;
                 peer.write_all(b"413 too large\n")?;
                 // With bytes of ours unread, the system makes a reset of it.
