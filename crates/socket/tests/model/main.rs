@@ -12,18 +12,20 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod plain;
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
-    os::unix::net::{UnixListener, UnixStream},
+    io::ErrorKind,
+    net::Shutdown,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use common::{LIMIT, promptly};
+use plain::{Kind, Listener, Plain};
 use proptest::{collection::vec, prelude::*};
 use standin_socket::{
     Client, Connection, ControlError, ReceiveError, SendError, StreamState,
@@ -48,105 +50,6 @@ fn ours(at: usize) -> u8 {
 
 fn stream_of(byte: fn(usize) -> u8, from: usize, count: usize) -> Vec<u8> {
     (from..from + count).map(byte).collect()
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Tcp,
-    Unix,
-}
-
-/// The plain end.
-enum Plain {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Plain {
-    fn try_clone(&self) -> Plain {
-        match self {
-            Plain::Tcp(stream) => Plain::Tcp(stream.try_clone().unwrap()),
-            Plain::Unix(stream) => Plain::Unix(stream.try_clone().unwrap()),
-        }
-    }
-
-    fn shutdown(&self, half: Shutdown) -> io::Result<()> {
-        match self {
-            Plain::Tcp(stream) => stream.shutdown(half),
-            Plain::Unix(stream) => stream.shutdown(half),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Plain::Tcp(stream) => stream.write(bytes),
-            Plain::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Plain::Tcp(stream) => stream.read(bytes),
-            Plain::Unix(stream) => stream.read(bytes),
-        }
-    }
-
-    /// Sends the last byte as urgent, where there is such a thing.
-    fn write_urgently(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Plain::Tcp(stream) => socket2::SockRef::from(&*stream).send_out_of_band(bytes),
-            Plain::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn reset_when_dropped(&self) {
-        if let Plain::Tcp(stream) = self {
-            let socket = socket2::SockRef::from(stream);
-            socket.set_linger(Some(Duration::ZERO)).unwrap();
-        }
-    }
-}
-
-/// Where the peer listens.
-enum Listener {
-    Tcp(TcpListener),
-    /// In a folder that goes with it.
-    Unix {
-        listener: UnixListener,
-        _folder: tempfile::TempDir,
-    },
-}
-
-impl Listener {
-    fn new(kind: Kind) -> (Listener, Client) {
-        match kind {
-            Kind::Tcp => {
-                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-                let port = listener.local_addr().unwrap().port();
-                let client = Client::builder().host("127.0.0.1").port(port).build();
-                (Listener::Tcp(listener), client)
-            }
-            Kind::Unix => {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("peer");
-                let listener = UnixListener::bind(&path).unwrap();
-                (
-                    Listener::Unix {
-                        listener,
-                        _folder: folder,
-                    },
-                    Client::builder().unix(path).build(),
-                )
-            }
-        }
-    }
-
-    fn accept(&self) -> Plain {
-        match self {
-            Listener::Tcp(listener) => Plain::Tcp(listener.accept().unwrap().0),
-            Listener::Unix { listener, .. } => Plain::Unix(listener.accept().unwrap().0),
-        }
-    }
 }
 
 /// What the receiving thread does. Sizes in bytes.

@@ -1,0 +1,117 @@
+//! Ports that a process listens on.
+
+use super::*;
+
+#[test]
+fn two_ports_of_one_name_are_refused() {
+    let folder = folder();
+    let built = shell(folder.path(), "")
+        .listen([
+            Listen::reserve("a"),
+            Listen::hand_over("b"),
+            Listen::reserve("a"),
+        ])
+        .build();
+    let report = report(built.unwrap_err());
+    assert!(
+        report.contains("option \"listen[2].name\" is \"a\", but another one has"),
+        "{report}"
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_bound_socket_is_handed_over() {
+    use std::io::Read;
+    use std::net::TcpStream;
+    let folder = folder();
+    let script = r#"
+import os, socket
+assert int(os.environ["LISTEN_PID"]) == os.getpid()
+assert os.environ["LISTEN_FDNAMES"] == "http:admin"
+for fd in range(3, 3 + int(os.environ["LISTEN_FDS"])):
+    connection, _ = socket.socket(fileno=fd).accept()
+    connection.sendall(b"%d" % fd)
+    connection.close()
+"#;
+    let python = standin_child::Command::new("python3")
+        .arg("--version")
+        .spawn();
+    let Ok(_) = python else {
+        eprintln!("without python3 there is nobody to hand it over to");
+        return;
+    };
+    let conf = folder.path().join("app.conf");
+    fs::write(&conf, "listen {{ ports.http }};").unwrap();
+    let app = Process::builder("app")
+        .runpath(folder.path().join("app"))
+        .install_files([conf])
+        .binary("python3")
+        .args(["-c", script, "{{ port }}", "{{ ports.admin }}"])
+        .listen([
+            Listen::hand_over("http"),
+            Listen::hand_over("admin").host("127.0.0.1"),
+        ])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    let installed = fs::read_to_string(folder.path().join("app/etc/app.conf")).unwrap();
+    assert_eq!(installed, format!("listen {};", app.port("http").unwrap()));
+    for (name, expected) in [("http", "3"), ("admin", "4")] {
+        let mut peer = TcpStream::connect(("localhost", app.port(name).unwrap())).unwrap();
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, expected);
+        if cfg!(target_os = "linux") && name == "http" {
+            let infos = app.connections();
+            let admin = format!("tcp://{}", app.port("admin").unwrap());
+            assert!(
+                infos.iter().any(|info| info.connection_rep() == admin),
+                "{infos:?}"
+            );
+        }
+    }
+    let ports = [app.port("http").unwrap(), app.port("admin").unwrap()];
+    let line = app.command_line().unwrap();
+    assert!(
+        line.ends_with(&format!(" {} {}", ports[0], ports[1])),
+        "{line}"
+    );
+    assert_eq!(app.wait_for_exit(SOON).unwrap(), Exit::Code(0));
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_reserved_port_is_published_before_the_start() {
+    let folder = folder();
+    let app = shell(folder.path(), "echo port {{ ports.http }}; read line")
+        .listen([Listen::reserve("http")])
+        .log_regexps([r"port (?<port>\d+)"])
+        .build()
+        .unwrap();
+    app.start().unwrap();
+    assert_eq!(
+        app.base().extract("port"),
+        app.port("http").map(|port| port.to_string())
+    );
+    std::net::TcpListener::bind(("localhost", app.port("http").unwrap())).unwrap();
+    app.stop().unwrap();
+}
+
+#[test]
+fn a_port_that_is_taken_fails_the_start() {
+    let folder = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let app = shell(folder.path(), "")
+        .listen([Listen::hand_over("http").host("127.0.0.1").port(port)])
+        .build()
+        .unwrap();
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains(&format!(
+            "cannot listen on 127.0.0.1:{port} for it, as \"http\""
+        )),
+        "{report}"
+    );
+}
