@@ -46,3 +46,11 @@ fn every_error_can_be_sent_and_shown() {
     check::<standin::entity::StopError>();
     check::<standin::entity::WaitError>();
 }
+
+#[test]
+fn what_a_builder_is_has_a_name() {
+    let _: standin::EnvironmentBuilder = standin::Environment::builder("environment");
+    let _: standin::ProcessBuilder = standin::Process::builder("process");
+    let _: standin::TcpClientBuilder = standin::TcpClient::builder("client");
+    let _: standin::TcpServerBuilder = standin::TcpServer::builder("server");
+}

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_conversation_has_all_names() -> Result<()> {
-    let mut env = Environment::new("names");
+    let mut env: Environment = Environment::builder("names").start_timeout(SOON).build()?;
     let options: TcpServerBuilder = TcpServer::builder("server").file_logger("server.log");
     let options = options
         .unset("file_logger")
