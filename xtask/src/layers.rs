@@ -1,6 +1,6 @@
 //! `cargo xtask layers`: a crate uses the crates below it, never one beside or
-//! above it, every crate builds alone, `unsafe` is forbidden in all but one, and the
-//! facade holds no logic.
+//! above it, its files do not import each other in a circle, it builds alone, `unsafe`
+//! is forbidden in all but one, and the facade holds no logic.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use cargo_metadata::camino::Utf8Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use miette::Diagnostic;
 
-use crate::facade;
 use crate::workspace::{Cargo, CargoError, root};
+use crate::{circles, facade};
 
 /// The layers, from the top down. Crates of one line stand beside each other.
 const LAYERS: &[&[&str]] = &[
@@ -75,6 +75,9 @@ pub(crate) enum LayersError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     DoesNotBuildAlone(#[from] CargoError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Circles(#[from] circles::CirclesError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Facade(#[from] facade::FacadeError),
@@ -144,6 +147,7 @@ pub(crate) fn run() -> Result<(), LayersError> {
         return Err(LayersError::Broken { broken });
     }
     println!("every crate uses only crates below it");
+    circles::run(&packages()?)?;
     facade::run()?;
     for command in builds_alone(&members) {
         println!("{command}");
@@ -165,6 +169,14 @@ pub(crate) fn examples() -> Result<Vec<String>, LayersError> {
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// The folders of all packages.
+fn packages() -> Result<Vec<std::path::PathBuf>, LayersError> {
+    let metadata = metadata()?;
+    let packages = metadata.workspace_packages().into_iter();
+    let folders = packages.filter_map(|package| package.manifest_path.parent());
+    Ok(folders.map(|folder| folder.into()).collect())
 }
 
 fn metadata() -> Result<Metadata, LayersError> {

@@ -10,6 +10,7 @@
 
 mod bench;
 mod ci;
+mod circles;
 mod compare;
 mod dependencies;
 mod facade;
@@ -46,8 +47,9 @@ enum Command {
     Ci,
     /// Check the licences of all dependencies, and which Rust they need
     Dependencies,
-    /// Check that crates use only crates below them and build alone, and that
-    /// the facade holds nothing but docs and re-exports
+    /// Check that crates use only crates below them and build alone, that files do not
+    /// import each other in a circle, and that the facade holds nothing but docs and
+    /// re-exports
     Layers,
     /// Feed the fuzz targets with inputs of all kinds
     Fuzz {
