@@ -420,7 +420,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// As [`start`](Environment::start), with the environment.
+    /// Returns the errors of [`start`](Environment::start), with the environment.
     pub fn try_start(self) -> Result<RunningEnvironment, FailedStart> {
         let valid = self.check_valid().map_err(EnvironmentError::from);
         match valid.and_then(|()| RunningEnvironment::launch(&self)) {

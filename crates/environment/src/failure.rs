@@ -1,4 +1,5 @@
-//! Why an environment did not start or stop: which drivers failed, and who was not started because of that.
+//! Why an environment did not start or stop: which drivers failed, and who was not started because
+//! of that.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

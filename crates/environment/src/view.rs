@@ -33,7 +33,9 @@ use crate::members::Members;
 /// }
 /// let env = starting.join().expect("it does not panic")?;
 /// env.stop()?;
-/// let order: Vec<String> = view.report().history().map(|(who, event)| format!("{} {event}", who.name)).collect();
+/// let report = view.report();
+/// let order = report.history().map(|(who, event)| format!("{} {event}", who.name));
+/// let order: Vec<String> = order.collect();
 /// assert_eq!(order.first().map(String::as_str), Some("server STARTING"));
 /// assert_eq!(order.last().map(String::as_str), Some("server STOPPED"));
 /// # Ok(())
