@@ -4,9 +4,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use standin_config::{
-    ConfigDescription, Kind, Markup, OptionDescription, OptionValue, Value, ValueError,
-};
+use standin_config::{Config, Kind, Markup, OptionValue, Value, ValueError};
 
 use crate::error::{InstallError, TemplateText};
 use crate::template::{self, Scope};
@@ -98,29 +96,20 @@ impl<S: Into<PathBuf>, D: Into<String>> From<(S, D)> for InstallFile {
     }
 }
 
-fn table() -> ConfigDescription {
-    ConfigDescription::builder("file")
-        .option(
-            OptionDescription::required("source", Kind::PathTemplate).docs_are(
-                "The file to install; a relative path starts at the folder of this file.",
-            ),
-        )
-        .option(
-            OptionDescription::with_default(
-                "destination",
-                Kind::Union(vec![Kind::Template, Kind::Null]),
-                Value::Null,
-            )
-            .docs_are(
-                "Where it goes: a file, or a folder when it ends with `/`. A relative path starts \
-                 where the driver wants its files, usually the runpath, which is the default.",
-            ),
-        )
-        .option(
-            OptionDescription::with_default("verbatim", Kind::Bool, false)
-                .docs_are("Whether the file is installed as it is, instead of as a template."),
-        )
-        .build()
+/// A file to install.
+#[derive(Clone, Debug, Config)]
+#[config(table)]
+struct Table {
+    /// The file to install; a relative path starts at the folder of this file.
+    #[config(template)]
+    source: PathBuf,
+    /// Where it goes: a file, or a folder when it ends with `/`. A relative path starts where the
+    /// driver wants its files, usually the runpath, which is the default.
+    #[config(template)]
+    destination: Option<String>,
+    /// Whether the file is installed as it is, instead of as a template.
+    #[config(default = false)]
+    verbatim: bool,
 }
 
 impl OptionValue for InstallFile {
@@ -128,7 +117,7 @@ impl OptionValue for InstallFile {
         Kind::Union(vec![
             Kind::Path,
             Kind::Tuple(vec![Kind::Path, Kind::String]),
-            Kind::Nested(table()),
+            Table::kind(),
         ])
     }
 
@@ -148,15 +137,18 @@ impl OptionValue for InstallFile {
                 _ => Err(unfit()),
             };
         }
-        let Some(entries) = value.as_map() else {
+        if value.as_map().is_none() {
             return Err(unfit());
-        };
-        Kind::Nested(table()).check(value)?;
-        let text = |key: &str| entries.get(key).and_then(Value::as_str);
+        }
+        let Table {
+            source,
+            destination,
+            verbatim,
+        } = Table::from_value(value)?;
         Ok(Self {
-            source: PathBuf::from(text("source").ok_or_else(unfit)?),
-            destination: text("destination").map(str::to_owned),
-            verbatim: entries.get("verbatim").and_then(Value::as_bool) == Some(true),
+            source,
+            destination,
+            verbatim,
         })
     }
 

@@ -115,7 +115,7 @@ impl Environment {
     }
 
     /// Adds a driver under another name than its own. Context values and
-    /// [`get`](Environment::get) use this one. One driver can be in an environment under
+    /// [`get`](crate::EnvironmentView::get) use this one. One driver can be in an environment under
     /// several names.
     ///
     /// # Errors
@@ -327,7 +327,7 @@ impl Environment {
     /// Registers a replacement for a driver: if the driver does not start, the
     /// replacements of its name are made and tried in the order of their
     /// registration, and the environment goes on with the first that starts.
-    /// Then [`RunningEnvironment::get`] and the context values of other drivers
+    /// Then [`get`](crate::EnvironmentView::get) and the context values of other drivers
     /// find the replacement under the name.
     ///
     /// # Errors

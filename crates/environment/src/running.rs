@@ -131,7 +131,7 @@ impl RunningEnvironment {
         self.running.start(Operation::Restart)
     }
 
-    /// Ends everything at once: see [`AbortHandle::abort`].
+    /// Ends everything at once: see [`AbortHandle::abort`](crate::AbortHandle::abort).
     pub fn abort(&self) {
         self.abort_handle().abort();
     }

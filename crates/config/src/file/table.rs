@@ -148,7 +148,7 @@ impl<'d> TableOptions<'d> {
         &self.layer
     }
 
-    /// Adds weaker options of the same config; see [`Layer::with_defaults`].
+    /// Adds weaker options of the same config; see [`Layer::add_defaults`].
     pub fn add_defaults(&mut self, name: &str, defaults: &Layer) {
         self.layer.add_defaults(name, defaults);
     }
