@@ -33,7 +33,7 @@ impl IllegalTransition {
 
 /// A text that is not the name of a status.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
-#[error("unknown status `{text}`")]
+#[error("unknown status \"{text}\"")]
 #[diagnostic(
     code(standin::entity::unknown_status),
     help("known are {}", Status::ALL.map(Status::as_str).join(", "))
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = "BOGUS".parse::<Status>().unwrap_err();
-        assert_eq!(error.to_string(), "unknown status `BOGUS`");
+        assert_eq!(error.to_string(), "unknown status \"BOGUS\"");
         let help = error.help().map(|help| help.to_string());
         assert_eq!(
             help.as_deref(),

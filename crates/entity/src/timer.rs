@@ -55,7 +55,7 @@ impl Serialize for Interval {
 
 /// Ending an interval that was not begun.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
-#[error("interval `{name}` has not been started, or has ended already")]
+#[error("interval \"{name}\" has not been started, or has ended already")]
 #[diagnostic(
     code(standin::entity::interval_not_started),
     help("call `start(\"{name}\")` before `end(\"{name}\")`")
@@ -216,7 +216,7 @@ mod tests {
         let error = Timer::new().end("setup").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "interval `setup` has not been started, or has ended already"
+            "interval \"setup\" has not been started, or has ended already"
         );
     }
 
