@@ -7,6 +7,7 @@ use standin_entity::{
 };
 
 use crate::driver_log::DriverLog;
+use crate::log::watch::settle;
 use crate::steps::AsSteps;
 use crate::{Attributes, ContextError, Driver, DriverConfig, LogError, LogMatcher, error_log};
 
@@ -223,7 +224,9 @@ fn stop(driver: &dyn Driver, files: Files) -> Result<(), StopError> {
     let resource = driver.base().resource();
     // What a start that failed has left is evidence, and no later stop takes it.
     let was_up = !matches!(resource.status(), Status::None | Status::Stopped);
-    resource.stop(&AsSteps::new(driver))?;
+    let stopped = resource.stop(&AsSteps::new(driver));
+    settle();
+    stopped?;
     if was_up && resource.status() == Status::Stopped {
         let is_panicking = std::thread::panicking();
         match files {

@@ -7,7 +7,7 @@
 //! - Elsewhere, and where the system's limits are reached: nothing. Who waits
 //!   looks again after an interval.
 
-pub(crate) use imp::{Subscription, subscribe};
+pub(crate) use imp::{Subscription, settle, subscribe};
 
 /// What is called when the file changes, from another thread. It must not block.
 pub(crate) type OnChange = std::sync::Arc<dyn Fn() + Send + Sync>;
@@ -45,7 +45,7 @@ mod imp {
     impl Drop for Subscription {
         fn drop(&mut self) {
             for (watch, id) in self.places.drain(..) {
-                self.hub.shared.remove(watch, id);
+                self.hub.remove(watch, id);
             }
         }
     }
@@ -67,7 +67,7 @@ mod imp {
                 _ => Path::new("."),
             };
             let place = hub
-                .shared
+                .shared()?
                 .add(folder, name, on_change)
                 .inspect_err(|error| {
                     tracing::debug!(folder = %folder.display(), %error, "cannot be watched");
@@ -86,12 +86,28 @@ mod imp {
         Some(subscription)
     }
 
+    /// The threads that are about to end. The system closes a queue of file events in 5
+    /// to 20 ms, for which nobody waits who has seen what it waited for.
+    static ENDING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+    /// If there are more of them, they are waited for.
+    const MOST_ENDING: usize = 4;
+
+    /// Waits until nothing is left of subscriptions that have ended.
+    pub(crate) fn settle() {
+        let ending = std::mem::take(&mut *ENDING.lock().unpoisoned());
+        for thread in ending {
+            let _ = thread.join();
+        }
+    }
+
     /// The thread that reads the events. It ends with the last subscription.
     struct Hub {
-        shared: Arc<Shared>,
+        /// This and the others are there until the drop.
+        shared: Option<Arc<Shared>>,
         thread: Option<JoinHandle<()>>,
-        /// Its other end makes the thread end, by being closed.
-        _end: Option<OwnedFd>,
+        /// Closed, its other end has the thread end.
+        end: Option<OwnedFd>,
     }
 
     struct Shared {
@@ -130,20 +146,40 @@ mod imp {
                     move || shared.listen(&until)
                 })?;
             let hub = Arc::new(Self {
-                shared,
+                shared: Some(shared),
                 thread: Some(thread),
-                _end: Some(end),
+                end: Some(end),
             });
             *current = Arc::downgrade(&hub);
             Ok(hub)
+        }
+
+        fn shared(&self) -> Option<&Shared> {
+            self.shared.as_deref()
+        }
+
+        fn remove(&self, watch: i32, id: u64) {
+            if let Some(shared) = self.shared() {
+                shared.remove(watch, id);
+            }
         }
     }
 
     impl Drop for Hub {
         fn drop(&mut self) {
-            drop(self._end.take());
-            if let Some(thread) = self.thread.take() {
-                let _ = thread.join();
+            // The thread is the last that has it, and so the one that closes the queue.
+            drop(self.shared.take());
+            drop(self.end.take());
+            let Some(thread) = self.thread.take() else {
+                return;
+            };
+            let mut ending = ENDING.lock().unpoisoned();
+            ending.retain(|thread| !thread.is_finished());
+            ending.push(thread);
+            let too_many = ending.len() > MOST_ENDING;
+            drop(ending);
+            if too_many {
+                settle();
             }
         }
     }
@@ -263,4 +299,6 @@ mod imp {
     pub(crate) fn subscribe(_path: &Path, _on_change: &OnChange) -> Option<Subscription> {
         None
     }
+
+    pub(crate) fn settle() {}
 }
