@@ -82,6 +82,11 @@ fn flaws(package: &Package) -> Vec<String> {
         (1..=5).contains(&package.categories.len()),
         "1 to 5 categories",
     );
+    let on_docs_rs = &package.metadata["docs"]["rs"]["all-features"];
+    want(
+        *on_docs_rs == true,
+        "documentation with all features on docs.rs",
+    );
     let folder = package.manifest_path.parent().map(Path::new);
     for file in FILES {
         let is_there = folder.is_some_and(|folder| folder.join(file).is_file());
