@@ -32,6 +32,6 @@ pub struct EnvironmentConfig {
     pub start_timeout: Option<Duration>,
 
     /// How many drivers may be starting or stopping at once. By default there
-    /// is no limit.
+    /// means no limit.
     pub workers: Option<usize>,
 }
