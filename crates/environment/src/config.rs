@@ -31,7 +31,7 @@ pub struct EnvironmentConfig {
     /// limits the start.
     pub start_timeout: Option<Duration>,
 
-    /// How many drivers may be starting or stopping at once. By default there
-    /// means no limit.
+    /// How many drivers may be starting or stopping at once. By default
+    /// there is no limit.
     pub workers: Option<usize>,
 }
