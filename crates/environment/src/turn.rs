@@ -134,7 +134,7 @@ impl Turn {
         }
     }
 
-    /// Leaves a stop to the end of the operation that is under way; gives it back when there
+    /// Leaves a stop to the end of the operation that is under way; gives it back when that
     /// has ended.
     pub(crate) fn defer(&self, stop: Deferred) -> Result<(), Deferred> {
         let mut state = self.monitor.lock();
