@@ -41,6 +41,14 @@ pub struct DriverConfig {
     /// log of the test. Default: the log of the test.
     pub file_logger: Option<String>,
 
+    /// Computes the runpath when the driver starts, if `runpath` is not set.
+    #[config(
+        code_only,
+        accepts(impl Fn(&dyn crate::Driver) -> std::path::PathBuf + Send + Sync + 'static),
+        with = crate::RunpathOf::new
+    )]
+    pub runpath_of: Option<crate::RunpathOf>,
+
     /// Runs before the driver starts.
     #[config(
         code_only,

@@ -17,6 +17,7 @@ mod install;
 mod lifecycle;
 mod log;
 mod readiness;
+mod runpath_of;
 mod starting;
 mod steps;
 mod template;
@@ -38,6 +39,7 @@ pub use crate::log::regexps::{FileMatches, match_regexps_in_file};
 pub use crate::readiness::{
     CommandSucceeds, Conditions, EndedWith, FileExists, LogLine, PortAccepts, Predicate, Readiness,
 };
+pub use crate::runpath_of::RunpathOf;
 
 /// How much a message of [`DriverBase::log`] matters.
 pub use tracing::Level;

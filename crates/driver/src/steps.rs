@@ -63,7 +63,9 @@ impl Steps for AsSteps<'_> {
         let config = self.config()?;
         let base = self.driver.base();
         let entity = base.entity();
-        entity.define_runpath(config.resource.entity.runpath.clone())?;
+        let own = config.resource.entity.runpath.clone();
+        let computed = || Some(config.runpath_of.as_ref()?.compute(self.driver));
+        entity.define_runpath(own.or_else(computed))?;
         let runpath = entity.make_runpath_dirs(config.resource.entity.path_cleanup)?;
         if let Some(name) = &config.file_logger {
             let path = runpath.join(name);

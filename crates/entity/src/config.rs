@@ -74,6 +74,12 @@ pub struct ResourceConfig {
     /// off for what a test starts itself. Default: yes.
     #[config(default = true)]
     pub auto_start: bool,
+
+    /// How long the resource may take to start. Default: `timeout`.
+    pub start_timeout: Option<Duration>,
+
+    /// How long the resource may take to stop. Default: `timeout`.
+    pub stop_timeout: Option<Duration>,
 }
 
 impl ResourceConfig {
@@ -84,6 +90,20 @@ impl ResourceConfig {
             .ok()
             .and_then(|node| node.resolve().ok())
             .expect("every option has a default but the name, which is set")
+    }
+
+    /// How long a start may take, and the option that says so.
+    pub(crate) fn start_limit(&self) -> (Duration, &'static str) {
+        self.limit(self.start_timeout, "start_timeout")
+    }
+
+    /// How long a stop may take, and the option that says so.
+    pub(crate) fn stop_limit(&self) -> (Duration, &'static str) {
+        self.limit(self.stop_timeout, "stop_timeout")
+    }
+
+    fn limit(&self, own: Option<Duration>, name: &'static str) -> (Duration, &'static str) {
+        own.map_or((self.entity.timeout, "timeout"), |limit| (limit, name))
     }
 
     /// Whether starts and stops return before they are complete.

@@ -69,13 +69,15 @@ pub enum StartError {
     #[error("{entity} was not ready {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::start_timeout),
-        help("look for why it is not ready, or raise its `timeout` (now {})", Span(overdue.limit))
+        help("look for why it is not ready, or raise its `{option}` (now {})", Span(overdue.limit))
     )]
     Timeout {
         /// The resource.
         entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
+        /// The option that is the limit.
+        option: &'static str,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
@@ -228,13 +230,15 @@ pub enum StopError {
     #[error("{entity} was not down {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::stop_timeout),
-        help("look for why it does not end, or raise its `timeout` (now {})", Span(overdue.limit))
+        help("look for why it does not end, or raise its `{option}` (now {})", Span(overdue.limit))
     )]
     Timeout {
         /// The resource.
         entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
+        /// The option that is the limit.
+        option: &'static str,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What else failed.

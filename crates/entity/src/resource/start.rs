@@ -151,7 +151,7 @@ impl Resource {
         options: &ResourceConfig,
         life: u64,
     ) -> Result<(), StartError> {
-        let patience = Patience::of(options.entity.timeout);
+        let patience = Patience::of(options.start_limit().0);
         match self.try_complete_start(steps, patience, life) {
             Ok(()) => Ok(()),
             Err(end) => Err(self.fail_start(steps, options, life, end, true)),
@@ -260,6 +260,7 @@ impl Resource {
             StartEnd::Overdue(overdue) => StartError::Timeout {
                 entity,
                 overdue,
+                option: options.start_limit().1,
                 evidence: Evidence(self.evidence(steps)),
                 cleanup: Vec::new(),
             },

@@ -159,7 +159,7 @@ impl Resource {
     ) {
         if !log.never_down {
             let patience = Patience::of(stop_limit(steps, options));
-            log.note_end(self.check_down(steps, run, patience));
+            log.note_end(self.check_down(steps, run, patience), options);
         }
         self.end_stop(steps, run.life, log);
     }
@@ -223,7 +223,8 @@ impl Resource {
 
 /// How long a stop may take from the end of `stopping` on.
 pub(super) fn stop_limit(steps: &dyn Steps, options: &ResourceConfig) -> Duration {
-    options.entity.timeout.saturating_add(steps.stop_grace())
+    let (limit, _) = options.stop_limit();
+    limit.saturating_add(steps.stop_grace())
 }
 
 enum Begin<'a> {
@@ -237,7 +238,8 @@ enum Begin<'a> {
 #[derive(Debug, Default)]
 pub(super) struct StopLog {
     failures: Vec<StepFailure>,
-    overdue: Option<Box<Overdue>>,
+    /// With the option that was the limit.
+    overdue: Option<(Box<Overdue>, &'static str)>,
     aborted: bool,
     /// `stopping` failed, so there is nothing to wait for.
     never_down: bool,
@@ -249,11 +251,13 @@ impl StopLog {
         self.failures.extend(result.err());
     }
 
-    pub(super) fn note_end(&mut self, result: Result<(), CheckEnd>) {
+    pub(super) fn note_end(&mut self, result: Result<(), CheckEnd>, options: &ResourceConfig) {
         match result {
             Ok(()) | Err(CheckEnd::Left) => {}
             Err(CheckEnd::Failed(failure)) => self.failures.push(failure),
-            Err(CheckEnd::Overdue(overdue)) => self.overdue = Some(overdue),
+            Err(CheckEnd::Overdue(overdue)) => {
+                self.overdue = Some((overdue, options.stop_limit().1));
+            }
             Err(CheckEnd::Aborted) => self.aborted = true,
         }
     }
@@ -266,7 +270,7 @@ impl StopLog {
     fn into_failures(mut self) -> Vec<StepFailure> {
         let late = self
             .overdue
-            .map(|overdue| format!("not down after {overdue}"));
+            .map(|(overdue, _)| format!("not down after {overdue}"));
         let aborted = self.aborted.then(|| "aborted while it stopped".to_owned());
         let ends = late.into_iter().chain(aborted);
         self.failures
@@ -281,10 +285,11 @@ impl StopLog {
         let entity = resource.subject();
         let evidence = Evidence(self.evidence);
         let mut further = self.failures;
-        if let Some(overdue) = self.overdue {
+        if let Some((overdue, option)) = self.overdue {
             return Err(StopError::Timeout {
                 entity,
                 overdue,
+                option,
                 evidence,
                 further,
             });

@@ -124,7 +124,7 @@ impl Resource {
         let patience = if timeout.is_some() {
             patience
         } else {
-            Patience::of(options.entity.timeout)
+            Patience::of(options.start_limit().0)
         };
         match self.try_complete_start(steps, patience, life) {
             Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
@@ -164,7 +164,7 @@ impl Resource {
                     overdue,
                 });
             }
-            end => log.note_end(end),
+            end => log.note_end(end, options),
         }
         Ok(self.conclude_stop(steps, run, log)?)
     }

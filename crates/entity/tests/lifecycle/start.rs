@@ -160,6 +160,28 @@ fn a_timeout_of_zero_checks_once() {
 }
 
 #[test]
+fn a_start_and_a_stop_may_have_limits_of_their_own() {
+    let script = Script::new()
+        .within(Duration::from_secs(100))
+        .set("start_timeout", 0.0)
+        .set("stop_timeout", 0.0)
+        .never_ready();
+    let error = script.start().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("raise its `start_timeout` (now 0s)"),
+        "{error:?}"
+    );
+    script.become_ready();
+    script.start().unwrap();
+    let script = script.never_down();
+    let error = script.stop().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("raise its `stop_timeout` (now 0s)"),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_failing_test_shows_what_to_know() {
     let script = Script::new().never_ready().within(Duration::ZERO);
     let error = script.start().unwrap_err();

@@ -100,7 +100,12 @@ fn a_driver_has_all_names() -> Result<()> {
         .pre_stop(|_| Ok(()))
         .post_stop(|_| Ok(()));
     let directory = tempfile::tempdir()?;
-    let server: TcpServer = server.runpath(directory.path().join("server")).build()?;
+    let root = directory.path().to_owned();
+    let server: TcpServer = server
+        .start_timeout(SOON)
+        .stop_timeout(SOON)
+        .runpath_of(move |driver| root.join(driver.name()))
+        .build()?;
     let driver = Wrapped { server };
     driver.start()?;
     driver.wait(Status::Started, SOON)?;
@@ -113,7 +118,8 @@ fn a_driver_has_all_names() -> Result<()> {
     let entity = driver.base().resource().entity();
     assert_eq!(entity.uid(), "server");
     assert!(entity.parent().is_none());
-    assert!(entity.runpath().is_some() && entity.scratch().is_some());
+    assert_eq!(entity.runpath(), Some(directory.path().join("server")));
+    assert!(entity.scratch().is_some());
 
     let config: TcpServerConfig = driver.base().config::<TcpServerConfig>()?;
     assert!(config.driver.resource.auto_start);
