@@ -8,7 +8,7 @@ use crate::Driver;
 /// `runpath_of` holds. An empty path stands for the default one.
 ///
 /// ```
-/// use standin_driver::{Driver, RunpathOf};
+/// use standin_driver::{Driver, Lifecycle, RunpathOf};
 ///
 /// let root = std::env::temp_dir();
 /// let runpath_of = RunpathOf::new(move |driver: &dyn Driver| root.join(driver.name()));
