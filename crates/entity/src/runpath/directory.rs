@@ -73,6 +73,13 @@ impl Subject<'_> {
         let Some(mut directory) = self.open()? else {
             return Ok(None);
         };
+        // Whoever else uses it: that it is not for runpaths does not depend on them.
+        if clear
+            && !is_new
+            && let Some(refused) = self.precious()
+        {
+            return Err(refused);
+        }
         let mut locks = Vec::new();
         let mut is_alone = false;
         if !is_covered {
