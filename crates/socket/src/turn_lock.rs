@@ -53,7 +53,10 @@ struct Slot<T> {
 enum Entry<'a, T> {
     Turn(Turn<'a, T>),
     Taken,
-    /// By this very thread, which runs a user's code in it.
+    /// The thread that has it runs a user's code. To see that took the lock for a moment, in which
+    /// [`settle`](TurnLock::settle) may have found it taken: those in line have to look again.
+    Lent,
+    /// As `Lent`, by this very thread.
     Own,
 }
 
@@ -95,7 +98,11 @@ impl<T> TurnLock<T> {
     pub(crate) fn try_enter(&self) -> Option<Turn<'_, T>> {
         match self.entry() {
             Entry::Turn(turn) => Some(turn),
-            Entry::Taken | Entry::Own => None,
+            Entry::Taken => None,
+            Entry::Lent | Entry::Own => {
+                self.turn_ended();
+                None
+            }
         }
     }
 
@@ -112,7 +119,7 @@ impl<T> TurnLock<T> {
                 slot: Some(slot),
             }),
             Some(lender) if lender == current_thread().id() => Entry::Own,
-            Some(_) => Entry::Taken,
+            Some(_) => Entry::Lent,
         }
     }
 
@@ -141,7 +148,8 @@ impl<T> TurnLock<T> {
                         "what a receive calls cannot receive on the same connection",
                     )));
                 }
-                Entry::Taken => {}
+                // Nobody in line looked meanwhile: this thread has the line's lock.
+                Entry::Taken | Entry::Lent => {}
             }
             waits = match deadline.remaining() {
                 Remaining::Nothing if self.line.idle.load(Ordering::SeqCst) => {
@@ -231,11 +239,12 @@ impl<T> TurnLock<T> {
 
 impl<T> fmt::Debug for TurnLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_lent = self.try_lock().map(|slot| slot.lender.is_some());
+        if is_lent.is_some() {
+            self.turn_ended();
+        }
         f.debug_struct("TurnLock")
-            .field(
-                "busy",
-                &self.try_lock().is_none_or(|slot| slot.lender.is_some()),
-            )
+            .field("busy", &is_lent.unwrap_or(true))
             .field("queued", &self.line.queued.load(Ordering::Relaxed))
             .field("closed", &(self.epoch() == CLOSED))
             .finish()

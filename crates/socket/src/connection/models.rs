@@ -316,6 +316,24 @@ fn a_users_code_may_close_while_another_thread_does() {
 }
 
 #[test]
+fn a_users_code_may_close_while_another_thread_asks_for_its_turn() {
+    explore(Some(3), || {
+        let model = Model::new(0, 0);
+        let matcher = spawn(&model, |model| {
+            let mut turn = model
+                .core
+                .receiving
+                .enter(&mut Deadline::new(None))
+                .unwrap();
+            turn.lend(|| model.close(Event::Abort));
+            assert!(turn.value().stream.is_none());
+        });
+        drop(model.core.receiving.try_enter());
+        matcher.join().unwrap();
+    });
+}
+
+#[test]
 fn a_lent_turn_is_nobody_elses() {
     explore(Some(3), || {
         let model = Model::new(2, 0);
