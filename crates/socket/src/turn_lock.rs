@@ -28,10 +28,6 @@ use crate::{
 ///
 /// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so
 /// that closing gets at the value without waiting for that code.
-///
-/// A turn lock begins a line of the processor's cache: the two directions of a connection, which
-/// two threads may use, do not share one.
-#[repr(align(64))]
 pub(crate) struct TurnLock<T> {
     slot: TryMutex<Slot<T>>,
     /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by

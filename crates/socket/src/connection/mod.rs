@@ -15,12 +15,10 @@ use std::{
     fmt, io,
     net::{Shutdown, TcpStream},
     sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
     },
 };
-
-use standin_sync::Unpoisoned;
 
 use self::{attached::Attached, core::Core};
 use crate::{
@@ -69,9 +67,6 @@ pub(crate) struct Inner {
     local: Address,
     peer: Address,
     core: Core<Stream>,
-    /// Bytes that were handed back: they come before those in the receive buffer.
-    returned: Mutex<Vec<u8>>,
-    has_returned: AtomicBool,
     receive_limit: AtomicUsize,
     /// The server's list of open connections, to be taken off it when closed.
     listed: Option<Weak<dyn OpenConnections>>,
@@ -121,8 +116,6 @@ impl Connection {
                 local,
                 peer,
                 core: Core::new(stream),
-                returned: Mutex::new(Vec::new()),
-                has_returned: AtomicBool::new(false),
                 receive_limit: AtomicUsize::new(receive_limit),
                 listed,
                 attached: Attached::default(),
@@ -263,14 +256,11 @@ impl Connection {
 
     /// Puts bytes back in front of those that the next receive finds: for a caller that received
     /// more than it can use, such as half a character.
-    pub fn unread(&self, mut bytes: Vec<u8>) {
+    pub fn unread(&self, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        let mut returned = self.inner.returned.lock().unpoisoned();
-        bytes.append(&mut returned);
-        *returned = bytes;
-        self.inner.has_returned.store(true, Ordering::Release);
+        self.inner.core.returned.put(bytes);
     }
 }
 

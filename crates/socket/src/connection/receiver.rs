@@ -2,8 +2,6 @@
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
-use standin_sync::Unpoisoned;
-
 use super::{
     Inner,
     core::Incoming,
@@ -75,11 +73,7 @@ impl<'a> Receiver<'a> {
             deadline,
             silence: None,
         };
-        // Looked at before it is changed: nearly always nothing was handed back.
-        if inner.has_returned.load(Ordering::Relaxed)
-            && inner.has_returned.swap(false, Ordering::AcqRel)
-        {
-            let returned = std::mem::take(&mut *inner.returned.lock().unpoisoned());
+        if let Some(returned) = inner.core.returned.take() {
             receiver.buffer().put_back(returned);
         }
         receiver
@@ -474,7 +468,7 @@ impl Inner {
             return None;
         };
         let state = &self.core.state;
-        if !buffer.is_empty() || self.has_returned.load(Ordering::Relaxed) || !state.is_new() {
+        if !buffer.is_empty() || self.core.returned.has_any() || !state.is_new() {
             return None;
         }
         let blocking = waiting.at_once(deadline)?;
