@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use crate::Exit;
 
 #[cfg(target_os = "linux")]
+mod children;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 mod message;

@@ -1,0 +1,331 @@
+//! What becomes of the files in a directory.
+
+use super::*;
+
+#[test]
+fn runpath_and_scratch_are_made_with_their_parents() {
+    let (_dir, tmp) = temporary();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("x/y/z"))).unwrap();
+    assert_eq!(entity.scratch(), None);
+    entity.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("x/y/z")), ["scratch"]);
+    assert_eq!(entity.scratch(), Some(tmp.join("x/y/z/scratch")));
+}
+
+#[test]
+fn cleaning_up_empties_what_standin_made_and_not_cleaning_up_keeps_it() {
+    let (_dir, tmp) = temporary();
+    for (cleanup, left) in [
+        (true, vec!["scratch"]),
+        (false, vec!["old.txt", "scratch", "sub"]),
+        (true, vec!["scratch"]),
+    ] {
+        let entity = entity("d");
+        entity.define_runpath(Some(tmp.join("d"))).unwrap();
+        entity.make_runpath_dirs(cleanup).unwrap();
+        assert_eq!(names(&tmp.join("d")), left);
+        assert_eq!(names(&tmp.join("d/scratch")).is_empty(), cleanup);
+        fs::create_dir_all(tmp.join("d/sub/deep")).unwrap();
+        for file in ["d/old.txt", "d/sub/deep/old.txt", "d/scratch/old.txt"] {
+            fs::write(tmp.join(file), "x").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_standin_did_not_make_is_never_emptied_or_removed() {
+    let (_dir, tmp) = temporary();
+    fs::create_dir_all(tmp.join("project/.git")).unwrap();
+    for file in ["project/Cargo.toml", "project/a", "project/b", "project/c"] {
+        fs::write(tmp.join(file), "precious").unwrap();
+    }
+    let before = names(&tmp.join("project"));
+    let entity = entity("careless");
+    entity.define_runpath(Some(tmp.join("project"))).unwrap();
+    let error = entity.make_runpath_dirs(true).unwrap_err();
+    assert_eq!(
+        format!("{error:?}")
+            .replace(&tmp.display().to_string(), "TMP"),
+        "entity[careless] does not empty TMP/project: standin did not make it, and it holds .git, Cargo.toml, a and 2 more
+  help: set `runpath` to a directory that is empty or not there yet, or set `path_cleanup = false` to keep what is in this one
+  code: standin::entity::runpath_foreign"
+    );
+    let error = entity.remove_runpath().unwrap_err();
+    assert!(matches!(error, RunpathError::Foreign { .. }), "{error}");
+    assert_eq!(names(&tmp.join("project")), before);
+
+    // To use it as it is does not make it standin's.
+    entity.make_runpath_dirs(false).unwrap();
+    entity.release_runpath();
+    let error = entity.make_runpath_dirs(true).unwrap_err();
+    assert!(matches!(error, RunpathError::Foreign { .. }), "{error}");
+    assert!(entity.remove_runpath().is_err());
+    // Nor does it what is in it, but for what standin has made there.
+    let inner = child(&entity, "scratch 2");
+    entity.make_runpath_dirs(false).unwrap();
+    let theirs = child(&entity, ".git");
+    theirs
+        .define_runpath(Some(tmp.join("project/.git")))
+        .unwrap();
+    fs::write(tmp.join("project/.git/HEAD"), "x").unwrap();
+    assert!(theirs.make_runpath_dirs(true).is_err());
+    let ours = inner.make_runpath_dirs(true).unwrap();
+    fs::write(ours.join("file"), "x").unwrap();
+    inner.release_runpath();
+    inner.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&ours), ["scratch"]);
+    assert!(tmp.join("project/.git/HEAD").exists());
+}
+
+#[test]
+fn what_was_found_empty_is_standin_s_from_then_on() {
+    let (_dir, tmp) = temporary();
+    fs::create_dir(tmp.join("d")).unwrap();
+    for _ in 0..2 {
+        let entity = entity("d");
+        entity.define_runpath(Some(tmp.join("d"))).unwrap();
+        entity.make_runpath_dirs(true).unwrap();
+        assert_eq!(names(&tmp.join("d")), ["scratch"]);
+        fs::write(tmp.join("d/file"), "x").unwrap();
+    }
+    let marker = fs::read_to_string(tmp.join("d/.standin")).unwrap();
+    assert!(
+        marker.contains("deletes all that is in it"),
+        "a marker explains itself: {marker}"
+    );
+}
+
+#[test]
+fn only_a_marker_of_standin_s_is_one() {
+    let (_dir, tmp) = temporary();
+    let make = |name: &str| {
+        let entity = entity("d");
+        entity.define_runpath(Some(tmp.join(name))).unwrap();
+        entity.make_runpath_dirs(true)
+    };
+    make("ours").unwrap();
+    type Put<'a> = &'a dyn Fn(&Path);
+    let kinds: [(&str, Put<'_>); 4] = [
+        ("text", &|path| {
+            fs::write(path, "of another program").unwrap()
+        }),
+        ("empty", &|path| fs::write(path, "").unwrap()),
+        ("directory", &|path| fs::create_dir(path).unwrap()),
+        #[cfg(unix)]
+        ("link", &|path| {
+            std::os::unix::fs::symlink("../ours/.standin", path).unwrap();
+        }),
+        #[cfg(not(unix))]
+        ("file", &|path| fs::write(path, "x").unwrap()),
+    ];
+    for (kind, put) in kinds {
+        fs::create_dir(tmp.join(kind)).unwrap();
+        put(&tmp.join(kind).join(".standin"));
+        fs::write(tmp.join(kind).join("precious"), "x").unwrap();
+        let error = make(kind).unwrap_err();
+        assert!(
+            matches!(error, RunpathError::Foreign { .. }),
+            "{kind}: {error}"
+        );
+        assert!(tmp.join(kind).join("precious").exists());
+    }
+}
+
+#[test]
+fn tidying_up_removes_what_is_empty_and_says_what_is_left() {
+    let (_dir, tmp) = temporary();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("d"))).unwrap();
+    // Files and their content; what is left in the directory.
+    for (files, content_only, left) in [
+        (vec![], false, None),
+        (vec![("a/stdout", "")], true, None),
+        (vec![("a/stdout", "")], false, Some(vec!["a"])),
+        (
+            vec![("a/stdout", "x"), ("stderr", "")],
+            true,
+            Some(vec!["a", "stderr"]),
+        ),
+    ] {
+        let runpath = entity.make_runpath_dirs(true).unwrap();
+        fs::create_dir_all(runpath.join("a/empty/deep")).unwrap();
+        for (name, content) in &files {
+            fs::write(runpath.join(name), content).unwrap();
+        }
+        let is_left = entity.tidy_runpath(content_only).unwrap();
+        assert_eq!(is_left, left.is_some(), "{files:?}");
+        let there = runpath.exists().then(|| names(&runpath));
+        let left = left.map(|left| left.into_iter().map(str::to_owned).collect());
+        assert_eq!(there, left, "{files:?}");
+        assert!(!runpath.join("a/empty").exists());
+    }
+    let other = Entity::new("other").unwrap();
+    fs::create_dir(tmp.join("theirs")).unwrap();
+    fs::write(tmp.join("theirs/precious"), "").unwrap();
+    other.define_runpath(Some(tmp.join("theirs"))).unwrap();
+    other.make_runpath_dirs(false).unwrap();
+    assert!(other.tidy_runpath(true).is_err());
+    assert!(tmp.join("theirs/precious").exists());
+}
+
+#[test]
+fn what_is_in_use_is_not_emptied_by_its_own_entity() {
+    let (_dir, tmp) = temporary();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("d"))).unwrap();
+    entity.make_runpath_dirs(true).unwrap();
+    fs::write(tmp.join("d/file"), "x").unwrap();
+    entity.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("d")), ["file", "scratch"]);
+    entity.release_runpath();
+    entity.make_runpath_dirs(true).unwrap();
+    assert_eq!(names(&tmp.join("d")), ["scratch"]);
+}
+
+#[test]
+fn a_file_in_its_place_is_refused() {
+    let (_dir, tmp) = temporary();
+    let path = tmp.join("d");
+    fs::write(&path, "precious").unwrap();
+    let entity = entity("d");
+    entity.define_runpath(Some(path.clone())).unwrap();
+    for cleanup in [false, true] {
+        let error = entity.make_runpath_dirs(cleanup).unwrap_err();
+        assert!(
+            matches!(error, RunpathError::NotADirectory { .. }),
+            "{error}"
+        );
+    }
+    assert!(entity.remove_runpath().is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn a_file_above_it_is_an_error_that_names_it() {
+    let (_dir, tmp) = temporary();
+    fs::write(tmp.join("file"), "x").unwrap();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("file/d"))).unwrap();
+    for cleanup in [true, false] {
+        let error = entity.make_runpath_dirs(cleanup).unwrap_err();
+        assert!(error.to_string().contains("file/d"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn of_a_link_the_directory_behind_it_is_used_and_links_inside_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let (_dir, tmp) = temporary();
+    fs::create_dir_all(tmp.join("real")).unwrap();
+    fs::create_dir_all(tmp.join("elsewhere")).unwrap();
+    fs::write(tmp.join("elsewhere/kept.txt"), "x").unwrap();
+    symlink(tmp.join("real"), tmp.join("d")).unwrap();
+    let entity = entity("d");
+    assert_eq!(
+        entity.define_runpath(Some(tmp.join("d"))).unwrap(),
+        tmp.join("d")
+    );
+    for _ in 0..2 {
+        entity.make_runpath_dirs(true).unwrap();
+        assert_eq!(names(&tmp.join("real")), ["scratch"]);
+        fs::write(tmp.join("d/old.txt"), "x").unwrap();
+        symlink(tmp.join("elsewhere"), tmp.join("real/link")).unwrap();
+        symlink(
+            tmp.join("elsewhere/kept.txt"),
+            tmp.join("real/scratch/link"),
+        )
+        .unwrap();
+        entity.release_runpath();
+    }
+    entity.remove_runpath().unwrap();
+    assert!(tmp.join("elsewhere/kept.txt").exists());
+    // The link is the user's.
+    assert!(tmp.join("d").is_symlink() && !tmp.join("real").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nowhere_is_refused() {
+    let (_dir, tmp) = temporary();
+    std::os::unix::fs::symlink(tmp.join("nowhere"), tmp.join("d")).unwrap();
+    let entity = entity("d");
+    entity.define_runpath(Some(tmp.join("d"))).unwrap();
+    for cleanup in [false, true] {
+        let error = entity.make_runpath_dirs(cleanup).unwrap_err();
+        assert!(
+            matches!(error, RunpathError::NotADirectory { .. }),
+            "{error}"
+        );
+    }
+    assert!(!tmp.join("nowhere").exists() && tmp.join("d").is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_put_in_its_place_is_not_removed() {
+    use std::os::unix::fs::symlink;
+    for is_default in [true, false] {
+        for is_link in [true, false] {
+            let (_dir, tmp) = temporary();
+            let victim = tmp.join("victim");
+            fs::create_dir(&victim).unwrap();
+            fs::write(victim.join("precious"), "x").unwrap();
+            let entity = entity(&format!("replaced {is_default} {is_link}"));
+            let explicit = (!is_default).then(|| tmp.join("d"));
+            entity.define_runpath(explicit).unwrap();
+            let runpath = entity.make_runpath_dirs(true).unwrap();
+            let moved = tmp.join("moved");
+            if fs::rename(&runpath, &moved).is_err() {
+                // Another file system.
+                fs::remove_dir_all(&runpath).unwrap();
+            }
+            if is_link {
+                symlink(&victim, &runpath).unwrap();
+            } else {
+                fs::create_dir(&runpath).unwrap();
+                fs::write(runpath.join("precious"), "x").unwrap();
+            }
+            entity.release_runpath();
+            let error = entity.remove_runpath().unwrap_err();
+            assert!(matches!(error, RunpathError::Replaced { .. }), "{error}");
+            assert!(runpath.join("precious").exists() && victim.join("precious").exists());
+            let error = entity.make_runpath_dirs(true).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    RunpathError::NotADirectory { .. } | RunpathError::Foreign { .. }
+                ),
+                "{error}"
+            );
+            assert!(runpath.join("precious").exists() && victim.join("precious").exists());
+            if is_link {
+                fs::remove_file(&runpath).unwrap();
+            } else {
+                fs::remove_dir_all(&runpath).unwrap();
+            }
+            entity.remove_runpath().unwrap();
+        }
+    }
+}
+
+#[test]
+fn cleaning_up_never_empties_what_is_precious() {
+    let here = std::env::current_dir().unwrap();
+    for path in [
+        PathBuf::from("."),
+        here.clone(),
+        here.parent().unwrap().to_owned(),
+        PathBuf::from("/"),
+    ] {
+        let entity = entity("careless");
+        entity.define_runpath(Some(path.clone())).unwrap();
+        let error = entity.make_runpath_dirs(true).unwrap_err();
+        assert!(
+            matches!(error, RunpathError::Precious { .. }),
+            "{path:?}: {error}"
+        );
+    }
+    assert!(here.join("Cargo.toml").exists());
+}
