@@ -229,7 +229,13 @@ impl Stranger {
     fn new() -> Self {
         // Where programs may be run, and where cargo's mark is not above.
         let folder = tempfile::tempdir().unwrap();
-        fs::copy(program(), folder.path().join("stranger-0123456789abcdef")).unwrap();
+        // Not by this process: another thread may start a program meanwhile, which would have the
+        // copy open for writing until it is executed, and so keep it from being executed.
+        let copied = Command::new("cp")
+            .arg(program())
+            .arg(folder.path().join("stranger-0123456789abcdef"))
+            .status();
+        assert!(copied.unwrap().success());
         fs::create_dir(folder.path().join("tmp")).unwrap();
         Self { folder }
     }

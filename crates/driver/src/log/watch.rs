@@ -113,6 +113,8 @@ mod imp {
     struct Shared {
         inotify: OwnedFd,
         watches: Mutex<Watches>,
+        /// Held while listeners are called.
+        delivery: Mutex<()>,
     }
 
     #[derive(Default)]
@@ -137,6 +139,7 @@ mod imp {
             let shared = Arc::new(Shared {
                 inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
                 watches: Mutex::default(),
+                delivery: Mutex::default(),
             });
             let (until, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
             let thread = std::thread::Builder::new()
@@ -227,6 +230,8 @@ mod imp {
             drop(watches);
             // Not under the lock: this may drop what somebody else made.
             drop(removed);
+            // What it calls, and what that holds, is gone when this returns.
+            drop(self.delivery.lock().unpoisoned());
         }
 
         fn listen(&self, until: &OwnedFd) {
@@ -246,6 +251,7 @@ mod imp {
                 if !fds[1].revents().is_empty() {
                     return;
                 }
+                let _delivery = self.delivery.lock().unpoisoned();
                 let mut changed: Vec<OnChange> = Vec::new();
                 let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
                 while let Ok(event) = reader.next() {
@@ -301,4 +307,40 @@ mod imp {
     }
 
     pub(crate) fn settle() {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_subscription_is_left_when_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        // Another one keeps the thread, as another driver that waits would.
+        let quiet: OnChange = Arc::new(|| {});
+        let other = subscribe(&folder.path().join("other"), &quiet).unwrap();
+        for _ in 0..200 {
+            let held = Arc::new(());
+            let (entered, has_entered) = channel();
+            let on_change: OnChange = Arc::new({
+                let held = held.clone();
+                move || {
+                    let _held = &held;
+                    let _ = entered.send(());
+                    std::thread::yield_now();
+                }
+            });
+            let subscription = subscribe(&file, &on_change).unwrap();
+            std::fs::write(&file, "x").unwrap();
+            has_entered.recv().unwrap();
+            drop((subscription, on_change));
+            assert_eq!(Arc::strong_count(&held), 1);
+        }
+        drop(other);
+        settle();
+    }
 }
