@@ -119,6 +119,27 @@ impl Remaining {
     }
 }
 
+/// A time that doubles until it is as long as it may be.
+#[derive(Debug)]
+pub(crate) struct Doubling {
+    now: Duration,
+    most: Duration,
+}
+
+impl Doubling {
+    pub(crate) fn new((first, most): (Duration, Duration)) -> Doubling {
+        Doubling { now: first, most }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
+    pub(crate) fn double(&mut self) {
+        self.now = self.now.saturating_mul(2).min(self.most);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +166,21 @@ mod tests {
         assert_eq!(minute.or_sooner(second), second);
         assert_eq!(Remaining::Unlimited.or_sooner(second), second);
         assert_eq!(minute.or_sooner(Remaining::Nothing), Remaining::Nothing);
+    }
+
+    #[test]
+    fn a_time_doubles_as_often_as_one_likes_and_stays_within_its_limit() {
+        let most = Duration::from_secs(1);
+        for (first, most) in [
+            (Duration::from_millis(300), most),
+            (Duration::MAX / 3, Duration::MAX),
+        ] {
+            let mut doubling = Doubling::new((first, most));
+            assert_eq!(doubling.now(), first);
+            doubling.double();
+            assert_eq!(doubling.now(), first * 2);
+            (0..100).for_each(|_| doubling.double());
+            assert_eq!(doubling.now(), most);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
     server,
     sys::{ConnectProgress, Connecting, Interest, Stream},
-    time::{Deadline, Remaining},
+    time::{Deadline, Doubling, Remaining},
     turn_lock::{NotNow, Turn},
 };
 
@@ -17,10 +17,12 @@ use crate::{
 /// event for a port that begins to be listened on.
 const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// How long the first of several attempts may take; each round allows twice as much. The system
-/// repeats what got lost after a second, two more, four more: a new attempt finds a peer sooner
-/// that has just come back. A peer that needs longer to answer gets it in a later round.
-const ATTEMPT: Duration = Duration::from_millis(250);
+/// How long the first of several attempts may take, and how long any of them may: a round in which
+/// that was too short is followed by one that allows twice as much. The system repeats what got
+/// lost after a second, two more, four more, and gives up after some two minutes: a new attempt
+/// finds a peer sooner that has just come back. A peer that needs longer to answer gets it in a
+/// later round.
+const ATTEMPT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(120));
 
 impl Inner {
     pub(super) fn connect(&self, deadline: &mut Deadline) -> Result<Connection, ConnectError> {
@@ -61,23 +63,25 @@ impl Inner {
     ) -> Result<Connection, ConnectStop> {
         let routes = self.routes()?;
         deadline.start();
-        let mut pause = RETRY.0;
-        let mut longest = ATTEMPT;
+        let mut pause = Doubling::new(RETRY);
+        let mut longest = Doubling::new(ATTEMPT);
         loop {
             attempts.clear();
             let mut may_come = false;
+            let mut was_cut_short = false;
             for (nth, (address, from)) in routes.iter().enumerate() {
-                let limit = self.limit_of_attempt(deadline, routes.len() - nth, longest);
+                let limit = self.limit_of_attempt(deadline, routes.len() - nth, longest.now());
                 let outcome = self.try_address(turn, address, from.as_ref(), limit);
                 let (error, is_temporary) = match outcome {
                     Ok((stream, local)) => return self.finish(turn, stream, local, address),
                     Err(Refusal::NotNow(NotNow::Closed)) => {
                         return Err(ConnectStop::NotNow(NotNow::Closed));
                     }
-                    Err(Refusal::NotNow(NotNow::TimedOut)) => (
-                        io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
-                        self.settings.retry,
-                    ),
+                    Err(Refusal::NotNow(NotNow::TimedOut)) => {
+                        was_cut_short = true;
+                        let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+                        (error, self.settings.retry)
+                    }
                     Err(Refusal::NotNow(NotNow::Io(error)) | Refusal::Socket(error)) => {
                         (error, false)
                     }
@@ -95,10 +99,11 @@ impl Inner {
             if !may_come {
                 return Err(ConnectStop::Failed);
             }
-            self.back_off(turn, deadline, pause)
+            self.back_off(turn, deadline, &mut pause)
                 .map_err(ConnectStop::NotNow)?;
-            pause = (pause * 2).min(RETRY.1);
-            longest *= 2;
+            if was_cut_short {
+                longest.double();
+            }
         }
     }
 
@@ -189,7 +194,7 @@ impl Inner {
         let mut deadline = Deadline::new(limit);
         deadline.start();
         let mut connecting = self.open(address, from)?;
-        let mut pause = RETRY.0;
+        let mut pause = Doubling::new(RETRY);
         loop {
             match connecting.progress().map_err(Refusal::Connect)? {
                 ConnectProgress::Connected => break,
@@ -214,10 +219,7 @@ impl Inner {
                         deadline.remaining(),
                     )?;
                 }
-                ConnectProgress::QueueFull => {
-                    self.back_off(turn, &mut deadline, pause)?;
-                    pause = (pause * 2).min(RETRY.1);
-                }
+                ConnectProgress::QueueFull => self.back_off(turn, &mut deadline, &mut pause)?,
             }
         }
         let stream = connecting.into_stream().map_err(Refusal::Socket)?;
@@ -246,15 +248,18 @@ impl Inner {
         open().map_err(Refusal::Socket)
     }
 
-    /// Waits before trying again, but not beyond the deadline.
+    /// Waits before trying again, but not beyond the deadline; longer the next time.
     fn back_off(
         &self,
         turn: &Turn<'_, usize>,
         deadline: &mut Deadline,
-        pause: Duration,
+        pause: &mut Doubling,
     ) -> Result<(), NotNow> {
-        match deadline.remaining().at_most(pause) {
-            Remaining::Time(time) => turn.pause(time),
+        match deadline.remaining().at_most(pause.now()) {
+            Remaining::Time(time) => {
+                pause.double();
+                turn.pause(time)
+            }
             _ => Err(NotNow::TimedOut),
         }
     }
