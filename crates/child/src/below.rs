@@ -42,15 +42,18 @@ impl Descendant {
         &self.handle
     }
 
-    /// Waits until it has ended; returns whether it has.
-    pub fn wait(&self, until: Instant) -> bool {
+    /// Waits for its end, not beyond `until`, and returns whether it has ended; `None` waits as
+    /// long as it takes.
+    pub fn wait(&self, until: impl Into<Option<Instant>>) -> bool {
+        let until = until.into();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             // Rounded up, so that the last wait is not one of zero again and again.
-            let timeout = Timespec::try_from(left + Duration::from_micros(1)).ok();
+            let timeout =
+                left.and_then(|left| Timespec::try_from(left + Duration::from_micros(1)).ok());
             let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
             match rustix::event::poll(&mut fds, timeout.as_ref()) {
-                Ok(0) if Instant::now() < until => {}
+                Ok(0) if until.is_none_or(|until| Instant::now() < until) => {}
                 Ok(ready) => return ready > 0,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return true,

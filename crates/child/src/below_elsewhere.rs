@@ -24,8 +24,9 @@ impl Descendant {
         match self.0 {}
     }
 
-    /// Waits until it has ended; returns whether it has.
-    pub fn wait(&self, _until: Instant) -> bool {
+    /// Waits for its end, not beyond `until`, and returns whether it has ended; `None` waits as
+    /// long as it takes.
+    pub fn wait(&self, _until: impl Into<Option<Instant>>) -> bool {
         match self.0 {}
     }
 

@@ -448,7 +448,7 @@ impl Driver for Process {
                 // It will be killed, and whoever reads the report knows why.
                 let error = self.signal_error(&child, config.stop_signal, source);
                 log::warn(&self.base, format!("{error}; killing it"));
-                stop.until = Instant::now();
+                stop.until = Some(Instant::now());
             }
         }
         self.state().stop = Some(stop);

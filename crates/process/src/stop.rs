@@ -9,8 +9,8 @@ use crate::{Signal, log, sys};
 /// A stop under way: the process was asked to end.
 pub(crate) struct Stop {
     pub(crate) signal: Signal,
-    /// When the patience with it, and with what it has started, ends.
-    pub(crate) until: Instant,
+    /// When the patience with it, and with what it has started, ends; `None` for never.
+    pub(crate) until: Option<Instant>,
     /// What had to be killed, by name.
     pub(crate) killed: Vec<String>,
     /// What it left behind when it ended, by name.
@@ -19,11 +19,10 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn new(signal: Signal, grace: Duration) -> Self {
-        let now = Instant::now();
         Self {
             signal,
-            // Longer than the clock can tell is longer than anybody waits.
-            until: now.checked_add(grace).unwrap_or(now + 1000 * Child::DEATH),
+            // What is longer than the clock can count does not end.
+            until: Instant::now().checked_add(grace),
             killed: Vec::new(),
             orphans: Vec::new(),
         }
@@ -79,7 +78,7 @@ impl Stop {
                     child.wait_until_over(Instant::now() + Duration::from_millis(5));
                 }
             }
-            if Instant::now() >= self.until && !child.is_over() {
+            if self.until.is_some_and(|until| Instant::now() >= until) && !child.is_over() {
                 let names = child
                     .below()
                     .iter()
@@ -90,5 +89,17 @@ impl Stop {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patience_that_the_clock_cannot_count_does_not_end() {
+        assert_eq!(Stop::new(Signal::Terminate, Duration::MAX).until, None);
+        let until = Stop::new(Signal::Terminate, Duration::ZERO).until;
+        assert!(until.is_some_and(|until| until <= Instant::now()));
     }
 }
