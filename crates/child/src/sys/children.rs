@@ -1,4 +1,4 @@
-//! The children of this process, as the system lists them.
+//! The children of this process, as the system lists them, and which of them have ended.
 //!
 //! Called by a supervisor, which is a copy of the test with one thread: no allocation, no
 //! lock, no panic.
@@ -7,7 +7,53 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 use rustix::fs::{Mode, OFlags, RawDir};
-use rustix::process::{Pid, getpid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
+
+use crate::Exit;
+
+/// How the leader has ended, and whether it is the only child that is left; `None` while it runs.
+/// Reaps the other children that have ended.
+pub(super) fn look(leader: Pid) -> Option<(Exit, bool)> {
+    look_with(leader, ended, |each| each_child(each))
+}
+
+fn look_with(
+    leader: Pid,
+    mut ended: impl FnMut(Pid, WaitIdOptions) -> Option<Exit>,
+    mut each_child: impl FnMut(&mut dyn FnMut(Pid)) -> bool,
+) -> Option<(Exit, bool)> {
+    // The list is precise when nobody disappears from it meanwhile.
+    loop {
+        // Before the list: once the leader has ended, its children are this process's, and in it.
+        let exit = ended(leader, WaitIdOptions::NOWAIT);
+        let mut others = 0;
+        let mut reaped = false;
+        let is_known = each_child(&mut |child| {
+            if child != leader {
+                match ended(child, WaitIdOptions::empty()) {
+                    Some(_) => reaped = true,
+                    None => others += 1,
+                }
+            }
+        });
+        if !reaped {
+            return exit.map(|exit| (exit, is_known && others == 0));
+        }
+    }
+}
+
+fn ended(child: Pid, options: WaitIdOptions) -> Option<Exit> {
+    let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = waitid(WaitId::Pid(child), options).ok()??;
+    Some(exit_of(&status))
+}
+
+fn exit_of(status: &WaitIdStatus) -> Exit {
+    match status.terminating_signal() {
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Code(status.exit_status().unwrap_or_default()),
+    }
+}
 
 /// Calls `each` with the number of every child of this process. Answers whether
 /// they are known.
@@ -99,6 +145,8 @@ fn pid(number: i32) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -126,5 +174,49 @@ mod tests {
         assert_eq!(parent_in(b"12 (a) b) S) S 17 7 7 0"), Some(17));
         assert_eq!(parent_in(b"12 (x) S"), None);
         assert_eq!(parent_in(b"nonsense"), None);
+    }
+
+    /// A leader that ends, and leaves its child to the supervisor, as soon as that has listed its
+    /// children once.
+    #[test]
+    fn a_leader_that_ends_after_the_list_was_made_is_not_taken_to_be_alone() {
+        let [leader, left] = [7, 8].map(|number| Pid::from_raw(number).unwrap());
+        let has_ended = Cell::new(false);
+        let look = || {
+            let ended = |child, _| (child == leader && has_ended.get()).then_some(Exit::Code(0));
+            look_with(leader, ended, |each| {
+                let children = if has_ended.replace(true) {
+                    &[leader, left][..]
+                } else {
+                    &[leader]
+                };
+                children.iter().for_each(|child| each(*child));
+                true
+            })
+        };
+        assert_eq!(look(), None);
+        assert_eq!(look(), Some((Exit::Code(0), false)));
+    }
+
+    #[test]
+    fn a_leader_is_alone_once_the_others_are_reaped() {
+        let [leader, left] = [7, 8].map(|number| Pid::from_raw(number).unwrap());
+        let is_left = Cell::new(true);
+        let ended = |child, _| {
+            if child == left {
+                is_left.set(false);
+            }
+            Some(Exit::Code(0))
+        };
+        let seen = look_with(leader, ended, |each| {
+            each(leader);
+            if is_left.get() {
+                each(left);
+            }
+            true
+        });
+        assert_eq!(seen, Some((Exit::Code(0), true)));
+        let unknown = look_with(leader, |_, _| Some(Exit::Code(0)), |_| false);
+        assert_eq!(unknown, Some((Exit::Code(0), false)));
     }
 }

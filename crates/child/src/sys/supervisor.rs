@@ -42,10 +42,10 @@ use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
-use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitid, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitpid};
 
-use super::children::each_child;
+use super::children::{each_child, look};
 use super::message::{Message, Stage};
 use crate::Exit;
 
@@ -358,39 +358,16 @@ impl Below {
 
     /// Reaps those that have ended, but not the leader, and reports what is new.
     fn collect(&mut self, control: &OwnedFd) {
-        let leader = self.leader;
-        let mut others;
-        let mut exit;
-        // The list is precise when nobody disappears from it meanwhile.
-        loop {
-            (others, exit) = (0, None);
-            let mut reaped = false;
-            let is_known = each_child(|child| {
-                if child == leader {
-                    exit = ended(child, WaitIdOptions::NOWAIT);
-                } else if ended(child, WaitIdOptions::empty()).is_some() {
-                    reaped = true;
-                } else {
-                    others += 1;
-                }
-            });
-            if !is_known {
-                exit = ended(leader, WaitIdOptions::NOWAIT);
-                others = 1;
-            }
-            if !reaped {
-                break;
-            }
-        }
-        let Some(exit) = exit else { return };
-        let alone = others == 0;
+        let Some((exit, alone)) = look(self.leader) else {
+            return;
+        };
         if !self.has_exited {
             self.has_exited = true;
             report(control, Message::Exited { exit, alone });
         } else if alone && !self.is_alone {
             report(control, Message::Alone);
         }
-        self.is_alone = alone;
+        self.is_alone |= alone;
     }
 
     /// Ends everything, and returns when there is nothing left.
@@ -444,19 +421,6 @@ impl Below {
                 patience -= 1;
             }
         }
-    }
-}
-
-fn ended(child: Pid, options: WaitIdOptions) -> Option<Exit> {
-    let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    let status = waitid(WaitId::Pid(child), options).ok()??;
-    Some(exit_of(&status))
-}
-
-fn exit_of(status: &WaitIdStatus) -> Exit {
-    match status.terminating_signal() {
-        Some(signal) => Exit::Signal(signal),
-        None => Exit::Code(status.exit_status().unwrap_or_default()),
     }
 }
 
