@@ -106,30 +106,35 @@ pub(crate) fn list(root: u32, leader: u32) -> Vec<Descendant> {
         };
         below.extend(line.into_iter().map(|pid| (pid, found)));
     }
-    hold(entries, |entry| {
+    let belongs = |entry: &Entry| {
         entry.pid != root
             && entry.pid != leader
             && below.get(&entry.pid).copied().unwrap_or_default()
-    })
+    };
+    hold(entries, belongs, |entry| entry.parent)
 }
 
 /// The processes of a group, without the one that leads it.
 pub(crate) fn group(leader: u32) -> Vec<Descendant> {
-    hold(entries(), |entry| {
-        entry.pid != leader && entry.group == leader
-    })
+    let belongs = |entry: &Entry| entry.pid != leader && entry.group == leader;
+    hold(entries(), belongs, |entry| entry.group)
 }
 
-fn hold(entries: Vec<Entry>, belongs: impl Fn(&Entry) -> bool) -> Vec<Descendant> {
+/// Holds those that belong, as long as what that was decided `by`, their parent or their group,
+/// is what it was.
+fn hold(
+    entries: Vec<Entry>,
+    belongs: impl Fn(&Entry) -> bool,
+    by: fn(&Entry) -> u32,
+) -> Vec<Descendant> {
     entries
         .into_iter()
         .filter(|entry| belongs(entry))
         .filter_map(|entry| {
             let pid = Pid::from_raw(i32::try_from(entry.pid).ok()?)?;
             let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-            // Held now: if it is still the same one, it cannot become another any more.
-            let same = read(entry.pid)?;
-            (same.parent == entry.parent && same.group == entry.group).then_some(Descendant {
+            // Held now: if it still belongs to that process, it cannot become another any more.
+            (by(&read(entry.pid)?) == by(&entry)).then_some(Descendant {
                 pid: entry.pid,
                 name: entry.name,
                 handle,
@@ -180,5 +185,21 @@ mod tests {
         assert_eq!(entry.name, "a) b) S");
         assert!(parse(12, "12 (gone) Z 1 7 7 0").is_none());
         assert!(parse(12, "nonsense").is_none());
+    }
+
+    #[test]
+    fn a_member_of_a_group_is_held_also_when_it_has_just_lost_its_parent() {
+        let mut process = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let mut entry = read(process.id()).unwrap();
+        // As the system showed it before.
+        entry.parent = process.id();
+        let held = hold(vec![entry], |_| true, |entry| entry.group);
+        assert_eq!(held.len(), 1);
+        held[0].kill();
+        assert!(held[0].wait(None));
+        process.wait().unwrap();
     }
 }
