@@ -6,7 +6,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::process::{waitid, waitpid};
 
 use super::message::{Message, Stage};
 use super::supervisor::{self, Program};
@@ -85,7 +87,7 @@ impl Handle {
         };
         // It ends everything, if there is anything, and then itself.
         let _ = control.shutdown(Shutdown::Both);
-        let _ = rustix::process::waitpid(Some(supervisor), rustix::process::WaitOptions::empty());
+        let _ = retry_on_intr(|| waitpid(Some(supervisor), WaitOptions::empty()));
         Err(error)
     }
 
@@ -115,14 +117,9 @@ impl Handle {
 
     /// Takes the supervisor out of the system's table, once it is gone.
     pub(crate) fn reap(&self) {
-        loop {
-            let supervisor = WaitId::PidFd(self.supervisor_fd.as_fd());
-            match waitid(supervisor, WaitIdOptions::EXITED) {
-                Err(rustix::io::Errno::INTR) => {}
-                // Where the test ignores SIGCHLD the system has done it.
-                _ => return,
-            }
-        }
+        let supervisor = || WaitId::PidFd(self.supervisor_fd.as_fd());
+        // Fails where the test ignores SIGCHLD: then the system has done it.
+        let _ = retry_on_intr(|| waitid(supervisor(), WaitIdOptions::EXITED));
     }
 }
 
@@ -179,7 +176,7 @@ impl Watch {
 /// a child of this process, as it does when this one is a child subreaper.
 fn reap_orphan(process: &OwnedFd) {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
-    while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+    let _ = retry_on_intr(|| poll(&mut fds, None));
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::PidFd(process.as_fd()), options);
 }
