@@ -1,7 +1,6 @@
 use std::fmt;
 #[cfg(unix)]
 use std::io;
-use std::io::PipeWriter;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -45,15 +44,10 @@ impl Child {
         handle: Handle,
         watch: Watch,
         started: Instant,
-        input: Option<PipeWriter>,
+        input: Input,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Self, SpawnError> {
         let shared = Arc::new(Monitor::<Progress>::default());
-        let failed = |source| SpawnError::System {
-            program: format!("process {}", handle.pid()),
-            source,
-        };
-        let input = Input::new(input).map_err(failed)?;
         let watcher = std::thread::Builder::new()
             .name(format!("process {}", handle.pid()))
             .spawn({
@@ -68,10 +62,13 @@ impl Child {
                 input,
                 watcher: Mutex::new(Some(watcher)),
             }),
-            Err(error) => {
+            Err(source) => {
                 handle.end();
                 handle.reap();
-                Err(failed(error))
+                Err(SpawnError::System {
+                    program: format!("process {}", handle.pid()),
+                    source,
+                })
             }
         }
     }

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::stdin::Input;
 use crate::sys::Prepared;
 use crate::{Child, SpawnError};
 
@@ -196,7 +196,7 @@ impl Command {
         }
     }
 
-    fn prepare(&self) -> Result<(Prepared, Option<PipeWriter>), SpawnError> {
+    fn prepare(&self) -> Result<(Prepared, Input), SpawnError> {
         let failed = |source| SpawnError::System {
             program: self.program.to_string_lossy().into_owned(),
             source,
@@ -222,6 +222,7 @@ impl Command {
         for file in &self.passed {
             files.push(file.try_clone().map_err(failed)?);
         }
+        let input = Input::new(input).map_err(failed)?;
         let name = self.name.as_ref().unwrap_or(&self.program);
         let mut arguments = vec![name.clone()];
         arguments.extend(self.arguments.iter().cloned());
