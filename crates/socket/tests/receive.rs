@@ -244,6 +244,20 @@ fn silence_ends_a_receive() {
 }
 
 #[test]
+fn what_came_before_receiving_was_shut_down_is_received() {
+    let (near, far, _server) = pair();
+    near.send(b"abc", LIMIT).unwrap();
+    assert_eq!(far.peek(1, LIMIT).unwrap(), b"a");
+    far.shutdown_read().unwrap();
+    assert_eq!(
+        promptly(|| far.receive_until_silence(LIMIT, LIMIT)).unwrap(),
+        b"abc"
+    );
+    let error = far.receive_until_silence(LIMIT, LIMIT).unwrap_err();
+    assert!(matches!(error, ReceiveError::ShutDown(_)), "{error}");
+}
+
+#[test]
 fn buffered_never_waits() {
     let (near, far, _server) = pair();
     assert_eq!(far.receive_buffered().unwrap(), b"");

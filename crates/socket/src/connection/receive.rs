@@ -200,13 +200,15 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Receives everything until nothing has come for the time of `silence`, or the peer closes. No
-    /// bytes when nothing comes at all.
+    /// Receives everything until nothing has come for the time of `silence`, the peer closes, or
+    /// this side [shuts down](Connection::shutdown_read) receiving. No bytes when nothing comes at
+    /// all.
     ///
     /// # Errors
     ///
     /// Returns any [`ReceiveError`]; [`ReceiveError::TimedOut`] if there is no silence within
-    /// `timeout`, [`ReceiveError::PeerClosed`] if the peer had closed and there was nothing.
+    /// `timeout`, [`ReceiveError::PeerClosed`] or [`ReceiveError::ShutDown`] if the stream had
+    /// ended and there was nothing.
     pub fn receive_until_silence(
         &self,
         silence: Duration,

@@ -203,7 +203,9 @@ impl<'a> Receiver<'a> {
                 Err(ReceiveStop::NotNow(NotNow::TimedOut)) if self.is_silent() => {
                     return Ok(self.buffer().take(usize::MAX));
                 }
-                Err(ReceiveStop::PeerClosed) if !self.buffer().is_empty() => {
+                Err(ReceiveStop::PeerClosed | ReceiveStop::ShutDown)
+                    if !self.buffer().is_empty() =>
+                {
                     return Ok(self.buffer().take(usize::MAX));
                 }
                 Err(stop) => return Err(stop),
