@@ -301,6 +301,24 @@ fn a_full_queue_stays_full_whoever_looks() {
 }
 
 #[test]
+fn a_queue_that_is_short_on_purpose_stays_so_after_it_was_filled() {
+    let server = Server::builder()
+        .host("127.0.0.1")
+        .backlog(1)
+        .bind()
+        .unwrap();
+    drop(server.fill_queue().unwrap());
+    // Who gave up is in the queue all the same.
+    let waiting = (0..100).position(|_| hangs(&server));
+    assert!(waiting.is_some(), "the queue is never full");
+    let client = Client::builder()
+        .host("127.0.0.1")
+        .port(server.port())
+        .build();
+    assert!(client.connect(SHORT * 4).unwrap_err().is_timeout());
+}
+
+#[test]
 fn a_queue_is_full_although_a_thread_waits_in_an_accept() {
     let server = Server::builder().host("127.0.0.1").bind().unwrap();
     let waiting = thread::spawn({

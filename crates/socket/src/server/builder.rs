@@ -147,7 +147,6 @@ impl ServerBuilder {
                 changing: Mutex::new(()),
                 backlog,
                 binding: self.binding,
-                queue_is_short: AtomicBool::new(self.backlog.is_some()),
                 full: AtomicUsize::new(0),
                 fillers: Mutex::default(),
                 options: self.options,
@@ -156,7 +155,10 @@ impl ServerBuilder {
                 registry: Arc::new(Registry::default()),
             }),
         };
-        drain::remember(Arc::downgrade(&server.inner));
+        // Who gave the queue a length may want to see it full.
+        if self.backlog.is_none() {
+            drain::remember(Arc::downgrade(&server.inner));
+        }
         Ok(server)
     }
 }

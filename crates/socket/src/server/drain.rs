@@ -8,7 +8,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, Weak, atomic::Ordering},
+    sync::{Mutex, MutexGuard, Weak},
 };
 
 use standin_sync::Unpoisoned;
@@ -32,8 +32,8 @@ pub(super) fn remember(server: Weak<Inner>) {
     servers.push(server);
 }
 
-/// Moves the queue of the server at `address` out of the way; says whether there was one with
-/// somebody in it.
+/// Moves the queue of the server at `address` out of the way, if its length was left to us; says
+/// whether there was one with somebody in it. One that is [kept full](super::FullQueue) stays so.
 pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
     let found: Vec<_> = servers()
         .iter()
@@ -50,9 +50,6 @@ pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
         })
         .collect();
     found.iter().any(|server| {
-        if server.queue_is_short.load(Ordering::SeqCst) {
-            return false;
-        }
         // A busy turn lock is a thread that accepts: there is room then.
         server.accepting.try_enter().is_some_and(|mut turn| {
             let before = turn.value().len();

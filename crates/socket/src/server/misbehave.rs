@@ -303,8 +303,6 @@ impl super::Inner {
     fn resize_queue(&self, length: i32) -> io::Result<()> {
         match &*self.listener() {
             Some(listener) if !self.away.load(Ordering::SeqCst) => {
-                self.queue_is_short
-                    .store(length < self.backlog, Ordering::SeqCst);
                 listener.options().listen(length)
             }
             _ => Err(closed()),

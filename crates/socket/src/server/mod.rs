@@ -76,8 +76,6 @@ struct Inner {
     changing: Mutex<()>,
     backlog: i32,
     binding: BindOptions,
-    /// Whether the queue is short because the user wants it so.
-    queue_is_short: AtomicBool,
     /// How many want the queue to stay full: nobody takes anybody out of it meanwhile.
     full: AtomicUsize,
     fillers: Mutex<Fillers>,
