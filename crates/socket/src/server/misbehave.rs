@@ -58,9 +58,15 @@ impl Server {
         });
         // Whoever waits in an accept uses the listener. It looks again, and then waits without.
         inner.accepting.wake_waiting();
-        if !stopped {
-            // A Unix socket's address is its file, which stays.
-            drop(inner.listener.write().unpoisoned().take());
+        {
+            let mut listener = inner.listener.write().unpoisoned();
+            if !stopped {
+                // A Unix socket's address is its file, which stays.
+                *listener = None;
+            }
+            // Whoever was in the queue is gone from it. Not before: an accept that has taken one
+            // of the fillers out of it has recognised it now.
+            inner.forget_fillers();
         }
         if let Some(mut turn) = inner.accepting.try_enter() {
             turn.value().clear();
@@ -276,6 +282,10 @@ impl super::Inner {
             }
             let filler = filler.into_stream()?;
             let mut fillers = self.fillers();
+            // Closing takes those that are here.
+            if !self.end.is_open() {
+                return Err(closed());
+            }
             fillers.addresses.insert(filler.local_address()?);
             fillers.streams.push(filler);
         }
@@ -314,6 +324,11 @@ impl super::Inner {
         self.changing.lock().unpoisoned()
     }
 
+    /// Closes the fillers of a queue that is no more. Their ports may become those of real peers.
+    pub(super) fn forget_fillers(&self) {
+        *self.fillers() = Fillers::default();
+    }
+
     pub(super) fn fillers(&self) -> MutexGuard<'_, Fillers> {
         self.fillers.lock().unpoisoned()
     }
@@ -321,4 +336,50 @@ impl super::Inner {
 
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the server does not listen")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::client::Client;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn full_server() -> (Server, FullQueue, SocketAddr) {
+        let server = Server::builder()
+            .host("127.0.0.1")
+            .bind()
+            .expect("a server");
+        let full = server.fill_queue().expect("a full queue");
+        let filler = server.inner.fillers().addresses.iter().next().cloned();
+        let filler = filler.and_then(|filler| filler.socket_addr());
+        (server, full, filler.expect("somebody fills the queue"))
+    }
+
+    #[test]
+    fn a_peer_that_gets_the_port_of_a_filler_is_accepted() {
+        let (server, full, filler) = full_server();
+        server.refuse().expect("it is open");
+        drop(full);
+        server.come_back().expect("it is open");
+        let client = Client::builder()
+            .host("127.0.0.1")
+            .port(server.port())
+            .interface("127.0.0.1", filler.port())
+            .build();
+        let near = client.connect(LIMIT).expect("the server is back");
+        let far = server.accept(LIMIT).expect("a peer has come");
+        assert_eq!(far.peer_address(), near.local_address());
+        assert_eq!(near.local_address().socket_addr(), Some(filler));
+    }
+
+    #[test]
+    fn the_fillers_end_with_the_server() {
+        let (server, _full, _) = full_server();
+        server.close();
+        let fillers = server.inner.fillers();
+        assert!(fillers.streams.is_empty() && fillers.addresses.is_empty());
+    }
 }

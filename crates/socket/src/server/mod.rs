@@ -394,6 +394,7 @@ impl Inner {
         self.accepting.close();
         self.remove_file();
         self.listener.write().unpoisoned().take();
+        self.forget_fillers();
         self.reserved.lock().unpoisoned().clear();
         self.accepting.settle(VecDeque::clear);
         let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
