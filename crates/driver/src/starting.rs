@@ -1,10 +1,10 @@
 //! What a driver is waiting for while it starts.
 
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, RwLock};
 
 use indexmap::IndexMap;
-use standin_entity::{Check, Result};
-use standin_sync::Unpoisoned;
+use standin_entity::{Check, Hold, Result};
+use standin_sync::{Monitor, Unpoisoned};
 
 use crate::baseline::Baseline;
 use crate::driver_log::DriverLog;
@@ -19,13 +19,23 @@ use crate::{Driver, DriverConfig, Lifecycle};
 /// The progress of a start, and what it has found out.
 #[derive(Debug, Default)]
 pub(crate) struct Starting {
-    /// `None` until a check has asked the options.
-    conditions: Mutex<Option<Conditions>>,
+    wanted: Monitor<Wanted>,
     /// What was there before the latest start.
     baseline: RwLock<Baseline>,
     extracts: Arc<RwLock<Extracts>>,
     /// Rings when the driver stops or is aborted, for those who wait for its log.
     pub(crate) bell: Arc<Bell>,
+}
+
+/// What the driver waits for. It is out while a thread asks it, which calls the user's code.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// `None` until a check has asked the options.
+    conditions: Option<Conditions>,
+    /// The thread that asks them, whose outcome others wait for.
+    asking: Option<Hold>,
+    /// Counts the ends: what a thread has taken out before one is not wanted back after it.
+    ends: u64,
 }
 
 #[derive(Debug)]
@@ -60,7 +70,7 @@ impl Starting {
 
     /// What a start that is under way may be missing.
     pub(crate) fn hints(&self, driver: &dyn Driver, config: &DriverConfig) -> Vec<String> {
-        if self.lock().is_none() {
+        if self.wanted.lock().conditions.is_none() {
             return Vec::new();
         }
         hints(driver, config, &self.baseline())
@@ -73,8 +83,14 @@ impl Starting {
 
     /// Nothing is waited for any more: events, commands.
     pub(crate) fn end(&self) {
-        let conditions = self.lock().take();
-        drop(conditions);
+        let former = self.wanted.update(|wanted| {
+            wanted.ends += 1;
+            if let Some(asking) = wanted.asking.take() {
+                asking.end();
+            }
+            wanted.conditions.take()
+        });
+        drop(former);
     }
 
     pub(crate) fn extracts(&self) -> IndexMap<String, String> {
@@ -86,15 +102,31 @@ impl Starting {
     /// driver is told when its logs change. `is_final`: nobody writes them any
     /// more.
     pub(crate) fn check(&self, driver: &dyn Driver, is_final: bool) -> Result<Check> {
-        let mut state = self.lock();
-        let mut conditions = match state.take() {
+        let Some(mut asked) = self.ask() else {
+            return Ok(Check::not_yet("its conditions are being checked"));
+        };
+        let conditions = match &mut asked.conditions {
             Some(conditions) => conditions,
-            None => self.conditions(driver, &driver.base().config()?)?,
+            unknown => unknown.insert(self.conditions(driver, &driver.base().config()?)?),
         };
         conditions.progress.is_final = is_final;
-        let check = conditions.check(driver);
-        *state = Some(conditions);
-        check
+        conditions.check(driver)
+    }
+
+    /// Takes out the conditions, when no other thread asks them. `None` when that one waits
+    /// for the present one, or is the present one: a condition that asks for itself.
+    fn ask(&self) -> Option<Asked<'_>> {
+        let mut wanted = self.wanted.lock();
+        while let Some(other) = wanted.asking.clone() {
+            let _waiting = other.wait_for()?;
+            wanted = self.wanted.wait(wanted, None);
+        }
+        wanted.asking = Some(Hold::take());
+        Some(Asked {
+            wanted: &self.wanted,
+            ends: wanted.ends,
+            conditions: wanted.conditions.take(),
+        })
     }
 
     fn conditions(
@@ -109,9 +141,27 @@ impl Starting {
             progress: Progress::new(self.extracts.clone(), baseline),
         })
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Option<Conditions>> {
-        self.conditions.lock().unpoisoned()
+/// Conditions that a thread has taken out to ask them. Dropped, also by a panic, it puts them
+/// back unless they have come to their end meanwhile.
+struct Asked<'a> {
+    wanted: &'a Monitor<Wanted>,
+    ends: u64,
+    conditions: Option<Conditions>,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut wanted = self.wanted.lock();
+        if wanted.ends != self.ends {
+            return;
+        }
+        wanted.conditions = self.conditions.take();
+        if let Some(asking) = wanted.asking.take() {
+            asking.end();
+        }
+        self.wanted.notify_all();
     }
 }
 

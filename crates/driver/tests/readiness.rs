@@ -8,6 +8,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,52 @@ fn waits_for_a_predicate() {
     let asked = flag.clone();
     let condition = Readiness::predicate("the flag", move |_| asked.load(Ordering::SeqCst));
     becomes_ready_by(condition, |_| flag.store(true, Ordering::SeqCst));
+}
+
+/// Starts a driver whose condition calls `act` once; what becomes of the start.
+fn start_with(act: impl Fn(&dyn Driver) + Send + Sync + 'static) -> (Arc<Stub>, Option<Error>) {
+    let folder = tempfile::tempdir().unwrap();
+    let is_done = AtomicBool::new(false);
+    let condition = Readiness::predicate("the act", move |driver| {
+        if !is_done.swap(true, Ordering::SeqCst) {
+            act(driver);
+        }
+        true
+    });
+    let app = Arc::new(built(stub(folder.path(), [condition])));
+    let (tell, told) = channel();
+    let starting = app.clone();
+    std::thread::spawn(move || {
+        let outcome = starting.start();
+        drop(folder);
+        tell.send(outcome.err().map(Error::from))
+    });
+    let error = told.recv_timeout(SOON).expect("the start hangs");
+    (app, error)
+}
+
+#[test]
+fn a_condition_may_call_what_its_driver_can_do() {
+    let (app, error) = start_with(|driver| driver.stop().unwrap());
+    assert!(report(error.unwrap()).contains("was stopped while it started"));
+    assert_eq!(app.status(), Status::Stopped);
+
+    let (app, error) = start_with(|driver| drop(driver.abort()));
+    assert!(report(error.unwrap()).contains("was aborted"));
+    assert!(app.base().resource().is_aborted());
+
+    // It is being asked: it cannot hold yet.
+    let (app, error) = start_with(|driver| {
+        let seen = driver.extract_values().unwrap();
+        assert_eq!(seen, Check::not_yet("its conditions are being checked"));
+    });
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(app.status(), Status::Started);
+
+    // That of the second start is asked anew, and holds.
+    let (app, error) = start_with(|driver| driver.restart().unwrap());
+    assert!(report(error.unwrap()).contains("was stopped while it started"));
+    assert_eq!(app.status(), Status::Started);
 }
 
 #[test]

@@ -15,8 +15,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use standin_config::{Config, FromOptions};
-use standin_driver::{BuildError, Driver, DriverBase, DriverConfig, Lifecycle};
-use standin_entity::{Error, Result, Status};
+use standin_driver::{
+    BuildError, Driver, DriverBase, DriverConfig, Lifecycle, Predicate, Readiness,
+};
+use standin_entity::{Check, Error, Result, Status};
 use standin_environment::{AbortHandle, Environment, EnvironmentError, RunningEnvironment};
 use support::within_time;
 
@@ -70,6 +72,7 @@ use Target::{Child, Own, Parent};
 const PLACES: &[Place] = &[
     Place::Start("pre_start"),
     Place::Start("starting"),
+    Place::Start("ready"),
     Place::Start("started_check"),
     Place::Start("post_start"),
     Place::Stop("pre_stop"),
@@ -202,18 +205,18 @@ impl Driver for Actor {
         self.at("starting")
     }
 
-    fn started_check(&self) -> Result<standin_entity::Check> {
+    fn started_check(&self) -> Result<Check> {
         self.at("started_check")?;
-        Ok(standin_entity::Check::Ready)
+        Ok(Check::Ready)
     }
 
     fn stopping(&self) -> Result<()> {
         self.at("stopping")
     }
 
-    fn stopped_check(&self) -> Result<standin_entity::Check> {
+    fn stopped_check(&self) -> Result<Check> {
         self.at("stopped_check")?;
-        Ok(standin_entity::Check::Ready)
+        Ok(Check::Ready)
     }
 
     fn aborting(&self) -> Result<()> {
@@ -226,9 +229,14 @@ fn actor(name: &str, code: &Code) -> Actor {
         let code = code.clone();
         move |_: &dyn Driver| code.0(place)
     };
+    let ready = {
+        let code = code.clone();
+        Predicate::new("ready", move |_| code.0("ready").map(|()| Check::Ready))
+    };
     ActorBuilder::new()
         .name(name)
         .code(code.clone())
+        .ready([Readiness::Predicate(ready)])
         .pre_start(hook("pre_start"))
         .post_start(hook("post_start"))
         .pre_stop(hook("pre_stop"))
