@@ -256,6 +256,17 @@ fn what_a_command_has_started_ends_with_it() {
 }
 
 #[test]
+fn an_interval_without_end_runs_a_command_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = Readiness::command("sh", ["-c", "echo run >>runs; exit 1"]);
+    let options = stub(folder.path(), [command.every(Duration::MAX)]).timeout(5 * BRIEF);
+    let app = built(options);
+    app.start().unwrap_err();
+    let runs = fs::read_to_string(folder.path().join("app/runs")).unwrap();
+    assert_eq!(runs, "run\n");
+}
+
+#[test]
 fn a_command_that_cannot_be_run_fails_the_start_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let words: [&str; 0] = [];

@@ -25,7 +25,7 @@ impl CommandSucceeds {
             condition: self.clone(),
             running: None,
             seen: "it has not run yet".to_owned(),
-            next: None,
+            ended: None,
         })
     }
 }
@@ -35,7 +35,8 @@ struct CommandProbe {
     condition: CommandSucceeds,
     running: Option<Running>,
     seen: String,
-    next: Option<Instant>,
+    /// When the latest run had ended.
+    ended: Option<Instant>,
 }
 
 impl Probe for CommandProbe {
@@ -51,9 +52,10 @@ impl Probe for CommandProbe {
             }
             self.seen = running.describe(exit);
             self.running = None;
-            self.next = Instant::now().checked_add(self.condition.interval);
+            self.ended = Some(Instant::now());
         }
-        if self.next.is_none_or(|next| Instant::now() >= next) {
+        let interval = self.condition.interval;
+        if self.ended.is_none_or(|ended| ended.elapsed() >= interval) {
             self.running = Some(Running::start(driver, &self.condition.words)?);
         }
         Ok(self.not_yet(&self.seen))
