@@ -71,10 +71,11 @@ const ABORT_WAIT: Duration = Duration::from_secs(300);
 /// Aborts drivers in this order, in one thread as long as none of them takes
 /// its time.
 fn abort_all(drivers: Vec<Arc<dyn Driver>>) {
-    let limit = drivers.iter().map(|driver| limit(&**driver)).max();
-    let Some(until) = limit.and_then(|limit| Instant::now().checked_add(limit)) else {
+    let Some(limit) = drivers.iter().map(|driver| limit(&**driver)).max() else {
         return;
     };
+    // What lies beyond what the clock can tell is no limit.
+    let until = Instant::now().checked_add(limit);
     let queue = Arc::new(Queue {
         left: Monitor::new(Left {
             under_way: 0,
@@ -155,20 +156,20 @@ impl Queue {
     }
 
     /// Waits until all is done, or another thread is needed.
-    fn watch(&self, until: Instant) -> Watched {
+    fn watch(&self, until: Option<Instant>) -> Watched {
         let mut left = self.left.lock();
         loop {
             let done = left.done;
             let others = !left.drivers.is_empty();
-            let look_again = Instant::now() + PATIENCE;
-            let wake = if others { until.min(look_again) } else { until };
-            left = self.left.wait_while(left, Some(wake), |left| {
+            let look_again = others.then(|| Instant::now() + PATIENCE);
+            let wake = until.into_iter().chain(look_again).min();
+            left = self.left.wait_while(left, wake, |left| {
                 !left.is_done() && (left.done == done || !others)
             });
             if left.is_done() {
                 return Watched::Done;
             }
-            if Instant::now() >= until {
+            if until.is_some_and(|until| Instant::now() >= until) {
                 return Watched::Overdue;
             }
             if others && left.done == done {

@@ -209,6 +209,25 @@ fn one_that_takes_its_time_keeps_no_other_waiting() {
 }
 
 #[test]
+fn without_a_limit_aborts_every_driver() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut env = Environment::builder("aborted")
+        .runpath(folder.path().join("run"))
+        .abort_wait_timeout(Duration::MAX)
+        .build()
+        .unwrap();
+    let trace = Trace::default();
+    let drivers = ["first", "second"].map(|name| {
+        let driver = Probe::builder(name, &trace).build().unwrap();
+        env.add(driver).unwrap()
+    });
+    let env = env.start().unwrap();
+    env.abort();
+    assert_eq!(trace.take_step("aborting"), ["second", "first"]);
+    assert!(drivers.iter().all(|driver| driver.base_is_aborted()));
+}
+
+#[test]
 fn of_a_parent_reaches_what_belongs_to_it() {
     let trace = Trace::default();
     let mut outer = Environment::new("outer");
