@@ -245,11 +245,11 @@ impl DriverBase {
     /// What a driver asks when one of its operations has failed: to be kept with what
     /// outlives a call, such as the handle of a connection.
     pub fn explainer(&self) -> Explainer {
-        Explainer(self.context_source().as_ref().map(Arc::downgrade))
+        Explainer(context_of(self.entity()))
     }
 
     fn context_source(&self) -> Option<Arc<dyn ContextSource>> {
-        context_of(self.entity())
+        context_of(self.entity())?.upgrade()
     }
 
     /// What a template of this driver can name, given what it publishes itself.

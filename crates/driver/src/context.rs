@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use standin_config::{Port, Value};
 use standin_entity::Entity;
@@ -47,13 +47,11 @@ pub fn provide_context(entity: &Entity, source: Weak<dyn ContextSource>) {
 }
 
 /// Where a driver that is `entity` looks up context values: in what it itself or the
-/// nearest that it belongs to [provides](provide_context).
-pub fn context_of(entity: &Entity) -> Option<Arc<dyn ContextSource>> {
-    let around = std::iter::once(entity.clone()).chain(entity.ancestors());
-    let provided = around
-        .filter_map(|entity| entity.provided::<Provided>())
-        .next();
-    provided?.0.upgrade()
+/// nearest that it belongs to [provides](provide_context), which may be gone.
+pub fn context_of(entity: &Entity) -> Option<Weak<dyn ContextSource>> {
+    let mut around = std::iter::once(entity.clone()).chain(entity.ancestors());
+    let provided = around.find_map(|entity| entity.provided::<Provided>());
+    Some(provided?.0)
 }
 
 /// Asks the environment of a driver what may explain that an operation of it has

@@ -61,7 +61,7 @@ impl Members {
 
     /// Those of the environment that is `entity`, or the nearest around it.
     fn of(entity: &Entity) -> Option<Arc<Self>> {
-        let source: Arc<dyn Any + Send + Sync> = context_of(entity)?;
+        let source: Arc<dyn Any + Send + Sync> = context_of(entity)?.upgrade()?;
         source.downcast().ok()
     }
 
@@ -137,7 +137,8 @@ impl Members {
         };
         let is_open = match Self::of(&parent) {
             Some(around) => !around.is_closed.load(Ordering::SeqCst),
-            None => parent.kind() != KIND,
+            // It is below something else than an environment, unless that is gone.
+            None => context_of(&parent).is_none_or(|source| source.strong_count() > 0),
         };
         if is_open {
             Ok(())
@@ -165,8 +166,8 @@ impl Members {
     pub(crate) fn nested(&self) -> Vec<Arc<Members>> {
         let environments = self.entity.children().into_iter().rev();
         environments
-            .filter(|child| child.kind() == KIND)
-            .filter_map(|child| Self::of(&child))
+            // Of a driver it gives this environment.
+            .filter_map(|child| Self::of(&child).filter(|members| members.entity.is(&child)))
             .filter(|members| members.running().is_some())
             .collect()
     }

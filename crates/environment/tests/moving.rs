@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use standin_driver::{Driver, Lifecycle};
-use standin_entity::{EntityConfig, Report};
+use standin_driver::{Driver, DriverBase, DriverBuilder, Lifecycle};
+use standin_entity::{Entity, EntityConfig, Report, Status};
 use standin_environment::{AddError, Environment};
-use support::{Probe, Trace};
+use support::{Probe, Trace, within_time};
 
 /// Everything that a driver has from its environment.
 #[derive(Debug, PartialEq)]
@@ -218,4 +218,39 @@ fn what_belongs_to_an_environment_that_is_gone_does_not_start() {
         error.contains("\"inner\"") && error.contains("\"outer\""),
         "{error}"
     );
+}
+
+/// A driver whose kind is what environments call theirs.
+struct Namesake(DriverBase);
+
+impl Driver for Namesake {
+    fn base(&self) -> &DriverBase {
+        &self.0
+    }
+}
+
+#[test]
+fn a_driver_of_the_kind_environment_does_not_count_as_one() {
+    within_time("an operation of the environment", || {
+        let mut env = Environment::new("own");
+        let options = DriverBuilder::new().name("namesake");
+        let namesake = Namesake(DriverBase::new("environment", options).unwrap());
+        let namesake = env.add(namesake).unwrap();
+        let env = env.start().unwrap();
+        env.restart().unwrap();
+        env.stop().unwrap();
+        assert_eq!(namesake.status(), Status::Stopped);
+        env.abort();
+        assert!(namesake.base().resource().is_aborted());
+    });
+}
+
+#[test]
+fn what_belongs_to_an_entity_of_the_kind_environment_starts() {
+    let around = Entity::with_kind("environment", "around").unwrap();
+    let mut env = Environment::new("own");
+    env.entity().join(&around).unwrap();
+    let driver = Probe::builder("driver", &Trace::default());
+    env.add(driver.build().unwrap()).unwrap();
+    env.start().unwrap().stop().unwrap();
 }
