@@ -44,7 +44,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     write_table(page, environment.options().iter())?;
     let common = common_options(registry);
     if !common.is_empty() {
-        write_section(page, "Every driver", "What all of the types below have.")?;
+        write_section(page, "Every driver", "Options that all types below share.")?;
         write_table(page, common.iter().copied())?;
     }
     for (type_name, description) in registry.types() {

@@ -139,6 +139,7 @@ impl References {
                 }
             }
         }
+        let mut reported = HashSet::new();
         for reference in &self.contexts {
             match (self.by_name.get(&reference.to), reference.from) {
                 // A driver may read in a template what it publishes itself.
@@ -160,6 +161,8 @@ impl References {
                 // Not every word is meant to be a name.
                 (None, _) if reference.by == ReferenceBy::Word => {}
                 (None, _) if self.values.contains(&reference.to) => {}
+                // An option in `[defaults]` is read for each type that has it.
+                (None, _) if !reported.insert((&reference.to, reference.span.clone())) => {}
                 (None, _) => mistakes.push(Mistake::UnknownContextDriver {
                     name: reference.to.clone(),
                     key: reference.key.clone(),
