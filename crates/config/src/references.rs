@@ -9,7 +9,7 @@ use crate::context::ContextValue;
 use crate::kind::Kind;
 use crate::option::OptionDescription;
 use crate::step::Step;
-use crate::tags::Markup;
+use crate::tags::{self, Markup};
 use crate::template;
 use crate::value::Value;
 
@@ -121,16 +121,16 @@ fn names_read(template: &str, markup: Markup) -> BTreeMap<String, bool> {
     if !markup.has_tags(template) || !template.contains("context") {
         return names;
     }
-    // As an attribute, a name in brackets is one that the engine reports.
+    // As an attribute, a name in brackets is one that the engine reports; as one of `context`
+    // itself, a method is told from a driver of its name.
     let mut literals = Vec::new();
-    let with_attributes = LITERAL.replace_all(template, |found: &Captures<'_>| {
-        let name = found.name("single").or_else(|| found.name("double"));
-        literals.push(name.map_or("", |name| name.as_str()).to_owned());
-        format!(
-            "{}context.{ATTRIBUTE}{}",
-            &found["before"],
-            literals.len() - 1
-        )
+    let with_attributes = ACCESS.replace_all(template, |found: &Captures<'_>| {
+        let before = &found["before"];
+        let Some(name) = found.name("single").or_else(|| found.name("double")) else {
+            return format!("{before}context(");
+        };
+        literals.push(name.as_str().to_owned());
+        format!("{before}context.{ATTRIBUTE}{}", literals.len() - 1)
     });
     // One that does not parse is reported for that.
     let Ok(parsed) = template::parse(&with_attributes, markup) else {
@@ -142,14 +142,14 @@ fn names_read(template: &str, markup: Markup) -> BTreeMap<String, bool> {
             continue;
         }
         match parts.next() {
-            Some(driver) if !METHODS.contains(&driver) => {
+            Some(driver) => {
                 let literal = driver.strip_prefix(ATTRIBUTE);
                 let literal =
                     literal.and_then(|number| literals.get(number.parse::<usize>().ok()?));
                 names.insert(literal.map_or(driver, String::as_str).to_owned(), true);
             }
-            _ => {
-                for word in words(template) {
+            None => {
+                for word in words(template, markup) {
                     names.entry(word).or_insert(false);
                 }
             }
@@ -158,29 +158,25 @@ fn names_read(template: &str, markup: Markup) -> BTreeMap<String, bool> {
     names
 }
 
-/// `context["name"]`, also as `context['name']`, but not as an attribute of something else.
-static LITERAL: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern =
-        r#"(?<before>^|[^\w.])context\s*\[\s*(?:'(?<single>[^'\\]*)'|"(?<double>[^"\\]*)")\s*\]"#;
-    Regex::new(pattern).expect("the pattern is valid")
+/// `context["name"]`, also as `context['name']`, and a call as `context.get(`; but not of an
+/// attribute `context` of something else.
+static ACCESS: LazyLock<Regex> = LazyLock::new(|| {
+    let literal = r#"\[\s*(?:'(?<single>[^'\\]*)'|"(?<double>[^"\\]*)")\s*\]"#;
+    let pattern = format!(r"(?<before>^|[^\w.])context\s*(?:{literal}|\.\s*\w+\s*\()");
+    Regex::new(&pattern).expect("the pattern is valid")
 });
 
 /// Stands for a name in brackets.
 const ATTRIBUTE: &str = "standin_literal_";
 
-/// What is called on `context` itself; no driver can have these names.
-const METHODS: [&str; 4] = ["get", "items", "keys", "values"];
-
 /// Every word and every quoted text within the tags of a template.
-fn words(template: &str) -> Vec<String> {
-    static TAGS: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?s)\{\{.*?\}\}|\{%.*?%\}").expect("the pattern is valid"));
+fn words(template: &str, markup: Markup) -> Vec<String> {
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"'([^'\\]*)'|"([^"\\]*)"|\w+"#).expect("the pattern is valid")
     });
     let mut words = Vec::new();
-    for tag in TAGS.find_iter(template) {
-        for found in WORDS.captures_iter(tag.as_str()) {
+    for content in tags::contents(template, markup) {
+        for found in WORDS.captures_iter(content) {
             let word = found.get(1).or_else(|| found.get(2));
             let word = word.map_or(&found[0], |word| word.as_str());
             words.push(word.to_owned());
@@ -221,6 +217,32 @@ mod tests {
     }
 
     #[test]
+    fn a_driver_may_be_called_like_a_method() {
+        check("{{ context.items.port }}", &["items"]);
+        check(
+            "{{ context.get['port'] }}{{ context.keys }}",
+            &["get", "keys"],
+        );
+        check("{{ context['values'].port }}", &["values"]);
+    }
+
+    #[test]
+    fn what_is_quoted_or_not_rendered_ends_no_tag() {
+        #[track_caller]
+        fn check_words(template: &str, markup: Markup, has: &str, has_not: &str) {
+            let words = drivers_read(template, markup);
+            assert!(words.iter().any(|word| word == has), "{words:?}");
+            assert!(words.iter().all(|word| word != has_not), "{words:?}");
+        }
+        let template = "{% set c = context %}{{ '}}' ~ c.srv.port }} after";
+        check_words(template, Markup::Option, "srv", "after");
+        let template = "{% set c = context %}{% raw %}{{ mine }}{% endraw %}{{ c.srv.port }}";
+        check_words(template, Markup::Option, "srv", "mine");
+        let template = "{% set c = context %}{# {{ mine }} #}{{ c.srv.port }}";
+        check_words(template, Markup::File, "srv", "mine");
+    }
+
+    #[test]
     fn takes_every_name_where_context_is_used_as_a_whole() {
         #[track_caller]
         fn check_has(template: &str, driver: &str) {
@@ -231,6 +253,10 @@ mod tests {
         check_has("{% set c = context %}{{ c['my srv'].port }}", "my srv");
         check_has("{{ (context | attr('srv')).port }}", "srv");
         check_has("{{ context.get('srv').port }}", "srv");
+        check_has(
+            "{% for n, c in context . items ( ) if n == 'srv' %}{{ c.port }}{% endfor %}",
+            "srv",
+        );
         check_has(
             "{% for n in ['a', 'b'] %}{{ context[n].port }}{% endfor %}",
             "b",

@@ -70,19 +70,15 @@ impl Tags {
         let mut lines = Lines::new(text);
         let mut blocks: Vec<(&str, usize)> = Vec::new();
         let mut elifs = 0;
-        let mut at = 0;
-        while let Some((start, kind)) = next_tag(text, at, markup) {
+        for (start, kind, content) in found(text, markup) {
             let line = lines.of(start);
-            let inside = &text[start + 2..];
-            let Some(length) = kind.length(inside) else {
+            let Some(content) = content else {
                 tags.unfinished = Some(TemplateMistake {
                     line,
                     reason: format!("`{}` without `{}`", kind.begin(), kind.end()),
                 });
                 return tags;
             };
-            let content = &inside[..length];
-            at = start + 2 + length + 2;
             if kind == Tag::Comment {
                 continue;
             }
@@ -99,13 +95,7 @@ impl Tags {
             if kind != Tag::Block {
                 continue;
             }
-            if word == "raw" {
-                let Some(end) = end_of_raw(text, at) else {
-                    tags.unfinished = Some(unfinished_block("raw", line));
-                    return tags;
-                };
-                at = end;
-            } else if let Some(ended) = word.strip_prefix("end") {
+            if let Some(ended) = word.strip_prefix("end") {
                 if let Some(begun) = blocks.iter().rposition(|(block, _)| *block == ended) {
                     blocks.truncate(begun);
                 }
@@ -113,18 +103,39 @@ impl Tags {
                 blocks.push((word, line));
             }
         }
-        tags.unfinished = blocks
-            .pop()
-            .map(|(block, line)| unfinished_block(block, line));
+        tags.unfinished = blocks.pop().map(|(block, line)| TemplateMistake {
+            line,
+            reason: format!("`{{% {block} %}}` without `{{% end{block} %}}`"),
+        });
         tags
     }
 }
 
-fn unfinished_block(block: &str, line: usize) -> TemplateMistake {
-    TemplateMistake {
-        line,
-        reason: format!("`{{% {block} %}}` without `{{% end{block} %}}`"),
-    }
+/// What is in the tags of a text, comments excepted.
+pub(crate) fn contents(text: &str, markup: Markup) -> impl Iterator<Item = &str> {
+    found(text, markup)
+        .filter(|(_, kind, _)| *kind != Tag::Comment)
+        .filter_map(|(_, _, content)| content)
+}
+
+/// The tags of a text: where each begins, and what is in it. The last one may not be ended, and
+/// then has no content.
+fn found(text: &str, markup: Markup) -> impl Iterator<Item = (usize, Tag, Option<&str>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (start, kind) = next_tag(text, at, markup)?;
+        let inside = &text[start + 2..];
+        let Some(length) = kind.length(inside) else {
+            at = text.len();
+            return Some((start, kind, None));
+        };
+        let content = &inside[..length];
+        at = start + 2 + length + 2;
+        if kind == Tag::Block && first_word(content) == "raw" {
+            at = end_of_raw(text, at).unwrap_or(text.len());
+        }
+        Some((start, kind, Some(content)))
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -200,14 +211,16 @@ fn first_word(content: &str) -> &str {
 
 fn is_block(word: &str, content: &str) -> bool {
     match word {
-        "if" | "for" | "block" | "macro" | "call" | "filter" | "with" | "autoescape" => true,
+        "if" | "for" | "block" | "macro" | "call" | "filter" | "with" | "autoescape" | "raw" => {
+            true
+        }
         // `{% set x = 1 %}` is whole, `{% set x %}` is not.
         "set" => !content.contains('='),
         _ => false,
     }
 }
 
-/// Where the text goes on after `{% endraw %}`.
+/// Where the tag `{% endraw %}` begins.
 fn end_of_raw(text: &str, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -215,7 +228,7 @@ fn end_of_raw(text: &str, from: usize) -> Option<usize> {
         let inside = &text[start + 2..];
         let length = inside.find("%}")?;
         if first_word(&inside[..length]) == "endraw" {
-            return Some(start + 2 + length + 2);
+            return Some(start);
         }
         at = start + 2;
     }
