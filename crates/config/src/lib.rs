@@ -81,7 +81,7 @@ pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
 pub use file::{
     FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
-    TomlText, read_toml, toml_span_at, toml_type_name,
+    TomlText, TooLarge, read_toml, toml_span_at, toml_start_of, toml_type_name,
 };
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;

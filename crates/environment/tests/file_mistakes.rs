@@ -569,3 +569,22 @@ fn an_unknown_driver_in_the_defaults_is_reported_once() {
         "#]],
     );
 }
+
+#[test]
+fn a_number_that_is_too_large_for_the_context_is_pointed_at() {
+    check(
+        "[context]\nports = [80, 99999999999999999999]\n",
+        expect![[r#"
+            standin::config::wrong_type
+
+              × environment.toml:2:14: [context]: option "ports": 99999999999999999999 is not a
+              │ valid number: it does not fit in 64 bits
+               ╭─[environment.toml:2:14]
+             1 │ [context]
+             2 │ ports = [80, 99999999999999999999]
+               ·              ──────────┬─────────
+               ·                        ╰── it does not fit in 64 bits
+               ╰────
+        "#]],
+    );
+}

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use crate::error::ValueError;
 use crate::step::Step;
 use crate::value::Value;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// What a value of TOML is, as messages say it: "a string".
 pub fn toml_type_name(value: &DeValue<'_>) -> &'static str {
@@ -20,33 +21,20 @@ pub fn toml_type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// A number that does not fit 64 bits, as it was written, and its place.
-type TooLarge = (String, Range<usize>);
+/// A number of TOML that does not fit in 64 bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The number as it was written.
+    pub digits: String,
+    /// Its place.
+    pub span: Range<usize>,
+}
 
-/// The value without its spans.
-pub(crate) fn value(spanned: &Spanned<DeValue<'_>>) -> Result<Value, TooLarge> {
-    Ok(match spanned.get_ref() {
-        DeValue::String(text) => Value::String(text.clone().into_owned()),
-        DeValue::Integer(integer) => {
-            let (digits, radix) = (integer.as_str(), integer.radix());
-            let number = i64::from_str_radix(digits, radix);
-            Value::Int(number.map_err(|_| (integer.to_string(), spanned.span()))?)
-        }
-        DeValue::Float(float) => {
-            let number = float.as_str().parse();
-            Value::Float(number.map_err(|_| (float.to_string(), spanned.span()))?)
-        }
-        DeValue::Boolean(value) => Value::Bool(*value),
-        // No option is a date; as text it is at least shown as it was written.
-        DeValue::Datetime(date) => Value::String(date.to_string()),
-        DeValue::Array(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
-        DeValue::Table(entries) => Value::Map(
-            entries
-                .iter()
-                .map(|(key, item)| Ok((key.get_ref().clone().into_owned(), value(item)?)))
-                .collect::<Result<_, TooLarge>>()?,
-        ),
-    })
+impl TooLarge {
+    /// What is wrong with it where `expected` should be.
+    pub fn error(&self, expected: impl Into<String>) -> ValueError {
+        ValueError::new(expected, self.digits.as_str()).because("it does not fit in 64 bits")
+    }
 }
 
 /// The span of the part of `spanned` that `path` leads to, as far as it leads; of the last key
@@ -77,13 +65,58 @@ pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step], in_key: boo
 }
 
 impl Value {
-    /// A value of TOML without its places; `None` when a number in it does not fit 64 bits.
-    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Option<Self> {
-        value(spanned).ok()
+    /// A value of TOML without its places.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a number in it does not fit in 64 bits.
+    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, TooLarge> {
+        let too_large = |digits: String| TooLarge {
+            digits,
+            span: spanned.span(),
+        };
+        Ok(match spanned.get_ref() {
+            DeValue::String(text) => Value::String(text.clone().into_owned()),
+            DeValue::Integer(integer) => {
+                let (digits, radix) = (integer.as_str(), integer.radix());
+                let number = i64::from_str_radix(digits, radix);
+                Value::Int(number.map_err(|_| too_large(integer.to_string()))?)
+            }
+            DeValue::Float(float) => {
+                let number = float.as_str().parse();
+                Value::Float(number.map_err(|_| too_large(float.to_string()))?)
+            }
+            DeValue::Boolean(value) => Value::Bool(*value),
+            // No option is a date; as text it is at least shown as it was written.
+            DeValue::Datetime(date) => Value::String(date.to_string()),
+            DeValue::Array(items) => Value::List(
+                items
+                    .iter()
+                    .map(Value::from_toml)
+                    .collect::<Result<_, _>>()?,
+            ),
+            DeValue::Table(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, item)| {
+                        Ok((key.get_ref().clone().into_owned(), Value::from_toml(item)?))
+                    })
+                    .collect::<Result<_, TooLarge>>()?,
+            ),
+        })
     }
 }
 
 /// The place of the part of a value of TOML that `path` leads to, as far as it leads.
 pub fn toml_span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step]) -> Range<usize> {
     span_at(spanned, path, false)
+}
+
+/// The place of the first key of a table, where a text reports what its own table lacks.
+pub fn toml_start_of(table: &DeTable<'_>) -> Range<usize> {
+    table
+        .keys()
+        .map(Spanned::span)
+        .min_by_key(|span| span.start)
+        .unwrap_or_default()
 }

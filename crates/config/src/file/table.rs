@@ -11,7 +11,7 @@ use super::convert;
 use super::mistake::{OptionMistake, TableMistake};
 use super::suggestions::Suggestions;
 use crate::description::ConfigDescription;
-use crate::error::{OptionError, ValueError};
+use crate::error::OptionError;
 use crate::layer::Layer;
 use crate::option::OptionDescription;
 use crate::step::Step;
@@ -186,13 +186,12 @@ impl<'d> TableOptions<'d> {
             }
             return None;
         };
-        let mut value = match convert::value(spanned) {
+        let mut value = match Value::from_toml(spanned) {
             Ok(value) => value,
-            Err((found, span)) => {
+            Err(number) => {
                 self.wrong.insert(index);
-                let error = ValueError::new(option.kind().to_string(), found)
-                    .because("it does not fit 64 bits");
-                self.add(option.wrong_type(&self.owner, error), span);
+                let error = number.error(option.kind().to_string());
+                self.add(option.wrong_type(&self.owner, error), number.span);
                 return None;
             }
         };

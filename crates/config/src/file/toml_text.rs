@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::convert::toml_start_of;
 use super::mistake::{FileErrors, Located, TableMistake};
 use super::syntax;
 use super::table::TableReader;
@@ -47,9 +48,7 @@ pub fn read_toml<O: TypedOptions>(file: &str, text: &str) -> Result<O, FileError
     let (toml, table) = TomlText::parse(file, text);
     let description = <O::Config as Config>::description();
     let table = table.get_ref();
-    let first = table.iter().map(|(key, _)| key.span());
-    let first = first.min_by_key(|span| span.start).unwrap_or_default();
-    let read = TableReader::new().read(description, file, table, first);
+    let read = TableReader::new().read(description, file, table, toml_start_of(table));
     let (layer, mistakes) = read.into_parts();
     toml.verdict(mistakes)?;
     Ok(O::from_layer(layer).expect("the layer is of this config"))

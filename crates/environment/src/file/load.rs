@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, ValueError};
+use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, toml_start_of};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -43,12 +43,7 @@ impl Loader<'_> {
                 _ => self.option(&mut reading, (key, value)),
             }
         }
-        let end = table
-            .iter()
-            .map(|(key, _)| key.span())
-            .min_by_key(|span| span.start)
-            .unwrap_or_default();
-        reading.finish(end);
+        reading.finish(toml_start_of(table));
         let layer = self.take(reading);
         self.inheritable = table
             .iter()
@@ -90,20 +85,20 @@ impl Loader<'_> {
         };
         let mut context = IndexMap::new();
         for (key, value) in table {
-            match key_and_value((key, value)) {
-                Some((name, value)) => {
+            let name = key.get_ref().to_string();
+            match Value::from_toml(value) {
+                Ok(value) => {
                     self.references.add_value(&name);
                     context.insert(name, value);
                 }
-                None => {
+                Err(number) => {
                     let error = OptionError::WrongType {
                         owner: format!("[{CONTEXT}]"),
-                        option: key.get_ref().to_string(),
-                        error: ValueError::new("a value", "a number in it")
-                            .because("it does not fit 64 bits"),
+                        option: name,
+                        error: number.error("a valid number"),
                         help: None,
                     };
-                    self.mistaken(error, value.span());
+                    self.mistaken(error, number.span);
                 }
             }
         }
@@ -266,7 +261,7 @@ impl Loader<'_> {
 
 /// An entry of a table as it was written, unless a number in it is too large.
 fn key_and_value((key, value): KeyAndValue<'_, '_>) -> Option<(String, Value)> {
-    Some((key.get_ref().to_string(), Value::from_toml(value)?))
+    Some((key.get_ref().to_string(), Value::from_toml(value).ok()?))
 }
 
 impl TypeRegistry {
