@@ -53,4 +53,4 @@ pub use error::{
     SendFailure, StreamState,
 };
 pub use leak::{LeakCheck, LeakError, Leftovers};
-pub use server::{FullQueue, Server, ServerBuilder};
+pub use server::{FullQueue, HeldPort, OtherAddresses, Server, ServerBuilder};

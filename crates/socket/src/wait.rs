@@ -1,9 +1,12 @@
-//! Waiting in the calling thread.
+//! Waiting in the calling thread for what no blocking call of the system waits for: a peer, the
+//! outcome of a connect, the end of a pause. Receives and sends wait elsewhere, in the very call
+//! that receives or sends.
 //!
-//! Each thread that ever waits has an event queue of its own (a `mio::Poll`) and a waker for it. A
-//! wait goes:
+//! Each thread that ever waits here has an event queue of its own (a `mio::Poll`) and a waker for
+//! it. A wait goes:
 //!
-//! 1. The caller tries the non-blocking operation; only when that would block does it come here.
+//! 1. The caller tries the non-blocking accept or asks how the connect goes; only when it is not
+//!    over does it come here.
 //! 2. The socket is registered with the thread's queue, edge-triggered. The registration of the
 //!    last wait is kept: a conversation over one connection registers once.
 //! 3. The thread publishes its waker with the turn lock it waits in, and looks once more whether

@@ -123,11 +123,11 @@ impl Connection {
         }
     }
 
-    /// Takes over a connected stream of the standard library. It becomes non-blocking.
+    /// Takes over a connected stream of the standard library. It becomes blocking.
     ///
     /// # Errors
     ///
-    /// Returns an error if the system refuses to make the stream non-blocking or to report its
+    /// Returns an error if the system refuses to make the stream blocking or to report its
     /// addresses.
     pub fn from_stream(stream: TcpStream) -> io::Result<Connection> {
         let stream = Stream::from_tcp(stream)?;

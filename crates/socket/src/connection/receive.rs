@@ -2,12 +2,14 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use standin_error::text::Count;
+
 use super::{
     Connection, Inner, deadline,
     receiver::{ReceiveStop, Receiver},
 };
 use crate::{
-    error::{Bytes, Evidence, ReceiveError, ReceiveFailure},
+    error::{Evidence, ReceiveError, ReceiveFailure},
     framing::{Delimiter, Framing, Lines, Matching},
     state::LocalEnd,
     time::Deadline,
@@ -31,7 +33,7 @@ impl Connection {
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("up to {}", Bytes(limit)).into(),
+            || format!("up to {}", Count(limit, "byte")).into(),
             |receiver| receiver.some(limit),
         )
         .inspect(|bytes| self.trace_received(bytes.len()))
@@ -51,7 +53,7 @@ impl Connection {
         let max = target.len();
         self.receive(
             timeout,
-            || format!("up to {}", Bytes(max)).into(),
+            || format!("up to {}", Count(max, "byte")).into(),
             |receiver| receiver.some_into(target),
         )
         .inspect(|count| self.trace_received(*count))
@@ -75,7 +77,7 @@ impl Connection {
             None => self.inner.receive(
                 &mut (),
                 deadline,
-                |()| format!("exactly {}", Bytes(count)).into(),
+                |()| format!("exactly {}", Count(count, "byte")).into(),
                 |receiver, ()| receiver.exactly(count),
             ),
         };
@@ -250,7 +252,7 @@ impl Connection {
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
             timeout,
-            || format!("a look at up to {}", Bytes(limit)).into(),
+            || format!("a look at up to {}", Count(limit, "byte")).into(),
             |receiver| receiver.peek(limit),
         )
     }

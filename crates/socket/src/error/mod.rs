@@ -126,13 +126,3 @@ impl fmt::Display for When {
         }
     }
 }
-
-/// `1 byte`, `2 bytes`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bytes(pub(crate) usize);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
-    }
-}

@@ -3,9 +3,10 @@
 use std::{borrow::Cow, fmt, io};
 
 use miette::Diagnostic;
+use standin_error::text::Count;
 use thiserror::Error;
 
-use super::{Bytes, Circumstances, Difference, Evidence, with_circumstances};
+use super::{Circumstances, Difference, Evidence, with_circumstances};
 use crate::framing::FrameError;
 
 /// Why a receive failed.
@@ -172,7 +173,7 @@ impl fmt::Display for Sentence<'_> {
         )?;
         match received.len() {
             0 => f.write_str("received nothing")?,
-            count => write!(f, "received {}", Bytes(count))?,
+            count => write!(f, "received {}", Count(count, "byte"))?,
         }
         write!(f, "; {}", circumstances.state)?;
         if self.with_dump && !received.is_empty() {

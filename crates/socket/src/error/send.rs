@@ -3,9 +3,10 @@
 use std::{fmt, io};
 
 use miette::Diagnostic;
+use standin_error::text::Count;
 use thiserror::Error;
 
-use super::{Bytes, Circumstances, with_circumstances};
+use super::{Circumstances, with_circumstances};
 use crate::framing::FrameError;
 
 /// Why a send failed.
@@ -145,11 +146,15 @@ impl fmt::Display for Sentence<'_> {
             circumstances.party,
             self.what,
             circumstances.timing(),
-            Bytes(*size),
+            Count(*size, "byte"),
             circumstances.state
         )?;
         if *unread > 0 {
-            write!(f, "; {} from the peer wait here unread", Bytes(*unread))?;
+            write!(
+                f,
+                "; {} from the peer wait here unread",
+                Count(*unread, "byte")
+            )?;
         }
         write!(f, "{}", circumstances.party.ending())
     }

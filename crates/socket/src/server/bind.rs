@@ -30,7 +30,8 @@ pub(super) enum Place {
 pub(super) struct How<'a> {
     pub(super) backlog: i32,
     pub(super) binding: BindOptions,
-    pub(super) options: &'a SocketOptions,
+    /// `None` for the socket of another program.
+    pub(super) options: Option<&'a SocketOptions>,
 }
 
 /// What a server listens on.
@@ -50,16 +51,7 @@ pub(super) fn bind(
     how: How<'_>,
     label: Option<&Arc<str>>,
 ) -> Result<Bound, BindError> {
-    let party = || {
-        Box::new(Party {
-            role: Role::Server,
-            label: label.cloned(),
-            index: None,
-            local: None,
-            peer: None,
-            note: None,
-        })
-    };
+    let party = || party(label);
     let (host, target, bound) = match place {
         Place::Host(host) => {
             let addresses = match address::resolve(&host, port) {
@@ -233,21 +225,39 @@ pub(super) fn listen(
     address: &Address,
     how: How<'_>,
 ) -> io::Result<(Listener, Address)> {
-    how.options.apply(&(&socket).into(), address)?;
+    if let Some(options) = how.options {
+        options.apply(&(&socket).into(), address)?;
+    }
     socket.listen(how.backlog)?;
     let listener = Listener::from_socket(socket, address)?;
     let address = listener.local_address()?;
     Ok((listener, address))
 }
 
-fn adopt(listener: TcpListener, options: &SocketOptions) -> io::Result<(Listener, Address)> {
+fn adopt(
+    listener: TcpListener,
+    options: Option<&SocketOptions>,
+) -> io::Result<(Listener, Address)> {
     let listener = Listener::from_tcp(listener)?;
     let address = listener.local_address()?;
-    options.apply(&listener.options(), &address)?;
+    if let Some(options) = options {
+        options.apply(&listener.options(), &address)?;
+    }
     Ok((listener, address))
 }
 
-fn error(party: Box<Party>, target: String, attempts: Vec<Attempt>) -> BindError {
+pub(super) fn party(label: Option<&Arc<str>>) -> Box<Party> {
+    Box::new(Party {
+        role: Role::Server,
+        label: label.cloned(),
+        index: None,
+        local: None,
+        peer: None,
+        note: None,
+    })
+}
+
+pub(super) fn error(party: Box<Party>, target: String, attempts: Vec<Attempt>) -> BindError {
     if attempts
         .iter()
         .any(|attempt| attempt.error.kind() == io::ErrorKind::AddrInUse)

@@ -36,10 +36,10 @@ pub struct ServerBuilder {
     options: SocketOptions,
 }
 
-impl ServerBuilder {
-    /// As long a queue as Linux allows unless it is configured otherwise.
-    const DEFAULT_BACKLOG: i32 = 4096;
+/// As long a queue as Linux allows unless it is configured otherwise.
+pub(super) const DEFAULT_BACKLOG: i32 = 4096;
 
+impl ServerBuilder {
     pub(super) fn new() -> ServerBuilder {
         ServerBuilder {
             label: None,
@@ -128,11 +128,11 @@ impl ServerBuilder {
     /// Returns [`BindError`], which lists every address that was tried. A port that is taken on one
     /// address is an error, even where another is free.
     pub fn bind(self) -> Result<Server, BindError> {
-        let backlog = self.backlog.unwrap_or(Self::DEFAULT_BACKLOG);
+        let backlog = self.backlog.unwrap_or(DEFAULT_BACKLOG);
         let how = How {
             backlog,
             binding: self.binding,
-            options: &self.options,
+            options: Some(&self.options),
         };
         let bound = bind::bind(self.place, self.port, how, self.label.as_ref())?;
         let server = Server {

@@ -248,7 +248,7 @@ impl super::Inner {
             let how = How {
                 backlog: self.backlog,
                 binding,
-                options: &self.options,
+                options: Some(&self.options),
             };
             let socket = sys::bound(&self.address, binding)?;
             // From here on there is a file, whatever happens next.

@@ -3,6 +3,7 @@
 mod bind;
 mod builder;
 mod drain;
+mod held;
 mod misbehave;
 
 use std::{
@@ -20,7 +21,11 @@ pub(crate) use self::drain::drain_backlog;
 use standin_sync::Unpoisoned;
 
 use self::misbehave::Fillers;
-pub use self::{builder::ServerBuilder, misbehave::FullQueue};
+pub use self::{
+    builder::ServerBuilder,
+    held::{HeldPort, OtherAddresses},
+    misbehave::FullQueue,
+};
 use crate::{
     address::Address,
     connection::{Connection, OpenConnections, Parts, deadline},

@@ -198,6 +198,10 @@ impl Reservation {
     pub(crate) fn port(&self) -> u16 {
         match self.0 {}
     }
+
+    pub(crate) fn listen(self) -> io::Result<TcpListener> {
+        match self.0 {}
+    }
 }
 
 pub(crate) fn port_of(_: &Socket) -> io::Result<u16> {

@@ -539,7 +539,6 @@ pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socke
 /// Keeps everybody else off an address, without listening on it: whoever connects there is refused.
 #[derive(Debug)]
 pub(crate) struct Reservation {
-    #[expect(dead_code, reason = "it is there to be open")]
     socket: Socket,
     port: u16,
 }
@@ -562,6 +561,15 @@ impl Reservation {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Listens on the address after all.
+    pub(crate) fn listen(self) -> io::Result<TcpListener> {
+        // What the listener leaves in TIME_WAIT lets others reuse the address.
+        self.socket.set_reuse_address(true)?;
+        self.socket.listen(1)?;
+        self.socket.set_nonblocking(false)?;
+        Ok(self.socket.into())
     }
 }
 
