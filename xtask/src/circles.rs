@@ -2,10 +2,14 @@
 //! circle, so that each can be read with nothing but those below it in mind.
 //!
 //! A file imports another one by naming what that one defines, also where a folder's
-//! `mod.rs` hands it on. Three things do not count: what a crate exports, by the
-//! name that everybody has for it (`crate::Driver`), is the vocabulary of all its
-//! files; a module and the files below it are parts of one whole; and tests inside
-//! files see what they like.
+//! `mod.rs` hands it on. A module and the files below it are one whole: what they import
+//! of each other does not count, and to files elsewhere each of them is all of them. So
+//! `a/part.rs` that imports `b.rs`, which imports `a.rs`, is a circle. Two more things do
+//! not count: what a crate exports, by the name that everybody has for it
+//! (`crate::Driver`), is the vocabulary of all its files; and what is only compiled for
+//! tests sees what it likes.
+//!
+//! `use a::*` would hide what is imported, and is refused, unless `a` is below the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +19,9 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Item, UseTree};
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Item, Meta, Token, UseTree};
 
 use crate::workspace::root;
 
@@ -31,6 +37,12 @@ pub(crate) enum CirclesError {
     #[error("{} is not Rust: {message}", path.display())]
     #[diagnostic(code(xtask::circles::not_rust), help("run `cargo check`"))]
     NotRust { path: PathBuf, message: String },
+    #[error("files import everything of a module elsewhere:\n{}", globs.join("\n"))]
+    #[diagnostic(
+        code(xtask::circles::globs),
+        help("import what is needed by its name, so that circles are found")
+    )]
+    Globs { globs: Vec<String> },
     #[error("files import each other in a circle:\n{}", circles.join("\n"))]
     #[diagnostic(
         code(xtask::circles::found),
@@ -41,12 +53,17 @@ pub(crate) enum CirclesError {
 
 /// Checks the sources of these packages, each the folder of a `Cargo.toml`.
 pub(crate) fn run(packages: &[PathBuf]) -> Result<(), CirclesError> {
-    let mut circles = Vec::new();
+    let (mut globs, mut circles) = (Vec::new(), Vec::new());
     for package in packages {
         let library = package.join("src/lib.rs");
         let main = package.join("src/main.rs");
         let start = if library.exists() { library } else { main };
-        circles.extend(Modules::read(&start)?.circles());
+        let modules = Modules::read(&start)?;
+        globs.extend(modules.globs());
+        circles.extend(modules.circles());
+    }
+    if !globs.is_empty() {
+        return Err(CirclesError::Globs { globs });
     }
     if circles.is_empty() {
         println!("no files import each other in a circle");
@@ -62,6 +79,14 @@ type Segments = Vec<String>;
 #[derive(Default)]
 struct Modules(Vec<Module>);
 
+/// One import: which module names what, and which one defines that.
+struct Import {
+    from: usize,
+    to: usize,
+    name: String,
+}
+
+#[derive(Default)]
 struct Module {
     file: PathBuf,
     parent: usize,
@@ -100,11 +125,7 @@ impl Modules {
         self.0.push(Module {
             file: file.clone(),
             parent,
-            children: BTreeMap::new(),
-            items: BTreeSet::new(),
-            imports: BTreeMap::new(),
-            globs: Vec::new(),
-            paths: Vec::new(),
+            ..Module::default()
         });
         for item in items.iter().filter(|item| !is_test(item)) {
             match item {
@@ -153,13 +174,13 @@ impl Modules {
     }
 
     fn imported(&self, here: usize, path: &[String], depth: usize) -> Option<usize> {
+        // What the crate exports.
+        if here == 0 {
+            return None;
+        }
         let module = &self.0[here];
         let (name, rest) = path.split_first()?;
         if let Some(import) = module.imports.get(name) {
-            // What the crate exports.
-            if here == 0 {
-                return None;
-            }
             // `use error::Error` may mean a crate `error`, and is then no way further.
             if import.first() == Some(name) {
                 return None;
@@ -170,23 +191,46 @@ impl Modules {
         globs.find_map(|glob| self.definition(here, &[glob, path].concat(), depth + 1))
     }
 
-    /// Who imports what, with an example of a name.
-    fn edges(&self) -> BTreeMap<(&Path, &Path), String> {
-        let mut edges = BTreeMap::new();
+    /// The module that `path` names in `from`, if all of it is modules of this crate.
+    fn module(&self, from: usize, path: &[String]) -> Option<usize> {
+        path.iter()
+            .try_fold(from, |here, segment| match segment.as_str() {
+                "crate" => Some(0),
+                "self" => Some(here),
+                "super" => Some(self.0[here].parent),
+                name => self.0[here].children.get(name).copied(),
+            })
+    }
+
+    /// Imports of everything of a module that is not below.
+    fn globs(&self) -> Vec<String> {
+        let mut found = Vec::new();
         for (index, module) in self.0.iter().enumerate() {
-            for path in module.imports.values().chain(&module.paths) {
-                let Some(definition) = self.definition(index, path, 0) else {
-                    continue;
-                };
-                let (from, to) = (module.file.as_path(), self.0[definition].file.as_path());
-                let is_apart =
-                    !self.contains(index, definition) && !self.contains(definition, index);
-                if from != to && is_apart {
-                    edges.entry((from, to)).or_insert_with(|| path.join("::"));
+            for glob in &module.globs {
+                let target = self.module(index, glob);
+                if target.is_some_and(|target| !self.contains(index, target)) {
+                    let file = relative(&module.file);
+                    found.push(format!("  {file} imports {}::*", glob.join("::")));
                 }
             }
         }
-        edges
+        found
+    }
+
+    fn imports(&self) -> Vec<Import> {
+        let mut imports = Vec::new();
+        for (from, module) in self.0.iter().enumerate() {
+            let named = module.imports.values().chain(&module.paths);
+            for path in named.chain(&module.globs) {
+                if let Some(to) = self.definition(from, path, 0)
+                    && self.0[to].file != module.file
+                {
+                    let name = path.join("::");
+                    imports.push(Import { from, to, name });
+                }
+            }
+        }
+        imports
     }
 
     /// Whether `module` is `outer` or below it.
@@ -194,36 +238,59 @@ impl Modules {
         module == outer || (module > 0 && self.contains(outer, self.0[module].parent))
     }
 
+    /// The largest modules that have one of the two in them and not the other; nothing if
+    /// one is below the other.
+    fn wholes(&self, import: &Import) -> Option<(usize, usize)> {
+        let whole = |module: usize, other: usize| {
+            let mut whole = module;
+            while !self.contains(self.0[whole].parent, other) {
+                whole = self.0[whole].parent;
+            }
+            whole
+        };
+        let (from, to) = (import.from, import.to);
+        let is_one = self.contains(from, to) || self.contains(to, from);
+        (!is_one).then(|| (whole(from, to), whole(to, from)))
+    }
+
     /// Each circle, with the imports that close it.
     fn circles(&self) -> Vec<String> {
-        let edges = self.edges();
-        let graph: DiGraphMap<&Path, ()> = edges.keys().copied().collect();
+        let imports = self.imports();
+        let edges = imports
+            .iter()
+            .filter_map(|import| Some((self.wholes(import)?, import)));
+        let edges: Vec<((usize, usize), &Import)> = edges.collect();
+        let graph: DiGraphMap<usize, ()> = edges.iter().map(|(edge, _)| *edge).collect();
         let groups = tarjan_scc(&graph);
-        let circles = groups.into_iter().filter(|group| group.len() > 1);
-        circles.map(|group| shown(group, &edges)).collect()
+        let circles = groups.iter().filter(|group| group.len() > 1);
+        circles
+            .map(|group| {
+                let inside = edges
+                    .iter()
+                    .filter(|((from, to), _)| group.contains(from) && group.contains(to));
+                self.shown(inside.map(|(_, import)| *import))
+            })
+            .collect()
+    }
+
+    /// The imports of a circle, with one name for each pair of files.
+    fn shown<'i>(&self, imports: impl Iterator<Item = &'i Import>) -> String {
+        let mut names = BTreeMap::new();
+        for import in imports {
+            let files = (&self.0[import.from].file, &self.0[import.to].file);
+            names.entry(files).or_insert(&import.name);
+        }
+        let line = |((from, to), name): ((&PathBuf, &PathBuf), &String)| {
+            format!("  {} imports {name} from {}", relative(from), relative(to))
+        };
+        let lines: Vec<String> = names.into_iter().map(line).collect();
+        lines.join("\n") + "\n"
     }
 }
 
-fn shown(group: Vec<&Path>, edges: &BTreeMap<(&Path, &Path), String>) -> String {
-    let relative = |path: &Path| {
-        let root = root();
-        path.strip_prefix(root)
-            .unwrap_or(path)
-            .display()
-            .to_string()
-    };
-    let inside = edges
-        .iter()
-        .filter(|((from, to), _)| group.contains(from) && group.contains(to));
-    let lines = inside.map(|((from, to), name)| {
-        format!(
-            "    {} imports {name} from {}",
-            relative(from),
-            relative(to)
-        )
-    });
-    let lines: Vec<String> = lines.collect();
-    format!("  {} files:\n{}", group.len(), lines.join("\n"))
+fn relative(path: &Path) -> String {
+    let path = path.strip_prefix(root()).unwrap_or(path);
+    path.display().to_string()
 }
 
 impl Module {
@@ -261,8 +328,14 @@ impl Module {
         let mut path = Segments::new();
         // How many colons have come since the last segment.
         let mut colons = 0;
-        for token in tokens {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
             match token {
+                TokenTree::Ident(ident) if ident == "use" => {
+                    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
+                    let import = std::iter::from_fn(|| tokens.next_if(|token| !is_end(token)));
+                    self.scan_import(import.collect());
+                }
                 TokenTree::Ident(ident) => {
                     if colons != 2 {
                         self.note(std::mem::take(&mut path));
@@ -282,6 +355,20 @@ impl Module {
             }
         }
         self.note(path);
+    }
+
+    /// Notes what is imported within a function: its names hold only there.
+    fn scan_import(&mut self, tokens: TokenStream) {
+        match syn::parse2(tokens.clone()) {
+            Ok(tree) => {
+                let mut inner = Self::default();
+                inner.import(Vec::new(), &tree);
+                self.paths.extend(inner.imports.into_values());
+                self.globs.extend(inner.globs);
+            }
+            // The `use<'a>` of a type.
+            Err(_) => self.scan(tokens),
+        }
     }
 
     fn note(&mut self, path: Segments) {
@@ -305,22 +392,29 @@ fn file_of(parent: &Path, name: &str) -> PathBuf {
     }
 }
 
+/// Whether an item is only compiled for tests.
 fn is_test(item: &Item) -> bool {
-    let attributes = match item {
-        Item::Mod(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        _ => return false,
+    let attributes = |input: ParseStream<'_>| {
+        let attributes = Attribute::parse_outer(input)?;
+        input.parse::<TokenStream>()?;
+        Ok(attributes)
     };
-    attributes.iter().any(|attribute| {
+    let attributes = attributes.parse2(item.to_token_stream());
+    let mut attributes = attributes.unwrap_or_default().into_iter();
+    attributes.any(|attribute| {
         attribute.path().is_ident("cfg")
             && attribute
-                .meta
-                .to_token_stream()
-                .to_string()
-                .contains("test")
+                .parse_args()
+                .is_ok_and(|condition| implies_test(&condition))
     })
+}
+
+fn implies_test(condition: &Meta) -> bool {
+    let Meta::List(list) = condition else {
+        return condition.path().is_ident("test");
+    };
+    let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    list.path.is_ident("all") && parts.is_ok_and(|parts| parts.iter().any(implies_test))
 }
 
 /// The name that an item gives to what it defines.
@@ -348,14 +442,17 @@ mod tests {
 
     /// The circles of a crate with these files.
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
+        modules(files).circles()
+    }
+
+    fn modules(files: &[(&str, &str)]) -> Modules {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let modules = Modules::read(&folder.path().join("lib.rs")).unwrap();
-        modules.circles()
+        Modules::read(&folder.path().join("lib.rs")).unwrap()
     }
 
     #[test]
@@ -386,6 +483,83 @@ mod tests {
         ]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("inner.rs imports b::B from"), "{found:?}");
+    }
+
+    #[test]
+    fn takes_a_folder_for_one_whole() {
+        let found = circles(&[
+            ("lib.rs", "mod a;\nmod b;"),
+            ("a.rs", "mod part;\npub struct A;"),
+            ("a/part.rs", "use crate::b::B;"),
+            ("b.rs", "use crate::a::A;\npub struct B;"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("part.rs imports crate::b::B from"));
+        // Within the folder, its files are apart.
+        let found = circles(&[
+            ("lib.rs", "mod a;"),
+            ("a.rs", "mod one;\nmod two;"),
+            ("a/one.rs", "pub struct One(super::two::Two);"),
+            ("a/two.rs", "pub struct Two(Box<super::one::One>);"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn sees_imports_within_functions() {
+        let found = circles(&[
+            ("lib.rs", "mod a;\nmod b;"),
+            ("a.rs", "pub struct A;\npub struct C(crate::b::B);"),
+            (
+                "b.rs",
+                "pub struct B;\nfn f() { use crate::a::{A, C as D}; }",
+            ),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let found = circles(&[
+            ("lib.rs", "mod a;\nmod b;"),
+            ("a.rs", "pub enum A { One(crate::b::B) }"),
+            ("b.rs", "pub struct B;\nfn f() { use crate::a::A::*; }"),
+        ]);
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn refuses_imports_of_everything_but_of_what_is_below() {
+        let files = |text| {
+            modules(&[
+                ("lib.rs", "mod a;\nmod b;"),
+                ("a.rs", text),
+                ("a/part.rs", ""),
+                ("b.rs", "pub enum B { One }"),
+            ])
+        };
+        let found = |text| files(text).globs().len();
+        assert_eq!(found("mod part;\nuse part::*;\nuse self::part::*;"), 0);
+        assert_eq!(found("use std::io::prelude::*;\nuse crate::b::B::*;"), 0);
+        assert_eq!(found("#[cfg(test)]\nmod tests { use super::*; }"), 0);
+        assert_eq!(found("use crate::b::*;"), 1);
+        assert_eq!(found("mod inner { use super::*; }"), 1);
+        assert_eq!(found("fn f() { use super::b::*; }"), 1);
+    }
+
+    #[test]
+    fn takes_for_tests_only_what_is_compiled_for_them_alone() {
+        let found = |condition: &str| {
+            let b = format!("pub struct B;\n#[cfg({condition})]\nuse crate::a::A;");
+            let files = [
+                ("lib.rs", "mod a;\nmod b;"),
+                ("a.rs", "pub struct A(crate::b::B);"),
+                ("b.rs", &b),
+            ];
+            circles(&files).len()
+        };
+        for tests in ["test", "all(test, unix)", "all(unix, all(test))"] {
+            assert_eq!(found(tests), 0, "{tests}");
+        }
+        for others in ["not(test)", "any(test, unix)", "feature = \"test\""] {
+            assert_eq!(found(others), 1, "{others}");
+        }
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl Conditions {
     fn check(&mut self, driver: &dyn Driver) -> Result<Check> {
         let mut missing = Vec::new();
         for regexps in &mut self.regexps {
-            if let Check::NotYet(seen) = regexps.probe(driver, &mut self.progress)? {
+            if let Check::NotYet(seen) = self.progress.look(driver, regexps)? {
                 missing.push(seen);
             }
         }

@@ -5,15 +5,11 @@ use indexmap::IndexMap;
 use regex::bytes::Regex;
 use standin_config::{Pattern, PatternError};
 
-use standin_entity::{Check, Result};
-
 use super::follow::{Advance, Follower, LONGEST, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch, without_end};
 use super::position::End;
 use crate::error::LogError;
 use crate::extracts::Extracts;
-use crate::readiness::Progress;
-use crate::{Driver, Lifecycle};
 
 /// How much of the last line an error shows.
 const SHOWN: usize = 200;
@@ -31,7 +27,6 @@ pub(crate) struct Regexps {
     too_long: u64,
     /// The beginning of the last line.
     last: Vec<u8>,
-    /// The last look ended before the log did.
     is_behind: bool,
 }
 
@@ -87,29 +82,6 @@ impl Regexps {
         })
     }
 
-    /// As [`check`](Regexps::check), for a driver that starts. It is told when
-    /// the log changes, if that is needed.
-    pub(crate) fn probe(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
-        let look = |regexps: &mut Self, progress: &Progress| {
-            let mut extracts = progress.extracts();
-            let matched = regexps.check(driver.name(), progress.is_final, &mut extracts);
-            progress.publish(extracts);
-            matched
-        };
-        if look(self, progress)? {
-            return Ok(Check::Ready);
-        }
-        // What was written before somebody listens is read now.
-        if progress.watch(driver, self.path()) && look(self, progress)? {
-            return Ok(Check::Ready);
-        }
-        if self.is_behind {
-            // No event reports what is there already.
-            driver.base().resource().notify();
-        }
-        Ok(Check::NotYet(self.to_string()))
-    }
-
     /// Wants each pattern to match so many lines.
     pub(crate) fn set_times(&mut self, times: u64) {
         for pattern in &mut self.patterns {
@@ -119,6 +91,11 @@ impl Regexps {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.patterns.iter().all(Sought::is_complete)
+    }
+
+    /// Whether the last look ended before the log did.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -70,7 +70,7 @@ impl Probe for LogProbe {
             Some(regexps) => regexps,
             None => self.regexps(driver, progress)?,
         };
-        let check = regexps.probe(driver, progress);
+        let check = progress.look(driver, &mut regexps);
         self.regexps = Some(regexps);
         check
     }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use standin_entity::{Check, Result};
 use standin_sync::Unpoisoned;
 
-use crate::Driver;
 use crate::baseline::Baseline;
+use crate::error::LogError;
 use crate::extracts::Extracts;
+use crate::log::regexps::Regexps;
 use crate::log::watch::{self, OnChange, Subscription};
+use crate::{Driver, Lifecycle};
 
 /// One condition during one start.
 pub(crate) trait Probe: fmt::Debug + Send {
@@ -52,7 +54,31 @@ impl Progress {
         }
     }
 
-    /// Has the driver told when the file changes. Answers whether that is new,
+    /// Looks for patterns in a log, and has the driver notified when there may be more to
+    /// look at.
+    pub(crate) fn look(&mut self, driver: &dyn Driver, regexps: &mut Regexps) -> Result<Check> {
+        if self.all_match(driver, regexps)? {
+            return Ok(Check::Ready);
+        }
+        // What was written before somebody listens is read now.
+        if self.watch(driver, regexps.path()) && self.all_match(driver, regexps)? {
+            return Ok(Check::Ready);
+        }
+        if regexps.is_behind() {
+            // No event reports what is there already.
+            driver.base().resource().notify();
+        }
+        Ok(Check::NotYet(regexps.to_string()))
+    }
+
+    fn all_match(&self, driver: &dyn Driver, regexps: &mut Regexps) -> Result<bool, LogError> {
+        let mut extracts = self.extracts();
+        let matched = regexps.check(driver.name(), self.is_final, &mut extracts);
+        self.publish(extracts);
+        matched
+    }
+
+    /// Has the driver notified when the file changes. Answers whether that is new,
     /// so that the file has to be looked at once more.
     pub(crate) fn watch(&mut self, driver: &dyn Driver, path: &Path) -> bool {
         if self.is_final || self.subscriptions.iter().any(|(known, _)| known == path) {
