@@ -1,6 +1,7 @@
 //! `cargo xtask layers`: a crate uses the crates below it, never one beside or
-//! above it, its files do not import each other in a circle, it builds alone, `unsafe`
-//! is forbidden in all but one, and the facade holds no logic.
+//! above it, its files do not import each other in a circle, it builds alone, every
+//! package has the lints of the workspace, `unsafe` is forbidden in all files but one, and
+//! the facade holds no logic.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError, root};
-use crate::{circles, facade};
+use crate::{circles, facade, lints};
 
 /// The layers, from the top down. Crates of one line stand beside each other.
 const LAYERS: &[&[&str]] = &[
@@ -39,9 +40,6 @@ const ONLY: &[(&str, &[&str])] = &[
     ("standin-socket", &["standin-error", "standin-sync"]),
 ];
 
-/// Crates with lints of their own, and so with `unsafe`: see ARCHITECTURE.md.
-const OWN_LINTS: &[&str] = &["standin-child"];
-
 /// Where crates live that are not part of the product.
 const OUTSIDE: &[&str] = &["conformance", EXAMPLES, FOR_TESTS, "xtask"];
 const EXAMPLES: &str = "examples";
@@ -57,12 +55,6 @@ pub(crate) enum LayersError {
         help("does `cargo metadata` work in the workspace's root?")
     )]
     Metadata(#[from] cargo_metadata::Error),
-    #[error("cannot read {path}")]
-    #[diagnostic(code(xtask::layers::manifest), help("see the cause"))]
-    Manifest {
-        path: String,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     #[error("{} of the rules of the layers are broken", broken.len())]
     #[diagnostic(
         code(xtask::layers::broken),
@@ -81,6 +73,9 @@ pub(crate) enum LayersError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Facade(#[from] facade::FacadeError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lints(#[from] lints::LintsError),
 }
 
 /// One broken rule.
@@ -112,12 +107,6 @@ pub(crate) enum Broken {
         help("add it to LAYERS in xtask/src/layers.rs and to the table in ARCHITECTURE.md")
     )]
     NoLayer { name: String },
-    #[error("{name} does not take the lints of the workspace, which forbid `unsafe`")]
-    #[diagnostic(
-        code(xtask::layers::own_lints),
-        help("add `[lints] workspace = true` to its Cargo.toml")
-    )]
-    OwnLints { name: String },
     #[error("there is no crate {name}")]
     #[diagnostic(
         code(xtask::layers::no_crate),
@@ -131,7 +120,6 @@ struct Member {
     name: String,
     features: Vec<String>,
     uses: Vec<Use>,
-    takes_lints: bool,
 }
 
 /// One dependency on another crate of the workspace.
@@ -147,7 +135,9 @@ pub(crate) fn run() -> Result<(), LayersError> {
         return Err(LayersError::Broken { broken });
     }
     println!("every crate uses only crates below it");
-    circles::run(&packages()?)?;
+    let packages = packages()?;
+    circles::run(&packages)?;
+    lints::run(&packages)?;
     facade::run()?;
     for command in builds_alone(&members) {
         println!("{command}");
@@ -207,7 +197,6 @@ fn members() -> Result<Vec<Member>, LayersError> {
             Member {
                 name: package.name.to_string(),
                 features: package.features.keys().cloned().collect(),
-                takes_lints: takes_lints(package)?,
                 uses: uses
                     .map(|dependency| Use {
                         name: dependency.name.clone(),
@@ -219,23 +208,6 @@ fn members() -> Result<Vec<Member>, LayersError> {
         );
     }
     Ok(members.into_values().collect())
-}
-
-/// Whether a package has the lints of the workspace.
-fn takes_lints(package: &Package) -> Result<bool, LayersError> {
-    let path = &package.manifest_path;
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| LayersError::Manifest {
-        path: path.to_string(),
-        source,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.into()))?;
-    let manifest: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| failed(error.into()))?;
-    let lints = manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"));
-    Ok(lints.and_then(toml::Value::as_bool).unwrap_or(false))
 }
 
 fn broken_rules(members: &[Member]) -> Vec<Broken> {
@@ -254,11 +226,6 @@ fn broken_rules(members: &[Member]) -> Vec<Broken> {
             });
             continue;
         };
-        if !member.takes_lints && !OWN_LINTS.contains(&member.name.as_str()) {
-            broken.push(Broken::OwnLints {
-                name: member.name.clone(),
-            });
-        }
         let only = ONLY.iter().find(|(name, _)| *name == member.name);
         for used in &member.uses {
             if layer_of(&used.name).is_none_or(|below| below <= layer) {
@@ -367,17 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_crate_with_lints_of_its_own() {
-        let mut changed = member("standin-tcp", None);
-        changed.takes_lints = false;
-        let broken = broken_rules(&with(changed));
-        assert_eq!(
-            broken.iter().map(Broken::to_string).collect::<Vec<_>>(),
-            ["standin-tcp does not take the lints of the workspace, which forbid `unsafe`"]
-        );
-    }
-
-    #[test]
     fn builds_each_feature_alone() {
         let mut member = member("standin-environment", None);
         member.features = vec!["default".to_owned(), "schema".to_owned()];
@@ -434,7 +390,6 @@ mod tests {
         Member {
             name: name.to_owned(),
             features: Vec::new(),
-            takes_lints: true,
             uses: uses
                 .map(|name| Use {
                     name: name.to_owned(),

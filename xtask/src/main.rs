@@ -17,6 +17,7 @@ mod facade;
 mod fuzz;
 mod ignored_signals;
 mod layers;
+mod lints;
 mod loom;
 mod package;
 mod parallel;
@@ -48,7 +49,8 @@ enum Command {
     /// Check the licences of all dependencies, and which Rust they need
     Dependencies,
     /// Check that crates use only crates below them and build alone, that files do not
-    /// import each other in a circle, and that the facade holds nothing but docs and
+    /// import each other in a circle, that all packages have the same lints, that `unsafe` is
+    /// forbidden in all files but one, and that the facade holds nothing but docs and
     /// re-exports
     Layers,
     /// Feed the fuzz targets with inputs of all kinds
@@ -62,7 +64,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
     },
-    /// Run all test programs with SIGINT, SIGQUIT, SIGHUP and SIGCHLD ignored
+    /// Run the test programs, but for those of `xtask` and `conformance`, with SIGINT,
+    /// SIGQUIT, SIGHUP and SIGCHLD ignored
     IgnoredSignals,
     /// Check all interleavings of threads that use one resource
     Loom,
