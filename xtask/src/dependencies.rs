@@ -1,5 +1,8 @@
-//! `cargo xtask dependencies`: what the workspace is built with may be used by everybody, and
-//! is built by the oldest toolchain that the workspace says it supports.
+//! `cargo xtask dependencies`: what the workspace and the fuzz targets are built with may be
+//! used by everybody, and what the workspace is built with is built by the oldest toolchain
+//! that it says it supports. The fuzz targets name no such toolchain.
+
+use std::collections::BTreeMap;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package, semver};
 use miette::Diagnostic;
@@ -20,6 +23,10 @@ const LICENCES: &[&str] = &[
     "Zlib",
 ];
 
+/// libFuzzer's, whose authors want to be named in programs that have it in them: those in
+/// `fuzz/`, which nobody is given.
+const LICENCES_OF_FUZZING: &[&str] = &["NCSA"];
+
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum DependenciesError {
     #[error("cannot ask cargo about the workspace's dependencies")]
@@ -39,32 +46,41 @@ pub(crate) enum DependenciesError {
 }
 
 pub(crate) fn run() -> Result<(), DependenciesError> {
-    let metadata = metadata()?;
-    let oldest = oldest(&metadata);
-    let flaws: Vec<String> = metadata
+    let workspace = metadata("Cargo.toml")?;
+    let fuzzing = metadata("fuzz/Cargo.toml")?;
+    let oldest = oldest(&workspace);
+    let of_workspace = workspace
         .packages
         .iter()
-        .flat_map(|package| flaws(package, oldest))
-        .collect();
+        .map(|package| (&package.id, flaws(package, oldest, &[])));
+    let of_fuzzing = fuzzing
+        .packages
+        .iter()
+        .map(|package| (&package.id, flaws(package, None, LICENCES_OF_FUZZING)));
+    // What both use is judged as a part of the workspace.
+    let packages: BTreeMap<_, _> = of_fuzzing.chain(of_workspace).collect();
+    let count = packages.len();
+    let flaws: Vec<String> = packages.into_values().flatten().collect();
     if !flaws.is_empty() {
         return Err(DependenciesError::Flaws { flaws });
     }
-    let silent = metadata
+    let silent = workspace
         .packages
         .iter()
         .filter(|p| p.rust_version.is_none());
     println!(
-        "{} packages have licences of the list, and none needs a Rust newer than {}; {} do not say what they need",
-        metadata.packages.len(),
+        "{count} packages have licences of the list; of the {} of the workspace, none needs a Rust newer than {}, and {} do not say what they need",
+        workspace.packages.len(),
         oldest.map(ToString::to_string).unwrap_or_default(),
         silent.count()
     );
     Ok(())
 }
 
-/// All packages of the lock file, also those that only tests use.
-fn metadata() -> Result<Metadata, DependenciesError> {
+/// All packages of the lock file beside this manifest, also those that only tests use.
+fn metadata(manifest: &str) -> Result<Metadata, DependenciesError> {
     Ok(MetadataCommand::new()
+        .manifest_path(root().join(manifest))
         .current_dir(root())
         .other_options(["--all-features".to_owned(), "--locked".to_owned()])
         .exec()?)
@@ -78,7 +94,11 @@ fn oldest(metadata: &Metadata) -> Option<&semver::Version> {
         .min()
 }
 
-fn flaws(package: &Package, oldest: Option<&semver::Version>) -> Vec<String> {
+fn flaws(package: &Package, oldest: Option<&semver::Version>, more: &[&str]) -> Vec<String> {
+    let is_listed = |licence: &LicenseReq| {
+        let id = licence.license.id();
+        id.is_some_and(|id| LICENCES.contains(&id.name) || more.contains(&id.name))
+    };
     let name = format!("{} {}", package.name, package.version);
     let mut flaws = Vec::new();
     let licence = package.license.as_deref();
@@ -96,11 +116,6 @@ fn flaws(package: &Package, oldest: Option<&semver::Version>) -> Vec<String> {
     flaws
 }
 
-fn is_listed(licence: &LicenseReq) -> bool {
-    let id = licence.license.id();
-    id.is_some_and(|id| LICENCES.contains(&id.name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,18 +127,19 @@ mod tests {
 
     #[test]
     fn refuses_other_licences_and_newer_toolchains() {
-        let metadata = metadata().unwrap();
+        let metadata = metadata("Cargo.toml").unwrap();
         let package = |change: &dyn Fn(&mut Package)| {
             let package = metadata.packages.iter().find(|p| *p.name == "miette");
             let mut package = package.unwrap().clone();
             package.version = "7.0.0".parse().unwrap();
             change(&mut package);
-            flaws(&package, oldest(&metadata)).join(", ")
+            flaws(&package, oldest(&metadata), &["NCSA"]).join(", ")
         };
         let licensed =
             |licence: &str| package(&|package| package.license = Some(licence.to_owned()));
         assert_eq!(licensed("GPL-3.0-only OR (MIT AND ISC)"), "");
         assert_eq!(licensed("MIT/Apache-2.0"), "");
+        assert_eq!(licensed("(MIT OR Apache-2.0) AND NCSA"), "");
         assert_eq!(
             licensed("MIT AND GPL-3.0-only"),
             "miette 7.0.0 has the licence MIT AND GPL-3.0-only"
