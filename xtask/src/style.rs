@@ -1,7 +1,8 @@
 //! `cargo xtask style`: what no lint holds of how comments and pages are written.
 //!
-//! A line has at most 100 columns. What follows `# Errors` is an empty line and
-//! then what is returned; `# Errors` comes before `# Panics`. Some words are not used.
+//! A line of a comment or of a page has at most 100 columns, but for tables, the addresses
+//! of links (`[name]: address`) and, in pages, code. What follows `# Errors` is an empty line
+//! and then what is returned; `# Errors` comes before `# Panics`. Some words are not used.
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ const PLACES: &[&str] = &[
     "docs",
     "examples",
     "fuzz/fuzz_targets",
+    "test-port",
     "xtask",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -93,6 +95,7 @@ fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> 
     let mut flaws = Vec::new();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut has_panics = false;
+    let mut is_code = false;
     for (index, (whole, line)) in text.lines().zip(&lines).enumerate() {
         let mut flaw = |flaw: String| flaws.push((index + 1, flaw));
         for (word, better) in WORDS {
@@ -101,9 +104,14 @@ fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> 
             }
         }
         let is_comment = line.starts_with("//");
-        // Tables cannot be broken.
-        let is_text = is_comment && !line.starts_with("/// |");
-        if is_rust && is_text && whole.chars().count() > WIDTH {
+        let text = match is_rust {
+            true => line.trim_start_matches(['/', '!', ' ']),
+            false => line,
+        };
+        is_code ^= !is_rust && text.starts_with("```");
+        let is_address = text.starts_with('[') && text.contains("]: ");
+        let can_break = !is_code && !text.starts_with('|') && !is_address;
+        if (is_comment || !is_rust) && can_break && whole.chars().count() > WIDTH {
             flaw(format!("wider than {WIDTH} columns"));
         }
         match *line {
@@ -124,12 +132,13 @@ fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> 
     flaws.into_iter()
 }
 
-/// Whether a line uses the word, but for "there is no" and "is no longer".
+/// Whether a line uses the word, but for "there is no", "is no longer" and "is nonetheless".
 fn uses(line: &str, word: &str) -> bool {
     let mut places = line.match_indices(word);
     places.any(|(at, _)| {
         let (before, after) = (&line[..at], &line[at + word.len()..]);
-        !before.to_lowercase().ends_with("there") && !after.starts_with("longer")
+        let is_whole = word.ends_with(' ') || !after.starts_with(char::is_alphanumeric);
+        is_whole && !before.to_lowercase().ends_with("there") && !after.starts_with("longer")
     })
 }
 
@@ -139,7 +148,12 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, lines: &[usize]) {
-        let found: Vec<usize> = flaws_of(text, true).map(|(line, _)| line).collect();
+        check_file(text, true, lines);
+    }
+
+    #[track_caller]
+    fn check_file(text: &str, is_rust: bool, lines: &[usize]) {
+        let found: Vec<usize> = flaws_of(text, is_rust).map(|(line, _)| line).collect();
         assert_eq!(found, lines);
     }
 
@@ -148,6 +162,7 @@ mod tests {
         check("/// There is no port.\nfn f() {}", &[]);
         check("/// It is no port.\nfn f() {}", &[1]);
         check("/// It is no longer one.\nfn f() {}", &[]);
+        check("/// It is none.\n/// It is nonetheless.", &[1]);
         check("/// # Errors\n///\n/// Returns an error if it is.\n", &[]);
         check("/// # Errors\n/// Returns an error if it is.\n", &[1]);
         check("/// # Errors\n///\n/// If it is.\n", &[1]);
@@ -157,5 +172,15 @@ mod tests {
         );
         check(&format!("// {}", "x".repeat(98)), &[1]);
         check(&format!("f(\"{}\")", "x".repeat(98)), &[]);
+        check(&format!("/// | {} |", "x".repeat(98)), &[]);
+    }
+
+    #[test]
+    fn finds_wide_lines_of_pages() {
+        let wide = "x".repeat(101);
+        check_file(&wide[1..], false, &[]);
+        check_file(&format!("# Title\n\n- {wide}"), false, &[3]);
+        check_file(&format!("| {wide} |\n\n[a]: {wide}"), false, &[]);
+        check_file(&format!("```sh\n{wide}\n```\n{wide}"), false, &[4]);
     }
 }
