@@ -1,6 +1,9 @@
-//! `cargo xtask ignored-signals`: all test programs with signals ignored, as whoever
+//! `cargo xtask ignored-signals`: the test programs with signals ignored, as whoever
 //! starts them may do it: a shell for what a script runs in the background (`SIGINT`,
 //! `SIGQUIT`), `nohup` (`SIGHUP`), some supervisors (`SIGCHLD`).
+//!
+//! Those of `xtask` and `conformance` are left out: they start other programs and wait
+//! for them, which nobody can who ignores `SIGCHLD`.
 
 use std::process::Command;
 
@@ -11,7 +14,6 @@ const IGNORING: &str = "trap '' INT QUIT HUP CHLD; exec \"$0\" \"$@\"";
 
 pub(crate) fn run() -> Result<(), ProgramsError> {
     let mut programs = programs::build()?;
-    // These start other programs and wait for them, which nobody can who ignores SIGCHLD.
     let tools = ["conformance", "xtask"].map(|folder| root().join(folder));
     programs.retain(|program| !tools.contains(&program.folder));
     let logs = programs::logs("ignored-signals")?;
