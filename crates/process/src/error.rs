@@ -8,6 +8,7 @@ use standin_error::text::Span;
 use thiserror::Error;
 
 use standin_child::{Exit, SpawnError, WriteError};
+use standin_socket::BindError;
 
 /// What can go wrong with a process.
 #[derive(Error, Diagnostic)]
@@ -104,8 +105,10 @@ pub enum ProcessError {
         host: String,
         /// The port.
         port: u16,
-        /// What the system said.
-        source: io::Error,
+        /// Which address could not be bound, and why.
+        #[source]
+        #[diagnostic_source]
+        source: BindError,
     },
     /// A port is neither a number nor the name of a service.
     #[error("process \"{driver}\" cannot use its port \"{name}\"")]

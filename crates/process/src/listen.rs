@@ -1,11 +1,9 @@
 //! Ports that a process listens on, known before it starts.
 
-use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::TcpListener;
 
 use standin_config::{Config, Constraint, OptionValue, Port, Setting};
-
-use crate::sys;
+use standin_socket::{BindError, HeldPort, OtherAddresses};
 
 /// A port that a process shall listen on, chosen before it starts, and without
 /// a moment in which another program could take it.
@@ -18,6 +16,11 @@ use crate::sys;
 /// - [`reserve`](Listen::reserve): the process binds by itself, to a port that the
 ///   system gives to nobody else who does not ask for it. It has a minute for
 ///   that, and must allow the reuse of addresses, as almost all servers do.
+///
+/// The port of a name with several addresses, as `localhost` has, is free on all of
+/// them, or the start fails: whoever knows the name meets the process or nobody. A
+/// socket that is handed over listens on the first address that the machine has, IPv4
+/// before IPv6, and while the process runs nobody else can listen on the others.
 ///
 /// The driver publishes `ports.<name>`, and `host` and `port` of the first one,
 /// for its own arguments and for other drivers.
@@ -91,36 +94,21 @@ impl Listen {
         (&self.host, &self.port)
     }
 
-    pub(crate) fn bind(&self, host: &str, port: u16) -> io::Result<Bound> {
-        let listener = bind((host, port).to_socket_addrs()?)?;
-        let port = listener.local_addr()?.port();
-        let listener = match self.mode {
-            Mode::HandOver => Some(listener),
-            Mode::Reserve => {
-                reserve(&listener)?;
-                None
-            }
-        };
+    pub(crate) fn bind(&self, host: &str, port: u16) -> Result<Bound, BindError> {
+        let held = HeldPort::bind(&self.name, host, port)?;
         Ok(Bound {
             name: self.name.clone(),
             host: host.to_owned(),
-            port,
-            listener,
+            port: held.port(),
+            handed_over: match self.mode {
+                Mode::HandOver => Some(held.hand_over()),
+                Mode::Reserve => {
+                    held.leave()?;
+                    None
+                }
+            },
         })
     }
-}
-
-/// Binds to the first of the addresses that this machine has. Not to the next one if
-/// that is taken there: clients of the name would meet whoever took it.
-fn bind(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpListener> {
-    let mut missing = None;
-    for address in addresses {
-        match TcpListener::bind(address) {
-            Err(error) if sys::has_no_such_address(&error) => missing = Some(error),
-            bound => return bound,
-        }
-    }
-    Err(missing.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)))
 }
 
 /// A port that is ours to give.
@@ -130,17 +118,7 @@ pub(crate) struct Bound {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// `None` for one that is reserved.
-    pub(crate) listener: Option<TcpListener>,
-}
-
-/// Leaves a connection of the port behind that this side has closed first. For a
-/// minute the system remembers it, and while it does it gives the port to nobody
-/// who asks for any port; who asks for this one, reusing the address, gets it.
-fn reserve(listener: &TcpListener) -> io::Result<()> {
-    let mut peer = TcpStream::connect(listener.local_addr()?)?;
-    drop(listener.accept()?);
-    peer.read_to_end(&mut Vec::new())?;
-    Ok(())
+    pub(crate) handed_over: Option<(TcpListener, OtherAddresses)>,
 }
 
 /// Colons are what separates the names in `LISTEN_FDNAMES`.
@@ -159,32 +137,6 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reserved_port_is_given_to_nobody_but_who_asks_for_it() {
-        let bound = Listen::reserve("http").bind("127.0.0.1", 0).unwrap();
-        let others: Vec<TcpListener> = (0..200)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        for other in &others {
-            assert_ne!(other.local_addr().unwrap().port(), bound.port);
-        }
-        TcpListener::bind(("127.0.0.1", bound.port)).unwrap();
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_port_that_is_taken_on_the_first_address_is_taken() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        // All of 127.0.0.0/8 is this machine's; 192.0.2.0/24 is nobody's.
-        let to = |text: &str| SocketAddr::new(text.parse().unwrap(), port);
-        let error = bind([to("127.0.0.1"), to("127.0.0.2")].into_iter()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        let bound = bind([to("192.0.2.1"), to("127.0.0.2")].into_iter()).unwrap();
-        assert_eq!(bound.local_addr().unwrap(), to("127.0.0.2"));
-        bind(std::iter::empty()).unwrap_err();
-    }
 
     #[test]
     fn can_be_written_and_read() {

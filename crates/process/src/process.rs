@@ -8,6 +8,7 @@ use standin_config::{FromOptions, Options, Setting, Text, Value};
 use standin_connection::{ConnectionInfo, ProcessState};
 use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, Readiness};
 use standin_entity::{Check, Error, Result};
+use standin_socket::OtherAddresses;
 use standin_sync::Unpoisoned;
 
 use crate::command::Prepared;
@@ -76,6 +77,8 @@ struct State {
     was_ready: bool,
     /// What the process is about to inherit.
     bound: Vec<Bound>,
+    /// Keeps everybody else off the addresses that the process does not listen on.
+    others: Vec<OtherAddresses>,
     /// Names, hosts and ports of `listen`, from the latest start.
     ports: Vec<(String, String, u16)>,
     orphans: Vec<String>,
@@ -350,10 +353,13 @@ impl Driver for Process {
         let prepared = Prepared::new(self, &config, &runpath)?;
         let line = prepared.line();
         self.state().line = Some(line.clone());
-        let handed_over = bound
-            .into_iter()
-            .filter_map(|bound| Some((bound.name, bound.listener?)))
-            .collect();
+        let mut handed_over = Vec::new();
+        for bound in bound {
+            if let Some((listener, others)) = bound.handed_over {
+                handed_over.push((bound.name, listener));
+                self.state().others.push(others);
+            }
+        }
         let input = self.open_stdin(&config.stdin, &runpath)?;
         let mut command = prepared.command(self.base.name(), input, handed_over)?;
         let (out, err) = (runpath.join("stdout"), runpath.join("stderr"));
@@ -474,6 +480,7 @@ impl Driver for Process {
         let config = self.config()?;
         let (exit, killed, was_ready) = {
             let mut state = self.state();
+            state.others.clear();
             let Some(child) = state.child.take() else {
                 return Ok(());
             };
@@ -512,6 +519,7 @@ impl Driver for Process {
         if let Some(child) = self.child() {
             child.end(Instant::now() + Child::DEATH);
         }
+        self.state().others.clear();
         Ok(())
     }
 

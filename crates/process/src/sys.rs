@@ -42,12 +42,6 @@ mod imp {
         }
     }
 
-    /// Whether the machine does not have the address, or not such addresses at all.
-    pub(crate) fn has_no_such_address(error: &io::Error) -> bool {
-        let no_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-        error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(no_family)
-    }
-
     pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
         metadata.permissions().mode() & 0o111 != 0
     }
@@ -100,10 +94,6 @@ mod imp {
     }
 
     pub(crate) fn pass(_command: &mut Command, _sockets: Vec<TcpListener>) {}
-
-    pub(crate) fn has_no_such_address(error: &io::Error) -> bool {
-        error.kind() == io::ErrorKind::AddrNotAvailable
-    }
 
     pub(crate) fn is_executable(_metadata: &std::fs::Metadata) -> bool {
         true

@@ -1,5 +1,9 @@
 //! Ports that a process listens on.
 
+use std::net::TcpListener;
+
+use test_port::TestPort;
+
 use super::*;
 
 #[test]
@@ -94,14 +98,14 @@ fn a_reserved_port_is_published_before_the_start() {
         app.base().extract("port"),
         app.port("http").map(|port| port.to_string())
     );
-    std::net::TcpListener::bind(("localhost", app.port("http").unwrap())).unwrap();
+    TcpListener::bind(("localhost", app.port("http").unwrap())).unwrap();
     app.stop().unwrap();
 }
 
 #[test]
 fn a_port_that_is_taken_fails_the_start() {
     let folder = folder();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let app = shell(folder.path(), "")
         .listen([Listen::hand_over("http").host("127.0.0.1").port(port)])
@@ -114,4 +118,43 @@ fn a_port_that_is_taken_fails_the_start() {
         )),
         "{report}"
     );
+}
+
+#[test]
+fn a_port_that_is_taken_on_another_address_of_the_name_fails_the_start() {
+    let taken = TestPort::claim();
+    let Ok(_stranger) = TcpListener::bind(("::1", taken.number())) else {
+        eprintln!("without IPv6 `localhost` is one address");
+        return;
+    };
+    for listen in [Listen::hand_over("http"), Listen::reserve("http")] {
+        let folder = folder();
+        let app = shell(folder.path(), "read line")
+            .listen([listen.port(taken.number())])
+            .build()
+            .unwrap();
+        let report = report(app.start().unwrap_err());
+        assert!(report.contains("cannot listen on localhost:"), "{report}");
+        assert!(report.contains("the address is in use"), "{report}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_port_that_is_handed_over_is_the_processs_on_every_address_while_it_runs() {
+    let folder = folder();
+    let app = shell(folder.path(), "read line")
+        .listen([Listen::hand_over("http")])
+        .build()
+        .unwrap();
+    if TcpListener::bind(("::1", 0)).is_err() {
+        eprintln!("without IPv6 `localhost` is one address");
+        return;
+    }
+    app.start().unwrap();
+    let address = ("::1", app.port("http").unwrap());
+    let error = TcpListener::bind(address).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    app.stop().unwrap();
+    TcpListener::bind(address).unwrap();
 }
