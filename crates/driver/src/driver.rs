@@ -146,7 +146,7 @@ pub trait Driver: AsDriver + Any + Send + Sync {
 
     /// How long the driver takes to stop by itself at most. A driver that
     /// forces itself down after a grace time says so, and gets that much more
-    /// than its `timeout`. By default nothing.
+    /// than its `stop_limit` (by default its `timeout`). By default nothing.
     fn stop_grace(&self) -> Duration {
         self.extends()
             .map_or(Duration::ZERO, |driver| driver.stop_grace())

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use standin_config::{Config, Node};
 
+use crate::incident::Limit;
+
 /// The options of an [`Entity`](crate::Entity).
 ///
 /// ```
@@ -76,10 +78,11 @@ pub struct ResourceConfig {
     pub auto_start: bool,
 
     /// How long the resource may take to start. Default: `timeout`.
-    pub start_timeout: Option<Duration>,
+    pub start_limit: Option<Duration>,
 
-    /// How long the resource may take to stop. Default: `timeout`.
-    pub stop_timeout: Option<Duration>,
+    /// How long the resource may take to stop; one that forces itself down after a grace time,
+    /// as a process does, gets that in addition. Default: `timeout`.
+    pub stop_limit: Option<Duration>,
 }
 
 impl ResourceConfig {
@@ -92,18 +95,25 @@ impl ResourceConfig {
             .expect("every option has a default but the name, which is set")
     }
 
-    /// How long a start may take, and the option that says so.
-    pub(crate) fn start_limit(&self) -> (Duration, &'static str) {
-        self.limit(self.start_timeout, "start_timeout")
+    /// How long a start may take.
+    #[must_use]
+    pub fn limit_of_start(&self) -> Limit {
+        self.limit(self.start_limit, "start_limit", Duration::ZERO)
     }
 
-    /// How long a stop may take, and the option that says so.
-    pub(crate) fn stop_limit(&self) -> (Duration, &'static str) {
-        self.limit(self.stop_timeout, "stop_timeout")
+    /// How long a stop may take of what forces itself down after `grace`.
+    #[must_use]
+    pub fn limit_of_stop(&self, grace: Duration) -> Limit {
+        self.limit(self.stop_limit, "stop_limit", grace)
     }
 
-    fn limit(&self, own: Option<Duration>, name: &'static str) -> (Duration, &'static str) {
-        own.map_or((self.entity.timeout, "timeout"), |limit| (limit, name))
+    fn limit(&self, own: Option<Duration>, name: &'static str, grace: Duration) -> Limit {
+        let (value, option) = own.map_or((self.entity.timeout, "timeout"), |own| (own, name));
+        Limit {
+            option,
+            value,
+            grace,
+        }
     }
 
     /// Whether starts and stops return before they are complete.

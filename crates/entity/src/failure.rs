@@ -5,10 +5,9 @@ use std::fmt;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::incident::{Evidence, Overdue, StepFailure, Subject, broken};
+use crate::incident::{Evidence, Limit, Overdue, StepFailure, Subject, broken};
 use crate::status::{IllegalTransition, Status};
 use crate::steps::{HookPoint, Step};
-use standin_error::text::Span;
 use standin_error::{Error, Reportable, several};
 
 /// Why a resource did not start. It is down again, and may be started anew,
@@ -69,15 +68,15 @@ pub enum StartError {
     #[error("{entity} was not ready {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::start_timeout),
-        help("look for why it is not ready, or raise its `{option}` (now {})", Span(overdue.limit))
+        help("look for why it is not ready, or raise its {limit}")
     )]
     Timeout {
         /// The resource.
         entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
-        /// The option that is the limit.
-        option: &'static str,
+        /// How long it may take.
+        limit: Limit,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What failed of the stop steps that cleaned up.
@@ -230,15 +229,15 @@ pub enum StopError {
     #[error("{entity} was not down {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::stop_timeout),
-        help("look for why it does not end, or raise its `{option}` (now {})", Span(overdue.limit))
+        help("look for why it does not end, or raise its {limit}")
     )]
     Timeout {
         /// The resource.
         entity: Subject,
         /// For how long, and what was missing.
         overdue: Box<Overdue>,
-        /// The option that is the limit.
-        option: &'static str,
+        /// How long it may take.
+        limit: Limit,
         /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
         evidence: Evidence,
         /// What else failed.

@@ -81,6 +81,37 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a value other than a text".to_owned())
 }
 
+/// How long a start or a stop may take, and the option that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limit {
+    /// The name of the option.
+    pub option: &'static str,
+    /// What the option says.
+    pub value: Duration,
+    /// What a stop gets in addition: see [`Steps::stop_grace`](crate::Steps::stop_grace).
+    pub grace: Duration,
+}
+
+impl Limit {
+    /// The whole time.
+    #[must_use]
+    pub fn total(self) -> Duration {
+        self.value.saturating_add(self.grace)
+    }
+}
+
+/// `` `timeout` (now 1m) ``, or `` `timeout` (now 1m, to which a grace of 5s is added) ``.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` (now {}", self.option, Span(self.value))?;
+        if !self.grace.is_zero() {
+            write!(f, ", to which a grace of {} is added", Span(self.grace))?;
+        }
+        f.write_str(")")
+    }
+}
+
 /// A wait that came to its end without what it waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

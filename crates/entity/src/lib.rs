@@ -25,7 +25,7 @@ pub use crate::config::{EntityBuilder, EntityConfig, ResourceBuilder, ResourceCo
 pub use crate::entity::{BuildError, Entity};
 pub use crate::failover::Failovers;
 pub use crate::failure::{AbortError, PauseError, RestartError, StartError, StopError, WaitError};
-pub use crate::incident::{Evidence, Overdue, StepFailure, Subject};
+pub use crate::incident::{Evidence, Limit, Overdue, StepFailure, Subject};
 pub use crate::interval::CheckInterval;
 pub use crate::name::{NameError, name_rule};
 pub use crate::report::{Event, Failure, Report, What};

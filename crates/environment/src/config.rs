@@ -27,9 +27,9 @@ pub struct EnvironmentConfig {
     pub keep_runpath: bool,
 
     /// How long all drivers together may take to start. When it is over, those that are not up
-    /// yet fail, and the others are stopped again. By default only the `timeout` of each driver
-    /// limits the start.
-    pub start_timeout: Option<Duration>,
+    /// yet fail, and the others are stopped again. By default only what each driver may
+    /// take, its own `start_limit` or `timeout`, limits the start.
+    pub start_limit: Option<Duration>,
 
     /// How many drivers may be starting or stopping at once. By default
     /// there is no limit.

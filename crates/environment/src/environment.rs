@@ -391,7 +391,7 @@ impl Environment {
     ///
     /// Returns an error if the order is impossible, which is found out before anything
     /// starts; if drivers fail to start; if all of it takes longer than the option
-    /// `start_timeout`. Those that are up are stopped again then, in reverse order, and the
+    /// `start_limit`. Those that are up are stopped again then, in reverse order, and the
     /// error has every failure. [`try_start`](Environment::try_start) gives the environment
     /// back, too.
     pub fn start(self) -> Result<RunningEnvironment, EnvironmentError> {

@@ -133,7 +133,7 @@ pub struct NotStarted {
     pub environment: String,
     /// Who failed, and why, in the order in which they were added.
     pub failures: Vec<Failure>,
-    /// The option `start_timeout`, if it was over: drivers failed because of that.
+    /// The option `start_limit`, if it was over: drivers failed because of that.
     pub limit: Option<Duration>,
     /// Drivers that were not started because of that.
     pub not_started: Vec<String>,
@@ -178,7 +178,7 @@ impl Diagnostic for NotStarted {
         if let Some(limit) = self.limit {
             let limit = Span(limit);
             lines.push(format!(
-                "look for what takes so long, or raise the `start_timeout` of the environment (now {limit})"
+                "look for what takes so long, or raise the `start_limit` of the environment (now {limit})"
             ));
         }
         let only = several::only(&self.failures);

@@ -162,7 +162,7 @@ impl Started {
         self.make_runpath()?;
         let start = Start::new(&self.members, &self.failovers, &self.plan);
         let (outcome, is_over) = within(
-            self.config.start_timeout,
+            self.config.start_limit,
             || start.end(),
             || {
                 catch_unwind(AssertUnwindSafe(|| {
@@ -190,7 +190,7 @@ impl Started {
         Err(EnvironmentError::Start(NotStarted {
             environment: self.name().to_owned(),
             failures,
-            limit: self.config.start_timeout.filter(|_| is_over),
+            limit: self.config.start_limit.filter(|_| is_over),
             not_started,
             waiting,
             runpath: self.runpath_left(),

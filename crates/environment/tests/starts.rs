@@ -119,7 +119,7 @@ fn the_whole_start_has_a_limit() {
     for concurrent in [false, true] {
         let trace = Trace::default();
         let mut env = Environment::builder("late")
-            .start_timeout(Duration::from_millis(200))
+            .start_limit(Duration::from_millis(200))
             .timeout(LONG)
             .concurrent(concurrent)
             .build()
@@ -140,7 +140,7 @@ fn the_whole_start_has_a_limit() {
             "{shown}"
         );
         assert!(
-            shown.contains("`start_timeout` of the environment (now 200ms)"),
+            shown.contains("`start_limit` of the environment (now 200ms)"),
             "{shown}"
         );
         let EnvironmentError::Start(failed) = error else {
@@ -164,7 +164,7 @@ fn the_whole_start_has_a_limit() {
 fn a_replacement_is_not_tried_when_the_time_is_over() {
     let trace = Trace::default();
     let mut env = Environment::builder("late")
-        .start_timeout(Duration::from_millis(100))
+        .start_limit(Duration::from_millis(100))
         .build()
         .unwrap();
     let stuck = Probe::builder("stuck", &trace).never_ready_in("started_check");
@@ -184,11 +184,11 @@ fn a_replacement_is_not_tried_when_the_time_is_over() {
 
 #[test]
 fn the_limit_can_be_in_a_file() {
-    let text = "name = 'limited'\nstart_timeout = '1m'\n";
+    let text = "name = 'limited'\nstart_limit = '1m'\n";
     let env = DriverTypes::standard()
         .parse("environment.toml", text)
         .unwrap();
     let config: standin_environment::EnvironmentConfig = env.options().resolve().unwrap();
-    assert_eq!(config.start_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.start_limit, Some(Duration::from_secs(60)));
     env.start().unwrap().stop().unwrap();
 }

@@ -80,8 +80,8 @@ impl TcpClient {
         self.base.read().local().and_then(Address::port)
     }
 
-    /// Connects to the server, within the driver's `timeout`, or connects again: a connection
-    /// that the client has already is closed. When several threads connect at
+    /// Connects to the server, within the time that the driver may take to start (`start_limit`,
+    /// by default `timeout`), or connects again: a connection that the client has already is closed. When several threads connect at
     /// once, each makes a connection, and the client has the last one.
     ///
     /// # Errors
@@ -221,7 +221,7 @@ impl Driver for TcpClient {
         }
         *self.base.write() = State {
             client: Some(client.build()),
-            connect_timeout: Some(config.driver.resource.entity.timeout),
+            connect_timeout: Some(config.driver.resource.limit_of_start().total()),
             host: Some(host),
             server_port: Some(port),
             ..State::default()

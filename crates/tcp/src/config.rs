@@ -112,8 +112,8 @@ pub struct TcpClientConfig {
     pub connect_at_start: bool,
 
     /// Whether a connect that is refused is tried again until the driver's
-    /// `timeout` is over: for a server that nobody here starts, or that takes
-    /// its time. By default one refusal is enough.
+    /// `start_limit` (by default its `timeout`) is over: for a server that nobody here
+    /// starts, or that takes its time. By default one refusal is enough.
     #[config(default = false)]
     pub retry_connect: bool,
 }

@@ -8,7 +8,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
@@ -265,4 +265,20 @@ fn waits_for_a_server_that_is_late_when_told_to() {
         listener.accept().unwrap();
         start.join().unwrap().unwrap();
     });
+}
+
+#[test]
+fn waits_for_a_late_server_as_long_as_a_start_may_take() {
+    let port = TestPort::claim();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port.number())
+        .retry_connect(true)
+        .start_limit(Duration::from_millis(50))
+        .timeout(Duration::from_secs(600))
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    client.start().unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }

@@ -151,7 +151,7 @@ impl Resource {
         options: &ResourceConfig,
         life: u64,
     ) -> Result<(), StartError> {
-        let patience = Patience::of(options.start_limit().0);
+        let patience = Patience::of(options.limit_of_start().total());
         match self.try_complete_start(steps, patience, life) {
             Ok(()) => Ok(()),
             Err(end) => Err(self.fail_start(steps, options, life, end, true)),
@@ -260,7 +260,7 @@ impl Resource {
             StartEnd::Overdue(overdue) => StartError::Timeout {
                 entity,
                 overdue,
-                option: options.start_limit().1,
+                limit: options.limit_of_start(),
                 evidence: Evidence(self.evidence(steps)),
                 cleanup: Vec::new(),
             },

@@ -1,14 +1,13 @@
 //! Stopping.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::check::{CheckEnd, Checking, Phase, Run};
 use super::patience::Patience;
 use super::{Baton, Resource, State};
 use crate::config::ResourceConfig;
 use crate::failure::StopError;
-use crate::incident::{Evidence, Overdue, StepFailure};
+use crate::incident::{Evidence, Limit, Overdue, StepFailure};
 use crate::status::Status;
 use crate::steps::{HookPoint, Step, Steps};
 use crate::timer::Timer;
@@ -158,8 +157,10 @@ impl Resource {
         log: &mut StopLog,
     ) {
         if !log.never_down {
-            let patience = Patience::of(stop_limit(steps, options));
-            log.note_end(self.check_down(steps, run, patience), options);
+            // From the end of `stopping` on.
+            let limit = options.limit_of_stop(steps.stop_grace());
+            let patience = Patience::of(limit.total());
+            log.note_end(self.check_down(steps, run, patience), limit);
         }
         self.end_stop(steps, run.life, log);
     }
@@ -221,12 +222,6 @@ impl Resource {
     }
 }
 
-/// How long a stop may take from the end of `stopping` on.
-pub(super) fn stop_limit(steps: &dyn Steps, options: &ResourceConfig) -> Duration {
-    let (limit, _) = options.stop_limit();
-    limit.saturating_add(steps.stop_grace())
-}
-
 enum Begin<'a> {
     Nothing,
     /// `stopping` was called already.
@@ -238,8 +233,7 @@ enum Begin<'a> {
 #[derive(Debug, Default)]
 pub(super) struct StopLog {
     failures: Vec<StepFailure>,
-    /// With the option that was the limit.
-    overdue: Option<(Box<Overdue>, &'static str)>,
+    overdue: Option<(Box<Overdue>, Limit)>,
     aborted: bool,
     /// `stopping` failed, so there is nothing to wait for.
     never_down: bool,
@@ -251,12 +245,12 @@ impl StopLog {
         self.failures.extend(result.err());
     }
 
-    pub(super) fn note_end(&mut self, result: Result<(), CheckEnd>, options: &ResourceConfig) {
+    pub(super) fn note_end(&mut self, result: Result<(), CheckEnd>, limit: Limit) {
         match result {
             Ok(()) | Err(CheckEnd::Left) => {}
             Err(CheckEnd::Failed(failure)) => self.failures.push(failure),
             Err(CheckEnd::Overdue(overdue)) => {
-                self.overdue = Some((overdue, options.stop_limit().1));
+                self.overdue = Some((overdue, limit));
             }
             Err(CheckEnd::Aborted) => self.aborted = true,
         }
@@ -285,11 +279,11 @@ impl StopLog {
         let entity = resource.subject();
         let evidence = Evidence(self.evidence);
         let mut further = self.failures;
-        if let Some((overdue, option)) = self.overdue {
+        if let Some((overdue, limit)) = self.overdue {
             return Err(StopError::Timeout {
                 entity,
                 overdue,
-                option,
+                limit,
                 evidence,
                 further,
             });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::check::{CheckEnd, Run};
 use super::patience::Patience;
 use super::start::StartEnd;
-use super::stop::{StopLog, stop_limit};
+use super::stop::StopLog;
 use super::{Resource, State};
 use crate::config::ResourceConfig;
 use crate::failure::WaitError;
@@ -21,9 +21,9 @@ impl Resource {
     /// status is watched.
     ///
     /// `timeout`: how long; zero looks once (and checks once) and never blocks.
-    /// `None` takes the options: `timeout` when it completes a start or a stop, else
+    /// `None` takes the options: the limit of a start or a stop that it completes, else
     /// `status_wait_timeout`. When a given timeout ends, what is under way stays under
-    /// way and can be waited for again; when the option `timeout` ends, the start has failed
+    /// way and can be waited for again; when the limit of the options ends, the start has failed
     /// and is cleaned up.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Resource {
         let patience = if timeout.is_some() {
             patience
         } else {
-            Patience::of(options.start_limit().0)
+            Patience::of(options.limit_of_start().total())
         };
         match self.try_complete_start(steps, patience, life) {
             Err(StartEnd::Overdue(overdue)) if timeout.is_some() => {
@@ -148,10 +148,11 @@ impl Resource {
         patience: Patience,
         run: &Run,
     ) -> Result<(), WaitError> {
+        let limit = options.limit_of_stop(steps.stop_grace());
         let patience = if timeout.is_some() {
             patience
         } else {
-            Patience::of(stop_limit(steps, options))
+            Patience::of(limit.total())
         };
         let mut log = StopLog::default();
         match self.check_down(steps, run, patience) {
@@ -164,7 +165,7 @@ impl Resource {
                     overdue,
                 });
             }
-            end => log.note_end(end, options),
+            end => log.note_end(end, limit),
         }
         Ok(self.conclude_stop(steps, run, log)?)
     }

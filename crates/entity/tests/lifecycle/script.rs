@@ -24,6 +24,7 @@ pub(crate) struct Script {
     /// How many checks say "not yet" before they are ready.
     pub(crate) not_ready: AtomicU32,
     pub(crate) not_down: AtomicU32,
+    pub(crate) grace: Duration,
     pub(crate) trace: Mutex<Vec<String>>,
 }
 
@@ -42,6 +43,7 @@ impl Script {
             calls: HashMap::new(),
             not_ready: AtomicU32::new(0),
             not_down: AtomicU32::new(0),
+            grace: Duration::ZERO,
             trace: Mutex::default(),
         }
     }
@@ -83,6 +85,12 @@ impl Script {
 
     pub(crate) fn never_down(self) -> Self {
         self.not_down.store(u32::MAX, SeqCst);
+        self
+    }
+
+    /// How long it says that it takes to stop by itself.
+    pub(crate) fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 
@@ -206,6 +214,10 @@ impl Steps for Script {
             Ok(()) => vec!["app.log:".to_owned(), "  out of memory".to_owned()],
             Err(error) => vec![error.to_string()],
         }
+    }
+
+    fn stop_grace(&self) -> Duration {
+        self.grace
     }
 
     fn started_check_interval(&self) -> CheckInterval {

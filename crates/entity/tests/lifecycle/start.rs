@@ -163,12 +163,12 @@ fn a_timeout_of_zero_checks_once() {
 fn a_start_and_a_stop_may_have_limits_of_their_own() {
     let script = Script::new()
         .within(Duration::from_secs(100))
-        .set("start_timeout", 0.0)
-        .set("stop_timeout", 0.0)
+        .set("start_limit", 0.0)
+        .set("stop_limit", 0.0)
         .never_ready();
     let error = script.start().unwrap_err();
     assert!(
-        format!("{error:?}").contains("raise its `start_timeout` (now 0s)"),
+        format!("{error:?}").contains("raise its `start_limit` (now 0s)"),
         "{error:?}"
     );
     script.become_ready();
@@ -176,7 +176,7 @@ fn a_start_and_a_stop_may_have_limits_of_their_own() {
     let script = script.never_down();
     let error = script.stop().unwrap_err();
     assert!(
-        format!("{error:?}").contains("raise its `stop_timeout` (now 0s)"),
+        format!("{error:?}").contains("raise its `stop_limit` (now 0s)"),
         "{error:?}"
     );
 }

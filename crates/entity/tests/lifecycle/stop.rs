@@ -43,6 +43,20 @@ fn a_stop_timeout_ends_in_stopped() {
 }
 
 #[test]
+fn the_grace_of_a_stop_is_told_apart_from_its_limit() {
+    let grace = Duration::from_millis(30);
+    let script = Script::new()
+        .within(Duration::from_millis(10))
+        .with_grace(grace);
+    script.start().unwrap();
+    let error = script.never_down().stop().unwrap_err();
+    let shown = format!("{error:?}");
+    let help = "raise its `timeout` (now 10ms, to which a grace of 30ms is added)";
+    assert!(shown.contains(help), "{shown}");
+    assert!(matches!(&error, StopError::Timeout { overdue, .. } if overdue.limit == 4 * grace / 3));
+}
+
+#[test]
 fn a_stop_without_options_stops_all_the_same() {
     let parent = Entity::new("parent").unwrap();
     let description = ConfigDescription::builder("Peer")

@@ -35,6 +35,21 @@ fn deaf(folder: &Path) -> ProcessBuilder {
 }
 
 #[test]
+fn the_grace_before_the_kill_does_not_count_for_the_limit_of_the_stop() {
+    let folder = folder();
+    let app = deaf(folder.path())
+        .stop_limit(Duration::ZERO)
+        .build()
+        .unwrap();
+    let config: ProcessConfig = app.base().config().unwrap();
+    assert_eq!(config.driver.resource.stop_limit, Some(Duration::ZERO));
+    assert_eq!(config.stop_timeout, Duration::from_millis(100));
+    app.start().unwrap();
+    app.stop().unwrap();
+    assert_eq!(app.retcode(), Some(-9));
+}
+
+#[test]
 fn that_it_had_to_be_killed_is_a_note_and_can_be_a_failure() {
     let folder = folder();
     let app = deaf(folder.path()).build().unwrap();

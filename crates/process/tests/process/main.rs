@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use standin_config::{context, verbatim};
 use standin_driver::{Driver, Lifecycle, Readiness};
 use standin_entity::{Error, Status};
-use standin_process::{Exit, Listen, Process, ProcessBuilder, Signal, Stdin};
+use standin_process::{Exit, Listen, Process, ProcessBuilder, ProcessConfig, Signal, Stdin};
 
 const SOON: Duration = Duration::from_secs(20);
 

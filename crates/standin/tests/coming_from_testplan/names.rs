@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_conversation_has_all_names() -> Result<()> {
-    let mut env: Environment = Environment::builder("names").start_timeout(SOON).build()?;
+    let mut env: Environment = Environment::builder("names").start_limit(SOON).build()?;
     let options: TcpServerBuilder = TcpServer::builder("server").file_logger("server.log");
     let options = options
         .unset("file_logger")
@@ -102,8 +102,8 @@ fn a_driver_has_all_names() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let root = directory.path().to_owned();
     let server: TcpServer = server
-        .start_timeout(SOON)
-        .stop_timeout(SOON)
+        .start_limit(SOON)
+        .stop_limit(SOON)
         .runpath_of(move |driver| root.join(driver.name()))
         .build()?;
     let driver = Wrapped { server };
