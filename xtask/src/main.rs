@@ -20,6 +20,7 @@ mod layers;
 mod lints;
 mod loom;
 mod package;
+mod pages;
 mod parallel;
 mod programs;
 mod python;
@@ -89,7 +90,7 @@ enum Command {
     /// Hold a directory for `soak`, until standard input ends
     #[command(hide = true)]
     HoldRunpath { runpath: PathBuf },
-    /// Check how comments and pages are written
+    /// Check how comments and pages are written, and that what pages name exists
     Style,
     /// Have one conversation through the drivers and through testplan
     Compare,

@@ -3,11 +3,14 @@
 //! A line of a comment or of a page has at most 100 columns, but for tables, the addresses
 //! of links (`[name]: address`) and, in pages, code. What follows `# Errors` is an empty line
 //! and then what is returned; `# Errors` comes before `# Panics`. Some words are not used.
+//! What pages name exists: see `pages.rs`.
 
 use std::path::PathBuf;
 
+use cargo_metadata::MetadataCommand;
 use miette::Diagnostic;
 
+use crate::pages::Named;
 use crate::workspace::root;
 
 const WIDTH: usize = 100;
@@ -40,6 +43,12 @@ const PLACES: &[&str] = &[
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum StyleError {
+    #[error("cannot ask cargo about the workspace's packages")]
+    #[diagnostic(
+        code(xtask::style::metadata),
+        help("does `cargo metadata` work in the workspace's root?")
+    )]
+    Metadata(#[from] cargo_metadata::Error),
     #[error("cannot read {}", path.display())]
     #[diagnostic(code(xtask::style::unreadable))]
     Unreadable {
@@ -57,6 +66,8 @@ pub(crate) enum StyleError {
 
 pub(crate) fn run() -> Result<(), StyleError> {
     let root = root();
+    let metadata = MetadataCommand::new().current_dir(&root).no_deps().exec()?;
+    let named = Named::new(&metadata);
     let mut flaws = Vec::new();
     let mut paths: Vec<PathBuf> = PLACES.iter().map(|place| root.join(place)).collect();
     while let Some(path) = paths.pop() {
@@ -67,7 +78,8 @@ pub(crate) fn run() -> Result<(), StyleError> {
         if path.is_dir() {
             for entry in std::fs::read_dir(&path).map_err(unreadable)? {
                 let path = entry.map_err(unreadable)?.path();
-                if !path.ends_with("target") {
+                // A crate's README may be that of the workspace.
+                if !path.ends_with("target") && !path.is_symlink() {
                     paths.push(path);
                 }
             }
@@ -77,9 +89,16 @@ pub(crate) fn run() -> Result<(), StyleError> {
         // This file has the words that it refuses.
         if (is("rs") || is("md")) && !path.ends_with("xtask/src/style.rs") {
             let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-            let found = flaws_of(&text, is("rs"));
+            let mut found: Vec<_> = flaws_of(&text, is("rs")).collect();
+            if let Some(folder) = path.parent().filter(|_| is("md")) {
+                found.extend(named.missing(folder, &text));
+            }
             let place = path.strip_prefix(&root).unwrap_or(&path).display();
-            flaws.extend(found.map(|(line, flaw)| format!("{place}:{line}: {flaw}")));
+            flaws.extend(
+                found
+                    .into_iter()
+                    .map(|(line, flaw)| format!("{place}:{line}: {flaw}")),
+            );
         }
     }
     if flaws.is_empty() {
@@ -99,7 +118,8 @@ fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> 
     for (index, (whole, line)) in text.lines().zip(&lines).enumerate() {
         let mut flaw = |flaw: String| flaws.push((index + 1, flaw));
         for (word, better) in WORDS {
-            if uses(line, word) {
+            // A message that is wrapped may hide the word before.
+            if uses(line, word) && !line.starts_with('│') {
                 flaw(format!("not \"{}\": {better}", word.trim()));
             }
         }

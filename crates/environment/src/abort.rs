@@ -74,7 +74,7 @@ fn abort_all(drivers: Vec<Arc<dyn Driver>>) {
     let Some(limit) = drivers.iter().map(|driver| limit(&**driver)).max() else {
         return;
     };
-    // What lies beyond what the clock can tell is no limit.
+    // What lies beyond what the clock can count is not a limit.
     let until = Instant::now().checked_add(limit);
     let queue = Arc::new(Queue {
         left: Monitor::new(Left {

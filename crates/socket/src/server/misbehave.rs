@@ -324,7 +324,7 @@ impl super::Inner {
         self.changing.lock().unpoisoned()
     }
 
-    /// Closes the fillers of a queue that is no more. Their ports may become those of real peers.
+    /// Closes the fillers of a queue that has ended. Their ports may become those of real peers.
     pub(super) fn forget_fillers(&self) {
         *self.fillers() = Fillers::default();
     }
