@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use miette::Diagnostic;
@@ -285,7 +285,8 @@ impl ProcessFiles {
     }
 
     /// Leaves out files with these names, in whatever folder, instead of
-    /// `stdout` and `stderr`; none given means those two.
+    /// `stdout` and `stderr`; none given means those two. A name may be the end of a
+    /// path, as `log/app.log`.
     pub fn ignore(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.ignored = names.into_iter().map(Into::into).collect();
         self
@@ -312,11 +313,13 @@ impl ProcessFiles {
     }
 
     fn ignores(&self, file: &FileRow) -> bool {
-        let name = file.path.file_name().unwrap_or_default();
         if self.ignored.is_empty() {
-            name == "stdout" || name == "stderr"
+            file.path.ends_with("stdout") || file.path.ends_with("stderr")
         } else {
-            self.ignored.iter().any(|ignored| name == ignored.as_str())
+            self.ignored.iter().map(Path::new).any(|ignored| {
+                let ignored = ignored.strip_prefix(".").unwrap_or(ignored);
+                file.path.ends_with(ignored)
+            })
         }
     }
 }

@@ -136,6 +136,29 @@ fn finds_the_files_of_a_process_and_of_its_children() {
 }
 
 #[test]
+fn a_file_is_ignored_by_the_end_of_its_path() {
+    let row = FileRow {
+        path: "/tmp/app/log/app.log".into(),
+        access: FileAccess::Write,
+    };
+    let is_ignored = |name: &str| {
+        let files = ProcessFiles::new().ignore([name]);
+        files.connections(std::slice::from_ref(&row)).is_empty()
+    };
+    for name in [
+        "app.log",
+        "log/app.log",
+        "./log/app.log",
+        "/tmp/app/log/app.log",
+    ] {
+        assert!(is_ignored(name), "{name}");
+    }
+    for name in ["pp.log", "other/app.log", "log", "/log/app.log"] {
+        assert!(!is_ignored(name), "{name}");
+    }
+}
+
+#[test]
 fn a_file_that_is_open_several_times_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();

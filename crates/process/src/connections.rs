@@ -2,7 +2,7 @@
 
 use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
-    ProcessState,
+    ProcessState, Protocol,
 };
 use standin_driver::DriverBase;
 
@@ -45,14 +45,39 @@ pub(crate) fn of(
             Err(error) => log::warn(base, error),
         }
     }
+    add_ports(&mut infos, ports);
+    infos
+}
+
+/// Adds the ports that nobody is connected to yet: they are there all the same.
+fn add_ports(infos: &mut Vec<ConnectionInfo>, ports: Vec<(String, String, u16)>) {
     for (_, host, port) in ports {
-        let is_known = infos.iter().any(|info: &ConnectionInfo| {
-            info.direction() == Direction::Listening && info.port() == Some(port)
+        let is_known = infos.iter().any(|info| {
+            *info.protocol() == Protocol::Tcp
+                && info.direction() == Direction::Listening
+                && info.port() == Some(port)
         });
-        // One that nobody is connected to yet is there all the same.
         if !is_known {
             infos.push(ConnectionInfo::tcp_listening(port, host));
         }
     }
-    infos
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_tcp_is_not_that_of_udp() {
+        let udp = ConnectionInfo::new(Protocol::Udp, Direction::Listening)
+            .with_identifier(53)
+            .with_port(53);
+        let tcp = ConnectionInfo::tcp_listening(53, "localhost");
+        let mut infos = vec![udp.clone()];
+        let ports = vec![("dns".to_owned(), "localhost".to_owned(), 53)];
+        add_ports(&mut infos, ports.clone());
+        assert_eq!(infos, [udp.clone(), tcp.clone()]);
+        add_ports(&mut infos, ports);
+        assert_eq!(infos, [udp, tcp]);
+    }
 }

@@ -405,6 +405,20 @@ fn one_that_has_ended_when_its_port_answers_is_not_ready() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_log_below_a_folder_connects_the_process_with_nobody() {
+    let folder = folder();
+    let script = "mkdir -p log; exec 3>log/app.log; echo up >&3; exec sleep 600";
+    let app = shell(folder.path(), script)
+        .logname("log/app.log")
+        .log_regexps(["up"]);
+    let app = app.build().unwrap();
+    app.start().unwrap();
+    assert_eq!(app.connections(), []);
+    app.stop().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn processes_are_not_connected_by_what_the_test_has_open() {
     let folder = folder();
     let file = fs::File::create(folder.path().join("lock")).unwrap();
