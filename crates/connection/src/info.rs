@@ -161,7 +161,7 @@ impl ConnectionInfo {
         self
     }
 
-    /// The protocol: `tcp`, `udp`, `file` or a name of the user's own.
+    /// The protocol: `tcp`, `udp`, `unix`, `file` or a name of the user's own.
     pub fn protocol(&self) -> &Protocol {
         &self.protocol
     }

@@ -164,30 +164,9 @@ impl TcpClient {
         }
     }
 
-    /// Sends all of `bytes`, and says how many they were. Takes at most 30
-    /// seconds.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpConnection::send`] and [`connection`](TcpClient::connection).
-    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        self.connection()?.send(bytes)
-    }
-
-    /// Sends all of `text` as UTF-8, and says how many bytes it became. Takes
-    /// at most 30 seconds.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpConnection::send_text`] and
-    /// [`connection`](TcpClient::connection).
-    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
-        self.connection()?.send_text(text)
-    }
-
     crate::talk::talk! { connection }
 
-    /// Takes the client out of use, and says what it was.
+    /// Takes the client out of use, and returns it.
     fn take(&self) -> Option<Client> {
         self.base.write().client.take()
     }

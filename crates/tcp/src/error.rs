@@ -5,6 +5,7 @@ use standin_config::{PortError, ResolveError};
 use standin_driver::ContextError;
 use standin_entity::Status;
 use standin_error::Reportable;
+use standin_error::text::Count;
 use standin_socket::{AcceptError, BindError, ConnectError, ControlError, ReceiveError, SendError};
 use thiserror::Error;
 
@@ -99,7 +100,7 @@ pub enum TcpError {
         character: char,
     },
     /// The bytes are not text in the encoding; they are kept for the next receive.
-    #[error("driver \"{driver}\" received {} that cannot be read as {encoding}: {}", Count(bytes.len()), Bytes(bytes, *position))]
+    #[error("driver \"{driver}\" received {} that cannot be read as {encoding}: {}", Count(bytes.len(), "byte"), Bytes(bytes, *position))]
     #[diagnostic(
         code(standin::tcp::decode),
         help(
@@ -221,15 +222,6 @@ fn open_connections(open: &[usize], accepted: usize) -> String {
                 open.join(", ")
             )
         }
-    }
-}
-
-/// `1 byte`, `2 bytes`.
-struct Count(usize);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }
 

@@ -212,28 +212,6 @@ impl TcpServer {
         Ok(())
     }
 
-    /// Sends all of `bytes` over the latest connection, and says how many they
-    /// were. Takes at most 30 seconds.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpConnection::send`] and
-    /// [`latest_connection`](TcpServer::latest_connection).
-    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        self.latest_connection()?.send(bytes)
-    }
-
-    /// Sends all of `text` as UTF-8 over the latest connection, and says how
-    /// many bytes it became. Takes at most 30 seconds.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpConnection::send_text`] and
-    /// [`latest_connection`](TcpServer::latest_connection).
-    pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
-        self.latest_connection()?.send_text(text)
-    }
-
     crate::talk::talk! { latest_connection }
 
     /// Takes the server out of use. It is closed by the caller, not under the

@@ -32,6 +32,16 @@ use crate::{TcpClient, TcpConnection, TcpError, TcpServer};
 /// How much a receive without a size takes at most.
 const DEFAULT_SIZE: usize = 1024;
 
+/// What every driver of testplan calls otherwise.
+pub trait DriverNames: Driver {
+    /// The ends of its connections: [`Driver::connections`].
+    fn get_connections(&self) -> Vec<ConnectionInfo> {
+        self.connections()
+    }
+}
+
+impl<D: Driver + ?Sized> DriverNames for D {}
+
 /// What testplan's `TCPServer` calls otherwise.
 pub trait ServerNames {
     /// The host that it listens on: [`TcpServer::host`].
@@ -59,9 +69,6 @@ pub trait ServerNames {
     /// Returns the errors of [`TcpServer::receive_exactly_text`] and
     /// [`TcpServer::receive_some_text`].
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError>;
-
-    /// The ends of its connections: [`Driver::connections`].
-    fn get_connections(&self) -> Vec<ConnectionInfo>;
 }
 
 /// What testplan's `TCPClient` calls otherwise.
@@ -104,9 +111,6 @@ pub trait ClientNames {
     ///
     /// Returns the errors of [`TcpClient::send`].
     fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError>;
-
-    /// The end of its connection: [`Driver::connections`].
-    fn get_connections(&self) -> Vec<ConnectionInfo>;
 }
 
 impl ServerNames for TcpServer {
@@ -134,10 +138,6 @@ impl ServerNames for TcpServer {
             Some(size) => self.receive_exactly_text(size),
             None => or_nothing(self.receive_some_text(DEFAULT_SIZE)),
         }
-    }
-
-    fn get_connections(&self) -> Vec<ConnectionInfo> {
-        self.connections()
     }
 }
 
@@ -174,10 +174,6 @@ impl ClientNames for TcpClient {
             .unwrap_or_default();
         let sent = connection.send(bytes)?;
         Ok((began.as_secs_f64() * 1e6, sent))
-    }
-
-    fn get_connections(&self) -> Vec<ConnectionInfo> {
-        self.connections()
     }
 }
 

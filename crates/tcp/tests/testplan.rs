@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use standin_driver::Lifecycle;
-use standin_tcp::testplan::{ClientNames, ServerNames};
+use standin_tcp::testplan::{ClientNames, DriverNames, ServerNames};
 use standin_tcp::{TcpClient, TcpServer};
 
 /// A server and a client that are connected.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use standin::driver::Level;
-use standin::testplan::{ClientNames, ServerNames};
+use standin::testplan::{ClientNames, DriverNames, ServerNames};
 use standin::{
     Attributes, BuildError, Check, Driver, DriverBase, Environment, FromOptions, InstallFile,
     Lifecycle, Readiness, Result, Status, TcpClient, TcpClientBuilder, TcpClientConfig,
@@ -67,8 +67,8 @@ fn a_conversation_has_all_names() -> Result<()> {
     assert_eq!(ClientNames::port(&*client), client.local_port());
     assert_eq!(client.server_port(), port);
     assert!(client.local_host().is_some());
-    assert_eq!(ServerNames::get_connections(&*server), server.connections());
-    assert_eq!(ClientNames::get_connections(&*client), client.connections());
+    assert_eq!(DriverNames::get_connections(&*server), server.connections());
+    assert_eq!(DriverNames::get_connections(&*client), client.connections());
 
     let socket: standin::socket::Server = server.socket()?;
     assert!(socket.is_open());

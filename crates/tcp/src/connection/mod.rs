@@ -88,7 +88,7 @@ impl TcpConnection {
         })
     }
 
-    /// Sends all of `bytes`, and says how many they were.
+    /// Sends all of `bytes`, and returns how many they were.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl TcpConnection {
         self.noted(self.socket.receive_until(delimiter.as_ref(), self.timeout))
     }
 
-    /// Receives a line, which ends with LF or CRLF, and gives it without its end.
+    /// Receives a line, which ends with LF or CRLF, and returns it without its end.
     ///
     /// # Errors
     ///
@@ -175,13 +175,14 @@ impl TcpConnection {
         self.noted(self.socket.receive_matching(matching, self.timeout))
     }
 
-    /// Receives everything until nothing has come for the time of `silence`, or the peer closes
-    /// its end. Nothing at all if nothing comes.
+    /// Receives everything until nothing has come for the time of `silence`, the peer closes its
+    /// end, or this side [shuts down](TcpConnection::shutdown_read) receiving. Nothing at all if
+    /// nothing comes.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no silence within the time limit, or the peer had closed
-    /// its end before and everything was received.
+    /// Returns an error if there is no silence within the time limit, or the stream had ended
+    /// before and everything was received.
     pub fn receive_until_silence(&self, silence: Duration) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_until_silence(silence, self.timeout))
     }
@@ -205,7 +206,7 @@ impl TcpConnection {
         self.noted(self.socket.peek(limit, self.timeout))
     }
 
-    /// Receives one frame, and gives its payload.
+    /// Receives one frame, and returns its payload.
     ///
     /// # Errors
     ///
@@ -218,7 +219,7 @@ impl TcpConnection {
         self.noted(self.socket.receive_frame(framing, self.timeout))
     }
 
-    /// Sends `payload` as one frame.
+    /// Sends `payload` as one frame, and returns how many bytes the frame has.
     ///
     /// # Errors
     ///

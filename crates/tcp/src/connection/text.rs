@@ -16,7 +16,7 @@ use crate::{Encoding, TcpError};
 struct Incoming(Mutex<Option<(Encoding, Mode)>>);
 
 impl TcpConnection {
-    /// Sends all of `text`, and says how many bytes it became.
+    /// Sends all of `text`, and returns how many bytes it became.
     ///
     /// # Errors
     ///
