@@ -138,4 +138,21 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn contributing_lists_every_step_of_xtask() {
+        let text = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+        for step in steps(&[]) {
+            if let [xtask, step, ..] = &step.command.arguments[..]
+                && xtask == "xtask"
+            {
+                // `schema --check` is one of them.
+                let is_listed = [format!("`{step}`"), format!("`{step} ")];
+                assert!(
+                    is_listed.iter().any(|name| text.contains(name)),
+                    "CONTRIBUTING.md does not list `{step}`"
+                );
+            }
+        }
+    }
 }
