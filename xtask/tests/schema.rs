@@ -119,7 +119,7 @@ const KEYS: [&str; 18] = [
 type Kind = fn(&Mistake) -> bool;
 
 /// What the loader knows and a schema does not.
-const ONLY_THE_LOADER: [(&str, Kind); 7] = [
+const ONLY_THE_LOADER: [(&str, Kind); 6] = [
     ("which drivers there are, and who needs whom", |mistake| {
         matches!(
             mistake,
@@ -144,10 +144,6 @@ const ONLY_THE_LOADER: [(&str, Kind); 7] = [
     (
         "that 8080.0 is written as a fraction, which JSON has no word for",
         |mistake| says(mistake, ".0 is not ") || says(mistake, "1e300 is not a whole"),
-    ),
-    (
-        "the order of the units of a duration, and how long it may be",
-        |mistake| says(mistake, "is not a duration"),
     ),
     (
         "which names mean something else, or are two of a kind",

@@ -1,9 +1,11 @@
 //! What holds for any input.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
+use regex::Regex;
 use standin_config::{OptionValue, Value, duration};
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -38,6 +40,17 @@ proptest! {
     fn durations_are_written_as_they_are_read(seconds in any::<u32>(), nanos in 0..1_000_000_000u32) {
         let value = Duration::new(seconds.into(), nanos);
         prop_assert_eq!(duration::parse(&duration::format(value)), Ok(value));
+    }
+
+    /// Numbers are short here: how long a duration is, no pattern can say.
+    #[test]
+    fn the_pattern_of_durations_matches_what_is_read(
+        text in "([0-9]{0,2}([.][0-9]{0,10})?[ \t\n\u{a0}\u{85}]{0,2}\
+                 (h|hours?|m|mins|s|secs?|ms|millis|.?s|us|ns|d|M|H|[,:+-])?[ ,]?){0,3}"
+    ) {
+        static PATTERN: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(&duration::pattern()).unwrap());
+        prop_assert_eq!(PATTERN.is_match(&text), duration::parse(&text).is_ok(), "{:?}", text);
     }
 
     #[test]

@@ -550,19 +550,19 @@ fn spans_are_right_with_a_byte_order_mark_crlf_tabs_and_wide_characters() {
 #[test]
 fn an_unknown_driver_in_the_defaults_is_reported_once() {
     check(
-        "[defaults]\nhost = { driver = 'nope', value = 'x' }\n\
+        "[defaults]\nhost = { driver = 'x', value = 'x' }\n\
          [[driver]]\ntype = 'tcp-server'\nname = 's'\n\
          [[driver]]\ntype = 'tcp-client'\nname = 'c'\nport = 1\n",
         expect![[r#"
             standin::environment::unknown_context
 
-              × environment.toml:2:19: [defaults]: option "host" reads from driver "nope", but there
-              │ is no such driver
+              × environment.toml:2:19: [defaults]: option "host" reads from driver "x", but there is
+              │ no such driver
                ╭─[environment.toml:2:19]
              1 │ [defaults]
-             2 │ host = { driver = 'nope', value = 'x' }
-               ·                   ───┬──
-               ·                      ╰── no driver has this name
+             2 │ host = { driver = 'x', value = 'x' }
+               ·                   ─┬─
+               ·                    ╰── no driver has this name
              3 │ [[driver]]
                ╰────
               help: the drivers are: s, c

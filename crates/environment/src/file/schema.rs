@@ -5,7 +5,6 @@
 //! or a template parses, how long a duration is, or what a check in code says; the loader does.
 
 mod alternatives;
-mod patterns;
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -13,14 +12,21 @@ use std::ops::Bound;
 use indexmap::IndexMap;
 use schemars::Schema;
 use serde_json::{Map, Value as Json, json};
-use standin_config::{ConfigDescription, Constraint, Kind, LazyKind, OptionDescription, Value};
+use standin_config::{
+    ConfigDescription, Constraint, Kind, LazyKind, OptionDescription, Value, duration,
+};
 
 use self::alternatives::{
     Variant, alternatives, description_of, merge, put_description, without_annotations,
 };
-use self::patterns::{LONGEST_DURATION, PORT_PATTERN, duration_pattern};
 use super::TypeRegistry;
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
+
+/// From here on no duration is long enough, in seconds.
+const LONGEST_DURATION: u64 = u64::MAX;
+
+/// A number from 0 to 65535, or a name that may be a service.
+const PORT_PATTERN: &str = r"^\s*(?:\+?0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|[^\s\-+]*[A-Za-z]\S*)\s*$";
 
 /// The schema of whole environment files.
 ///
@@ -312,7 +318,7 @@ impl Writer {
                 "type": ["string", "number"],
                 "minimum": 0,
                 "exclusiveMaximum": LONGEST_DURATION,
-                "pattern": duration_pattern(),
+                "pattern": duration::pattern(),
             })),
             Kind::Port => keywords(json!({
                 "type": ["integer", "string"],
