@@ -32,7 +32,10 @@ pub(crate) enum DependenciesError {
     #[error("cannot ask cargo about the workspace's dependencies")]
     #[diagnostic(
         code(xtask::dependencies::metadata),
-        help("does `cargo metadata` work in the workspace's root?")
+        help(
+            "a lock file that is not up to date is mended by `cargo metadata`, for the fuzz \
+             targets with `--manifest-path fuzz/Cargo.toml`"
+        )
     )]
     Metadata(#[from] cargo_metadata::Error),
     #[error("not fit to be used:\n  {}", flaws.join("\n  "))]

@@ -288,8 +288,8 @@ pub trait Steps: Send + Sync {
         CheckInterval::default()
     }
 
-    /// What a stop gets beyond the option `stop_limit` or `timeout`, for what forces itself down after a
-    /// time of its own. By default nothing.
+    /// What a stop gets beyond the option `stop_limit` or `timeout`, for what forces itself down
+    /// after a time of its own. By default nothing.
     fn stop_grace(&self) -> Duration {
         Duration::ZERO
     }

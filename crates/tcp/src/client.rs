@@ -80,9 +80,10 @@ impl TcpClient {
         self.base.read().local().and_then(Address::port)
     }
 
-    /// Connects to the server, within the time that the driver may take to start (`start_limit`,
-    /// by default `timeout`), or connects again: a connection that the client has already is closed. When several threads connect at
-    /// once, each makes a connection, and the client has the last one.
+    /// Connects to the server, within the time that the driver may take to start (`start_limit`, by
+    /// default `timeout`), or connects again: a connection that the client has already is closed.
+    /// When several threads connect at once, each makes a connection, and the client has the last
+    /// one.
     ///
     /// # Errors
     ///

@@ -40,10 +40,9 @@ pub use predicate::Predicate;
 
 /// A condition that must hold before a driver counts as started.
 ///
-/// Given to a driver as the option `ready`: all conditions of the list must
-/// hold, beside the regexps and the driver's own check. The driver's `start_limit`
-/// (by default its `timeout`) is the deadline of all of them; the error of a start that takes longer says
-/// what each saw last.
+/// Given to a driver as the option `ready`: all conditions of the list must hold, beside the
+/// regexps and the driver's own check. The driver's `start_limit` (by default its `timeout`) is the
+/// deadline of all of them; the error of a start that takes longer says what each saw last.
 ///
 /// In an environment file each is a table: `{ log = "listening" }`,
 /// `{ log = "ready", times = 2 }`, `{ port = 8080 }`, `{ file = "app.pid" }`,
