@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::program::find_program;
 use crate::stdin::Input;
 use crate::sys::Prepared;
 use crate::{Child, SpawnError};
@@ -264,25 +265,10 @@ impl Command {
         }
         let path = variables.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(OsStr::new("/usr/local/bin:/bin:/usr/bin"), |(_, path)| path);
-        std::env::split_paths(path)
-            .map(|folder| folder.join(program))
-            .find(|file| is_executable(file))
-            .ok_or_else(|| SpawnError::NotFound {
-                program: program.display().to_string(),
-            })
+        find_program(program, std::env::split_paths(path)).map_err(|_| SpawnError::NotFound {
+            program: program.display().to_string(),
+        })
     }
-}
-
-#[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file)
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
 }
 
 #[cfg(unix)]

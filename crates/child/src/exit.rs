@@ -11,6 +11,15 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// What a wait of the system has said of a process that has ended.
+    #[cfg(unix)]
+    pub(crate) fn of(signal: Option<i32>, code: Option<i32>) -> Self {
+        match signal {
+            Some(signal) => Exit::Signal(signal),
+            None => Exit::Code(code.unwrap_or_default()),
+        }
+    }
+
     /// The exit code; the negative number of the signal if one ended it.
     pub const fn retcode(self) -> i32 {
         match self {

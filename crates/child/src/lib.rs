@@ -6,6 +6,7 @@ mod child;
 mod command;
 mod error;
 mod exit;
+mod program;
 mod stdin;
 mod sys;
 
@@ -14,4 +15,5 @@ pub use crate::child::Child;
 pub use crate::command::{Command, Stdio};
 pub use crate::error::SpawnError;
 pub use crate::exit::Exit;
+pub use crate::program::{find_program, is_executable};
 pub use crate::stdin::WriteError;

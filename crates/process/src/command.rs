@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use standin_child::{Command, SpawnError, Stdio};
+use standin_child::{Command, SpawnError, Stdio, find_program, is_executable};
 use standin_config::{Setting, Text};
 use standin_driver::{ContextError, Driver, Lifecycle};
 use standin_entity::Result;
@@ -194,7 +194,7 @@ impl Prepared {
                 Ok(metadata) if !metadata.is_file() => {
                     Err(not_executable(path, NotExecutable::NoFile))
                 }
-                Ok(metadata) if !sys::is_executable(&metadata) => {
+                Ok(metadata) if !is_executable(&metadata) => {
                     Err(not_executable(path, NotExecutable::Permission))
                 }
                 Ok(_) => Ok(path),
@@ -209,17 +209,7 @@ impl Prepared {
             .flat_map(std::env::split_paths)
             .filter(|folder| !folder.as_os_str().is_empty())
             .collect();
-        let mut refused = None;
-        for folder in &searched {
-            let file = folder.join(binary);
-            match fs::metadata(&file) {
-                Ok(metadata) if !metadata.is_file() => {}
-                Ok(metadata) if sys::is_executable(&metadata) => return Ok(file),
-                Ok(_) => refused = refused.or(Some(file)),
-                Err(_) => {}
-            }
-        }
-        Err(match refused {
+        find_program(binary, &searched).map_err(|refused| match refused {
             Some(file) => not_executable(file, NotExecutable::Permission),
             None => ProcessError::BinaryNotFound {
                 driver: driver.to_owned(),

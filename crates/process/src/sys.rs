@@ -7,7 +7,7 @@ mod imp {
     use std::fs::{File, OpenOptions};
     use std::io;
     use std::net::TcpListener;
-    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     use std::path::Path;
 
     use rustix::fs::OFlags;
@@ -40,10 +40,6 @@ mod imp {
         for socket in sockets {
             command.pass(socket);
         }
-    }
-
-    pub(crate) fn is_executable(metadata: &std::fs::Metadata) -> bool {
-        metadata.permissions().mode() & 0o111 != 0
     }
 
     /// Opens a file to read; `None` for a FIFO, whose opening has to wait for a
@@ -94,10 +90,6 @@ mod imp {
     }
 
     pub(crate) fn pass(_command: &mut Command, _sockets: Vec<TcpListener>) {}
-
-    pub(crate) fn is_executable(_metadata: &std::fs::Metadata) -> bool {
-        true
-    }
 
     pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
         File::open(path).map(Some)

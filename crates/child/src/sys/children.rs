@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
 use rustix::fs::{Mode, OFlags, RawDir};
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpid, waitid};
 
 use crate::Exit;
 
@@ -45,14 +45,7 @@ fn look_with(
 fn ended(child: Pid, options: WaitIdOptions) -> Option<Exit> {
     let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let status = waitid(WaitId::Pid(child), options).ok()??;
-    Some(exit_of(&status))
-}
-
-fn exit_of(status: &WaitIdStatus) -> Exit {
-    match status.terminating_signal() {
-        Some(signal) => Exit::Signal(signal),
-        None => Exit::Code(status.exit_status().unwrap_or_default()),
-    }
+    Some(Exit::of(status.terminating_signal(), status.exit_status()))
 }
 
 /// Calls `each` with the number of every child of this process. Answers whether

@@ -131,10 +131,7 @@ impl Watch {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             match waitid(WaitId::Pid(pid), options) {
                 Ok(Some(status)) => {
-                    return match status.terminating_signal() {
-                        Some(signal) => Exit::Signal(signal),
-                        None => Exit::Code(status.exit_status().unwrap_or_default()),
-                    };
+                    return Exit::of(status.terminating_signal(), status.exit_status());
                 }
                 Ok(None) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => {

@@ -396,10 +396,7 @@ impl Below {
                         is_leader_reaped |= child == self.leader;
                         if is_leader_reaped && !self.has_exited {
                             self.has_exited = true;
-                            let exit = match status.terminating_signal() {
-                                Some(signal) => Exit::Signal(signal),
-                                None => Exit::Code(status.exit_status().unwrap_or_default()),
-                            };
+                            let exit = Exit::of(status.terminating_signal(), status.exit_status());
                             report(control, Message::Exited { exit, alone: false });
                         }
                     }
