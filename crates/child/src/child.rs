@@ -1,5 +1,4 @@
 use std::fmt;
-#[cfg(unix)]
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use standin_sync::{Monitor, Unpoisoned};
 
 use crate::stdin::Input;
-use crate::sys::{Event, Handle, Watch};
+use crate::sys::{self, Event, Handle, Watch};
 use crate::{Descendant, Exit, SpawnError, WriteError};
 
 /// A program that runs or has ended, with everything that it has started.
@@ -129,12 +128,10 @@ impl Child {
     /// # Errors
     ///
     /// Returns an error if it has ended (`NotFound`), or the system refuses.
-    #[cfg(unix)]
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         self.send(
-            signal,
             |progress| progress.exit.is_none(),
-            rustix::process::kill_process,
+            |pid| sys::signal(pid, signal),
         )
     }
 
@@ -143,31 +140,22 @@ impl Child {
     /// # Errors
     ///
     /// Returns an error if it was ended (`NotFound`), or the system refuses.
-    #[cfg(unix)]
     pub fn signal_group(&self, signal: i32) -> io::Result<()> {
-        self.send(signal, |_| true, rustix::process::kill_process_group)
+        self.send(|_| true, |pid| sys::signal_group(pid, signal))
     }
 
-    #[cfg(unix)]
     fn send(
         &self,
-        signal: i32,
         may: impl FnOnce(&Progress) -> bool,
-        send: impl FnOnce(rustix::process::Pid, rustix::process::Signal) -> rustix::io::Result<()>,
+        send: impl FnOnce(u32) -> io::Result<()>,
     ) -> io::Result<()> {
-        use rustix::process::{Pid, Signal};
-        let signal = Signal::from_named_raw(signal)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         // Under the lock, so that nobody has it ended meanwhile and the number is
         // still its own.
         let progress = self.shared.lock();
-        match pid {
-            Some(pid) if !progress.is_ending && !progress.is_gone && may(&progress) => {
-                Ok(send(pid, signal)?)
-            }
-            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        if progress.is_ending || progress.is_gone || !may(&progress) {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
         }
+        send(self.pid())
     }
 
     /// Writes to its standard input, which must be a [pipe](crate::Stdio::Pipe).

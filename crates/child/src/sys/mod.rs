@@ -30,10 +30,15 @@ mod group;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use group::{Handle, Watch};
 
+#[cfg(unix)]
+mod signal;
+#[cfg(unix)]
+pub(crate) use signal::{signal, signal_group};
+
 #[cfg(not(unix))]
 mod unsupported;
 #[cfg(not(unix))]
-pub(crate) use unsupported::{Handle, Watch};
+pub(crate) use unsupported::{Handle, Watch, signal, signal_group};
 
 /// All that is needed to start a program, with nothing left to look up.
 #[derive(Debug)]

@@ -1,3 +1,5 @@
+use std::io;
+
 use super::{Event, Prepared};
 use crate::SpawnError;
 use crate::below::Descendant;
@@ -32,6 +34,14 @@ impl Handle {
     pub(crate) fn reap(&self) {
         match self.0 {}
     }
+}
+
+pub(crate) fn signal(_pid: u32, _signal: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn signal_group(_pid: u32, _signal: i32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Watch {

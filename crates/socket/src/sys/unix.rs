@@ -3,12 +3,11 @@
 mod file;
 
 use std::{
-    ffi::OsStr,
     io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-        unix::{ffi::OsStrExt as _, net::UnixListener},
+        unix::net::UnixListener,
     },
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -292,7 +291,9 @@ fn unix_address(address: &SockAddr) -> Address {
     let path = address.as_pathname().unwrap_or(Path::new(""));
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(name) = address.as_abstract_namespace() {
-        return Address::Unix(OsStr::from_bytes(&[b"\0", name].concat()).into());
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = [b"\0", name].concat();
+        return Address::Unix(std::ffi::OsStr::from_bytes(&name).into());
     }
     Address::unix(path)
 }
