@@ -14,7 +14,7 @@
 //! 4. Closing, aborting or resetting marks the connection first, then shuts its socket down and
 //!    wakes the event queues: whoever waits returns at once, finds the mark, and says who ended the
 //!    wait. The descriptor is closed when the last thread has let go, and only then does closing
-//!    return. Code of a user's that a receive calls is not waited for: it runs while nobody holds
+//!    return. It does not wait for a user's code that a receive calls: that runs while nobody holds
 //!    the stream.
 //!
 //! A timeout covers the whole operation with everything in it. Nothing here starts a thread or

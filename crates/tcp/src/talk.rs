@@ -1,7 +1,7 @@
-//! What a driver says and hears over the connection that it means by default.
+//! What a driver sends and receives over its default connection.
 
-/// Gives a driver the methods of [`TcpConnection`](crate::TcpConnection) that
-/// talk, each over the connection that the method `$connection` gives.
+/// The methods of [`TcpConnection`](crate::TcpConnection) that talk, for a driver: each over the
+/// connection that the method `$connection` returns.
 macro_rules! talk {
     ($connection:ident: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(

@@ -180,8 +180,8 @@ impl Connection {
         self.inner.receive_limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
-    /// before. Receiving goes on.
+    /// Ends sending: the peer sees the end of the stream after what was sent before. Receiving goes
+    /// on.
     ///
     /// # Errors
     ///
@@ -194,8 +194,8 @@ impl Connection {
         )
     }
 
-    /// Says that no more will be received: a receive gives what has come already, and then fails
-    /// with [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
+    /// Ends receiving: a receive returns what has come already, and then fails with
+    /// [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
     ///
     /// # Errors
     ///

@@ -155,7 +155,7 @@ impl ServerBuilder {
                 registry: Arc::new(Registry::default()),
             }),
         };
-        // Who gave the queue a length may want to see it full.
+        // A caller that chose the length may want to see the queue full.
         if self.backlog.is_none() {
             drain::remember(Arc::downgrade(&server.inner));
         }

@@ -140,8 +140,8 @@ impl Server {
             let source = io::Error::new(io::ErrorKind::NotConnected, "the server is away");
             return Err(self.failed(ACTION, source));
         }
-        // Who came before is not mixed up with those who fill the queue. Where another thread has
-        // the turn, it accepts them.
+        // Peers that came before are not mixed up with those that fill the queue. Where another
+        // thread has the turn, it accepts them.
         if let Some(mut turn) = inner.accepting.try_enter() {
             let _ = inner.collect(&mut turn);
         }
@@ -224,7 +224,7 @@ pub(super) struct Fillers {
 
 impl super::Inner {
     fn listen_again(&self) -> io::Result<()> {
-        // Nobody keeps us waiting: who waits in an accept does so without the listener now.
+        // This does not block: a thread that waits in an accept waits without the listener now.
         let mut slot = self.listener.write().unpoisoned();
         if !self.end.is_open() {
             return Err(closed());
