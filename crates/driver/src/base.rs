@@ -159,11 +159,8 @@ impl DriverBase {
     }
 
     fn has_default_runpath(&self) -> bool {
-        let is_set = self
-            .options()
-            .get("runpath")
-            .is_ok_and(|runpath| runpath.as_str().is_some_and(|path| !path.is_empty()));
-        !is_set && self.entity().parent().is_none()
+        let entity = self.entity();
+        !entity.has_chosen_runpath() && entity.parent().is_none()
     }
 
     /// The plain value of a setting: the value itself, or what the template of

@@ -41,7 +41,8 @@ pub struct DriverConfig {
     /// log of the test. Default: the log of the test.
     pub file_logger: Option<String>,
 
-    /// Computes the runpath when the driver starts, if `runpath` is not set.
+    /// Computes the runpath when the driver starts, if `runpath` is not set or empty. It stays
+    /// after a clean stop, as one that is set does.
     #[config(
         code_only,
         accepts(impl Fn(&dyn crate::Driver) -> std::path::PathBuf + Send + Sync + 'static),

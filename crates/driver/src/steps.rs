@@ -64,6 +64,7 @@ impl Steps for AsSteps<'_> {
         let base = self.driver.base();
         let entity = base.entity();
         let own = config.resource.entity.runpath.clone();
+        let own = own.filter(|path| !path.as_os_str().is_empty());
         let computed = || Some(config.runpath_of.as_ref()?.compute(self.driver));
         entity.define_runpath(own.or_else(computed))?;
         let runpath = entity.make_runpath_dirs(config.resource.entity.path_cleanup)?;

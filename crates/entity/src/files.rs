@@ -29,17 +29,23 @@ impl Entity {
     /// Returns an error if the default root cannot be determined, or if the path
     /// is not valid UTF-8 or cannot be made absolute.
     pub fn define_runpath(&self, explicit: Option<PathBuf>) -> Result<PathBuf, RunpathError> {
+        let explicit = explicit.filter(|path| !path.as_os_str().is_empty());
+        let is_chosen = explicit.is_some();
         let location = self.claim_location(explicit)?;
         let path = location.path.clone();
         let former = {
             let mut place = self.place();
-            match &place.runpath {
+            match &mut place.runpath {
                 // What is known of the directory stays known.
-                Some(former) if former.location == location => return Ok(path),
+                Some(former) if former.location == location => {
+                    former.is_chosen = is_chosen;
+                    return Ok(path);
+                }
                 _ => {}
             }
             place.scratch = None;
-            place.runpath.replace(Runpath::new(location.clone()))
+            let runpath = Runpath::new(location.clone(), is_chosen);
+            place.runpath.replace(runpath)
         };
         self.holder().set_use(Use::Free);
         let former = former.map(|former| former.location.real);
@@ -52,7 +58,7 @@ impl Entity {
     /// Decides where the runpath is, and claims it.
     fn claim_location(&self, explicit: Option<PathBuf>) -> Result<Location, RunpathError> {
         let claims = Claims::global();
-        if let Some(path) = explicit.filter(|path| !path.as_os_str().is_empty()) {
+        if let Some(path) = explicit {
             let location = Location::of(self, path)?;
             claims.claim(&location.real, self.holder());
             return Ok(location);
@@ -205,6 +211,13 @@ impl Entity {
     #[must_use]
     pub fn runpath(&self) -> Option<PathBuf> {
         self.with_runpath(|runpath| runpath.location.path.clone())
+    }
+
+    /// Whether the runpath is an explicit one, which is not standin's to remove when a test is
+    /// done. Not before it is defined.
+    #[must_use]
+    pub fn has_chosen_runpath(&self) -> bool {
+        self.with_runpath(|runpath| runpath.is_chosen) == Some(true)
     }
 
     /// The temporary part of the runpath; `None` before it is made.

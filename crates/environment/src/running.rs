@@ -396,18 +396,12 @@ impl Started {
         Ok(())
     }
 
-    /// Whether the user has chosen where the files are.
-    fn has_own_runpath(&self) -> bool {
-        let runpath = self.config.entity.runpath.as_ref();
-        runpath.is_some_and(|runpath| !runpath.as_os_str().is_empty())
-    }
-
     /// Ends the use of the runpath, and removes what nobody needs of it, if it is in a place
     /// of our choice.
     fn settle_runpath(&self, files: Files) {
         let entity = &self.members.entity;
         entity.release_runpath();
-        if self.has_own_runpath() || self.config.keep_runpath {
+        if entity.has_chosen_runpath() || self.config.keep_runpath {
             return;
         }
         let settled = match files {

@@ -65,6 +65,8 @@ fn check_utf8(entity: &dyn fmt::Display, path: &Path) -> Result<(), RunpathError
 #[derive(Debug)]
 pub(crate) struct Runpath {
     pub(crate) location: Location,
+    /// Whether somebody wrote the path, rather than to leave the choice to standin.
+    pub(crate) is_chosen: bool,
     /// What the directory was when it was made the last time.
     pub(crate) made: Option<Made>,
     pub(crate) held: Option<Held>,
@@ -79,9 +81,10 @@ pub(crate) struct Held {
 }
 
 impl Runpath {
-    pub(crate) fn new(location: Location) -> Self {
+    pub(crate) fn new(location: Location, is_chosen: bool) -> Self {
         Self {
             location,
+            is_chosen,
             made: None,
             held: None,
         }
