@@ -29,18 +29,23 @@ impl FileLog {
 
     /// Writes a line; answers whether there is a file for it.
     pub(crate) fn write(&self, level: Level, message: &dyn fmt::Display) -> bool {
+        if self.lock().is_none() {
+            return false;
+        }
+        // Not under the lock: what is shown may write to this log itself.
+        let now = humantime::format_rfc3339_millis(SystemTime::now());
+        let line = format!("{now} {level} {message}\n");
         let mut file = self.lock();
         let Some(open) = file.as_mut() else {
             return false;
         };
-        let now = humantime::format_rfc3339_millis(SystemTime::now());
-        let line = format!("{now} {level} {message}\n");
-        if let Err(error) = open.write_all(line.as_bytes()) {
-            tracing::warn!(%error, "the driver's log cannot be written any more");
-            *file = None;
-            return false;
-        }
-        true
+        let Err(error) = open.write_all(line.as_bytes()) else {
+            return true;
+        };
+        *file = None;
+        drop(file);
+        tracing::warn!(%error, "the driver's log cannot be written any more");
+        false
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<File>> {

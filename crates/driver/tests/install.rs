@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use standin_config::{Kind, OptionValue};
 use standin_driver::{
@@ -197,6 +200,38 @@ fn its_own_log_goes_to_a_file_while_it_runs() {
     app.stop().unwrap();
     app.base().log(Level::INFO, "nobody reads this");
     assert_eq!(app.fetch_error_log().unwrap().len(), 2);
+}
+
+/// Writes to the log while it is written there.
+struct Echo<'a>(&'a Stub);
+
+impl fmt::Display for Echo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.base().log(Level::INFO, "first");
+        f.write_str("second")
+    }
+}
+
+#[test]
+fn what_is_written_to_its_log_may_write_to_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StubBuilder::new()
+        .name("app")
+        .runpath(folder.path().join("app"))
+        .file_logger("app.log");
+    let app = options.build().unwrap();
+    app.start().unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        app.base().log(Level::INFO, Echo(&app));
+        tell.send(app.fetch_error_log())
+    });
+    let lines = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    let lines = lines.unwrap();
+    let [_, first, second] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(first.ends_with("first") && second.ends_with("second"));
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Entity {
     /// below its files or read from its context any more. Another parent can be joined
     /// then.
     pub fn leave(&self) {
-        let _tree = TREE.lock().unpoisoned();
+        let tree = TREE.lock().unpoisoned();
         let former = {
             let mut place = self.place();
             let Some(former) = place.parent.take() else {
@@ -80,6 +80,8 @@ impl Entity {
             former
         };
         self.moved();
+        drop(tree);
+        // What it provides may be dropped with it, and is the user's.
         drop(former);
     }
 
@@ -261,6 +263,31 @@ mod tests {
         assert_eq!(parent.children().len(), 1);
         other.leave();
         assert_eq!(parent.report().children.len(), 1);
+    }
+
+    /// Changes the tree when it is dropped.
+    struct Joins;
+
+    impl Drop for Joins {
+        fn drop(&mut self) {
+            let [parent, child] = named(["other", "child"]);
+            child.join(&parent).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_parent_has_provided_may_change_the_tree_at_its_end() {
+        let [parent, child] = named(["parent", "driver"]);
+        parent.provide(Joins);
+        child.join(&parent).unwrap();
+        drop(parent);
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            // The last that keeps the parent.
+            child.leave();
+            tell.send(())
+        });
+        told.recv_timeout(Duration::from_secs(30)).unwrap();
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! What there is to see of a start while it waits.
+//! What there is to see of a start.
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::io;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use standin_entity::{Check, CheckInterval, Resource, Result, Steps};
+use standin_entity::{Check, CheckInterval, Resource, Result, Status, Steps};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Never ready.
@@ -72,4 +74,51 @@ fn a_start_that_waits_shows_for_what() {
     for wait in waits {
         assert!(wait.contains(r#"missing="the door is closed""#), "{text}");
     }
+}
+
+/// Looks at the resource whenever there is an event.
+#[derive(Clone)]
+struct Curious(Resource, Arc<Mutex<Vec<Status>>>);
+
+impl io::Write for Curious {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.lock().unwrap().push(self.0.status());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Quiet;
+
+impl Steps for Quiet {}
+
+#[test]
+fn whoever_sees_an_event_may_look_at_the_resource() {
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let resource = Resource::new("peer").unwrap();
+        let curious = Curious(resource.clone(), Arc::default());
+        let seen = curious.1.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || curious.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            resource.start(&Quiet).unwrap();
+            resource.pause(&Quiet).unwrap();
+            resource.resume(&Quiet).unwrap();
+            resource.stop(&Quiet).unwrap();
+            resource.force_started();
+        });
+        tell.send(std::mem::take(&mut *seen.lock().unwrap()))
+    });
+    let seen = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    use Status::{Paused, Pausing, Resuming, Started, Starting, Stopped, Stopping};
+    let all = [
+        Starting, Started, Pausing, Paused, Resuming, Started, Stopping, Stopped, Started,
+    ];
+    assert_eq!(seen, all);
 }

@@ -245,7 +245,7 @@ impl Resource {
         if status == Status::Stopped {
             self.inner.entity.release_runpath();
         }
-        self.enter(&mut state, status);
+        self.enter(state, status);
     }
 
     /// Neither aborting nor aborted. What waits asks under the lock, where each abort is
@@ -284,12 +284,14 @@ impl Resource {
         self.inner.monitor.notify_all();
     }
 
-    /// Sets the status, in the report too.
-    fn enter(&self, state: &mut State, status: Status) {
+    /// Sets the status, in the report too. Gives the state back: who listens to events may ask
+    /// for it.
+    fn enter(&self, mut state: MutexGuard<'_, State>, status: Status) {
         state.status = status;
         self.inner.entity.facts().set_status(status);
+        self.changed(&state);
+        drop(state);
         tracing::debug!(entity = %self.inner.entity, %status, "status");
-        self.changed(state);
     }
 
     fn subject(&self) -> Subject {

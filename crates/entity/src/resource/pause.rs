@@ -72,14 +72,14 @@ impl Resource {
         }
         let life = state.life;
         let _baton = self.take(&mut state);
-        self.enter(&mut state, through);
-        drop(state);
+        self.enter(state, through);
         let result = run();
-        let mut state = self.lock();
+        let state = self.lock();
         if state.life == life && state.status() == through {
-            self.enter(&mut state, if result.is_ok() { to } else { from });
+            self.enter(state, if result.is_ok() { to } else { from });
+        } else {
+            drop(state);
         }
-        drop(state);
         result
             .map_err(failed)
             .inspect_err(|error| self.record(if resuming { "resume" } else { "pause" }, error))

@@ -91,7 +91,7 @@ impl Resource {
                     facts.timer.start(Timer::LIFESPAN);
                     facts.timer.start(Timer::SETUP);
                     drop(facts);
-                    self.enter(&mut state, Status::Starting);
+                    self.enter(state, Status::Starting);
                     return Ok(Begin::All(baton, life));
                 }
                 // Another thread is cleaning up a start that failed.
@@ -180,12 +180,10 @@ impl Resource {
 
     /// To `Started`, and the hooks there.
     pub(super) fn after_ready(&self, steps: &dyn Steps, life: u64) -> Result<(), StartEnd> {
-        {
-            let mut state = self.lock();
-            self.still_in(&state, life, Status::Starting)?;
-            self.inner.entity.facts().timer.close(Timer::SETUP);
-            self.enter(&mut state, Status::Started);
-        }
+        let state = self.lock();
+        self.still_in(&state, life, Status::Starting)?;
+        self.inner.entity.facts().timer.close(Timer::SETUP);
+        self.enter(state, Status::Started);
         self.start_step(life, Status::Started, Step::PostStart, || {
             steps.post_start()
         })?;
@@ -281,7 +279,8 @@ impl Resource {
                     facts.timer.start(Timer::TEARDOWN);
                 }
                 drop(facts);
-                self.enter(&mut state, Status::Stopping);
+                self.enter(state, Status::Stopping);
+                state = self.lock();
             }
             // A thread that called `stop` waits to run the stop steps itself.
             Status::Stopping if state.stoppers > 0 => return error,

@@ -80,8 +80,9 @@ impl Resource {
                     facts.timer.close(Timer::SETUP);
                     facts.timer.start(Timer::TEARDOWN);
                     drop(facts);
-                    self.enter(&mut state, Status::Stopping);
                     state.stoppers += 1;
+                    self.enter(state, Status::Stopping);
+                    state = self.lock();
                     let mut is_circle = false;
                     while state.is_busy() && !is_circle && !patience.is_over() {
                         match self.wait_for_others(state, patience) {
@@ -207,7 +208,7 @@ impl Resource {
 
     /// Whether the life was this one's to end.
     pub(super) fn become_stopped(&self, life: u64) -> bool {
-        let mut state = self.lock();
+        let state = self.lock();
         let ours =
             state.life == life && matches!(state.status(), Status::Stopping | Status::Stopped);
         if ours {
@@ -216,7 +217,7 @@ impl Resource {
             facts.timer.close(Timer::LIFESPAN);
             drop(facts);
             self.inner.entity.release_runpath();
-            self.enter(&mut state, Status::Stopped);
+            self.enter(state, Status::Stopped);
         }
         ours
     }

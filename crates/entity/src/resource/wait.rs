@@ -67,17 +67,20 @@ impl Resource {
                     _ => {}
                 }
             }
-            if patience.is_over() {
-                let status = state.status();
-                let overdue = patience.overdue(0, None);
-                return Err(WaitError::Timeout {
-                    entity: self.subject(),
-                    target,
-                    status,
-                    overdue,
-                });
+            let is_over = patience.is_over();
+            match self.wait_for_others(state, patience) {
+                Ok(after) if !is_over => state = after,
+                after => {
+                    let is_circle = after.is_err();
+                    let status = after.unwrap_or_else(|state| state).status();
+                    return Err(WaitError::Timeout {
+                        entity: self.subject(),
+                        target,
+                        status,
+                        overdue: self.blocked(patience, is_circle),
+                    });
+                }
             }
-            state = self.inner.monitor.wait(state, patience.until());
         }
     }
 

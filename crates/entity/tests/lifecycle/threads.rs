@@ -1,5 +1,6 @@
 //! Several threads at one resource, and hooks that call back.
 
+use std::sync::Arc;
 use std::sync::Barrier;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
@@ -8,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use standin_entity::{Error, Resource, StartError, Status, StopError, Timer, WaitError};
+use standin_entity::{Error, Resource, StartError, Status, Steps, StopError, Timer, WaitError};
 
 use crate::script::{LONG, Script, check_down_and_startable};
 
@@ -213,4 +214,32 @@ fn whatever_many_threads_do_at_once_it_comes_down() {
     assert!(count("starting") <= count("stopping"));
     assert_eq!(count("hook post_stop"), count("pre_stop"));
     check_down_and_startable(&script);
+}
+
+/// Of a resource that nobody here runs the steps of.
+struct Elsewhere;
+
+impl Steps for Elsewhere {}
+
+#[test]
+fn two_starts_that_wait_for_each_other_say_so() {
+    let (first, second) = (Script::new(), Script::new());
+    let both_start = Arc::new(Barrier::new(2));
+    let await_start_of = |other: &Script| {
+        let (both_start, other) = (both_start.clone(), other.resource.clone());
+        move |_: &Script| {
+            both_start.wait();
+            Ok(other.wait(&Elsewhere, Status::Started, None)?)
+        }
+    };
+    let (await_first, await_second) = (await_start_of(&first), await_start_of(&second));
+    let first = first.on("starting", await_second);
+    let second = second.on("starting", await_first);
+    let shown = thread::scope(|scope| {
+        let first = scope.spawn(|| first.start().unwrap_err());
+        let second = second.start().unwrap_err();
+        format!("{:?}\n{second:?}", first.join().unwrap())
+    });
+    let circle = "`starting` has not returned, and it waits for the one that asks";
+    assert!(shown.contains(circle), "{shown}");
 }
