@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-config-derive"],
     &["standin-connection"],
     &["standin-child"],
+    &["standin-reactor"],
     &["standin-socket"],
     &["standin-error"],
     &["standin-sync"],

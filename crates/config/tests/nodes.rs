@@ -2,55 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test fail the test")]
 
+mod common;
+
 use std::thread;
 use std::time::Duration;
 
-use standin_config::{Config, Layer, Node, Options, Origin, Port, Setting, Value};
-
-/// Options of an environment.
-#[derive(Clone, Debug, Config)]
-struct EnvironmentConfig {
-    /// How long each driver may take.
-    #[config(inherited, fallback = Duration::from_secs(300))]
-    timeout: Duration,
-}
-
-/// Options of every driver.
-#[derive(Clone, Debug, Config)]
-struct DriverConfig {
-    /// Its name.
-    name: String,
-    /// How long it may take.
-    #[config(inherited, fallback = Duration::from_secs(300), range = Duration::from_millis(1)..)]
-    timeout: Duration,
-}
-
-/// A client.
-#[derive(Clone, Debug, Config)]
-struct ClientConfig {
-    #[config(include)]
-    driver: DriverConfig,
-    /// Where the server is.
-    host: Setting<String>,
-    /// Its port.
-    port: Setting<Port>,
-    /// What the client says first.
-    #[config(one_of = ["hello", "ahoy"], default = "hello")]
-    greeting: String,
-    /// When to try again.
-    retry: Option<RetryConfig>,
-}
-
-/// When something is tried again.
-#[derive(Clone, Debug, PartialEq, Config)]
-struct RetryConfig {
-    /// How often.
-    #[config(range = 1..)]
-    times: u32,
-    /// Time between two attempts.
-    #[config(default = Duration::from_millis(100))]
-    pause: Duration,
-}
+use common::{ClientBuilder, DriverConfig, EnvironmentBuilder, EnvironmentConfig, RetryConfig};
+use standin_config::{Config, Layer, Node, Options, Origin, Setting, Value};
 
 fn client() -> Node {
     let options = ClientBuilder::new().name("client").host("h").port(1);
@@ -188,7 +146,7 @@ fn a_nested_config_is_checked_as_a_whole() {
 #[test]
 fn settings_tell_plain_values_from_context_values() {
     let node = client();
-    let config: ClientConfig = node.resolve().unwrap();
+    let config: common::ClientConfig = node.resolve().unwrap();
     assert_eq!(config.host, Setting::Plain("h".to_owned()));
     node.set_local(
         "host",
@@ -197,7 +155,7 @@ fn settings_tell_plain_values_from_context_values() {
             .collect::<Value>(),
     )
     .unwrap();
-    let config: ClientConfig = node.resolve().unwrap();
+    let config: common::ClientConfig = node.resolve().unwrap();
     assert_eq!(
         config
             .host

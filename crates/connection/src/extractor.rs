@@ -205,7 +205,7 @@ impl ConnectionExtractor for OwnConnection {
 }
 
 impl ExtractError {
-    /// For custom extractors.
+    /// For extractors of one's own.
     pub fn other(
         driver: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

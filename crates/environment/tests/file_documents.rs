@@ -85,7 +85,6 @@ fn a_file_becomes_configs_that_inherit() {
     let retry = RetryConfig {
         times: 3,
         pause: Duration::from_millis(250),
-        then: Vec::new(),
     };
     assert_eq!(client.retry, Some(retry));
 }

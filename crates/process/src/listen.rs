@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use standin_config::{Config, Constraint, OptionValue, Port, Setting};
 use standin_socket::{BindError, HeldPort, OtherAddresses};
 
-/// A port that a process is to listen on, chosen before it starts, without
+/// A port that a process shall listen on, chosen before it starts, and without
 /// a moment in which another program could take it.
 ///
 /// - [`hand_over`](Listen::hand_over): the driver binds and listens, and the
@@ -13,9 +13,9 @@ use standin_socket::{BindError, HeldPort, OtherAddresses};
 ///   on, and the variables `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`.
 ///   Clients can connect at once; they are served when the process is up. With
 ///   the option `shell` it is the shell that `LISTEN_PID` names.
-/// - [`reserve`](Listen::reserve): the process binds the port itself, within a minute,
-///   in which the system does not choose it for anybody else. The process must allow
-///   the reuse of addresses, as almost all servers do.
+/// - [`reserve`](Listen::reserve): the process binds by itself, to a port that the
+///   system gives to nobody else who does not ask for it. It has a minute for
+///   that, and must allow the reuse of addresses, as almost all servers do.
 ///
 /// The port of a name with several addresses, as `localhost` has, is free on all of
 /// them, or the start fails: whoever knows the name meets the process or nobody. A

@@ -53,7 +53,7 @@ impl Buffer {
         taken
     }
 
-    /// Takes the first `size` bytes, which must be there, and returns the range `payload` of them.
+    /// Takes the first `size` bytes, which must be there, and gives the range `payload` of them.
     pub(crate) fn take_frame(&mut self, payload: Range<usize>, size: usize) -> Vec<u8> {
         if size < self.len() || payload.start > 0 {
             let frame = self.as_slice()[payload].to_vec();
@@ -65,7 +65,7 @@ impl Buffer {
         frame
     }
 
-    /// Moves bytes into `target`; returns how many.
+    /// Moves bytes into `target`; says how many.
     pub(crate) fn take_into(&mut self, target: &mut [u8]) -> usize {
         let count = target.len().min(self.len());
         target[..count].copy_from_slice(&self.bytes[self.start..self.start + count]);

@@ -134,7 +134,7 @@ impl Leftovers {
     fn remaining(mut self, now: Inventory) -> Leftovers {
         self.descriptors
             .retain(|number, name| now.descriptors.get(number) == Some(name));
-        // A thread sets its own name a moment after it begins.
+        // A thread gives itself its name a moment after it begins.
         self.threads
             .retain(|number, name| match now.threads.get(number) {
                 Some(current) => {

@@ -14,7 +14,7 @@
 //! 4. Closing, aborting or resetting marks the connection first, then shuts its socket down and
 //!    wakes the event queues: whoever waits returns at once, finds the mark, and says who ended the
 //!    wait. The descriptor is closed when the last thread has let go, and only then does closing
-//!    return. It does not wait for a user's code that a receive calls: that runs while nobody holds
+//!    return. Code of a user's that a receive calls is not waited for: it runs while nobody holds
 //!    the stream.
 //!
 //! A timeout covers the whole operation with everything in it. Nothing here starts a thread or
@@ -46,7 +46,7 @@ mod wait;
 
 pub use address::Address;
 pub use client::{Client, ClientBuilder};
-pub use connection::Connection;
+pub use connection::{Connection, End, OwnedConnection, Tried};
 pub use error::{
     AcceptError, Attempt, BindError, Circumstances, CloseError, ConnectError, ConnectFailure,
     ControlError, Difference, Evidence, Party, ReceiveError, ReceiveFailure, Role, SendError,

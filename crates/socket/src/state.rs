@@ -252,7 +252,7 @@ impl SharedEnd {
         self.get() == LocalEnd::Open
     }
 
-    /// Goes on to `to` if it may follow; returns whether it did.
+    /// Goes on to `to` if it may follow; says whether it did.
     pub(crate) fn change(&self, to: LocalEnd) -> bool {
         let step = |bits| {
             let from = LocalEnd::from_bits(bits);
@@ -305,7 +305,7 @@ impl State {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Lets `event` happen; returns how the connection stood before and how it stands now.
+    /// Lets `event` happen; gives how the connection stood before and how it stands now.
     pub(crate) fn apply(&self, event: Event) -> (Stand, Stand) {
         let mut word = self.0.load(Ordering::SeqCst);
         loop {

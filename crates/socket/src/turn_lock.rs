@@ -184,7 +184,7 @@ impl<T> TurnLock<T> {
         slot
     }
 
-    /// Wakes those in line: the lock is free.
+    /// Says to those in line that the lock is free.
     #[inline]
     fn turn_ended(&self) {
         // Releasing a lock is a full barrier on x86 already, as every operation on memory that
@@ -460,7 +460,7 @@ impl WaitQueue {
     #[inline]
     fn wake(&self) {
         if self.queued.load(Ordering::SeqCst) > 0 {
-            // A thread in line holds this lock until it really waits.
+            // Who is in line holds this lock until it really waits.
             drop(self.lock());
             self.changed.notify_all();
         }

@@ -26,6 +26,6 @@ pub use standin_tcp::{
 pub use {
     standin_child as child, standin_config as config, standin_connection as connection,
     standin_driver as driver, standin_entity as entity, standin_environment as environment,
-    standin_error as error, standin_process as process, standin_socket as socket,
-    standin_tcp as tcp,
+    standin_error as error, standin_process as process, standin_reactor as reactor,
+    standin_socket as socket, standin_tcp as tcp,
 };

@@ -1,7 +1,7 @@
-//! What a driver sends and receives over its default connection.
+//! What a driver says and hears over the connection that it means by default.
 
-/// The methods of [`TcpConnection`](crate::TcpConnection) that talk, for a driver: each over the
-/// connection that the method `$connection` returns.
+/// Gives a driver the methods of [`TcpConnection`](crate::TcpConnection) that
+/// talk, each over the connection that the method `$connection` gives.
 macro_rules! talk {
     ($connection:ident: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use super::Inner;
 use crate::{
     address::{self, Address},
-    connection::{Connection, Parts},
+    connection::{Connection, Owner, Parts},
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
     server,
     sys::{ConnectProgress, Connecting, Interest, Stream},
@@ -25,7 +25,11 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 const ATTEMPT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(120));
 
 impl Inner {
-    pub(super) fn connect(&self, deadline: &mut Deadline) -> Result<Connection, ConnectError> {
+    pub(super) fn connect(
+        &self,
+        owner: Owner,
+        deadline: &mut Deadline,
+    ) -> Result<Connection, ConnectError> {
         let mut attempts = Vec::new();
         let connected = self
             .slot
@@ -35,7 +39,7 @@ impl Inner {
                 if let Some(earlier) = earlier {
                     earlier.close();
                 }
-                self.connect_in_turn(&mut turn, deadline, &mut attempts)
+                self.connect_in_turn(&mut turn, owner, deadline, &mut attempts)
             });
         let not_now = match connected {
             Ok(connection) => {
@@ -58,6 +62,7 @@ impl Inner {
     fn connect_in_turn(
         &self,
         turn: &mut Turn<'_, usize>,
+        owner: Owner,
         deadline: &mut Deadline,
         attempts: &mut Vec<Attempt>,
     ) -> Result<Connection, ConnectStop> {
@@ -73,7 +78,9 @@ impl Inner {
                 let limit = self.limit_of_attempt(deadline, routes.len() - nth, longest.now());
                 let outcome = self.try_address(turn, address, from.as_ref(), limit);
                 let (error, is_temporary) = match outcome {
-                    Ok((stream, local)) => return self.finish(turn, stream, local, address),
+                    Ok((stream, local)) => {
+                        return self.finish(turn, owner, stream, local, address);
+                    }
                     Err(Refusal::NotNow(NotNow::Closed)) => {
                         return Err(ConnectStop::NotNow(NotNow::Closed));
                     }
@@ -267,6 +274,7 @@ impl Inner {
     fn finish(
         &self,
         turn: &mut Turn<'_, usize>,
+        owner: Owner,
         stream: Stream,
         local: Address,
         peer: &Address,
@@ -280,6 +288,7 @@ impl Inner {
             stream,
             receive_limit: self.settings.options.receive_limit,
             listed: None,
+            owner,
         });
         match self.slot.put(turn, &connection) {
             Ok(()) => Ok(connection),

@@ -12,7 +12,7 @@ pub use self::builder::ClientBuilder;
 use self::slot::ConnectionSlot;
 use crate::{
     address::Address,
-    connection::{Connection, deadline},
+    connection::{Connection, OwnedConnection, Owner, deadline},
     error::ConnectError,
     options::SocketOptions,
 };
@@ -91,13 +91,28 @@ impl Client {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Connection, ConnectError> {
-        self.inner.connect(&mut deadline(timeout))
+        self.inner
+            .connect(Owner::everybody(), &mut deadline(timeout))
     }
 
-    /// The connection that the client has, unless it was closed.
+    /// Connects as [`connect`](Client::connect) does, for an event loop that the connection then
+    /// belongs to alone: [`connection`](Client::connection) does not show it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`connect`](Client::connect).
+    pub fn connect_owned(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<OwnedConnection, ConnectError> {
+        let connection = self.inner.connect(Owner::one(), &mut deadline(timeout))?;
+        Ok(OwnedConnection::new(connection))
+    }
+
+    /// The connection that the client has, unless it was closed or belongs to somebody alone.
     pub fn connection(&self) -> Option<Connection> {
         let connection = self.inner.slot.connection();
-        connection.filter(Connection::is_open)
+        connection.filter(|connection| connection.is_open() && !connection.is_owned())
     }
 
     /// Closes the connection, if there is one, and ends a connect that another thread waits in. The

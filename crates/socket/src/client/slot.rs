@@ -40,7 +40,7 @@ impl<C: Clone> ConnectionSlot<C> {
         }
     }
 
-    /// Waits for the turn to connect. Also returns the connection that is to be closed first.
+    /// Waits for the turn to connect. Gives the connection to close first, too.
     pub(super) fn enter(
         &self,
         deadline: &mut Deadline,

@@ -120,8 +120,8 @@ impl<S> Core<S> {
 
     /// Closes the stream: lets `event` happen, does to the stream what makes waiting threads
     /// return, and lets go of it once none of them uses it any more. Only threads in the middle of
-    /// a user's code are not waited for: they find the stream gone. Returns whether this call
-    /// closed it; when another one has, waits for that.
+    /// a user's code are not waited for: they find the stream gone. Says whether it was this call
+    /// that closed it; when another one has, waits for that.
     pub(super) fn close(&self, event: Event, interrupt: impl FnOnce(&S)) -> bool {
         let is_first = {
             // Held meanwhile, so that another thread that closes waits for it.

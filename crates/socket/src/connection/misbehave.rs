@@ -57,8 +57,8 @@ impl Connection {
         })
     }
 
-    /// Receives exactly `count` bytes, returns them, and [resets](Connection::reset) the
-    /// connection: a peer that dies in the middle of listening.
+    /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection:
+    /// a peer that dies in the middle of listening.
     ///
     /// # Errors
     ///
@@ -75,8 +75,8 @@ impl Connection {
         })
     }
 
-    /// Sends the first `count` of `bytes`, returns how many were sent, and
-    /// [resets](Connection::reset) the connection: a peer that dies in the middle of talking.
+    /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer
+    /// that dies in the middle of talking. Says how many were sent.
     ///
     /// What the peer's system has not taken when the reset comes is lost, as it is when a peer
     /// really dies.

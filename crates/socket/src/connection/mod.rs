@@ -6,6 +6,7 @@ mod misbehave;
 #[cfg(all(test, loom))]
 mod models;
 mod observe;
+mod owned;
 mod receive;
 mod receiver;
 mod send;
@@ -20,6 +21,8 @@ use std::{
     },
 };
 
+pub(crate) use self::owned::Owner;
+pub use self::owned::{End, OwnedConnection, Tried};
 use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
@@ -71,6 +74,7 @@ pub(crate) struct Inner {
     /// The server's list of open connections, to be taken off it when closed.
     listed: Option<Weak<dyn OpenConnections>>,
     attached: Attached,
+    owner: Owner,
 }
 
 /// What a new connection is made of.
@@ -84,6 +88,7 @@ pub(crate) struct Parts {
     pub(crate) stream: Stream,
     pub(crate) receive_limit: usize,
     pub(crate) listed: Option<Weak<dyn OpenConnections>>,
+    pub(crate) owner: Owner,
 }
 
 /// A server's list of the connections that it accepted and that are open.
@@ -107,6 +112,7 @@ impl Connection {
             stream,
             receive_limit,
             listed,
+            owner,
         } = parts;
         Connection {
             inner: Arc::new(Inner {
@@ -119,6 +125,7 @@ impl Connection {
                 receive_limit: AtomicUsize::new(receive_limit),
                 listed,
                 attached: Attached::default(),
+                owner,
             }),
         }
     }
@@ -140,6 +147,7 @@ impl Connection {
             stream,
             receive_limit: Self::DEFAULT_RECEIVE_LIMIT,
             listed: None,
+            owner: Owner::everybody(),
         }))
     }
 
@@ -180,8 +188,8 @@ impl Connection {
         self.inner.receive_limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Ends sending: the peer sees the end of the stream after what was sent before. Receiving goes
-    /// on.
+    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
+    /// before. Receiving goes on.
     ///
     /// # Errors
     ///
@@ -194,8 +202,8 @@ impl Connection {
         )
     }
 
-    /// Ends receiving: a receive returns what has come already, and then fails with
-    /// [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
+    /// Says that no more will be received: a receive gives what has come already, and then fails
+    /// with [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
     ///
     /// # Errors
     ///
@@ -303,6 +311,7 @@ impl Inner {
         if let Some(list) = self.listed.as_ref().and_then(Weak::upgrade) {
             list.forget(self.index);
         }
+        self.owner.wake();
         is_first
     }
 }

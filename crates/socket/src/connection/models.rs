@@ -47,7 +47,7 @@ impl Stream {
         self.changed.notify_all();
     }
 
-    /// Waits until `ready` returns something.
+    /// Waits until `ready` gives something.
     fn wait<R>(&self, mut ready: impl FnMut(&mut System) -> Option<R>) -> R {
         let mut system = self.system.lock().unwrap();
         loop {

@@ -20,7 +20,7 @@ impl Connection {
     /// Receives whatever comes first, from 1 to `limit` bytes: what is there already, or else what
     /// the wait brings.
     ///
-    /// With a `limit` of zero it returns no bytes, at once.
+    /// A `limit` of zero gives no bytes, at once.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Connection {
         .inspect(|bytes| self.trace_received(bytes.len()))
     }
 
-    /// Receives whatever comes first into `target` and returns how many bytes that is: at least 1,
+    /// Receives whatever comes first into `target` and says how many bytes that are: at least 1,
     /// unless `target` has no room. For loops that move much and reuse one piece of memory.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Receives a line, which ends with LF or CRLF, and returns it without its end.
+    /// Receives a line, which ends with LF or CRLF, and gives it without its end.
     ///
     /// # Errors
     ///
@@ -119,8 +119,8 @@ impl Connection {
     }
 
     /// Receives up to where `matching` says: it is shown all bytes that have come, each time that
-    /// more have, and returns how many of them to take. It may send on this connection or close it;
-    /// to receive on it is an error.
+    /// more have, and gives the number of those to take. It may do anything but receive on this
+    /// connection, which is an error; also send on it, or close it.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -148,7 +148,7 @@ impl Connection {
         self.receive_frame(&mut Matching::new(matching), timeout)
     }
 
-    /// Receives one frame and returns its payload. See [`framing`](crate::framing) for the framings
+    /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings
     /// there are and how to write one.
     ///
     /// ```

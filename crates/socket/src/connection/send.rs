@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Connection {
-    /// Sends all of `bytes`, and returns how many they were.
+    /// Sends all of `bytes`; says how many that are.
     ///
     /// "Sent" means that the system has taken them, as with any socket.
     ///
@@ -41,7 +41,7 @@ impl Connection {
         }
     }
 
-    /// Sends `payload` as one frame, and returns how many bytes the frame has.
+    /// Sends `payload` in one frame; says how many bytes the frame has.
     ///
     /// # Errors
     ///

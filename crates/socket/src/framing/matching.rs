@@ -4,8 +4,8 @@ use std::{borrow::Cow, fmt};
 
 use super::{Found, FrameError, Framing};
 
-/// Frames that end where a closure says: it is shown all bytes so far and returns the end of
-/// the first frame in them.
+/// Frames that end where a closure says: it is shown all bytes so far and gives the end of the
+/// first frame in them.
 ///
 /// ```
 /// use standin_socket::framing::{Decoder, Matching};

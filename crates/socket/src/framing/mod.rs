@@ -13,7 +13,7 @@
 //! | [`FixedSize`] | so many bytes |
 //! | [`Matching`] | everything up to where a closure says |
 //!
-//! A protocol of your own, here packets that begin with a type and end as the type says:
+//! A protocol of one's own, here packets that begin with a type and end as the type says:
 //!
 //! ```
 //! use standin_socket::framing::{Decoder, Found, FrameError, Framing};
@@ -198,7 +198,7 @@ pub enum FrameError {
         at: usize,
     },
 
-    /// The message of a custom framing.
+    /// What a framing of one's own says.
     #[error("{0}")]
     #[diagnostic(
         code(standin::socket::frame_invalid),
@@ -210,7 +210,7 @@ pub enum FrameError {
 standin_error::reportable!(FrameError);
 
 impl FrameError {
-    /// An error with a message, for custom framings.
+    /// An error with a message, for framings of one's own.
     pub fn invalid(message: impl Into<String>) -> FrameError {
         FrameError::Invalid(message.into())
     }

@@ -182,7 +182,7 @@ fn bind_at(
     Ok((listener, address, reserved))
 }
 
-/// Binds the first address that this machine has, and returns its place in the list.
+/// Binds the first address that this machine has; says which that is.
 fn first_available(
     addresses: &[SocketAddr],
     binding: BindOptions,

@@ -152,10 +152,11 @@ impl ServerBuilder {
                 options: self.options,
                 end: SharedEnd::new(),
                 accepting: TurnLock::new(VecDeque::new()),
+                waker: Mutex::new(None),
                 registry: Arc::new(Registry::default()),
             }),
         };
-        // A caller that chose the length may want to see the queue full.
+        // Who gave the queue a length may want to see it full.
         if self.backlog.is_none() {
             drain::remember(Arc::downgrade(&server.inner));
         }

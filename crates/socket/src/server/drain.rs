@@ -32,8 +32,8 @@ pub(super) fn remember(server: Weak<Inner>) {
     servers.push(server);
 }
 
-/// Empties the queue of the server at `address`, if its length was left to us, and returns whether
-/// anybody was in it. One that is [kept full](super::FullQueue) stays so.
+/// Moves the queue of the server at `address` out of the way, if its length was left to us; says
+/// whether there was one with somebody in it. One that is [kept full](super::FullQueue) stays so.
 pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
     let found: Vec<_> = servers()
         .iter()

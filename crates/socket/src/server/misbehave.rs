@@ -57,7 +57,7 @@ impl Server {
             listener.can_listen_again() && sys::pause_listening(listener).is_ok()
         });
         // Whoever waits in an accept uses the listener. It looks again, and then waits without.
-        inner.accepting.wake_waiting();
+        inner.wake();
         {
             let mut listener = inner.listener.write().unpoisoned();
             if !stopped {
@@ -106,7 +106,7 @@ impl Server {
             inner.refill()
         };
         let outcome = come_back().map_err(|source| self.failed("come back", source));
-        inner.accepting.wake_waiting();
+        inner.wake();
         outcome
     }
 
@@ -140,15 +140,15 @@ impl Server {
             let source = io::Error::new(io::ErrorKind::NotConnected, "the server is away");
             return Err(self.failed(ACTION, source));
         }
-        // Peers that came before are not mixed up with those that fill the queue. Where another
-        // thread has the turn, it accepts them.
+        // Who came before is not mixed up with those who fill the queue. Where another thread has
+        // the turn, it accepts them.
         if let Some(mut turn) = inner.accepting.try_enter() {
             let _ = inner.collect(&mut turn);
         }
         inner.full.fetch_add(1, Ordering::SeqCst);
         // Whoever is about to accept has done so when the listener is free, and looks whether it
         // may before the next.
-        inner.accepting.wake_waiting();
+        inner.wake();
         drop(inner.listener.write().unpoisoned());
         match inner.refill() {
             Ok(()) => Ok(FullQueue {
@@ -224,7 +224,7 @@ pub(super) struct Fillers {
 
 impl super::Inner {
     fn listen_again(&self) -> io::Result<()> {
-        // This does not block: a thread that waits in an accept waits without the listener now.
+        // Nobody keeps us waiting: who waits in an accept does so without the listener now.
         let mut slot = self.listener.write().unpoisoned();
         if !self.end.is_open() {
             return Err(closed());
@@ -306,7 +306,7 @@ impl super::Inner {
                 let _ = self.collect(&mut turn);
             }
         }
-        self.accepting.wake_waiting();
+        self.wake();
     }
 
     /// Gives the queue another length. Linux allows that at any time.

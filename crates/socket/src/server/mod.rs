@@ -5,6 +5,7 @@ mod builder;
 mod drain;
 mod held;
 mod misbehave;
+mod polled;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -14,6 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Waker,
     time::Duration,
 };
 
@@ -28,7 +30,7 @@ pub use self::{
 };
 use crate::{
     address::Address,
-    connection::{Connection, OpenConnections, Parts, deadline},
+    connection::{Connection, OpenConnections, Owner, Parts, deadline},
     error::{AcceptError, CloseError, ControlError, Party, Role},
     options::{BindOptions, SocketOptions},
     state::{LocalEnd, SharedEnd},
@@ -89,6 +91,8 @@ struct Inner {
     /// The turn comes with the connections that were taken from the system's queue and not handed
     /// out yet.
     accepting: TurnLock<VecDeque<Pending>>,
+    /// Of an event loop that accepts.
+    waker: Mutex<Option<Waker>>,
     registry: Arc<Registry>,
 }
 
@@ -141,39 +145,39 @@ impl Server {
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
         let mut deadline = deadline(timeout);
         self.inner
-            .accept(&mut deadline)
+            .accept(Owner::everybody(), &mut deadline)
             .map_err(|not_now| self.inner.accept_error(not_now, &deadline))
     }
 
     /// The accepted connection of that index, unless it was closed.
     pub fn connection(&self, index: usize) -> Option<Connection> {
-        self.inner.registry.lock().open.get(&index).cloned()
+        let registry = self.inner.registry.lock();
+        registry.shared(index).cloned()
     }
 
     /// The accepted connection with the peer at `address`, unless it was closed. The latest, if
     /// there are several, as with peers on Unix sockets that have no name.
     pub fn connection_from(&self, address: &Address) -> Option<Connection> {
         let registry = self.inner.registry.lock();
-        let (_, index) = registry
+        registry
             .by_peer
             .range((address.clone(), 0)..=(address.clone(), usize::MAX))
-            .next_back()?;
-        registry.open.get(index).cloned()
+            .rev()
+            .find_map(|(_, index)| registry.shared(*index))
+            .cloned()
     }
 
     /// The connection accepted last, of those that were not closed on this side.
     pub fn latest(&self) -> Option<Connection> {
-        self.inner
-            .registry
-            .lock()
-            .open
-            .last_key_value()
-            .map(|(_, connection)| connection.clone())
+        let registry = self.inner.registry.lock();
+        registry.all_shared().next_back().cloned()
     }
 
-    /// All accepted connections that were not closed on this side, by index.
+    /// All accepted connections that were not closed on this side, by index. Not those that belong
+    /// to an [`OwnedConnection`](crate::OwnedConnection), of which nobody else may have a handle.
     pub fn connections(&self) -> Vec<Connection> {
-        self.inner.registry.lock().open.values().cloned().collect()
+        let registry = self.inner.registry.lock();
+        registry.all_shared().cloned().collect()
     }
 
     /// How many connections were accepted, ever.
@@ -227,7 +231,7 @@ impl Server {
 
     /// Closes every accepted connection. The server goes on listening.
     pub fn close_all(&self) {
-        for connection in self.connections() {
+        for connection in self.inner.open() {
             connection.close();
         }
     }
@@ -282,10 +286,10 @@ impl Server {
 }
 
 impl Inner {
-    fn accept(&self, deadline: &mut Deadline) -> Result<Connection, NotNow> {
+    fn accept(&self, owner: Owner, deadline: &mut Deadline) -> Result<Connection, NotNow> {
         let mut turn = self.accepting.enter(deadline)?;
         if let Some(pending) = turn.value().pop_front() {
-            return self.admit(pending);
+            return self.admit(pending, owner);
         }
         loop {
             let guard = self.listener();
@@ -299,7 +303,7 @@ impl Inner {
             };
             match listener.accept() {
                 Ok((stream, peer)) if self.is_wanted(&peer) => {
-                    return self.admit(Pending { stream, peer });
+                    return self.admit(Pending { stream, peer }, owner);
                 }
                 Ok(_) => {}
                 Err(error) => match error.kind() {
@@ -350,7 +354,7 @@ impl Inner {
 
     /// Makes a connection of a peer and puts it on the list, in one step with looking whether the
     /// server is closed: closing then finds either the connection or nobody.
-    fn admit(&self, pending: Pending) -> Result<Connection, NotNow> {
+    fn admit(&self, pending: Pending, owner: Owner) -> Result<Connection, NotNow> {
         let Pending { stream, peer } = pending;
         let local = match &self.address {
             // A server on every interface learns from each connection which one the peer came by.
@@ -373,6 +377,7 @@ impl Inner {
             stream,
             receive_limit: self.options.receive_limit,
             listed: Some(Arc::downgrade(&self.registry) as _),
+            owner,
         });
         registry.accepted += 1;
         let peer = connection.peer_address().clone();
@@ -402,13 +407,18 @@ impl Inner {
         self.forget_fillers();
         self.reserved.lock().unpoisoned().clear();
         self.accepting.settle(VecDeque::clear);
-        let open: Vec<Connection> = self.registry.lock().open.values().cloned().collect();
-        for connection in open {
+        for connection in self.open() {
             match self.end.get() {
                 LocalEnd::Aborted => connection.abort(),
                 _ => connection.close(),
             }
         }
+        self.wake();
+    }
+
+    /// All connections, also those that belong to somebody alone.
+    fn open(&self) -> Vec<Connection> {
+        self.registry.lock().open.values().cloned().collect()
     }
 
     /// Removes the file of a Unix socket: nobody can connect to it any more.
@@ -485,6 +495,21 @@ struct Connections {
     accepted: usize,
     open: BTreeMap<usize, Connection>,
     by_peer: BTreeSet<(Address, usize)>,
+}
+
+impl Connections {
+    /// A connection that is open, and nobody's alone.
+    fn shared(&self, index: usize) -> Option<&Connection> {
+        let connection = self.open.get(&index)?;
+        (!connection.is_owned()).then_some(connection)
+    }
+
+    /// The same of all of them, by index.
+    fn all_shared(&self) -> impl DoubleEndedIterator<Item = &Connection> {
+        self.open
+            .values()
+            .filter(|connection| !connection.is_owned())
+    }
 }
 
 impl OpenConnections for Registry {

@@ -108,6 +108,18 @@ impl Stream {
         match self.0 {}
     }
 
+    pub(crate) fn register(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn reregister(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn deregister(&self, _: &Registry) -> io::Result<()> {
+        match self.0 {}
+    }
+
     pub(crate) fn options(&self) -> SockRef<'_> {
         match self.0 {}
     }
@@ -138,6 +150,18 @@ impl Listener {
     }
 
     pub(crate) fn try_clone_tcp(&self) -> io::Result<TcpListener> {
+        match self.0 {}
+    }
+
+    pub(crate) fn register(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn reregister(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn deregister(&self, _: &Registry) -> io::Result<()> {
         match self.0 {}
     }
 

@@ -274,6 +274,28 @@ impl Stream {
         })
     }
 
+    pub(crate) fn register(
+        &self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.fd.as_raw_fd()), token, interests)
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        registry.reregister(&mut SourceFd(&self.fd.as_raw_fd()), token, interests)
+    }
+
+    pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()))
+    }
+
     /// For socket options.
     pub(crate) fn options(&self) -> SockRef<'_> {
         SockRef::from(&self.fd)
@@ -392,6 +414,28 @@ impl Listener {
             fd: self.fd(),
             id: self.id,
         }
+    }
+
+    pub(crate) fn register(
+        &self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.fd().as_raw_fd()), token, interests)
+    }
+
+    pub(crate) fn reregister(
+        &self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        registry.reregister(&mut SourceFd(&self.fd().as_raw_fd()), token, interests)
+    }
+
+    pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(&self.fd().as_raw_fd()))
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

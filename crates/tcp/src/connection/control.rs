@@ -21,8 +21,8 @@ impl TcpConnection {
         self.socket.abort();
     }
 
-    /// Ends sending: the peer sees the end of the stream after what was sent before. Receiving goes
-    /// on.
+    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
+    /// before. Receiving goes on.
     ///
     /// # Errors
     ///
@@ -31,8 +31,8 @@ impl TcpConnection {
         Ok(self.socket.shutdown_write()?)
     }
 
-    /// Ends receiving: a receive returns what has come already, and then fails. The peer does not
-    /// notice.
+    /// Says that no more will be received: a receive gives what has come already, and then
+    /// fails. The peer does not notice.
     ///
     /// # Errors
     ///

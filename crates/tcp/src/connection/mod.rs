@@ -16,8 +16,8 @@ mod text;
 /// goes over it.
 ///
 /// A handle: cloning it, or giving it another limit or encoding, makes another
-/// handle of the same connection. It receives bytes, or text in its encoding
-/// by the methods whose names end with `_text`. Every wait ends at the
+/// handle of the same connection. What it receives it gives as bytes, or as text
+/// in its encoding by the methods whose names end with `_text`. Every wait ends at the
 /// handle's time limit; for one call with another limit, make a handle for it:
 /// `connection.with_timeout(Duration::from_secs(1)).receive_line()`.
 #[derive(Clone)]

@@ -39,7 +39,7 @@ impl TcpConnection {
 
     /// Receives what comes first, at most `limit` bytes of it, as text.
     ///
-    /// These are whole characters, wherever the stream was cut on its way: the
+    /// It gives whole characters, wherever the stream was cut on its way: the
     /// beginning of a character waits for the next receive, and if nothing else has
     /// come, this one waits for the rest of it.
     ///

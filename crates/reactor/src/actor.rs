@@ -1,0 +1,223 @@
+//! What acts, and what it is given to act with.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
+use std::time::Instant;
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+
+use crate::core::{Busy, Core, Key, Request};
+use crate::members::Members;
+
+/// A state machine on the reactor's thread.
+///
+/// It acts once when it is new, then each time that its socket may be ready, its time has come, or
+/// somebody [wakes](Handle::wake) it. It may be woken without a reason, so that it tries what it
+/// waits for. Its thread is that of all others: it never waits itself.
+pub trait Actor: Send {
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it cannot go on: it is dropped then, and the error goes to the log.
+    /// Errors that anybody should see are the actor's own business.
+    fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next>;
+}
+
+/// What an actor does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Waits for its socket, its time, or to be woken.
+    Wait,
+    /// Acts again, after everybody else has had a turn.
+    Again,
+    /// Is dropped.
+    Done,
+}
+
+/// What an actor may do in its turn.
+pub struct Turn<'a> {
+    pub(crate) core: &'a Arc<Core<dyn Actor>>,
+    pub(crate) registry: &'a Registry,
+    pub(crate) members: &'a Arc<Members>,
+    pub(crate) key: Key,
+    pub(crate) is_first: bool,
+    pub(crate) is_hung_up: bool,
+    pub(crate) now: Option<Instant>,
+    pub(crate) wakes_at: Option<Instant>,
+    pub(crate) spawned: &'a mut Vec<(Arc<Members>, Box<dyn Actor>)>,
+}
+
+impl Turn<'_> {
+    /// Whether the actor acts for the first time.
+    pub fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Whether the peer has ended its direction, or the connection has failed: the last bytes may
+    /// have come, and no other event will say so.
+    pub fn is_hung_up(&self) -> bool {
+        self.is_hung_up
+    }
+
+    /// The time in this turn.
+    pub fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
+    }
+
+    /// The actor acts at that time, if nothing wakes it earlier; with `None` at no time. It has one
+    /// such time, and none after it has come.
+    pub fn wake_at(&mut self, time: Option<Instant>) {
+        self.wakes_at = time;
+    }
+
+    /// Wakes the actor when `source` may be ready, to read or to write. Events come when something
+    /// has changed, so that the actor goes on until nothing can be done. A source that is
+    /// registered already is registered anew, which brings an event if it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system refuses.
+    pub fn register(&mut self, source: &mut impl Source) -> io::Result<()> {
+        let token = Token(self.key.index);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match source.register(self.registry, token, both) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                source.reregister(self.registry, token, both)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Leaves `source` to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system refuses.
+    pub fn deregister(&mut self, source: &mut impl Source) -> io::Result<()> {
+        source.deregister(self.registry)
+    }
+
+    /// Adds an actor to the same group. It acts soon, not now.
+    pub fn spawn(&mut self, actor: impl Actor + 'static) {
+        self.spawned
+            .push((Arc::clone(self.members), Box::new(actor)));
+    }
+
+    /// What wakes this actor, from any thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.core, self.key)
+    }
+
+    /// The same, as the standard library has it.
+    pub fn waker(&self) -> Waker {
+        Waker::from(Arc::new(self.handle()))
+    }
+
+    /// Runs code of a user's: `what` says what it is to whoever waits too long for this thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the code panics.
+    pub fn user_code<R>(
+        &mut self,
+        what: &Arc<str>,
+        code: impl FnOnce() -> R,
+    ) -> Result<R, Panicked> {
+        self.core.set_busy(Some(Busy {
+            what: Arc::clone(what),
+            since: Instant::now(),
+        }));
+        let outcome = catch_unwind(AssertUnwindSafe(code));
+        self.core.set_busy(None);
+        // It may have taken its time.
+        self.now = None;
+        outcome.map_err(|payload| Panicked::new(payload.as_ref()))
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("is_first", &self.is_first)
+            .field("is_hung_up", &self.is_hung_up)
+            .field("wakes_at", &self.wakes_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wakes an actor, from any thread. Of an actor that is gone it does nothing.
+#[derive(Clone)]
+pub struct Handle {
+    /// The handle keeps nobody's thread.
+    core: Weak<Core<dyn Actor>>,
+    key: Key,
+}
+
+impl Handle {
+    fn new(core: &Arc<Core<dyn Actor>>, key: Key) -> Self {
+        Handle {
+            core: Arc::downgrade(core),
+            key,
+        }
+    }
+
+    /// Makes the actor act soon.
+    pub fn wake(&self) {
+        if let Some(core) = self.core.upgrade() {
+            core.ask(Request::Wake(self.key));
+        }
+    }
+}
+
+impl Wake for Handle {
+    fn wake(self: Arc<Self>) {
+        Handle::wake(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Handle::wake(self);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("key", &self.key).finish()
+    }
+}
+
+/// Code of a user's has panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panicked {
+    message: String,
+}
+
+impl Panicked {
+    pub(crate) fn new(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Panicked {
+            message: text.unwrap_or("no message").to_owned(),
+        }
+    }
+
+    /// What the panic said.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message)
+    }
+}
+
+impl std::error::Error for Panicked {}

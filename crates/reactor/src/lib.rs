@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod actor;
+mod core;
+mod engine;
+mod group;
+mod lease;
+mod members;
+mod reactor;
+mod sys;
+mod timers;
+
+pub use self::actor::{Actor, Handle, Next, Panicked, Turn};
+pub use self::core::Busy;
+pub use self::group::{Group, Stuck};
+pub use self::reactor::Reactor;
