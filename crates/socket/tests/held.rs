@@ -25,8 +25,10 @@ fn loopback() -> Vec<IpAddr> {
 
 #[test]
 fn a_port_that_is_handed_over_is_nobody_elses_on_any_address() {
-    let port = HeldPort::bind("http", "localhost", 0).unwrap();
-    let number = port.port();
+    let claimed = TestPort::claim();
+    let number = claimed.number();
+    let port = HeldPort::bind("http", "localhost", number).unwrap();
+    assert_eq!(port.port(), number);
     let (listener, others) = port.hand_over();
     for ip in loopback() {
         let error = TcpListener::bind((ip, number)).unwrap_err();

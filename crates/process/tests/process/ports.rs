@@ -143,8 +143,9 @@ fn a_port_that_is_taken_on_another_address_of_the_name_fails_the_start() {
 #[cfg(unix)]
 fn a_port_that_is_handed_over_is_the_processs_on_every_address_while_it_runs() {
     let folder = folder();
+    let port = TestPort::claim();
     let app = shell(folder.path(), "read line")
-        .listen([Listen::hand_over("http")])
+        .listen([Listen::hand_over("http").port(port.number())])
         .build()
         .unwrap();
     if TcpListener::bind(("::1", 0)).is_err() {
@@ -152,7 +153,7 @@ fn a_port_that_is_handed_over_is_the_processs_on_every_address_while_it_runs() {
         return;
     }
     app.start().unwrap();
-    let address = ("::1", app.port("http").unwrap());
+    let address = ("::1", port.number());
     let error = TcpListener::bind(address).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     app.stop().unwrap();
