@@ -21,12 +21,13 @@ mod imp {
     use std::os::fd::OwnedFd;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
-    use std::sync::{Arc, Mutex, MutexGuard, Weak};
+    use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
     use std::thread::JoinHandle;
 
     use rustix::event::{PollFd, PollFlags};
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-    use standin_sync::Unpoisoned;
+    use rustix::fs::{Access, access};
+    use standin_sync::{Monitor, Unpoisoned};
 
     use super::OnChange;
 
@@ -53,6 +54,8 @@ mod imp {
     /// Calls `on_change` whenever the file may have changed; `None` if that
     /// cannot be opened, for example because its directory does not exist.
     pub(crate) fn subscribe(path: &Path, on_change: &OnChange) -> Option<Subscription> {
+        // Not a hub for nothing, again and again while somebody waits for the directory.
+        access(folder(path), Access::READ_OK).ok()?;
         let hub = Hub::get()
             .inspect_err(|error| tracing::debug!(%error, "no file events"))
             .ok()?;
@@ -62,10 +65,7 @@ mod imp {
         };
         let mut add = |path: &Path| -> Option<()> {
             let name = path.file_name()?;
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
+            let folder = folder(path);
             let place = hub
                 .shared()?
                 .add(folder, name, on_change)
@@ -86,19 +86,39 @@ mod imp {
         Some(subscription)
     }
 
+    /// The directory of a file.
+    fn folder(path: &Path) -> &Path {
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
     /// The threads that are about to end. The system closes a queue of file events in 5
     /// to 20 ms, for which nobody waits who has seen what it waited for.
-    static ENDING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+    pub(super) static ENDING: LazyLock<Monitor<Ending>> = LazyLock::new(Monitor::default);
+
+    #[derive(Default)]
+    pub(super) struct Ending {
+        pub(super) threads: Vec<JoinHandle<()>>,
+        /// How many others somebody is waiting for.
+        pub(super) joining: usize,
+    }
 
     /// If there are more of them, they are waited for.
     const MOST_ENDING: usize = 4;
 
     /// Waits until nothing is left of subscriptions that have ended.
     pub(crate) fn settle() {
-        let ending = std::mem::take(&mut *ENDING.lock().unpoisoned());
-        for thread in ending {
+        let mut ending = ENDING.lock();
+        let threads = std::mem::take(&mut ending.threads);
+        ending.joining += threads.len();
+        drop(ending);
+        for thread in threads {
             let _ = thread.join();
+            ENDING.update(|ending| ending.joining -= 1);
         }
+        drop(ENDING.wait_while(ENDING.lock(), None, |ending| ending.joining > 0));
     }
 
     /// The thread that reads the events. It ends with the last subscription.
@@ -136,6 +156,8 @@ mod imp {
             if let Some(hub) = current.upgrade() {
                 return Ok(hub);
             }
+            #[cfg(test)]
+            super::tests::HUBS.set(super::tests::HUBS.get() + 1);
             let shared = Arc::new(Shared {
                 inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
                 watches: Mutex::default(),
@@ -176,10 +198,10 @@ mod imp {
             let Some(thread) = self.thread.take() else {
                 return;
             };
-            let mut ending = ENDING.lock().unpoisoned();
-            ending.retain(|thread| !thread.is_finished());
-            ending.push(thread);
-            let too_many = ending.len() > MOST_ENDING;
+            let mut ending = ENDING.lock();
+            ending.threads.retain(|thread| !thread.is_finished());
+            ending.threads.push(thread);
+            let too_many = ending.threads.len() > MOST_ENDING;
             drop(ending);
             if too_many {
                 settle();
@@ -311,10 +333,50 @@ mod imp {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
 
+    use super::imp::ENDING;
     use super::*;
+
+    thread_local! {
+        /// How many hubs this thread has made.
+        pub(super) static HUBS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn no_hub_is_made_for_a_folder_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let quiet: OnChange = Arc::new(|| {});
+        assert!(subscribe(&folder.path().join("missing/log"), &quiet).is_none());
+        assert_eq!(HUBS.get(), 0);
+        drop(subscribe(&folder.path().join("log"), &quiet).unwrap());
+    }
+
+    #[test]
+    fn whoever_settles_waits_also_for_what_another_waits_for() {
+        let (end, ended) = channel::<()>();
+        let ending = thread::spawn(move || _ = ended.recv());
+        ENDING.update(|all| all.threads.push(ending));
+        let first = thread::spawn(settle);
+        while ENDING.lock().joining == 0 {
+            thread::yield_now();
+        }
+        let (settled, has_settled) = channel();
+        let second = thread::spawn(move || {
+            settle();
+            settled.send(())
+        });
+        // Too short a time for a slow machine would only fail to notice a mistake.
+        let early = has_settled.recv_timeout(Duration::from_millis(50));
+        assert_eq!(early, Err(RecvTimeoutError::Timeout));
+        drop(end);
+        first.join().unwrap();
+        second.join().unwrap().unwrap();
+    }
 
     #[test]
     fn nothing_of_a_subscription_is_left_when_it_has_ended() {
