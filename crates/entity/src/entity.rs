@@ -63,7 +63,7 @@ pub(crate) struct Place {
     pub(crate) runpath: Option<Runpath>,
     pub(crate) scratch: Option<PathBuf>,
     /// The name that errors use, if it is not its own.
-    alias: Option<String>,
+    pub(crate) alias: Option<String>,
     /// What it lends to those that belong to it.
     provided: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -76,7 +76,31 @@ pub(crate) enum Child {
     Gone(Box<Report>),
 }
 
+/// So many children that do not exist any more stay in the report.
+pub(crate) const GONE_KEPT: usize = 256;
+
 impl Child {
+    /// Puts the report of a child in its place. If there are too many of them, one goes: the
+    /// first in which nothing failed, if there is one.
+    fn bury(children: &mut Vec<Child>, own: *const Inner, report: Report) {
+        let Some(child) = children.iter_mut().find(|child| child.is(own)) else {
+            return;
+        };
+        *child = Child::Gone(Box::new(report));
+        let gone = children
+            .iter()
+            .enumerate()
+            .filter_map(|(at, child)| match child {
+                Child::Here(_) => None,
+                Child::Gone(report) => Some((at, report.passed())),
+            });
+        let gone: Vec<_> = gone.collect();
+        if gone.len() > GONE_KEPT {
+            let passed = gone.iter().find(|(_, passed)| *passed);
+            children.remove(passed.unwrap_or(&gone[0]).0);
+        }
+    }
+
     pub(crate) fn is(&self, inner: *const Inner) -> bool {
         match self {
             Self::Here(child) => child.as_ptr() == inner,
@@ -116,10 +140,7 @@ impl Drop for Inner {
         }
         if let Some(parent) = place.parent.take() {
             let report = self.report();
-            let mut above = parent.place();
-            if let Some(child) = above.children.iter_mut().find(|child| child.is(own)) {
-                *child = Child::Gone(Box::new(report));
-            }
+            Child::bury(&mut parent.place().children, own, report);
         }
     }
 }
@@ -243,8 +264,8 @@ impl Entity {
     /// What belongs to this entity, in the order in which it joined.
     #[must_use]
     pub fn children(&self) -> Vec<Self> {
-        let children = self.place().children.clone();
-        let entities = children.into_iter().filter_map(|child| match child {
+        let place = self.place();
+        let entities = place.children.iter().filter_map(|child| match child {
             Child::Here(child) => child.upgrade().map(|inner| Self { inner }),
             Child::Gone(_) => None,
         });

@@ -34,7 +34,8 @@ pub struct Report {
     /// What is worth knowing and is not a failure, in order: a process that had to be
     /// killed. Of very many the first are kept.
     pub notes: Vec<String>,
-    /// The reports of its children, in the order in which they came to it.
+    /// The reports of its children, in the order in which they came to it. Of very many that do
+    /// not exist any more the latest are kept, and those in which something failed.
     pub children: Vec<Report>,
 }
 
@@ -256,8 +257,8 @@ impl Facts {
     }
 
     pub(crate) fn set_abort(&mut self, abort: Abort) {
-        self.abort = abort;
-        if abort == Abort::Done {
+        let former = std::mem::replace(&mut self.abort, abort);
+        if abort == Abort::Done && former != Abort::Done {
             self.happened(What::Aborted);
         }
     }

@@ -66,8 +66,8 @@ impl Entity {
     }
 
     /// Leaves the parent, if there is one: nothing of it is inherited, reported to it, kept
-    /// below its files or read from its context any more. Another parent can be joined
-    /// then.
+    /// below its files or read from its context any more, and errors call it by its own name.
+    /// Another parent can be joined then.
     pub fn leave(&self) {
         let tree = TREE.lock().unpoisoned();
         let former = {
@@ -75,6 +75,7 @@ impl Entity {
             let Some(former) = place.parent.take() else {
                 return;
             };
+            place.alias = None;
             let own = Arc::as_ptr(&self.inner);
             former.place().children.retain(|child| !child.is(own));
             former
@@ -146,6 +147,7 @@ mod tests {
 
     use super::*;
     use crate::config::{EntityBuilder, EntityConfig};
+    use crate::entity::GONE_KEPT;
     use crate::report::Report;
 
     fn named<const N: usize>(names: [&str; N]) -> [Entity; N] {
@@ -203,7 +205,10 @@ mod tests {
             );
             assert_eq!(parent.report().children.len(), 1);
             assert!(other.report().children.is_empty() && other.children().is_empty());
+            driver.set_known_as("peer");
+            assert_eq!(driver.subject().name(), "peer");
             driver.leave();
+            assert_eq!(driver.subject().name(), "driver");
             let now = seen(&driver, &[]);
             let nothing = (now.parent, now.runpath, now.provided);
             assert_eq!(nothing, (None, None, None));
@@ -288,6 +293,29 @@ mod tests {
             tell.send(())
         });
         told.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn of_very_many_children_that_are_gone_the_latest_and_those_that_failed_are_kept() {
+        let [parent] = named(["parent"]);
+        let numbers = 0..3 * GONE_KEPT;
+        for number in numbers.clone() {
+            let child = Entity::new(number.to_string()).unwrap();
+            child.join(&parent).unwrap();
+            if number == 1 {
+                child.record_failure("start", "broken");
+            }
+        }
+        let report = parent.report();
+        let kept: Vec<_> = report.children.iter().map(|child| &*child.name).collect();
+        let latest = numbers.end - (GONE_KEPT - 1)..numbers.end;
+        let expected: Vec<_> = [1]
+            .into_iter()
+            .chain(latest)
+            .map(|n| n.to_string())
+            .collect();
+        assert_eq!(kept, expected);
+        assert!(!report.passed());
     }
 
     #[test]

@@ -191,9 +191,12 @@ impl Environment {
         let Some(removed) = removed else {
             return Err(self.unknown(name));
         };
-        let is_removed = |other: &Arc<dyn Driver>| Arc::ptr_eq(other, &removed);
-        if !self.drivers().iter().any(is_removed) {
-            removed.base().entity().leave();
+        let members = self.members.snapshot();
+        let mut others = members.iter();
+        let entity = removed.base().entity();
+        match others.find(|(_, other)| Arc::ptr_eq(other, &removed)) {
+            Some((other, _)) => entity.set_known_as(other),
+            None => entity.leave(),
         }
         self.dependencies.remove(name);
         self.failovers.shift_remove(name);

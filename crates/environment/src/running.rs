@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use standin_driver::{Driver, Lifecycle};
+use standin_driver::Driver;
 use standin_entity::{AnnouncedStop, Failovers};
 use standin_sync::Monitor;
 
@@ -358,14 +358,14 @@ impl Started {
                     call,
                     within: members.name().to_owned(),
                     operation,
-                    driver: caller.map(|(driver, _)| driver.name().to_owned()),
+                    driver: caller.map(|(driver, _)| known_as(&**driver)),
                     step: caller.and_then(|(_, resource)| resource.running_step()),
                 }
             }
             NotTaken::Busy(operation) => {
                 let step = |driver: &Arc<dyn Driver>| {
                     let step = driver.base().resource().running_step()?;
-                    Some((driver.name().to_owned(), step))
+                    Some((known_as(&**driver), step))
                 };
                 let nested = self.members.all_nested();
                 let environments = nested.iter().chain([&self.members]);
@@ -520,4 +520,9 @@ impl fmt::Debug for RunningEnvironment {
             .field("drivers", &self.members)
             .finish_non_exhaustive()
     }
+}
+
+/// What errors call a driver.
+fn known_as(driver: &dyn Driver) -> String {
+    driver.base().entity().subject().name().to_owned()
 }

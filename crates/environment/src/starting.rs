@@ -114,6 +114,7 @@ impl<'a> Start<'a> {
         });
         match replacement {
             Ok((_, member)) => {
+                member.base().entity().set_known_as(name);
                 // Not dropped under the lock: that may be the driver's code.
                 let former = self.members.write().insert(name.to_owned(), member);
                 drop(former);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{Error, Status};
+use standin_entity::{Error, Status, What};
 use standin_environment::{Environment, EnvironmentError};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
@@ -223,6 +223,13 @@ fn without_a_limit_aborts_every_driver() {
     });
     let env = env.start().unwrap();
     env.abort();
+    env.abort();
+    let report = env.report();
+    let aborts = report
+        .events
+        .iter()
+        .filter(|event| event.what == What::Aborted);
+    assert_eq!(aborts.count(), 1);
     assert_eq!(trace.take_step("aborting"), ["second", "first"]);
     assert!(drivers.iter().all(|driver| driver.base_is_aborted()));
 }

@@ -11,7 +11,7 @@ mod support;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use standin_driver::Lifecycle;
+use standin_driver::{Driver, Lifecycle};
 use standin_entity::{Error, Status};
 use standin_environment::{
     Environment, EnvironmentError, NotStarted, NotStopped, RunningEnvironment,
@@ -493,6 +493,7 @@ fn a_replacement_takes_the_place_of_what_does_not_start() {
         let env = env.start().unwrap();
         let server = env.get::<Probe>("server").unwrap();
         assert_eq!(server.name(), "well");
+        assert_eq!(server.base().entity().subject().name(), "server");
         assert_eq!(server.status(), Status::Started);
         assert_eq!(server.context().text("word").unwrap(), "of the spare");
         trace.take();

@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -15,7 +16,7 @@ use standin_config::context;
 use standin_driver::Lifecycle;
 use standin_driver::{Attributes, Driver, InstallFile};
 use standin_entity::{EntityConfig, Status};
-use standin_environment::Environment;
+use standin_environment::{Environment, EnvironmentError, RunningEnvironment};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
@@ -55,6 +56,45 @@ fn gives_drivers_back_by_name_and_type() {
     env.remove("a").unwrap();
     assert_eq!(env.len(), 1);
     assert!(env.remove("a").is_err());
+}
+
+#[test]
+fn errors_call_a_driver_by_a_name_that_it_has() {
+    let mut env = Environment::new("env");
+    let a = env.add_as("alias", probe("a")).unwrap();
+    let known_as = || a.base().entity().subject().name().to_owned();
+    env.add_as("again", a.clone()).unwrap();
+    assert_eq!(known_as(), "alias");
+    env.remove("alias").unwrap();
+    assert_eq!(known_as(), "again");
+    env.remove("again").unwrap();
+    assert_eq!(known_as(), "a");
+}
+
+#[test]
+fn a_call_from_within_names_the_driver_as_the_environment_does() {
+    let running: Arc<OnceLock<RunningEnvironment>> = Arc::default();
+    let refused: Arc<OnceLock<EnvironmentError>> = Arc::default();
+    let hook = {
+        let (running, refused) = (running.clone(), refused.clone());
+        move |_: &dyn Driver| {
+            if let Some(env) = running.get() {
+                let _ = refused.set(env.restart().unwrap_err());
+            }
+            Ok(())
+        }
+    };
+    let options = Probe::builder("a", &Trace::default()).post_start(hook);
+    let mut env = Environment::new("env");
+    env.add_as("alias", options.build().unwrap()).unwrap();
+    let env = running.get_or_init(|| env.start().unwrap());
+    env.restart().unwrap();
+    env.stop().unwrap();
+    let error = refused.get().unwrap();
+    assert!(
+        matches!(error, EnvironmentError::CalledFromWithin { driver, .. } if driver.as_deref() == Some("alias")),
+        "{error:?}"
+    );
 }
 
 #[test]
