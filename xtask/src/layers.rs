@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-config-derive"],
     &["standin-connection"],
     &["standin-child"],
+    &["standin-reply"],
     &["standin-reactor"],
     &["standin-socket"],
     &["standin-error"],
@@ -38,6 +39,10 @@ const ONLY: &[(&str, &[&str])] = &[
     ("standin-config-derive", &[]),
     ("standin-connection", &["standin-error"]),
     ("standin-child", &["standin-error", "standin-sync"]),
+    (
+        "standin-reply",
+        &["standin-error", "standin-socket", "standin-sync"],
+    ),
     ("standin-socket", &["standin-error", "standin-sync"]),
 ];
 

@@ -65,6 +65,11 @@ impl<F: Framing> Decoder<F> {
         }
     }
 
+    /// The framing, to make frames with it.
+    pub fn framing(&mut self) -> &mut F {
+        &mut self.framing
+    }
+
     /// The bytes that are not a whole frame yet.
     pub fn rest(&self) -> &[u8] {
         self.buffer.as_slice()

@@ -17,6 +17,7 @@ use super::{Found, FrameError, Framing};
 /// assert_eq!(decoder.next()?.as_deref(), Some(&b"welcome\nadmin> "[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Matching<P> {
     predicate: P,
 }

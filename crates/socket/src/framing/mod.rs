@@ -111,6 +111,20 @@ impl<F: Framing + ?Sized> Framing for &mut F {
     }
 }
 
+impl<F: Framing + ?Sized> Framing for Box<F> {
+    fn find(&mut self, bytes: &[u8], seen: usize) -> Result<Found, FrameError> {
+        (**self).find(bytes, seen)
+    }
+
+    fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
+        (**self).encode(payload)
+    }
+
+    fn describe(&self) -> Cow<'static, str> {
+        (**self).describe()
+    }
+}
+
 /// What a [`Framing`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {

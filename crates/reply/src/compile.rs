@@ -1,0 +1,665 @@
+//! Makes a script of replies, and finds all their mistakes on the way.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use crate::answer::{Change, Content, Piece, Step, bytes_of_hex};
+use crate::dialogue::Move;
+use crate::script::{Deed, Do, Go, Parts, Pattern, Rule, RuleState, Scene, Source, StepName};
+use crate::script::{Surprise, Test};
+use crate::template::{Template, TemplateError};
+use crate::when::{Condition, InState};
+use crate::{
+    Answer, Dialogue, Mistake, Otherwise, Place, Problem, Replies, Script, ScriptError, Then,
+    Times, When,
+};
+
+pub(crate) fn check(replies: &Replies, known: &[&str]) -> Result<(), ScriptError> {
+    Compiler::new(known, false).all(replies).map(drop)
+}
+
+pub(crate) fn prepare(replies: &Replies, known: &[&str]) -> Result<Script, ScriptError> {
+    Compiler::new(known, true).all(replies).map(Script::new)
+}
+
+struct Compiler<'a> {
+    /// The names that templates may use everywhere.
+    known: &'a [&'a str],
+    /// Whether files are read.
+    reads_files: bool,
+    mistakes: Vec<Mistake>,
+    /// The states that answers enter.
+    entered: BTreeSet<Arc<str>>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(known: &'a [&'a str], reads_files: bool) -> Self {
+        Self {
+            known,
+            reads_files,
+            mistakes: Vec::new(),
+            entered: BTreeSet::new(),
+        }
+    }
+
+    fn wrong(&mut self, place: &Place, problem: Problem) {
+        self.mistakes.push(Mistake::new(place.clone(), problem));
+    }
+
+    fn all(mut self, replies: &Replies) -> Result<Parts, ScriptError> {
+        let nothing = Names::none();
+        let greeting = replies.greeting.as_ref();
+        let greeting = greeting.map(|answer| self.deed(&Place::Greeting, answer, &nothing));
+        let rules = replies.rules.iter().enumerate();
+        let rules: Vec<_> = rules.map(|(index, rule)| self.rule(index, rule)).collect();
+        let otherwise = self.otherwise(&replies.otherwise);
+        let dialogue = replies.dialogue.as_ref();
+        let dialogue = dialogue.map(|dialogue| self.scene(dialogue, None));
+        let own = replies.own_dialogues.iter();
+        let own_dialogues = own
+            .map(|(index, dialogue)| (*index, self.scene(dialogue, Some(*index))))
+            .collect();
+        let connections = self.connections(replies);
+        self.check_rules(&rules);
+        // A closure may enter any state.
+        if replies.closures.is_empty() {
+            self.check_states(&rules);
+        }
+        if !self.mistakes.is_empty() {
+            self.mistakes.sort_by_key(|mistake| order(mistake.place()));
+            return Err(ScriptError::new(self.mistakes));
+        }
+        Ok(Parts {
+            framing: replies.framing.clone(),
+            greeting,
+            rules: rules.into_iter().flatten().collect(),
+            closures: replies.closures.clone(),
+            otherwise,
+            dialogue,
+            own_dialogues,
+            connections,
+        })
+    }
+
+    /// A rule, unless what it matches is not valid.
+    fn rule(&mut self, index: usize, (when, answer): &(When, Answer)) -> Option<Rule> {
+        let place = Place::Rule(index);
+        let test = self.test(&place, when);
+        let names = Names {
+            captures: test.as_ref().map_or(&[], Test::names),
+            frame: true,
+            // What a pattern that does not parse would name is not known.
+            any: test.is_none(),
+        };
+        let deed = self.deed(&place, answer, &names);
+        let times = when.times.unwrap_or(Times::ANY);
+        self.check_times(&place, times);
+        Some(Rule {
+            test: test?,
+            times,
+            state: match &when.state {
+                None => RuleState::None,
+                Some(InState::Named(name)) => RuleState::Named(name.clone()),
+                Some(InState::Any) => RuleState::Any,
+            },
+            name: when.name.clone(),
+            deed,
+        })
+    }
+
+    fn otherwise(&mut self, otherwise: &Otherwise) -> Surprise {
+        match otherwise {
+            Otherwise::Fail => Surprise::Fail,
+            Otherwise::Ignore => Surprise::Ignore,
+            Otherwise::Close => Surprise::Do(Deed {
+                then: Then::Close,
+                ..Deed::default()
+            }),
+            Otherwise::Answer(answer) => {
+                let names = Names {
+                    frame: true,
+                    ..Names::none()
+                };
+                Surprise::Do(self.deed(&Place::Otherwise, answer, &names))
+            }
+        }
+    }
+
+    fn test(&mut self, place: &Place, when: &When) -> Option<Test> {
+        Some(match &when.condition {
+            Condition::Anything => Test::Anything,
+            Condition::Equals(bytes) => Test::Equals(bytes.clone()),
+            Condition::Prefix(bytes) => Test::Prefix(bytes.clone()),
+            Condition::Predicate(description, test) => {
+                Test::Predicate(description.clone(), test.clone())
+            }
+            Condition::Pattern(expression) => match pattern(expression) {
+                Ok(pattern) => Test::Pattern(Arc::new(pattern)),
+                Err(problem) => {
+                    self.wrong(place, problem);
+                    return None;
+                }
+            },
+        })
+    }
+
+    fn deed(&mut self, place: &Place, answer: &Answer, names: &Names<'_>) -> Deed {
+        if let Some(Change::Enter(state)) = &answer.state {
+            self.entered.insert(state.clone());
+        }
+        let mut steps = Vec::with_capacity(answer.steps.len());
+        for step in &answer.steps {
+            match step {
+                Step::Pause(delay) => steps.push(Do::Pause(*delay)),
+                Step::Send(piece) => match self.source(piece, names) {
+                    Ok(source) => steps.push(Do::Send {
+                        source,
+                        framed: piece.framed,
+                    }),
+                    Err(Some(problem)) => self.wrong(place, problem),
+                    Err(None) => {}
+                },
+            }
+        }
+        Deed {
+            steps,
+            then: answer.then.clone(),
+            state: answer.state.clone(),
+        }
+    }
+
+    /// What is sent. An error without a problem is a consequence of one that was reported.
+    fn source(&self, piece: &Piece, names: &Names<'_>) -> Result<Source, Option<Problem>> {
+        Ok(match &piece.content {
+            Content::Bytes(bytes) => Source::Bytes(bytes.clone()),
+            Content::Frame if names.frame => Source::Frame,
+            Content::Frame => Source::Bytes([].into()),
+            Content::Hex(digits) => match bytes_of_hex(digits) {
+                Ok(bytes) => Source::Bytes(bytes.into()),
+                Err(reason) => return Err(Some(Problem::Hex { reason })),
+            },
+            Content::File(_) if !self.reads_files => Source::Bytes([].into()),
+            Content::File(path) => match std::fs::read(path) {
+                Ok(bytes) => Source::Bytes(bytes.into()),
+                Err(error) => {
+                    return Err(Some(Problem::File {
+                        path: path.clone(),
+                        reason: error.to_string(),
+                    }));
+                }
+            },
+            Content::Template(text) => {
+                match Template::parse(text, names.captures, names.frame, self.known) {
+                    Ok(Template::Plain(bytes)) => Source::Bytes(bytes),
+                    Ok(template) => Source::Template(template),
+                    Err(TemplateError::Unknown(_)) if names.any => return Err(None),
+                    Err(TemplateError::Unknown(name)) => {
+                        let known = names.listed(self.known);
+                        return Err(Some(Problem::UnknownName { name, known }));
+                    }
+                    Err(TemplateError::Invalid(reason)) => {
+                        return Err(Some(Problem::Template { reason }));
+                    }
+                }
+            }
+        })
+    }
+
+    fn scene(&mut self, dialogue: &Dialogue, connection: Option<usize>) -> Arc<Scene> {
+        let mut names = Vec::new();
+        let mut steps = Vec::new();
+        let mut writer = Writer {
+            connection,
+            path: Vec::new(),
+            steps: &mut steps,
+            names: &mut names,
+            any: false,
+        };
+        let moves = self.moves(dialogue, &mut writer);
+        Arc::new(Scene { moves, steps })
+    }
+
+    fn moves(&mut self, dialogue: &Dialogue, writer: &mut Writer<'_>) -> Arc<[Go]> {
+        let mut moves = Vec::with_capacity(dialogue.moves.len());
+        for (index, next) in dialogue.moves.iter().enumerate() {
+            writer.path.push(index);
+            moves.extend(self.step(next, writer));
+            writer.path.pop();
+        }
+        moves.into()
+    }
+
+    fn step(&mut self, next: &Move, writer: &mut Writer<'_>) -> Option<Go> {
+        let place = writer.place();
+        Some(match next {
+            Move::Expect(when) => {
+                let number = writer.number(format!("expect: {}", when.condition));
+                Go::Expect(number, self.expected(&place, when, writer)?)
+            }
+            Move::Send(answer) => {
+                let number = writer.number(described(answer));
+                let names = Names {
+                    captures: writer.names,
+                    frame: true,
+                    any: writer.any,
+                };
+                Go::Send(number, self.deed(&place, answer, &names))
+            }
+            Move::Repeat(times, dialogue) => {
+                let moves = self.moves(dialogue, writer);
+                // Nothing to do is done at once, however often.
+                match (times, moves.is_empty()) {
+                    (0, _) | (_, true) => return None,
+                    (times, false) => Go::Repeat(*times, moves),
+                }
+            }
+            Move::Branch(arms) => {
+                let conditions: Vec<_> = arms
+                    .iter()
+                    .map(|(when, _)| when.condition.to_string())
+                    .collect();
+                let number = writer.number(format!("expect one of: {}", conditions.join("; ")));
+                let mut tests = Vec::with_capacity(arms.len());
+                for (arm, (when, dialogue)) in arms.iter().enumerate() {
+                    writer.path.push(arm);
+                    let test = self.expected(&place, when, writer);
+                    let moves = self.moves(dialogue, writer);
+                    writer.path.pop();
+                    tests.extend(test.map(|test| (test, moves)));
+                }
+                Go::Branch(number, tests)
+            }
+        })
+    }
+
+    /// A test of a dialogue.
+    fn expected(&mut self, place: &Place, when: &When, writer: &mut Writer<'_>) -> Option<Test> {
+        if when.times.is_some() {
+            let what = "a number of times";
+            self.wrong(place, Problem::OnlyForRules { what });
+        }
+        if when.state.is_some() {
+            self.wrong(place, Problem::OnlyForRules { what: "a state" });
+        }
+        if when.name.is_some() {
+            self.wrong(place, Problem::OnlyForRules { what: "a name" });
+        }
+        let test = self.test(place, when);
+        writer.any |= test.is_none();
+        let test = test?;
+        writer.names.extend(test.names().iter().cloned());
+        Some(test)
+    }
+
+    fn connections(&mut self, replies: &Replies) -> Times {
+        let last = replies.own_dialogues.keys().next_back();
+        let Some(times) = replies.connections else {
+            return Times::from(last.map_or(0, |index| index.saturating_add(1))..);
+        };
+        self.check_times(&Place::Connections, times);
+        if let (Some(&index), Some(most)) = (last, times.most())
+            && index >= most
+        {
+            let problem = Problem::NoSuchConnection { index, most };
+            self.wrong(&Place::Connections, problem);
+        }
+        times
+    }
+
+    fn check_times(&mut self, place: &Place, times: Times) {
+        if !times.is_possible() {
+            self.wrong(place, Problem::ImpossibleTimes { times });
+        }
+    }
+
+    /// Finds rules that never apply, and names that two have.
+    fn check_rules(&mut self, rules: &[Option<Rule>]) {
+        for (index, rule) in rules.iter().enumerate() {
+            let Some(rule) = rule else { continue };
+            let place = Place::Rule(index);
+            let earlier = || rules[..index].iter().enumerate();
+            let mut earlier_rules = earlier().filter_map(|(by, rule)| Some((by, rule.as_ref()?)));
+            let covered = earlier_rules.find(|(_, earlier)| {
+                earlier.times.most().is_none()
+                    && (earlier.state == rule.state || earlier.state == RuleState::Any)
+                    && earlier.test.covers(&rule.test)
+            });
+            if let Some((by, earlier)) = covered {
+                let problem = Problem::Unreachable {
+                    what: rule.test.to_string(),
+                    by,
+                    earlier: earlier.to_string(),
+                };
+                self.wrong(&place, problem);
+            }
+            let has_name = |(_, other): &(usize, &Option<Rule>)| {
+                let other = other.as_ref().and_then(|other| other.name.as_ref());
+                rule.name.is_some() && rule.name.as_ref() == other
+            };
+            if let (Some((other, _)), Some(name)) = (earlier().find(has_name), &rule.name) {
+                let name = name.clone();
+                self.wrong(&place, Problem::SameName { name, other });
+            }
+        }
+    }
+
+    /// Finds rules for states that no connection gets into.
+    fn check_states(&mut self, rules: &[Option<Rule>]) {
+        for (index, rule) in rules.iter().enumerate() {
+            if let Some(RuleState::Named(state)) = rule.as_ref().map(|rule| &rule.state)
+                && !self.entered.contains(state)
+            {
+                let problem = Problem::UnknownState {
+                    state: state.clone(),
+                    known: self.entered.iter().cloned().collect(),
+                };
+                self.wrong(&Place::Rule(index), problem);
+            }
+        }
+    }
+}
+
+/// What templates of a place can name.
+struct Names<'a> {
+    captures: &'a [Arc<str>],
+    /// Whether there is a frame that is answered.
+    frame: bool,
+    /// Whether there may be others.
+    any: bool,
+}
+
+impl Names<'_> {
+    const fn none() -> Self {
+        Names {
+            captures: &[],
+            frame: false,
+            any: false,
+        }
+    }
+
+    fn listed(&self, known: &[&str]) -> Vec<String> {
+        let captures = self.captures.iter().map(|name| name.to_string());
+        let given = known.iter().copied().map(str::to_owned);
+        let frame = self.frame.then(|| "frame".to_owned());
+        let all = captures.chain(frame).chain(["connection".to_owned()]);
+        all.chain(given).collect()
+    }
+}
+
+/// Where in a dialogue the compiler is, and what it has met so far.
+struct Writer<'a> {
+    connection: Option<usize>,
+    path: Vec<usize>,
+    steps: &'a mut Vec<StepName>,
+    /// The names that patterns have given.
+    names: &'a mut Vec<Arc<str>>,
+    /// Whether a pattern that does not parse may have given others.
+    any: bool,
+}
+
+impl Writer<'_> {
+    fn place(&self) -> Place {
+        Place::Dialogue {
+            connection: self.connection,
+            path: self.path.clone(),
+        }
+    }
+
+    fn number(&mut self, text: String) -> usize {
+        self.steps.push(StepName {
+            path: self.path.clone(),
+            text,
+        });
+        self.steps.len() - 1
+    }
+}
+
+fn described(answer: &Answer) -> String {
+    let sends = answer
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Send(_)));
+    match (sends, &answer.then) {
+        (true, _) => "send".to_owned(),
+        (false, Then::Continue) => "pause".to_owned(),
+        (false, Then::Close) => "close".to_owned(),
+        (false, Then::HalfClose) => "half-close".to_owned(),
+        (false, Then::Reset) => "reset".to_owned(),
+        (false, Then::StopReading) => "stop reading".to_owned(),
+        (false, Then::Hold(name)) => format!("hold \"{name}\""),
+    }
+}
+
+fn pattern(expression: &Arc<str>) -> Result<Pattern, Problem> {
+    let wrong = |reason: String, span: Option<Range<usize>>| Problem::Pattern {
+        expression: expression.clone(),
+        reason,
+        span,
+    };
+    let mut parser = regex_syntax::ParserBuilder::new().utf8(false).build();
+    let hir = parser.parse(expression).map_err(|error| {
+        let (reason, span) = match &error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(*error.span())),
+            regex_syntax::Error::Translate(error) => {
+                (error.kind().to_string(), Some(*error.span()))
+            }
+            error => (error.to_string(), None),
+        };
+        wrong(reason, span.map(|span| span.start.offset..span.end.offset))
+    })?;
+    let regex = Regex::new(expression).map_err(|error| wrong(error.to_string(), None))?;
+    let names = regex.capture_names().flatten().map(Arc::from).collect();
+    let mut lead = Vec::new();
+    let mut parts = Vec::new();
+    flatten(&hir, &mut parts);
+    if let Some((first, rest)) = parts.split_first()
+        && matches!(first.kind(), HirKind::Look(Look::Start))
+    {
+        for part in rest {
+            let HirKind::Literal(literal) = part.kind() else {
+                break;
+            };
+            lead.extend_from_slice(&literal.0);
+        }
+    }
+    Ok(Pattern { regex, names, lead })
+}
+
+/// The parts that come one after the other.
+fn flatten<'h>(hir: &'h Hir, parts: &mut Vec<&'h Hir>) {
+    match hir.kind() {
+        HirKind::Concat(all) => all.iter().for_each(|part| flatten(part, parts)),
+        HirKind::Capture(group) => flatten(&group.sub, parts),
+        _ => parts.push(hir),
+    }
+}
+
+/// Where a place is among others.
+fn order(place: &Place) -> (usize, usize, Vec<usize>) {
+    match place {
+        Place::Greeting => (0, 0, Vec::new()),
+        Place::Rule(index) => (1, *index, Vec::new()),
+        Place::Otherwise => (2, 0, Vec::new()),
+        Place::Dialogue { connection, path } => {
+            let connection = connection.map_or(0, |index| index.saturating_add(1));
+            (3, connection, path.clone())
+        }
+        Place::Connections => (4, 0, Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use expect_test::{Expect, expect};
+    use standin_socket::framing::Lines;
+
+    use super::*;
+    use crate::{anything, equals, hold, no_reply, pattern, predicate, prefix, reply};
+    use crate::{reply_file, reply_hex};
+
+    fn replies() -> Replies {
+        Replies::framed(Lines::new())
+    }
+
+    #[track_caller]
+    fn check(replies: Replies, expected: Expect) {
+        let error = super::check(&replies, &["context"]).unwrap_err();
+        let mistakes = error.mistakes().iter();
+        let text: Vec<_> = mistakes.map(|mistake| format!("{mistake:?}")).collect();
+        expected.assert_eq(&text.join("\n"));
+    }
+
+    #[test]
+    fn good_replies_have_no_mistakes() {
+        let replies = replies()
+            .greeting("{{ connection.index }} {{ context.server.port }}\n")
+            .on(pattern("^A (?<a>.)"), "{{ a }}\n")
+            .on(pattern("^A"), "{{ frame | upper }}\n")
+            .on(equals("B").times(1), reply("1\n").enter("b"))
+            .on(equals("B").times(..), "2\n")
+            .on(equals("B").in_state("b"), reply("3\n").leave_state())
+            .on(anything().in_any_state(), no_reply())
+            .connection(
+                1,
+                Dialogue::new()
+                    .expect(pattern("^(?<x>.)"))
+                    .branch([(pattern("(?<y>.)"), Dialogue::new().send("{{ x }}{{ y }}"))]),
+            )
+            .connections(2);
+        replies.check(&["context"]).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_parse_is_a_mistake() {
+        check(
+            replies()
+                .greeting(reply_hex("0g"))
+                .on(pattern("^(a"), "{{ whatever }}")
+                .on(pattern("^(?<a>.)"), "{{ a }}{{ b }}")
+                .on("B", "{{ }}")
+                .otherwise(reply("{{ a }}")),
+            expect![[r#"
+                the greeting: not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+                  help: write two digits for each byte: "00 ff 0a"
+                  code: standin::reply::hex
+                rule 1: the pattern `^(a` is not valid: unclosed group
+                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+                  code: standin::reply::pattern
+                rule 2: the reply names `b`, which nobody knows
+                  help: a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
+                  code: standin::reply::unknown_name
+                rule 3: the reply is not a valid template: syntax error: unexpected end of variable block
+                  help: `{{ name }}` is replaced; to send braces as they are, use `reply_bytes`
+                  code: standin::reply::template
+                rule 3: equals "B" can never be reached: rule 2 (pattern `^(?<a>.)`) matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable
+                what happens otherwise: the reply names `a`, which nobody knows
+                  help: a pattern gives a name to what its groups match, `(?<a>...)`; there are "frame", "connection", "context"
+                  code: standin::reply::unknown_name"#]],
+        );
+    }
+
+    #[test]
+    fn what_can_never_happen_is_a_mistake() {
+        check(
+            replies()
+                .on(prefix("PA"), no_reply())
+                .on("PAY", "paid\n")
+                .on(pattern("^PARK (?<n>.)"), "{{ n }}\n")
+                .on(pattern("^Q"), no_reply())
+                .on(predicate("is long", |frame| frame.len() > 80), no_reply())
+                .on("QUIT", hold("quit"))
+                .on(anything().in_any_state(), no_reply())
+                .on(equals("x").in_state("data"), no_reply())
+                .on(equals("y").times(3..=1), no_reply()),
+            expect![[r#"
+                rule 2: equals "PAY" can never be reached: rule 1 (prefix "PA") matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable
+                rule 3: pattern `^PARK (?<n>.)` can never be reached: rule 1 (prefix "PA") matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable
+                rule 6: equals "QUIT" can never be reached: rule 4 (pattern `^Q`) matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable
+                rule 8: equals "x" can never be reached: rule 7 (anything in any state) matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable
+                rule 8: no answer brings a connection into the state "data"
+                  help: answers enter a state with `enter`; none does
+                  code: standin::reply::unknown_state
+                rule 9: no number is 3 or more and 1 or less
+                  help: write `1..=3`, the smaller number first
+                  code: standin::reply::impossible_times
+                rule 9: equals "y" can never be reached: rule 7 (anything in any state) matches all that it matches
+                  help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
+                  code: standin::reply::unreachable"#]],
+        );
+    }
+
+    #[test]
+    fn dialogues_and_connections_have_mistakes_with_places() {
+        let deep = Dialogue::new().branch([(
+            pattern("["),
+            Dialogue::new().pause(Duration::ZERO).send("{{ unknown }}"),
+        )]);
+        check(
+            replies()
+                .on(equals("a").named("a"), no_reply())
+                .on(equals("b").named("a"), no_reply())
+                .dialogue(Dialogue::new().expect("a").send("{{ nobody }}"))
+                .connection(
+                    3,
+                    Dialogue::new().expect(equals("a").times(2)).repeat(2, deep),
+                )
+                .connections(..=2),
+            expect![[r#"
+                rule 2: rule 1 is called "a" too
+                  help: give each rule a name of its own
+                  code: standin::reply::same_name
+                step 2 of the dialogue: the reply names `nobody`, which nobody knows
+                  help: a pattern gives a name to what its groups match, `(?<nobody>...)`; there are "frame", "connection", "context"
+                  code: standin::reply::unknown_name
+                step 1 of the dialogue of connection 3: a step of a dialogue has a number of times
+                  help: a dialogue waits for one frame after the other; repeat a part of it with `repeat`
+                  code: standin::reply::only_for_rules
+                step 2.1 of the dialogue of connection 3: the pattern `[` is not valid: unclosed character class
+                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+                  code: standin::reply::pattern
+                the number of connections: connection 3 has a dialogue, and there may be 2 connections at most
+                  help: connections are counted from 0: the first one is connection 0
+                  code: standin::reply::too_many_connections"#]],
+        );
+    }
+
+    #[test]
+    fn files_are_read_when_the_script_is_made() {
+        let replies = replies().greeting(reply_file("/nowhere/greeting"));
+        replies.check(&[]).unwrap();
+        let error = replies.prepare(&[]).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/greeting"), "{error}");
+    }
+
+    #[test]
+    fn patterns_have_the_bytes_that_all_matches_begin_with() {
+        for (expression, lead) in [
+            ("^PAY (.*)$", "PAY "),
+            ("^(?<a>ab)c", "abc"),
+            ("^a|b", ""),
+            ("ab", ""),
+            ("^(?i)ab", ""),
+            ("(?m)^ab", ""),
+            ("^(a|b)c", ""),
+        ] {
+            let pattern = super::pattern(&expression.into()).map_err(|p| p.to_string());
+            assert_eq!(pattern.unwrap().lead, lead.as_bytes(), "{expression}");
+        }
+    }
+}

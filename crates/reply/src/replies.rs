@@ -1,0 +1,234 @@
+//! Everything that a peer does by itself, as it is declared.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use standin_socket::framing::Framing;
+use standin_sync::Unpoisoned;
+
+use crate::{Answer, Dialogue, Frame, Script, ScriptError, Times, When};
+
+/// What a peer does by itself: how its stream is cut into frames, and what it answers to them.
+///
+/// ```
+/// use standin_reply::{Replies, Then, anything, hold, no_reply, pattern, prefix, reply};
+/// use standin_socket::framing::Lines;
+///
+/// let bank = Replies::framed(Lines::new())
+///     .greeting("220 ready\n")
+///     .on(pattern(r"^BALANCE (?<account>\d+)$"), "{{ account }} 42.00\n")
+///     .on(prefix("PAY"), hold("pay"))
+///     .on("QUIT", reply("bye\n").then(Then::Close))
+///     .on(prefix("#"), no_reply());
+/// bank.check(&[])?;
+/// # Ok::<(), standin_reply::ScriptError>(())
+/// ```
+///
+/// The greeting comes first, then the [dialogue](Replies::dialogue), and when that is over, or
+/// there is none, the rules: of those that match a frame the first declared one applies. What no
+/// rule matches is unexpected, unless [`otherwise`](Replies::otherwise) says something else.
+///
+/// A clone has the same closures, with what they have captured.
+#[derive(Clone)]
+#[must_use]
+pub struct Replies {
+    pub(crate) framing: Option<NewFraming>,
+    pub(crate) greeting: Option<Answer>,
+    pub(crate) rules: Vec<(When, Answer)>,
+    pub(crate) closures: Vec<Closure>,
+    pub(crate) otherwise: Otherwise,
+    pub(crate) dialogue: Option<Dialogue>,
+    pub(crate) own_dialogues: BTreeMap<usize, Dialogue>,
+    pub(crate) connections: Option<Times>,
+}
+
+/// A framing of a connection.
+pub(crate) type AnyFraming = Box<dyn Framing + Send>;
+
+/// Makes the framing of each connection; without one, whatever comes is a frame.
+pub(crate) type NewFraming = Arc<dyn Fn() -> AnyFraming + Send + Sync>;
+
+/// The state of a connection that a closure keeps.
+pub(crate) type State = Option<Box<dyn Any + Send>>;
+
+/// A closure that answers frames, with its state of the connection.
+#[derive(Clone)]
+pub(crate) struct Closure(Arc<Mutex<Ask>>);
+
+type Ask = dyn FnMut(&Frame<'_>, &mut State) -> Option<Answer> + Send;
+
+impl Closure {
+    /// A panic of the closure is passed on, and it is called again for the next frame.
+    pub(crate) fn ask(&self, frame: &Frame<'_>, state: &mut State) -> Option<Answer> {
+        (self.0.lock().unpoisoned())(frame, state)
+    }
+}
+
+/// What happens to a frame that nothing matches.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Otherwise {
+    /// It is unexpected: the test fails, with the frame and the reason why no rule matched. The
+    /// peer gets no answer. This is the default.
+    #[default]
+    Fail,
+    /// Nothing happens.
+    Ignore,
+    /// The connection is closed.
+    Close,
+    /// It is answered.
+    Answer(Answer),
+}
+
+impl From<Answer> for Otherwise {
+    fn from(answer: Answer) -> Otherwise {
+        Otherwise::Answer(answer)
+    }
+}
+
+impl Replies {
+    /// A peer whose messages are framed so. Each connection has a clone of the framing.
+    pub fn framed<F>(framing: F) -> Replies
+    where
+        F: Framing + Clone + Send + Sync + 'static,
+    {
+        Replies::with_framing(Some(Arc::new(move || Box::new(framing.clone()))))
+    }
+
+    /// A peer that takes the bytes as they come: each piece that arrives is a frame, however the
+    /// network has cut it. For echo and discard, and where only closures look at the bytes.
+    pub fn raw() -> Replies {
+        Replies::with_framing(None)
+    }
+
+    fn with_framing(framing: Option<NewFraming>) -> Replies {
+        Replies {
+            framing,
+            greeting: None,
+            rules: Vec::new(),
+            closures: Vec::new(),
+            otherwise: Otherwise::default(),
+            dialogue: None,
+            own_dialogues: BTreeMap::new(),
+            connections: None,
+        }
+    }
+
+    /// What the peer says first on each connection, before anything has come. Default: nothing.
+    pub fn greeting(mut self, answer: impl Into<Answer>) -> Replies {
+        self.greeting = Some(answer.into());
+        self
+    }
+
+    /// Adds a rule: what the peer does about such frames. The first declared rule that matches
+    /// applies.
+    pub fn on(mut self, frames: impl Into<When>, answer: impl Into<Answer>) -> Replies {
+        self.rules.push((frames.into(), answer.into()));
+        self
+    }
+
+    /// Adds a closure, which is asked about each frame that no rule matches; `None` means that it
+    /// does not answer this one. Several are asked in the order of their declaration.
+    ///
+    /// Each connection has a state of its own, which begins with its default. What the closure has
+    /// captured is shared by all connections: one thread calls it, so that a counter needs no lock.
+    /// All peers of the process that act by themselves wait while it runs.
+    ///
+    /// The texts of its answers are sent as they are: what a template could say, the closure can.
+    ///
+    /// ```
+    /// use standin_reply::{Frame, Replies, reply};
+    /// use standin_socket::framing::Lines;
+    ///
+    /// let sum = Replies::framed(Lines::new()).with(|frame: &Frame<'_>, sum: &mut i64| {
+    ///     let number: i64 = frame.text().parse().ok()?;
+    ///     *sum += number;
+    ///     Some(reply(sum.to_string()).framed())
+    /// });
+    /// # let _: Replies = sum;
+    /// ```
+    pub fn with<S, F>(mut self, mut closure: F) -> Replies
+    where
+        S: Default + Send + 'static,
+        F: FnMut(&Frame<'_>, &mut S) -> Option<Answer> + Send + 'static,
+    {
+        let ask = move |frame: &Frame<'_>, state: &mut State| {
+            let state = state.get_or_insert_with(|| Box::new(S::default()));
+            closure(frame, state.downcast_mut()?)
+        };
+        self.closures.push(Closure(Arc::new(Mutex::new(ask))));
+        self
+    }
+
+    /// What happens to frames that nothing matches, and in a dialogue to those that are not
+    /// expected next. Default: [`Otherwise::Fail`].
+    pub fn otherwise(mut self, otherwise: impl Into<Otherwise>) -> Replies {
+        self.otherwise = otherwise.into();
+        self
+    }
+
+    /// The dialogue of each connection that has none of [its own](Replies::connection). Default:
+    /// none.
+    ///
+    /// A dialogue that was begun, and is not over in the end, is reported.
+    pub fn dialogue(mut self, dialogue: Dialogue) -> Replies {
+        self.dialogue = Some(dialogue);
+        self
+    }
+
+    /// The dialogue of the connection of that index, counted from 0. That this connection never
+    /// comes is reported, unless [`connections`](Replies::connections) allows it.
+    pub fn connection(mut self, index: usize, dialogue: Dialogue) -> Replies {
+        self.own_dialogues.insert(index, dialogue);
+        self
+    }
+
+    /// How many connections must and may come. Default: as many as have a
+    /// [dialogue of their own](Replies::connection) at least, and no limit.
+    ///
+    /// One that may not come is unexpected, and is closed.
+    pub fn connections(mut self, times: impl Into<Times>) -> Replies {
+        self.connections = Some(times.into());
+        self
+    }
+
+    /// Finds the mistakes in all of this: what does not parse, what can never happen, what a reply
+    /// names and nobody knows. `known` are the names that templates may use beyond those that
+    /// [`reply`](crate::reply) lists. Files are not read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists all mistakes, each with its place.
+    pub fn check(&self, known: &[&str]) -> Result<(), ScriptError> {
+        crate::compile::check(self, known)
+    }
+
+    /// Makes what conversations need: checks everything, and reads the files of replies. `known`
+    /// are the names that templates may use, as for [`check`](Replies::check).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists all mistakes, each with its place, and the files that cannot be
+    /// read.
+    pub fn prepare(&self, known: &[&str]) -> Result<Script, ScriptError> {
+        crate::compile::prepare(self, known)
+    }
+}
+
+impl fmt::Debug for Replies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let framing = self.framing.as_ref().map(|new| new().describe());
+        f.debug_struct("Replies")
+            .field("framing", &framing.as_deref().unwrap_or("raw"))
+            .field("greeting", &self.greeting)
+            .field("rules", &self.rules)
+            .field("closures", &self.closures.len())
+            .field("otherwise", &self.otherwise)
+            .field("dialogue", &self.dialogue)
+            .field("own_dialogues", &self.own_dialogues)
+            .field("connections", &self.connections)
+            .finish()
+    }
+}
