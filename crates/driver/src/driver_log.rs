@@ -24,11 +24,11 @@ impl DriverLog {
         }
     }
 
-    /// As [`path`](DriverLog::path), for `what`, which needs it.
+    /// As [`path`](DriverLog::path), for `reader`, which needs it.
     pub(crate) fn required(
         self,
         driver: &dyn Driver,
-        what: impl Into<String>,
+        reader: impl Into<String>,
     ) -> Result<PathBuf, LogError> {
         let method = match self {
             DriverLog::Log => "log_path",
@@ -37,7 +37,7 @@ impl DriverLog {
         };
         self.path(driver).ok_or_else(|| LogError::NoFile {
             driver: driver.name().to_owned(),
-            option: what.into(),
+            reader: reader.into(),
             what: self.name(),
             method,
         })

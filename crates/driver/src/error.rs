@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use standin_config::PatternError;
 use standin_entity::Status;
+use standin_error::text::Names;
 use thiserror::Error;
 
 /// A context value has no value.
@@ -100,17 +101,17 @@ standin_error::reportable!(ContextError);
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LogError {
-    /// Regexps are configured for a file that the driver does not have.
-    #[error("driver \"{driver}\" has {option}, but no {what} to look for them in")]
+    /// Something is to be looked for in a file that the driver does not have.
+    #[error("driver \"{driver}\" has no {what} for {reader} to look in")]
     #[diagnostic(
         code(standin::driver::no_log),
-        help("leave out `{option}`, or let the driver's `{method}` say where the file is")
+        help("let the driver's `{method}` say where the file is, or do without {reader}")
     )]
     NoFile {
         /// The driver.
         driver: String,
-        /// The option.
-        option: String,
+        /// What would look there: an option, a condition, a matcher.
+        reader: String,
         /// What is missing.
         what: &'static str,
         /// The method of the driver that would say where it is.
@@ -347,9 +348,9 @@ standin_error::reportable!(FileLogError);
 
 fn known_drivers(known: &[String], nearest: Option<&str>) -> String {
     match (nearest, known) {
-        (Some(nearest), _) => format!("did you mean \"{nearest}\"? there are: {}", quoted(known)),
+        (Some(nearest), _) => format!("did you mean \"{nearest}\"? there are: {}", Names(known)),
         (None, []) => "the environment is empty: add the driver first".to_owned(),
-        (None, known) => format!("there are: {}", quoted(known)),
+        (None, known) => format!("there are: {}", Names(known)),
     }
 }
 
@@ -372,11 +373,6 @@ fn known_attributes(
         ));
     }
     help
-}
-
-fn quoted(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    quoted.join(", ")
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ pub trait Lifecycle: Driver {
     ///
     /// Returns an error if the driver has no file of it.
     fn err_matcher(&self) -> Result<LogMatcher, LogError> {
-        let path = DriverLog::Err.required(self.as_driver(), "a matcher for it")?;
+        let path = DriverLog::Err.required(self.as_driver(), "a log matcher")?;
         let bell = self.base().starting.bell.clone();
         Ok(LogMatcher::with_bell(path, bell).of_driver(self.base()))
     }

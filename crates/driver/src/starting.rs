@@ -209,7 +209,7 @@ fn sought(
         if patterns.is_empty() {
             continue;
         }
-        let path = log.required(driver, log.option())?;
+        let path = log.required(driver, format!("`{}`", log.option()))?;
         let since = baseline.log(&path);
         let regexps = Regexps::new(log.option(), path, patterns, since);
         all.push(regexps.map_err(|source| LogError::Pattern {

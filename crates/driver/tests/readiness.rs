@@ -286,9 +286,15 @@ fn regexps_without_a_log_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut app = built(stub(folder.path(), []).stderr_regexps(["x"]));
     app.log = None;
+    let shown = report(app.log_matcher().map(drop).unwrap_err());
+    assert!(
+        shown.contains("has no log for a log matcher to look in"),
+        "{shown}"
+    );
+    assert!(shown.contains("or do without a log matcher"), "{shown}");
     let report = report(app.start().unwrap_err());
     assert!(
-        report.contains("has stderr_regexps, but no standard error to look for them in"),
+        report.contains("has no standard error for `stderr_regexps` to look in"),
         "{report}"
     );
     assert!(report.contains("code: standin::driver::no_log"), "{report}");

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use standin_config::nearest;
 use standin_entity::{BuildError, Error, JoinError, NameError};
+use standin_error::text::Names;
 use thiserror::Error;
 
 use crate::file::{FileErrors, ReadError};
@@ -261,8 +262,7 @@ fn list(before: &str, names: &[String]) -> String {
     if names.is_empty() {
         return "it has no drivers yet".to_owned();
     }
-    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    format!("{before}: {}", quoted.join(", "))
+    format!("{before}: {}", Names(names))
 }
 
 fn circle(drivers: &[String]) -> String {

@@ -23,8 +23,8 @@ impl LogLine {
         match &self.file {
             Some(file) => path(driver, file),
             None => {
-                let what = format!("the condition `log = {:?}`", self.pattern.as_str());
-                Ok(DriverLog::Log.required(driver, what)?)
+                let reader = format!("the condition `log = {:?}`", self.pattern.as_str());
+                Ok(DriverLog::Log.required(driver, reader)?)
             }
         }
     }

@@ -116,18 +116,13 @@ impl Resource {
                 return Err(CheckEnd::Overdue(patience.overdue(checks, looked.missing)));
             }
             let next = Instant::now().checked_add(interval.after(checks));
-            let until = match (next, patience.until()) {
-                (Some(next), Some(deadline)) => Some(next.min(deadline)),
-                (next, deadline) => next.or(deadline),
-            };
-            let mut state = self.lock();
-            while self.end_of(&checking, &state).is_none()
-                && !self.is_checking_aborted(&checking)
-                && state.signals == looked.signals
-                && until.is_none_or(|until| Instant::now() < until)
-            {
-                state = self.inner.monitor.wait(state, until);
-            }
+            let until = next.into_iter().chain(patience.until()).min();
+            let monitor = &self.inner.monitor;
+            drop(monitor.wait_while(monitor.lock(), until, |state| {
+                self.end_of(&checking, state).is_none()
+                    && !self.is_checking_aborted(&checking)
+                    && state.signals == looked.signals
+            }));
         }
     }
 
