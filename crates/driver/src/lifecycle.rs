@@ -164,7 +164,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// Returns an error if that cannot be found out, or never come to pass.
+    /// Returns an error if that cannot be found out, or can no longer happen.
     fn extract_values(&self) -> standin_entity::Result<Check> {
         self.base().starting.check(self.as_driver(), false)
     }

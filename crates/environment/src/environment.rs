@@ -67,7 +67,7 @@ impl fmt::Debug for FailedStart {
 
 impl Environment {
     /// An environment without drivers, with default options. A name that it
-    /// cannot have is told when a driver is added, or by the start.
+    /// cannot have is an error when a driver is added, and of the start.
     pub fn new(name: impl Into<String>) -> Self {
         const FALLBACK: &str = "environment";
         let name = name.into();

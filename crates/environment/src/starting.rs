@@ -37,7 +37,7 @@ pub(crate) struct Failed {
 /// Whether an environment starts the driver, rather than somebody by hand.
 fn starts_by_itself(driver: &dyn Driver) -> bool {
     let config = driver.base().options().shared::<DriverConfig>();
-    // What is wrong with the options is told by the start itself.
+    // What is wrong with the options is the error of the start itself.
     config.map_or(true, |config| config.resource.auto_start)
 }
 

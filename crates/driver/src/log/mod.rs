@@ -1,5 +1,5 @@
-//! Log files: reading them as they grow, backwards from their end, and being
-//! told when they change.
+//! Log files: reading them as they grow, backwards from their end, and events
+//! when they change.
 //!
 //! - `open.rs`: opening a file, and nothing that would block;
 //! - `line.rs`: how a pattern sees a line;

@@ -1,9 +1,9 @@
-//! Being told when a file changes.
+//! Events when a file changes.
 //!
 //! - Linux: inotify, one instance and one thread for the whole process, as long
-//!   as somebody wants to be told. Directories are watched, so that a file that
+//!   as somebody has subscribed. Directories are watched, so that a file that
 //!   is not there yet, or is replaced, is noticed too. Network file systems do
-//!   not tell what other machines write.
+//!   not report what other machines write.
 //! - Elsewhere, and where the system's limits are reached: nothing. Who waits
 //!   looks again after an interval.
 

@@ -215,7 +215,7 @@ impl Resource {
     }
 
     /// Sets the status to `Stopped`, whatever it is, and runs no step. For
-    /// those who know better, after a failure say.
+    /// those who know better, for example after a failure.
     pub fn force_stop(&self) {
         self.force(Status::Stopped);
     }
