@@ -28,6 +28,8 @@ struct Progress {
     exit: Option<(Exit, Instant)>,
     /// Nothing of it runs any more.
     is_over: bool,
+    /// Nobody is to wait for its end any more.
+    is_interrupted: bool,
     /// It was asked to end, so its number may become another's at any time.
     is_ending: bool,
     /// Nothing is left of it.
@@ -105,6 +107,26 @@ impl Child {
     pub fn wait(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
         let progress = wait(&self.shared, until.into(), |now| now.exit.is_some());
         progress.exit.map(|(exit, _)| exit)
+    }
+
+    /// Waits as [`wait`](Child::wait) does, until [`interrupt`](Child::interrupt) is called; then
+    /// it returns its end only if that has come already.
+    pub fn wait_unless_interrupted(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
+        let is_done = |now: &Progress| now.exit.is_some() || now.is_interrupted;
+        let progress = wait(&self.shared, until.into(), is_done);
+        progress.exit.map(|(exit, _)| exit)
+    }
+
+    /// Ends every [`wait_unless_interrupted`](Child::wait_unless_interrupted), now and in future.
+    /// The process goes on.
+    pub fn interrupt(&self) {
+        self.shared
+            .update(|progress| progress.is_interrupted = true);
+    }
+
+    /// Whether such waits have been ended.
+    pub fn is_interrupted(&self) -> bool {
+        self.shared.lock().is_interrupted
     }
 
     /// Waits until neither it nor anything that it has started runs any more, not

@@ -239,6 +239,19 @@ impl DriverBase {
         })
     }
 
+    /// Reports that the driver has met what fails the test, such as a message that nobody expects.
+    /// The environment ends every wait on its drivers at once, each with an error that has
+    /// `reason`, a sentence; a start that is under way fails. Of several reports the first counts.
+    /// To be called with no lock held.
+    ///
+    /// That the driver must fail its own stop as well is for [`Driver::verify`] to say.
+    pub fn fail(&self, reason: &str) {
+        let source = context_of(self.entity()).and_then(|source| source.upgrade());
+        if let Some(source) = source {
+            source.fail(self.name(), reason);
+        }
+    }
+
     /// What a driver asks when one of its operations has failed: to be kept with what
     /// outlives a call, such as the handle of a connection.
     pub fn explainer(&self) -> Explainer {

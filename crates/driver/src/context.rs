@@ -34,6 +34,10 @@ pub trait ContextSource: Any + Send + Sync {
     fn explain_failure(&self, _driver: &str) -> Option<String> {
         None
     }
+
+    /// The driver `driver` has met what fails the test, whatever comes: every wait around it ends
+    /// at once, and says so. By default nothing.
+    fn fail(&self, _driver: &str, _reason: &str) {}
 }
 
 /// What an entity lends to those that belong to it.

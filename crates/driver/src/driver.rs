@@ -162,6 +162,23 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends().map_or(Ok(()), |driver| driver.pre_stop())
     }
 
+    /// Says whether what the test expects of the driver has happened, such as that somebody has
+    /// asked it something. Runs when its use ends, before [`stopping`](Driver::stopping), and not
+    /// after a start that failed. An error is one of the stop, which goes on.
+    fn verify(&self) -> Result<()> {
+        self.extends().map_or(Ok(()), |driver| driver.verify())
+    }
+
+    /// Ends every wait on the driver, now and in future, because the test has failed elsewhere and
+    /// nothing that anybody waits for matters any more: see [`DriverBase::fail`]. Called by any
+    /// thread, at any time while the driver is on its way or up. The driver itself stays up until
+    /// it is stopped, so that what is known of it remains. By default nothing.
+    fn interrupting(&self) {
+        if let Some(driver) = self.extends() {
+            driver.interrupting();
+        }
+    }
+
     /// Stops, and gives back what [`starting`](Driver::starting) took. Also
     /// called to clean up after a start that failed half-way.
     fn stopping(&self) -> Result<()> {

@@ -120,6 +120,14 @@ pub trait Lifecycle: Driver {
             .abort(&AsSteps::new(self.as_driver()))
     }
 
+    /// Ends every wait of the test on the driver, now and in future: those in its logs, and what
+    /// the driver has of its own. An environment does so with all its drivers once one of them
+    /// [has failed the test](crate::DriverBase::fail).
+    fn interrupt(&self) {
+        self.base().starting.bell.set_over(true);
+        self.interrupting();
+    }
+
     /// Everything that this driver publishes now.
     fn context(&self) -> Attributes {
         let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());

@@ -120,6 +120,10 @@ impl Steps for AsSteps<'_> {
         self.driver.pre_stop()
     }
 
+    fn verify(&self) -> Result<()> {
+        self.driver.verify()
+    }
+
     fn stopping(&self) -> Result<()> {
         self.driver.base().starting.end();
         self.driver.stopping()

@@ -176,6 +176,7 @@ fn not_started(step: Step, panicked: bool) -> String {
 fn not_stopped(step: Step, panicked: bool) -> String {
     match step {
         Step::Stopping if !panicked => "could not be stopped cleanly".to_owned(),
+        Step::Verify if !panicked => "was not used as the test expects".to_owned(),
         _ => format!("did not stop cleanly, because {}", broken(step, panicked)),
     }
 }

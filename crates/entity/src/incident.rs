@@ -172,6 +172,7 @@ pub(crate) fn broken(step: Step, panicked: bool) -> String {
     match step {
         Step::Options if !panicked => "its options cannot be read".to_owned(),
         Step::Hook(point) => format!("its hook `{point}` {what}"),
+        Step::Verify if !panicked => "it was not used as the test expects".to_owned(),
         step => format!("its step {step} {what}"),
     }
 }

@@ -80,6 +80,8 @@ pub enum Step {
     PostStart,
     /// [`Steps::pre_stop`].
     PreStop,
+    /// [`Steps::verify`].
+    Verify,
     /// [`Steps::stopping`].
     Stopping,
     /// [`Steps::stopped_check`].
@@ -98,7 +100,7 @@ pub enum Step {
 
 impl Step {
     /// The steps of which one runs at a time.
-    pub(crate) const EXCLUSIVE: [Self; 14] = [
+    pub(crate) const EXCLUSIVE: [Self; 15] = [
         Self::PreStart,
         Self::Hook(HookPoint::PreStart),
         Self::Starting,
@@ -107,6 +109,7 @@ impl Step {
         Self::Hook(HookPoint::PostStart),
         Self::PreStop,
         Self::Hook(HookPoint::PreStop),
+        Self::Verify,
         Self::Stopping,
         Self::StoppedCheck,
         Self::PostStop,
@@ -125,6 +128,7 @@ impl fmt::Display for Step {
             Self::StartedCheck => "started_check",
             Self::PostStart => "post_start",
             Self::PreStop => "pre_stop",
+            Self::Verify => "verify",
             Self::Stopping => "stopping",
             Self::StoppedCheck => "stopped_check",
             Self::PostStop => "post_stop",
@@ -144,8 +148,8 @@ impl fmt::Display for Step {
 ///
 /// 1. start: `pre_start`, hook `pre_start`, `starting`, `started_check` until
 ///    it is ready (all `Starting`); `post_start`, hook `post_start` (`Started`);
-/// 2. stop: `pre_stop`, hook `pre_stop`, `stopping`, `stopped_check` until it
-///    is ready (all `Stopping`); `post_stop`, hook `post_stop` (`Stopped`);
+/// 2. stop: `pre_stop`, hook `pre_stop`, `verify`, `stopping`, `stopped_check` until
+///    it is ready (all `Stopping`); `post_stop`, hook `post_stop` (`Stopped`);
 /// 3. pause: `pausing` (`Pausing`); resume: `resuming` (`Resuming`);
 /// 4. abort: `aborting`, whatever the status and whatever other step is running.
 ///
@@ -201,6 +205,16 @@ pub trait Steps: Send + Sync {
     ///
     /// Returns an error that the stop reports. It goes on: what is up has to come down.
     fn pre_stop(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says whether what the test expects of the resource has happened: runs at the end of its
+    /// use, before `stopping`. Not called to clean up after a start that failed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that the stop reports. It goes on.
+    fn verify(&self) -> Result<()> {
         Ok(())
     }
 

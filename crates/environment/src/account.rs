@@ -25,6 +25,7 @@ pub(crate) fn explanation(members: &Members, asking: &str) -> Option<String> {
     let around: Vec<Arc<Members>> =
         std::iter::successors(members.parent(), |members| members.parent()).collect();
     let mut lines = Vec::new();
+    lines.extend(members.broken().map(|broken| broken.to_string()));
     let mut more = 0;
     let mut has_files = false;
     for members in std::iter::once(members).chain(around.iter().map(|around| &**around)) {
@@ -43,7 +44,7 @@ pub(crate) fn explanation(members: &Members, asking: &str) -> Option<String> {
             let Some((sentence, has_last_words)) = sentence else {
                 continue;
             };
-            if lines.len() >= IN_ERRORS {
+            if lines.len() > IN_ERRORS {
                 more += 1;
                 continue;
             }

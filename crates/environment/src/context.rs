@@ -4,6 +4,7 @@ use standin_config::Value;
 use standin_driver::{Attributes, ContextSource, Lifecycle};
 
 use crate::account;
+use crate::failure::TestFailure;
 use crate::members::{Members, Named};
 
 impl ContextSource for Members {
@@ -41,5 +42,12 @@ impl ContextSource for Members {
     fn explain_failure(&self, driver: &str) -> Option<String> {
         self.note_error();
         account::explanation(self, driver)
+    }
+
+    fn fail(&self, driver: &str, reason: &str) {
+        self.fail(TestFailure {
+            driver: driver.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
 }

@@ -115,6 +115,32 @@ pub enum EnvironmentError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stop(NotStopped),
+    /// A test failed, and so did the stop after it.
+    #[error("the test failed, and environment \"{environment}\" did not stop cleanly")]
+    #[diagnostic(code(standin::environment::test))]
+    Test {
+        /// The environment.
+        environment: String,
+        /// What the test returned.
+        #[source]
+        #[diagnostic_source]
+        test: Error,
+        /// Why it did not stop cleanly: one error.
+        #[related]
+        stop: Vec<EnvironmentError>,
+    },
+}
+
+impl EnvironmentError {
+    /// Whether a driver was not used as the test expects: see
+    /// [`Driver::verify`](standin_driver::Driver::verify).
+    pub fn is_unmet(&self) -> bool {
+        match self {
+            EnvironmentError::Stop(error) => error.failures.iter().any(Failure::is_unmet),
+            EnvironmentError::Test { stop, .. } => stop.iter().any(EnvironmentError::is_unmet),
+            _ => false,
+        }
+    }
 }
 
 standin_error::reportable!(EnvironmentError {
@@ -296,10 +322,28 @@ pub struct Waiting {
     pub dependents: Vec<String>,
 }
 
+/// A driver has met what fails the test, whatever comes, such as a message that nobody expects.
+#[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
+#[error("driver \"{driver}\" failed the test: {reason}")]
+#[diagnostic(code(standin::environment::test_failed))]
+#[non_exhaustive]
+pub struct TestFailure {
+    /// The driver.
+    pub driver: String,
+    /// What it has met.
+    pub reason: String,
+}
+
+standin_error::reportable!(TestFailure);
+
 /// Why one driver failed to start or to stop.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Failure {
+    /// While others started, it met what fails the test.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Test(TestFailure),
     /// It failed to start.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -339,6 +383,7 @@ impl Failure {
     #[must_use]
     pub fn driver(&self) -> Option<&str> {
         match self {
+            Failure::Test(broken) => Some(&broken.driver),
             Failure::Start(error) => Some(error.driver()),
             Failure::Stop(error) => Some(error.driver()),
             Failure::Wait(error) => Some(error.driver()),
@@ -347,8 +392,26 @@ impl Failure {
         }
     }
 
+    /// Whether the driver was not used as the test expects, whatever else failed.
+    pub(crate) fn is_unmet(&self) -> bool {
+        let (first, further) = match self {
+            Failure::Stop(StopError::Step { step, further, .. }) => (Some(*step), further),
+            Failure::Stop(
+                StopError::Timeout { further, .. } | StopError::Aborted { further, .. },
+            ) => (None, further),
+            Failure::Nested(error) => return error.is_unmet(),
+            _ => return false,
+        };
+        let steps = further.iter().map(|failure| failure.step);
+        first
+            .into_iter()
+            .chain(steps)
+            .any(|step| step == Step::Verify)
+    }
+
     fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
         match self {
+            Failure::Test(broken) => vec![broken],
             Failure::Start(error) => vec![error],
             Failure::Stop(error) => vec![error],
             Failure::Wait(error) => vec![error],

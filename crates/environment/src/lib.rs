@@ -27,7 +27,7 @@ pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
 pub use crate::environment::{Environment, FailedStart};
 pub use crate::error::{AddError, DependencyError, LoadError, LookupError};
-pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, Waiting};
+pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, TestFailure, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
 pub use crate::running::RunningEnvironment;

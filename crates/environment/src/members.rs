@@ -3,17 +3,18 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
 use standin_config::Value;
 use standin_driver::{Driver, Lifecycle, context_of, provide_context};
-use standin_entity::{Entity, JoinError};
+use standin_entity::{AnnouncedStop, Entity, JoinError};
 use standin_sync::Unpoisoned;
 
 use crate::error::{AddError, LookupError};
-use crate::failure::Failure;
+use crate::failure::{Failure, TestFailure};
 use crate::turn::Turn;
 
 /// The kind of entity that an environment is.
@@ -34,6 +35,10 @@ pub(crate) struct Members {
     is_closed: AtomicBool,
     /// An operation of a driver has failed.
     errors: AtomicBool,
+    /// What has failed the test, by the word of a driver.
+    broken: Mutex<Option<TestFailure>>,
+    /// Keeps the drivers from starting after that.
+    ended: Mutex<Vec<AnnouncedStop>>,
 }
 
 /// An environment that has been started.
@@ -53,6 +58,8 @@ impl Members {
             running: Mutex::default(),
             is_closed: AtomicBool::new(false),
             errors: AtomicBool::new(false),
+            broken: Mutex::default(),
+            ended: Mutex::default(),
         });
         let source: Weak<Self> = Arc::downgrade(&members);
         provide_context(&members.entity, source);
@@ -150,6 +157,50 @@ impl Members {
     /// Lets what belongs to this environment start again.
     pub(crate) fn open(&self) {
         self.is_closed.store(false, Ordering::SeqCst);
+        *self.broken.lock().unpoisoned() = None;
+        self.release();
+    }
+
+    /// A driver of this environment has failed the test: ends every wait on a driver of it, of
+    /// those around it and of those that belong to them.
+    pub(crate) fn fail(&self, broken: TestFailure) {
+        let top = std::iter::successors(self.parent(), |members| members.parent()).last();
+        let around = top.as_deref().unwrap_or(self);
+        let nested = around.all_nested();
+        for members in nested.iter().map(|members| &**members).chain([around]) {
+            let is_first = {
+                let mut first = members.broken.lock().unpoisoned();
+                let is_first = first.is_none();
+                first.get_or_insert_with(|| broken.clone());
+                is_first
+            };
+            if !is_first {
+                continue;
+            }
+            let drivers = members.active();
+            // Of all: one that is not starting may be about to.
+            let starts = drivers
+                .iter()
+                .map(|driver| driver.base().resource().announce_stop());
+            members.ended.lock().unpoisoned().extend(starts);
+            for driver in &drivers {
+                // Code of a user's: the others come to an end in any case.
+                if catch_unwind(AssertUnwindSafe(|| driver.interrupt())).is_err() {
+                    tracing::warn!(driver = driver.name(), "its `interrupting` panicked");
+                }
+            }
+        }
+    }
+
+    /// What has failed the test, here or in an environment around this one or below.
+    pub(crate) fn broken(&self) -> Option<TestFailure> {
+        self.broken.lock().unpoisoned().clone()
+    }
+
+    /// Lets the drivers start again.
+    pub(crate) fn release(&self) {
+        let ended = std::mem::take(&mut *self.ended.lock().unpoisoned());
+        drop(ended);
     }
 
     /// Lets nothing start any more that belongs to this environment.

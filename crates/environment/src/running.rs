@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use standin_driver::Driver;
-use standin_entity::{AnnouncedStop, Failovers};
+use standin_entity::{AnnouncedStop, Error, Failovers};
 use standin_sync::Monitor;
 
 use crate::members::{Members, Running};
@@ -33,6 +33,10 @@ use crate::{
 /// option `runpath` or `keep_runpath` is set. A guard that is only dropped cannot know
 /// whether the test has passed: a `?` ends it as well as its last line. So files with
 /// something in them stay, until later runs of the same test program.
+///
+/// When a driver was not [used as the test expects](Driver::verify), and nothing has failed by
+/// then, dropping the guard panics: the test would pass otherwise. To see the test's own error
+/// first, use [`run`](RunningEnvironment::run).
 ///
 /// When the guard is dropped by a panic, or after something went wrong (a start, a stop, an
 /// operation of a driver), it says to the standard error where the files are, which driver
@@ -131,6 +135,47 @@ impl RunningEnvironment {
         self.running.start(Operation::Restart)
     }
 
+    /// Runs `test` and stops the environment. What `test` returns comes first: its error, and
+    /// after it what the drivers have to say, such as that something expected did not come.
+    ///
+    /// Where a test ends with `?`, the guard is dropped without knowing its error, and what the
+    /// drivers say may hide that. Here nothing is hidden.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::TcpServer;
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut env = Environment::new("greeting");
+    /// let server = env.add(TcpServer::builder("server").build()?)?;
+    /// let port = env.start()?.run(|_| server.port().ok_or("it has no port"))?;
+    /// assert_ne!(port, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `test`, of the stop, or [`EnvironmentError::Test`] with both.
+    #[track_caller]
+    pub fn run<T, E: Into<Error>>(
+        self,
+        test: impl FnOnce(&RunningEnvironment) -> Result<T, E>,
+    ) -> Result<T, Error> {
+        let outcome = test(&self).map_err(Into::into);
+        match (outcome, self.stop()) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(stop)) => Err(stop.into()),
+            (Err(test), Ok(())) => Err(test),
+            (Err(test), Err(stop)) => Err(EnvironmentError::Test {
+                environment: self.name().to_owned(),
+                test,
+                stop: vec![stop],
+            }
+            .into()),
+        }
+    }
+
     /// Ends everything at once: see [`AbortHandle::abort`](crate::AbortHandle::abort).
     pub fn abort(&self) {
         self.abort_handle().abort();
@@ -179,7 +224,10 @@ impl Started {
             Err(panic) => Err(panic),
         };
         self.failed.store(true, Ordering::Relaxed);
-        let left = self.tear_down();
+        let mut left = self.tear_down();
+        // Nobody has used what was up.
+        left.retain(|failure| !failure.is_unmet());
+        self.members.release();
         self.settle_runpath(Files::Keep);
         let Failed {
             mut failures,
@@ -235,9 +283,14 @@ impl Started {
         if let Err(error) = &outcome {
             tracing::error!(environment = self.name(), %error, "the environment did not stop cleanly");
         }
-        if is_up && (summary.is_some() || outcome.is_err()) {
-            self.report(summary.as_deref(), outcome.err().as_ref());
+        if !is_up || (summary.is_none() && outcome.is_ok()) {
+            return;
         }
+        let text = self.last_words(summary.as_deref(), outcome.as_ref().err());
+        if !went_wrong && outcome.is_err_and(|error| error.is_unmet()) {
+            fail_test(&text);
+        }
+        say(&text);
     }
 
     /// Whether the test has failed, as far as that can be seen from here.
@@ -247,13 +300,8 @@ impl Started {
             || self.members.has_seen_errors()
     }
 
-    /// Says to the standard error, which the test harness shows with the test that failed,
-    /// what is known.
-    #[expect(
-        clippy::print_stderr,
-        reason = "whoever drops a guard gets no value, and the log has no reader by default"
-    )]
-    fn report(&self, summary: Option<&str>, error: Option<&EnvironmentError>) {
+    /// What is known at the end.
+    fn last_words(&self, summary: Option<&str>, error: Option<&EnvironmentError>) -> String {
         let mut text = format!("standin: environment \"{}\"", self.name());
         text.push_str(match (summary, error) {
             (Some(_), _) if std::thread::panicking() => " when the test panicked:",
@@ -268,13 +316,13 @@ impl Started {
         if let Some(runpath) = self.runpath_left() {
             text.push_str(&format!("\n  files: {}", runpath.display()));
         }
-        // A standard error that nobody reads any more must not end the test program.
-        let _ = catch_unwind(|| eprintln!("{text}"));
+        text
     }
 
     fn stop_in(self: &Arc<Self>, _turn: Taken<'_>, ending: Ending) -> Result<(), EnvironmentError> {
         let went_wrong = self.went_wrong();
         let failures = self.members.entity.record("teardown", || self.tear_down());
+        self.members.release();
         self.is_up.store(false, Ordering::Relaxed);
         if failures.is_empty() {
             let is_done = ending == Ending::Stopped
@@ -429,6 +477,26 @@ impl Running for Started {
             Err(error) => vec![Failure::Nested(Box::new(error))],
         }
     }
+}
+
+/// Fails a test that has not failed yet, though what it expects has not happened.
+#[expect(
+    clippy::panic,
+    reason = "a test that drops its environment gets no value, and would pass"
+)]
+fn fail_test(text: &str) {
+    panic!("{text}")
+}
+
+/// Says to the standard error, which the test harness shows with the test that failed,
+/// what is known.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever drops a guard gets no value, and the log has no reader by default"
+)]
+fn say(text: &str) {
+    // A standard error that nobody reads any more must not end the test program.
+    let _ = catch_unwind(|| eprintln!("{text}"));
 }
 
 /// Does `work`, and calls `end` when it takes longer than `limit`; keeps what that gives until

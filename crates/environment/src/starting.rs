@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use standin_driver::{Driver, DriverConfig, Lifecycle};
-use standin_entity::{AnnouncedStop, Error, Failovers, Status};
+use standin_entity::{AnnouncedStop, Error, Failovers, StartError, Status};
 
 use crate::members::Members;
 use crate::plan::Plan;
@@ -62,11 +62,24 @@ impl<'a> Start<'a> {
     /// Starts all drivers that start by themselves, until one fails.
     pub(crate) fn run(&self) -> Result<(), Failed> {
         let mut failures = self.plan.start(self);
-        if failures.is_empty() {
+        let broken = self.members.broken();
+        if failures.is_empty() && broken.is_none() {
             return Ok(());
         }
         failures.sort_by_key(|(place, _)| *place);
-        Err(self.failed(failures))
+        let mut failed = self.failed(failures);
+        if let Some(failure) = broken {
+            // Others were only interrupted because of it.
+            let is_of_its_own = |failure: &Failure| {
+                !matches!(
+                    failure,
+                    Failure::Test(_) | Failure::Start(StartError::Interrupted { .. })
+                )
+            };
+            failed.failures.retain(is_of_its_own);
+            failed.failures.insert(0, Failure::Test(failure));
+        }
+        Err(failed)
     }
 
     /// Ends the start: what is not up yet fails, and nothing else is begun.
@@ -164,6 +177,9 @@ impl Job for Start<'_> {
     type Error = Failure;
 
     fn begin(&self, place: usize) -> Result<Progress, Failure> {
+        if let Some(failure) = self.members.broken() {
+            return Err(Failure::Test(failure));
+        }
         if !self.is_wanted(place) {
             return Ok(Progress::Done);
         }

@@ -224,6 +224,20 @@ pub enum ProcessError {
         /// How long it was waited.
         limit: Duration,
     },
+    /// The test has failed elsewhere, so that nobody waits for its end any more.
+    #[error("process \"{driver}\" (pid {pid}) is no longer waited for\n{reason}")]
+    #[diagnostic(
+        code(standin::process::interrupted),
+        help("mend what failed the test first")
+    )]
+    Interrupted {
+        /// The driver.
+        driver: String,
+        /// Its process.
+        pid: u32,
+        /// What the environment knows of that, on lines of its own.
+        reason: String,
+    },
     /// It did not take the signal.
     #[error("process \"{driver}\" (pid {pid}) cannot be sent {signal}")]
     #[diagnostic(

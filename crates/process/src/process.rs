@@ -141,7 +141,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Returns an error if it has not ended in time, or never ran.
+    /// Returns an error if it has not ended in time, or never ran, or the test has failed elsewhere
+    /// meanwhile.
     pub fn wait_for_exit(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -153,9 +154,22 @@ impl Process {
             return exit.ok_or_else(|| self.not_running());
         };
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        child.wait(until).ok_or_else(|| ProcessError::StillRunning {
-            driver: self.base.name().to_owned(),
-            pid: child.pid(),
+        if let Some(exit) = child.wait_unless_interrupted(until) {
+            return Ok(exit);
+        }
+        let driver = self.base.name().to_owned();
+        let pid = child.pid();
+        if child.is_interrupted() {
+            let reason = self.base.explainer().explain(&driver);
+            return Err(ProcessError::Interrupted {
+                driver,
+                pid,
+                reason: reason.unwrap_or_else(|| "the test has failed".to_owned()),
+            });
+        }
+        Err(ProcessError::StillRunning {
+            driver,
+            pid,
             limit: timeout.unwrap_or_default(),
         })
     }
@@ -512,6 +526,12 @@ impl Driver for Process {
                 killed,
             })?,
             _ => Ok(()),
+        }
+    }
+
+    fn interrupting(&self) {
+        if let Some(child) = self.child() {
+            child.interrupt();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the drivers of this crate have in common.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) struct TcpBase<S> {
     state: RwLock<S>,
     /// What the handles of connections have unless they are given something else.
     defaults: RwLock<(Duration, Encoding)>,
+    /// The test has failed elsewhere.
+    is_interrupted: AtomicBool,
 }
 
 impl<S: Default> TcpBase<S> {
@@ -25,6 +28,7 @@ impl<S: Default> TcpBase<S> {
             driver: DriverBase::new(kind, options)?,
             state: RwLock::default(),
             defaults: RwLock::default(),
+            is_interrupted: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +67,24 @@ impl<S: Default> TcpBase<S> {
     /// The error with what the environment knows that may explain it.
     pub(crate) fn noted(&self, error: impl Noted) -> TcpError {
         noted(&self.driver.explainer(), self.name(), error)
+    }
+
+    /// Whether nothing is waited for any more, because the test has failed elsewhere.
+    pub(crate) fn set_interrupted(&self, is_interrupted: bool) {
+        self.is_interrupted.store(is_interrupted, Ordering::SeqCst);
+    }
+
+    /// Refuses what would meet what an interruption has closed, without knowing why.
+    pub(crate) fn uninterrupted(&self) -> Result<(), TcpError> {
+        if !self.is_interrupted.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let driver = self.name().to_owned();
+        let reason = self.driver.explainer().explain(&driver);
+        Err(TcpError::Interrupted {
+            reason: reason.unwrap_or_else(|| "the test has failed".to_owned()),
+            driver,
+        })
     }
 
     pub(crate) fn not_running(&self) -> TcpError {

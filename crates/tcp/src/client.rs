@@ -90,6 +90,7 @@ impl TcpClient {
     /// Returns an error if nobody listens there, the time is over, the client is not running,
     /// or another thread closes or stops it meanwhile.
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
+        self.base.uninterrupted()?;
         let (client, timeout) = {
             let state = self.base.read();
             (
@@ -156,6 +157,7 @@ impl TcpClient {
     ///
     /// Returns an error if the client is not running, or not connected.
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
+        self.base.uninterrupted()?;
         let client = self.base.read().client.clone();
         match client.ok_or_else(|| self.base.not_running())?.connection() {
             Some(connection) => Ok(self.base.handle(connection)),
@@ -191,6 +193,7 @@ impl Driver for TcpClient {
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
+        self.base.set_interrupted(false);
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
@@ -217,6 +220,14 @@ impl Driver for TcpClient {
             client.close();
         }
         Ok(())
+    }
+
+    fn interrupting(&self) {
+        self.base.set_interrupted(true);
+        let client = self.base.read().client.clone();
+        if let Some(client) = client {
+            client.abort();
+        }
     }
 
     fn aborting(&self) -> Result<()> {

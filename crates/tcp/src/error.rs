@@ -29,6 +29,18 @@ pub enum TcpError {
         /// Its status.
         status: Status,
     },
+    /// The test has failed elsewhere, so that nothing is waited for any more.
+    #[error("driver \"{driver}\" does not wait any more\n{reason}")]
+    #[diagnostic(
+        code(standin::tcp::interrupted),
+        help("mend what failed the test first")
+    )]
+    Interrupted {
+        /// The driver.
+        driver: String,
+        /// What the environment knows of that, on lines of its own.
+        reason: String,
+    },
     /// The client is running, but has no connection.
     #[error("client \"{driver}\" is not connected")]
     #[diagnostic(

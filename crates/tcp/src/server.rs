@@ -86,6 +86,7 @@ impl TcpServer {
     ///
     /// Returns an error if the server is not running.
     pub fn socket(&self) -> Result<Server, TcpError> {
+        self.base.uninterrupted()?;
         let server = self.base.read().server.clone();
         server.ok_or_else(|| self.base.not_running())
     }
@@ -239,6 +240,7 @@ impl Driver for TcpServer {
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
+        self.base.set_interrupted(false);
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
@@ -269,6 +271,15 @@ impl Driver for TcpServer {
             server.close();
         }
         Ok(())
+    }
+
+    fn interrupting(&self) {
+        self.base.set_interrupted(true);
+        // In a `let`, so that nothing is locked meanwhile.
+        let server = self.base.read().server.clone();
+        if let Some(server) = server {
+            server.abort();
+        }
     }
 
     fn aborting(&self) -> Result<()> {

@@ -44,7 +44,7 @@ impl Resource {
                 baton
             }
             Begin::All(baton, run) => {
-                self.begin_stop_steps(steps, &mut log);
+                self.begin_stop_steps(steps, Use::Done, &mut log);
                 // What failed is not left for others to find out.
                 if !options.is_async() || !log.is_clean() {
                     self.finish_stop(steps, options, &run, &mut log);
@@ -134,16 +134,19 @@ impl Resource {
         run: &Run,
     ) -> Vec<StepFailure> {
         let mut log = StopLog::default();
-        self.begin_stop_steps(steps, &mut log);
+        self.begin_stop_steps(steps, Use::None, &mut log);
         self.finish_stop(steps, options, run, &mut log);
         log.into_failures()
     }
 
-    fn begin_stop_steps(&self, steps: &dyn Steps, log: &mut StopLog) {
+    fn begin_stop_steps(&self, steps: &dyn Steps, was_used: Use, log: &mut StopLog) {
         log.note(self.run(Step::PreStop, || steps.pre_stop()));
         log.note(self.run(Step::Hook(HookPoint::PreStop), || {
             steps.hook(HookPoint::PreStop)
         }));
+        if was_used == Use::Done {
+            log.note(self.run(Step::Verify, || steps.verify()));
+        }
         let stopping = self.run(Step::Stopping, || steps.stopping());
         log.never_down = stopping.is_err();
         log.note(stopping);
@@ -221,6 +224,14 @@ impl Resource {
         }
         ours
     }
+}
+
+/// Whether anybody had the use of what is stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It did not come up.
+    None,
+    Done,
 }
 
 enum Begin<'a> {

@@ -1,0 +1,255 @@
+//! What drivers were expected to meet, and what they were not: at a stop, in a test that returns
+//! an error, when the guard is dropped, and in the midst of everything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be in a test fails it"
+)]
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use standin_driver::{BuildError, Driver, DriverBase, DriverBuilder, Lifecycle};
+use standin_entity::{Error, Result, Status};
+use standin_environment::{Environment, EnvironmentError, Failure};
+use standin_process::Process;
+use standin_tcp::{TcpClient, TcpServer};
+use support::{Probe, Trace};
+
+/// Longer than anything here takes: reached only by a hang.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A driver that has an opinion of the test.
+struct Judge {
+    base: DriverBase,
+    unmet: Mutex<Option<&'static str>>,
+}
+
+impl Judge {
+    fn new(name: &str) -> Result<Self, BuildError> {
+        Ok(Judge {
+            base: DriverBase::new("Judge", DriverBuilder::new().name(name))?,
+            unmet: Mutex::new(None),
+        })
+    }
+
+    fn wants(&self, what: &'static str) {
+        *self.unmet.lock().unwrap() = Some(what);
+    }
+}
+
+impl Driver for Judge {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn verify(&self) -> Result<()> {
+        match *self.unmet.lock().unwrap() {
+            Some(what) => Err(Error::msg(format!("{what} did not come"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn environment() -> (Environment, Arc<Judge>) {
+    let mut env = Environment::new("court");
+    let judge = env.add(Judge::new("judge").unwrap()).unwrap();
+    (env, judge)
+}
+
+/// What the panic of a drop says; `None` if there is none.
+fn panic_of(drops: impl FnOnce()) -> Option<String> {
+    let payload = catch_unwind(AssertUnwindSafe(drops)).err()?;
+    Some(
+        payload
+            .downcast::<String>()
+            .map_or_else(|_| String::new(), |text| *text),
+    )
+}
+
+#[test]
+fn a_stop_reports_what_did_not_come_and_stops_all_the_same() {
+    let (env, judge) = environment();
+    judge.wants("QUIT");
+    let env = env.start().unwrap();
+    let error = env.stop().unwrap_err();
+    assert!(error.is_unmet());
+    let report = format!("{error:?}");
+    assert!(
+        report.contains("driver \"judge\" was not used as the test expects")
+            && report.contains("QUIT did not come"),
+        "{report}"
+    );
+    assert_eq!(judge.status(), Status::Stopped);
+    // It has been said.
+    assert_eq!(panic_of(|| drop(env)), None);
+}
+
+#[test]
+fn a_test_that_drops_its_environment_fails_once() {
+    let (env, judge) = environment();
+    judge.wants("QUIT");
+    let env = env.start().unwrap();
+    let said = panic_of(|| drop(env)).unwrap();
+    assert!(said.contains("QUIT did not come"), "{said}");
+
+    // A test that has failed by an error of ours is not failed again.
+    let (mut env, judge) = environment();
+    judge.wants("QUIT");
+    let server = env
+        .add(TcpServer::builder("server").build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    server.accept_connection(Duration::ZERO).unwrap_err();
+    assert_eq!(panic_of(|| drop(env)), None);
+
+    // Nor is one that panics: a second panic would abort it.
+    let (env, judge) = environment();
+    judge.wants("QUIT");
+    let env = env.start().unwrap();
+    let said = panic_of(|| {
+        let _env = env;
+        std::panic::panic_any("the test's own".to_owned());
+    });
+    assert_eq!(said.as_deref(), Some("the test's own"));
+}
+
+#[test]
+fn run_has_the_error_of_the_test_first() {
+    let run = |unmet: Option<&'static str>, outcome: Result<u8, &'static str>| {
+        let (env, judge) = environment();
+        *judge.unmet.lock().unwrap() = unmet;
+        env.start().unwrap().run(|_| outcome.map_err(Error::msg))
+    };
+    assert_eq!(run(None, Ok(7)).unwrap(), 7);
+    assert_eq!(run(None, Err("mine")).unwrap_err().to_string(), "mine");
+    let unmet = run(Some("QUIT"), Ok(7)).unwrap_err();
+    assert!(unmet.find::<EnvironmentError>().unwrap().is_unmet());
+    let both = format!("{:?}", run(Some("QUIT"), Err("mine")).unwrap_err());
+    let (mine, quit) = (both.find("mine"), both.find("QUIT did not come"));
+    assert!(mine.unwrap() < quit.unwrap(), "{both}");
+}
+
+#[test]
+fn a_start_that_fails_verifies_nothing() {
+    let (mut env, judge) = environment();
+    judge.wants("QUIT");
+    let bad = Probe::builder("bad", &Trace::default()).fails_in("starting".to_owned());
+    env.add(bad.build().unwrap()).unwrap();
+    let error = env.start().map(drop).unwrap_err();
+    assert!(matches!(&error, EnvironmentError::Start(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("QUIT"), "{error:?}");
+}
+
+/// Ends `wait` by a judge's failure; gives the report of its error.
+#[track_caller]
+fn broken<T: Send, E: std::fmt::Debug + Send>(
+    judge: &Judge,
+    wait: impl FnOnce() -> Result<T, E> + Send,
+) -> String {
+    thread::scope(|scope| {
+        let waits = scope.spawn(wait);
+        // Whether it waits by then or not: it ends.
+        thread::yield_now();
+        judge.base.fail("somebody said FOO");
+        let outcome = waits.join().unwrap();
+        format!("{:?}", outcome.err().expect("nothing comes"))
+    })
+}
+
+#[test]
+fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
+    type Script = fn(&TcpServer, &TcpClient, &Process) -> Result<()>;
+    let scripts: [Script; 5] = [
+        |server, _, _| Ok(server.accept_connection(LIMIT).map(drop)?),
+        |_, client, _| Ok(client.receive_exactly(1).map(drop)?),
+        |_, client, _| loop {
+            client.send([0; 1 << 16])?;
+        },
+        |_, _, process| Ok(process.wait_for_exit(LIMIT).map(drop)?),
+        |_, _, process| {
+            Ok(process
+                .log_matcher()?
+                .match_line("never", LIMIT)
+                .map(drop)?)
+        },
+    ];
+    for script in scripts {
+        let (mut env, judge) = environment();
+        let server = env
+            .add(TcpServer::builder("server").build().unwrap())
+            .unwrap();
+        let client = TcpClient::builder("client")
+            .connect_to("server")
+            .io_timeout(LIMIT);
+        let client = env.add(client.build().unwrap()).unwrap();
+        let process = Process::builder("process").binary("sleep").args(["1000"]);
+        let process = env.add(process.build().unwrap()).unwrap();
+        let env = env.start().unwrap();
+        server.accept_connection(LIMIT).unwrap();
+        let report = broken(&judge, || script(&server, &client, &process));
+        assert!(
+            report.contains("driver \"judge\" failed the test: somebody said FOO"),
+            "{report}"
+        );
+        // All are up until they are stopped.
+        assert!(process.exit().is_none());
+        env.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_driver_that_fails_the_test_ends_a_start() {
+    for concurrent in [false, true] {
+        let mut env = Environment::builder("court")
+            .concurrent(concurrent)
+            .build()
+            .unwrap();
+        let judge = env.add(Judge::new("judge").unwrap()).unwrap();
+        let trace = Trace::default();
+        let never = Probe::builder("never", &trace).never_ready_in("started_check".to_owned());
+        env.add(never.build().unwrap()).unwrap();
+        env.add(Probe::builder("last", &trace).build().unwrap())
+            .unwrap();
+        let error = thread::scope(|scope| {
+            let start = scope.spawn(|| env.start().map(drop));
+            trace.wait_for("never started_check");
+            judge.base.fail("somebody said FOO");
+            start.join().unwrap().unwrap_err()
+        });
+        let EnvironmentError::Start(not_started) = &error else {
+            panic!("{error:?}");
+        };
+        assert!(
+            matches!(&not_started.failures[..], [Failure::Test(_)]),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("somebody said FOO"), "{error}");
+    }
+}
+
+#[test]
+fn what_has_failed_is_forgotten_at_the_next_start() {
+    let (mut env, judge) = environment();
+    let server = env
+        .add(TcpServer::builder("server").build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    judge.base.fail("somebody said FOO");
+    judge.base.fail("and BAR");
+    let report = format!("{:?}", server.accept_connection(LIMIT).unwrap_err());
+    assert!(
+        report.contains("FOO") && !report.contains("BAR"),
+        "{report}"
+    );
+    env.restart().unwrap();
+    let peer = std::net::TcpStream::connect(("localhost", server.port().unwrap())).unwrap();
+    server.accept_connection(LIMIT).unwrap();
+    drop(peer);
+    env.stop().unwrap();
+}
