@@ -79,6 +79,28 @@ impl fmt::Display for Count {
     }
 }
 
+/// A number of times: `once`, `3 times`.
+///
+/// ```
+/// use standin_error::text::Often;
+///
+/// assert_eq!(Often(1).to_string(), "once");
+/// assert_eq!(Often(0).to_string(), "never");
+/// assert_eq!(Often(3).to_string(), "3 times");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Often(pub usize);
+
+impl fmt::Display for Often {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("never"),
+            1 => f.write_str("once"),
+            times => write!(f, "{times} times"),
+        }
+    }
+}
+
 /// Names as messages write them: `"a", "b"`.
 ///
 /// ```

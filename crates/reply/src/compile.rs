@@ -10,7 +10,7 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 use crate::answer::{Change, Content, Piece, Step, bytes_of_hex};
 use crate::dialogue::Move;
 use crate::script::{Deed, Do, Go, Parts, Pattern, Rule, RuleState, Scene, Source, StepName};
-use crate::script::{Surprise, Test};
+use crate::script::{Fallback, Test};
 use crate::template::{Template, TemplateError};
 use crate::when::{Condition, InState};
 use crate::{
@@ -111,20 +111,17 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn otherwise(&mut self, otherwise: &Otherwise) -> Surprise {
+    fn otherwise(&mut self, otherwise: &Otherwise) -> Fallback {
         match otherwise {
-            Otherwise::Fail => Surprise::Fail,
-            Otherwise::Ignore => Surprise::Ignore,
-            Otherwise::Close => Surprise::Do(Deed {
-                then: Then::Close,
-                ..Deed::default()
-            }),
+            Otherwise::Fail => Fallback::Fail,
+            Otherwise::Ignore => Fallback::Ignore,
+            Otherwise::Close => Fallback::Do(Arc::new(Deed::close())),
             Otherwise::Answer(answer) => {
                 let names = Names {
                     frame: true,
                     ..Names::none()
                 };
-                Surprise::Do(self.deed(&Place::Otherwise, answer, &names))
+                Fallback::Do(self.deed(&Place::Otherwise, answer, &names))
             }
         }
     }
@@ -147,7 +144,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn deed(&mut self, place: &Place, answer: &Answer, names: &Names<'_>) -> Deed {
+    fn deed(&mut self, place: &Place, answer: &Answer, names: &Names<'_>) -> Arc<Deed> {
         if let Some(Change::Enter(state)) = &answer.state {
             self.entered.insert(state.clone());
         }
@@ -165,11 +162,11 @@ impl<'a> Compiler<'a> {
                 },
             }
         }
-        Deed {
+        Arc::new(Deed {
             steps,
             then: answer.then.clone(),
             state: answer.state.clone(),
-        }
+        })
     }
 
     /// What is sent. An error without a problem is a consequence of one that was reported.

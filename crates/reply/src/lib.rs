@@ -7,22 +7,36 @@
 mod answer;
 mod captures;
 mod compile;
+mod conversation;
 mod dialogue;
+mod excerpt;
 mod frame;
+mod incoming;
+mod ledger;
 mod mistake;
+mod output;
+mod play;
 mod replies;
 mod script;
+mod seen;
 mod template;
 mod times;
+mod unexpected;
+mod verdict;
 mod when;
 
 pub use answer::{
     Answer, ParseThenError, Then, echo, hold, no_reply, reply, reply_bytes, reply_file, reply_hex,
 };
+pub use conversation::{Action, Conversation};
 pub use dialogue::Dialogue;
 pub use frame::Frame;
+pub use ledger::Ledger;
 pub use mistake::{Mistake, Place, Problem, ScriptError};
 pub use replies::{Otherwise, Replies};
 pub use script::Script;
+pub use seen::{Seen, WaitError};
 pub use times::{ParseTimesError, Times};
+pub use unexpected::Unexpected;
+pub use verdict::{Fault, Unmet, Verdict};
 pub use when::{When, anything, equals, pattern, predicate, prefix};

@@ -10,10 +10,11 @@ use regex::bytes::Regex;
 
 use crate::answer::{Change, Content, Step, bytes_of_hex};
 use crate::captures::Captures;
+use crate::mistake::Path;
 use crate::replies::{Closure, NewFraming};
 use crate::template::Template;
 use crate::when::{Escaped, Predicate};
-use crate::{Answer, Then, Times};
+use crate::{Answer, Then, Times, Unexpected};
 
 /// Replies that are checked and made ready, by [`Replies::prepare`](crate::Replies::prepare).
 #[derive(Clone)]
@@ -23,7 +24,10 @@ pub struct Script {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) receive_limit: usize,
     pub(crate) globals: Value,
+    pub(crate) on_unexpected: Option<Arc<OnUnexpected>>,
 }
+
+type OnUnexpected = dyn Fn(&Unexpected) + Send + Sync;
 
 impl Script {
     /// The largest frame that a peer may send, unless
@@ -36,10 +40,11 @@ impl Script {
             label: None,
             receive_limit: Self::DEFAULT_RECEIVE_LIMIT,
             globals: Value::UNDEFINED,
+            on_unexpected: None,
         }
     }
 
-    /// Who follows it, for messages: `server "bank"`. Default: "the peer".
+    /// Who follows it, for messages: `server "bank"`. Default: "the replies".
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Script {
         self.label = Some(label.into());
         self
@@ -58,6 +63,16 @@ impl Script {
         self.globals = globals;
         self
     }
+
+    /// Is called at the first unexpected thing, by the thread on which it happens, without a lock.
+    /// All peers of the process that act by themselves wait for it.
+    pub fn on_unexpected(
+        mut self,
+        callback: impl Fn(&Unexpected) + Send + Sync + 'static,
+    ) -> Script {
+        self.on_unexpected = Some(Arc::new(callback));
+        self
+    }
 }
 
 impl fmt::Debug for Script {
@@ -72,10 +87,10 @@ impl fmt::Debug for Script {
 /// What a script is made of.
 pub(crate) struct Parts {
     pub(crate) framing: Option<NewFraming>,
-    pub(crate) greeting: Option<Deed>,
+    pub(crate) greeting: Option<Arc<Deed>>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) closures: Vec<Closure>,
-    pub(crate) otherwise: Surprise,
+    pub(crate) otherwise: Fallback,
     pub(crate) dialogue: Option<Arc<Scene>>,
     pub(crate) own_dialogues: BTreeMap<usize, Arc<Scene>>,
     pub(crate) connections: Times,
@@ -83,10 +98,10 @@ pub(crate) struct Parts {
 
 /// What happens to frames that nothing matches.
 #[derive(Clone, Debug)]
-pub(crate) enum Surprise {
+pub(crate) enum Fallback {
     Fail,
     Ignore,
-    Do(Deed),
+    Do(Arc<Deed>),
 }
 
 /// A rule.
@@ -96,7 +111,7 @@ pub(crate) struct Rule {
     pub(crate) times: Times,
     pub(crate) state: RuleState,
     pub(crate) name: Option<Arc<str>>,
-    pub(crate) deed: Deed,
+    pub(crate) deed: Arc<Deed>,
 }
 
 /// The states in which a rule applies.
@@ -314,6 +329,14 @@ impl Deed {
         })
     }
 
+    /// That the connection is closed.
+    pub(crate) fn close() -> Deed {
+        Deed {
+            then: Then::Close,
+            ..Deed::default()
+        }
+    }
+
     /// Whether it may name what a pattern has captured.
     pub(crate) fn wants_captures(&self) -> bool {
         matches!(self.then, Then::Hold(_))
@@ -335,6 +358,16 @@ pub(crate) struct Scene {
     pub(crate) steps: Vec<StepName>,
 }
 
+impl Scene {
+    /// A step, for messages.
+    pub(crate) fn step(&self, number: usize) -> String {
+        match self.steps.get(number) {
+            Some(step) => format!("step {} ({})", Path(&step.path), step.text),
+            None => "its end".to_owned(),
+        }
+    }
+}
+
 /// What a step of a dialogue is.
 #[derive(Debug)]
 pub(crate) struct StepName {
@@ -346,7 +379,7 @@ pub(crate) struct StepName {
 #[derive(Debug)]
 pub(crate) enum Go {
     Expect(usize, Test),
-    Send(usize, Deed),
+    Send(usize, Arc<Deed>),
     Repeat(usize, Arc<[Go]>),
     Branch(usize, Vec<(Test, Arc<[Go]>)>),
 }

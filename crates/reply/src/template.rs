@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Value};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Environment, Error, UndefinedBehavior};
 
 use crate::captures::Captures;
 
@@ -16,7 +16,8 @@ use crate::captures::Captures;
 pub(crate) enum Template {
     Plain(Arc<[u8]>),
     Simple(Arc<[Part]>),
-    Engine(Arc<str>),
+    /// A text, and the names in it.
+    Engine(Arc<str>, Arc<[String]>),
 }
 
 #[derive(Debug)]
@@ -73,12 +74,11 @@ impl Template {
                 || known.contains(&name)
                 || FUNCTIONS.contains(&name)
         };
-        let names = parsed.undeclared_variables(false);
-        let mut unknown: Vec<String> = names.into_iter().filter(|name| !is_known(name)).collect();
-        unknown.sort();
-        match unknown.into_iter().next() {
-            Some(name) => Err(TemplateError::Unknown(name)),
-            None => Ok(Template::Engine(text.into())),
+        let mut names: Vec<String> = parsed.undeclared_variables(false).into_iter().collect();
+        names.sort();
+        match names.iter().find(|name| !is_known(name)) {
+            Some(name) => Err(TemplateError::Unknown(name.clone())),
+            None => Ok(Template::Engine(text.into(), names.into())),
         }
     }
 
@@ -87,7 +87,7 @@ impl Template {
         match self {
             Template::Plain(_) => false,
             Template::Simple(parts) => parts.iter().any(|part| matches!(part, Part::Capture(_))),
-            Template::Engine(_) => true,
+            Template::Engine(..) => true,
         }
     }
 
@@ -110,15 +110,21 @@ impl Template {
                     }
                 }
             }
-            Template::Engine(text) => {
+            Template::Engine(text, used) => {
+                let mut own = Vec::new();
+                for name in used.iter() {
+                    let bytes = match &**name {
+                        CONNECTION => continue,
+                        name => scope.captures.get(name),
+                    };
+                    let frame = scope.frame.filter(|_| name == FRAME);
+                    if let Some(bytes) = bytes.or(frame) {
+                        own.push((name.clone(), value(name, bytes)?));
+                    }
+                }
                 let names = Names {
-                    frame: scope.frame.map(value),
                     connection: scope.connection,
-                    captures: scope
-                        .captures
-                        .iter()
-                        .map(|(n, c)| (n.clone(), value(c)))
-                        .collect(),
+                    own,
                     globals: scope.globals.clone(),
                 };
                 let template = ENGINE.template_from_str(text);
@@ -179,19 +185,20 @@ fn longest_tag(text: &str) -> usize {
     ends.map(|end| end.unwrap_or(0)).max().unwrap_or(0)
 }
 
-/// Text as text, and bytes that are not text as bytes, which only a filter can print.
-fn value(bytes: &[u8]) -> Value {
-    match str::from_utf8(bytes) {
-        Ok(text) => Value::from(text),
-        Err(_) => Value::from_bytes(bytes.to_vec()),
-    }
+/// The engine has only text.
+fn value(name: &str, bytes: &[u8]) -> Result<Value, TemplateError> {
+    str::from_utf8(bytes).map(Value::from).map_err(|_| {
+        TemplateError::Invalid(format!(
+            "`{name}` is not UTF-8 here, and can only be sent as it is: `{{{{ {name} }}}}`"
+        ))
+    })
 }
 
 #[derive(Debug)]
 struct Names {
-    frame: Option<Value>,
     connection: usize,
-    captures: Vec<(Arc<str>, Value)>,
+    /// What the peer has said.
+    own: Vec<(String, Value)>,
     globals: Value,
 }
 
@@ -202,18 +209,15 @@ impl Object for Names {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        if let Some((_, capture)) = self.captures.iter().find(|(known, _)| **known == *name) {
-            return Some(capture.clone());
+        if let Some((_, value)) = self.own.iter().find(|(own, _)| own == name) {
+            return Some(value.clone());
         }
-        match name {
-            FRAME if self.frame.is_some() => self.frame.clone(),
-            CONNECTION => Some(Value::from(BTreeMap::from([("index", self.connection)]))),
-            _ => self
-                .globals
-                .get_attr(name)
-                .ok()
-                .filter(|v| !v.is_undefined()),
+        if name == CONNECTION {
+            let connection = BTreeMap::from([("index", self.connection)]);
+            return Some(Value::from(connection));
         }
+        let value = self.globals.get_attr(name).ok()?;
+        (!value.is_undefined()).then_some(value)
     }
 }
 
@@ -231,13 +235,6 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_syntax(syntax.expect("its delimiters differ"));
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    engine.set_formatter(|out, state, value| match value.as_bytes() {
-        Some(_) if value.as_str().is_none() => Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "bytes that are not UTF-8 can only stand alone in a tag, as in `{{ name }}`",
-        )),
-        _ => minijinja::escape_formatter(out, state, value),
-    });
     engine
 });
 

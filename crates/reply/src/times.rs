@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::str::FromStr;
 
-use standin_error::text::Count;
+use standin_error::text::Often;
 
 /// How often something must happen at least, and may happen at most.
 ///
@@ -122,18 +122,6 @@ impl fmt::Display for Times {
             (0, Some(most)) => write!(f, "at most {}", Often(most)),
             (least, Some(most)) if least == most => write!(f, "exactly {}", Often(least)),
             (least, Some(most)) => write!(f, "{least} to {most} times"),
-        }
-    }
-}
-
-/// `once`, `3 times`.
-pub(crate) struct Often(pub(crate) usize);
-
-impl fmt::Display for Often {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => f.write_str("once"),
-            times => Count(times, "time").fmt(f),
         }
     }
 }

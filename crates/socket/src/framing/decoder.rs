@@ -74,4 +74,10 @@ impl<F: Framing> Decoder<F> {
     pub fn rest(&self) -> &[u8] {
         self.buffer.as_slice()
     }
+
+    /// Takes the bytes that are not a whole frame yet: the next frame begins with what comes then.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.seen = 0;
+        self.buffer.take(self.buffer.len())
+    }
 }

@@ -1,0 +1,684 @@
+//! What is said on one connection: bytes and times go in, bytes and actions come out.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use standin_socket::End;
+use standin_socket::framing::Decoder;
+
+use crate::answer::Change;
+use crate::captures::Captures;
+use crate::excerpt::Excerpt;
+use crate::incoming::{Broken, Incoming};
+use crate::ledger::Progress;
+use crate::output::Output;
+use crate::play::{self, Play};
+use crate::replies::{AnyFraming, State};
+use crate::script::{Deed, Do, Fallback, Source, Test, common};
+use crate::template::Scope;
+use crate::unexpected::{Candidate, Said, Surprise};
+use crate::{Frame, Ledger, Then, Unexpected};
+
+/// What is said on one connection, without the connection: it follows a script, and knows neither
+/// sockets nor clocks nor threads.
+///
+/// Whoever has the connection gives it what comes ([`receive`](Conversation::receive),
+/// [`end`](Conversation::end)), sends what is in [`output`](Conversation::output), and does what
+/// [`act`](Conversation::act) says, after each of these and whenever the time is due. To try
+/// replies, that needs no connection at all:
+///
+/// ```
+/// use std::time::Instant;
+/// use standin_reply::{Action, Conversation, Ledger, Replies, Then, reply};
+/// use standin_socket::framing::Lines;
+///
+/// let replies = Replies::framed(Lines::new())
+///     .greeting("ready\n")
+///     .on("PING", "PONG\n")
+///     .on("QUIT", reply("bye\n").then(Then::Close));
+/// let ledger = Ledger::new(replies.prepare(&[])?);
+///
+/// let now = Instant::now();
+/// let mut conversation = Conversation::new(&ledger, 0);
+/// assert_eq!(conversation.act(now), Action::Receive);
+/// assert_eq!(conversation.output(), b"ready\n");
+/// conversation.sent(6);
+///
+/// conversation.receive(b"PING\nQU");
+/// assert_eq!(conversation.act(now), Action::Receive);
+/// conversation.receive(b"IT\n");
+/// assert_eq!(conversation.act(now), Action::Send);
+/// assert_eq!(conversation.output(), b"PONG\nbye\n");
+/// conversation.sent(9);
+/// assert_eq!(conversation.act(now), Action::Close);
+/// # Ok::<(), standin_reply::ScriptError>(())
+/// ```
+pub struct Conversation {
+    ledger: Ledger,
+    index: usize,
+    incoming: Incoming,
+    output: Output,
+    doing: Option<Doing>,
+    play: Option<Box<Play>>,
+    state: Option<Arc<str>>,
+    closures: Vec<State>,
+    phase: Phase,
+    /// How the peer's direction has ended.
+    ended: Option<Box<str>>,
+    /// Nothing that is sent arrives anywhere any more.
+    is_mute: bool,
+    said: Said,
+    /// The addresses, for messages.
+    ends: Option<Arc<str>>,
+}
+
+/// What whoever has the connection does for a [`Conversation`], besides sending its
+/// [output](Conversation::output) at any time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Receives what comes.
+    Receive,
+    /// Receives nothing before all of the output is sent.
+    Send,
+    /// Receives nothing before that time.
+    Wait(Instant),
+    /// Asks again soon: there is more to do than should be done at once.
+    Again,
+    /// Sends the end of the stream, and asks again.
+    HalfClose,
+    /// Receives nothing any more, and keeps the connection.
+    Idle,
+    /// Leaves the conversation to the test, under this name, until
+    /// [`resume`](Conversation::resume).
+    Hold(Arc<str>),
+    /// Closes the connection: the conversation is over.
+    Close,
+    /// Resets the connection: the conversation is over.
+    Reset,
+}
+
+/// How a conversation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    Talking,
+    NotReading,
+    Held(Arc<str>),
+    Over(Action),
+}
+
+/// An answer that is being given.
+struct Doing {
+    deed: Arc<Deed>,
+    /// The step of the dialogue that it is.
+    is_move: bool,
+    at: usize,
+    until: Option<Instant>,
+    frame: Vec<u8>,
+    captures: Captures,
+}
+
+impl Conversation {
+    /// How many bytes may wait to be sent before nothing is received any more: 256 KiB.
+    pub const MOST_OUTPUT: usize = 256 << 10;
+
+    /// How many frames and parts of answers are dealt with before others have a turn.
+    const AT_ONCE: usize = 64;
+
+    /// How much of a frame is kept as evidence.
+    const EVIDENCE: usize = 512;
+
+    /// How much is kept of what was said last.
+    const SAID: usize = 64;
+
+    /// How many rules an error lists.
+    const LISTED: usize = 12;
+
+    /// The conversation of the connection of that index, which has just come.
+    pub fn new(ledger: &Ledger, index: usize) -> Conversation {
+        let parts = Arc::clone(&ledger.script().parts);
+        Conversation {
+            ledger: ledger.clone(),
+            index,
+            incoming: match &parts.framing {
+                Some(new) => Incoming::Framed(Decoder::new(new())),
+                None => Incoming::Raw(Vec::new()),
+            },
+            output: Output::default(),
+            doing: None,
+            play: None,
+            state: None,
+            closures: Vec::new(),
+            phase: Phase::New,
+            ended: None,
+            is_mute: false,
+            said: Said::default(),
+            ends: None,
+        }
+    }
+
+    /// Notes between which addresses it is, for messages.
+    #[must_use]
+    pub fn between(mut self, ends: impl Into<Arc<str>>) -> Conversation {
+        self.ends = Some(ends.into());
+        self
+    }
+
+    /// The index of the connection.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The state that answers have [entered](crate::Answer::enter), if any.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// Takes bytes that have come.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.ended.is_none() && !matches!(self.phase, Phase::Over(_)) {
+            self.incoming.push(bytes);
+        }
+    }
+
+    /// The peer sends no more, for this reason. What has come before is still answered.
+    pub fn end(&mut self, end: &End) {
+        if self.ended.is_none() {
+            self.ended = Some(end.to_string().into());
+        }
+    }
+
+    /// The peer takes no more: what is still to be sent is dropped.
+    pub fn mute(&mut self) {
+        self.is_mute = true;
+        self.output.clear();
+    }
+
+    /// The next bytes to be sent; when they are, there may be more.
+    pub fn output(&self) -> &[u8] {
+        self.output.next()
+    }
+
+    /// So many bytes of the [output](Conversation::output) were sent.
+    pub fn sent(&mut self, count: usize) {
+        self.output.sent(count);
+    }
+
+    /// Goes on as far as possible at that time, and says what comes next.
+    pub fn act(&mut self, now: Instant) -> Action {
+        for _ in 0..Self::AT_ONCE {
+            match &self.phase {
+                Phase::New => self.open(),
+                Phase::Talking => {}
+                Phase::NotReading => return Action::Idle,
+                Phase::Held(name) => return Action::Hold(Arc::clone(name)),
+                Phase::Over(action) => return action.clone(),
+            }
+            let outcome = match self.doing {
+                Some(_) => self.go_on(now),
+                None if self.output.len() > Self::MOST_OUTPUT => Some(Action::Send),
+                None => self.next_frame(),
+            };
+            if let Some(action) = outcome {
+                return action;
+            }
+        }
+        Action::Again
+    }
+
+    /// Goes on after the test has [had](Action::Hold) the conversation.
+    pub fn resume(&mut self) {
+        if matches!(self.phase, Phase::Held(_)) {
+            self.phase = Phase::Talking;
+            self.answered();
+        }
+    }
+
+    /// The frame for which it is [held](Action::Hold), if it is.
+    pub(crate) fn held_frame(&self) -> Option<&[u8]> {
+        Some(&self.held()?.frame)
+    }
+
+    /// What a group of the pattern has matched in that frame; in a dialogue, or in one before.
+    pub(crate) fn held_capture(&self, name: &str) -> Option<&[u8]> {
+        self.held()?.captures.get(name)
+    }
+
+    fn held(&self) -> Option<&Doing> {
+        self.doing
+            .as_ref()
+            .filter(|_| matches!(self.phase, Phase::Held(_)))
+    }
+
+    /// Takes what has come and is not a whole frame yet.
+    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
+        self.incoming.take_rest()
+    }
+
+    /// The framing; without one, whatever comes is a frame.
+    pub(crate) fn framing(&mut self) -> Option<&mut AnyFraming> {
+        self.incoming.framing()
+    }
+
+    /// What comes before anything else.
+    fn open(&mut self) {
+        self.phase = Phase::Talking;
+        let parts = Arc::clone(&self.ledger.script().parts);
+        if !self.ledger.connected() {
+            let allowed = parts.connections;
+            return self.fail(Surprise::TooMany { allowed });
+        }
+        if let Some(scene) = self.ledger.scene(self.index) {
+            self.play = Some(Box::new(Play::new(Arc::clone(scene))));
+            self.note_progress();
+        }
+        if let Some(greeting) = &parts.greeting {
+            self.begin(Arc::clone(greeting), Vec::new(), Captures::default());
+        }
+    }
+
+    /// Does the next step of the answer that is being given.
+    fn go_on(&mut self, now: Instant) -> Option<Action> {
+        let doing = self.doing.as_mut()?;
+        let deed = Arc::clone(&doing.deed);
+        match deed.steps.get(doing.at) {
+            Some(Do::Pause(delay)) => {
+                let until = *doing.until.get_or_insert_with(|| now + (*delay).min(AGES));
+                if now < until {
+                    return Some(Action::Wait(until));
+                }
+                doing.until = None;
+                doing.at += 1;
+            }
+            Some(Do::Send { .. }) if self.output.len() > Self::MOST_OUTPUT => {
+                return Some(Action::Send);
+            }
+            Some(Do::Send { source, framed }) => {
+                doing.at += 1;
+                if let Err(reason) = self.send(source, *framed) {
+                    self.surprise(Surprise::NoAnswer { reason });
+                }
+            }
+            None => return self.go_on_then(&deed.then),
+        }
+        None
+    }
+
+    /// Does what comes after an answer.
+    fn go_on_then(&mut self, then: &Then) -> Option<Action> {
+        match then {
+            Then::Continue => {}
+            Then::StopReading => self.phase = Phase::NotReading,
+            _ if !self.output.is_empty() => return Some(Action::Send),
+            Then::Hold(name) => {
+                self.phase = Phase::Held(Arc::clone(name));
+                return None;
+            }
+            Then::HalfClose => {
+                self.answered();
+                self.is_mute = true;
+                return Some(Action::HalfClose);
+            }
+            Then::Close => self.phase = Phase::Over(Action::Close),
+            Then::Reset => self.phase = Phase::Over(Action::Reset),
+        }
+        let is_last_move = matches!(self.phase, Phase::Over(_) | Phase::NotReading)
+            && self.doing.as_ref().is_some_and(|doing| doing.is_move);
+        self.answered();
+        // What would follow is not missing: the dialogue itself has ended it.
+        if is_last_move && self.play.take().is_some() {
+            self.ledger.progress(self.index, Progress::Over);
+        }
+        None
+    }
+
+    /// The answer is given.
+    fn answered(&mut self) {
+        let was_move = self.doing.take().is_some_and(|doing| doing.is_move);
+        if was_move && let Some(play) = &mut self.play {
+            play.done();
+            self.note_progress();
+        }
+    }
+
+    /// Begins an answer.
+    fn begin(&mut self, deed: Arc<Deed>, frame: Vec<u8>, captures: Captures) {
+        match &deed.state {
+            None => {}
+            Some(Change::Enter(state)) => self.state = Some(Arc::clone(state)),
+            Some(Change::Leave) => self.state = None,
+        }
+        self.doing = Some(Doing {
+            deed,
+            is_move: false,
+            at: 0,
+            until: None,
+            frame,
+            captures,
+        });
+    }
+
+    /// Sends a part of the answer that is being given.
+    fn send(&mut self, source: &Source, framed: bool) -> Result<(), String> {
+        let Some(doing) = &self.doing else {
+            return Ok(());
+        };
+        let payload = match source {
+            Source::Bytes(bytes) if !framed => {
+                self.said.answer = Some(Excerpt::new(bytes, Self::SAID));
+                if !self.is_mute {
+                    self.output.share(bytes);
+                }
+                return Ok(());
+            }
+            Source::Bytes(bytes) => bytes.to_vec(),
+            Source::Frame => doing.frame.clone(),
+            Source::Template(template) => {
+                let scope = Scope {
+                    frame: Some(&doing.frame),
+                    connection: self.index,
+                    captures: &doing.captures,
+                    globals: &self.ledger.script().globals,
+                };
+                let mut text = Vec::new();
+                let rendered = guarded(|| template.render(&scope, &mut text));
+                let rendered = rendered.map_err(|message| format!("it panicked: {message}"))?;
+                rendered.map_err(|error| error.to_string())?;
+                text
+            }
+        };
+        let bytes = match framed {
+            false => payload,
+            true => guarded(|| self.incoming.encode(&payload))
+                .map_err(|message| format!("the framing panicked: {message}"))?
+                .map_err(|error| format!("{error}: {}", Excerpt::new(&payload, Self::SAID)))?,
+        };
+        self.said.answer = Some(Excerpt::new(&bytes, Self::SAID));
+        if !self.is_mute {
+            self.output.push(bytes);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next frame, or the next thing that a dialogue does.
+    fn next_frame(&mut self) -> Option<Action> {
+        if let Some(play) = &mut self.play
+            && let play::Next::Do(_, deed) = play.next()
+        {
+            let (frame, captures) = (play.frame.clone(), play.captures.clone());
+            self.begin(deed, frame, captures);
+            if let Some(doing) = &mut self.doing {
+                doing.is_move = true;
+            }
+            return None;
+        }
+        let limit = self.ledger.script().receive_limit;
+        match guarded(|| self.incoming.next(limit)) {
+            Ok(Ok(Some(frame))) => self.hear(frame),
+            Ok(Ok(None)) => match self.ended.take() {
+                None => return Some(Action::Receive),
+                Some(how) => self.finish(how.into()),
+            },
+            Ok(Err(Broken::NotAFrame(source))) => {
+                let bytes = Excerpt::new(self.incoming.rest(), Self::EVIDENCE);
+                self.fail(Surprise::NotAFrame { bytes, source });
+            }
+            Ok(Err(Broken::TooLong(head))) => {
+                let head = Excerpt::new(&head, Self::EVIDENCE);
+                self.fail(Surprise::TooLong { head, limit });
+            }
+            Err(message) => self.fail(Surprise::Panicked {
+                what: "the framing".to_owned(),
+                message,
+            }),
+        }
+        None
+    }
+
+    /// Acts on a frame.
+    fn hear(&mut self, frame: Vec<u8>) {
+        self.ledger.heard();
+        let heard = Excerpt::new(&frame, Self::SAID);
+        let outcome = match &mut self.play {
+            Some(play) => play.hear(&frame, |test| matches(test, &frame)),
+            None => Ok(false),
+        };
+        match outcome {
+            Ok(true) => {
+                if let Some(play) = &mut self.play {
+                    play.frame = frame;
+                }
+                self.note_progress();
+            }
+            Ok(false) if self.play.is_some() => self.otherwise(frame),
+            Ok(false) => {
+                if let Err(surprise) = self.answer(frame) {
+                    self.fail(surprise);
+                }
+            }
+            Err(surprise) => self.fail(surprise),
+        }
+        self.said.frame = Some(heard);
+    }
+
+    /// Answers a frame by the rules.
+    fn answer(&mut self, frame: Vec<u8>) -> Result<(), Surprise> {
+        let parts = Arc::clone(&self.ledger.script().parts);
+        for (index, rule) in parts.rules.iter().enumerate() {
+            if !rule.state.fits(self.state.as_ref())
+                || !matches(&rule.test, &frame)?
+                || !self.ledger.matches(index)
+            {
+                continue;
+            }
+            let mut captures = Captures::default();
+            if rule.deed.wants_captures() {
+                rule.test.capture(&frame, &mut captures);
+            }
+            self.begin(Arc::clone(&rule.deed), frame, captures);
+            return Ok(());
+        }
+        self.closures.resize_with(parts.closures.len(), || None);
+        for (index, closure) in parts.closures.iter().enumerate() {
+            let seen = Frame {
+                payload: &frame,
+                connection: self.index,
+                state: self.state.as_deref(),
+            };
+            let answer = guarded(|| closure.ask(&seen, &mut self.closures[index]));
+            let answer = answer.map_err(|message| Surprise::Panicked {
+                what: format!(
+                    "closure {} for the frame {}",
+                    index + 1,
+                    Excerpt::new(&frame, Self::SAID)
+                ),
+                message,
+            })?;
+            if let Some(answer) = answer {
+                let deed = Deed::verbatim(answer);
+                let deed = deed.map_err(|reason| Surprise::NoAnswer { reason })?;
+                self.begin(Arc::new(deed), frame, Captures::default());
+                return Ok(());
+            }
+        }
+        self.otherwise(frame);
+        Ok(())
+    }
+
+    /// Acts on a frame that nothing matches.
+    fn otherwise(&mut self, frame: Vec<u8>) {
+        match &self.ledger.script().parts.otherwise {
+            Fallback::Ignore => {}
+            Fallback::Do(deed) => self.begin(Arc::clone(deed), frame, Captures::default()),
+            Fallback::Fail => {
+                let surprise = self.nothing_matches(&frame);
+                self.surprise(surprise);
+            }
+        }
+    }
+
+    /// Why nothing matches a frame.
+    fn nothing_matches(&mut self, frame: &[u8]) -> Surprise {
+        let mut candidates = Vec::new();
+        let mut step = None;
+        let parts = &self.ledger.script().parts;
+        if let Some(play) = &mut self.play {
+            if let play::Next::Expect(number) = play.next() {
+                step = Some(play.scene().step(number));
+            }
+            for test in play.expected() {
+                candidates.push((
+                    test.to_string(),
+                    test.mismatch(frame),
+                    common(test.lead(), frame),
+                ));
+            }
+        } else {
+            for (index, rule) in parts.rules.iter().enumerate() {
+                let what = format!("rule {} ({rule})", index + 1);
+                let (why, closeness) = if !rule.state.fits(self.state.as_ref()) {
+                    let state = self.state.as_ref();
+                    (format!("the connection is in {}", state_name(state)), 0)
+                } else if !rule.times.allows(self.ledger.count(index) + 1)
+                    && matches(&rule.test, frame).unwrap_or(false)
+                {
+                    (format!("it may match {}, and has", rule.times), frame.len())
+                } else {
+                    (rule.test.mismatch(frame), common(rule.test.lead(), frame))
+                };
+                candidates.push((what, why, closeness));
+            }
+            for index in 0..parts.closures.len() {
+                let what = format!("closure {}", index + 1);
+                candidates.push((what, "does not answer it".to_owned(), 0));
+            }
+        }
+        let closest = candidates
+            .iter()
+            .map(|(_, _, closeness)| *closeness)
+            .max()
+            .unwrap_or(0);
+        let closest = candidates
+            .iter()
+            .position(|(.., closeness)| *closeness == closest && closest > 0);
+        let total = candidates.len();
+        let candidates: Vec<_> = candidates
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| *index < Self::LISTED || Some(*index) == closest)
+            .map(|(index, (what, why, _))| Candidate {
+                what,
+                why,
+                is_closest: Some(index) == closest && total > 1,
+            })
+            .collect();
+        Surprise::Frame {
+            frame: Excerpt::new(frame, Self::EVIDENCE),
+            more: total - candidates.len(),
+            candidates,
+            step,
+        }
+    }
+
+    /// The peer has ended its direction, and everything that came before is answered.
+    fn finish(&mut self, how: String) {
+        let step = self.play.as_mut().and_then(|play| match play.next() {
+            play::Next::Expect(number) | play::Next::Do(number, _) => {
+                Some(play.scene().step(number))
+            }
+            play::Next::Over => None,
+        });
+        if step.is_some() {
+            self.ledger.progress(self.index, Progress::Broken);
+        }
+        let rest = self.incoming.rest();
+        if !rest.is_empty() {
+            let rest = Excerpt::new(rest, Self::EVIDENCE);
+            self.surprise(Surprise::EndInFrame { rest, how });
+        } else if let Some(step) = step {
+            self.surprise(Surprise::EndInDialogue { step, how });
+        }
+        self.phase = Phase::Over(Action::Close);
+    }
+
+    /// Notes how far the dialogue has come.
+    fn note_progress(&mut self) {
+        let Some(play) = &mut self.play else { return };
+        let progress = match play.next() {
+            play::Next::Expect(step) | play::Next::Do(step, _) => Progress::At(step),
+            play::Next::Over => {
+                self.play = None;
+                Progress::Over
+            }
+        };
+        self.ledger.progress(self.index, progress);
+    }
+
+    /// Notes something unexpected.
+    fn surprise(&mut self, surprise: Surprise) {
+        self.ledger.surprised(Unexpected {
+            who: self.ledger.who().cloned(),
+            connection: self.index,
+            ends: self.ends.clone(),
+            surprise,
+            said: self.said.clone(),
+        });
+    }
+
+    /// Notes something unexpected after which nothing can be understood any more.
+    fn fail(&mut self, surprise: Surprise) {
+        self.surprise(surprise);
+        if self.play.take().is_some() {
+            self.ledger.progress(self.index, Progress::Broken);
+        }
+        self.ended = None;
+        self.incoming.take_rest();
+        self.begin(Arc::new(Deed::close()), Vec::new(), Captures::default());
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("index", &self.index)
+            .field("phase", &self.phase)
+            .field("state", &self.state)
+            .field("waiting", &self.incoming.rest().len())
+            .field("output", &self.output.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Longer than anybody waits.
+const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+fn state_name(state: Option<&Arc<str>>) -> String {
+    state.map_or_else(
+        || "no state".to_owned(),
+        |state| format!("state \"{state}\""),
+    )
+}
+
+/// Whether a frame is meant; predicates are code of a user's.
+fn matches(test: &Test, frame: &[u8]) -> Result<bool, Surprise> {
+    match test {
+        Test::Predicate(..) => guarded(|| test.matches(frame)).map_err(|message| {
+            let what = test.to_string();
+            Surprise::Panicked { what, message }
+        }),
+        test => Ok(test.matches(frame)),
+    }
+}
+
+/// Runs code of a user's; an error is the message of its panic. What it has left half done is not
+/// used any more: its connection is closed.
+fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("no message").to_owned()
+    })
+}

@@ -1,0 +1,227 @@
+//! What nobody had expected.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::Diagnostic;
+use standin_socket::framing::FrameError;
+
+use crate::Times;
+use crate::excerpt::Excerpt;
+
+/// Something unexpected that happened between a peer and who answers it, with what is known of it.
+#[derive(Clone)]
+pub struct Unexpected {
+    pub(crate) who: Option<Arc<str>>,
+    pub(crate) connection: usize,
+    pub(crate) ends: Option<Arc<str>>,
+    pub(crate) surprise: Surprise,
+    pub(crate) said: Said,
+}
+
+/// What was said last on a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) frame: Option<Excerpt>,
+    pub(crate) answer: Option<Excerpt>,
+}
+
+/// What is unexpected.
+#[derive(Clone, Debug)]
+pub(crate) enum Surprise {
+    /// Nothing answers a frame.
+    Frame {
+        frame: Excerpt,
+        /// What there is that could have, and how it differs.
+        candidates: Vec<Candidate>,
+        /// How many more there are.
+        more: usize,
+        /// The step of the dialogue that waits for something else.
+        step: Option<String>,
+    },
+    /// What came is not a frame.
+    NotAFrame { bytes: Excerpt, source: FrameError },
+    /// The frame is too long.
+    TooLong { head: Excerpt, limit: usize },
+    /// The stream ended in the middle of a frame.
+    EndInFrame { rest: Excerpt, how: String },
+    /// The stream ended in the middle of a dialogue.
+    EndInDialogue { step: String, how: String },
+    /// A user's code panicked.
+    Panicked { what: String, message: String },
+    /// An answer could not be made.
+    NoAnswer { reason: String },
+    /// There may be fewer connections.
+    TooMany { allowed: Times },
+}
+
+/// What could have answered a frame, and why it does not.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) what: String,
+    pub(crate) why: String,
+    /// Whether it is closer than all others.
+    pub(crate) is_closest: bool,
+}
+
+impl Unexpected {
+    /// The index of the connection on which it happened, counted from 0.
+    pub fn connection(&self) -> usize {
+        self.connection
+    }
+
+    /// The frame that nothing answers, or what came instead of a frame; at most its first 512
+    /// bytes. `None` if it is about something else.
+    pub fn frame(&self) -> Option<&[u8]> {
+        match &self.surprise {
+            Surprise::Frame { frame: bytes, .. }
+            | Surprise::NotAFrame { bytes, .. }
+            | Surprise::TooLong { head: bytes, .. }
+            | Surprise::EndInFrame { rest: bytes, .. } => Some(bytes.head()),
+            _ => None,
+        }
+    }
+
+    /// Adds which addresses the connection is between.
+    #[must_use]
+    pub fn between(mut self, ends: impl Into<Arc<str>>) -> Unexpected {
+        self.ends = Some(ends.into());
+        self
+    }
+}
+
+standin_error::reportable!(Unexpected);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = self.who.as_deref().unwrap_or("the replies");
+        write!(f, "{who}, connection {}", self.connection)?;
+        if let Some(ends) = &self.ends {
+            write!(f, " ({ends})")?;
+        }
+        write!(f, ": {}", self.surprise)?;
+        match &self.said.frame {
+            Some(frame) => {
+                let before = match self.surprise {
+                    Surprise::NoAnswer { .. } => "",
+                    _ => " before",
+                };
+                write!(f, "\n  the frame{before} was {frame}")?;
+            }
+            None if self.said.answer.is_none() => return Ok(()),
+            None => f.write_str("\n  it was the first frame")?,
+        }
+        match &self.said.answer {
+            Some(answer) => write!(f, "; what was sent last is {answer}"),
+            None => f.write_str("; nothing was sent"),
+        }
+    }
+}
+
+impl fmt::Display for Surprise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Surprise::Frame {
+                frame,
+                candidates,
+                more,
+                step,
+            } => {
+                write!(f, "unexpected frame {frame}")?;
+                if let Some(step) = step {
+                    write!(f, " at {step}")?;
+                } else if candidates.is_empty() {
+                    f.write_str(": there is nothing that answers frames")?;
+                }
+                for candidate in candidates {
+                    write!(f, "\n  {candidate}")?;
+                }
+                match more {
+                    0 => Ok(()),
+                    more => write!(f, "\n  {more} more do not match"),
+                }
+            }
+            Surprise::NotAFrame { bytes, source } => {
+                write!(f, "what came is not a frame: {source}: {bytes}")
+            }
+            Surprise::TooLong { head, limit } => {
+                write!(f, "a frame is longer than {limit} bytes; it begins {head}")
+            }
+            Surprise::EndInFrame { rest, how } => {
+                write!(f, "{how} in the middle of a frame: {rest}")
+            }
+            Surprise::EndInDialogue { step, how } => {
+                write!(f, "{how} in the middle of the dialogue, at {step}")
+            }
+            Surprise::Panicked { what, message } => write!(f, "{what} panicked: {message}"),
+            Surprise::NoAnswer { reason } => write!(f, "the answer could not be sent: {reason}"),
+            Surprise::TooMany { allowed } => match allowed.most() {
+                Some(0) => f.write_str("no connection may come"),
+                most => write!(
+                    f,
+                    "one connection too many: there may be {} at most",
+                    most.unwrap_or(0)
+                ),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closest = if self.is_closest {
+            " (the closest)"
+        } else {
+            ""
+        };
+        write!(f, "{}: {}{closest}", self.what, self.why)
+    }
+}
+
+impl std::error::Error for Unexpected {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.surprise {
+            Surprise::NotAFrame { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Diagnostic for Unexpected {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match &self.surprise {
+            Surprise::Frame { .. } => "standin::reply::unexpected_frame",
+            Surprise::NotAFrame { .. } => "standin::reply::not_a_frame",
+            Surprise::TooLong { .. } => "standin::reply::frame_too_long",
+            Surprise::EndInFrame { .. } => "standin::reply::end_in_frame",
+            Surprise::EndInDialogue { .. } => "standin::reply::end_in_dialogue",
+            Surprise::Panicked { .. } => "standin::reply::panicked",
+            Surprise::NoAnswer { .. } => "standin::reply::no_answer",
+            Surprise::TooMany { .. } => "standin::reply::too_many_connections",
+        }))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match &self.surprise {
+            Surprise::Frame { step: None, .. } => {
+                "add a rule for it, or say what happens otherwise (`otherwise`)"
+            }
+            Surprise::Frame { step: Some(_), .. } => {
+                "change what the dialogue expects, or say what happens otherwise (`otherwise`)"
+            }
+            Surprise::NotAFrame { .. } => "compare the framing with the peer's",
+            Surprise::TooLong { .. } => {
+                "raise the receive limit if such frames are meant; or the framing is not the peer's"
+            }
+            Surprise::EndInFrame { .. } => {
+                "the peer was ended, or the framing is not its own: lines end with a newline"
+            }
+            Surprise::EndInDialogue { .. } => {
+                "the peer has said less than was expected; `branch` allows several ways to go on"
+            }
+            Surprise::Panicked { .. } => "the panic's own message is in the output of the test",
+            Surprise::NoAnswer { .. } => "see the reason",
+            Surprise::TooMany { .. } => "the limit is that of `connections`",
+        }))
+    }
+}
