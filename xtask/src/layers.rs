@@ -41,7 +41,12 @@ const ONLY: &[(&str, &[&str])] = &[
     ("standin-child", &["standin-error", "standin-sync"]),
     (
         "standin-reply",
-        &["standin-error", "standin-socket", "standin-sync"],
+        &[
+            "standin-error",
+            "standin-reactor",
+            "standin-socket",
+            "standin-sync",
+        ],
     ),
     ("standin-socket", &["standin-error", "standin-sync"]),
 ];

@@ -1,13 +1,14 @@
 //! `cargo xtask loom`: every interleaving of threads that start, stop, abort and
-//! wait for one resource, and of those that receive, send, connect, close and reset
-//! one connection, within a bound on preemptions.
+//! wait for one resource, of those that receive, send, connect, close and reset one
+//! connection, and of those that hand one over, within a bound on preemptions.
 
 use crate::workspace::{Cargo, CargoError, target_folder};
 
 /// The crates with models, and where the models are.
-const MODELS: [&str; 2] = [
+const MODELS: [&str; 3] = [
     "test --package standin-entity --test loom --target-dir",
     "test --package standin-socket --lib --target-dir",
+    "test --package standin-reply --lib --target-dir",
 ];
 
 pub(crate) fn run() -> Result<(), CargoError> {

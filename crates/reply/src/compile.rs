@@ -34,6 +34,8 @@ struct Compiler<'a> {
     mistakes: Vec<Mistake>,
     /// The states that answers enter.
     entered: BTreeSet<Arc<str>>,
+    /// Whether a user's code may run: of a framing, a predicate, or behind a name in a template.
+    calls_user: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -43,6 +45,7 @@ impl<'a> Compiler<'a> {
             reads_files,
             mistakes: Vec::new(),
             entered: BTreeSet::new(),
+            calls_user: false,
         }
     }
 
@@ -51,6 +54,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn all(mut self, replies: &Replies) -> Result<Parts, ScriptError> {
+        self.calls_user = replies.has_own_framing;
         let nothing = Names::none();
         let greeting = replies.greeting.as_ref();
         let greeting = greeting.map(|answer| self.deed(&Place::Greeting, answer, &nothing));
@@ -82,6 +86,7 @@ impl<'a> Compiler<'a> {
             dialogue,
             own_dialogues,
             connections,
+            calls_user: self.calls_user || !replies.closures.is_empty(),
         })
     }
 
@@ -132,6 +137,7 @@ impl<'a> Compiler<'a> {
             Condition::Equals(bytes) => Test::Equals(bytes.clone()),
             Condition::Prefix(bytes) => Test::Prefix(bytes.clone()),
             Condition::Predicate(description, test) => {
+                self.calls_user = true;
                 Test::Predicate(description.clone(), test.clone())
             }
             Condition::Pattern(expression) => match pattern(expression) {
@@ -170,7 +176,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// What is sent. An error without a problem is a consequence of one that was reported.
-    fn source(&self, piece: &Piece, names: &Names<'_>) -> Result<Source, Option<Problem>> {
+    fn source(&mut self, piece: &Piece, names: &Names<'_>) -> Result<Source, Option<Problem>> {
         Ok(match &piece.content {
             Content::Bytes(bytes) => Source::Bytes(bytes.clone()),
             Content::Frame if names.frame => Source::Frame,
@@ -192,7 +198,10 @@ impl<'a> Compiler<'a> {
             Content::Template(text) => {
                 match Template::parse(text, names.captures, names.frame, self.known) {
                     Ok(Template::Plain(bytes)) => Source::Bytes(bytes),
-                    Ok(template) => Source::Template(template),
+                    Ok(template) => {
+                        self.calls_user |= matches!(template, Template::Engine(..));
+                        Source::Template(template)
+                    }
                     Err(TemplateError::Unknown(_)) if names.any => return Err(None),
                     Err(TemplateError::Unknown(name)) => {
                         let known = names.listed(self.known);
@@ -575,7 +584,10 @@ mod tests {
                 .on("QUIT", hold("quit"))
                 .on(anything().in_any_state(), no_reply())
                 .on(equals("x").in_state("data"), no_reply())
-                .on(equals("y").times(3..=1), no_reply()),
+                .on(
+                    equals("y").times("3..=1".parse::<Times>().unwrap()),
+                    no_reply(),
+                ),
             expect![[r#"
                 rule 2: equals "PAY" can never be reached: rule 1 (prefix "PA") matches all that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`

@@ -621,7 +621,7 @@ impl Conversation {
     fn surprise(&mut self, surprise: Surprise) {
         self.ledger.surprised(Unexpected {
             who: self.ledger.who().cloned(),
-            connection: self.index,
+            connection: Some(self.index),
             ends: self.ends.clone(),
             surprise,
             said: self.said.clone(),

@@ -38,6 +38,8 @@ pub(crate) struct Book {
     pub(crate) unexpected: Vec<Unexpected>,
     /// How much more was unexpected.
     more: usize,
+    /// Why nobody waits any more.
+    pub(crate) aborted: Option<Arc<str>>,
     /// Nothing more happens.
     pub(crate) has_ended: bool,
 }
@@ -245,6 +247,18 @@ impl Ledger {
         }
     }
 
+    /// The test is over, for this reason.
+    pub(crate) fn abort(&self, reason: Arc<str>) {
+        self.book().update(|book| {
+            book.aborted.get_or_insert(reason);
+        });
+    }
+
+    /// How much has come, for messages.
+    pub(crate) fn so_far(&self) -> String {
+        self.book().lock().so_far()
+    }
+
     /// Nothing more will happen.
     pub(crate) fn end(&self) {
         self.book().update(|book| book.has_ended = true);
@@ -255,5 +269,11 @@ impl Book {
     /// How often a rule has matched.
     pub(crate) fn matched(&self, rule: usize) -> usize {
         self.rules.get(rule).copied().unwrap_or(0)
+    }
+
+    /// How much has come, for messages.
+    pub(crate) fn so_far(&self) -> String {
+        let connections = Count(self.connections, "connection");
+        format!("{connections} and {} came", Count(self.frames, "frame"))
     }
 }

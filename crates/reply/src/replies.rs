@@ -1,11 +1,11 @@
 //! Everything that a peer does by itself, as it is declared.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use standin_socket::framing::Framing;
+use standin_socket::framing::{Delimiter, FixedSize, Framing, LengthPrefix, Lines};
 use standin_sync::Unpoisoned;
 
 use crate::{Answer, Dialogue, Frame, Script, ScriptError, Times, When};
@@ -35,6 +35,8 @@ use crate::{Answer, Dialogue, Frame, Script, ScriptError, Times, When};
 #[must_use]
 pub struct Replies {
     pub(crate) framing: Option<NewFraming>,
+    /// Whether the framing is code of a user's.
+    pub(crate) has_own_framing: bool,
     pub(crate) greeting: Option<Answer>,
     pub(crate) rules: Vec<(When, Answer)>,
     pub(crate) closures: Vec<Closure>,
@@ -94,7 +96,16 @@ impl Replies {
     where
         F: Framing + Clone + Send + Sync + 'static,
     {
-        Replies::with_framing(Some(Arc::new(move || Box::new(framing.clone()))))
+        let known = [
+            TypeId::of::<Lines>(),
+            TypeId::of::<Delimiter>(),
+            TypeId::of::<LengthPrefix>(),
+            TypeId::of::<FixedSize>(),
+        ];
+        Replies {
+            has_own_framing: !known.contains(&TypeId::of::<F>()),
+            ..Replies::with_framing(Some(Arc::new(move || Box::new(framing.clone()))))
+        }
     }
 
     /// A peer that takes the bytes as they come: each piece that arrives is a frame, however the
@@ -106,6 +117,7 @@ impl Replies {
     fn with_framing(framing: Option<NewFraming>) -> Replies {
         Replies {
             framing,
+            has_own_framing: false,
             greeting: None,
             rules: Vec::new(),
             closures: Vec::new(),

@@ -94,6 +94,8 @@ pub(crate) struct Parts {
     pub(crate) dialogue: Option<Arc<Scene>>,
     pub(crate) own_dialogues: BTreeMap<usize, Arc<Scene>>,
     pub(crate) connections: Times,
+    /// Whether conversations may run code of a user's.
+    pub(crate) calls_user: bool,
 }
 
 /// What happens to frames that nothing matches.

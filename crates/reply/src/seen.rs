@@ -131,6 +131,21 @@ pub enum WaitError {
     #[diagnostic(transparent)]
     Unexpected(Box<Unexpected>),
 
+    /// The test is over.
+    #[error("{}waited until {seen}: {reason}", Prefix(who))]
+    #[diagnostic(
+        code(standin::reply::wait_aborted),
+        help("something else has failed; see the reason")
+    )]
+    Aborted {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        seen: Seen,
+        /// Why nobody waits any more.
+        reason: Arc<str>,
+    },
+
     /// Nobody answers any more.
     #[error(
         "{}nobody answers any more: waited until {seen}; {so_far}",
@@ -207,7 +222,8 @@ impl Ledger {
             What::Everything => self.unmet_in(book).is_empty(),
         };
         let book = self.book().wait_while(self.book().lock(), until, |book| {
-            !is_seen(book) && book.unexpected.is_empty() && !book.has_ended
+            let is_over = book.has_ended || book.aborted.is_some();
+            !is_seen(book) && book.unexpected.is_empty() && !is_over
         });
         if is_seen(&book) {
             return Ok(());
@@ -216,7 +232,10 @@ impl Ledger {
             return Err(WaitError::Unexpected(Box::new(unexpected.clone())));
         }
         let who = self.who().cloned();
-        let so_far = self.so_far(&book, &seen, rule);
+        let so_far = self.so_far_of(&book, &seen, rule);
+        if let Some(reason) = book.aborted.clone() {
+            return Err(WaitError::Aborted { who, seen, reason });
+        }
         if book.has_ended {
             return Err(WaitError::Ended { who, seen, so_far });
         }
@@ -229,12 +248,8 @@ impl Ledger {
         })
     }
 
-    fn so_far(&self, book: &Book, seen: &Seen, rule: Option<usize>) -> String {
-        let all = format!(
-            "{} and {} came",
-            Count(book.connections, "connection"),
-            Count(book.frames, "frame")
-        );
+    fn so_far_of(&self, book: &Book, seen: &Seen, rule: Option<usize>) -> String {
+        let all = book.so_far();
         let unmet = match seen.what {
             What::Rule(_) => {
                 let matched = rule.map_or(0, |rule| book.matched(rule));

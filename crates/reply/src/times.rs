@@ -60,7 +60,10 @@ impl Times {
     fn before(least: usize, end: usize) -> Times {
         match end.checked_sub(1) {
             Some(most) => Times::from(least..=most),
-            None => Times::from(1..=0),
+            None => Times {
+                least: least.max(1),
+                most: Some(0),
+            },
         }
     }
 }

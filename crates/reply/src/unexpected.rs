@@ -13,7 +13,7 @@ use crate::excerpt::Excerpt;
 #[derive(Clone)]
 pub struct Unexpected {
     pub(crate) who: Option<Arc<str>>,
-    pub(crate) connection: usize,
+    pub(crate) connection: Option<usize>,
     pub(crate) ends: Option<Arc<str>>,
     pub(crate) surprise: Surprise,
     pub(crate) said: Said,
@@ -51,6 +51,8 @@ pub(crate) enum Surprise {
     Panicked { what: String, message: String },
     /// An answer could not be made.
     NoAnswer { reason: String },
+    /// The system does not let the server accept.
+    NotAccepted { reason: String },
     /// There may be fewer connections.
     TooMany { allowed: Times },
 }
@@ -65,8 +67,8 @@ pub(crate) struct Candidate {
 }
 
 impl Unexpected {
-    /// The index of the connection on which it happened, counted from 0.
-    pub fn connection(&self) -> usize {
+    /// The index of the connection on which it happened, counted from 0; `None` if there was none.
+    pub fn connection(&self) -> Option<usize> {
         self.connection
     }
 
@@ -95,7 +97,10 @@ standin_error::reportable!(Unexpected);
 impl fmt::Display for Unexpected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = self.who.as_deref().unwrap_or("the replies");
-        write!(f, "{who}, connection {}", self.connection)?;
+        f.write_str(who)?;
+        if let Some(connection) = self.connection {
+            write!(f, ", connection {connection}")?;
+        }
         if let Some(ends) = &self.ends {
             write!(f, " ({ends})")?;
         }
@@ -155,6 +160,7 @@ impl fmt::Display for Surprise {
             }
             Surprise::Panicked { what, message } => write!(f, "{what} panicked: {message}"),
             Surprise::NoAnswer { reason } => write!(f, "the answer could not be sent: {reason}"),
+            Surprise::NotAccepted { reason } => f.write_str(reason),
             Surprise::TooMany { allowed } => match allowed.most() {
                 Some(0) => f.write_str("no connection may come"),
                 most => write!(
@@ -197,6 +203,7 @@ impl Diagnostic for Unexpected {
             Surprise::EndInDialogue { .. } => "standin::reply::end_in_dialogue",
             Surprise::Panicked { .. } => "standin::reply::panicked",
             Surprise::NoAnswer { .. } => "standin::reply::no_answer",
+            Surprise::NotAccepted { .. } => "standin::reply::not_accepted",
             Surprise::TooMany { .. } => "standin::reply::too_many_connections",
         }))
     }
@@ -221,6 +228,9 @@ impl Diagnostic for Unexpected {
             }
             Surprise::Panicked { .. } => "the panic's own message is in the output of the test",
             Surprise::NoAnswer { .. } => "see the reason",
+            Surprise::NotAccepted { .. } => {
+                "peers wait until it can; \"too many open files\" means the limit on descriptors (ulimit -n)"
+            }
             Surprise::TooMany { .. } => "the limit is that of `connections`",
         }))
     }

@@ -17,7 +17,8 @@ pub(crate) struct Talk {
 impl Talk {
     #[track_caller]
     pub(crate) fn new(replies: &Replies) -> Talk {
-        Talk::on(&Ledger::new(replies.prepare(&[]).unwrap()), 0)
+        let script = replies.prepare(&[]).expect("the replies are right");
+        Talk::on(&Ledger::new(script), 0)
     }
 
     pub(crate) fn on(ledger: &Ledger, index: usize) -> Talk {

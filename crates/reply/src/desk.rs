@@ -1,0 +1,345 @@
+//! Where connections change hands: from the thread that answers to the test, and back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use standin_sync::Monitor;
+
+use crate::Unexpected;
+
+/// Where connections change hands. Each is with its actor, on the desk, or with the test, never
+/// with two of them.
+#[derive(Debug)]
+pub(crate) struct Desk<P> {
+    inner: Monitor<Inner<P>>,
+}
+
+#[derive(Debug)]
+struct Inner<P> {
+    /// Whom to wake, of connections that are with their actors.
+    actors: BTreeMap<usize, Waker>,
+    /// Connections that the test wants, wherever they are in their conversation.
+    wanted: BTreeSet<usize>,
+    on_desk: VecDeque<Parked<P>>,
+    over: Option<Over>,
+}
+
+/// A connection on the desk.
+#[derive(Debug)]
+pub(crate) struct Parked<P> {
+    pub(crate) index: usize,
+    /// The name under which it is held; `None` if the test has asked for its index.
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) connection: P,
+}
+
+/// Why nobody has to wait any more.
+#[derive(Clone, Debug)]
+pub(crate) enum Over {
+    /// Something unexpected has happened.
+    Unexpected(Box<Unexpected>),
+    /// The test is over, for this reason.
+    Aborted(Arc<str>),
+    /// Nobody answers any more.
+    Ended,
+}
+
+/// Why a connection was not handed over.
+#[derive(Debug)]
+pub(crate) enum NotHere {
+    Over(Over),
+    /// The time was up; these are held under other names.
+    TimedOut {
+        held: Vec<(Arc<str>, usize)>,
+        /// Whether the connection that is meant is with its actor.
+        is_busy: bool,
+    },
+}
+
+impl<P> Desk<P> {
+    pub(crate) fn new() -> Self {
+        Desk {
+            inner: Monitor::new(Inner {
+                actors: BTreeMap::new(),
+                wanted: BTreeSet::new(),
+                on_desk: VecDeque::new(),
+                over: None,
+            }),
+        }
+    }
+
+    /// A connection is with its actor from now on.
+    pub(crate) fn begins(&self, index: usize, waker: Waker) {
+        self.inner.update(|inner| inner.actors.insert(index, waker));
+    }
+
+    /// Its actor has no connection any more.
+    pub(crate) fn ends(&self, index: usize) {
+        let waker = self.inner.update(|inner| inner.actors.remove(&index));
+        // Not under the lock.
+        drop(waker);
+    }
+
+    /// Whether its actor is to put a connection on the desk.
+    pub(crate) fn wants(&self, index: usize) -> bool {
+        self.inner.lock().wanted.contains(&index)
+    }
+
+    /// Its actor puts a connection on the desk. It has it back if nobody takes it there: the test
+    /// that has asked for its index does not want it any more, or nobody answers any more.
+    pub(crate) fn park(&self, parked: Parked<P>) -> Result<(), P> {
+        let (waker, outcome) = self.inner.update(|inner| {
+            let is_wanted = inner.wanted.remove(&parked.index);
+            let has_ended = matches!(inner.over, Some(Over::Ended));
+            if has_ended || (parked.name.is_none() && !is_wanted) {
+                return (None, Err(parked.connection));
+            }
+            let waker = inner.actors.remove(&parked.index);
+            inner.on_desk.push_back(parked);
+            (waker, Ok(()))
+        });
+        // Not under the lock.
+        drop(waker);
+        outcome
+    }
+
+    /// The test takes the connection that has been held under this name for the longest time.
+    pub(crate) fn take_held(
+        &self,
+        name: &str,
+        until: Option<Instant>,
+    ) -> Result<Parked<P>, NotHere> {
+        let is_meant = |parked: &Parked<P>| parked.name.as_deref() == Some(name);
+        let mut inner = self.inner.lock();
+        loop {
+            if let Some(parked) = inner.take(is_meant) {
+                return Ok(parked);
+            }
+            if let Some(over) = &inner.over {
+                return Err(NotHere::Over(over.clone()));
+            }
+            if is_past(until) {
+                return Err(inner.timed_out(false));
+            }
+            inner = self.inner.wait(inner, until);
+        }
+    }
+
+    /// The test takes a connection, wherever it is in its conversation.
+    pub(crate) fn take_over(
+        &self,
+        index: usize,
+        until: Option<Instant>,
+    ) -> Result<Parked<P>, NotHere> {
+        let is_meant = |parked: &Parked<P>| parked.index == index;
+        let mut inner = self.inner.lock();
+        loop {
+            if let Some(parked) = inner.take(is_meant) {
+                return Ok(parked);
+            }
+            let over = inner.over.clone().map(NotHere::Over);
+            let waker = inner.actors.get(&index).cloned();
+            if over.is_some() || is_past(until) {
+                // Somebody else may want it, and says so again.
+                inner.wanted.remove(&index);
+                self.inner.notify_all();
+                return Err(over.unwrap_or_else(|| inner.timed_out(waker.is_some())));
+            }
+            if let Some(waker) = waker
+                && inner.wanted.insert(index)
+            {
+                // Not under the lock. What changes meanwhile is seen by the next look.
+                drop(inner);
+                waker.wake();
+                inner = self.inner.lock();
+                continue;
+            }
+            inner = self.inner.wait(inner, until);
+        }
+    }
+
+    /// Ends all waits, for the first reason that is given. When nobody answers any more, what is
+    /// on the desk goes too.
+    pub(crate) fn is_over(&self, over: Over) {
+        let gone = self.inner.update(|inner| {
+            let has_ended = matches!(over, Over::Ended);
+            if inner.over.is_none() || has_ended {
+                inner.over = Some(over);
+            }
+            has_ended.then(|| {
+                (
+                    std::mem::take(&mut inner.on_desk),
+                    std::mem::take(&mut inner.actors),
+                )
+            })
+        });
+        // Not under the lock: connections are closed by it.
+        drop(gone);
+    }
+}
+
+impl<P> Inner<P> {
+    fn take(&mut self, is_meant: impl Fn(&Parked<P>) -> bool) -> Option<Parked<P>> {
+        let at = self.on_desk.iter().position(is_meant)?;
+        self.on_desk.remove(at)
+    }
+
+    fn timed_out(&self, is_busy: bool) -> NotHere {
+        let held = self.on_desk.iter();
+        NotHere::TimedOut {
+            held: held
+                .filter_map(|parked| Some((parked.name.clone()?, parked.index)))
+                .collect(),
+            is_busy,
+        }
+    }
+}
+
+fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
+}
+
+/// Every interleaving of a test that takes a connection, the actor that has it, and others.
+#[cfg(all(test, loom))]
+mod models {
+    use std::task::Wake;
+
+    use loom::thread;
+
+    use super::*;
+
+    /// What reaches an actor from outside.
+    #[derive(Default)]
+    struct Mail {
+        is_woken: bool,
+        /// A connection that was handed back.
+        back: Option<u32>,
+        is_over: bool,
+    }
+
+    struct Alarm(Arc<Monitor<Mail>>);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.update(|mail| mail.is_woken = true);
+        }
+    }
+
+    /// An actor that answers on connection 0 until it is over. Gives the connection, if it has it.
+    fn answer(desk: &Desk<u32>, mail: &Arc<Monitor<Mail>>) -> Option<u32> {
+        let mut connection = Some(7);
+        desk.begins(0, Waker::from(Arc::new(Alarm(Arc::clone(mail)))));
+        loop {
+            let mut guard = mail.wait_while(mail.lock(), None, |mail| {
+                !mail.is_woken && mail.back.is_none() && !mail.is_over
+            });
+            let back = guard.back.take();
+            let is_over = guard.is_over;
+            guard.is_woken = false;
+            drop(guard);
+            if back.is_some() {
+                assert!(connection.is_none(), "two have it");
+                connection = back;
+                desk.begins(0, Waker::from(Arc::new(Alarm(Arc::clone(mail)))));
+            }
+            if desk.wants(0)
+                && let Some(had) = connection.take()
+            {
+                let parked = Parked {
+                    index: 0,
+                    name: None,
+                    connection: had,
+                };
+                connection = desk.park(parked).err();
+            }
+            if is_over {
+                return connection;
+            }
+        }
+    }
+
+    fn check(model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(model);
+    }
+
+    #[test]
+    fn whoever_asks_has_it_and_hands_it_back() {
+        check(|| {
+            let desk = Arc::new(Desk::new());
+            let mail = Arc::new(Monitor::new(Mail::default()));
+            let actor = {
+                let (desk, mail) = (Arc::clone(&desk), Arc::clone(&mail));
+                thread::spawn(move || answer(&desk, &mail))
+            };
+            let take = |desk: &Desk<u32>, mail: &Monitor<Mail>| {
+                let parked = desk.take_over(0, None).unwrap();
+                mail.update(|mail| mail.back = Some(parked.connection));
+            };
+            let other = {
+                let (desk, mail) = (Arc::clone(&desk), Arc::clone(&mail));
+                thread::spawn(move || take(&desk, &mail))
+            };
+            take(&desk, &mail);
+            other.join().unwrap();
+            mail.update(|mail| mail.is_over = true);
+            assert_eq!(actor.join().unwrap(), Some(7));
+        });
+    }
+
+    #[test]
+    fn who_gives_up_leaves_it_with_its_actor() {
+        check(|| {
+            let desk = Arc::new(Desk::new());
+            let mail = Arc::new(Monitor::new(Mail::default()));
+            let actor = {
+                let (desk, mail) = (Arc::clone(&desk), Arc::clone(&mail));
+                thread::spawn(move || answer(&desk, &mail))
+            };
+            let aborts = {
+                let desk = Arc::clone(&desk);
+                thread::spawn(move || desk.is_over(Over::Aborted("enough".into())))
+            };
+            let taken = desk.take_over(0, None).ok();
+            aborts.join().unwrap();
+            mail.update(|mail| mail.is_over = true);
+            let kept = actor.join().unwrap();
+            let taken = taken.map(|parked| parked.connection);
+            assert_eq!(taken.xor(kept), Some(7), "{taken:?} {kept:?}");
+            assert!(desk.inner.lock().on_desk.is_empty());
+        });
+    }
+
+    #[test]
+    fn what_is_parked_when_all_ends_is_given_back_or_gone() {
+        check(|| {
+            let desk = Arc::new(Desk::new());
+            let parks = {
+                let desk = Arc::clone(&desk);
+                thread::spawn(move || {
+                    let name = Some("pay".into());
+                    let connection = Arc::new(7);
+                    let index = 0;
+                    desk.park(Parked {
+                        index,
+                        name,
+                        connection,
+                    })
+                    .is_ok()
+                })
+            };
+            let ends = {
+                let desk = Arc::clone(&desk);
+                thread::spawn(move || desk.is_over(Over::Ended))
+            };
+            let taken = desk.take_held("pay", None).is_ok();
+            let is_parked = parks.join().unwrap();
+            ends.join().unwrap();
+            assert!(is_parked || !taken);
+            assert!(desk.inner.lock().on_desk.is_empty());
+        });
+    }
+}

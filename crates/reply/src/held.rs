@@ -1,0 +1,374 @@
+//! A conversation in the hands of the test.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use standin_error::text::Span;
+use standin_reactor::Group;
+use standin_socket::{Address, Connection, ControlError, ReceiveError, SendError};
+use thiserror::Error;
+
+use crate::Unexpected;
+use crate::desk::{NotHere, Over, Parked};
+use crate::peer::{Common, Line, Peer};
+use crate::verdict::Prefix;
+
+/// A conversation that the test has in its hands: nobody answers for it meanwhile.
+///
+/// It comes from [`Responder::held`](crate::Responder::held) or
+/// [`Responder::take_over`](crate::Responder::take_over). The test looks around, receives and sends
+/// as it likes, and then [hands it back](Held::hand_back), or [keeps](Held::take) the connection.
+/// Dropping it hands it back. What is received here is neither counted nor answered by rules.
+#[derive(Debug)]
+pub struct Held {
+    /// `None` once it was handed back or taken.
+    line: Option<Box<Line>>,
+    /// The same connection, for operations that wait.
+    connection: Connection,
+    index: usize,
+    name: Option<Arc<str>>,
+    common: Arc<Common>,
+    group: Weak<Group>,
+}
+
+impl Held {
+    pub(crate) fn new(parked: Parked<Box<Line>>, common: Arc<Common>, group: Weak<Group>) -> Held {
+        let mut line = parked.connection;
+        Held {
+            connection: line.connection.handle(),
+            line: Some(line),
+            index: parked.index,
+            name: parked.name,
+            common,
+            group,
+        }
+    }
+
+    /// The index of the connection, counted from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The name under which it was held; `None` if the test has taken it over.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The address on the other side.
+    pub fn peer_address(&self) -> &Address {
+        self.connection.peer_address()
+    }
+
+    /// The frame for which it is held; empty if it is held by a greeting, `None` if the test has
+    /// taken it over in the middle of something else.
+    pub fn frame(&self) -> Option<&[u8]> {
+        self.line.as_ref()?.conversation.held_frame()
+    }
+
+    /// What the group of that name has matched in the frame for which it is held.
+    pub fn capture(&self, name: &str) -> Option<&[u8]> {
+        self.line.as_ref()?.conversation.held_capture(name)
+    }
+
+    /// The state that the connection [is in](crate::Answer::enter), if any.
+    pub fn state(&self) -> Option<&str> {
+        self.line.as_ref()?.conversation.state()
+    }
+
+    /// Sends all of `bytes`, as they are, and says how many they are; before them what was still to
+    /// be sent when the test took the conversation over.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if they cannot all be sent in time.
+    pub fn send(
+        &mut self,
+        bytes: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        let until = Until::new(timeout);
+        self.send_rest(&until)?;
+        self.connection.send(bytes.as_ref(), until.left())
+    }
+
+    /// Sends `payload` as one frame of the replies' framing, and says how many bytes that has; as
+    /// it is if the replies are raw.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no frame can carry it, or it cannot be sent in time.
+    pub fn send_frame(
+        &mut self,
+        payload: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
+        let until = Until::new(timeout);
+        self.send_rest(&until)?;
+        let connection = &self.connection;
+        let payload = payload.as_ref();
+        match self
+            .line
+            .as_mut()
+            .and_then(|line| line.conversation.framing())
+        {
+            Some(framing) => connection.send_frame(framing, payload, until.left()),
+            None => connection.send(payload, until.left()),
+        }
+    }
+
+    /// Receives one frame of the replies' framing, and gives its payload; whatever comes if the
+    /// replies are raw.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none in time.
+    pub fn receive_frame(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        let connection = &self.connection;
+        match self
+            .line
+            .as_mut()
+            .and_then(|line| line.conversation.framing())
+        {
+            Some(framing) => connection.receive_frame(framing, timeout),
+            None => connection.receive_some(RAW, timeout),
+        }
+    }
+
+    /// Receives exactly `size` bytes: see [`Connection::receive_exactly`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if they do not come in time.
+    pub fn receive_exactly(
+        &mut self,
+        size: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.connection.receive_exactly(size, timeout)
+    }
+
+    /// Receives what comes first, at most `limit` bytes: see [`Connection::receive_some`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if nothing comes in time.
+    pub fn receive_some(
+        &mut self,
+        limit: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.connection.receive_some(limit, timeout)
+    }
+
+    /// Receives everything until the peer closes its end: see [`Connection::receive_to_end`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it does not in time.
+    pub fn receive_to_end(
+        &mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        self.connection.receive_to_end(timeout)
+    }
+
+    /// Receives `expected`, and nothing else will do: see [`Connection::expect`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that shows the difference if something else comes, or nothing in time.
+    pub fn expect(
+        &mut self,
+        expected: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), ReceiveError> {
+        self.connection.expect(expected.as_ref(), timeout)
+    }
+
+    /// Says that no more will be sent: see [`Connection::shutdown_write`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed here or the peer has reset it.
+    pub fn shutdown_write(&mut self) -> Result<(), ControlError> {
+        self.connection.shutdown_write()
+    }
+
+    /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A
+    /// responder that has stopped closes it.
+    pub fn hand_back(mut self) {
+        self.give_back();
+    }
+
+    /// Keeps the connection, which is an ordinary one from now on; the conversation is over. Its
+    /// dialogue counts as it stands.
+    pub fn take(mut self) -> Connection {
+        match self.line.take() {
+            Some(line) => line.connection.into_connection(),
+            None => self.connection.clone(),
+        }
+    }
+
+    /// The connection, for a layer above, which lets nobody keep it beyond the time in which the
+    /// test has the conversation.
+    #[doc(hidden)]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn give_back(&mut self) {
+        if let (Some(mut line), Some(group)) = (self.line.take(), self.group.upgrade()) {
+            line.conversation.resume();
+            group.spawn(Peer::of(line, Arc::clone(&self.common)));
+        }
+    }
+
+    /// Sends what the conversation had still to send.
+    fn send_rest(&mut self, until: &Until) -> Result<(), SendError> {
+        let Some(line) = &mut self.line else {
+            return Ok(());
+        };
+        while !line.conversation.output().is_empty() {
+            match self
+                .connection
+                .send(line.conversation.output(), until.left())
+            {
+                Ok(sent) => line.conversation.sent(sent),
+                Err(error) => {
+                    line.conversation.sent(error.failure().sent);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// How much of what comes raw is received at once.
+const RAW: usize = 64 << 10;
+
+/// When several operations must be over, all together.
+struct Until(Option<Instant>);
+
+impl Until {
+    fn new(timeout: impl Into<Option<Duration>>) -> Until {
+        let timeout = timeout.into();
+        Until(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let until = self.0?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// Why a test has not got a conversation into its hands.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum HandOverError {
+    /// The time was up.
+    #[error("{}{what} within {}; {so_far}", Prefix(who), Span(*limit))]
+    #[diagnostic(
+        code(standin::reply::hand_over_timed_out),
+        help("check that the peer gets that far, and when; or wait longer")
+    )]
+    TimedOut {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        what: String,
+        /// What there was instead.
+        so_far: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+
+    /// Something unexpected happened before.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unexpected(Box<Unexpected>),
+
+    /// The test is over.
+    #[error("{}{what}: {reason}", Prefix(who))]
+    #[diagnostic(
+        code(standin::reply::hand_over_aborted),
+        help("something else has failed; see the reason")
+    )]
+    Aborted {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        what: String,
+        /// Why nobody waits any more.
+        reason: Arc<str>,
+    },
+
+    /// Nobody answers any more.
+    #[error("{}{what}: nobody answers any more", Prefix(who))]
+    #[diagnostic(
+        code(standin::reply::hand_over_ended),
+        help("it was stopped before; connections change hands while peers are answered")
+    )]
+    Ended {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        what: String,
+    },
+}
+
+impl HandOverError {
+    pub(crate) fn new(
+        common: &Common,
+        what: String,
+        not_here: NotHere,
+        limit: Option<Duration>,
+        busy: Option<String>,
+    ) -> HandOverError {
+        let who = common.ledger.who().cloned();
+        let (held, is_busy) = match not_here {
+            NotHere::Over(Over::Unexpected(unexpected)) => {
+                return HandOverError::Unexpected(unexpected);
+            }
+            NotHere::Over(Over::Aborted(reason)) => {
+                return HandOverError::Aborted { who, what, reason };
+            }
+            NotHere::Over(Over::Ended) => return HandOverError::Ended { who, what },
+            NotHere::TimedOut { held, is_busy } => (held, is_busy),
+        };
+        let mut so_far = common.ledger.so_far();
+        for (name, index) in held {
+            so_far.push_str(&format!("; connection {index} is held as \"{name}\""));
+        }
+        if let Some(busy) = busy {
+            so_far.push_str(&format!("; {busy}"));
+        } else if is_busy {
+            so_far.push_str("; the connection is there, and its turn did not come");
+        }
+        HandOverError::TimedOut {
+            who,
+            what,
+            so_far,
+            limit: limit.unwrap_or_default(),
+        }
+    }
+
+    fn parts(&self) -> Vec<&(dyn standin_error::Reportable + 'static)> {
+        match self {
+            HandOverError::Unexpected(unexpected) => vec![&**unexpected],
+            _ => Vec::new(),
+        }
+    }
+}
+
+standin_error::reportable!(HandOverError, parts = HandOverError::parts);

@@ -1,0 +1,298 @@
+//! The actors: who accepts, and who answers on a connection.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use standin_reactor::{Actor, Next, Turn};
+use standin_socket::{AcceptError, End, OwnedConnection, Server, Tried};
+
+use crate::desk::{Desk, Parked};
+use crate::unexpected::Surprise;
+use crate::{Action, Conversation, Ledger, Unexpected};
+
+/// What the actors of one responder have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) ledger: Ledger,
+    pub(crate) desk: Desk<Box<Line>>,
+    /// What runs when a user's code does, for those who wait too long.
+    pub(crate) what: Arc<str>,
+}
+
+/// A connection with its conversation, as it changes hands.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) connection: OwnedConnection,
+    pub(crate) conversation: Conversation,
+}
+
+/// Accepts whoever comes.
+pub(crate) struct Listener {
+    server: Server,
+    common: Arc<Common>,
+    /// The system did not let it accept, which was said.
+    has_failed: bool,
+}
+
+/// How many connections are accepted before others have a turn.
+const ACCEPTED_AT_ONCE: usize = 64;
+
+/// How long it is until the next try when the system does not let it accept: no event says when it
+/// does again.
+const NEXT_TRY: Duration = Duration::from_millis(20);
+
+impl Listener {
+    pub(crate) fn new(server: Server, common: Arc<Common>) -> Listener {
+        Listener {
+            server,
+            common,
+            has_failed: false,
+        }
+    }
+}
+
+impl Actor for Listener {
+    fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        if turn.is_first() {
+            self.server.wake_when_changed(turn.waker());
+        }
+        turn.wake_at(None);
+        // The socket may be another one than before, or none for a while.
+        if turn.register(&mut self.server).is_err() && !self.server.is_open() {
+            return Ok(Next::Done);
+        }
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.server.try_accept() {
+                Ok(Some(connection)) => {
+                    turn.spawn(Peer::new(connection, Arc::clone(&self.common)));
+                }
+                Ok(None) => return Ok(Next::Wait),
+                Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
+                    return Ok(Next::Done);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.has_failed, true) {
+                        let ledger = &self.common.ledger;
+                        ledger.surprised(Unexpected {
+                            who: ledger.who().cloned(),
+                            connection: None,
+                            ends: None,
+                            surprise: Surprise::NotAccepted {
+                                reason: standin_error::text::in_full(&error),
+                            },
+                            said: Default::default(),
+                        });
+                    }
+                    let next_try = turn.now() + NEXT_TRY;
+                    turn.wake_at(Some(next_try));
+                    return Ok(Next::Wait);
+                }
+            }
+        }
+        Ok(Next::Again)
+    }
+}
+
+/// Answers on one connection.
+pub(crate) struct Peer {
+    index: usize,
+    /// `None` once it has changed hands or is over.
+    line: Option<Box<Line>>,
+    is_on_desk: bool,
+    common: Arc<Common>,
+    is_timed: bool,
+    /// The peer has ended its direction, and no other event will say so.
+    is_hung_up: bool,
+}
+
+/// How often a connection receives before others have a turn.
+const RECEIVED_AT_ONCE: usize = 16;
+
+thread_local! {
+    /// What all connections of the reactor's thread receive into, one after the other.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+}
+
+impl Peer {
+    /// Who answers on a new connection.
+    pub(crate) fn new(connection: OwnedConnection, common: Arc<Common>) -> Peer {
+        let (near, far) = (connection.local_address(), connection.peer_address());
+        let ends = format!("{near} <-> {far}");
+        let conversation = Conversation::new(&common.ledger, connection.index()).between(ends);
+        let line = Box::new(Line {
+            connection,
+            conversation,
+        });
+        Peer::of(line, common)
+    }
+
+    /// Who goes on with a conversation.
+    pub(crate) fn of(line: Box<Line>, common: Arc<Common>) -> Peer {
+        Peer {
+            index: line.conversation.index(),
+            line: Some(line),
+            is_on_desk: false,
+            common,
+            is_timed: false,
+            is_hung_up: false,
+        }
+    }
+
+    /// Puts the connection where the test finds it.
+    fn park(&mut self, turn: &mut Turn<'_>, name: Option<Arc<str>>) -> io::Result<Next> {
+        if let Some(mut line) = self.line.take() {
+            turn.deregister(&mut line.connection)?;
+            // What has come and is not a frame yet is what the test receives first.
+            let rest = line.conversation.take_rest();
+            line.connection.unread(rest);
+            self.is_on_desk = true;
+            let has_name = name.is_some();
+            let parked = Parked {
+                index: self.index,
+                name,
+                connection: line,
+            };
+            // Who had asked for it has given up: it goes on as if nothing had happened.
+            if let Err(line) = self.common.desk.park(parked)
+                && !has_name
+            {
+                turn.spawn(Peer::of(line, Arc::clone(&self.common)));
+            }
+        }
+        Ok(Next::Done)
+    }
+}
+
+impl Actor for Peer {
+    fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        let Some(line) = &mut self.line else {
+            return Ok(Next::Done);
+        };
+        if turn.is_first() {
+            turn.register(&mut line.connection)?;
+            let waker = turn.waker();
+            line.connection.wake_when_closed(waker.clone());
+            self.common.desk.begins(self.index, waker);
+        }
+        if std::mem::take(&mut self.is_timed) {
+            turn.wake_at(None);
+        }
+        self.is_hung_up |= turn.is_hung_up();
+        if self.common.desk.wants(self.index) {
+            return self.park(turn, None);
+        }
+        let calls_user = self.common.ledger.script().parts.calls_user;
+        let mut may_have_more = true;
+        let mut received = 0;
+        loop {
+            let now = turn.now();
+            let action = if calls_user {
+                let talk = || line.conversation.act(now);
+                match turn.user_code(&self.common.what, talk) {
+                    Ok(action) => action,
+                    Err(panicked) => return Err(io::Error::other(panicked)),
+                }
+            } else {
+                line.conversation.act(now)
+            };
+            if !line.send() {
+                // This side has closed it.
+                return Ok(Next::Done);
+            }
+            match action {
+                Action::Receive if received == RECEIVED_AT_ONCE => return Ok(Next::Again),
+                Action::Receive if !may_have_more => return Ok(Next::Wait),
+                Action::Receive => {
+                    received += 1;
+                    match line.receive() {
+                        Received::Full => {}
+                        // The next bytes bring an event; an end has brought its own.
+                        Received::All => may_have_more = self.is_hung_up,
+                        Received::Nothing => return Ok(Next::Wait),
+                        Received::Closed => return Ok(Next::Done),
+                    }
+                }
+                Action::Send if line.conversation.output().is_empty() => {}
+                Action::Send | Action::Idle => return Ok(Next::Wait),
+                Action::Wait(until) => {
+                    self.is_timed = true;
+                    turn.wake_at(Some(until));
+                    return Ok(Next::Wait);
+                }
+                Action::Again => return Ok(Next::Again),
+                Action::HalfClose => {
+                    if let Err(error) = line.connection.shutdown_write() {
+                        tracing::debug!(%error, "the peer has gone before the end of the stream");
+                    }
+                }
+                Action::Hold(name) => return self.park(turn, Some(name)),
+                Action::Close => return Ok(Next::Done),
+                Action::Reset => {
+                    if let Some(line) = self.line.take()
+                        && let Err(error) = line.connection.reset()
+                    {
+                        tracing::debug!(%error, "the peer has gone before the reset");
+                    }
+                    return Ok(Next::Done);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // The connection may be back from the desk by now, with another actor.
+        if !self.is_on_desk {
+            self.common.desk.ends(self.index);
+        }
+    }
+}
+
+/// What there was to receive.
+enum Received {
+    /// As much as there was room for.
+    Full,
+    /// All that had come.
+    All,
+    Nothing,
+    /// This side has closed the connection.
+    Closed,
+}
+
+impl Line {
+    /// Sends what the system takes. Not so if this side has closed the connection.
+    fn send(&mut self) -> bool {
+        while !self.conversation.output().is_empty() {
+            match self.connection.try_send(self.conversation.output()) {
+                Tried::Done(0) | Tried::NotNow => break,
+                Tried::Done(count) => self.conversation.sent(count),
+                Tried::Ended(End::Closed) => return false,
+                // A peer may take no more, which is not a failure by itself.
+                Tried::Ended(_) => self.conversation.mute(),
+            }
+        }
+        true
+    }
+
+    fn receive(&mut self) -> Received {
+        BUFFER.with_borrow_mut(|buffer| match self.connection.try_receive(buffer) {
+            Tried::Done(count) => {
+                self.conversation.receive(&buffer[..count]);
+                if count < buffer.len() {
+                    Received::All
+                } else {
+                    Received::Full
+                }
+            }
+            Tried::NotNow => Received::Nothing,
+            Tried::Ended(End::Closed) => Received::Closed,
+            Tried::Ended(end) => {
+                self.conversation.end(&end);
+                Received::Full
+            }
+        })
+    }
+}

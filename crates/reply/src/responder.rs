@@ -1,0 +1,283 @@
+//! Who answers: on the connections of a server, or on one that a client has made.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use standin_reactor::{Group, Reactor, Stuck};
+use standin_socket::{OwnedConnection, Server};
+use thiserror::Error;
+
+use crate::desk::{Desk, Over};
+use crate::peer::{Common, Listener, Peer};
+use crate::{HandOverError, Held, Ledger, Script, Seen, Unexpected, Verdict, WaitError};
+
+/// Answers peers by itself, as a [`Script`] says, until it is [stopped](Responder::stop) or
+/// dropped.
+///
+/// All responders of the process share one thread, which is there only while there are some.
+///
+/// ```
+/// use std::time::Duration;
+/// use standin_reply::{Replies, Responder, Seen, equals};
+/// use standin_socket::framing::Lines;
+/// use standin_socket::{Client, Server};
+///
+/// let limit = Duration::from_secs(10);
+/// let replies = Replies::framed(Lines::new())
+///     .greeting("ready\n")
+///     .on(equals("PING").named("ping").times(1..), "PONG\n");
+/// let server = Server::builder().bind()?;
+/// let responder = Responder::serve(&server, replies.prepare(&[])?)?;
+///
+/// let peer = Client::builder().port(server.port()).build().connect(limit)?;
+/// peer.expect(b"ready\n", limit)?;
+/// peer.send(b"PING\n", limit)?;
+/// peer.expect(b"PONG\n", limit)?;
+///
+/// responder.wait_until(Seen::rule("ping"), limit)?;
+/// responder.verify(limit)?; // nothing unexpected, nothing missing
+/// responder.stop(limit)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Responder {
+    common: Arc<Common>,
+    group: Arc<Group>,
+}
+
+/// The thread that answers does not come to it in time.
+#[derive(Clone, Error, Diagnostic)]
+#[error("{stuck}")]
+#[diagnostic(
+    code(standin::reply::stuck),
+    help("closures, predicates and framings run on the one thread that answers: none may block")
+)]
+pub struct StuckError {
+    stuck: Stuck,
+}
+
+standin_error::reportable!(StuckError);
+
+impl StuckError {
+    /// What keeps the thread, and since when, if it is code of a user's.
+    pub fn busy(&self) -> Option<&standin_reactor::Busy> {
+        self.stuck.busy()
+    }
+}
+
+/// Why it could not be verified that everything has happened, or what has not.
+#[derive(Clone, Error, Diagnostic)]
+pub enum VerifyError {
+    /// Something is missing, or was unexpected.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    NotAsDeclared(Verdict),
+    /// The thread that answers does not come to what has arrived.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stuck(StuckError),
+}
+
+standin_error::reportable!(VerifyError {
+    NotAsDeclared,
+    Stuck
+});
+
+impl Responder {
+    /// Accepts all connections of a server, and answers on them. They are not among those that the
+    /// server [shows](Server::connections), nor can anybody else accept them.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread or no descriptor left.
+    pub fn serve(server: &Server, script: Script) -> io::Result<Responder> {
+        let responder = Responder::new(script)?;
+        let listener = Listener::new(server.clone(), Arc::clone(&responder.common));
+        responder.group.spawn(listener);
+        Ok(responder)
+    }
+
+    /// Answers on a connection, also one that a client has made: with a
+    /// [greeting](crate::Replies::greeting) or a [dialogue](crate::Replies::dialogue), it speaks
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread or no descriptor left.
+    pub fn play(connection: OwnedConnection, script: Script) -> io::Result<Responder> {
+        let responder = Responder::new(script)?;
+        let peer = Peer::new(connection, Arc::clone(&responder.common));
+        responder.group.spawn(peer);
+        Ok(responder)
+    }
+
+    fn new(mut script: Script) -> io::Result<Responder> {
+        let label = script.label.clone();
+        let label = label.as_deref().unwrap_or("the replies");
+        let group = Reactor::acquire()?.group(label);
+        let what = format!("an answer of {label}").into();
+        let callback = script.on_unexpected.take();
+        let common = Arc::new_cyclic(|common: &std::sync::Weak<Common>| {
+            let common = common.clone();
+            let script = script.on_unexpected(move |unexpected: &Unexpected| {
+                if let Some(common) = common.upgrade() {
+                    let unexpected = Box::new(unexpected.clone());
+                    common.desk.is_over(Over::Unexpected(unexpected));
+                }
+                if let Some(callback) = &callback {
+                    callback(unexpected);
+                }
+            });
+            Common {
+                ledger: Ledger::new(script),
+                desk: Desk::new(),
+                what,
+            }
+        });
+        Ok(Responder {
+            common,
+            group: Arc::new(group),
+        })
+    }
+
+    /// The account of what has happened.
+    pub fn ledger(&self) -> &Ledger {
+        &self.common.ledger
+    }
+
+    /// What keeps the thread that answers, and since when, if it is code of a user's, of this
+    /// responder or another.
+    pub fn busy(&self) -> Option<standin_reactor::Busy> {
+        self.group.busy()
+    }
+
+    /// Waits until something has happened; at once if it has. With `None` for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the time is up, if something unexpected has happened or happens
+    /// meanwhile, or if nobody answers any more.
+    pub fn wait_until(
+        &self,
+        seen: Seen,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), WaitError> {
+        let outcome = self.common.ledger.wait_until(seen, timeout);
+        outcome.map_err(|error| error.with_note(self.busy_now()))
+    }
+
+    /// Gives the test the conversation that has been [held](crate::hold) under this name for the
+    /// longest time, as soon as there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none in time, if something unexpected has happened or happens
+    /// meanwhile, or if nobody answers any more.
+    pub fn held(
+        &self,
+        name: impl AsRef<str>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Held, HandOverError> {
+        let name = name.as_ref();
+        let timeout = timeout.into();
+        let parked = self.common.desk.take_held(name, deadline(timeout));
+        let parked = parked.map_err(|not_here| {
+            let what = format!("nothing was held as \"{name}\"");
+            HandOverError::new(&self.common, what, not_here, timeout, self.busy_now())
+        })?;
+        Ok(self.hand_over(parked))
+    }
+
+    /// Gives the test the conversation of the connection of that index, counted from 0, wherever
+    /// it is: between two frames, or in the middle of a delay. What has come and was not a whole
+    /// frame yet is what the test receives first. A connection that has not come is waited for.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not there in time, if something unexpected has happened or happens
+    /// meanwhile, or if nobody answers any more.
+    pub fn take_over(
+        &self,
+        connection: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Held, HandOverError> {
+        let timeout = timeout.into();
+        let parked = self.common.desk.take_over(connection, deadline(timeout));
+        let parked = parked.map_err(|not_here| {
+            let what = format!("connection {connection} could not be taken over");
+            HandOverError::new(&self.common, what, not_here, timeout, self.busy_now())
+        })?;
+        Ok(self.hand_over(parked))
+    }
+
+    /// Waits until everything that has arrived by now is acted on. An answer that is delayed is
+    /// not waited for.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that says what keeps the thread, if it does not come to it in time.
+    pub fn settle(&self, limit: impl Into<Option<Duration>>) -> Result<(), StuckError> {
+        self.group
+            .settle(limit)
+            .map_err(|stuck| StuckError { stuck })
+    }
+
+    /// Says whether everything has happened that must, and nothing unexpected, once everything
+    /// that has arrived by now is acted on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists what was unexpected and what is missing; or that says what
+    /// keeps the thread, if it does not come to it in time.
+    pub fn verify(&self, limit: impl Into<Option<Duration>>) -> Result<(), VerifyError> {
+        self.settle(limit).map_err(VerifyError::Stuck)?;
+        let verdict = self.common.ledger.verify();
+        verdict.map_err(VerifyError::NotAsDeclared)
+    }
+
+    /// Ends all waits of the test, for this reason.
+    pub fn abort(&self, reason: impl Into<Arc<str>>) {
+        let reason = reason.into();
+        self.common.ledger.abort(Arc::clone(&reason));
+        self.common.desk.is_over(Over::Aborted(reason));
+    }
+
+    /// Ends all conversations, with their connections, and all waits of the test. The server itself
+    /// stays open.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that says what keeps the thread, if it does not come to it in time. Nobody
+    /// answers any more all the same.
+    pub fn stop(&self, limit: impl Into<Option<Duration>>) -> Result<(), StuckError> {
+        let outcome = self.group.end(limit);
+        self.end();
+        outcome.map_err(|stuck| StuckError { stuck })
+    }
+
+    fn end(&self) {
+        self.common.ledger.end();
+        self.common.desk.is_over(Over::Ended);
+    }
+
+    fn hand_over(&self, parked: crate::desk::Parked<Box<crate::peer::Line>>) -> Held {
+        let group = Arc::downgrade(&self.group);
+        Held::new(parked, Arc::clone(&self.common), group)
+    }
+
+    fn busy_now(&self) -> Option<String> {
+        self.busy().map(|busy| busy.to_string())
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
