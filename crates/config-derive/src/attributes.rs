@@ -13,6 +13,8 @@ pub(crate) struct StructAttributes {
     pub(crate) builder: Option<Ident>,
     pub(crate) config_path: Option<Path>,
     pub(crate) ignore_extra_keys: bool,
+    /// What looks at all options together.
+    pub(crate) check: Option<Path>,
     /// It is the type of an option only, so nobody needs a builder of it.
     pub(crate) table: Option<Span>,
 }
@@ -24,6 +26,7 @@ pub(crate) struct FieldAttributes {
     pub(crate) optional: Option<Span>,
     pub(crate) inherited: Option<Span>,
     pub(crate) code_only: Option<Span>,
+    pub(crate) file_only: Option<Span>,
     /// `default` alone is `None` within.
     pub(crate) default: Option<(Span, Option<Expr>)>,
     pub(crate) fallback: Option<(Span, Expr)>,
@@ -54,6 +57,7 @@ impl StructAttributes {
                     &meta,
                     meta.value()?.call(Path::parse_mod_style)?,
                 ),
+                "check" => set(&mut this.check, &meta, meta.value()?.parse()?),
                 "table" => set(&mut this.table, &meta, meta.path.span()),
                 "ignore_extra_keys" => {
                     this.ignore_extra_keys = true;
@@ -65,6 +69,7 @@ impl StructAttributes {
                         "type_name",
                         "builds",
                         "builder",
+                        "check",
                         "crate",
                         "ignore_extra_keys",
                         "table",
@@ -92,6 +97,7 @@ impl FieldAttributes {
                     "optional" => set(&mut this.optional, &meta, span),
                     "inherited" => set(&mut this.inherited, &meta, span),
                     "code_only" => set(&mut this.code_only, &meta, span),
+                    "file_only" => set(&mut this.file_only, &meta, span),
                     "non_empty" => set(&mut this.non_empty, &meta, span),
                     "default" => {
                         let value = match meta.input.peek(syn::Token![=]) {
@@ -168,6 +174,18 @@ impl FieldAttributes {
                 "an optional option has a type `Option<...>`, which alone makes it optional",
             ));
         }
+        if let (Some(span), Some(_)) = (self.file_only, self.code_only) {
+            return Err(Error::new(
+                span,
+                "an option that is set neither in files nor in code has no value",
+            ));
+        }
+        if let (Some(span), true) = (self.file_only, self.has_setter_words()) {
+            return Err(Error::new(
+                span,
+                "an option that is set in files only has no setter that `accepts` or `append` could be about",
+            ));
+        }
         if let (Some(span), Some(what)) = (self.code_only, self.first_rule()) {
             return Err(Error::new(
                 span,
@@ -230,16 +248,19 @@ impl FieldAttributes {
         Ok(())
     }
 
+    fn has_setter_words(&self) -> bool {
+        self.accepts.is_some() || self.with.is_some() || self.append.is_some()
+    }
+
     fn other_than_include(&self) -> bool {
         self.optional.is_some()
             || self.inherited.is_some()
             || self.code_only.is_some()
+            || self.file_only.is_some()
             || self.default.is_some()
             || self.fallback.is_some()
             || self.key.is_some()
-            || self.accepts.is_some()
-            || self.with.is_some()
-            || self.append.is_some()
+            || self.has_setter_words()
             || self.first_rule().is_some()
     }
 
@@ -292,6 +313,7 @@ const FIELD_WORDS: &[&str] = &[
     "fallback",
     "optional",
     "code_only",
+    "file_only",
     "accepts",
     "with",
     "append",

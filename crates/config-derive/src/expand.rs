@@ -250,6 +250,10 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         .iter()
         .map(|type_name| quote!(.type_name(#type_name)));
     let ignore_extra_keys = attributes.ignore_extra_keys;
+    let check = attributes
+        .check
+        .iter()
+        .map(|check| quote!(.check_together::<#ident>(#check)));
     let items = fields.iter().map(|field| {
         if field.is_include() {
             let ty = &field.ty;
@@ -289,6 +293,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
                         .ignore_extra_keys(#ignore_extra_keys)
                         #(#type_name)*
                         #(#items)*
+                        #(#check)*
                         .build()
                 })
             }

@@ -248,6 +248,7 @@ impl Field {
             optional: self.is_optional(),
             list: unwrap(self.solid(), "Vec").is_some(),
             code: self.is_code(),
+            file: self.attributes.file_only.is_some(),
             input: Input::Known(Box::new(self.item().clone())),
             custom,
         }

@@ -19,6 +19,8 @@ pub(crate) struct OptionSpec {
     pub(crate) list: bool,
     /// The value has no written form.
     pub(crate) code: bool,
+    /// No setter: it is set in files only.
+    pub(crate) file: bool,
     pub(crate) input: Input,
     /// What the setter takes instead, and what makes the value of it.
     pub(crate) custom: Option<(Type, Path)>,
@@ -42,8 +44,12 @@ impl OptionSpec {
         Ok(specs)
     }
 
-    /// The setter; `ty` is the type without `Option` and `Vec`, `layer` the place of the layer.
+    /// The setter, if it has one; `ty` is the type without `Option` and `Vec`, `layer` the place of
+    /// the layer.
     pub(crate) fn setter(&self, index: usize, ty: &TokenStream) -> TokenStream {
+        if self.file {
+            return TokenStream::new();
+        }
         let Self { ident, docs, .. } = self;
         let docs = match docs.is_empty() {
             true => format!("Sets the option `{}`.", self.key),
@@ -165,6 +171,7 @@ impl OptionSpec {
             (self.optional, "optional"),
             (self.list, "list"),
             (self.code, "code"),
+            (self.file, "file"),
         ]
         .into_iter()
         .filter(|(set, _)| *set)
@@ -229,6 +236,7 @@ impl Parse for OptionSpec {
             optional: has("optional"),
             list: has("list"),
             code: has("code"),
+            file: has("file"),
             input,
             custom,
         })

@@ -24,7 +24,7 @@ fn an_unknown_word_comes_with_the_known_ones() {
             }
         ),
         "there is no attribute `defualt` here; there are: include, default, inherited, fallback, \
-         optional, code_only, accepts, with, append, key, range, one_of, non_empty, pattern, check, constraint, \
+         optional, code_only, file_only, accepts, with, append, key, range, one_of, non_empty, pattern, check, constraint, \
          template, example",
     );
     check(
@@ -32,13 +32,31 @@ fn an_unknown_word_comes_with_the_known_ones() {
             #[config(typename = "a")]
             struct AConfig {}
         ),
-        "there is no attribute `typename` here; there are: type_name, builds, builder, crate, \
-         ignore_extra_keys, table",
+        "there is no attribute `typename` here; there are: type_name, builds, builder, check, \
+         crate, ignore_extra_keys, table",
     );
 }
 
 #[test]
 fn words_that_contradict_each_other_are_refused() {
+    check(
+        quote!(
+            struct AConfig {
+                #[config(file_only, code_only)]
+                a: u8,
+            }
+        ),
+        "an option that is set neither in files nor in code has no value",
+    );
+    check(
+        quote!(
+            struct AConfig {
+                #[config(file_only, append = b)]
+                a: Vec<u8>,
+            }
+        ),
+        "an option that is set in files only has no setter that `accepts` or `append` could be about",
+    );
     check(
         quote!(
             struct AConfig {

@@ -57,7 +57,7 @@ fn read(file: &str, text: &str) -> Result<Bakery, FileErrors> {
             None => drop(bakery.put(&mut reader, key, value)),
         }
     }
-    bakery.finish(0..0);
+    bakery.finish(table.get_ref(), 0..0);
     let (bakery, more) = bakery.into_parts();
     mistakes.extend(more);
     toml.verdict(mistakes)?;

@@ -10,7 +10,8 @@ use crate::kind::Kind;
 use crate::node::CheckOption;
 use crate::suggest::nearest;
 use crate::{
-    Config, ConfigErrors, Layer, Node, OptionDescription, OptionError, Source, Value, ValueError,
+    Config, ConfigErrors, Layer, Misfit, Node, OptionDescription, OptionError, Source, Value,
+    ValueError,
 };
 
 /// The options of a config, as a value. Cloning shares it.
@@ -45,8 +46,25 @@ struct Inner {
     includes: Vec<Included>,
     ignore_extra_keys: bool,
     rust_type: Option<TypeId>,
+    checks: Vec<Together>,
     /// What is wrong with the defaults; found out when it is asked for.
     misfits: OnceLock<Vec<OptionError>>,
+}
+
+/// A check of several options that are right one by one.
+#[derive(Clone)]
+struct Together {
+    /// The options; they are those of a config that this one is, or includes.
+    options: Vec<String>,
+    check: Arc<FindMisfits>,
+}
+
+type FindMisfits = dyn Fn(&Node) -> Vec<Misfit> + Send + Sync;
+
+impl fmt::Debug for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.options).finish()
+    }
 }
 
 /// Where an included config's options are among this one's.
@@ -66,6 +84,7 @@ impl ConfigDescription {
             items: Vec::new(),
             ignore_extra_keys: false,
             rust_type: None,
+            check: None,
         }
     }
 
@@ -122,6 +141,41 @@ impl ConfigDescription {
             misfits.collect()
         });
         ConfigErrors::from_errors(self.name(), misfits.clone())
+    }
+
+    /// What does not fit together in options that are right one by one. Those of which one
+    /// `is_wrong` are passed over, and so are those that nobody set.
+    pub(crate) fn misfits(
+        &self,
+        owner: &str,
+        layer: &Layer,
+        is_wrong: impl Fn(usize) -> bool,
+    ) -> Vec<OptionError> {
+        let mut errors = Vec::new();
+        for together in &self.0.checks {
+            let places: Vec<usize> = together
+                .options
+                .iter()
+                .filter_map(|o| self.index(o))
+                .collect();
+            let is_set = |place: &usize| layer.find(*place).is_some();
+            if !places.iter().any(is_set) || places.iter().any(|place| is_wrong(*place)) {
+                continue;
+            }
+            let node = Node::unchecked(owner.to_owned(), layer.clone());
+            errors.extend((together.check)(&node).into_iter().map(|misfit| {
+                let about = || {
+                    self.option(misfit.option())
+                        .and_then(OptionDescription::help)
+                };
+                OptionError::Misfit {
+                    owner: owner.to_owned(),
+                    help: misfit.help_text().map(str::to_owned).or_else(about),
+                    misfit,
+                }
+            }));
+        }
+        errors
     }
 
     /// Whether unknown names are dropped instead of being mistakes.
@@ -237,6 +291,13 @@ impl ConfigDescription {
                 .because(format!("unknown key {option:?}"))
                 .hint(help)
                 .in_key(&option),
+            OptionError::Misfit { misfit, help, .. } => {
+                let mut error = this().because(misfit.message()).at(misfit.path());
+                if let Some(help) = help {
+                    error = error.hint(help);
+                }
+                error.at_key(misfit.option())
+            }
             OptionError::Missing { option, help, .. } => {
                 this().because(format!("{option:?} is missing")).hint(help)
             }
@@ -275,6 +336,7 @@ pub struct ConfigDescriptionBuilder {
     items: Vec<Item>,
     ignore_extra_keys: bool,
     rust_type: Option<TypeId>,
+    check: Option<Together>,
 }
 
 #[derive(Debug)]
@@ -312,6 +374,18 @@ impl ConfigDescriptionBuilder {
     /// Whether unknown names are dropped instead of being mistakes.
     pub fn ignore_extra_keys(mut self, ignore: bool) -> Self {
         self.ignore_extra_keys = ignore;
+        self
+    }
+
+    /// A check of all options together, once each is right. A config that includes this one has
+    /// it, too.
+    pub fn check_together<C: Config>(mut self, check: fn(&C) -> Vec<Misfit>) -> Self {
+        // A value that is inherited may be of a parent that is not there yet.
+        let check = move |node: &Node| node.resolve().map(|config| check(&config));
+        self.check = Some(Together {
+            options: Vec::new(),
+            check: Arc::new(move |node| check(node).unwrap_or_default()),
+        });
         self
     }
 
@@ -383,6 +457,14 @@ impl ConfigDescriptionBuilder {
                 add(include.config, &include.name, &mut names);
             }
         }
+        let mut checks: Vec<Together> = Vec::new();
+        for base in &bases {
+            checks.extend(base.0.checks.iter().cloned());
+        }
+        checks.extend(self.check.map(|check| Together {
+            options: options.iter().map(|o| o.name().to_owned()).collect(),
+            ..check
+        }));
         ConfigDescription(Arc::new(Inner {
             name: self.name,
             type_name: self.type_name,
@@ -392,6 +474,7 @@ impl ConfigDescriptionBuilder {
             includes,
             ignore_extra_keys: self.ignore_extra_keys,
             rust_type: self.rust_type,
+            checks,
             misfits: OnceLock::new(),
         }))
     }

@@ -7,6 +7,7 @@ use standin_error::{Reportable, several};
 use thiserror::Error;
 
 use crate::Value;
+use crate::misfit::Misfit;
 use crate::step::{Step, Within};
 
 /// Why a value is not one of the wanted kind: what was expected, what was found, and where within
@@ -257,6 +258,18 @@ pub enum OptionError {
         #[help]
         help: Option<String>,
     },
+    /// Options that are right one by one do not fit together.
+    #[error("{owner}: option {misfit}")]
+    #[diagnostic(code(standin::config::misfit))]
+    Misfit {
+        /// Whose config it is.
+        owner: String,
+        /// What does not fit.
+        misfit: Misfit,
+        /// What to do about it, or what the option is for.
+        #[help]
+        help: Option<String>,
+    },
     /// An option that must be set is not.
     #[error("{owner}: option {option:?} is missing")]
     #[diagnostic(code(standin::config::missing_option))]
@@ -310,7 +323,8 @@ impl OptionError {
             OptionError::Unknown { help, .. } | OptionError::Missing { help, .. } => *help = text,
             OptionError::WrongType { help, .. }
             | OptionError::BadTemplate { help, .. }
-            | OptionError::Broken { help, .. } => *help = Some(text),
+            | OptionError::Broken { help, .. }
+            | OptionError::Misfit { help, .. } => *help = Some(text),
             OptionError::NoValue { .. } | OptionError::CodeOnly { .. } => {}
         }
         self
@@ -326,6 +340,7 @@ impl OptionError {
             | OptionError::Missing { option, .. }
             | OptionError::NoValue { option, .. }
             | OptionError::CodeOnly { option, .. } => option,
+            OptionError::Misfit { misfit, .. } => misfit.option(),
         }
     }
 
@@ -338,6 +353,7 @@ impl OptionError {
             | OptionError::Broken { owner, .. }
             | OptionError::Missing { owner, .. }
             | OptionError::NoValue { owner, .. }
+            | OptionError::Misfit { owner, .. }
             | OptionError::CodeOnly { owner, .. } => owner,
         }
     }

@@ -55,6 +55,7 @@ mod error;
 mod file;
 mod kind;
 mod layer;
+mod misfit;
 mod node;
 mod one_line;
 mod option;
@@ -85,6 +86,7 @@ pub use file::{
 };
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
+pub use misfit::Misfit;
 pub use node::{Explanation, Lineage, Node};
 pub use option::{OptionDescription, Source};
 pub use option_value::OptionValue;

@@ -109,11 +109,15 @@ impl Node {
                 None => {}
             }
         }
+        if errors.is_empty() {
+            errors = description.misfits(&owner, &layer, |_| false);
+        }
         ConfigErrors::from_errors(&owner, errors)?;
         Ok(Self::unchecked(owner, layer))
     }
 
-    fn unchecked(owner: String, layer: Layer) -> Self {
+    /// A node whose options nobody has looked at.
+    pub(crate) fn unchecked(owner: String, layer: Layer) -> Self {
         Self(Arc::new(Inner {
             owner,
             description: layer.description().clone(),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_config::{
-    Config, FromOptions, Node, Options, Origin, Pattern, Port, Setting, Value, context,
+    Config, FromOptions, Layer, Misfit, Node, OptionError, Options, Origin, Pattern, Port, Setting,
+    Step, Value, context, read_toml,
 };
 
 mod entity {
@@ -321,4 +322,72 @@ fn nodes_and_layers_go_from_thread_to_thread() {
     fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Node>();
     is_send_and_sync::<TcpServerBuilder>();
+}
+
+/// A table with two columns.
+#[derive(Clone, Debug, Config)]
+#[config(check = not_wider_than_the_page)]
+pub struct ColumnsConfig {
+    /// The width of the left one.
+    #[config(default = 10)]
+    pub left: u32,
+    /// The widths of the right ones.
+    #[config(file_only, default)]
+    pub right: Vec<u32>,
+}
+
+fn not_wider_than_the_page(columns: &ColumnsConfig) -> Vec<Misfit> {
+    let widths = columns.right.iter().enumerate();
+    let wide = widths.filter(|(_, width)| *width + columns.left > 80);
+    wide.map(|(index, _)| {
+        Misfit::new("right", "it does not fit on the page").at([Step::Index(index)])
+    })
+    .collect()
+}
+
+/// A page with columns.
+#[derive(Clone, Debug, Config)]
+pub struct PageConfig {
+    /// Its columns.
+    #[config(include)]
+    pub columns: ColumnsConfig,
+    /// What is written above.
+    pub title: String,
+}
+
+#[test]
+fn options_are_checked_together_once_each_is_right() {
+    let errors = |text: &str| -> Vec<String> {
+        match read_toml::<PageBuilder>("page.toml", text) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.mistakes().iter().map(|m| m.to_string()).collect(),
+        }
+    };
+    assert_eq!(errors("title = 'a'\nleft = 79").len(), 0);
+    assert_eq!(
+        errors("title = 'a'\nright = [70, 71, 72]"),
+        [
+            "page.toml: option \"right[1]\": it does not fit on the page",
+            "page.toml: option \"right[2]\": it does not fit on the page",
+        ]
+    );
+    // What is missing elsewhere does not matter; what is wrong here does.
+    assert_eq!(errors("right = [71]").len(), 2);
+    assert_eq!(
+        errors("title = 'a'\nleft = 'x'\nright = [71]"),
+        ["page.toml: option \"left\": \"x\" is not a whole number of at least 0"]
+    );
+}
+
+#[test]
+fn options_are_checked_together_in_code_and_for_configs_that_include_them() {
+    let mut layer = Layer::new(PageConfig::description());
+    layer.set("title", "a").unwrap();
+    layer.set("right", vec![71]).unwrap();
+    let error = Node::new("page", layer).unwrap_err();
+    let expected = "page: option \"right[0]\": it does not fit on the page";
+    assert_eq!(error.to_string(), expected);
+    assert!(matches!(error.errors(), [OptionError::Misfit { .. }]));
+    // The right one has no setter: this is all that a builder can say.
+    Node::new("page", PageBuilder::new().title("a").left(80)).unwrap();
 }

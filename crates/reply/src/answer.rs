@@ -263,8 +263,12 @@ impl<const N: usize> From<[u8; N]> for Answer {
     }
 }
 
-/// The bytes that hexadecimal digits say.
-pub(crate) fn bytes_of_hex(digits: &str) -> Result<Vec<u8>, String> {
+/// The bytes that hexadecimal digits say, as [`reply_hex`] reads them.
+///
+/// # Errors
+///
+/// Returns what is wrong with the text, as a part of a sentence.
+pub fn bytes_of_hex(digits: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(digits.len() / 2);
     let mut high = None;
     for (at, character) in digits.char_indices() {

@@ -272,7 +272,7 @@ impl<'a> Compiler<'a> {
                 let mut tests = Vec::with_capacity(arms.len());
                 for (arm, (when, dialogue)) in arms.iter().enumerate() {
                     writer.path.push(arm);
-                    let test = self.expected(&place, when, writer);
+                    let test = self.expected(&writer.place(), when, writer);
                     let moves = self.moves(dialogue, writer);
                     writer.path.pop();
                     tests.extend(test.map(|test| (test, moves)));
@@ -639,7 +639,7 @@ mod tests {
                 step 1 of the dialogue of connection 3: a step of a dialogue has a number of times
                   help: a dialogue waits for one frame after the other; repeat a part of it with `repeat`
                   code: standin::reply::only_for_rules
-                step 2.1 of the dialogue of connection 3: the pattern `[` is not valid: unclosed character class
+                step 2.1.1 of the dialogue of connection 3: the pattern `[` is not valid: unclosed character class
                   help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
                   code: standin::reply::pattern
                 the number of connections: connection 3 has a dialogue, and there may be 2 connections at most

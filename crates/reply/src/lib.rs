@@ -26,7 +26,8 @@ mod verdict;
 mod when;
 
 pub use answer::{
-    Answer, ParseThenError, Then, echo, hold, no_reply, reply, reply_bytes, reply_file, reply_hex,
+    Answer, ParseThenError, Then, bytes_of_hex, echo, hold, no_reply, reply, reply_bytes,
+    reply_file, reply_hex,
 };
 pub use conversation::{Action, Conversation};
 pub use dialogue::Dialogue;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use standin_config::{Config, Port, Setting, context};
 use standin_driver::DriverConfig;
 
-use crate::{Encoding, Interface, TcpClient, TcpServer};
+use crate::{Encoding, Interface, RepliesConfig, TcpClient, TcpServer};
 
 /// The options that both TCP drivers have: of what goes over their connections, and of the
 /// sockets below.
@@ -56,6 +56,10 @@ pub struct TcpServerConfig {
     #[config(include)]
     pub tcp: TcpConfig,
 
+    /// The options of a peer that answers by itself.
+    #[config(include)]
+    pub replies: RepliesConfig,
+
     /// Host name or address to listen on, or `unix:` and the path of a Unix socket
     /// (`unix:/run/peer.sock`; on Linux also `unix:@name`), which has no port: 0 is published.
     #[config(default = "localhost")]
@@ -94,6 +98,10 @@ pub struct TcpClientConfig {
     /// The options that both TCP drivers have.
     #[config(include)]
     pub tcp: TcpConfig,
+
+    /// The options of a peer that answers by itself.
+    #[config(include)]
+    pub replies: RepliesConfig,
 
     /// Host name or address of the server, or `unix:` and the path of a Unix socket.
     pub host: Setting<String>,

@@ -8,6 +8,7 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use standin_error::{Reportable, Spot, write_located};
 use thiserror::Error;
 
+use super::inside::part_of_string;
 use crate::error::OptionError;
 
 /// A mistake with a place in a text.
@@ -18,6 +19,10 @@ pub trait Located: Reportable {
     /// Whether it is about something that is not there, which may be because that part of the text
     /// could not be parsed.
     fn is_about_absence(&self) -> bool;
+
+    /// Makes the place smaller where the mistake is about a part of what is there in `text`, which
+    /// is that of the whole file.
+    fn narrow(&mut self, _text: &str) {}
 }
 
 /// One thing that is wrong in a text of options, and where.
@@ -81,6 +86,12 @@ impl Located for TableMistake {
     fn is_about_absence(&self) -> bool {
         matches!(self.option_error(), Some(OptionError::Missing { .. }))
     }
+
+    fn narrow(&mut self, text: &str) {
+        if let Self::Option(mistake) = self {
+            mistake.narrow(text);
+        }
+    }
 }
 
 /// What is wrong with an option in a file.
@@ -102,12 +113,26 @@ impl OptionMistake {
         &self.error
     }
 
+    fn narrow(&mut self, text: &str) {
+        let OptionError::Misfit { misfit, .. } = &self.error else {
+            return;
+        };
+        let (start, end) = (self.span.offset(), self.span.offset() + self.span.len());
+        if let Some(bytes) = misfit.bytes()
+            && let Some(raw) = text.get(start..end)
+            && let Some(part) = part_of_string(raw, &bytes)
+        {
+            self.span = (start + part.start..start + part.end).into();
+        }
+    }
+
     /// What the place in the text is marked with.
     fn label(&self) -> String {
         match &self.error {
             OptionError::Unknown { .. } => "not known here".to_owned(),
             OptionError::Missing { option, .. } => format!("{option:?} is missing here"),
             OptionError::Broken { broken, .. } => broken.rule().to_owned(),
+            OptionError::Misfit { misfit, .. } => misfit.message().to_owned(),
             OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
                 match error.reason() {
                     Some(reason) => reason.to_owned(),
@@ -151,6 +176,7 @@ pub struct FileErrors<M = TableMistake> {
 impl<M: Located> FileErrors<M> {
     /// The report of at least one mistake in a text; it calls the text `file`.
     pub fn new(file: &str, text: &str, mut mistakes: Vec<M>) -> Self {
+        mistakes.iter_mut().for_each(|mistake| mistake.narrow(text));
         mistakes.sort_by_key(|mistake| mistake.span().offset());
         Self {
             file: file.to_owned(),

@@ -8,8 +8,8 @@
 //! 4. [`TomlText::verdict`] makes one report of all of them, in the order of the text.
 
 mod convert;
+mod inside;
 mod mistake;
-
 mod suggestions;
 mod syntax;
 mod table;

@@ -49,7 +49,7 @@ use crate::value::Value;
 ///         _ => drop(options.put(&mut reader, key, value)),
 ///     }
 /// }
-/// options.finish(0..0);
+/// options.finish(table.get_ref(), 0..0);
 /// let (layer, more) = options.into_parts();
 /// mistakes.extend(more);
 /// toml.verdict(mistakes)?;
@@ -120,7 +120,7 @@ impl TableReader {
         for (key, value) in table {
             options.put(self, key, value);
         }
-        options.finish(span);
+        options.finish(table, span);
         options
     }
 }
@@ -213,13 +213,25 @@ impl<'d> TableOptions<'d> {
         }
     }
 
-    /// Reports the options that must be set and are not, at `span`: a value that is there but
-    /// wrong is reported as such.
-    pub fn finish(&mut self, span: Range<usize>) {
+    /// Reports what only the whole table shows: options that must be set and are not, at `span` (a
+    /// value that is there but wrong is reported as such), and those that do not fit together, at
+    /// their places in `table`.
+    pub fn finish(&mut self, table: &DeTable<'_>, span: Range<usize>) {
         for (index, option) in self.description.options().iter().enumerate() {
             if option.is_required() && !self.has(index) {
                 self.add(option.missing(&self.owner), span.clone());
             }
+        }
+        let is_wrong = |index| self.wrong.contains(&index);
+        let errors = (self.description).misfits(&self.owner, &self.layer, is_wrong);
+        for error in errors {
+            let place = match &error {
+                OptionError::Misfit { misfit, .. } => table
+                    .get(misfit.option())
+                    .map(|value| convert::span_at(value, misfit.path(), false)),
+                _ => None,
+            };
+            self.add(error, place.unwrap_or_else(|| span.clone()));
         }
     }
 

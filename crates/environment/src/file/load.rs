@@ -43,7 +43,7 @@ impl Loader<'_> {
                 _ => self.option(&mut reading, (key, value)),
             }
         }
-        reading.finish(toml_start_of(table));
+        reading.finish(table, toml_start_of(table));
         let layer = self.take(reading);
         self.inheritable = table
             .iter()
@@ -200,7 +200,7 @@ impl Loader<'_> {
         for (name, defaults) in defaults.get(type_name).into_iter().flatten() {
             reading.add_defaults(name, defaults);
         }
-        reading.finish(span.clone());
+        reading.finish(table, span.clone());
         self.check_inherited(&mut reading, type_name);
         // A type may have a default for its name; that would name all of its drivers.
         let name = description.option("name");

@@ -153,6 +153,12 @@ impl Located for Mistake {
             _ => false,
         }
     }
+
+    fn narrow(&mut self, text: &str) {
+        if let Mistake::Table(mistake) = self {
+            mistake.narrow(text);
+        }
+    }
 }
 
 /// Why a file could not be read.

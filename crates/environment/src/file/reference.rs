@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use indexmap::IndexMap;
 use standin_config::{ConfigDescription, Kind, OptionDescription};
 
 use super::TypeRegistry;
@@ -34,9 +35,9 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     writeln!(
         page,
         "Every option can be set in code, by the builder's method of the same name, and in an\n\
-         environment file, by its key; hooks and other code in code only. An inherited option that\n\
-         is not set has the value of the environment; its default counts when the environment has\n\
-         none either."
+         environment file, by its key, unless it says what code has instead; hooks and other code\n\
+         in code only. An inherited option that is not set has the value of the environment; its\n\
+         default counts when the environment has none either."
     )?;
     write_format(page, registry)?;
     let environment = registry.environment();
@@ -147,42 +148,48 @@ fn write_table<'a>(
         "| option | type | default | inherited | description |"
     )?;
     writeln!(page, "| --- | --- | --- | --- | --- |")?;
+    let mut seen = Seen::new();
     for option in options {
-        write_row(page, "", option, &[])?;
+        write_row(page, "", option, &mut seen)?;
     }
     Ok(())
 }
 
-/// One row, and one for each option of a table within its values: `retry.times`.
-///
-/// A type that contains itself is looked into once: `seen` holds those that were.
+/// The types of which the table has the options already, each with the option that has it first.
+type Seen = IndexMap<&'static str, String>;
+
+/// One row, and one for each option of a table within its values: `retry.times`. A type is looked
+/// into once.
 fn write_row(
     page: &mut String,
     prefix: &str,
     option: &OptionDescription,
-    seen: &[&'static str],
+    seen: &mut Seen,
 ) -> fmt::Result {
     let kind = match option.is_code_only() {
         true => "code".to_owned(),
         false => option.kind().to_string(),
     };
     let name = format!("{prefix}{}", option.name());
+    let mut docs = docs_with_rules(option);
+    let mut found = Found::default();
+    find_tables(option.kind(), &name, &mut found, seen);
+    for known in &found.known {
+        docs.push_str(&format!(" Its table: see `{known}`."));
+    }
     writeln!(
         page,
         "| `{name}` | {} | {} | {} | {} |",
         cell(&kind),
         cell(&default(option)),
         if option.is_inherited() { "yes" } else { "no" },
-        cell(&docs_with_rules(option)),
+        cell(&docs),
     )?;
-    let mut tables = Vec::new();
-    let mut seen = seen.to_vec();
-    find_tables(option.kind(), &mut tables, &mut seen);
     let mut written: Vec<String> = Vec::new();
-    for inner in tables.iter().flat_map(ConfigDescription::options) {
+    for inner in found.tables.iter().flat_map(ConfigDescription::options) {
         // Tables of several sorts may have a key in common, with one meaning or with two.
         let mut row = String::new();
-        write_row(&mut row, &format!("{name}."), inner, &seen)?;
+        write_row(&mut row, &format!("{name}."), inner, seen)?;
         if !written.contains(&row) {
             page.push_str(&row);
             written.push(row);
@@ -191,20 +198,36 @@ fn write_row(
     Ok(())
 }
 
-/// The configs of the tables that a value can be or hold, `seen` types left out.
-fn find_tables(kind: &Kind, tables: &mut Vec<ConfigDescription>, seen: &mut Vec<&'static str>) {
+/// The tables that a value can be or hold.
+#[derive(Default)]
+struct Found {
+    tables: Vec<ConfigDescription>,
+    /// The options at which those are that were seen before.
+    known: Vec<String>,
+}
+
+fn find_tables(kind: &Kind, name: &str, found: &mut Found, seen: &mut Seen) {
     match kind {
-        Kind::Nested(description) => tables.push(description.clone()),
-        Kind::List(item) | Kind::Map(item) => find_tables(item, tables, seen),
+        Kind::Nested(description) => found.tables.push(description.clone()),
+        Kind::List(item) | Kind::Map(item) => find_tables(item, name, found, seen),
         Kind::Union(kinds) | Kind::Tuple(kinds) => {
             kinds
                 .iter()
-                .for_each(|kind| find_tables(kind, tables, seen));
+                .for_each(|kind| find_tables(kind, name, found, seen));
         }
-        Kind::Lazy(kind) if !seen.contains(&kind.type_name()) => {
-            seen.push(kind.type_name());
-            find_tables(&kind.get(), tables, seen);
-        }
+        Kind::Lazy(kind) => match seen.get(kind.type_name()) {
+            // Of one option twice: a table, and a list of such tables.
+            Some(known) if known == name => {}
+            Some(known) => {
+                if !found.known.contains(known) {
+                    found.known.push(known.clone());
+                }
+            }
+            None => {
+                seen.insert(kind.type_name(), name.to_owned());
+                find_tables(&kind.get(), name, found, seen);
+            }
+        },
         _ => {}
     }
 }

@@ -1,0 +1,82 @@
+//! [`Step`]: what is said one thing after the other, as tables.
+
+use std::time::Duration;
+
+use standin_config::Config;
+
+use super::frames::Frames;
+use super::says::Says;
+use super::then::Then;
+
+/// A step of a dialogue. What it has of these is done in this order: it expects a frame, pauses,
+/// sends, repeats steps, branches, and then closes or the like.
+#[derive(Clone, Debug, PartialEq, Config)]
+#[config(table)]
+pub struct Step {
+    /// The frame that comes next: a text that it equals, `{ prefix = "PAY" }`,
+    /// `{ match = '^PAY (?<amount>\d+)$' }` or `{ anything = true }`.
+    #[config(example = "HELLO")]
+    pub(super) expect: Option<Frames>,
+    /// How long the peer waits.
+    pub(super) pause: Option<Duration>,
+    /// What the peer sends, as the `reply` of a rule; its texts can name what the groups of all
+    /// earlier steps have matched.
+    #[config(example = "hello\n")]
+    pub(super) send: Option<Says>,
+    /// How many times `steps` are done.
+    pub(super) repeat: Option<usize>,
+    /// The steps that are repeated.
+    #[config(default)]
+    pub(super) steps: Vec<Step>,
+    /// Frames of which one comes next, each with the steps that follow it; those after the branch
+    /// come then.
+    #[config(default)]
+    pub(super) branch: Vec<Arm>,
+    /// What the peer does then: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`, or
+    /// `{ hold = "name" }`, which leaves the connection to the test.
+    pub(super) then: Option<Then>,
+}
+
+/// A way that a dialogue may take.
+#[derive(Clone, Debug, PartialEq, Config)]
+#[config(table)]
+pub(crate) struct Arm {
+    /// The frame that leads here, as the `expect` of a step.
+    pub(super) expect: Frames,
+    /// What follows it.
+    #[config(default)]
+    pub(super) steps: Vec<Step>,
+}
+
+/// The dialogue of one connection.
+#[derive(Clone, Debug, PartialEq, Config)]
+#[config(table)]
+pub struct OwnDialogue {
+    /// The number of the connection, counted from 0 in the order in which they come.
+    pub(super) index: usize,
+    /// What is said on it.
+    #[config(default)]
+    pub(super) dialogue: Vec<Step>,
+}
+
+impl Step {
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        let Step {
+            expect,
+            pause,
+            send,
+            repeat,
+            steps,
+            branch,
+            then,
+        } = self;
+        expect.is_none()
+            && pause.is_none()
+            && send.is_none()
+            && repeat.is_none()
+            && steps.is_empty()
+            && branch.is_empty()
+            && then.is_none()
+    }
+}

@@ -1,0 +1,68 @@
+//! [`Frames`]: which frames are meant, as an option.
+
+use standin_config::{Kind, OptionValue, Value, ValueError};
+use standin_reply::{When, anything, equals, pattern, prefix};
+
+use super::bytes::Bytes;
+
+/// Which frames a step of a dialogue expects: a text that they equal, or a table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Frames(Condition);
+
+/// What a frame is compared with.
+#[derive(Clone, Debug, PartialEq, OptionValue)]
+pub(crate) enum Condition {
+    /// Frames in which this regular expression matches.
+    Match(String),
+    /// Frames that are this.
+    Equals(Bytes),
+    /// Frames that begin with this.
+    Prefix(Bytes),
+    /// All frames: `true`.
+    Anything(bool),
+}
+
+impl Frames {
+    pub(crate) fn when(&self) -> When {
+        match &self.0 {
+            Condition::Match(expression) => pattern(expression),
+            Condition::Equals(bytes) => equals(bytes),
+            Condition::Prefix(bytes) => prefix(bytes),
+            Condition::Anything(_) => anything(),
+        }
+    }
+
+    /// Whether it is an expression.
+    pub(crate) fn is_match(&self) -> bool {
+        matches!(self.0, Condition::Match(_))
+    }
+
+    /// Whether it is `{ anything = false }`, which means nothing.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.0, Condition::Anything(false))
+    }
+}
+
+impl OptionValue for Frames {
+    fn kind() -> Kind {
+        Kind::lazy::<Self>(|| Kind::Union(vec![Kind::String, Condition::kind()]))
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value {
+            Value::String(_) => Bytes::from_value(value).map(Condition::Equals).map(Frames),
+            Value::Map(_) => Condition::from_value(value).map(Frames),
+            _ => Err(Self::kind().unfit(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match &self.0 {
+            Condition::Equals(bytes) => match bytes.to_value() {
+                text @ Value::String(_) => text,
+                _ => self.0.to_value(),
+            },
+            condition => condition.to_value(),
+        }
+    }
+}

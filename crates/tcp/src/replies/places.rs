@@ -1,0 +1,110 @@
+//! [`Places`]: where in the options each part of the replies was written.
+
+use std::collections::HashMap;
+
+use miette::Diagnostic;
+use standin_config::{Misfit, Step};
+use standin_reply::{Mistake, Place, Problem};
+
+/// Where steps of dialogues were written; all other parts have a place of their own.
+#[derive(Default)]
+pub(super) struct Places {
+    steps: HashMap<(Option<usize>, Vec<usize>), Written>,
+    /// The key of each rule that says which frames are meant.
+    pub(super) conditions: Vec<&'static str>,
+}
+
+/// A part of an option.
+#[derive(Clone)]
+pub(super) struct Written {
+    pub(super) option: &'static str,
+    pub(super) path: Vec<Step>,
+    /// It has the expression of a pattern, under `match`.
+    pub(super) is_match: bool,
+}
+
+impl Written {
+    fn new(option: &'static str, path: impl IntoIterator<Item = Step>) -> Self {
+        Written {
+            option,
+            path: path.into_iter().collect(),
+            is_match: false,
+        }
+    }
+}
+
+pub(super) fn key(key: &str) -> Step {
+    Step::Key(key.to_owned())
+}
+
+impl Places {
+    /// Notes where a step of a dialogue was written.
+    pub(super) fn note(&mut self, connection: Option<usize>, moves: &[usize], written: Written) {
+        self.steps.insert((connection, moves.to_vec()), written);
+    }
+
+    /// A mistake in replies as one of the options that they were made of.
+    pub(super) fn misfit(&self, mistake: &Mistake) -> Misfit {
+        let problem = mistake.problem();
+        let mut written = self.written(mistake.place(), problem);
+        let is_pattern = matches!(problem, Problem::Pattern { .. });
+        if is_pattern && written.is_match {
+            written.path.push(key("match"));
+        }
+        let misfit = Misfit::new(written.option, problem.to_string()).at(written.path);
+        let misfit = match help(problem) {
+            Some(help) => misfit.help(help),
+            None => misfit,
+        };
+        match problem {
+            Problem::Pattern {
+                span: Some(span), ..
+            } => misfit.within(span.clone()),
+            _ => misfit,
+        }
+    }
+
+    fn written(&self, place: &Place, problem: &Problem) -> Written {
+        match place {
+            Place::Greeting => Written::new("greeting", []),
+            Place::Rule(index) => {
+                let condition = self.conditions.get(*index).copied();
+                let part = match problem {
+                    Problem::Pattern { .. } | Problem::Unreachable { .. } => condition,
+                    Problem::UnknownState { .. } => Some("in"),
+                    Problem::ImpossibleTimes { .. } => Some("times"),
+                    Problem::SameName { .. } => Some("name"),
+                    _ => Some("reply"),
+                };
+                let path = [Some(Step::Index(*index)), part.map(key)];
+                Written::new("on", path.into_iter().flatten())
+            }
+            Place::Otherwise => Written::new("otherwise", [key("reply")]),
+            Place::Dialogue { connection, path } => {
+                let known = self.steps.get(&(*connection, path.clone()));
+                known.cloned().unwrap_or_else(|| match connection {
+                    Some(_) => Written::new("connection", []),
+                    None => Written::new("dialogue", []),
+                })
+            }
+            _ => Written::new("connections", []),
+        }
+    }
+}
+
+/// What to do about it, in the words of files.
+fn help(problem: &Problem) -> Option<String> {
+    Some(match problem {
+        Problem::Template { .. } => {
+            "`{{ name }}` is replaced; to send braces as they are, write { verbatim = \"...\" }"
+                .to_owned()
+        }
+        Problem::Unreachable { .. } => {
+            "the first rule that matches applies: write this one before the other, or limit how \
+             often the other does, times = \"..=1\""
+                .to_owned()
+        }
+        Problem::ImpossibleTimes { .. } => "write \"1..=3\", the smaller number first".to_owned(),
+        problem => problem.help()?.to_string(),
+    })
+}

@@ -1,0 +1,145 @@
+//! [`Says`]: what a peer sends, as an option.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use standin_config::{Config, Kind, OptionValue, Value, ValueError};
+use standin_reply::{Answer, no_reply, reply, reply_bytes, reply_file, reply_hex};
+
+/// What a peer sends: one piece, or a list of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Says {
+    One(Piece),
+    Several(Vec<Piece>),
+}
+
+/// A piece of what a peer sends: a text, or a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    Text(String),
+    Table(Table),
+}
+
+/// A piece of what a peer sends: one of `text`, `verbatim`, `hex` and `file`.
+#[derive(Clone, Debug, PartialEq, Config)]
+#[config(table)]
+pub struct Table {
+    /// A text, which is a template: `{{ who }}` is what the group `(?<who>...)` of the pattern has
+    /// matched, `{{ frame }}` the frame, `{{ connection.index }}` the number of the connection, and
+    /// `{{ context["server"].port }}` what another driver publishes.
+    #[config(template)]
+    text: Option<String>,
+    /// A text that is sent as it stands, braces and all.
+    verbatim: Option<String>,
+    /// Bytes, two hexadecimal digits for each.
+    hex: Option<String>,
+    /// What is in this file. A relative path starts at the folder of the environment file.
+    file: Option<PathBuf>,
+    /// Whether the piece is made a frame: a line gets its end, a payload its length. Default: no,
+    /// it is sent as it is.
+    #[config(default = false)]
+    framed: bool,
+    /// How long the peer waits before it sends the piece. Default: not at all.
+    delay: Option<Duration>,
+}
+
+impl Says {
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        match self {
+            Says::One(piece) => std::slice::from_ref(piece),
+            Says::Several(pieces) => pieces,
+        }
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        let pieces = self.pieces().iter();
+        pieces.fold(no_reply(), |answer, piece| answer.and(piece.answer()))
+    }
+}
+
+impl Piece {
+    /// How many things it says to send: there should be one.
+    pub(crate) fn contents(&self) -> usize {
+        match self {
+            Piece::Text(_) => 1,
+            Piece::Table(table) => {
+                let texts = [&table.text, &table.verbatim, &table.hex];
+                texts.into_iter().flatten().count() + usize::from(table.file.is_some())
+            }
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        let table = match self {
+            Piece::Text(text) => return reply(text),
+            Piece::Table(table) => table,
+        };
+        let answer = match table {
+            Table {
+                text: Some(text), ..
+            } => reply(text),
+            Table {
+                verbatim: Some(text),
+                ..
+            } => reply_bytes(text),
+            Table {
+                hex: Some(digits), ..
+            } => reply_hex(digits),
+            Table {
+                file: Some(path), ..
+            } => reply_file(path),
+            _ => no_reply(),
+        };
+        let answer = match table.framed {
+            true => answer.framed(),
+            false => answer,
+        };
+        match table.delay {
+            Some(delay) => answer.after(delay),
+            None => answer,
+        }
+    }
+}
+
+impl OptionValue for Piece {
+    fn kind() -> Kind {
+        Kind::Union(vec![Kind::Template, Table::kind()])
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value {
+            Value::String(text) => Ok(Piece::Text(text.clone())),
+            Value::Map(_) => Table::from_value(value).map(Piece::Table),
+            _ => Err(Self::kind().unfit(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Piece::Text(text) => text.to_value(),
+            Piece::Table(table) => table.to_value(),
+        }
+    }
+}
+
+impl OptionValue for Says {
+    fn kind() -> Kind {
+        let pieces = Vec::<Piece>::kind();
+        Kind::Union(vec![Kind::Template, Table::kind(), pieces])
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        match value {
+            Value::List(_) => Vec::from_value(value).map(Says::Several),
+            Value::String(_) | Value::Map(_) => Piece::from_value(value).map(Says::One),
+            _ => Err(Self::kind().unfit(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Says::One(piece) => piece.to_value(),
+            Says::Several(pieces) => pieces.to_value(),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! [`Then`]: what a peer does after an answer, as an option.
+
+use standin_config::OptionValue;
+
+/// What a peer does after its answer.
+#[derive(Clone, Debug, PartialEq, Eq, OptionValue)]
+pub enum Then {
+    /// Closes the connection.
+    Close,
+    /// Sends the end of the stream, and goes on with the next frame.
+    HalfClose,
+    /// Resets the connection.
+    Reset,
+    /// Keeps the connection open, and receives nothing any more.
+    StopReading,
+    /// Leaves the conversation to the test, which asks for it by this name.
+    Hold(String),
+}
+
+impl From<&Then> for standin_reply::Then {
+    fn from(then: &Then) -> Self {
+        match then {
+            Then::Close => Self::Close,
+            Then::HalfClose => Self::HalfClose,
+            Then::Reset => Self::Reset,
+            Then::StopReading => Self::StopReading,
+            Then::Hold(name) => Self::hold(name),
+        }
+    }
+}
