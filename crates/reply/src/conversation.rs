@@ -619,3 +619,18 @@ fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, String> {
         text.unwrap_or("no message").to_owned()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Conversation;
+
+    /// Ten thousand of them have to fit.
+    #[test]
+    fn a_conversation_is_small() {
+        assert!(
+            size_of::<Conversation>() <= 512,
+            "{}",
+            size_of::<Conversation>()
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use standin_reactor::{Actor, Next, Turn};
-use standin_socket::{AcceptError, End, OwnedConnection, Server, Tried};
+use standin_socket::{AcceptError, OwnedConnection, Server, Tried};
 
 use crate::desk::{Desk, Parked};
 use crate::unexpected::Surprise;
@@ -215,7 +215,14 @@ impl Actor for Peer {
                     }
                 }
                 Action::Send if line.conversation.output().is_empty() => {}
-                Action::Send | Action::Idle => return Ok(Next::Wait),
+                Action::Send => return Ok(Next::Wait),
+                Action::Idle => {
+                    // So that the peer notices it soon.
+                    if let Err(error) = line.connection.stop_reading() {
+                        tracing::debug!(%error, "the system goes on receiving for a while");
+                    }
+                    return Ok(Next::Wait);
+                }
                 Action::Wait(until) => {
                     self.is_timed = true;
                     turn.wake_at(Some(until));
@@ -269,7 +276,7 @@ impl Line {
             match self.connection.try_send(self.conversation.output()) {
                 Tried::Done(0) | Tried::NotNow => break,
                 Tried::Done(count) => self.conversation.sent(count),
-                Tried::Ended(End::Closed) => return false,
+                Tried::Ended(_) if !self.connection.is_open() => return false,
                 // A peer may take no more, which is not a failure by itself.
                 Tried::Ended(_) => self.conversation.mute(),
             }
@@ -288,7 +295,8 @@ impl Line {
                 }
             }
             Tried::NotNow => Received::Nothing,
-            Tried::Ended(End::Closed) => Received::Closed,
+            // The end that this side has just made is not the peer's.
+            Tried::Ended(_) if !self.connection.is_open() => Received::Closed,
             Tried::Ended(end) => {
                 self.conversation.end(&end);
                 Received::Full
