@@ -6,9 +6,6 @@ use standin_error::text::Count;
 
 use crate::when::Escaped;
 
-/// How much of a frame is kept as evidence.
-pub(crate) const EVIDENCE: usize = 512;
-
 /// The first bytes of something, and how many there were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Excerpt {

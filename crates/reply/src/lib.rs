@@ -7,7 +7,6 @@ mod conversation;
 mod desk;
 mod dialogue;
 mod excerpt;
-mod explain;
 mod frame;
 mod held;
 mod incoming;
@@ -23,7 +22,6 @@ mod seen;
 mod template;
 mod times;
 mod unexpected;
-mod user_code;
 mod verdict;
 mod when;
 

@@ -10,6 +10,7 @@ mod driver;
 mod environment;
 pub(crate) mod measure;
 mod reference;
+pub(crate) mod reply;
 mod socket;
 
 use std::{error::Error, fs, io, path::Path};
@@ -87,6 +88,9 @@ const FIGURES: &[(&str, Measure)] = &[
         "many_memory_per_connection",
         socket::many_memory_per_connection,
     ),
+    ("responder_roundtrip", reply::roundtrip),
+    ("responder_connections", reply::connections),
+    ("responder_memory", reply::memory),
     ("connected_1000", connection::assertions),
     ("config_resolve", config::config_resolve),
     ("load_file_1000", config::load_file_1000),

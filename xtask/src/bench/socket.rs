@@ -470,7 +470,7 @@ fn memory_per_connection() -> Outcome<f64> {
 }
 
 /// The private memory that this process really uses.
-fn resident_bytes() -> Outcome<usize> {
+pub(super) fn resident_bytes() -> Outcome<usize> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status
         .lines()

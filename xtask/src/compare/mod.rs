@@ -4,6 +4,11 @@
 //! A conversation is: start a server and a client that gets its address from a
 //! context value, accept, send messages to and fro in one thread, reconnect,
 //! accept a burst of connections, stop.
+//!
+//! Beside it, one question and its answer with others that answer by themselves: see
+//! `responders.rs`.
+
+mod responders;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -80,7 +85,8 @@ pub(crate) fn run() -> Result<(), CompareError> {
             "\ntestplan was not asked: `python3 -c \"import testplan\"` fails; {PYTHON} can name a Python that has it"
         );
     }
-    Ok(())
+    println!();
+    responders::run().map_err(failed)
 }
 
 fn converse(times: &mut Times) -> Outcome<()> {
