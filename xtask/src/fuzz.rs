@@ -14,7 +14,13 @@ use miette::Diagnostic;
 use crate::workspace::{Cargo, CargoError, root, target_folder};
 
 /// The targets: `fuzz/fuzz_targets/<name>.rs`, with seeds in `fuzz/corpus/<name>`.
-const TARGETS: &[&str] = &["environment_file", "framing", "status", "template"];
+const TARGETS: &[&str] = &[
+    "conversation",
+    "environment_file",
+    "framing",
+    "status",
+    "template",
+];
 
 /// Counts which edges of the code an input takes, for libFuzzer to prefer those
 /// that take new ones. `cargo fuzz build -s none` does the same.

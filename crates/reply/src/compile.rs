@@ -18,12 +18,28 @@ use crate::{
     Times, When,
 };
 
-pub(crate) fn check(replies: &Replies, known: &[&str]) -> Result<(), ScriptError> {
-    Compiler::new(known, false).all(replies).map(drop)
-}
+impl Replies {
+    /// Finds the mistakes in all of this: what does not parse, what can never happen, what a reply
+    /// names and nobody knows. `known` are the names that templates may use beyond those that
+    /// [`reply`](crate::reply) lists. Files are not read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists all mistakes, each with its place.
+    pub fn check(&self, known: &[&str]) -> Result<(), ScriptError> {
+        Compiler::new(known, false).all(self).map(drop)
+    }
 
-pub(crate) fn prepare(replies: &Replies, known: &[&str]) -> Result<Script, ScriptError> {
-    Compiler::new(known, true).all(replies).map(Script::new)
+    /// Makes what conversations need: checks everything, and reads the files of replies. `known`
+    /// are the names that templates may use, as for [`check`](Replies::check).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that lists all mistakes, each with its place, and the files that cannot be
+    /// read.
+    pub fn prepare(&self, known: &[&str]) -> Result<Script, ScriptError> {
+        Compiler::new(known, true).all(self).map(Script::new)
+    }
 }
 
 struct Compiler<'a> {
@@ -515,7 +531,7 @@ mod tests {
 
     #[track_caller]
     fn check(replies: Replies, expected: Expect) {
-        let error = super::check(&replies, &["context"]).unwrap_err();
+        let error = replies.check(&["context"]).unwrap_err();
         let mistakes = error.mistakes().iter();
         let text: Vec<_> = mistakes.map(|mistake| format!("{mistake:?}")).collect();
         expected.assert_eq(&text.join("\n"));

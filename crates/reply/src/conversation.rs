@@ -10,15 +10,16 @@ use standin_socket::framing::Decoder;
 
 use crate::answer::Change;
 use crate::captures::Captures;
-use crate::excerpt::Excerpt;
+use crate::excerpt::{EVIDENCE, Excerpt};
+use crate::explain;
 use crate::incoming::{Broken, Incoming};
 use crate::ledger::Progress;
 use crate::output::Output;
 use crate::play::{self, Play};
-use crate::replies::{AnyFraming, State};
-use crate::script::{Deed, Do, Fallback, Source, Test, common};
+use crate::script::{Deed, Do, Fallback, Source, Test};
 use crate::template::Scope;
-use crate::unexpected::{Candidate, Said, Surprise};
+use crate::unexpected::{Said, Surprise};
+use crate::user_code::{AnyFraming, State};
 use crate::{Frame, Ledger, Then, Unexpected};
 
 /// What is said on one connection, without the connection: it follows a script, and knows neither
@@ -127,15 +128,6 @@ impl Conversation {
 
     /// How many frames and parts of answers are dealt with before others have a turn.
     const AT_ONCE: usize = 64;
-
-    /// How much of a frame is kept as evidence.
-    const EVIDENCE: usize = 512;
-
-    /// How much is kept of what was said last.
-    const SAID: usize = 64;
-
-    /// How many rules an error lists.
-    const LISTED: usize = 12;
 
     /// The conversation of the connection of that index, which has just come.
     pub fn new(ledger: &Ledger, index: usize) -> Conversation {
@@ -368,7 +360,7 @@ impl Conversation {
         };
         let payload = match source {
             Source::Bytes(bytes) if !framed => {
-                self.said.answer = Some(Excerpt::new(bytes, Self::SAID));
+                self.said.say(bytes);
                 if !self.is_mute {
                     self.output.share(bytes);
                 }
@@ -394,9 +386,9 @@ impl Conversation {
             false => payload,
             true => guarded(|| self.incoming.encode(&payload))
                 .map_err(|message| format!("the framing panicked: {message}"))?
-                .map_err(|error| format!("{error}: {}", Excerpt::new(&payload, Self::SAID)))?,
+                .map_err(|error| format!("{error}: {}", Excerpt::new(&payload, Said::KEPT)))?,
         };
-        self.said.answer = Some(Excerpt::new(&bytes, Self::SAID));
+        self.said.say(&bytes);
         if !self.is_mute {
             self.output.push(bytes);
         }
@@ -423,11 +415,11 @@ impl Conversation {
                 Some(how) => self.finish(how.into()),
             },
             Ok(Err(Broken::NotAFrame(source))) => {
-                let bytes = Excerpt::new(self.incoming.rest(), Self::EVIDENCE);
+                let bytes = Excerpt::new(self.incoming.rest(), EVIDENCE);
                 self.fail(Surprise::NotAFrame { bytes, source });
             }
             Ok(Err(Broken::TooLong(head))) => {
-                let head = Excerpt::new(&head, Self::EVIDENCE);
+                let head = Excerpt::new(&head, EVIDENCE);
                 self.fail(Surprise::TooLong { head, limit });
             }
             Err(message) => self.fail(Surprise::Panicked {
@@ -441,7 +433,10 @@ impl Conversation {
     /// Acts on a frame.
     fn hear(&mut self, frame: Vec<u8>) {
         self.ledger.heard();
-        let heard = Excerpt::new(&frame, Self::SAID);
+        // The frame moves on, and is what was said last only after that.
+        let (mut head, len) = ([0; Said::KEPT], frame.len());
+        let kept = len.min(Said::KEPT);
+        head[..kept].copy_from_slice(&frame[..kept]);
         let outcome = match &mut self.play {
             Some(play) => play.hear(&frame, |test| matches(test, &frame)),
             None => Ok(false),
@@ -461,7 +456,7 @@ impl Conversation {
             }
             Err(surprise) => self.fail(surprise),
         }
-        self.said.frame = Some(heard);
+        self.said.hear(&head[..kept], len);
     }
 
     /// Answers a frame by the rules.
@@ -493,7 +488,7 @@ impl Conversation {
                 what: format!(
                     "closure {} for the frame {}",
                     index + 1,
-                    Excerpt::new(&frame, Self::SAID)
+                    Excerpt::new(&frame, Said::KEPT)
                 ),
                 message,
             })?;
@@ -522,65 +517,14 @@ impl Conversation {
 
     /// Why nothing matches a frame.
     fn nothing_matches(&mut self, frame: &[u8]) -> Surprise {
-        let mut candidates = Vec::new();
-        let mut step = None;
-        let parts = &self.ledger.script().parts;
-        if let Some(play) = &mut self.play {
-            if let play::Next::Expect(number) = play.next() {
-                step = Some(play.scene().step(number));
-            }
-            for test in play.expected() {
-                candidates.push((
-                    test.to_string(),
-                    test.mismatch(frame),
-                    common(test.lead(), frame),
-                ));
-            }
-        } else {
-            for (index, rule) in parts.rules.iter().enumerate() {
-                let what = format!("rule {} ({rule})", index + 1);
-                let (why, closeness) = if !rule.state.fits(self.state.as_ref()) {
-                    let state = self.state.as_ref();
-                    (format!("the connection is in {}", state_name(state)), 0)
-                } else if !rule.times.allows(self.ledger.count(index) + 1)
-                    && matches(&rule.test, frame).unwrap_or(false)
-                {
-                    (format!("it may match {}, and has", rule.times), frame.len())
-                } else {
-                    (rule.test.mismatch(frame), common(rule.test.lead(), frame))
-                };
-                candidates.push((what, why, closeness));
-            }
-            for index in 0..parts.closures.len() {
-                let what = format!("closure {}", index + 1);
-                candidates.push((what, "does not answer it".to_owned(), 0));
-            }
-        }
-        let closest = candidates
-            .iter()
-            .map(|(_, _, closeness)| *closeness)
-            .max()
-            .unwrap_or(0);
-        let closest = candidates
-            .iter()
-            .position(|(.., closeness)| *closeness == closest && closest > 0);
-        let total = candidates.len();
-        let candidates: Vec<_> = candidates
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| *index < Self::LISTED || Some(*index) == closest)
-            .map(|(index, (what, why, _))| Candidate {
-                what,
-                why,
-                is_closest: Some(index) == closest && total > 1,
-            })
-            .collect();
-        Surprise::Frame {
-            frame: Excerpt::new(frame, Self::EVIDENCE),
-            more: total - candidates.len(),
-            candidates,
-            step,
-        }
+        let Some(play) = &mut self.play else {
+            return explain::by_rules(&self.ledger, self.state.as_ref(), frame);
+        };
+        let step = match play.next() {
+            play::Next::Expect(step) | play::Next::Do(step, _) => play.scene().step(step),
+            play::Next::Over => play.scene().step(usize::MAX),
+        };
+        explain::by_dialogue(&play.expected(), step, frame)
     }
 
     /// The peer has ended its direction, and everything that came before is answered.
@@ -596,7 +540,7 @@ impl Conversation {
         }
         let rest = self.incoming.rest();
         if !rest.is_empty() {
-            let rest = Excerpt::new(rest, Self::EVIDENCE);
+            let rest = Excerpt::new(rest, EVIDENCE);
             self.surprise(Surprise::EndInFrame { rest, how });
         } else if let Some(step) = step {
             self.surprise(Surprise::EndInDialogue { step, how });
@@ -654,13 +598,6 @@ impl fmt::Debug for Conversation {
 
 /// Longer than anybody waits.
 const AGES: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-fn state_name(state: Option<&Arc<str>>) -> String {
-    state.map_or_else(
-        || "no state".to_owned(),
-        |state| format!("state \"{state}\""),
-    )
-}
 
 /// Whether a frame is meant; predicates are code of a user's.
 fn matches(test: &Test, frame: &[u8]) -> Result<bool, Surprise> {

@@ -205,7 +205,8 @@ impl Held {
     }
 
     /// Keeps the connection, which is an ordinary one from now on; the conversation is over. Its
-    /// dialogue counts as it stands.
+    /// dialogue counts as it stands. What was still to be sent when the test took it over is
+    /// dropped, unless something was [sent](Held::send) here.
     pub fn take(mut self) -> Connection {
         match self.line.take() {
             Some(line) => line.connection.into_connection(),

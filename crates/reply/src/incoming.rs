@@ -2,7 +2,8 @@
 
 use standin_socket::framing::{Decoder, FrameError, Framing};
 
-use crate::replies::AnyFraming;
+use crate::excerpt::EVIDENCE;
+use crate::user_code::AnyFraming;
 
 /// The bytes of a connection, cut into frames.
 pub(crate) enum Incoming {
@@ -10,9 +11,6 @@ pub(crate) enum Incoming {
     /// Whatever comes is a frame.
     Raw(Vec<u8>),
 }
-
-/// How much of a frame is kept as evidence.
-const EVIDENCE: usize = 512;
 
 /// Why there is no frame.
 pub(crate) enum Broken {

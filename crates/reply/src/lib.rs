@@ -7,6 +7,7 @@ mod conversation;
 mod desk;
 mod dialogue;
 mod excerpt;
+mod explain;
 mod frame;
 mod held;
 mod incoming;
@@ -22,6 +23,7 @@ mod seen;
 mod template;
 mod times;
 mod unexpected;
+mod user_code;
 mod verdict;
 mod when;
 

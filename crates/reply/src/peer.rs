@@ -66,7 +66,8 @@ impl Actor for Listener {
         for _ in 0..ACCEPTED_AT_ONCE {
             match self.server.try_accept() {
                 Ok(Some(connection)) => {
-                    turn.spawn(Peer::new(connection, Arc::clone(&self.common)));
+                    let index = connection.index();
+                    turn.spawn(Peer::new(connection, index, Arc::clone(&self.common)));
                 }
                 Ok(None) => return Ok(Next::Wait),
                 Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
@@ -116,11 +117,11 @@ thread_local! {
 }
 
 impl Peer {
-    /// Who answers on a new connection.
-    pub(crate) fn new(connection: OwnedConnection, common: Arc<Common>) -> Peer {
+    /// Who answers on a new connection, which is the one of that index.
+    pub(crate) fn new(connection: OwnedConnection, index: usize, common: Arc<Common>) -> Peer {
         let (near, far) = (connection.local_address(), connection.peer_address());
         let ends = format!("{near} <-> {far}");
-        let conversation = Conversation::new(&common.ledger, connection.index()).between(ends);
+        let conversation = Conversation::new(&common.ledger, index).between(ends);
         let line = Box::new(Line {
             connection,
             conversation,

@@ -1,14 +1,16 @@
 //! Everything that a peer does by itself, as it is declared.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use standin_socket::framing::{Delimiter, FixedSize, Framing, LengthPrefix, Lines};
-use standin_sync::Unpoisoned;
 
-use crate::{Answer, Dialogue, Frame, Script, ScriptError, Times, When};
+use crate::answer::{Content, Step};
+use crate::dialogue::Move;
+use crate::user_code::{Closure, NewFraming, State};
+use crate::{Answer, Dialogue, Frame, Times, When};
 
 /// What a peer does by itself: how its stream is cut into frames, and what it answers to them.
 ///
@@ -44,28 +46,6 @@ pub struct Replies {
     pub(crate) dialogue: Option<Dialogue>,
     pub(crate) own_dialogues: BTreeMap<usize, Dialogue>,
     pub(crate) connections: Option<Times>,
-}
-
-/// A framing of a connection.
-pub(crate) type AnyFraming = Box<dyn Framing + Send>;
-
-/// Makes the framing of each connection; without one, whatever comes is a frame.
-pub(crate) type NewFraming = Arc<dyn Fn() -> AnyFraming + Send + Sync>;
-
-/// The state of a connection that a closure keeps.
-pub(crate) type State = Option<Box<dyn Any + Send>>;
-
-/// A closure that answers frames, with its state of the connection.
-#[derive(Clone)]
-pub(crate) struct Closure(Arc<Mutex<Ask>>);
-
-type Ask = dyn FnMut(&Frame<'_>, &mut State) -> Option<Answer> + Send;
-
-impl Closure {
-    /// A panic of the closure is passed on, and it is called again for the next frame.
-    pub(crate) fn ask(&self, frame: &Frame<'_>, state: &mut State) -> Option<Answer> {
-        (self.0.lock().unpoisoned())(frame, state)
-    }
 }
 
 /// What happens to a frame that nothing matches.
@@ -170,7 +150,7 @@ impl Replies {
             let state = state.get_or_insert_with(|| Box::new(S::default()));
             closure(frame, state.downcast_mut()?)
         };
-        self.closures.push(Closure(Arc::new(Mutex::new(ask))));
+        self.closures.push(Closure::new(ask));
         self
     }
 
@@ -206,26 +186,35 @@ impl Replies {
         self
     }
 
-    /// Finds the mistakes in all of this: what does not parse, what can never happen, what a reply
-    /// names and nobody knows. `known` are the names that templates may use beyond those that
-    /// [`reply`](crate::reply) lists. Files are not read.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error that lists all mistakes, each with its place.
-    pub fn check(&self, known: &[&str]) -> Result<(), ScriptError> {
-        crate::compile::check(self, known)
-    }
-
-    /// Makes what conversations need: checks everything, and reads the files of replies. `known`
-    /// are the names that templates may use, as for [`check`](Replies::check).
-    ///
-    /// # Errors
-    ///
-    /// Returns an error that lists all mistakes, each with its place, and the files that cannot be
-    /// read.
-    pub fn prepare(&self, known: &[&str]) -> Result<Script, ScriptError> {
-        crate::compile::prepare(self, known)
+    /// The texts that are [templates](crate::reply), in no particular order: to find out what they
+    /// name.
+    pub fn templates(&self) -> Vec<&str> {
+        let mut answers: Vec<&Answer> = self.greeting.iter().collect();
+        answers.extend(self.rules.iter().map(|(_, answer)| answer));
+        if let Otherwise::Answer(answer) = &self.otherwise {
+            answers.push(answer);
+        }
+        let mut dialogues: Vec<&Dialogue> = self.own_dialogues.values().collect();
+        dialogues.extend(&self.dialogue);
+        while let Some(dialogue) = dialogues.pop() {
+            for step in &dialogue.moves {
+                match step {
+                    Move::Expect(_) => {}
+                    Move::Send(answer) => answers.push(answer),
+                    Move::Repeat(_, inner) => dialogues.push(inner),
+                    Move::Branch(arms) => dialogues.extend(arms.iter().map(|(_, inner)| inner)),
+                }
+            }
+        }
+        let steps = answers.iter().flat_map(|answer| &answer.steps);
+        let texts = steps.filter_map(|step| match step {
+            Step::Send(piece) => match &piece.content {
+                Content::Template(text) => Some(&**text),
+                _ => None,
+            },
+            Step::Pause(_) => None,
+        });
+        texts.collect()
     }
 }
 

@@ -101,14 +101,14 @@ impl Responder {
 
     /// Answers on a connection, also one that a client has made: with a
     /// [greeting](crate::Replies::greeting) or a [dialogue](crate::Replies::dialogue), it speaks
-    /// first.
+    /// first. It is connection 0, also if the client has had others before.
     ///
     /// # Errors
     ///
     /// Returns an error if the system has no thread or no descriptor left.
     pub fn play(connection: OwnedConnection, script: Script) -> io::Result<Responder> {
         let responder = Responder::new(script)?;
-        let peer = Peer::new(connection, Arc::clone(&responder.common));
+        let peer = Peer::new(connection, 0, Arc::clone(&responder.common));
         responder.group.spawn(peer);
         Ok(responder)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Value};
-use minijinja::{Environment, Error, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use crate::captures::Captures;
 
@@ -128,7 +128,10 @@ impl Template {
                     globals: scope.globals.clone(),
                 };
                 let template = ENGINE.template_from_str(text);
-                let rendered = template.and_then(|t| t.render(Value::from_object(names)));
+                let rendered = template.and_then(|template| {
+                    let rendered = template.render(Value::from_object(names));
+                    rendered.map_err(|error| named(error, &template))
+                });
                 let text = rendered.map_err(|error| TemplateError::Invalid(reason(&error)))?;
                 out.extend_from_slice(text.as_bytes());
             }
@@ -238,6 +241,19 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
+/// The engine does not say what is not there.
+fn named(error: Error, template: &minijinja::Template<'_, '_>) -> Error {
+    if error.kind() != ErrorKind::UndefinedError {
+        return error;
+    }
+    let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    names.sort();
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let one_of = if names.len() > 1 { "one of " } else { "" };
+    let detail = format!("{one_of}{} is not there", names.join(", "));
+    Error::new(ErrorKind::UndefinedError, detail)
+}
+
 fn reason(error: &Error) -> String {
     match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
@@ -305,6 +321,13 @@ mod tests {
         ] {
             assert!(matches!(render(template), Err(TemplateError::Invalid(_))));
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let error = render("{{ port.number.x }} {{ who | upper }}").unwrap_err();
+        let expected = "undefined value: one of `port.number.x`, `who` is not there";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -26,6 +26,23 @@ pub(crate) struct Said {
     pub(crate) answer: Option<Excerpt>,
 }
 
+impl Said {
+    /// How much is kept of each.
+    pub(crate) const KEPT: usize = 64;
+
+    /// A frame came that begins so, and has so many bytes.
+    pub(crate) fn hear(&mut self, head: &[u8], len: usize) {
+        self.frame.get_or_insert_default().replace(head, len);
+    }
+
+    /// This was sent.
+    pub(crate) fn say(&mut self, answer: &[u8]) {
+        let head = &answer[..answer.len().min(Self::KEPT)];
+        let excerpt = self.answer.get_or_insert_default();
+        excerpt.replace(head, answer.len());
+    }
+}
+
 /// What is unexpected.
 #[derive(Clone, Debug)]
 pub(crate) enum Surprise {

@@ -1,0 +1,37 @@
+//! Code of a user's that answers and frames.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use standin_socket::framing::Framing;
+use standin_sync::Unpoisoned;
+
+use crate::{Answer, Frame};
+
+/// A framing of a connection.
+pub(crate) type AnyFraming = Box<dyn Framing + Send>;
+
+/// Makes the framing of each connection; without one, whatever comes is a frame.
+pub(crate) type NewFraming = Arc<dyn Fn() -> AnyFraming + Send + Sync>;
+
+/// The state of a connection that a closure keeps.
+pub(crate) type State = Option<Box<dyn Any + Send>>;
+
+/// A closure that answers frames, with its state of the connection.
+#[derive(Clone)]
+pub(crate) struct Closure(Arc<Mutex<Ask>>);
+
+type Ask = dyn FnMut(&Frame<'_>, &mut State) -> Option<Answer> + Send;
+
+impl Closure {
+    pub(crate) fn new(
+        ask: impl FnMut(&Frame<'_>, &mut State) -> Option<Answer> + Send + 'static,
+    ) -> Closure {
+        Closure(Arc::new(Mutex::new(ask)))
+    }
+
+    /// A panic of the closure is passed on, and it is called again for the next frame.
+    pub(crate) fn ask(&self, frame: &Frame<'_>, state: &mut State) -> Option<Answer> {
+        (self.0.lock().unpoisoned())(frame, state)
+    }
+}
