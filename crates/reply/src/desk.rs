@@ -53,8 +53,8 @@ pub(crate) enum NotHere {
     /// The time was up; these are held under other names.
     TimedOut {
         held: Vec<(Arc<str>, usize)>,
-        /// Whether the connection that is meant is with its actor.
-        is_busy: bool,
+        /// The connection that is meant, and whether it is with its actor.
+        place: Option<(usize, bool)>,
     },
 }
 
@@ -121,7 +121,7 @@ impl<P> Desk<P> {
                 return Err(NotHere::Over(over.clone()));
             }
             if is_past(until) {
-                return Err(inner.timed_out(false));
+                return Err(inner.timed_out(None));
             }
             inner = self.inner.wait(inner, until);
         }
@@ -145,7 +145,7 @@ impl<P> Desk<P> {
                 // Somebody else may want it, and says so again.
                 inner.wanted.remove(&index);
                 self.inner.notify_all();
-                return Err(over.unwrap_or_else(|| inner.timed_out(waker.is_some())));
+                return Err(over.unwrap_or_else(|| inner.timed_out(Some((index, waker.is_some())))));
             }
             if let Some(waker) = waker
                 && inner.wanted.insert(index)
@@ -186,13 +186,13 @@ impl<P> Inner<P> {
         self.on_desk.remove(at)
     }
 
-    fn timed_out(&self, is_busy: bool) -> NotHere {
+    fn timed_out(&self, place: Option<(usize, bool)>) -> NotHere {
         let held = self.on_desk.iter();
         NotHere::TimedOut {
             held: held
                 .filter_map(|parked| Some((parked.name.clone()?, parked.index)))
                 .collect(),
-            is_busy,
+            place,
         }
     }
 }

@@ -45,7 +45,10 @@ pub(crate) fn by_rules(ledger: &Ledger, state: Option<&Arc<str>>, frame: &[u8]) 
         } else if is_used_up && rule.test.matches_surely(frame) {
             Close {
                 what,
-                why: format!("it may match {}, and has", rule.times),
+                why: match rule.times.most() {
+                    Some(0) => "it may never match".to_owned(),
+                    _ => format!("it may match {}, and has", rule.times),
+                },
                 closeness: frame.len().max(1),
             }
         } else {

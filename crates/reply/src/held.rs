@@ -314,6 +314,19 @@ pub enum HandOverError {
         reason: Arc<str>,
     },
 
+    /// The thread that answers would wait for itself.
+    #[error("{}{what}: an answer waits for it", Prefix(who))]
+    #[diagnostic(
+        code(standin::reply::hand_over_in_answer),
+        help("closures and callbacks run on the thread that answers: wait in the test")
+    )]
+    InAnswer {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        what: String,
+    },
+
     /// Nobody answers any more.
     #[error("{}{what}: nobody answers any more", Prefix(who))]
     #[diagnostic(
@@ -337,7 +350,7 @@ impl HandOverError {
         busy: Option<String>,
     ) -> HandOverError {
         let who = common.ledger.who().cloned();
-        let (held, is_busy) = match not_here {
+        let (held, place) = match not_here {
             NotHere::Over(Over::Unexpected(unexpected)) => {
                 return HandOverError::Unexpected(unexpected);
             }
@@ -345,16 +358,21 @@ impl HandOverError {
                 return HandOverError::Aborted { who, what, reason };
             }
             NotHere::Over(Over::Ended) => return HandOverError::Ended { who, what },
-            NotHere::TimedOut { held, is_busy } => (held, is_busy),
+            NotHere::TimedOut { held, place } => (held, place),
         };
         let mut so_far = common.ledger.so_far();
+        let place = place.and_then(|(index, is_with_actor)| {
+            (index < common.ledger.connections()).then_some(is_with_actor)
+        });
         for (name, index) in held {
             so_far.push_str(&format!("; connection {index} is held as \"{name}\""));
         }
-        if let Some(busy) = busy {
-            so_far.push_str(&format!("; {busy}"));
-        } else if is_busy {
-            so_far.push_str("; the connection is there, and its turn did not come");
+        match (busy, place) {
+            (Some(busy), _) => so_far.push_str(&format!("; {busy}")),
+            (None, Some(true)) => so_far.push_str("; its turn did not come"),
+            // Of one that has come.
+            (None, Some(false)) => so_far.push_str("; it is over, or the test has it already"),
+            (None, None) => {}
         }
         HandOverError::TimedOut {
             who,

@@ -236,7 +236,10 @@ impl Actor for Peer {
                     }
                 }
                 Action::Hold(name) => return self.park(turn, Some(name)),
-                Action::Close => return Ok(Next::Done),
+                Action::Close => {
+                    line.discard();
+                    return Ok(Next::Done);
+                }
                 Action::Reset => {
                     if let Some(line) = self.line.take()
                         && let Err(error) = line.connection.reset()
@@ -283,6 +286,19 @@ impl Line {
             }
         }
         true
+    }
+
+    /// Takes what has come and nobody looks at any more. With that left, the system would reset the
+    /// connection, and the peer could lose what was sent last.
+    fn discard(&mut self) {
+        BUFFER.with_borrow_mut(|buffer| {
+            for _ in 0..RECEIVED_AT_ONCE {
+                match self.connection.try_receive(buffer) {
+                    Tried::Done(count) if count == buffer.len() => {}
+                    _ => break,
+                }
+            }
+        });
     }
 
     fn receive(&mut self) -> Received {

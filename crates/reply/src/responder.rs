@@ -9,8 +9,8 @@ use standin_reactor::{Group, Reactor, Stuck};
 use standin_socket::{OwnedConnection, Server};
 use thiserror::Error;
 
-use crate::desk::{Desk, Over};
-use crate::peer::{Common, Listener, Peer};
+use crate::desk::{Desk, NotHere, Over, Parked};
+use crate::peer::{Common, Line, Listener, Peer};
 use crate::{HandOverError, Held, Ledger, Script, Seen, Unexpected, Verdict, WaitError};
 
 /// Answers peers by itself, as a [`Script`] says, until it is [stopped](Responder::stop) or
@@ -45,6 +45,7 @@ use crate::{HandOverError, Held, Ledger, Script, Seen, Unexpected, Verdict, Wait
 pub struct Responder {
     common: Arc<Common>,
     group: Arc<Group>,
+    reactor: Reactor,
 }
 
 /// The thread that answers does not come to it in time.
@@ -116,7 +117,8 @@ impl Responder {
     fn new(mut script: Script) -> io::Result<Responder> {
         let label = script.label.clone();
         let label = label.as_deref().unwrap_or("the replies");
-        let group = Reactor::acquire()?.group(label);
+        let reactor = Reactor::acquire()?;
+        let group = reactor.group(label);
         let what = format!("an answer of {label}").into();
         let callback = script.on_unexpected.take();
         let common = Arc::new_cyclic(|common: &std::sync::Weak<Common>| {
@@ -139,6 +141,7 @@ impl Responder {
         Ok(Responder {
             common,
             group: Arc::new(group),
+            reactor,
         })
     }
 
@@ -164,6 +167,10 @@ impl Responder {
         seen: Seen,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
+        if self.reactor.is_current_thread() {
+            let who = self.common.ledger.who().cloned();
+            return Err(WaitError::InAnswer { who, seen });
+        }
         let outcome = self.common.ledger.wait_until(seen, timeout);
         outcome.map_err(|error| error.with_note(self.busy_now()))
     }
@@ -181,13 +188,9 @@ impl Responder {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Held, HandOverError> {
         let name = name.as_ref();
-        let timeout = timeout.into();
-        let parked = self.common.desk.take_held(name, deadline(timeout));
-        let parked = parked.map_err(|not_here| {
-            let what = format!("nothing was held as \"{name}\"");
-            HandOverError::new(&self.common, what, not_here, timeout, self.busy_now())
-        })?;
-        Ok(self.hand_over(parked))
+        let what = || format!("nothing was held as \"{name}\"");
+        let take = |until| self.common.desk.take_held(name, until);
+        self.hand_over(timeout.into(), take, what)
     }
 
     /// Gives the test the conversation of the connection of that index, counted from 0, wherever
@@ -203,13 +206,9 @@ impl Responder {
         connection: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Held, HandOverError> {
-        let timeout = timeout.into();
-        let parked = self.common.desk.take_over(connection, deadline(timeout));
-        let parked = parked.map_err(|not_here| {
-            let what = format!("connection {connection} could not be taken over");
-            HandOverError::new(&self.common, what, not_here, timeout, self.busy_now())
-        })?;
-        Ok(self.hand_over(parked))
+        let what = || format!("connection {connection} could not be taken over");
+        let take = |until| self.common.desk.take_over(connection, until);
+        self.hand_over(timeout.into(), take, what)
     }
 
     /// Waits until everything that has arrived by now is acted on. An answer that is delayed is
@@ -262,9 +261,28 @@ impl Responder {
         self.common.desk.is_over(Over::Ended);
     }
 
-    fn hand_over(&self, parked: crate::desk::Parked<Box<crate::peer::Line>>) -> Held {
-        let group = Arc::downgrade(&self.group);
-        Held::new(parked, Arc::clone(&self.common), group)
+    fn hand_over(
+        &self,
+        timeout: Option<Duration>,
+        take: impl FnOnce(Option<Instant>) -> Result<Parked<Box<Line>>, NotHere>,
+        what: impl FnOnce() -> String,
+    ) -> Result<Held, HandOverError> {
+        if self.reactor.is_current_thread() {
+            let who = self.common.ledger.who().cloned();
+            let what = what();
+            return Err(HandOverError::InAnswer { who, what });
+        }
+        match take(deadline(timeout)) {
+            Ok(parked) => {
+                let group = Arc::downgrade(&self.group);
+                Ok(Held::new(parked, Arc::clone(&self.common), group))
+            }
+            Err(not_here) => {
+                let busy = self.busy_now();
+                let error = HandOverError::new(&self.common, what(), not_here, timeout, busy);
+                Err(error)
+            }
+        }
     }
 
     fn busy_now(&self) -> Option<String> {

@@ -146,6 +146,19 @@ pub enum WaitError {
         reason: Arc<str>,
     },
 
+    /// The thread that answers would wait for itself.
+    #[error("{}an answer waits until {seen}", Prefix(who))]
+    #[diagnostic(
+        code(standin::reply::wait_in_answer),
+        help("closures and callbacks run on the thread that answers: wait in the test")
+    )]
+    InAnswer {
+        /// Whose replies.
+        who: Option<Arc<str>>,
+        /// What was waited for.
+        seen: Seen,
+    },
+
     /// Nobody answers any more.
     #[error(
         "{}nobody answers any more: waited until {seen}; {so_far}",

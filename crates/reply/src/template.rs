@@ -238,6 +238,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_syntax(syntax.expect("its delimiters differ"));
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    engine.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     engine
 });
 
@@ -302,6 +303,7 @@ mod tests {
         check("{{ who | upper }} {{ port + 1 }}\n", b"ADA 8081\n");
         check("{% if connection.index > 2 %}late{% endif %}", b"late");
         check("{{ frame | length }}", b"9");
+        check("{{ who.upper() }}", b"ADA");
     }
 
     #[test]

@@ -357,6 +357,10 @@ fn any_connection_can_be_taken_over_at_any_point() {
     expect(&mut stream, "by hand\n");
     let error = answers.responder.take_over(0, SHORT).unwrap_err();
     assert!(matches!(error, HandOverError::TimedOut { .. }));
+    assert!(
+        error.to_string().contains("the test has it already"),
+        "{error}"
+    );
     drop(held);
     // Several may want one: one after the other has it.
     thread::scope(|scope| {
@@ -443,6 +447,57 @@ fn a_closure_that_blocks_is_named_and_waited_for_in_time_only() {
     }
     release.send(()).unwrap();
     answers.responder.stop(LIMIT).unwrap();
+}
+
+#[test]
+fn an_answer_that_waits_for_others_is_refused() {
+    let (sender, waited) = mpsc::channel();
+    let inside: Arc<Mutex<Option<Arc<Responder>>>> = Arc::default();
+    let own = Arc::clone(&inside);
+    let replies = lines().with(move |_: &Frame<'_>, _: &mut ()| {
+        let responder = own.lock().unwrap().take().unwrap();
+        let wait = responder.wait_until(Seen::frames(9), None);
+        let held = responder.held("x", None).map(drop);
+        let over = responder.take_over(0, None).map(drop);
+        sender.send((wait, held, over)).unwrap();
+        Some(no_reply())
+    });
+    let server = Server::builder().bind().unwrap();
+    let responder = Responder::serve(&server, replies.prepare(&[]).unwrap()).unwrap();
+    let responder = Arc::new(responder);
+    *inside.lock().unwrap() = Some(Arc::clone(&responder));
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    stream.write_all(b"x\n").unwrap();
+    let (wait, held, over) = waited.recv_timeout(LIMIT).unwrap();
+    assert!(matches!(wait, Err(WaitError::InAnswer { .. })));
+    assert!(matches!(held, Err(HandOverError::InAnswer { .. })));
+    assert!(matches!(over, Err(HandOverError::InAnswer { .. })));
+    responder.verify(LIMIT).unwrap();
+}
+
+#[test]
+fn what_is_sent_last_arrives_also_if_more_was_said() {
+    let large = "x".repeat(4 << 20);
+    let answer = reply_bytes(&large).and("bye\n");
+    let dialogue = Dialogue::new()
+        .expect("QUIT")
+        .hold("quit")
+        .send(answer)
+        .close();
+    let answers = Answers::new(lines().dialogue(dialogue));
+    let mut stream = answers.connect();
+    stream.write_all(b"QUIT\n").unwrap();
+    let held = answers.responder.held("quit", LIMIT).unwrap();
+    // Nobody receives it. With that left, the system would reset the connection, and forget what
+    // it has not sent yet.
+    stream.write_all(b"more\n").unwrap();
+    held.hand_back();
+    let mut received = vec![0; large.len()];
+    stream.read_exact(&mut received).unwrap();
+    assert!(received == large.as_bytes());
+    expect(&mut stream, "bye\n");
+    expect_end(&mut stream);
+    answers.verify();
 }
 
 #[test]
