@@ -1,15 +1,12 @@
 //! Makes a script of replies, and finds all their mistakes on the way.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
-
-use regex::bytes::Regex;
-use regex_syntax::hir::{Hir, HirKind, Look};
 
 use crate::answer::{Change, Content, Piece, Step, bytes_of_hex};
 use crate::dialogue::Move;
-use crate::script::{Deed, Do, Go, Parts, Pattern, Rule, RuleState, Scene, Source, StepName};
+use crate::pattern::Pattern;
+use crate::script::{Deed, Do, Go, Parts, Rule, RuleState, Scene, Source, StepName};
 use crate::script::{Fallback, Test};
 use crate::template::{Template, TemplateError};
 use crate::when::{Condition, InState};
@@ -156,7 +153,7 @@ impl<'a> Compiler<'a> {
                 self.calls_user = true;
                 Test::Predicate(description.clone(), test.clone())
             }
-            Condition::Pattern(expression) => match pattern(expression) {
+            Condition::Pattern(expression) => match Pattern::parse(expression) {
                 Ok(pattern) => Test::Pattern(Arc::new(pattern)),
                 Err(problem) => {
                     self.wrong(place, problem);
@@ -456,50 +453,6 @@ fn described(answer: &Answer) -> String {
     }
 }
 
-fn pattern(expression: &Arc<str>) -> Result<Pattern, Problem> {
-    let wrong = |reason: String, span: Option<Range<usize>>| Problem::Pattern {
-        expression: expression.clone(),
-        reason,
-        span,
-    };
-    let mut parser = regex_syntax::ParserBuilder::new().utf8(false).build();
-    let hir = parser.parse(expression).map_err(|error| {
-        let (reason, span) = match &error {
-            regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(*error.span())),
-            regex_syntax::Error::Translate(error) => {
-                (error.kind().to_string(), Some(*error.span()))
-            }
-            error => (error.to_string(), None),
-        };
-        wrong(reason, span.map(|span| span.start.offset..span.end.offset))
-    })?;
-    let regex = Regex::new(expression).map_err(|error| wrong(error.to_string(), None))?;
-    let names = regex.capture_names().flatten().map(Arc::from).collect();
-    let mut lead = Vec::new();
-    let mut parts = Vec::new();
-    flatten(&hir, &mut parts);
-    if let Some((first, rest)) = parts.split_first()
-        && matches!(first.kind(), HirKind::Look(Look::Start))
-    {
-        for part in rest {
-            let HirKind::Literal(literal) = part.kind() else {
-                break;
-            };
-            lead.extend_from_slice(&literal.0);
-        }
-    }
-    Ok(Pattern { regex, names, lead })
-}
-
-/// The parts that come one after the other.
-fn flatten<'h>(hir: &'h Hir, parts: &mut Vec<&'h Hir>) {
-    match hir.kind() {
-        HirKind::Concat(all) => all.iter().for_each(|part| flatten(part, parts)),
-        HirKind::Capture(group) => flatten(&group.sub, parts),
-        _ => parts.push(hir),
-    }
-}
-
 /// Where a place is among others.
 fn order(place: &Place) -> (usize, usize, Vec<usize>) {
     match place {
@@ -670,21 +623,5 @@ mod tests {
         replies.check(&[]).unwrap();
         let error = replies.prepare(&[]).unwrap_err();
         assert!(error.to_string().contains("/nowhere/greeting"), "{error}");
-    }
-
-    #[test]
-    fn patterns_have_the_bytes_that_all_matches_begin_with() {
-        for (expression, lead) in [
-            ("^PAY (.*)$", "PAY "),
-            ("^(?<a>ab)c", "abc"),
-            ("^a|b", ""),
-            ("ab", ""),
-            ("^(?i)ab", ""),
-            ("(?m)^ab", ""),
-            ("^(a|b)c", ""),
-        ] {
-            let pattern = super::pattern(&expression.into()).map_err(|p| p.to_string());
-            assert_eq!(pattern.unwrap().lead, lead.as_bytes(), "{expression}");
-        }
     }
 }

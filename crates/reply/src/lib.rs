@@ -14,6 +14,7 @@ mod incoming;
 mod ledger;
 mod mistake;
 mod output;
+mod pattern;
 mod peer;
 mod play;
 mod replies;

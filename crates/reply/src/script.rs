@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::Value;
-use regex::bytes::Regex;
 
 use crate::answer::{Change, Content, Step, bytes_of_hex};
 use crate::captures::Captures;
 use crate::mistake::Path;
+use crate::pattern::Pattern;
 use crate::template::Template;
 use crate::user_code::{Closure, NewFraming};
 use crate::when::{Escaped, Predicate};
@@ -157,15 +157,6 @@ pub(crate) enum Test {
     Prefix(Arc<[u8]>),
     Pattern(Arc<Pattern>),
     Predicate(Arc<str>, Predicate),
-}
-
-/// A regular expression, and what is known of it.
-pub(crate) struct Pattern {
-    pub(crate) regex: Regex,
-    /// The names of its groups.
-    pub(crate) names: Vec<Arc<str>>,
-    /// Bytes that all frames in which it matches begin with.
-    pub(crate) lead: Vec<u8>,
 }
 
 impl Test {
