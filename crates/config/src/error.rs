@@ -464,6 +464,16 @@ impl ConfigErrors {
         }
     }
 
+    /// Options of `owner` that do not fit together; there must be at least one misfit.
+    pub fn of_misfits(owner: &str, misfits: Vec<Misfit>) -> Self {
+        let error = |misfit: Misfit| OptionError::Misfit {
+            owner: owner.to_owned(),
+            help: misfit.help_text().map(str::to_owned),
+            misfit,
+        };
+        Self::of(owner, misfits.into_iter().map(error).collect())
+    }
+
     /// The mistakes; there is at least one.
     pub fn errors(&self) -> &[OptionError] {
         &self.errors

@@ -1,13 +1,14 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 use standin_config::{
-    Config, ContextValue, Markup, Node, Options, Reference, ReferenceBy, ResolveError, Setting,
-    Value, drivers_read,
+    Config, ContextValue, Kind, Markup, Node, OptionDescription, Options, Reference, ReferenceBy,
+    ResolveError, Setting, Value, drivers_read,
 };
 use standin_entity::{BuildError, Entity, Resource};
+use standin_sync::Unpoisoned;
 use tracing::Level;
 
 use crate::context::context_of;
@@ -24,6 +25,8 @@ pub struct DriverBase {
     resource: Resource,
     pub(crate) starting: Starting,
     pub(crate) file_log: FileLog,
+    /// What templates that are not among the options read.
+    rendered: Mutex<Vec<(String, Reference)>>,
 }
 
 impl DriverBase {
@@ -41,6 +44,7 @@ impl DriverBase {
             resource: Resource::from_entity(entity),
             starting: Starting::default(),
             file_log: FileLog::default(),
+            rendered: Mutex::default(),
         })
     }
 
@@ -124,6 +128,7 @@ impl DriverBase {
             .into_iter()
             .map(|(option, reference)| (option.to_owned(), reference))
             .collect();
+        found.extend(self.rendered.lock().unpoisoned().iter().cloned());
         if let Some(files) = self.options().get_local("install_files") {
             let mut texts = Vec::new();
             collect_texts(&files, &mut texts);
@@ -246,10 +251,24 @@ impl DriverBase {
     ///
     /// That the driver must fail its own stop as well is for [`Driver::verify`] to say.
     pub fn fail(&self, reason: &str) {
-        let source = context_of(self.entity()).and_then(|source| source.upgrade());
-        if let Some(source) = source {
-            source.fail(self.name(), reason);
-        }
+        self.explainer().fail(self.name(), reason);
+    }
+
+    /// What templates of the driver name as `context`, for one that renders some with an engine of
+    /// its own: a value with that attribute, and in it the other drivers. It may be kept for longer
+    /// than the driver; it is empty once the environment is gone.
+    pub fn template_names(&self) -> minijinja::Value {
+        template::names(context_of(self.entity()))
+    }
+
+    /// Says that the driver renders templates that are not among the texts of its options, but
+    /// belong to the option of that name. Those that they read from start before the driver.
+    pub fn renders<'t>(&self, option: &str, templates: impl IntoIterator<Item = &'t str>) {
+        let texts = OptionDescription::required(option, Kind::List(Box::new(Kind::Template)));
+        let values = templates.into_iter().map(Value::from).collect();
+        let references = texts.references(&Value::List(values)).into_iter();
+        let references = references.map(|reference| (option.to_owned(), reference));
+        self.rendered.lock().unpoisoned().extend(references);
     }
 
     /// What a driver asks when one of its operations has failed: to be kept with what

@@ -70,6 +70,14 @@ impl Explainer {
     pub fn explain(&self, driver: &str) -> Option<String> {
         self.0.as_ref()?.upgrade()?.explain_failure(driver)
     }
+
+    /// Reports that the driver of that name has met what fails the test: see
+    /// [`DriverBase::fail`](crate::DriverBase::fail). To be called with no lock held.
+    pub fn fail(&self, driver: &str, reason: &str) {
+        if let Some(source) = self.0.as_ref().and_then(Weak::upgrade) {
+            source.fail(driver, reason);
+        }
+    }
 }
 
 impl fmt::Debug for Explainer {

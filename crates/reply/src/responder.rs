@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
@@ -46,6 +47,8 @@ pub struct Responder {
     common: Arc<Common>,
     group: Arc<Group>,
     reactor: Reactor,
+    /// How many connections it was given one by one.
+    given: AtomicUsize,
 }
 
 /// The thread that answers does not come to it in time.
@@ -109,12 +112,24 @@ impl Responder {
     /// Returns an error if the system has no thread or no descriptor left.
     pub fn play(connection: OwnedConnection, script: Script) -> io::Result<Responder> {
         let responder = Responder::new(script)?;
-        let peer = Peer::new(connection, 0, Arc::clone(&responder.common));
-        responder.group.spawn(peer);
+        responder.talk(connection);
         Ok(responder)
     }
 
-    fn new(mut script: Script) -> io::Result<Responder> {
+    /// Answers on one more connection. Those that are given to it in this way are numbered in
+    /// their order, from 0. A responder that has stopped closes it.
+    pub fn talk(&self, connection: OwnedConnection) {
+        let index = self.given.fetch_add(1, Ordering::Relaxed);
+        let peer = Peer::new(connection, index, Arc::clone(&self.common));
+        self.group.spawn(peer);
+    }
+
+    /// One that has no connection yet: [`talk`](Responder::talk) gives it some.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread or no descriptor left.
+    pub fn new(mut script: Script) -> io::Result<Responder> {
         let label = script.label.clone();
         let label = label.as_deref().unwrap_or("the replies");
         let reactor = Reactor::acquire()?;
@@ -142,6 +157,7 @@ impl Responder {
             common,
             group: Arc::new(group),
             reactor,
+            given: AtomicUsize::new(0),
         })
     }
 

@@ -20,7 +20,8 @@ pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessBuilder, ProcessConfig, Signal};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientBuilder, TcpClientConfig, TcpConnection,
-    TcpError, TcpServer, TcpServer as TCPServer, TcpServerBuilder, TcpServerConfig, testplan,
+    TcpError, TcpHeld, TcpServer, TcpServer as TCPServer, TcpServerBuilder, TcpServerConfig,
+    testplan,
 };
 
 pub use {

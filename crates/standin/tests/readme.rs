@@ -8,15 +8,20 @@ use standin::{Environment, Error, TcpClient, TcpServer};
 const README: &str = include_str!("../README.md");
 
 #[test]
-fn the_first_example_is_the_test_in_greeting_rs() {
-    let code = include_str!("greeting.rs");
-    let (_, code) = code
-        .split_once("\n\n")
-        .expect("a line of documentation, then the code");
-    assert!(
-        README.contains(code.trim()),
-        "copy tests/greeting.rs into the README, below its line of documentation"
-    );
+fn the_examples_are_tests() {
+    let tests = [
+        ("greeting.rs", include_str!("greeting.rs")),
+        ("mail.rs", include_str!("mail.rs")),
+    ];
+    for (file, code) in tests {
+        let (_, code) = code
+            .split_once("\n\n")
+            .expect("a line of documentation, then the code");
+        assert!(
+            README.contains(code.trim()),
+            "copy tests/{file} into the README, below its line of documentation"
+        );
+    }
 }
 
 /// The failure of a client that says too little, as the README and the guide show it.

@@ -1,16 +1,19 @@
 //! What the drivers of this crate have in common.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use standin_config::{Options, Port, Setting};
+use standin_config::{ConfigErrors, Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase};
+use standin_reply::{Responder, Script, Unexpected};
 use standin_socket::Connection;
 use standin_sync::Unpoisoned;
 
+use crate::answering::Answering;
 use crate::connection::{Noted, noted};
-use crate::{Encoding, TcpConfig, TcpConnection, TcpError};
+use crate::replies::KNOWN;
+use crate::{Encoding, RepliesConfig, TcpConfig, TcpConnection, TcpError};
 
 /// The base of a driver, and what its latest start has found out.
 pub(crate) struct TcpBase<S> {
@@ -20,12 +23,18 @@ pub(crate) struct TcpBase<S> {
     defaults: RwLock<(Duration, Encoding)>,
     /// The test has failed elsewhere.
     is_interrupted: AtomicBool,
+    pub(crate) answering: Answering,
 }
 
 impl<S: Default> TcpBase<S> {
     pub(crate) fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        let driver = DriverBase::new(kind, options)?;
+        if let Some(replies) = &driver.options().shared::<RepliesConfig>()?.replies {
+            driver.renders("replies", replies.templates());
+        }
         Ok(TcpBase {
-            driver: DriverBase::new(kind, options)?,
+            driver,
+            answering: Answering::default(),
             state: RwLock::default(),
             defaults: RwLock::default(),
             is_interrupted: AtomicBool::new(false),
@@ -91,6 +100,74 @@ impl<S: Default> TcpBase<S> {
         TcpError::NotRunning {
             driver: self.name().to_owned(),
             status: self.driver.resource().status(),
+        }
+    }
+}
+
+/// What a driver does by itself.
+impl<S: Default> TcpBase<S> {
+    /// What the driver does by itself, made ready; `None` if it does nothing. `who` is what it is
+    /// called in messages: `server`.
+    pub(crate) fn script(
+        &self,
+        who: &str,
+        replies: &RepliesConfig,
+        tcp: &TcpConfig,
+    ) -> Result<Option<Script>, TcpError> {
+        let declared = replies
+            .declared()
+            .map_err(|misfits| ConfigErrors::of_misfits(self.name(), misfits))?;
+        let Some(replies) = declared else {
+            return Ok(None);
+        };
+        let explainer = self.driver.explainer();
+        let name = self.name().to_owned();
+        let script = replies
+            .prepare(KNOWN)?
+            .label(format!("{who} \"{name}\""))
+            .receive_limit(tcp.receive_limit)
+            .globals(self.driver.template_names())
+            .on_unexpected(move |unexpected: &Unexpected| {
+                explainer.fail(&name, &unexpected.to_string());
+            });
+        Ok(Some(script))
+    }
+
+    /// Who answers for the driver.
+    pub(crate) fn responder(&self) -> Result<Arc<Responder>, TcpError> {
+        self.answering
+            .responder()
+            .ok_or_else(|| match self.answers_itself() {
+                true => self.not_running(),
+                false => self.no_replies(),
+            })
+    }
+
+    /// Whether the options say what it answers.
+    pub(crate) fn answers_itself(&self) -> bool {
+        let config = self.driver.options().shared::<RepliesConfig>();
+        config.is_ok_and(|config| config.is_declared())
+    }
+
+    /// The error for a system that has no thread for it.
+    pub(crate) fn no_reactor(&self, source: std::io::Error) -> TcpError {
+        TcpError::NoReactor {
+            driver: self.name().to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn no_replies(&self) -> TcpError {
+        TcpError::NoReplies {
+            driver: self.name().to_owned(),
+        }
+    }
+
+    /// The error for what the test does itself where nobody answers for it.
+    pub(crate) fn answers_by_itself(&self, instead: &'static str) -> TcpError {
+        TcpError::AnswersByItself {
+            driver: self.name().to_owned(),
+            instead,
         }
     }
 }

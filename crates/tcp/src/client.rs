@@ -5,7 +5,8 @@ use standin_config::{FromOptions, Options};
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_socket::{Address, Client, ConnectError, Connection};
+use standin_reply::Responder;
+use standin_socket::{Address, Client, ConnectError, Connection, OwnedConnection};
 
 use crate::base::TcpBase;
 use crate::config::with_options;
@@ -90,6 +91,42 @@ impl TcpClient {
     /// Returns an error if nobody listens there, the time is over, the client is not running,
     /// or another thread closes or stops it meanwhile.
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
+        if self.base.answering.responder().is_some() {
+            return Err(self
+                .base
+                .answers_by_itself("`play` connects a client that plays its part by itself"));
+        }
+        let made = self.establish(
+            |client, timeout| client.connect(timeout),
+            |connection| connection.clone(),
+        )?;
+        Ok(self.base.handle(made))
+    }
+
+    /// Connects to the server as [`connect`](TcpClient::connect) does, and lets the replies of the
+    /// client talk with it: for a client that plays its part by itself, and does not
+    /// `connect_at_start` or is to connect again.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`connect`](TcpClient::connect), and one if the client does not answer
+    /// by itself.
+    pub fn play(&self) -> Result<(), TcpError> {
+        let responder = self.base.responder()?;
+        let made = self.establish(
+            |client, timeout| client.connect_owned(timeout),
+            OwnedConnection::handle,
+        )?;
+        responder.talk(made);
+        Ok(())
+    }
+
+    /// Makes a connection by `connect`, of which `handle` gives what the client looks at.
+    fn establish<C>(
+        &self,
+        connect: impl FnOnce(&Client, Option<Duration>) -> Result<C, ConnectError>,
+        handle: impl FnOnce(&mut C) -> Connection,
+    ) -> Result<C, TcpError> {
         self.base.uninterrupted()?;
         let (client, timeout) = {
             let state = self.base.read();
@@ -102,9 +139,8 @@ impl TcpClient {
             )
         };
         // Not under the lock, so that a stop or an abort can end it.
-        let made = client
-            .connect(timeout)
-            .map_err(|error| self.explain(error))?;
+        let mut made = connect(&client, timeout).map_err(|error| self.explain(error))?;
+        let handle = handle(&mut made);
         let mut state = self.base.write();
         if !state.client.as_ref().is_some_and(|now| now.is(&client)) {
             // Stopped meanwhile, and perhaps started again: the connection is closed.
@@ -112,11 +148,11 @@ impl TcpClient {
             return Err(self.base.not_running());
         }
         // Another thread may have connected later and be here before.
-        let is_newest = |latest: &Connection| latest.index() < made.index();
+        let is_newest = |latest: &Connection| latest.index() < handle.index();
         if state.latest.as_ref().is_none_or(is_newest) {
-            state.latest = Some(made.clone());
+            state.latest = Some(handle);
         }
-        Ok(self.base.handle(made))
+        Ok(made)
     }
 
     /// The server whose port this client was given may have another one by now.
@@ -161,6 +197,10 @@ impl TcpClient {
         let client = self.base.read().client.clone();
         match client.ok_or_else(|| self.base.not_running())?.connection() {
             Some(connection) => Ok(self.base.handle(connection)),
+            None if self.base.answering.responder().is_some() => Err(self.base.answers_by_itself(
+                "take its connection over with `take_over`, or with `held` where a rule or a \
+                     step of its dialogue holds it",
+            )),
             None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
             }),
@@ -168,6 +208,8 @@ impl TcpClient {
     }
 
     crate::talk::talk! { connection }
+
+    crate::answering::answers! { "client" }
 
     /// Takes the client out of use, and returns it.
     fn take(&self) -> Option<Client> {
@@ -194,6 +236,8 @@ impl Driver for TcpClient {
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
         self.base.set_interrupted(false);
+        self.base.answering.forget();
+        let script = self.base.script("client", &config.replies, &config.tcp)?;
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
@@ -209,21 +253,40 @@ impl Driver for TcpClient {
             server_port: Some(port),
             ..State::default()
         };
-        if config.connect_at_start {
-            self.connect()?;
+        let plays = script.is_some();
+        if let Some(script) = script {
+            let limit = config.driver.resource.limit_of_stop(Duration::ZERO);
+            let responder = Responder::new(script);
+            let responder = responder.map_err(|error| self.base.no_reactor(error))?;
+            self.base.answering.begin(responder, limit.total());
+        }
+        match (config.connect_at_start, plays) {
+            (true, true) => self.play()?,
+            (true, false) => drop(self.connect()?),
+            (false, _) => {}
         }
         Ok(())
     }
 
+    fn verify(&self) -> Result<()> {
+        Ok(self.base.answering.verify()?)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.base.answering.trouble()
+    }
+
     fn stopping(&self) -> Result<()> {
+        let answered = self.base.answering.stop();
         if let Some(client) = self.take() {
             client.close();
         }
-        Ok(())
+        Ok(answered?)
     }
 
     fn interrupting(&self) {
         self.base.set_interrupted(true);
+        self.base.answering.interrupt();
         let client = self.base.read().client.clone();
         if let Some(client) = client {
             client.abort();
@@ -232,10 +295,11 @@ impl Driver for TcpClient {
 
     fn aborting(&self) -> Result<()> {
         // Also ends a connect that is under way.
+        let answered = self.base.answering.abort();
         if let Some(client) = self.take() {
             client.abort();
         }
-        Ok(())
+        Ok(answered?)
     }
 
     fn attributes(&self) -> Attributes {

@@ -6,6 +6,7 @@ use standin_driver::ContextError;
 use standin_entity::Status;
 use standin_error::Reportable;
 use standin_error::text::Count;
+use standin_reply::{HandOverError, ScriptError, StuckError, VerifyError};
 use standin_socket::{AcceptError, BindError, ConnectError, ControlError, ReceiveError, SendError};
 use thiserror::Error;
 
@@ -129,6 +130,67 @@ pub enum TcpError {
         /// How many of them, from the start, can be decoded.
         position: usize,
     },
+    /// The driver answers by itself, so that the test does not do this itself.
+    #[error("driver \"{driver}\" answers by itself")]
+    #[diagnostic(code(standin::tcp::answers_by_itself), help("{instead}"))]
+    AnswersByItself {
+        /// The driver.
+        driver: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// The driver does not answer by itself.
+    #[error("driver \"{driver}\" does not answer by itself")]
+    #[diagnostic(
+        code(standin::tcp::no_replies),
+        help("give it `replies`, or `framing` and rules in a file; or talk over its connections")
+    )]
+    NoReplies {
+        /// The driver.
+        driver: String,
+    },
+    /// A conversation of a driver that answers by itself has not come into the hands of the test.
+    #[error("{failed}{}", on_lines(note))]
+    #[diagnostic(forward(failed))]
+    HandOver {
+        /// Why.
+        failed: HandOverError,
+        /// What the environment knows that may explain it.
+        note: Option<String>,
+    },
+    /// What was waited for has not happened, on a driver that answers by itself.
+    #[error("{failed}{}", on_lines(note))]
+    #[diagnostic(forward(failed))]
+    NotSeen {
+        /// Why.
+        failed: standin_reply::WaitError,
+        /// What the environment knows that may explain it.
+        note: Option<String>,
+    },
+    /// Not everything has happened that the replies demand, or something unexpected.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Verify(#[from] VerifyError),
+    /// Code of the replies keeps the thread that answers.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Stuck(#[from] StuckError),
+    /// The replies cannot work.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Replies(#[from] ScriptError),
+    /// The system has no thread for a driver that answers by itself.
+    #[error("driver \"{driver}\" cannot answer by itself")]
+    #[diagnostic(
+        code(standin::tcp::no_reactor),
+        help("the process has too many threads or open files")
+    )]
+    NoReactor {
+        /// The driver.
+        driver: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A context value has no value.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -195,6 +257,10 @@ impl TcpError {
             TcpError::Send(error) => error.is_timeout(),
             TcpError::Receive(error) => error.is_timeout(),
             TcpError::Moved { failed, .. } => failed.is_timeout(),
+            TcpError::HandOver { failed, .. } => matches!(failed, HandOverError::TimedOut { .. }),
+            TcpError::NotSeen { failed, .. } => {
+                matches!(failed, standin_reply::WaitError::TimedOut { .. })
+            }
             _ => false,
         }
     }
@@ -217,9 +283,20 @@ impl TcpError {
             TcpError::Receive(error) => vec![error],
             TcpError::Control(error) => vec![error],
             TcpError::Moved { failed, .. } => vec![&**failed],
+            TcpError::HandOver { failed, .. } => vec![failed],
+            TcpError::NotSeen { failed, .. } => vec![failed],
+            TcpError::Verify(error) => vec![error],
+            TcpError::Stuck(error) => vec![error],
+            TcpError::Replies(error) => vec![error],
             _ => Vec::new(),
         }
     }
+}
+
+/// A note below a sentence.
+fn on_lines(note: &Option<String>) -> String {
+    note.as_ref()
+        .map_or_else(String::new, |note| format!("\n{note}"))
 }
 
 fn open_connections(open: &[usize], accepted: usize) -> String {

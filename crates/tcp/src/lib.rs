@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod answering;
 mod base;
 mod client;
 mod config;
 mod connection;
 mod encoding;
 mod error;
+mod held;
 mod interface;
 mod replies;
 mod server;
@@ -19,6 +21,7 @@ pub use crate::config::{
 pub use crate::connection::TcpConnection;
 pub use crate::encoding::{Encoding, UnknownEncoding};
 pub use crate::error::TcpError;
+pub use crate::held::TcpHeld;
 pub use crate::interface::Interface;
 pub use crate::replies::RepliesConfig;
 pub use crate::server::TcpServer;

@@ -5,6 +5,7 @@ use standin_config::{FromOptions, Options};
 use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
+use standin_reply::Responder;
 use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
 use crate::base::TcpBase;
@@ -102,7 +103,11 @@ impl TcpServer {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
-        match self.socket()?.accept(timeout) {
+        let server = self.socket()?;
+        if self.base.answering.responder().is_some() {
+            return Err(self.base.answers_by_itself(INSTEAD));
+        }
+        match server.accept(timeout) {
             Ok(socket) => Ok(self.base.handle(socket)),
             Err(error) => Err(self.explain(error)),
         }
@@ -177,6 +182,9 @@ impl TcpServer {
         let server = self.socket()?;
         match server.connection(index) {
             Some(socket) => Ok(self.base.handle(socket)),
+            None if self.base.answering.responder().is_some() => {
+                Err(self.base.answers_by_itself(INSTEAD))
+            }
             None => Err(TcpError::UnknownConnection {
                 driver: self.base.name().to_owned(),
                 index,
@@ -195,6 +203,9 @@ impl TcpServer {
         let server = self.socket()?;
         match server.latest() {
             Some(socket) => Ok(self.base.handle(socket)),
+            None if self.base.answering.responder().is_some() => {
+                Err(self.base.answers_by_itself(INSTEAD))
+            }
             None => Err(TcpError::NoConnection {
                 driver: self.base.name().to_owned(),
                 accepted: server.accepted(),
@@ -215,12 +226,19 @@ impl TcpServer {
 
     crate::talk::talk! { latest_connection }
 
+    crate::answering::answers! { "server" }
+
     /// Takes the server out of use. It is closed by the caller, not under the
     /// lock: closing waits for closures of the test that may ask this driver.
     fn take(&self) -> Option<Server> {
         self.base.write().server.take()
     }
 }
+
+/// What a test does with a server that answers by itself, instead of accepting.
+const INSTEAD: &str = "it accepts its connections itself: get one with `held`, where a rule holds \
+                       it, or with `take_over` by its index; what you `take` of those is an \
+                       ordinary connection of the server";
 
 impl FromOptions<TcpServerBuilder> for TcpServer {
     type Error = BuildError;
@@ -241,6 +259,8 @@ impl Driver for TcpServer {
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
         self.base.set_interrupted(false);
+        self.base.answering.forget();
+        let script = self.base.script("server", &config.replies, &config.tcp)?;
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)
@@ -255,26 +275,45 @@ impl Driver for TcpServer {
         let server = server.bind()?;
         let port = server.port();
         tracing::info!(driver = self.base.name(), host, port, "listening");
-        let mut state = self.base.write();
-        let earlier_port = state.port.filter(|earlier| *earlier != port);
-        *state = State {
-            server: Some(server),
-            host: Some(host),
-            port: Some(port),
-            earlier_port,
-        };
-        Ok(())
-    }
-
-    fn stopping(&self) -> Result<()> {
-        if let Some(server) = self.take() {
-            server.close();
+        {
+            let mut state = self.base.write();
+            let earlier_port = state.port.filter(|earlier| *earlier != port);
+            *state = State {
+                server: Some(server.clone()),
+                host: Some(host),
+                port: Some(port),
+                earlier_port,
+            };
+        }
+        // Whoever connects may be answered with what this server publishes.
+        if let Some(script) = script {
+            let limit = config.driver.resource.limit_of_stop(Duration::ZERO);
+            let responder = Responder::serve(&server, script);
+            let responder = responder.map_err(|error| self.base.no_reactor(error))?;
+            self.base.answering.begin(responder, limit.total());
         }
         Ok(())
     }
 
+    fn verify(&self) -> Result<()> {
+        Ok(self.base.answering.verify()?)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.base.answering.trouble()
+    }
+
+    fn stopping(&self) -> Result<()> {
+        let answered = self.base.answering.stop();
+        if let Some(server) = self.take() {
+            server.close();
+        }
+        Ok(answered?)
+    }
+
     fn interrupting(&self) {
         self.base.set_interrupted(true);
+        self.base.answering.interrupt();
         // In a `let`, so that nothing is locked meanwhile.
         let server = self.base.read().server.clone();
         if let Some(server) = server {
@@ -283,10 +322,11 @@ impl Driver for TcpServer {
     }
 
     fn aborting(&self) -> Result<()> {
+        let answered = self.base.answering.abort();
         if let Some(server) = self.take() {
             server.abort();
         }
-        Ok(())
+        Ok(answered?)
     }
 
     fn attributes(&self) -> Attributes {
@@ -320,7 +360,7 @@ impl Driver for TcpServer {
         let Some(bound) = server.local_socket_addr() else {
             return vec![info];
         };
-        let connections = server.connections();
+        let connections = server.all_connections();
         let ends = connections.iter().filter_map(TcpConnection::ends);
         vec![ends.fold(info.with_bound(bound), ConnectionInfo::with_connection)]
     }

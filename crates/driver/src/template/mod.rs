@@ -14,6 +14,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Template, UndefinedBehavior};
 use standin_config::{Markup, Tags, TemplateMistake};
 
+pub(crate) use self::objects::names;
 use self::objects::{Published, format_value};
 use self::scope::Idioms;
 pub(crate) use self::scope::{Missing, Scope};

@@ -1,7 +1,7 @@
 //! What templates see of drivers, and how it prints.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use minijinja::value::{Object, ObjectRepr, Serde, Value, ValueKind};
@@ -85,6 +85,32 @@ impl Object for Others {
             missing: self.2.clone(),
         };
         Some(Value::from_object(Published(scope, self.1)))
+    }
+}
+
+/// What templates name beyond what their own driver publishes, for another engine: `context`,
+/// looked up in `source` as long as that is there.
+pub(crate) fn names(source: Option<Weak<dyn ContextSource>>) -> Value {
+    Value::from_object(Names(source))
+}
+
+struct Names(Option<Weak<dyn ContextSource>>);
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
+}
+
+impl Object for Names {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let source = self.0.as_ref()?.upgrade()?;
+        let others = || Others(source, Idioms::default(), LastMissing::default());
+        (key.as_str() == Some("context")).then(|| Value::from_object(others()))
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) const OPTIONS: [&str; 2] = ["cfg", "config"];
 
 /// What a template does with values that are mostly just text. As text they can
 /// be compared and filtered, so they are more only for templates that need it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Idioms {
     /// `uid()`
     pub(super) calls_uid: bool,

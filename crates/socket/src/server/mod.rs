@@ -180,6 +180,13 @@ impl Server {
         registry.all_shared().cloned().collect()
     }
 
+    /// As [`connections`](Server::connections), with those that belong to somebody alone, for a
+    /// layer above that only looks at them.
+    #[doc(hidden)]
+    pub fn all_connections(&self) -> Vec<Connection> {
+        self.inner.open()
+    }
+
     /// How many connections were accepted, ever.
     pub fn accepted(&self) -> usize {
         self.inner.registry.lock().accepted

@@ -118,7 +118,7 @@ fn a_file_of_nine_mistakes_fits_on_a_screen() {
               13:1   driver "client": there is no option "prot"
                      help: did you mean "port"?
               14:1   driver "client": there is no option "prto"
-                     help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, host, port, backlog, reuse_address, only_ipv6
+                     help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, framing, greeting, otherwise, on, dialogue, connection, connections, host, port, backlog, reuse_address, only_ipv6
               16:8   there is no driver type "tcp_server"
                      help: did you mean "tcp-server"?
               21:10  driver "d" depends on "db", but there is no such driver
@@ -154,7 +154,7 @@ fn two_mistakes_of_one_message_are_both_shown() {
               3:1   [defaults]: there is no option "x"
                     help: [defaults] holds options of drivers, and a table for each type
               5:1   [defaults.tcp-server]: there is no option "x"
-                    help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, host, port, backlog, reuse_address, only_ipv6
+                    help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, framing, greeting, otherwise, on, dialogue, connection, connections, host, port, backlog, reuse_address, only_ipv6
               7:8   there is no driver type "nothing-at-all"
                     help: the types are: tcp-server, tcp-client, process
               10:8  there is no driver type "nothing-at-all"

@@ -88,6 +88,11 @@ impl TcpConnection {
         })
     }
 
+    /// How long each send and each receive may take.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// Sends all of `bytes`, and returns how many they were.
     ///
     /// # Errors

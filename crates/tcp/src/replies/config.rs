@@ -99,6 +99,11 @@ impl RepliesConfig {
         }
     }
 
+    /// Whether there is any of it.
+    pub(crate) fn is_declared(&self) -> bool {
+        self.replies.is_some() || self.framing.is_some()
+    }
+
     /// Adds what the options say to replies that have the framing only.
     fn add(&self, to: &mut Declaration, mut replies: Replies) -> Replies {
         if let Some(says) = &self.greeting {

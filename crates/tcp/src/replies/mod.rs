@@ -16,3 +16,4 @@ mod then;
 mod times;
 
 pub use config::RepliesConfig;
+pub(crate) use declaration::KNOWN;

@@ -1,0 +1,197 @@
+//! [`Answering`]: who answers for a driver that answers by itself.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use standin_reply::{Ledger, Responder, StuckError, VerifyError};
+use standin_sync::Unpoisoned;
+
+/// Who answers for a driver, if it answers by itself, and the account of it.
+#[derive(Debug, Default)]
+pub(crate) struct Answering {
+    now: RwLock<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    responder: Option<Arc<Responder>>,
+    /// Of the latest start; it stays when nobody answers any more.
+    ledger: Option<Ledger>,
+    /// How long the check at the end may take, and how long the end itself.
+    limit: Duration,
+}
+
+/// How long an abort waits for code of a user's that keeps the thread.
+const ABORT_LIMIT: Duration = Duration::from_secs(1);
+
+/// For how long code of a user's may run before it explains why others wait.
+const LONG: Duration = Duration::from_millis(100);
+
+impl Answering {
+    /// Answers from now on. `limit` is how long a stop of the driver may take.
+    pub(crate) fn begin(&self, responder: Responder, limit: Duration) {
+        *self.now.write().unpoisoned() = Now {
+            ledger: Some(responder.ledger().clone()),
+            responder: Some(Arc::new(responder)),
+            limit: limit / 2,
+        };
+    }
+
+    /// Who answers now.
+    pub(crate) fn responder(&self) -> Option<Arc<Responder>> {
+        self.now.read().unpoisoned().responder.clone()
+    }
+
+    /// Nobody answers, and there is no account of an earlier start.
+    pub(crate) fn forget(&self) {
+        *self.now.write().unpoisoned() = Now::default();
+    }
+
+    /// The account since the latest start.
+    pub(crate) fn ledger(&self) -> Option<Ledger> {
+        self.now.read().unpoisoned().ledger.clone()
+    }
+
+    /// Whether everything has happened that must, and nothing unexpected.
+    pub(crate) fn verify(&self) -> Result<(), VerifyError> {
+        let limit = self.now.read().unpoisoned().limit;
+        match self.responder() {
+            Some(responder) => responder.verify(limit),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every wait on it.
+    pub(crate) fn interrupt(&self) {
+        if let Some(responder) = self.responder() {
+            responder.abort("the test has failed elsewhere");
+        }
+    }
+
+    /// Ends all conversations.
+    pub(crate) fn stop(&self) -> Result<(), StuckError> {
+        let limit = self.now.read().unpoisoned().limit;
+        self.end(|responder| responder.stop(limit))
+    }
+
+    /// Ends all conversations at once, and every wait on them.
+    pub(crate) fn abort(&self) -> Result<(), StuckError> {
+        self.end(|responder| {
+            responder.abort("the driver was aborted");
+            responder.stop(ABORT_LIMIT)
+        })
+    }
+
+    fn end(
+        &self,
+        end: impl FnOnce(&Responder) -> Result<(), StuckError>,
+    ) -> Result<(), StuckError> {
+        // In a `let`: nothing is locked while it ends.
+        let responder = self.now.write().unpoisoned().responder.take();
+        match responder {
+            Some(responder) => end(&responder),
+            None => Ok(()),
+        }
+    }
+
+    /// Why it does not come to answer, as the end of a sentence.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let busy = self.responder()?.busy()?;
+        (busy.elapsed() >= LONG).then(|| format!("does not come to answer: {busy}"))
+    }
+}
+
+/// Gives a driver the methods by which a test looks at what it does by itself, and takes part.
+macro_rules! answers {
+    ($driver:literal) => {
+        /// Gives the test the conversation that a rule or dialogue has held under this name for
+        /// the longest time, as soon as there is one.
+        ///
+        /// ```
+        /// # use std::time::Duration;
+        /// # use standin_driver::Lifecycle;
+        /// # use standin_reply::{Replies, hold, prefix};
+        /// # use standin_socket::framing::Lines;
+        /// # use standin_tcp::{TcpClient, TcpServer};
+        /// # fn main() -> standin_entity::Result<()> {
+        /// let bank = TcpServer::builder("bank")
+        ///     .replies(Replies::framed(Lines::new()).on(prefix("PAY"), hold("pay")))
+        ///     .build()?;
+        /// bank.start()?;
+        /// let port = bank.port().expect("a started server has a port");
+        /// let client = TcpClient::builder("client").host("localhost").port(port).build()?;
+        /// client.start()?;
+        ///
+        /// client.send_text("PAY 42\n")?;
+        /// let mut held = bank.held("pay", Duration::from_secs(10))?;
+        /// assert_eq!(held.frame(), Some(&b"PAY 42"[..]));
+        /// held.send_text("paid\n")?;
+        /// held.hand_back();
+        /// assert_eq!(client.receive_line_text()?, "paid");
+        /// # Ok(())
+        /// # }
+        /// ```
+        ///
+        /// # Errors
+        ///
+        /// Returns an error if there is none in time, if something unexpected has happened or
+        /// happens meanwhile, or if the driver does not answer by itself or is not running.
+        pub fn held(
+            &self,
+            name: impl AsRef<str>,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<crate::TcpHeld, crate::TcpError> {
+            let held = self.base.responder()?.held(name, timeout);
+            self.base.hand_over(held)
+        }
+
+        /// Gives the test the conversation of the connection of that index, wherever it is: between
+        /// two frames, or in the middle of a delay. A connection that has not come is waited for.
+        ///
+        /// # Errors
+        ///
+        /// Returns an error if it is not there in time, if something unexpected has happened or
+        /// happens meanwhile, or if the driver does not answer by itself or is not running.
+        pub fn take_over(
+            &self,
+            index: usize,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<crate::TcpHeld, crate::TcpError> {
+            let held = self.base.responder()?.take_over(index, timeout);
+            self.base.hand_over(held)
+        }
+
+        /// Waits until something has happened: a rule has matched, a dialogue is over, everything
+        /// has come that must. With `None` for as long as it takes.
+        ///
+        /// # Errors
+        ///
+        /// Returns an error if the time is up, if something unexpected has happened or happens
+        /// meanwhile, or if the driver does not answer by itself or is not running.
+        pub fn wait_until(
+            &self,
+            seen: standin_reply::Seen,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<(), crate::TcpError> {
+            let waited = self.base.responder()?.wait_until(seen, timeout);
+            waited.map_err(|error| self.base.not_seen(error))
+        }
+
+        #[doc = concat!("The account of what this ", $driver, " has heard by itself since its latest")]
+        /// start, also after its stop: how often each rule has matched, what was unexpected, what
+        /// is missing.
+        ///
+        /// # Errors
+        ///
+        /// Returns an error if the driver does not answer by itself, or was not started yet.
+        pub fn ledger(&self) -> Result<standin_reply::Ledger, crate::TcpError> {
+            let ledger = self.base.answering.ledger();
+            ledger.ok_or_else(|| match self.base.answers_itself() {
+                true => self.base.not_running(),
+                false => self.base.no_replies(),
+            })
+        }
+    };
+}
+
+pub(crate) use answers;

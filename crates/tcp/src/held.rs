@@ -1,0 +1,187 @@
+//! [`TcpHeld`]: a conversation in the hands of the test.
+
+use standin_reply::{HandOverError, Held, WaitError};
+use standin_socket::Address;
+
+use crate::base::TcpBase;
+use crate::{TcpConnection, TcpError};
+
+/// A conversation that the test has in its hands: the driver does not answer for it meanwhile.
+///
+/// It comes from `held` or `take_over` of a [`TcpServer`](crate::TcpServer) or a
+/// [`TcpClient`](crate::TcpClient) that answers by itself. The test looks around, receives and
+/// sends as it likes, with the driver's `io_timeout` and `encoding`, and then
+/// [hands it back](TcpHeld::hand_back) or [keeps](TcpHeld::take) the connection. Dropping it hands
+/// it back. What is received here is neither counted nor answered by rules.
+#[derive(Debug)]
+pub struct TcpHeld {
+    held: Held,
+    /// The same connection; nobody has a handle of it beyond this.
+    connection: TcpConnection,
+}
+
+/// The methods that talk, each as those of [`TcpConnection`].
+macro_rules! talk {
+    (receive: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+        $(
+            #[doc = $what]
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("Returns the errors of [`TcpConnection::", stringify!($name), "`].")]
+            pub fn $name(&mut self, $($argument: $kind),*) -> Result<$result, TcpError> {
+                self.connection.$name($($argument),*)
+            }
+        )+
+    };
+    (send: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+        $(
+            #[doc = $what]
+            /// Before that goes what was still to be sent when the test took the conversation over.
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("Returns the errors of [`TcpConnection::", stringify!($name), "`].")]
+            pub fn $name(&mut self, $($argument: $kind),*) -> Result<$result, TcpError> {
+                self.send_rest()?;
+                self.connection.$name($($argument),*)
+            }
+        )+
+    };
+}
+
+impl TcpHeld {
+    /// The index of the connection, counted from 0.
+    pub fn index(&self) -> usize {
+        self.held.index()
+    }
+
+    /// The name under which it was held; `None` if the test has taken it over.
+    pub fn name(&self) -> Option<&str> {
+        self.held.name()
+    }
+
+    /// The address of the peer's end.
+    pub fn peer_address(&self) -> &Address {
+        self.held.peer_address()
+    }
+
+    /// The frame for which it is held; empty if it is held by a greeting, `None` if the test has
+    /// taken it over in the middle of something else.
+    pub fn frame(&self) -> Option<&[u8]> {
+        self.held.frame()
+    }
+
+    /// What the group of that name has matched in the frame for which it is held.
+    pub fn capture(&self, name: &str) -> Option<&[u8]> {
+        self.held.capture(name)
+    }
+
+    /// The state that the connection is in, if any.
+    pub fn state(&self) -> Option<&str> {
+        self.held.state()
+    }
+
+    talk! { send:
+        send(bytes: impl AsRef<[u8]>) -> usize,
+            "Sends all of `bytes`, as they are, and returns how many they are.";
+        send_text(text: impl AsRef<str>) -> usize,
+            "Sends all of `text`, and returns how many bytes it became.";
+    }
+
+    /// Sends `payload` as one frame of the replies' framing, and returns how many bytes that has;
+    /// as it is if the replies are raw.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no frame can carry it, or it cannot be sent in time.
+    pub fn send_frame(&mut self, payload: impl AsRef<[u8]>) -> Result<usize, TcpError> {
+        let sent = self.held.send_frame(payload, self.connection.timeout());
+        self.connection.noted(sent)
+    }
+
+    /// Receives one frame of the replies' framing, and returns its payload; whatever comes if the
+    /// replies are raw.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is none in time.
+    pub fn receive_frame(&mut self) -> Result<Vec<u8>, TcpError> {
+        let received = self.held.receive_frame(self.connection.timeout());
+        self.connection.noted(received)
+    }
+
+    talk! { receive:
+        receive_exactly(size: usize) -> Vec<u8>, "Receives exactly `size` bytes.";
+        receive_exactly_text(size: usize) -> String, "Receives exactly `size` bytes, as text.";
+        receive_some(limit: usize) -> Vec<u8>,
+            "Receives what comes first, from 1 to `limit` bytes.";
+        receive_until(delimiter: impl AsRef<[u8]>) -> Vec<u8>,
+            "Receives up to and including `delimiter`.";
+        receive_line() -> Vec<u8>, "Receives a line, and returns it without its LF or CRLF.";
+        receive_line_text() -> String,
+            "Receives a line, and returns it without its LF or CRLF, as text.";
+        receive_to_end() -> Vec<u8>, "Receives everything until the peer closes its end.";
+        expect(expected: impl AsRef<[u8]>) -> (), "Receives `expected`, and nothing else will do.";
+        expect_text(expected: impl AsRef<str>) -> (),
+            "Receives the text `expected`, and nothing else will do.";
+        shutdown_write() -> (), "Says that no more will be sent.";
+    }
+
+    /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A driver
+    /// that has stopped closes it.
+    pub fn hand_back(self) {
+        self.held.hand_back();
+    }
+
+    /// Keeps the connection, which is an ordinary one of the driver from now on; the conversation
+    /// is over. Its dialogue counts as it stands.
+    pub fn take(self) -> TcpConnection {
+        // The same connection, which now belongs to everybody.
+        self.held.take();
+        self.connection
+    }
+
+    fn send_rest(&mut self) -> Result<(), TcpError> {
+        let sent = self.held.send([], self.connection.timeout());
+        self.connection.noted(sent).map(drop)
+    }
+}
+
+impl<S: Default> TcpBase<S> {
+    /// The conversation as the driver's users get it.
+    pub(crate) fn hand_over(&self, held: Result<Held, HandOverError>) -> Result<TcpHeld, TcpError> {
+        match held {
+            Ok(held) => Ok(TcpHeld {
+                connection: self.handle(held.connection().clone()),
+                held,
+            }),
+            Err(error @ HandOverError::Aborted { .. }) => {
+                // What has failed elsewhere says more than that something has.
+                self.uninterrupted()?;
+                Err(self.not_held(error))
+            }
+            Err(error) => Err(self.not_held(error)),
+        }
+    }
+
+    fn not_held(&self, failed: HandOverError) -> TcpError {
+        TcpError::HandOver {
+            note: self.driver.explainer().explain(self.name()),
+            failed,
+        }
+    }
+
+    /// The error of a wait for something that has not happened.
+    pub(crate) fn not_seen(&self, failed: WaitError) -> TcpError {
+        if matches!(failed, WaitError::Aborted { .. })
+            && let Err(interrupted) = self.uninterrupted()
+        {
+            return interrupted;
+        }
+        TcpError::NotSeen {
+            note: self.driver.explainer().explain(self.name()),
+            failed,
+        }
+    }
+}
