@@ -34,6 +34,8 @@ pub(crate) struct Book {
     pub(crate) frames: usize,
     pub(crate) connections: usize,
     pub(crate) dialogues: BTreeMap<usize, Progress>,
+    /// How many of them are not over.
+    unfinished: usize,
     /// What was unexpected, as far as it is kept.
     pub(crate) unexpected: Vec<Unexpected>,
     /// How much more was unexpected.
@@ -58,6 +60,9 @@ pub(crate) enum Progress {
 impl Ledger {
     /// How many unexpected things are kept in full. All are counted.
     pub const MOST_UNEXPECTED: usize = 64;
+
+    /// How many dialogues that are not over are said one by one.
+    const MOST_UNMET_DIALOGUES: usize = 64;
 
     /// The account of conversations that have not begun.
     pub fn new(script: Script) -> Ledger {
@@ -150,15 +155,30 @@ impl Ledger {
             };
             miss(format!("{exactly} {wanted} must come, and {came} came"));
         }
-        for (connection, progress) in &book.dialogues {
-            if let (Progress::At(step), Some(scene)) = (progress, self.scene(*connection)) {
-                let step = scene.step(*step);
-                miss(format!(
-                    "the dialogue of connection {connection} has stopped at {step}"
-                ));
-            }
+        let dialogues = book.dialogues.iter();
+        let unfinished = dialogues.filter_map(|(connection, progress)| match progress {
+            Progress::At(step) => Some((connection, self.scene(*connection)?.step(*step))),
+            Progress::Over | Progress::Broken => None,
+        });
+        for (connection, step) in unfinished.take(Self::MOST_UNMET_DIALOGUES) {
+            miss(format!(
+                "the dialogue of connection {connection} has stopped at {step}"
+            ));
+        }
+        let more = book.unfinished.saturating_sub(Self::MOST_UNMET_DIALOGUES);
+        if more > 0 {
+            miss(format!("{} are not over", Count(more, "more dialogue")));
         }
         unmet
+    }
+
+    /// Whether nothing is missing: asked at each change, while somebody waits for it.
+    pub(crate) fn is_met_in(&self, book: &Book) -> bool {
+        let parts = &self.script().parts;
+        let mut rules = parts.rules.iter().zip(&book.rules);
+        book.unfinished == 0
+            && book.connections >= parts.connections.least()
+            && rules.all(|(rule, count)| *count >= rule.times.least())
     }
 
     pub(crate) fn script(&self) -> &Script {
@@ -225,8 +245,12 @@ impl Ledger {
 
     /// The dialogue of a connection has come so far.
     pub(crate) fn progress(&self, connection: usize, progress: Progress) {
-        self.book()
-            .update(|book| book.dialogues.insert(connection, progress));
+        let is_unfinished = |progress: Progress| usize::from(matches!(progress, Progress::At(_)));
+        self.book().update(|book| {
+            let before = book.dialogues.insert(connection, progress);
+            book.unfinished += is_unfinished(progress);
+            book.unfinished -= before.map_or(0, is_unfinished);
+        });
     }
 
     /// Notes something unexpected. Of the first the script's owner is told, without a lock.

@@ -232,7 +232,7 @@ impl Ledger {
             What::Frames => book.frames >= seen.times,
             What::Connections => book.connections >= seen.times,
             What::Dialogue => book.dialogues.get(&seen.times) == Some(&Progress::Over),
-            What::Everything => self.unmet_in(book).is_empty(),
+            What::Everything => self.is_met_in(book),
         };
         let book = self.book().wait_while(self.book().lock(), until, |book| {
             let is_over = book.has_ended || book.aborted.is_some();

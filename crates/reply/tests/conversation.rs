@@ -580,3 +580,24 @@ fn only_so_much_evidence_is_kept() {
         "{text}"
     );
 }
+
+#[test]
+fn many_dialogues_that_are_not_over_are_counted() {
+    let replies = lines().dialogue(Dialogue::new().expect("a"));
+    let ledger = Ledger::new(replies.prepare(&[]).unwrap());
+    let mut talks: Vec<_> = (0..100).map(|index| Talk::on(&ledger, index)).collect();
+    talks[7].say("a\n");
+    let unmet = ledger.unmet();
+    assert_eq!(unmet.len(), 65);
+    assert_eq!(unmet[64].to_string(), "35 more dialogues are not over");
+    ledger
+        .wait_until(Seen::everything(), Duration::ZERO)
+        .unwrap_err();
+    for talk in &mut talks {
+        talk.say("a\n");
+    }
+    assert_eq!(talks[3].unmet(), "");
+    ledger
+        .wait_until(Seen::dialogue(99), Duration::ZERO)
+        .unwrap();
+}

@@ -118,6 +118,37 @@ fn rules_answer_real_streams() {
 }
 
 #[test]
+fn states_and_dialogues_are_followed_on_real_streams() {
+    let answers = Answers::new(
+        lines()
+            .connection(
+                0,
+                Dialogue::new()
+                    .expect(pattern("^HELO (?<who>.*)$"))
+                    .repeat(2, Dialogue::new().expect("NEXT").send("{{ who }}\n"))
+                    .branch([
+                        (equals("STOP"), Dialogue::new().send("stopped\n").close()),
+                        (prefix("GO"), Dialogue::new().send("{{ frame }}\n")),
+                    ]),
+            )
+            .on("DATA", reply("go on\n").enter("data"))
+            .on(equals(".").in_state("data"), reply("ok\n").leave_state())
+            .on(anything().in_state("data"), no_reply())
+            .on(equals("again").times(..=1), "first\n")
+            .on(equals("again").times(1), "second\n"),
+    );
+    let mut stream = answers.connect();
+    for line in ["HELO Ada\n", "NEXT\nNE", "XT\nGO on\n", "DATA\nDATA\n.\n"] {
+        stream.write_all(line.as_bytes()).unwrap();
+    }
+    expect(&mut stream, "Ada\nAda\nGO on\ngo on\nok\n");
+    let mut other = answers.connect();
+    other.write_all(b"again\nagain\n").unwrap();
+    expect(&mut other, "first\nsecond\n");
+    answers.verify();
+}
+
+#[test]
 fn endings_are_what_was_declared() {
     let answers = Answers::new(
         lines()
