@@ -18,6 +18,7 @@ mod hooks;
 mod odd_peers;
 mod peers;
 mod processes;
+mod responders;
 mod runpaths;
 mod signals;
 mod support;
