@@ -223,6 +223,25 @@ fn closures_keep_states_of_connections() {
     answers.verify();
 }
 
+#[cfg(unix)]
+#[test]
+fn peers_at_a_unix_socket_are_answered() {
+    let path = std::env::temp_dir().join(format!("standin-reply-{}.sock", std::process::id()));
+    let host = format!("unix:{}", path.display());
+    let server = Server::builder().host(&host).bind().unwrap();
+    let replies = lines().on("PING", reply("PONG\n").then(Then::Close));
+    let responder = Responder::serve(&server, replies.prepare(&[]).unwrap()).unwrap();
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(b"PING\n").unwrap();
+    let mut all = String::new();
+    stream.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "PONG\n");
+    responder.verify(LIMIT).unwrap();
+    drop(responder);
+    server.close();
+}
+
 #[test]
 fn a_client_plays_its_part() {
     let server = Server::builder().bind().unwrap();
