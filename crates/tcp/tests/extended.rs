@@ -23,7 +23,7 @@ pub struct GreeterConfig {
 
     /// What it says first.
     #[config(default = "hello")]
-    pub greeting: String,
+    pub welcome: String,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Greeter {
         let config: GreeterConfig = self.base().config()?;
         self.server
             .accept_connection(SOON)?
-            .send_text(config.greeting)?;
+            .send_text(config.welcome)?;
         Ok(())
     }
 }
@@ -65,7 +65,7 @@ impl Driver for Greeter {
 
     fn connections(&self) -> Vec<ConnectionInfo> {
         let mut connections = self.server.connections();
-        connections.push(ConnectionInfo::file_written("/var/log/greetings"));
+        connections.push(ConnectionInfo::file_written("/var/log/welcomes"));
         connections
     }
 }
@@ -73,7 +73,7 @@ impl Driver for Greeter {
 #[test]
 fn a_driver_that_extends_another_does_what_that_does() {
     let greeter = GreeterBuilder::new().name("greeter").host("127.0.0.1");
-    let greeter: Greeter = greeter.greeting("good morning").build().unwrap();
+    let greeter: Greeter = greeter.welcome("good morning").build().unwrap();
     assert_eq!(greeter.base().kind(), "Greeter");
     greeter.start().unwrap();
     let port = greeter.server.port().unwrap();
@@ -84,8 +84,8 @@ fn a_driver_that_extends_another_does_what_that_does() {
     let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     greeter.greet().unwrap();
     greeter.stop().unwrap();
-    let greeting = std::io::read_to_string(&mut peer).unwrap();
-    assert_eq!(greeting, "good morning");
+    let welcome = std::io::read_to_string(&mut peer).unwrap();
+    assert_eq!(welcome, "good morning");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
