@@ -54,8 +54,8 @@ struct Inner {
 /// A check of several options that are right one by one.
 #[derive(Clone)]
 struct Together {
-    /// The options; they are those of a config that this one is, or includes.
-    options: Vec<String>,
+    /// The options, which are those of a config that this one is or includes: their places here.
+    places: Vec<usize>,
     check: Arc<FindMisfits>,
 }
 
@@ -63,7 +63,7 @@ type FindMisfits = dyn Fn(&Node) -> Vec<Misfit> + Send + Sync;
 
 impl fmt::Debug for Together {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.options).finish()
+        f.debug_list().entries(&self.places).finish()
     }
 }
 
@@ -153,11 +153,7 @@ impl ConfigDescription {
     ) -> Vec<OptionError> {
         let mut errors = Vec::new();
         for together in &self.0.checks {
-            let places: Vec<usize> = together
-                .options
-                .iter()
-                .filter_map(|o| self.index(o))
-                .collect();
+            let places = &together.places;
             let is_set = |place: &usize| layer.find(*place).is_some();
             if !places.iter().any(is_set) || places.iter().any(|place| is_wrong(*place)) {
                 continue;
@@ -383,7 +379,7 @@ impl ConfigDescriptionBuilder {
         // A value that is inherited may be of a parent that is not there yet.
         let check = move |node: &Node| node.resolve().map(|config| check(&config));
         self.check = Some(Together {
-            options: Vec::new(),
+            places: Vec::new(),
             check: Arc::new(move |node| check(node).unwrap_or_default()),
         });
         self
@@ -459,10 +455,14 @@ impl ConfigDescriptionBuilder {
         }
         let mut checks: Vec<Together> = Vec::new();
         for base in &bases {
-            checks.extend(base.0.checks.iter().cloned());
+            let here = |place: &usize| index.get(base.0.options[*place].name()).copied();
+            checks.extend(base.0.checks.iter().map(|together| Together {
+                places: together.places.iter().filter_map(here).collect(),
+                check: together.check.clone(),
+            }));
         }
         checks.extend(self.check.map(|check| Together {
-            options: options.iter().map(|o| o.name().to_owned()).collect(),
+            places: (0..options.len()).collect(),
             ..check
         }));
         ConfigDescription(Arc::new(Inner {

@@ -14,7 +14,7 @@ use expect_test::{Expect, expect};
 use standin_config::{Config, Located};
 use standin_driver::Driver;
 use standin_environment::{DriverTypes, Environment, LoadError};
-use standin_reply::Replies;
+use standin_reply::{Replies, Seen};
 use standin_socket::framing::Lines;
 use standin_tcp::{TcpServer, TcpServerConfig};
 
@@ -597,18 +597,31 @@ fn what_is_missing_fails_the_stop_and_comes_after_the_error_of_the_test() {
 
 #[test]
 fn a_frame_that_nobody_expects_ends_every_wait_with_its_reason() {
-    let text = format!("{MAIL}\n[[driver]]\ntype = 'tcp-server'\nname = 'idle'\n");
+    let text = format!(
+        r#"{MAIL}
+[[driver]]
+type = "tcp-server"
+name = "idle"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+framing = "lines"
+"#
+    );
     let env = parse(&text).unwrap();
-    let smtp = env.get::<TcpServer>("smtp").unwrap();
-    let idle = env.get::<TcpServer>("idle").unwrap();
+    let [smtp, idle, bank] =
+        ["smtp", "idle", "bank"].map(|name| env.get::<TcpServer>(name).unwrap());
     let env = env.start().unwrap();
     let mut client = Smtp::new(&smtp);
     assert_eq!(client.hear(), "220 standin ready\r\n");
     let error = std::thread::scope(|scope| {
         let accepted = scope.spawn(|| idle.accept_connection(LIMIT).map(drop));
         let held = scope.spawn(|| smtp.held("anything", LIMIT).map(drop));
+        let seen = scope.spawn(|| bank.wait_until(Seen::frames(1), LIMIT));
+        let taken = scope.spawn(|| bank.take_over(0, LIMIT).map(drop));
         client.say("MAIL FROM:<a@b.c>\r\n");
-        let errors = [accepted, held].map(|waits| waits.join().unwrap().unwrap_err());
+        let errors = [accepted, held, seen, taken].map(|waits| waits.join().unwrap().unwrap_err());
         for error in &errors {
             let text = error.to_string();
             assert!(

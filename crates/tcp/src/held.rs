@@ -166,8 +166,10 @@ impl<S: Default> TcpBase<S> {
     }
 
     fn not_held(&self, failed: HandOverError) -> TcpError {
+        let note = self.driver.explainer().explain(self.name());
         TcpError::HandOver {
-            note: self.driver.explainer().explain(self.name()),
+            // The environment would say the same once more.
+            note: note.filter(|_| !matches!(failed, HandOverError::Unexpected(_))),
             failed,
         }
     }
@@ -179,8 +181,9 @@ impl<S: Default> TcpBase<S> {
         {
             return interrupted;
         }
+        let note = self.driver.explainer().explain(self.name());
         TcpError::NotSeen {
-            note: self.driver.explainer().explain(self.name()),
+            note: note.filter(|_| !matches!(failed, WaitError::Unexpected(_))),
             failed,
         }
     }

@@ -503,3 +503,45 @@ fn a_frame_over_the_limit_is_unexpected() {
     assert_eq!(server.ledger().unwrap().unexpected_count(), 1);
     server.stop().unwrap_err();
 }
+
+#[test]
+fn it_answers_on_unix_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bank.sock");
+    let server = TcpServer::builder("bank").unix(&path);
+    let server = server
+        .replies(lines().on("PING", "PONG\n"))
+        .build()
+        .unwrap();
+    server.start().unwrap();
+    let client = TcpClient::builder("client").unix(&path).build().unwrap();
+    client.start().unwrap();
+    client.send_text("PING\n").unwrap();
+    assert_eq!(client.receive_line_text().unwrap(), "PONG");
+    server.stop().unwrap();
+}
+
+#[test]
+fn peers_wait_while_its_queue_is_full_and_are_answered_then() {
+    let server = started(lines().greeting("hi\n"));
+    let full = server.fill_queue().unwrap();
+    let address = ([127, 0, 0, 1], server.port().unwrap()).into();
+    let refused = TcpStream::connect_timeout(&address, Duration::from_millis(50));
+    refused.map(drop).unwrap_err();
+    drop(full);
+    assert_eq!(Peer::of(&server).hear(), "hi\n");
+    assert_eq!(server.ledger().unwrap().unexpected_count(), 0);
+    server.stop().unwrap();
+}
+
+#[test]
+fn one_that_may_not_come_is_unexpected() {
+    let server = started(lines().greeting("hi\n").connections(..=1));
+    let (mut first, mut second) = (Peer::of(&server), Peer::of(&server));
+    let mut heard = [first.hear(), second.hear()];
+    heard.sort();
+    assert_eq!(heard, ["", "hi\n"]);
+    let error = server.held("x", LIMIT).unwrap_err();
+    assert!(!error.is_timeout(), "{error}");
+    server.stop().unwrap_err();
+}
