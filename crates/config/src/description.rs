@@ -374,7 +374,7 @@ impl ConfigDescriptionBuilder {
     }
 
     /// A check of all options together, once each is right. A config that includes this one has
-    /// it, too.
+    /// it, too, unless it declares one of them anew.
     pub fn check_together<C: Config>(mut self, check: fn(&C) -> Vec<Misfit>) -> Self {
         // A value that is inherited may be of a parent that is not there yet.
         let check = move |node: &Node| node.resolve().map(|config| check(&config));
@@ -455,10 +455,17 @@ impl ConfigDescriptionBuilder {
         }
         let mut checks: Vec<Together> = Vec::new();
         for base in &bases {
-            let here = |place: &usize| index.get(base.0.options[*place].name()).copied();
-            checks.extend(base.0.checks.iter().map(|together| Together {
-                places: together.places.iter().filter_map(here).collect(),
-                check: together.check.clone(),
+            let here = |place: &usize| {
+                let option = &base.0.options[*place];
+                let here = index.get(option.name()).copied()?;
+                (options[here].declared_in() == option.declared_in()).then_some(here)
+            };
+            checks.extend(base.0.checks.iter().filter_map(|together| {
+                Some(Together {
+                    // Where this config declares one anew, the check does not know what it means.
+                    places: together.places.iter().map(here).collect::<Option<_>>()?,
+                    check: together.check.clone(),
+                })
             }));
         }
         checks.extend(self.check.map(|check| Together {

@@ -16,7 +16,7 @@ use standin_driver::Driver;
 use standin_environment::{DriverTypes, Environment, LoadError};
 use standin_reply::{Replies, Seen};
 use standin_socket::framing::Lines;
-use standin_tcp::{TcpServer, TcpServerConfig};
+use standin_tcp::{TcpClient, TcpServer, TcpServerConfig};
 
 /// Longer than anything here takes: reached only by a hang.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -201,7 +201,11 @@ fn what_code_would_set_is_not_for_files() {
 }
 
 fn server(options: &str) -> String {
-    format!("name = 'e'\n[[driver]]\ntype = 'tcp-server'\nname = 's'\n{options}\n")
+    format!("name = 'e'\n{}", rest(options))
+}
+
+fn rest(options: &str) -> String {
+    format!("[[driver]]\ntype = 'tcp-server'\nname = 's'\n{options}\n")
 }
 
 /// Checks what is wrong in the options of a server, each with the part of the text that it is
@@ -607,21 +611,31 @@ name = "idle"
 type = "tcp-server"
 name = "bank"
 framing = "lines"
+
+[[driver]]
+type = "tcp-client"
+name = "plain"
+host = {{ driver = "idle", value = "{{{{ host }}}}" }}
+port = {{ driver = "idle", value = "{{{{ port }}}}" }}
 "#
     );
     let env = parse(&text).unwrap();
     let [smtp, idle, bank] =
         ["smtp", "idle", "bank"].map(|name| env.get::<TcpServer>(name).unwrap());
+    let plain = env.get::<TcpClient>("plain").unwrap();
     let env = env.start().unwrap();
     let mut client = Smtp::new(&smtp);
     assert_eq!(client.hear(), "220 standin ready\r\n");
+    idle.accept_connection(LIMIT).unwrap();
     let error = std::thread::scope(|scope| {
+        let received = scope.spawn(|| plain.receive_line().map(drop));
         let accepted = scope.spawn(|| idle.accept_connection(LIMIT).map(drop));
         let held = scope.spawn(|| smtp.held("anything", LIMIT).map(drop));
         let seen = scope.spawn(|| bank.wait_until(Seen::frames(1), LIMIT));
         let taken = scope.spawn(|| bank.take_over(0, LIMIT).map(drop));
         client.say("MAIL FROM:<a@b.c>\r\n");
-        let errors = [accepted, held, seen, taken].map(|waits| waits.join().unwrap().unwrap_err());
+        let errors =
+            [received, accepted, held, seen, taken].map(|waits| waits.join().unwrap().unwrap_err());
         for error in &errors {
             let text = error.to_string();
             assert!(
@@ -789,4 +803,26 @@ fn an_environment_that_is_started_again_begins_anew() {
     }
     let error = format!("{:?}", env.stop().unwrap_err());
     assert!(error.contains("never did"), "{error}");
+}
+
+#[test]
+fn defaults_of_a_file_are_checked_with_what_a_driver_says() {
+    let framing = "[defaults]\nframing = 'lines'\n[defaults.tcp-server]\ngreeting = \"hi\\n\"\n";
+    let env = parse(&format!(
+        "name = 'e'\n{framing}{}",
+        rest("on = [{ equals = 'a' }]")
+    ))
+    .unwrap();
+    let server = env.get::<TcpServer>("s").unwrap();
+    let _env = env.start().unwrap();
+    assert_eq!(Smtp::new(&server).hear(), "hi\n");
+
+    // What does not fit is said of the driver, where its own table has nothing of it.
+    let greeting = "[defaults.tcp-server]\ngreeting = '{{ who }}'\n";
+    let text = format!("name = 'e'\n{greeting}{}", rest("framing = 'lines'"));
+    let error = parse(&text).err().unwrap().to_string();
+    assert!(
+        error.contains("driver \"s\": option \"greeting\": the reply names `who`"),
+        "{error}"
+    );
 }

@@ -29,7 +29,7 @@ pub(crate) struct TcpBase<S> {
 impl<S: Default> TcpBase<S> {
     pub(crate) fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let driver = DriverBase::new(kind, options)?;
-        if let Some(replies) = &driver.options().shared::<RepliesConfig>()?.replies {
+        if let Some(replies) = &RepliesConfig::of(driver.options())?.replies {
             driver.renders("replies", replies.templates());
         }
         Ok(TcpBase {
@@ -108,13 +108,8 @@ impl<S: Default> TcpBase<S> {
 impl<S: Default> TcpBase<S> {
     /// What the driver does by itself, made ready; `None` if it does nothing. `who` is what it is
     /// called in messages: `server`.
-    pub(crate) fn script(
-        &self,
-        who: &str,
-        replies: &RepliesConfig,
-        tcp: &TcpConfig,
-    ) -> Result<Option<Script>, TcpError> {
-        let declared = replies
+    pub(crate) fn script(&self, who: &str, tcp: &TcpConfig) -> Result<Option<Script>, TcpError> {
+        let declared = RepliesConfig::of(self.driver.options())?
             .declared()
             .map_err(|misfits| ConfigErrors::of_misfits(self.name(), misfits))?;
         let Some(replies) = declared else {
@@ -145,7 +140,7 @@ impl<S: Default> TcpBase<S> {
 
     /// Whether the options say what it answers.
     pub(crate) fn answers_itself(&self) -> bool {
-        let config = self.driver.options().shared::<RepliesConfig>();
+        let config = RepliesConfig::of(self.driver.options());
         config.is_ok_and(|config| config.is_declared())
     }
 

@@ -237,7 +237,7 @@ impl Driver for TcpClient {
         self.base.set_defaults(&config.tcp);
         self.base.set_interrupted(false);
         self.base.answering.forget();
-        let script = self.base.script("client", &config.replies, &config.tcp)?;
+        let script = self.base.script("client", &config.tcp)?;
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)

@@ -260,7 +260,7 @@ impl Driver for TcpServer {
         self.base.set_defaults(&config.tcp);
         self.base.set_interrupted(false);
         self.base.answering.forget();
-        let script = self.base.script("server", &config.replies, &config.tcp)?;
+        let script = self.base.script("server", &config.tcp)?;
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .host(&host)

@@ -9,7 +9,9 @@ use standin_config::{Config, FromOptions};
 use standin_connection::ConnectionInfo;
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
-use standin_tcp::{TcpServer, TcpServerConfig};
+use standin_reply::{Replies, equals};
+use standin_socket::framing::Lines;
+use standin_tcp::{TcpClient, TcpServer, TcpServerConfig};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -21,9 +23,9 @@ pub struct GreeterConfig {
     #[config(include)]
     pub server: TcpServerConfig,
 
-    /// What it says first.
+    /// What it says first, to a peer that the test greets.
     #[config(default = "hello")]
-    pub welcome: String,
+    pub greeting: String,
 }
 
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Greeter {
         let config: GreeterConfig = self.base().config()?;
         self.server
             .accept_connection(SOON)?
-            .send_text(config.welcome)?;
+            .send_text(config.greeting)?;
         Ok(())
     }
 }
@@ -65,7 +67,7 @@ impl Driver for Greeter {
 
     fn connections(&self) -> Vec<ConnectionInfo> {
         let mut connections = self.server.connections();
-        connections.push(ConnectionInfo::file_written("/var/log/welcomes"));
+        connections.push(ConnectionInfo::file_written("/var/log/greetings"));
         connections
     }
 }
@@ -73,7 +75,7 @@ impl Driver for Greeter {
 #[test]
 fn a_driver_that_extends_another_does_what_that_does() {
     let greeter = GreeterBuilder::new().name("greeter").host("127.0.0.1");
-    let greeter: Greeter = greeter.welcome("good morning").build().unwrap();
+    let greeter: Greeter = greeter.greeting("good morning").build().unwrap();
     assert_eq!(greeter.base().kind(), "Greeter");
     greeter.start().unwrap();
     let port = greeter.server.port().unwrap();
@@ -84,8 +86,8 @@ fn a_driver_that_extends_another_does_what_that_does() {
     let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     greeter.greet().unwrap();
     greeter.stop().unwrap();
-    let welcome = std::io::read_to_string(&mut peer).unwrap();
-    assert_eq!(welcome, "good morning");
+    let greeting = std::io::read_to_string(&mut peer).unwrap();
+    assert_eq!(greeting, "good morning");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
@@ -139,4 +141,21 @@ fn a_driver_that_forgets_the_one_it_extends_leaves_no_listener_open() {
         end(&driver);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "{nth}");
     }
+}
+
+#[test]
+fn a_driver_that_extends_another_answers_as_that_does() {
+    let replies = Replies::framed(Lines::new()).on(equals("PING").times(1..), "PONG\n");
+    let greeter = GreeterBuilder::new().name("greeter").replies(replies);
+    let greeter: Greeter = greeter.build().unwrap();
+    greeter.start().unwrap();
+    let port = greeter.server.port().unwrap();
+    let client = TcpClient::builder("client").host("localhost").port(port);
+    let client = client.build().unwrap();
+    client.start().unwrap();
+    client.send_text("PING\n").unwrap();
+    assert_eq!(client.receive_line_text().unwrap(), "PONG");
+    greeter.restart().unwrap();
+    let error = format!("{:?}", greeter.stop().unwrap_err());
+    assert!(error.contains("never did"), "{error}");
 }

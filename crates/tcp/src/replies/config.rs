@@ -1,4 +1,4 @@
-use standin_config::{Config, Constraint, Misfit};
+use standin_config::{Config, Constraint, Misfit, Node, OptionDescription, ResolveError};
 use standin_reply::Replies;
 
 use super::declaration::{Declaration, KNOWN};
@@ -67,16 +67,50 @@ pub struct RepliesConfig {
 
 /// What is wrong with the replies that options declare.
 fn misfits(config: &RepliesConfig) -> Vec<Misfit> {
-    config.declared().err().unwrap_or_default()
+    match config.set_in_file().first() {
+        Some(option) if !config.is_declared() => vec![
+            Misfit::new(*option, "it means nothing without `framing`")
+                .help("say how the stream is cut into frames: framing = \"lines\""),
+        ],
+        _ => config.declared().err().unwrap_or_default(),
+    }
 }
 
 impl RepliesConfig {
+    /// Those of a driver. An option that is declared anew by a driver that extends ours means
+    /// something else there.
+    pub(crate) fn of(driver: &Node) -> Result<Self, ResolveError> {
+        let mut config = Self::clone(&*driver.shared::<Self>()?);
+        let is_ours = |name| {
+            let option = driver.description().option(name);
+            option.map(OptionDescription::declared_in) == Some(Self::description().name())
+        };
+        macro_rules! keep_ours {
+            ($($option:ident),+) => {$(
+                if !is_ours(stringify!($option)) {
+                    config.$option = Default::default();
+                }
+            )+};
+        }
+        keep_ours!(
+            framing,
+            greeting,
+            otherwise,
+            on,
+            dialogue,
+            connection,
+            connections,
+            replies
+        );
+        Ok(config)
+    }
+
     /// What the driver does by itself: what code has declared, or the options of a file, and never
     /// both. `None` if there is nothing of either.
     pub(crate) fn declared(&self) -> Result<Option<Replies>, Vec<Misfit>> {
         let in_file = self.set_in_file();
         match (&self.replies, &self.framing, in_file.first()) {
-            (None, None, None) => Ok(None),
+            (None, None, _) => Ok(None),
             (Some(_), _, Some(option)) => Err(vec![
                 Misfit::new(*option, "the replies are set by code, too").help(
                     "say what the driver answers by `replies` in code, or by options of a file",
@@ -86,10 +120,6 @@ impl RepliesConfig {
                 Ok(()) => Ok(Some(replies.clone())),
                 Err(error) => Err(vec![Misfit::new("replies", error.to_string())]),
             },
-            (None, None, Some(option)) => Err(vec![
-                Misfit::new(*option, "it means nothing without `framing`")
-                    .help("say how the stream is cut into frames: framing = \"lines\""),
-            ]),
             (None, Some(framing), _) => {
                 let declaration = Declaration::default();
                 declaration
