@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-reply"],
     &["standin-reactor"],
     &["standin-socket"],
+    &["standin-record"],
     &["standin-error"],
     &["standin-sync"],
 ];
@@ -48,6 +49,7 @@ const ONLY: &[(&str, &[&str])] = &[
             "standin-sync",
         ],
     ),
+    ("standin-record", &["standin-error", "standin-sync"]),
     ("standin-socket", &["standin-error", "standin-sync"]),
 ];
 

@@ -28,5 +28,5 @@ pub use {
     standin_child as child, standin_config as config, standin_connection as connection,
     standin_driver as driver, standin_entity as entity, standin_environment as environment,
     standin_error as error, standin_process as process, standin_reactor as reactor,
-    standin_reply as reply, standin_socket as socket, standin_tcp as tcp,
+    standin_record as record, standin_reply as reply, standin_socket as socket, standin_tcp as tcp,
 };

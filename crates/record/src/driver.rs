@@ -1,0 +1,250 @@
+//! [`DriverTape`]: what is recorded of the life of one driver.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use standin_sync::Unpoisoned;
+
+use crate::address::Address;
+use crate::clock::Tick;
+use crate::event::{Event, Place};
+use crate::recorder::Inner;
+use crate::settings::Shared;
+use crate::tape::Tape;
+use crate::transcript::{Line, Probe, Setting, Step, Story};
+
+/// How many steps, conditions and lines of a driver are kept, and how much of a text.
+const STEPS: usize = 128;
+const PROBES: usize = 32;
+const LINES: usize = 64;
+const TEXT: usize = 512;
+
+/// What is recorded of the life of one driver: its steps, what was asked of it before it was
+/// ready, lines of its logs, its end; and its connections.
+///
+/// [`Recorder::driver`](crate::Recorder::driver) gives it; clones are the same. At most some
+/// 100 KiB are kept of it; texts are cut after 512 bytes, and the oldest go first.
+#[derive(Clone)]
+pub struct DriverTape(Arc<Driver>);
+
+struct Driver {
+    name: Arc<str>,
+    recorder: Weak<Inner>,
+    shared: Arc<Shared>,
+    connections: AtomicUsize,
+    life: Mutex<Life>,
+}
+
+#[derive(Default)]
+struct Life {
+    kind: String,
+    waits_for: Vec<String>,
+    settings: Vec<Setting>,
+    steps: VecDeque<(Tick, Step)>,
+    probes: Vec<(Tick, Tick, Probe)>,
+    lines: VecDeque<(Tick, Line)>,
+    exit: Option<(Tick, String)>,
+    dropped: u64,
+}
+
+impl DriverTape {
+    pub(crate) fn new(name: &str, recorder: Weak<Inner>, shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Driver {
+            name: name.into(),
+            recorder,
+            shared,
+            connections: AtomicUsize::new(0),
+            life: Mutex::default(),
+        }))
+    }
+
+    /// The name of the driver.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// A connection of the driver, from when it was connected or accepted: `opening` says
+    /// which. Connections of a driver are numbered in the order in which they are given.
+    pub fn connection(
+        &self,
+        opening: &Event,
+        local: impl Into<Address>,
+        peer: impl Into<Address>,
+        place: Option<Place>,
+    ) -> Arc<Tape> {
+        let index = self.0.connections.fetch_add(1, Ordering::Relaxed);
+        let name = Arc::clone(&self.0.name);
+        let ends = [local.into(), peer.into()];
+        match self.0.recorder.upgrade() {
+            Some(recorder) => recorder.add_tape(name, index, opening, ends, place),
+            // Nobody can ask for it any more.
+            None => {
+                let shared = Arc::clone(&self.0.shared);
+                Arc::new(Tape::new(shared, name, index, opening, ends, place))
+            }
+        }
+    }
+
+    /// What kind of driver it is, such as `tcp-server`.
+    pub fn set_kind(&self, kind: impl Into<String>) {
+        self.life().kind = kind.into();
+    }
+
+    /// The options of the driver with where each comes from.
+    pub fn set_settings(&self, settings: impl IntoIterator<Item = Setting>) {
+        let settings = settings.into_iter().map(|setting| Setting {
+            value: self.cut(&setting.value),
+            ..setting
+        });
+        let settings = settings.collect();
+        self.life().settings = settings;
+    }
+
+    /// Whom the start of the driver waits for.
+    pub fn set_waits_for(&self, names: impl IntoIterator<Item = String>) {
+        let names = names.into_iter().collect();
+        self.life().waits_for = names;
+    }
+
+    /// A step of the driver's life begins, such as `starting`.
+    pub fn step_began(&self, name: &str) {
+        let now = Tick::now();
+        let step = Step {
+            name: self.cut(name),
+            ..Step::default()
+        };
+        let mut life = self.life();
+        if life.steps.len() == STEPS {
+            life.steps.pop_front();
+            life.dropped += 1;
+        }
+        life.steps.push_back((now, step));
+    }
+
+    /// The latest step of that name is over, with the message of its error if it failed.
+    pub fn step_ended(&self, name: &str, error: Option<&str>) {
+        let now = Tick::now();
+        let error = error.map(|error| self.cut(error));
+        let mut life = self.life();
+        let mut steps = life.steps.iter_mut().rev();
+        let open = steps.find(|(_, step)| step.name == name && step.took.is_none());
+        if let Some((began, step)) = open {
+            step.took = Some(now.since(*began));
+            step.error = error;
+        }
+    }
+
+    /// It was asked whether a condition of its readiness holds. Of each condition the first
+    /// time, the last answer and how often it was asked are kept.
+    pub fn probed(&self, condition: &str, answer: &str, is_met: bool) {
+        let now = Tick::now();
+        let (condition, answer) = (self.cut(condition), self.cut(answer));
+        let mut life = self.life();
+        let mut probes = life.probes.iter_mut();
+        if let Some((_, last, probe)) = probes.find(|(_, _, probe)| probe.condition == condition) {
+            *last = now;
+            probe.count += 1;
+            probe.answer = answer;
+            probe.is_met = is_met;
+            return;
+        }
+        if life.probes.len() == PROBES {
+            life.probes.remove(0);
+            life.dropped += 1;
+        }
+        let probe = Probe {
+            condition,
+            answer,
+            is_met,
+            count: 1,
+            ..Probe::default()
+        };
+        life.probes.push((now, now, probe));
+    }
+
+    /// A line of one of its logs that matters: what it was looked for, or what it printed at
+    /// last.
+    pub fn logged(&self, log: &str, line: &str) {
+        let now = Tick::now();
+        let line = Line {
+            log: self.cut(log),
+            text: self.cut(line),
+            ..Line::default()
+        };
+        let mut life = self.life();
+        if life.lines.len() == LINES {
+            life.lines.pop_front();
+            life.dropped += 1;
+        }
+        life.lines.push_back((now, line));
+    }
+
+    /// It is over: how its program ended, or why it failed.
+    pub fn exited(&self, how: &str) {
+        let now = Tick::now();
+        let how = self.cut(how);
+        self.life().exit = Some((now, how));
+    }
+
+    pub(crate) fn story(&self) -> Story {
+        let at = |tick: Tick| tick.since(self.0.shared.begin);
+        let life = self.life();
+        let steps = life.steps.iter().map(|(began, step)| Step {
+            at: at(*began),
+            ..step.clone()
+        });
+        let probes = life.probes.iter().map(|(first, last, probe)| Probe {
+            first: at(*first),
+            last: at(*last),
+            ..probe.clone()
+        });
+        let lines = life.lines.iter().map(|(time, line)| Line {
+            at: at(*time),
+            ..line.clone()
+        });
+        Story {
+            name: Arc::clone(&self.0.name),
+            kind: life.kind.clone(),
+            waits_for: life.waits_for.clone(),
+            settings: life.settings.clone(),
+            steps: steps.collect(),
+            probes: probes.collect(),
+            lines: lines.collect(),
+            exit: life
+                .exit
+                .as_ref()
+                .map(|(time, how)| (at(*time), how.clone())),
+            dropped: life.dropped,
+        }
+    }
+
+    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.0.life.lock().unpoisoned()
+    }
+
+    /// A text without what must not be kept, and not longer than what is kept.
+    fn cut(&self, text: &str) -> String {
+        // An expression may need more to match than what is kept of it.
+        let mut text = self.0.shared.redact.text(text);
+        if text.len() > TEXT {
+            let end = (0..=TEXT).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
+            text.push('…');
+        }
+        text
+    }
+}
+
+impl fmt::Debug for DriverTape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DriverTape").field(&self.0.name).finish()
+    }
+}
+
+/// How long something took, or until `now` if it is not over.
+pub(crate) fn until(step: &Step, now: Duration) -> Duration {
+    step.took.unwrap_or_else(|| now.saturating_sub(step.at))
+}

@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod clock;
+mod driver;
+mod event;
+mod memory;
+mod order;
+mod recorder;
+mod redact;
+mod ring;
+mod settings;
+mod shown;
+mod tape;
+mod text;
+mod timeline;
+mod transcript;
+
+pub use address::Address;
+pub use clock::Tick;
+pub use driver::DriverTape;
+pub use event::{By, Event, Piece, Place};
+pub use memory::Memory;
+pub use order::{NotInOrder, NotSaid, Said};
+pub use recorder::Recorder;
+pub use redact::{Redact, RedactError};
+pub use settings::Settings;
+pub use tape::Tape;
+pub use text::Text;
+pub use timeline::StartText;
+pub use transcript::{
+    Conversation, Dropped, Line, Probe, Record, Setting, Step, Story, Transcript,
+};

@@ -1,0 +1,155 @@
+//! How times, sizes and bytes are shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::event::Place;
+
+/// A moment: `+0.001 260 s`.
+pub(crate) struct At(pub(crate) Duration);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.subsec_micros();
+        let text = format!(
+            "+{}.{:03} {:03} s",
+            self.0.as_secs(),
+            micros / 1000,
+            micros % 1000
+        );
+        f.pad(&text)
+    }
+}
+
+/// How long something took, in three digits or so: `1.26 ms`.
+pub(crate) struct Took(pub(crate) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos();
+        let (unit, size) = match nanos {
+            0..1_000 => ("ns", 1),
+            1_000..1_000_000 => ("µs", 1_000),
+            1_000_000..1_000_000_000 => ("ms", 1_000_000),
+            _ => ("s", 1_000_000_000),
+        };
+        let amount = nanos as f64 / f64::from(size);
+        let digits = match (amount, size) {
+            (_, 1) => 0,
+            (amount, _) if amount < 10.0 => 2,
+            (amount, _) if amount < 100.0 => 1,
+            _ => 0,
+        };
+        f.pad(&format!("{amount:.digits$} {unit}"))
+    }
+}
+
+/// A number of bytes: `12 B`, `3.4 MB`.
+pub(crate) struct Size(pub(crate) u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = self.0 as f64;
+        let text = match self.0 {
+            0..10_000 => format!("{} B", self.0),
+            10_000..1_000_000 => format!("{:.1} kB", amount / 1e3),
+            1_000_000..1_000_000_000 => format!("{:.1} MB", amount / 1e6),
+            _ => format!("{:.1} GB", amount / 1e9),
+        };
+        f.pad(&text)
+    }
+}
+
+/// The line of a test: `tests/greeting.rs:15`.
+pub(crate) struct Spot(pub(crate) Place);
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.file(), self.0.line())
+    }
+}
+
+/// Bytes as text between quotes, as a string in Rust would be written, of at most so many
+/// characters.
+pub(crate) fn quoted(bytes: &[u8], limit: usize, is_whole: bool) -> String {
+    let mut out = String::from("\"");
+    let mut room = limit;
+    let mut is_cut = !is_whole;
+    'all: for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            // A single quote needs no escape between double ones.
+            let shown: String = match character {
+                '\'' => "'".to_owned(),
+                other => other.escape_debug().collect(),
+            };
+            if !push(&mut out, &shown, &mut room) {
+                is_cut = true;
+                break 'all;
+            }
+        }
+        for byte in chunk.invalid() {
+            if !push(&mut out, &format!("\\x{byte:02x}"), &mut room) {
+                is_cut = true;
+                break 'all;
+            }
+        }
+    }
+    out.push('"');
+    if is_cut {
+        out.push('…');
+    }
+    out
+}
+
+fn push(out: &mut String, shown: &str, room: &mut usize) -> bool {
+    let width = shown.chars().count();
+    if width > *room {
+        return false;
+    }
+    *room -= width;
+    out.push_str(shown);
+    true
+}
+
+/// A text on one line, of at most so many characters: what would move the cursor or change
+/// the direction of writing is escaped.
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut room = limit;
+    for character in text.chars() {
+        let shown: String = match character {
+            '\'' | '"' | '\\' => character.to_string(),
+            other => other.escape_debug().collect(),
+        };
+        if !push(&mut out, &shown, &mut room) {
+            out.push('…');
+            break;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_times_sizes_and_bytes() {
+        assert_eq!(
+            At(Duration::from_nanos(2_001_310_999)).to_string(),
+            "+2.001 310 s"
+        );
+        assert_eq!(Took(Duration::from_nanos(999)).to_string(), "999 ns");
+        assert_eq!(Took(Duration::from_micros(1260)).to_string(), "1.26 ms");
+        assert_eq!(Took(Duration::from_secs(10)).to_string(), "10.0 s");
+        assert_eq!(Size(9_999).to_string(), "9999 B");
+        assert_eq!(Size(3_400_000).to_string(), "3.4 MB");
+        assert_eq!(quoted(b"a\"'\r\n\xff", 40, true), "\"a\\\"'\\r\\n\\xff\"");
+        assert_eq!(quoted(b"abcdef", 3, true), "\"abc\"…");
+        assert_eq!(quoted(b"abc", 3, false), "\"abc\"…");
+        assert_eq!(
+            one_line("a\n\u{202e}\u{1b}[1m'b'", 40),
+            "a\\n\\u{202e}\\u{1b}[1m'b'"
+        );
+    }
+}

@@ -1,0 +1,319 @@
+//! [`Tape`]: what is recorded of one connection.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, TryLockError};
+
+use standin_sync::Unpoisoned;
+
+use crate::address::Address;
+use crate::clock::Tick;
+use crate::event::{Event, Kind, Piece, Place};
+use crate::memory::Candidate;
+use crate::redact::{self, Tail};
+use crate::ring::{Header, Ring};
+use crate::settings::Shared;
+use crate::transcript::{Conversation, Dropped, Record};
+
+/// How many places of the test are told apart on one connection.
+const PLACES: usize = 128;
+
+/// What a record has for a place that is not known.
+const NO_PLACE: u16 = u16::MAX;
+
+/// What is recorded of one connection. Records are made by whoever has the connection, from
+/// any thread; they cost less than a tenth of a microsecond each, and nothing is allocated
+/// before the first one.
+///
+/// [`DriverTape::connection`](crate::DriverTape::connection) makes one.
+pub struct Tape {
+    shared: Arc<Shared>,
+    driver: Arc<str>,
+    index: usize,
+    local: Address,
+    peer: Address,
+    opened: Opened,
+    kept: Mutex<Kept>,
+}
+
+/// The first record, which needs no ring.
+struct Opened {
+    kind: Kind,
+    time: Tick,
+    place: Option<Place>,
+}
+
+#[derive(Default)]
+struct Kept {
+    ring: Ring,
+    places: Vec<Place>,
+    dropped: Dropped,
+    has_ended: bool,
+    last: u64,
+    tails: Option<Box<Tails>>,
+}
+
+#[derive(Default)]
+struct Tails {
+    sent: Tail,
+    received: Tail,
+}
+
+impl Tape {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        driver: Arc<str>,
+        index: usize,
+        opening: &Event,
+        [local, peer]: [Address; 2],
+        place: Option<Place>,
+    ) -> Self {
+        shared.memory.spend(Self::SIZE);
+        Self {
+            shared,
+            driver,
+            index,
+            local,
+            peer,
+            opened: Opened {
+                kind: opening.parts().0,
+                time: Tick::now(),
+                place,
+            },
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Bytes went out. `at` is from before the system got them: their receiver is never
+    /// recorded to have had them earlier.
+    #[inline]
+    pub fn sent(&self, at: Tick, bytes: &[u8], place: Option<Place>) {
+        self.bytes(Kind::Sent, at, bytes, bytes.len() as u64, place);
+    }
+
+    /// Bytes came in. `at` is from after the system gave them.
+    #[inline]
+    pub fn received(&self, at: Tick, bytes: &[u8], place: Option<Place>) {
+        self.bytes(Kind::Received, at, bytes, bytes.len() as u64, place);
+    }
+
+    /// As [`sent`](Tape::sent), for `length` bytes of which only the first are at hand.
+    pub fn sent_part(&self, at: Tick, first: &[u8], length: u64, place: Option<Place>) {
+        self.bytes(Kind::Sent, at, first, length, place);
+    }
+
+    /// As [`received`](Tape::received), for `length` bytes of which only the first are at hand.
+    pub fn received_part(&self, at: Tick, first: &[u8], length: u64, place: Option<Place>) {
+        self.bytes(Kind::Received, at, first, length, place);
+    }
+
+    /// Anything that happens on the connection at this moment.
+    pub fn record(&self, event: &Event, place: Option<Place>) {
+        let at = Tick::now();
+        let (kind, number, text) = event.parts();
+        if matches!(kind, Kind::Sent | Kind::Received) {
+            return self.bytes(kind, at, text, number, place);
+        }
+        let redacted;
+        let text = match std::str::from_utf8(text) {
+            Ok(text) if !self.shared.redact.is_empty() => {
+                redacted = self.shared.redact.text(text);
+                redacted.as_bytes()
+            }
+            _ => text,
+        };
+        let text = &text[..text.len().min(Piece::KEPT)];
+        let mut kept = self.kept.lock().unpoisoned();
+        kept.has_ended |= matches!(kind, Kind::Closed | Kind::Reset);
+        kept.push(&self.shared, kind, at, number, text, place);
+    }
+
+    /// What it takes without a record.
+    pub(crate) const SIZE: usize = size_of::<Self>() + 3 * size_of::<usize>();
+
+    /// All records so far.
+    pub(crate) fn conversation(&self) -> Conversation {
+        let shared = &self.shared;
+        let opened = Record {
+            at: self.opened.time.since(shared.begin),
+            place: self.opened.place,
+            event: self.opened.kind.event(0, Vec::new()),
+        };
+        let kept = self.kept.lock().unpoisoned();
+        let records = kept.ring.records().map(|(header, bytes)| Record {
+            at: header.time.since(shared.begin),
+            place: kept.places.get(usize::from(header.place)).copied(),
+            event: Kind::of(header.kind).event(header.length, bytes),
+        });
+        let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
+        // What one thread sends may be noted after what another one received meanwhile.
+        records[1..].sort_by_key(|record| record.at);
+        Conversation {
+            driver: Arc::clone(&self.driver),
+            index: self.index,
+            local: self.local.clone(),
+            peer: self.peer.clone(),
+            dropped: kept.dropped,
+            records,
+        }
+    }
+
+    /// What goes when memory is short. Nothing of what is in use at this moment.
+    pub(crate) fn candidate(self: &Arc<Self>) -> Option<Candidate> {
+        let kept = match self.kept.try_lock() {
+            Ok(kept) => kept,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        // The recorder and who asks have it at least; whoever else has it may still use it.
+        let has_ended = kept.has_ended || Arc::strong_count(self) <= 2;
+        let last = kept.last;
+        drop(kept);
+        let tape = Arc::clone(self);
+        Some(Candidate {
+            has_ended,
+            last,
+            give_up: Box::new(move || tape.give_up()),
+        })
+    }
+
+    fn give_up(&self) -> usize {
+        match self.kept.try_lock() {
+            Ok(mut kept) => kept.give_up(&self.shared),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().give_up(&self.shared),
+            Err(TryLockError::WouldBlock) => 0,
+        }
+    }
+
+    #[inline]
+    fn bytes(&self, kind: Kind, at: Tick, bytes: &[u8], length: u64, place: Option<Place>) {
+        let mut kept = self.kept.lock().unpoisoned();
+        if self.shared.redact.is_empty() {
+            let first = &bytes[..bytes.len().min(Piece::KEPT)];
+            kept.push(&self.shared, kind, at, length, first, place);
+        } else {
+            kept.push_redacted(&self.shared, kind, at, length, bytes, place);
+        }
+    }
+}
+
+impl Kept {
+    /// Writes a record; returns where its bytes begin in the ring.
+    #[inline]
+    fn push(
+        &mut self,
+        shared: &Shared,
+        kind: Kind,
+        time: Tick,
+        length: u64,
+        bytes: &[u8],
+        place: Option<Place>,
+    ) -> Option<u64> {
+        let place = place.map_or(NO_PLACE, |place| self.place(place));
+        let header = Header {
+            time,
+            length,
+            kept: bytes.len() as u16,
+            place,
+            kind: kind as u8,
+        };
+        self.last = time.0;
+        let dropped = &mut self.dropped;
+        let end = self.ring.end();
+        let is_kept = self.ring.push(
+            header,
+            bytes,
+            limit(shared),
+            |more| shared.memory.claim(more),
+            |old| dropped.count(old),
+        );
+        if !is_kept {
+            self.dropped.count(header);
+        }
+        is_kept.then_some(end + crate::ring::HEADER as u64)
+    }
+
+    #[cold]
+    fn push_redacted(
+        &mut self,
+        shared: &Shared,
+        kind: Kind,
+        time: Tick,
+        length: u64,
+        bytes: &[u8],
+        place: Option<Place>,
+    ) {
+        let keep = bytes.len().min(Piece::KEPT);
+        let mut tails = self.tails.take().unwrap_or_default();
+        let tail = match kind {
+            Kind::Sent => &mut tails.sent,
+            _ => &mut tails.received,
+        };
+        let shown = tail.mask(&shared.redact, &mut self.ring, bytes, keep);
+        let position = self.push(shared, kind, time, length, &shown, place);
+        tail.advance(bytes.len(), keep, position);
+        self.tails = Some(tails);
+    }
+
+    /// The number of a place. A connection is used from few places.
+    #[inline]
+    fn place(&mut self, place: Place) -> u16 {
+        let known = self.places.iter().position(|p| std::ptr::eq(*p, place));
+        match known {
+            Some(number) => number as u16,
+            None if self.places.len() < PLACES => {
+                self.places.push(place);
+                (self.places.len() - 1) as u16
+            }
+            None => NO_PLACE,
+        }
+    }
+
+    fn give_up(&mut self, shared: &Shared) -> usize {
+        let dropped = &mut self.dropped;
+        let size = self.ring.clear(|old| dropped.count(old));
+        shared.memory.give_back(size);
+        size
+    }
+}
+
+/// How large the ring of a tape may be: the places and what redaction looks back on are within
+/// what one connection may keep.
+fn limit(shared: &Shared) -> usize {
+    let beside = PLACES * size_of::<Place>();
+    let looked_at = if shared.redact.is_empty() {
+        0
+    } else {
+        redact::MEMORY
+    };
+    shared.keep.saturating_sub(beside + looked_at)
+}
+
+impl Dropped {
+    fn count(&mut self, header: Header) {
+        self.records += 1;
+        match Kind::of(header.kind) {
+            Kind::Sent => self.sent += header.length,
+            Kind::Received => self.received += header.length,
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let mut kept = self.kept.lock().unpoisoned();
+        kept.give_up(&self.shared);
+        self.shared.memory.give_back(Self::SIZE);
+    }
+}
+
+impl fmt::Debug for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tape")
+            .field("driver", &self.driver)
+            .field("index", &self.index)
+            .field("local", &self.local)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}

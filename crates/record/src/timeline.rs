@@ -1,0 +1,330 @@
+//! The start of an environment: who took how long, and what it waited for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::driver::until;
+use crate::shown::{At, Took, one_line};
+use crate::transcript::{Probe, Step, Story, Transcript};
+
+/// How many characters the bar of the whole start has.
+const BAR: usize = 40;
+
+/// How many drivers are shown. Those that failed, that wait and the slowest ones are.
+const SHOWN: usize = 30;
+
+impl Step {
+    /// The step that timelines of a start are made of.
+    pub const STARTING: &'static str = "starting";
+
+    fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// What it does not do any more: it goes on, or it failed.
+    fn is_trouble(&self) -> bool {
+        self.failed() || self.took.is_none()
+    }
+}
+
+impl Story {
+    /// The latest start of the driver.
+    pub fn start(&self) -> Option<&Step> {
+        let mut steps = self.steps.iter().rev();
+        steps.find(|step| step.name == Step::STARTING)
+    }
+}
+
+/// The start of an environment as text, with what each driver waited for, and the chain of
+/// drivers that made it as long as it was.
+#[derive(Clone, Debug)]
+#[must_use = "it is shown by `Display`"]
+pub struct StartText<'t>(&'t Transcript);
+
+impl Transcript {
+    /// The start as text: a line for each driver, with its begin, how long it took, and why it
+    /// is not over.
+    pub fn start_text(&self) -> StartText<'_> {
+        StartText(self)
+    }
+
+    /// The drivers that made the start as long as it was, the first one first: the one that
+    /// ended last or has failed, the one of those it waited for that ended last, and so on.
+    pub fn critical_path(&self) -> Vec<&Story> {
+        let starts: HashMap<&str, (&Story, &Step)> = self
+            .drivers
+            .iter()
+            .filter_map(|story| Some((&*story.name, (story, story.start()?))))
+            .collect();
+        let end = |step: &Step| step.at + until(step, self.taken);
+        let in_order = self.drivers.iter().filter_map(|s| starts.get(&*s.name));
+        let mut next = in_order
+            .max_by_key(|(_, step)| (step.is_trouble(), end(step)))
+            .copied();
+        let mut path: Vec<&Story> = Vec::new();
+        while let Some((story, _)) = next.take() {
+            // What waits in a circle has no beginning.
+            if path.iter().any(|known| known.name == story.name) {
+                break;
+            }
+            path.push(story);
+            let before = story.waits_for.iter();
+            let before = before.filter_map(|name| starts.get(name.as_str()));
+            next = before.max_by_key(|(_, step)| end(step)).copied();
+        }
+        path.reverse();
+        path
+    }
+}
+
+impl fmt::Display for StartText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transcript = self.0;
+        let started: Vec<(&Story, &Step)> = transcript
+            .drivers
+            .iter()
+            .filter_map(|story| Some((story, story.start()?)))
+            .collect();
+        let taken = transcript.taken;
+        let Some(first) = started.iter().map(|(_, step)| step.at).min() else {
+            return f.write_str("no driver has begun to start");
+        };
+        let ends = started.iter().map(|(_, step)| step.at + until(step, taken));
+        let whole = ends.max().unwrap_or(taken).saturating_sub(first);
+        write!(
+            f,
+            "start of {:?}: {}",
+            one_line(&transcript.name, 60),
+            Took(whole)
+        )?;
+        let shown = most_telling(&started, taken);
+        let name = |story: &Story| one_line(&story.name, 32);
+        let names = shown.iter().map(|(story, _)| name(story).chars().count());
+        let width = names.max().unwrap_or(0);
+        for (story, step) in &shown {
+            let took = until(step, taken);
+            write!(
+                f,
+                "\n  {:width$}  {}  {:>7}  |{}|{}",
+                name(story),
+                At(step.at),
+                Took(took).to_string(),
+                bar(step.at.saturating_sub(first), took, whole),
+                outcome(step)
+            )?;
+            if step.is_trouble() {
+                details(f, story, width)?;
+            }
+        }
+        if shown.len() < started.len() {
+            let more = started.len() - shown.len();
+            write!(f, "\n  and {more} more, each of which took less")?;
+        }
+        waiting(f, transcript)?;
+        let path = transcript.critical_path();
+        if path.len() > 1 {
+            let parts = path.iter().filter_map(|story| {
+                let took = until(story.start()?, taken);
+                Some(format!("{} {}", name(story), Took(took)))
+            });
+            let parts: Vec<String> = parts.collect();
+            write!(f, "\n  critical path: {}", shortened(&parts, " -> "))?;
+        }
+        Ok(())
+    }
+}
+
+/// In the order of the environment.
+fn most_telling<'t>(
+    started: &[(&'t Story, &'t Step)],
+    taken: Duration,
+) -> Vec<(&'t Story, &'t Step)> {
+    let mut order: Vec<usize> = (0..started.len()).collect();
+    order.sort_by_key(|index| {
+        let step = started[*index].1;
+        std::cmp::Reverse((step.failed(), step.took.is_none(), until(step, taken)))
+    });
+    order.truncate(SHOWN);
+    order.sort_unstable();
+    order.into_iter().map(|index| started[index]).collect()
+}
+
+fn bar(offset: Duration, took: Duration, whole: Duration) -> String {
+    let place = |time: Duration| {
+        let part = time.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
+        ((part * BAR as f64).round() as usize).min(BAR)
+    };
+    let start = place(offset).min(BAR - 1);
+    let end = place(offset + took).max(start + 1);
+    format!(
+        "{}{}{}",
+        " ".repeat(start),
+        "=".repeat(end - start),
+        " ".repeat(BAR - end)
+    )
+}
+
+fn outcome(step: &Step) -> String {
+    match (&step.error, step.took) {
+        (Some(error), _) => format!("  failed: {}", one_line(error, 120)),
+        (None, None) => "  is not over".to_owned(),
+        (None, Some(_)) => String::new(),
+    }
+}
+
+fn details(f: &mut fmt::Formatter<'_>, story: &Story, width: usize) -> fmt::Result {
+    let indent = width + 4;
+    for probe in story.probes.iter().rev().take(5) {
+        write!(f, "\n{:indent$}{}", "", answer(probe))?;
+    }
+    for line in story.lines.iter().rev().take(3).rev() {
+        let (log, text) = (one_line(&line.log, 32), one_line(&line.text, 100));
+        write!(f, "\n{:indent$}{log}: {text}", "")?;
+    }
+    match &story.exit {
+        Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100)),
+        None => Ok(()),
+    }
+}
+
+/// A condition with its last answer.
+pub(crate) fn answer(probe: &Probe) -> String {
+    let condition = one_line(&probe.condition, 80);
+    if probe.is_met {
+        return format!("{condition}: met at {}", At(probe.last));
+    }
+    let times = match probe.count {
+        1 => "asked once".to_owned(),
+        count => format!("asked {count} times"),
+    };
+    format!(
+        "{condition}: {} ({times}, the last time at {})",
+        one_line(&probe.answer, 100),
+        At(probe.last)
+    )
+}
+
+/// Who has not begun because of whom.
+fn waiting(f: &mut fmt::Formatter<'_>, transcript: &Transcript) -> fmt::Result {
+    for story in &transcript.drivers {
+        let in_trouble = story.start().is_some_and(Step::is_trouble);
+        if !in_trouble {
+            continue;
+        }
+        let waiting: Vec<String> = transcript
+            .drivers
+            .iter()
+            .filter(|other| other.start().is_none())
+            .filter(|other| other.waits_for.iter().any(|name| **name == *story.name))
+            .map(|other| one_line(&other.name, 32))
+            .collect();
+        if !waiting.is_empty() {
+            let name = one_line(&story.name, 32);
+            write!(f, "\n  waiting for {name}: {}", shortened(&waiting, ", "))?;
+        }
+    }
+    Ok(())
+}
+
+/// The first and the last of many.
+fn shortened(parts: &[String], between: &str) -> String {
+    const MOST: usize = 12;
+    if parts.len() <= MOST {
+        return parts.join(between);
+    }
+    let half = MOST / 2;
+    let left_out = parts.len() - MOST;
+    format!(
+        "{}{between}({left_out} more){between}{}",
+        parts[..half].join(between),
+        parts[parts.len() - half..].join(between)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn story(name: &str, waits_for: &[&str], step: Option<(u64, Option<u64>)>) -> Story {
+        Story {
+            name: name.into(),
+            waits_for: waits_for.iter().map(|name| (*name).to_owned()).collect(),
+            steps: Vec::from_iter(step.map(|(at, took)| Step {
+                name: Step::STARTING.to_owned(),
+                at: Duration::from_millis(at),
+                took: took.map(Duration::from_millis),
+                error: None,
+            })),
+            ..Story::default()
+        }
+    }
+
+    #[test]
+    fn says_who_waits_for_whom_and_the_last_answer() {
+        let mut app = story("app", &["redis"], Some((200, None)));
+        app.probes.push(Probe {
+            condition: "port 8080".to_owned(),
+            first: Duration::from_millis(210),
+            last: Duration::from_millis(10_150),
+            count: 212,
+            answer: "connection refused".to_owned(),
+            is_met: false,
+        });
+        let transcript = Transcript {
+            name: "shop".to_owned(),
+            taken: Duration::from_millis(10_200),
+            drivers: vec![
+                story("redis", &[], Some((0, Some(200)))),
+                story("bank", &[], Some((0, Some(1)))),
+                app,
+                story("web", &["app"], None),
+                story("worker", &["app", "bank"], None),
+            ],
+            ..Transcript::default()
+        };
+        let expected = expect![[r#"
+            start of "shop": 10.2 s
+              redis  +0.000 000 s   200 ms  |=                                       |
+              bank   +0.000 000 s  1.00 ms  |=                                       |
+              app    +0.200 000 s   10.0 s  | =======================================|  is not over
+                     port 8080: connection refused (asked 212 times, the last time at +10.150 000 s)
+              waiting for app: web, worker
+              critical path: redis 200 ms -> app 10.0 s"#]];
+        expected.assert_eq(&transcript.start_text().to_string());
+    }
+
+    #[test]
+    fn a_circle_of_waits_ends() {
+        let transcript = Transcript {
+            drivers: vec![
+                story("a", &["b"], Some((0, None))),
+                story("b", &["a"], Some((1, None))),
+            ],
+            ..Transcript::default()
+        };
+        assert_eq!(transcript.critical_path().len(), 2);
+    }
+
+    #[test]
+    fn a_thousand_drivers_are_a_short_text() {
+        let mut drivers: Vec<Story> = (0..1000)
+            .map(|index| story(&format!("d{index}"), &[], Some((index, Some(5)))))
+            .collect();
+        drivers[500].steps[0].error = Some("no such file".to_owned());
+        let transcript = Transcript {
+            drivers,
+            taken: Duration::from_secs(2),
+            ..Transcript::default()
+        };
+        let text = transcript.start_text().to_string();
+        assert!(text.lines().count() < 40, "{text}");
+        assert!(
+            text.contains("d500") && text.contains("no such file"),
+            "{text}"
+        );
+        assert!(text.contains("and 970 more"), "{text}");
+    }
+}
