@@ -20,7 +20,7 @@ const NAME: usize = 32;
 /// # use standin_record::{Event, Recorder, Tick};
 /// # use std::net::SocketAddr;
 /// let recorder = Recorder::new("greeting");
-/// # let (local, peer) = (SocketAddr::from(([127, 0, 0, 1], 8080)), SocketAddr::from(([127, 0, 0, 1], 41234)));
+/// # let [local, peer] = [8080, 41234].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
 /// let tape = recorder.driver("server").connection(&Event::Accepted, local, peer, None);
 /// tape.received(Tick::now(), b"hello\n", None);
 /// let text = recorder.transcript().text().last(1).to_string();

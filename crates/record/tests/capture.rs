@@ -256,7 +256,7 @@ fn tshark_finds_nothing_strange_in_random_conversations() {
         return;
     };
     assert_eq!(all.lines().count(), packets);
-    // Bytes by chance are no good example of any other protocol.
+    // Bytes by chance are a bad example of any other protocol.
     let strange = "tcp.analysis.flags || tcp.checksum.status == 0 || ip.checksum.status == 0 \
                    || _ws.malformed";
     let checked = [

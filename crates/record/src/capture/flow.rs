@@ -38,7 +38,7 @@ enum Item<'t> {
     Data(&'t Piece),
     End,
     Reset,
-    /// Something that is no packet.
+    /// A remark on what was sent last.
     Remark,
 }
 
