@@ -43,6 +43,16 @@ impl fmt::Debug for Error {
     }
 }
 
+/// The help and the code of an error, if nothing else stands below its headline.
+fn advice(error: &dyn Diagnostic) -> Option<(String, Option<String>)> {
+    let is_alone = error.source().is_none()
+        && error.diagnostic_source().is_none()
+        && error.labels().is_none()
+        && error.related().is_none();
+    let help = error.help().filter(|_| is_alone)?.to_string();
+    Some((help, error.code().map(|code| code.to_string())))
+}
+
 fn address(error: &dyn Diagnostic) -> *const () {
     std::ptr::from_ref(error).cast()
 }
@@ -57,6 +67,8 @@ struct Report<'f, 'w> {
     /// The related errors that were shown last.
     related: Vec<*const ()>,
     helps: Vec<String>,
+    /// Not so where the next failure of a list has the same.
+    shows_helps: bool,
     /// Left out for the mistakes of a file, which differ in their messages.
     shows_code: bool,
     code: Option<String>,
@@ -70,6 +82,7 @@ impl<'f, 'w> Report<'f, 'w> {
             said,
             related: Vec::new(),
             helps: Vec::new(),
+            shows_helps: true,
             shows_code: true,
             code: None,
         }
@@ -81,7 +94,9 @@ impl<'f, 'w> Report<'f, 'w> {
         // The help of the cause is about what went wrong, that of the error around it about
         // what to do in general.
         for help in std::mem::take(&mut self.helps).iter().rev() {
-            self.line("help:", help)?;
+            if self.shows_helps {
+                self.line("help:", help)?;
+            }
         }
         match self.code.take().filter(|_| self.shows_code) {
             Some(code) => self.line("code:", code),
@@ -121,11 +136,19 @@ impl<'f, 'w> Report<'f, 'w> {
         {
             return self.located(&failures, Some(source));
         }
-        for related in related {
-            let text = headline(related);
+        for (index, related_error) in related.iter().enumerate() {
+            let text = headline(*related_error);
             self.line(if is_list { "-" } else { "also:" }, &text)?;
             let deeper = format!("{}  ", self.indent);
-            Report::new(self.f, &deeper, text).below(related, source)?;
+            let mut report = Report::new(self.f, &deeper, text);
+            // What to do about all of them is said once.
+            if let Some(next) = related.get(index + 1).filter(|_| is_list)
+                && advice(*related_error).is_some_and(|same| advice(*next) == Some(same))
+            {
+                report.shows_helps = false;
+                report.shows_code = false;
+            }
+            report.below(*related_error, source)?;
         }
         Ok(())
     }

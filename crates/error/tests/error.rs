@@ -6,7 +6,7 @@ use std::{fmt, io, thread};
 
 use expect_test::{Expect, expect};
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use standin_error::{Error, Reportable, Result, reportable, write_located};
+use standin_error::{Error, Reportable, Result, reportable, several, write_located};
 
 #[derive(thiserror::Error, Diagnostic)]
 #[error("the printer does not print")]
@@ -192,6 +192,64 @@ fn several_failures_of_one_headline_are_all_shown() {
                 caused by: out of ink
                 help: switch it on
                 code: test::printer"#]],
+    );
+}
+
+/// Entries that a form lacks, with nothing to say but that and what to do.
+struct Gaps(Vec<Gap>);
+
+#[derive(thiserror::Error, Diagnostic)]
+#[error("{name} is missing")]
+#[diagnostic(code(test::gap), help("{advice}"))]
+struct Gap {
+    name: &'static str,
+    advice: &'static str,
+}
+reportable!(Gap);
+reportable!(Gaps);
+
+impl fmt::Display for Gaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        several::write(&self.0, f, format_args!(""), "entries are missing")
+    }
+}
+
+impl std::error::Error for Gaps {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        several::source(&self.0)
+    }
+}
+
+impl Diagnostic for Gaps {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        several::related(&self.0)
+    }
+}
+
+#[test]
+fn what_to_do_about_failures_that_follow_each_other_is_said_once() {
+    let gap = |name, advice| Gap { name, advice };
+    let gaps = Gaps(vec![
+        gap("the name", "ask"),
+        gap("the age", "ask"),
+        gap("the town", "look it up"),
+        gap("the street", "ask"),
+    ]);
+    check(
+        &gaps.into(),
+        expect![[r#"
+        4 entries are missing
+          at crates/error/tests/error.rs
+          - the name is missing
+          - the age is missing
+            help: ask
+            code: test::gap
+          - the town is missing
+            help: look it up
+            code: test::gap
+          - the street is missing
+            help: ask
+            code: test::gap"#]],
     );
 }
 

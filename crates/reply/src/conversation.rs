@@ -508,6 +508,8 @@ impl Conversation {
         match &self.ledger.script().parts.otherwise {
             Fallback::Ignore => {}
             Fallback::Do(deed) => self.begin(Arc::clone(deed), frame, Captures::default()),
+            // Nobody reads why, and a flood of them has to cost little.
+            Fallback::Fail if self.ledger.keeps_no_more() => self.ledger.is_surprised_again(),
             Fallback::Fail => {
                 let surprise = self.nothing_matches(&frame);
                 self.surprise(surprise);

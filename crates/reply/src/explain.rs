@@ -20,6 +20,13 @@ struct Close {
 
 impl Close {
     fn of(what: String, test: &Test, frame: &[u8]) -> Close {
+        if test.matches_but_for_case(frame) {
+            return Close {
+                what,
+                why: "only the case of its letters differs".to_owned(),
+                closeness: frame.len().max(1),
+            };
+        }
         Close {
             what,
             why: test.mismatch(frame),

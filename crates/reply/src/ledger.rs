@@ -271,6 +271,16 @@ impl Ledger {
         }
     }
 
+    /// Whether what is unexpected now is only counted.
+    pub(crate) fn keeps_no_more(&self) -> bool {
+        self.book().lock().unexpected.len() == Self::MOST_UNEXPECTED
+    }
+
+    /// Counts something unexpected that is not kept.
+    pub(crate) fn is_surprised_again(&self) {
+        self.book().update(|book| book.more += 1);
+    }
+
     /// The test is over, for this reason.
     pub(crate) fn abort(&self, reason: Arc<str>) {
         self.book().update(|book| {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use crate::Problem;
@@ -54,6 +54,16 @@ impl Pattern {
             }
         }
         Ok(Pattern { regex, names, lead })
+    }
+
+    /// Whether it does not match, and would if the case of letters did not matter.
+    pub(crate) fn matches_but_for_case(&self, frame: &[u8]) -> bool {
+        let regex = || {
+            RegexBuilder::new(self.regex.as_str())
+                .case_insensitive(true)
+                .build()
+        };
+        !self.regex.is_match(frame) && regex().is_ok_and(|regex| regex.is_match(frame))
     }
 }
 

@@ -221,6 +221,19 @@ impl Test {
         }
     }
 
+    /// Whether the frame would be meant if the case of its letters did not matter, and is not.
+    pub(crate) fn matches_but_for_case(&self, frame: &[u8]) -> bool {
+        match self {
+            Test::Equals(bytes) => bytes.eq_ignore_ascii_case(frame) && **bytes != *frame,
+            Test::Prefix(bytes) => {
+                let head = frame.get(..bytes.len());
+                head.is_some_and(|head| head.eq_ignore_ascii_case(bytes) && *head != **bytes)
+            }
+            Test::Pattern(pattern) => pattern.matches_but_for_case(frame),
+            Test::Predicate(..) | Test::Anything => false,
+        }
+    }
+
     /// Whether it means all frames that the other one does, as far as that can be known.
     pub(crate) fn covers(&self, other: &Test) -> bool {
         match (self, other) {

@@ -190,6 +190,40 @@ fn what_nothing_matches_fails_unless_something_else_is_said() {
 }
 
 #[test]
+fn a_frame_in_other_letters_is_explained() {
+    let replies = lines()
+        .on(pattern("^(HELO|EHLO) (?<who>.*)$"), "hello {{ who }}\n")
+        .on("QUIT", "bye\n")
+        .on(prefix("Quick"), "slow\n");
+    let mut talk = Talk::new(&replies);
+    talk.say("ehlo x\nquit\nquickly\n");
+    fails(
+        &talk,
+        expect![[r#"
+        the replies, connection 0: unexpected frame "ehlo x"
+          rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): only the case of its letters differs (the closest)
+          rule 2 (equals "QUIT"): begins differently
+          rule 3 (prefix "Quick"): begins differently
+          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          code: standin::reply::unexpected_frame
+        the replies, connection 0: unexpected frame "quit"
+          rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): does not match
+          rule 2 (equals "QUIT"): only the case of its letters differs (the closest)
+          rule 3 (prefix "Quick"): begins differently
+          the frame before was "ehlo x"; nothing was sent
+          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          code: standin::reply::unexpected_frame
+        the replies, connection 0: unexpected frame "quickly"
+          rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): does not match
+          rule 2 (equals "QUIT"): begins differently
+          rule 3 (prefix "Quick"): only the case of its letters differs (the closest)
+          the frame before was "quit"; nothing was sent
+          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          code: standin::reply::unexpected_frame"#]],
+    );
+}
+
+#[test]
 fn an_unexpected_frame_is_explained() {
     let replies = lines()
         .on(
