@@ -249,7 +249,8 @@ impl DriverBase {
     /// `reason`, a sentence; a start that is under way fails. Of several reports the first counts.
     /// To be called with no lock held.
     ///
-    /// That the driver must fail its own stop as well is for [`Driver::verify`] to say.
+    /// That the driver must fail its own stop as well is for
+    /// [`Driver::verify`](crate::Driver::verify) to say.
     pub fn fail(&self, reason: &str) {
         self.explainer().fail(self.name(), reason);
     }
