@@ -1,11 +1,13 @@
 //! What the drivers of this crate have in common.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use standin_config::{ConfigErrors, Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase};
+use standin_entity::ResourceConfig;
 use standin_reply::{Responder, Script, Unexpected};
 use standin_socket::Connection;
 use standin_sync::Unpoisoned;
@@ -144,12 +146,19 @@ impl<S: Default> TcpBase<S> {
         config.is_ok_and(|config| config.is_declared())
     }
 
-    /// The error for a system that has no thread for it.
-    pub(crate) fn no_reactor(&self, source: std::io::Error) -> TcpError {
-        TcpError::NoReactor {
+    /// Answers from now on. The end of it may take as long as `options` give a stop.
+    pub(crate) fn begin(
+        &self,
+        responder: io::Result<Responder>,
+        options: &ResourceConfig,
+    ) -> Result<(), TcpError> {
+        let responder = responder.map_err(|source| TcpError::NoReactor {
             driver: self.name().to_owned(),
             source,
-        }
+        })?;
+        let limit = options.limit_of_stop(Duration::ZERO).total();
+        self.answering.begin(responder, limit);
+        Ok(())
     }
 
     pub(crate) fn no_replies(&self) -> TcpError {

@@ -255,10 +255,8 @@ impl Driver for TcpClient {
         };
         let plays = script.is_some();
         if let Some(script) = script {
-            let limit = config.driver.resource.limit_of_stop(Duration::ZERO);
-            let responder = Responder::new(script);
-            let responder = responder.map_err(|error| self.base.no_reactor(error))?;
-            self.base.answering.begin(responder, limit.total());
+            self.base
+                .begin(Responder::new(script), &config.driver.resource)?;
         }
         match (config.connect_at_start, plays) {
             (true, true) => self.play()?,
@@ -295,11 +293,10 @@ impl Driver for TcpClient {
 
     fn aborting(&self) -> Result<()> {
         // Also ends a connect that is under way.
-        let answered = self.base.answering.abort();
         if let Some(client) = self.take() {
             client.abort();
         }
-        Ok(answered?)
+        Ok(self.base.answering.abort()?)
     }
 
     fn attributes(&self) -> Attributes {

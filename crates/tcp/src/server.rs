@@ -287,10 +287,8 @@ impl Driver for TcpServer {
         }
         // Whoever connects may be answered with what this server publishes.
         if let Some(script) = script {
-            let limit = config.driver.resource.limit_of_stop(Duration::ZERO);
             let responder = Responder::serve(&server, script);
-            let responder = responder.map_err(|error| self.base.no_reactor(error))?;
-            self.base.answering.begin(responder, limit.total());
+            self.base.begin(responder, &config.driver.resource)?;
         }
         Ok(())
     }
@@ -322,11 +320,10 @@ impl Driver for TcpServer {
     }
 
     fn aborting(&self) -> Result<()> {
-        let answered = self.base.answering.abort();
         if let Some(server) = self.take() {
             server.abort();
         }
-        Ok(answered?)
+        Ok(self.base.answering.abort()?)
     }
 
     fn attributes(&self) -> Attributes {
