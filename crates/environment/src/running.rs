@@ -148,8 +148,12 @@ impl RunningEnvironment {
     /// # fn main() -> standin_entity::Result<()> {
     /// let mut env = Environment::new("greeting");
     /// let server = env.add(TcpServer::builder("server").build()?)?;
-    /// let port = env.start()?.run(|_| server.port().ok_or("it has no port"))?;
-    /// assert_ne!(port, 0);
+    /// env.start()?.run(|_| {
+    ///     let peer = std::net::TcpStream::connect(("localhost", server.port().unwrap_or(0)))?;
+    ///     server.accept_connection(Duration::from_secs(10))?;
+    ///     # drop(peer);
+    ///     Ok(())
+    /// })?;
     /// # Ok(())
     /// # }
     /// ```
@@ -158,12 +162,11 @@ impl RunningEnvironment {
     ///
     /// Returns the error of `test`, of the stop, or [`EnvironmentError::Test`] with both.
     #[track_caller]
-    pub fn run<T, E: Into<Error>>(
+    pub fn run<T>(
         self,
-        test: impl FnOnce(&RunningEnvironment) -> Result<T, E>,
+        test: impl FnOnce(&RunningEnvironment) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let outcome = test(&self).map_err(Into::into);
-        match (outcome, self.stop()) {
+        match (test(&self), self.stop()) {
             (Ok(value), Ok(())) => Ok(value),
             (Ok(_), Err(stop)) => Err(stop.into()),
             (Err(test), Ok(())) => Err(test),

@@ -570,7 +570,7 @@ fn a_file_fakes_an_smtp_server() {
     let env = parse(MAIL).unwrap();
     let smtp = env.get::<TcpServer>("smtp").unwrap();
     let env = env.start().unwrap();
-    env.run(|_| -> Result<(), standin_entity::Error> {
+    env.run(|_| {
         let mut client = Smtp::new(&smtp);
         assert_eq!(client.hear(), "220 standin ready\r\n");
         client.say("EHLO example.org\r\n");
@@ -586,7 +586,9 @@ fn a_file_fakes_an_smtp_server() {
 #[test]
 fn what_is_missing_fails_the_stop_and_comes_after_the_error_of_the_test() {
     let env = parse(MAIL).unwrap().start().unwrap();
-    let error = env.run(|_| Err::<(), _>("the test's own")).unwrap_err();
+    let error = env
+        .run(|_| Err::<(), _>(standin_entity::Error::msg("the test's own")))
+        .unwrap_err();
     let report = format!("{error:?}");
     let (own, missing) = (
         report.find("the test's own"),

@@ -22,6 +22,7 @@ fn is_greeted_by_a_mail_server() -> standin::Result<()> {
     env.start()?.run(|_| {
         program.expect_text("220 standin ready\r\n")?;
         program.send_text("EHLO example.org\r\nQUIT\r\n")?;
-        program.expect_text("250 hello example.org\r\n221 bye\r\n")
+        program.expect_text("250 hello example.org\r\n221 bye\r\n")?;
+        Ok(())
     })
 }
