@@ -38,6 +38,11 @@ pub trait ContextSource: Any + Send + Sync {
     /// The driver `driver` has met what fails the test, whatever comes: every wait around it ends
     /// at once, and says so. By default nothing.
     fn fail(&self, _driver: &str, _reason: &str) {}
+
+    /// Why the test has [failed](ContextSource::fail), if it has. By default it has not.
+    fn test_failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What an entity lends to those that belong to it.
@@ -69,6 +74,13 @@ impl Explainer {
     /// with no lock held: other drivers are asked, too.
     pub fn explain(&self, driver: &str) -> Option<String> {
         self.0.as_ref()?.upgrade()?.explain_failure(driver)
+    }
+
+    /// Whether the test has [failed](crate::DriverBase::fail) by the word of a driver, which ends
+    /// every wait around it.
+    pub fn test_has_failed(&self) -> bool {
+        let source = self.0.as_ref().and_then(|source| source.upgrade());
+        source.is_some_and(|source| source.test_failure().is_some())
     }
 
     /// Reports that the driver of that name has met what fails the test: see

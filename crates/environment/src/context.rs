@@ -44,6 +44,10 @@ impl ContextSource for Members {
         account::explanation(self, driver)
     }
 
+    fn test_failure(&self) -> Option<String> {
+        self.broken().map(|broken| broken.to_string())
+    }
+
     fn fail(&self, driver: &str, reason: &str) {
         self.fail(TestFailure {
             driver: driver.to_owned(),

@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use standin_driver::Driver;
 use standin_entity::{AnnouncedStop, Error, Failovers};
+use standin_error::made_by_test;
 use standin_sync::Monitor;
 
 use crate::members::{Members, Running};
@@ -35,8 +36,9 @@ use crate::{
 /// something in them stay, until later runs of the same test program.
 ///
 /// When a driver was not [used as the test expects](Driver::verify), and nothing has failed by
-/// then, dropping the guard panics: the test would pass otherwise. To see the test's own error
-/// first, use [`run`](RunningEnvironment::run).
+/// then, dropping the guard panics: the test would pass otherwise. That a test is on its way out
+/// with an error is seen of a [`standin_error::Error`] that `?` has made in the same thread. To
+/// see the test's own error first, whatever it is, use [`run`](RunningEnvironment::run).
 ///
 /// When the guard is dropped by a panic, or after something went wrong (a start, a stop, an
 /// operation of a driver), it says to the standard error where the files are, which driver
@@ -71,6 +73,8 @@ use crate::{
 pub struct RunningEnvironment {
     view: EnvironmentView,
     running: Arc<Started>,
+    /// The errors of the test before, and the thread that has made them.
+    errors_before: (ThreadId, u64),
 }
 
 /// What the guard holds, and what the environment around it stops, too.
@@ -99,7 +103,11 @@ impl RunningEnvironment {
         });
         running.start(Operation::Start)?;
         let view = environment.view();
-        Ok(RunningEnvironment { view, running })
+        Ok(RunningEnvironment {
+            view,
+            running,
+            errors_before: (thread::current().id(), made_by_test()),
+        })
     }
 
     /// Starts the drivers that are not started: those that were stopped
@@ -580,6 +588,11 @@ impl Deref for RunningEnvironment {
 
 impl Drop for RunningEnvironment {
     fn drop(&mut self) {
+        let (thread, before) = self.errors_before;
+        // On its way out with an error of its own, the test has failed already.
+        if thread == thread::current().id() && made_by_test() > before {
+            self.running.members.note_error();
+        }
         self.running.finish();
     }
 }

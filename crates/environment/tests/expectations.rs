@@ -108,6 +108,17 @@ fn a_test_that_drops_its_environment_fails_once() {
     server.accept_connection(Duration::ZERO).unwrap_err();
     assert_eq!(panic_of(|| drop(env)), None);
 
+    // Nor is one on its way out with an error of its own.
+    let (env, judge) = environment();
+    judge.wants("QUIT");
+    let env = env.start().unwrap();
+    let fails = move || -> Result<()> {
+        let _env = env;
+        std::fs::read("/this/is/not/there")?;
+        Ok(())
+    };
+    assert_eq!(panic_of(|| drop(fails())), None);
+
     // Nor is one that panics: a second panic would abort it.
     let (env, judge) = environment();
     judge.wants("QUIT");
@@ -194,7 +205,8 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
         server.accept_connection(LIMIT).unwrap();
         let report = broken(&judge, || script(&server, &client, &process));
         assert!(
-            report.contains("driver \"judge\" failed the test: somebody said FOO"),
+            report.contains("driver \"judge\" failed the test: somebody said FOO")
+                && !report.contains("abort"),
             "{report}"
         );
         // All are up until they are stopped.

@@ -1,4 +1,5 @@
 use std::borrow::Borrow;
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -163,8 +164,22 @@ impl Error {
     #[track_caller]
     fn holding(held: impl Held + 'static) -> Self {
         let place = Place::of_caller();
+        if place.is_of_test() {
+            MADE_BY_TEST.set(MADE_BY_TEST.get() + 1);
+        }
         Self(Arc::new(Inner { place, held }))
     }
+}
+
+thread_local! {
+    static MADE_BY_TEST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many errors lines of the test have made in this thread, by `?` or else: an environment that
+/// ends asks whether the test is on its way out with one.
+#[doc(hidden)]
+pub fn made_by_test() -> u64 {
+    MADE_BY_TEST.get()
 }
 
 fn find<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {

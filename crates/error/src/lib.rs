@@ -11,6 +11,8 @@ pub mod text;
 
 pub use miette::Diagnostic;
 
+#[doc(hidden)]
+pub use crate::error::made_by_test;
 pub use crate::error::{Error, Result};
 pub use crate::located::{Spot, write_located};
 pub use crate::report::write_report;

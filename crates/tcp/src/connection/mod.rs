@@ -280,6 +280,9 @@ impl TcpConnection {
 /// An error of a socket that can have a note.
 pub(crate) trait Noted: Into<TcpError> {
     fn with(self, note: String) -> Self;
+
+    /// Whether it was an abort that ended the operation.
+    fn is_abort(&self) -> bool;
 }
 
 macro_rules! noted_errors {
@@ -287,6 +290,10 @@ macro_rules! noted_errors {
         impl Noted for $error {
             fn with(self, note: String) -> Self {
                 self.with_note(note)
+            }
+
+            fn is_abort(&self) -> bool {
+                matches!(self, Self::Aborted { .. })
             }
         }
     )+};
@@ -297,6 +304,11 @@ noted_errors!(AcceptError, ConnectError, ReceiveError, SendError);
 /// The error with what the environment knows that may explain it.
 pub(crate) fn noted(explainer: &Explainer, driver: &str, error: impl Noted) -> TcpError {
     match explainer.explain(driver) {
+        // The abort was only the means.
+        Some(reason) if error.is_abort() && explainer.test_has_failed() => TcpError::Interrupted {
+            driver: driver.to_owned(),
+            reason,
+        },
         Some(note) => error.with(note).into(),
         None => error.into(),
     }
