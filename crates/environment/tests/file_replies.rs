@@ -330,28 +330,38 @@ fn names_that_nobody_knows_are_mistakes() {
     check(
         "framing = 'lines'\ngreeting = 'hi {{ who }}'",
         expect![[r#"
-            "'hi {{ who }}'" in line 6: driver "s": option "greeting": the reply names `who`, which nobody knows
+            "who" in line 6: driver "s": option "greeting": the reply names `who`, which nobody knows
               a pattern gives a name to what its groups match, `(?<who>...)`; there are "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\non = [{ match = '(?<a>.)', reply = '{{ a }}{{ b }}' }]",
         expect![[r#"
-            "'{{ a }}{{ b }}'" in line 6: driver "s": option "on[0].reply": the reply names `b`, which nobody knows
+            "b" in line 6: driver "s": option "on[0].reply": the reply names `b`, which nobody knows
               a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\ndialogue = [{ expect = { match = '(?<a>.)' } }, { send = '{{ b }}' }]",
         expect![[r#"
-            "'{{ b }}'" in line 6: driver "s": option "dialogue[1].send": the reply names `b`, which nobody knows
+            "b" in line 6: driver "s": option "dialogue[1].send": the reply names `b`, which nobody knows
               a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
+        "#]],
+    );
+    check(
+        r#"framing = 'lines'
+greeting = ['b', 'b {{ a.b }} {{ abb }} {{ b }}', { text = "\u00fc{{ cc }}" }]"#,
+        expect![[r#"
+            "a" in line 6: driver "s": option "greeting[1]": the reply names `a`, which nobody knows
+              a pattern gives a name to what its groups match, `(?<a>...)`; there are "connection", "context"
+            "cc" in line 6: driver "s": option "greeting[2].text": the reply names `cc`, which nobody knows
+              a pattern gives a name to what its groups match, `(?<cc>...)`; there are "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\notherwise = { reply = '{{ a }}' }",
         expect![[r#"
-            "'{{ a }}'" in line 6: driver "s": option "otherwise.reply": the reply names `a`, which nobody knows
+            "a" in line 6: driver "s": option "otherwise.reply": the reply names `a`, which nobody knows
               a pattern gives a name to what its groups match, `(?<a>...)`; there are "frame", "connection", "context"
         "#]],
     );
@@ -516,7 +526,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\ngreeting = { hex = '0g' }",
         expect![[r#"
-            "{ hex = '0g' }" in line 6: driver "s": option "greeting": not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+            "'0g'" in line 6: driver "s": option "greeting.hex": not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
               write two digits for each byte: "00 ff 0a"
         "#]],
     );

@@ -115,6 +115,7 @@ impl Declaration {
 
     /// Checks that each piece says one thing to send.
     fn check_says(&mut self, option: &'static str, path: &[At], says: &Says) {
+        self.places.note_says(option, path, says);
         let is_list = matches!(says, Says::Several(_));
         for (index, piece) in says.pieces().iter().enumerate() {
             let wrong = match piece.contents() {

@@ -1,15 +1,20 @@
 //! [`Places`]: where in the options each part of the replies was written.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use miette::Diagnostic;
 use standin_config::{Misfit, Step};
-use standin_reply::{Mistake, Place, Problem};
+use standin_reply::{Mistake, Place, Problem, bytes_of_hex};
+
+use super::says::Says;
 
 /// Where steps of dialogues were written; all other parts have a place of their own.
 #[derive(Default)]
 pub(super) struct Places {
     steps: HashMap<(Option<usize>, Vec<usize>), Written>,
+    /// What is sent, and where that was written.
+    said: Vec<(Written, Says)>,
     /// The key of each rule that says which frames are meant.
     pub(super) conditions: Vec<&'static str>,
 }
@@ -43,6 +48,12 @@ impl Places {
         self.steps.insert((connection, moves.to_vec()), written);
     }
 
+    /// Notes where something that is sent was written.
+    pub(super) fn note_says(&mut self, option: &'static str, path: &[Step], says: &Says) {
+        let written = Written::new(option, path.iter().cloned());
+        self.said.push((written, says.clone()));
+    }
+
     /// A mistake in replies as one of the options that they were made of.
     pub(super) fn misfit(&self, mistake: &Mistake) -> Misfit {
         let problem = mistake.problem();
@@ -51,7 +62,17 @@ impl Places {
         if is_pattern && written.is_match {
             written.path.push(key("match"));
         }
-        let misfit = Misfit::new(written.option, problem.to_string()).at(written.path);
+        let is_there = |at: &Written| at.option == written.option && at.path == written.path;
+        let said = self.said.iter().find(|(at, _)| is_there(at));
+        let (inside, bytes) = said
+            .and_then(|(_, says)| part(says, problem))
+            .unwrap_or_default();
+        let misfit = Misfit::new(written.option, problem.to_string());
+        let misfit = misfit.at(written.path.into_iter().chain(inside));
+        let misfit = match bytes {
+            Some(bytes) => misfit.within(bytes),
+            None => misfit,
+        };
         let misfit = match help(problem) {
             Some(help) => misfit.help(help),
             None => misfit,
@@ -90,6 +111,44 @@ impl Places {
             _ => Written::new("connections", []),
         }
     }
+}
+
+/// The part of what is sent that a problem is about: where in the value it is, and which bytes of
+/// the text there.
+fn part(says: &Says, problem: &Problem) -> Option<(Vec<Step>, Option<Range<usize>>)> {
+    let is_list = matches!(says, Says::Several(_));
+    let mut pieces = says.pieces().iter().enumerate();
+    pieces.find_map(|(index, piece)| {
+        let (key, bytes) = match problem {
+            Problem::UnknownName { name, .. } => {
+                let (key, text) = piece.template()?;
+                (key, Some(name_in(text, name)?))
+            }
+            Problem::Hex { .. } => {
+                bytes_of_hex(piece.hex()?).err()?;
+                (Some("hex"), None)
+            }
+            _ => return None,
+        };
+        let index = is_list.then_some(Step::Index(index));
+        Some((index.into_iter().chain(key.map(self::key)).collect(), bytes))
+    })
+}
+
+/// Where in the tags of a template a name is.
+fn name_in(template: &str, name: &str) -> Option<Range<usize>> {
+    let tag = ["{{", "{%"]
+        .iter()
+        .filter_map(|tag| template.find(tag))
+        .min()?;
+    let mut found = template[tag..].match_indices(name);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let at = found.find_map(|(at, _)| {
+        let (before, after) = (&template[..tag + at], &template[tag + at + name.len()..]);
+        let is_part = before.ends_with(is_word) || after.starts_with(is_word);
+        (!is_part && !before.ends_with('.')).then_some(tag + at)
+    })?;
+    Some(at..at + name.len())
 }
 
 /// What to do about it, in the words of files.

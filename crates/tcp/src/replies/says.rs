@@ -69,6 +69,22 @@ impl Piece {
         }
     }
 
+    /// Its template, if it is one, with the key of the table that has it.
+    pub(crate) fn template(&self) -> Option<(Option<&'static str>, &str)> {
+        match self {
+            Piece::Text(text) => Some((None, text)),
+            Piece::Table(table) => Some((Some("text"), table.text.as_deref()?)),
+        }
+    }
+
+    /// Its hexadecimal digits, if it is some.
+    pub(crate) fn hex(&self) -> Option<&str> {
+        match self {
+            Piece::Text(_) => None,
+            Piece::Table(table) => table.hex.as_deref(),
+        }
+    }
+
     fn answer(&self) -> Answer {
         let table = match self {
             Piece::Text(text) => return reply(text),
