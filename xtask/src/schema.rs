@@ -217,7 +217,8 @@ mod tests {
             .flat_map(
                 |path| match path.file_name().and_then(|name| name.to_str()) {
                     _ if path.is_dir() => environment_files(&path),
-                    Some("environment.toml") => vec![path],
+                    Some("Cargo.toml") => Vec::new(),
+                    Some(name) if name.ends_with(".toml") => vec![path],
                     _ => Vec::new(),
                 },
             )
