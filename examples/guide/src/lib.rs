@@ -13,6 +13,7 @@ pages! {
     first_test: "first-test.md",
     program_under_test: "program-under-test.md",
     environment_files: "environment-files.md",
+    peers_that_answer: "peers-that-answer.md",
     own_drivers: "own-drivers.md",
     when_a_test_fails: "when-a-test-fails.md",
     coming_from_testplan: "coming-from-testplan.md",
