@@ -20,6 +20,7 @@ const TARGETS: &[&str] = &[
     "framing",
     "status",
     "template",
+    "transcript",
 ];
 
 /// Counts which edges of the code an input takes, for libFuzzer to prefer those

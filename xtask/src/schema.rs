@@ -88,6 +88,10 @@ fn generated() -> Vec<(String, String)> {
         CHAT_SCHEMA.to_owned(),
         rendered(schema::of_file(example_chat::types().registry()).to_value()),
     ));
+    files.push((
+        format!("{SCHEMAS}/transcript.json"),
+        rendered(standin_record::json_schema()),
+    ));
     let page = reference_page(registry);
     files.push((OPTIONS.to_owned(), format!("<!-- {WARNING} -->\n\n{page}")));
     files

@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use standin_record::{Event, Memory, Recorder, Redact, Settings, Tape, Tick};
+use standin_record::{Event, Memory, Recorder, Redact, Setting, Settings, Tape, Tick};
 
 fn main() -> standin_error::Result<()> {
     println!("one record, without the clock and with it:");
@@ -73,6 +73,39 @@ fn formats() {
     println!("  transcript  {took:?}");
     let (text, took) = timed(|| transcript.text().to_string());
     println!("  text        {took:?}, {} kB", text.len() / 1000);
+    for (name, write) in [
+        (
+            "pcapng",
+            &(|| transcript.to_pcapng()) as &dyn Fn() -> Vec<u8>,
+        ),
+        ("json", &|| transcript.to_json().into_bytes()),
+        ("page", &|| transcript.to_html().into_bytes()),
+        ("mermaid", &|| transcript.to_mermaid().into_bytes()),
+    ] {
+        let (bytes, took) = timed(write);
+        println!("  {name:<10}  {took:?}, {} kB", bytes.len() / 1000);
+    }
+    let recorder = Recorder::new("drivers");
+    for number in 0..1_000 {
+        let driver = recorder.driver(&format!("driver {number}"));
+        driver.step_began("starting");
+        driver.probed("port 8080", "connected", true);
+        driver.step_ended("starting", None);
+        driver.set_settings((0..20).map(|option| Setting {
+            name: format!("option_{option}"),
+            value: "a value of some length".to_owned(),
+            origin: "default".to_owned(),
+        }));
+        let tape = self::tape(&recorder, number);
+        tape.sent(Tick::now(), b"hello", None);
+        tape.received(Tick::now(), b"hello yourself\n", None);
+    }
+    let transcript = recorder.transcript();
+    println!("1,000 drivers:");
+    let (page, took) = timed(|| transcript.to_html());
+    println!("  page        {took:?}, {} kB", page.len() / 1000);
+    let (trace, took) = timed(|| transcript.to_chrome_trace());
+    println!("  trace       {took:?}, {} kB", trace.len() / 1000);
 }
 
 fn tape(recorder: &Recorder, port: u16) -> Arc<Tape> {

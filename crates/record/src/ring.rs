@@ -88,7 +88,16 @@ impl Ring {
                 forget(oldest);
             }
         }
-        self.append(&header.encode());
+        let header = header.encode();
+        let start = self.index(self.length);
+        // A copy whose size is known is a few instructions.
+        match self.buffer.get_mut(start..start + HEADER) {
+            Some(place) => {
+                place.copy_from_slice(&header);
+                self.length += HEADER;
+            }
+            None => self.append(&header),
+        }
         self.append(bytes);
         true
     }
@@ -145,6 +154,7 @@ impl Ring {
         self.head = 0;
     }
 
+    #[inline]
     fn pop(&mut self) -> Header {
         let header = self.header(0);
         let size = HEADER + usize::from(header.kept);
@@ -154,12 +164,18 @@ impl Ring {
         header
     }
 
+    #[inline]
     fn header(&self, at: usize) -> Header {
+        let start = self.index(at);
         let mut bytes = [0; HEADER];
-        self.copy(at, &mut bytes);
+        match self.buffer.get(start..start + HEADER) {
+            Some(place) => bytes.copy_from_slice(place),
+            None => self.copy(at, &mut bytes),
+        }
         Header::decode(bytes)
     }
 
+    #[inline]
     fn index(&self, at: usize) -> usize {
         let index = self.head + at;
         if index < self.buffer.len() {

@@ -1,7 +1,7 @@
 //! How times, sizes and bytes are shown.
 
-use std::fmt;
-use std::time::Duration;
+use std::fmt::{self, Write};
+use std::time::{Duration, SystemTime};
 
 use crate::event::Place;
 
@@ -77,9 +77,21 @@ pub(crate) fn quoted(bytes: &[u8], limit: usize, is_whole: bool) -> String {
     let mut is_cut = !is_whole;
     'all: for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
+            if is_plain(character) {
+                if room == 0 {
+                    is_cut = true;
+                    break 'all;
+                }
+                room -= 1;
+                out.push(character);
+                continue;
+            }
             // A single quote needs no escape between double ones.
             let shown: String = match character {
                 '\'' => "'".to_owned(),
+                '\n' | '\r' | '\t' | '\0' => character.escape_debug().collect(),
+                // As other bytes that are not text.
+                control if control.is_ascii_control() => format!("\\x{:02x}", control as u8),
                 other => other.escape_debug().collect(),
             };
             if !push(&mut out, &shown, &mut room) {
@@ -101,6 +113,11 @@ pub(crate) fn quoted(bytes: &[u8], limit: usize, is_whole: bool) -> String {
     out
 }
 
+/// What is shown as it is everywhere: most of what there is.
+fn is_plain(character: char) -> bool {
+    matches!(character, ' '..='~') && !matches!(character, '\'' | '"' | '\\')
+}
+
 fn push(out: &mut String, shown: &str, room: &mut usize) -> bool {
     let width = shown.chars().count();
     if width > *room {
@@ -114,6 +131,9 @@ fn push(out: &mut String, shown: &str, room: &mut usize) -> bool {
 /// A text on one line, of at most so many characters: what would move the cursor or change
 /// the direction of writing is escaped.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    if text.len() <= limit && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
     let mut out = String::new();
     let mut room = limit;
     for character in text.chars() {
@@ -127,6 +147,37 @@ pub(crate) fn one_line(text: &str, limit: usize) -> String {
         }
     }
     out
+}
+
+/// Bytes as lines of sixteen in hex and as text.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 5);
+    for (row, bytes) in bytes.chunks(16).enumerate() {
+        let _ = write!(out, "{:08x} ", row * 16);
+        for column in 0..16 {
+            match bytes.get(column) {
+                Some(byte) => {
+                    let _ = write!(out, " {byte:02x}");
+                }
+                None => out.push_str("   "),
+            }
+        }
+        out.push_str("  ");
+        let printable = |byte: &u8| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        };
+        out.extend(bytes.iter().map(printable));
+        out.push('\n');
+    }
+    out
+}
+
+/// A time of day in UTC; nothing for one that no clock should show.
+pub(crate) fn day(time: SystemTime) -> Option<String> {
+    const YEAR_3000: Duration = Duration::from_secs(32_503_680_000);
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since < YEAR_3000).then(|| humantime::format_rfc3339_millis(time).to_string())
 }
 
 #[cfg(test)]
@@ -144,7 +195,16 @@ mod tests {
         assert_eq!(Took(Duration::from_secs(10)).to_string(), "10.0 s");
         assert_eq!(Size(9_999).to_string(), "9999 B");
         assert_eq!(Size(3_400_000).to_string(), "3.4 MB");
-        assert_eq!(quoted(b"a\"'\r\n\xff", 40, true), "\"a\\\"'\\r\\n\\xff\"");
+        assert_eq!(
+            quoted(b"a\"'\r\n\x02\xff", 40, true),
+            "\"a\\\"'\\r\\n\\x02\\xff\""
+        );
+        assert_eq!(
+            hex(b"hell\n"),
+            "00000000  68 65 6c 6c 0a                                   hell.\n"
+        );
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(day(before), None);
         assert_eq!(quoted(b"abcdef", 3, true), "\"abc\"…");
         assert_eq!(quoted(b"abc", 3, false), "\"abc\"…");
         assert_eq!(
