@@ -91,6 +91,7 @@ const FIGURES: &[(&str, Measure)] = &[
     ("responder_roundtrip", reply::roundtrip),
     ("responder_connections", reply::connections),
     ("responder_memory", reply::memory),
+    ("unexpected_to_failure", reply::unexpected_to_failure),
     ("connected_1000", connection::assertions),
     ("config_resolve", config::config_resolve),
     ("load_file_1000", config::load_file_1000),

@@ -3,9 +3,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use standin::reply::{Replies, Responder, anything, echo, pattern, reply};
+use standin::reply::{Replies, Responder, anything, echo, equals, pattern, reply};
+use standin::{Environment, TcpServer};
 use standin_socket::Server;
 use standin_socket::framing::Lines;
 
@@ -15,6 +18,9 @@ use super::{Figure, Outcome};
 
 /// Tells a child process of ours that it is to answer, and say how much memory it has.
 const CHILD: &str = "STANDIN_BENCH_RESPONDER";
+
+/// Longer than anything takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// 64 bytes, a line.
 const MESSAGE: [u8; 64] = {
@@ -144,6 +150,43 @@ pub(crate) fn connections() -> Outcome<Figure> {
 pub(crate) fn memory() -> Outcome<Figure> {
     let many = Many::new()?;
     Ok(Figure::alone("responder_memory", many.bytes_each, "bytes"))
+}
+
+/// From the send of what nobody expects to the end of a wait on another driver of the environment.
+pub(crate) fn unexpected_to_failure() -> Outcome<Figure> {
+    let mut times = Vec::new();
+    for _ in 0..21 {
+        let mut env = Environment::new("bench");
+        let bank = Replies::framed(Lines::new()).on(equals("PING"), reply("PONG\n"));
+        let bank = env.add(TcpServer::builder("bank").replies(bank).build()?)?;
+        let other = env.add(TcpServer::builder("other").build()?)?;
+        let env = env.start()?;
+        let port = bank.port().ok_or("it has no port")?;
+        let mut peer = TcpStream::connect(("localhost", port))?;
+        let (waits, is_waiting) = mpsc::channel();
+        let millis = thread::scope(|scope| {
+            let wait = scope.spawn(move || {
+                let _ = waits.send(());
+                let outcome = other.accept_connection(LIMIT);
+                (outcome.err(), Instant::now())
+            });
+            is_waiting.recv()?;
+            // So that it waits, as a rule.
+            thread::sleep(Duration::from_millis(2));
+            let begun = Instant::now();
+            peer.write_all(b"FOO\n")?;
+            let (error, ended) = wait.join().map_err(|_| "the wait panicked")?;
+            let report = format!("{:?}", error.ok_or("somebody has connected")?);
+            match report.contains("FOO") {
+                true => Outcome::Ok(ended.duration_since(begun).as_secs_f64() * 1e3),
+                false => Err(report.into()),
+            }
+        })?;
+        times.push(millis);
+        // It reports the same.
+        let _ = env.stop();
+    }
+    Ok(Figure::alone("unexpected_to_failure", median(times), "ms"))
 }
 
 /// The child's part: answers, and says how much memory it has each time it is asked.
