@@ -13,6 +13,7 @@
 )]
 
 mod aborts;
+mod answered;
 mod descriptors;
 mod hooks;
 mod odd_peers;
