@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod captures;
 mod ci;
 mod circles;
 mod compare;
@@ -92,6 +93,8 @@ enum Command {
     HoldRunpath { runpath: PathBuf },
     /// Check how comments and pages are written, and that what pages name exists
     Style,
+    /// Have tshark look at the capture of ten thousand random conversations
+    Captures,
     /// Have one conversation through the drivers and through testplan
     Compare,
     /// Write the JSON Schemas and the reference page of the options
@@ -137,6 +140,7 @@ fn main() -> miette::Result<()> {
         Command::Parallel { times } => parallel::run(times)?,
         Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
         Command::HoldRunpath { runpath } => soak::runpaths::hold(&runpath)?,
+        Command::Captures => captures::run()?,
         Command::Style => style::run()?,
         Command::Compare if cfg!(debug_assertions) => {
             Cargo::new("run --quiet --release --package xtask -- compare").run()?;

@@ -18,18 +18,24 @@ pub(crate) const HEADER: usize = 21;
 /// What a ring begins with: some records of a line each.
 const FIRST: usize = 512;
 
+/// After so many records a ring asks again for the memory that was refused: those who have it
+/// are many, and each of them is looked at.
+const PATIENCE: u32 = 256;
+
 impl Header {
-    fn encode(self) -> [u8; HEADER] {
-        let mut out = [0; HEADER];
+    /// Straight to where it belongs: a copy of an array that has just been put together waits
+    /// for all of its parts.
+    #[inline]
+    fn encode(self, out: &mut [u8; HEADER]) {
         out[..8].copy_from_slice(&self.time.0.to_le_bytes());
         out[8..16].copy_from_slice(&self.length.to_le_bytes());
         out[16..18].copy_from_slice(&self.kept.to_le_bytes());
         out[18..20].copy_from_slice(&self.place.to_le_bytes());
         out[20] = self.kind;
-        out
     }
 
-    fn decode(bytes: [u8; HEADER]) -> Self {
+    #[inline]
+    fn decode(bytes: &[u8; HEADER]) -> Self {
         let eight = |at: usize| std::array::from_fn(|index| bytes[at + index]);
         let two = |at: usize| [bytes[at], bytes[at + 1]];
         Self {
@@ -51,6 +57,8 @@ pub(crate) struct Ring {
     length: usize,
     /// The bytes of all records before the oldest one: positions count from the very first.
     gone: u64,
+    /// For how many records memory is not asked for again.
+    refused: u32,
 }
 
 impl Ring {
@@ -79,7 +87,9 @@ impl Ring {
         debug_assert_eq!(usize::from(header.kept), bytes.len());
         let size = HEADER + bytes.len();
         if self.buffer.len() - self.length < size {
-            self.grow(size, limit, claim);
+            if self.buffer.len() < limit {
+                self.grow(size, limit, claim);
+            }
             if self.buffer.len() < size {
                 return false;
             }
@@ -88,15 +98,17 @@ impl Ring {
                 forget(oldest);
             }
         }
-        let header = header.encode();
         let start = self.index(self.length);
-        // A copy whose size is known is a few instructions.
-        match self.buffer.get_mut(start..start + HEADER) {
+        match self.buffer[start..].first_chunk_mut() {
             Some(place) => {
-                place.copy_from_slice(&header);
+                header.encode(place);
                 self.length += HEADER;
             }
-            None => self.append(&header),
+            None => {
+                let mut encoded = [0; HEADER];
+                header.encode(&mut encoded);
+                self.append(&encoded);
+            }
         }
         self.append(bytes);
         true
@@ -142,10 +154,18 @@ impl Ring {
 
     #[cold]
     fn grow(&mut self, size: usize, limit: usize, claim: impl Fn(usize) -> bool) {
+        if self.refused > 0 {
+            self.refused -= 1;
+            return;
+        }
         let old = self.buffer.len();
         let wanted = (self.length + size).next_power_of_two().max(FIRST);
         let new = wanted.max(old * 2).min(limit);
-        if new <= old || !claim(new - old) {
+        if new <= old {
+            return;
+        }
+        if !claim(new - old) {
+            self.refused = PATIENCE;
             return;
         }
         let mut buffer = vec![0; new].into_boxed_slice();
@@ -167,12 +187,12 @@ impl Ring {
     #[inline]
     fn header(&self, at: usize) -> Header {
         let start = self.index(at);
-        let mut bytes = [0; HEADER];
-        match self.buffer.get(start..start + HEADER) {
-            Some(place) => bytes.copy_from_slice(place),
-            None => self.copy(at, &mut bytes),
+        if let Some(place) = self.buffer[start..].first_chunk() {
+            return Header::decode(place);
         }
-        Header::decode(bytes)
+        let mut bytes = [0; HEADER];
+        self.copy(at, &mut bytes);
+        Header::decode(&bytes)
     }
 
     #[inline]
@@ -189,6 +209,11 @@ impl Ring {
     #[inline]
     fn append(&mut self, bytes: &[u8]) {
         let start = self.index(self.length);
+        if let Some(place) = self.buffer.get_mut(start..start + bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.length += bytes.len();
+            return;
+        }
         let first = bytes.len().min(self.buffer.len() - start);
         let (head, tail) = bytes.split_at(first);
         self.buffer[start..start + first].copy_from_slice(head);
@@ -274,6 +299,20 @@ mod tests {
         }
         assert!(ring.records().count() >= 15);
         assert!(ring.records().all(|(_, bytes)| bytes == b"******"));
+    }
+
+    #[test]
+    fn does_not_ask_for_memory_with_each_record() {
+        let mut ring = Ring::default();
+        let asked = std::cell::Cell::new(0);
+        let claim = |_| {
+            asked.set(asked.get() + 1);
+            false
+        };
+        for number in 0..1000 {
+            assert!(!ring.push(header(number, b"a"), b"a", 4096, claim, |_| ()));
+        }
+        assert_eq!(asked.get(), 4);
     }
 
     #[test]

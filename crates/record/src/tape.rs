@@ -291,10 +291,10 @@ fn limit(shared: &Shared) -> usize {
 impl Dropped {
     fn count(&mut self, header: Header) {
         self.records += 1;
-        match Kind::of(header.kind) {
-            Kind::Sent => self.sent += header.length,
-            Kind::Received => self.received += header.length,
-            _ => {}
+        if header.kind == Kind::Sent as u8 {
+            self.sent += header.length;
+        } else if header.kind == Kind::Received as u8 {
+            self.received += header.length;
         }
     }
 }
