@@ -9,10 +9,11 @@ use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 
 use crate::core::{Busy, Core, Key, Request};
 use crate::members::Members;
+use crate::sys::CHANGES;
 
 /// A state machine on the reactor's thread.
 ///
@@ -47,7 +48,7 @@ pub struct Turn<'a> {
     pub(crate) members: &'a Arc<Members>,
     pub(crate) key: Key,
     pub(crate) is_first: bool,
-    pub(crate) is_hung_up: bool,
+    pub(crate) may_hide_more: bool,
     pub(crate) now: Option<Instant>,
     pub(crate) wakes_at: Option<Instant>,
     pub(crate) spawned: &'a mut Vec<(Arc<Members>, Box<dyn Actor>)>,
@@ -59,10 +60,11 @@ impl Turn<'_> {
         self.is_first
     }
 
-    /// Whether the peer has ended its direction, or the connection has failed: the last bytes may
-    /// have come, and no other event will say so.
-    pub fn is_hung_up(&self) -> bool {
-        self.is_hung_up
+    /// Whether there may be more behind a receive that does not fill its buffer, and no other event
+    /// will say so: the peer has ended its direction or sent an urgent byte, or the connection has
+    /// failed.
+    pub fn may_hide_more(&self) -> bool {
+        self.may_hide_more
     }
 
     /// The time in this turn.
@@ -85,10 +87,9 @@ impl Turn<'_> {
     /// Returns an error if the system refuses.
     pub fn register(&mut self, source: &mut impl Source) -> io::Result<()> {
         let token = Token(self.key.index);
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match source.register(self.registry, token, both) {
+        match source.register(self.registry, token, CHANGES) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                source.reregister(self.registry, token, both)
+                source.reregister(self.registry, token, CHANGES)
             }
             outcome => outcome,
         }
@@ -145,7 +146,7 @@ impl fmt::Debug for Turn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
             .field("is_first", &self.is_first)
-            .field("is_hung_up", &self.is_hung_up)
+            .field("may_hide_more", &self.may_hide_more)
             .field("wakes_at", &self.wakes_at)
             .finish_non_exhaustive()
     }

@@ -131,8 +131,10 @@ impl Engine {
                 WAKER => is_asked = true,
                 ALARM => has_rung = true,
                 Token(index) => {
-                    let is_hung_up = event.is_read_closed() || event.is_error();
-                    self.act(index, is_hung_up);
+                    // An urgent byte cuts a receive short, which looks as if that were all.
+                    let may_hide_more =
+                        event.is_read_closed() || event.is_error() || event.is_priority();
+                    self.act(index, may_hide_more);
                 }
             }
         }
@@ -271,7 +273,7 @@ impl Engine {
 
     /// Gives an actor its turn. An event may be of one that had the place before: then it is a turn
     /// without a reason.
-    fn act(&mut self, index: usize, is_hung_up: bool) {
+    fn act(&mut self, index: usize, may_hide_more: bool) {
         let Some(entry) = self.actors.get_mut(index) else {
             return;
         };
@@ -293,7 +295,7 @@ impl Engine {
             members: &members,
             key,
             is_first: std::mem::take(&mut entry.is_new),
-            is_hung_up,
+            may_hide_more,
             now: None,
             wakes_at: before,
             spawned: &mut self.spawned,

@@ -104,8 +104,8 @@ pub(crate) struct Peer {
     is_on_desk: bool,
     common: Arc<Common>,
     is_timed: bool,
-    /// The peer has ended its direction, and no other event will say so.
-    is_hung_up: bool,
+    /// What is received may be less than there is, and no other event will say so.
+    may_hide_more: bool,
 }
 
 /// How often a connection receives before others have a turn.
@@ -137,7 +137,7 @@ impl Peer {
             is_on_desk: false,
             common,
             is_timed: false,
-            is_hung_up: false,
+            may_hide_more: false,
         }
     }
 
@@ -180,7 +180,7 @@ impl Actor for Peer {
         if std::mem::take(&mut self.is_timed) {
             turn.wake_at(None);
         }
-        self.is_hung_up |= turn.is_hung_up();
+        self.may_hide_more |= turn.may_hide_more();
         if self.common.desk.wants(self.index) {
             return self.park(turn, None);
         }
@@ -209,8 +209,8 @@ impl Actor for Peer {
                     received += 1;
                     match line.receive() {
                         Received::Full => {}
-                        // The next bytes bring an event; an end has brought its own.
-                        Received::All => may_have_more = self.is_hung_up,
+                        // The next bytes bring an event; an end or an urgent byte had its own.
+                        Received::All => may_have_more = self.may_hide_more,
                         Received::Nothing => return Ok(Next::Wait),
                         Received::Closed => return Ok(Next::Done),
                     }

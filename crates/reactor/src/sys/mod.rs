@@ -1,4 +1,14 @@
-//! What differs between platforms: how a poll ends at a time.
+//! What differs between platforms: how a poll ends at a time, and what it looks for.
+
+use mio::Interest;
+
+/// What an actor is woken for: whatever its socket can do, and that it has urgent bytes.
+#[cfg(target_os = "linux")]
+pub(crate) const CHANGES: Interest = Interest::READABLE
+    .add(Interest::WRITABLE)
+    .add(Interest::PRIORITY);
+#[cfg(not(target_os = "linux"))]
+pub(crate) const CHANGES: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[cfg(target_os = "linux")]
 mod linux;
