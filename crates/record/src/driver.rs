@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use standin_sync::Unpoisoned;
@@ -11,9 +11,8 @@ use standin_sync::Unpoisoned;
 use crate::address::Address;
 use crate::clock::Tick;
 use crate::event::{Event, Place};
-use crate::recorder::Inner;
-use crate::settings::Shared;
 use crate::tape::Tape;
+use crate::tapes::Tapes;
 use crate::transcript::{Line, Probe, Setting, Step, Story};
 
 /// How many steps, conditions and lines of a driver are kept, and how much of a text.
@@ -32,8 +31,7 @@ pub struct DriverTape(Arc<Driver>);
 
 struct Driver {
     name: Arc<str>,
-    recorder: Weak<Inner>,
-    shared: Arc<Shared>,
+    tapes: Arc<Tapes>,
     connections: AtomicUsize,
     life: Mutex<Life>,
 }
@@ -51,11 +49,10 @@ struct Life {
 }
 
 impl DriverTape {
-    pub(crate) fn new(name: &str, recorder: Weak<Inner>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(name: &str, tapes: Arc<Tapes>) -> Self {
         Self(Arc::new(Driver {
             name: name.into(),
-            recorder,
-            shared,
+            tapes,
             connections: AtomicUsize::new(0),
             life: Mutex::default(),
         }))
@@ -78,14 +75,7 @@ impl DriverTape {
         let index = self.0.connections.fetch_add(1, Ordering::Relaxed);
         let name = Arc::clone(&self.0.name);
         let ends = [local.into(), peer.into()];
-        match self.0.recorder.upgrade() {
-            Some(recorder) => recorder.add_tape(name, index, opening, ends, place),
-            // Nobody can ask for it any more.
-            None => {
-                let shared = Arc::clone(&self.0.shared);
-                Arc::new(Tape::new(shared, name, index, opening, ends, place))
-            }
-        }
+        self.0.tapes.add(name, index, opening, ends, place)
     }
 
     /// What kind of driver it is, such as `tcp-server`.
@@ -190,7 +180,7 @@ impl DriverTape {
     }
 
     pub(crate) fn story(&self) -> Story {
-        let at = |tick: Tick| tick.since(self.0.shared.begin);
+        let at = |tick: Tick| tick.since(self.0.tapes.shared().begin);
         let life = self.life();
         let steps = life.steps.iter().map(|(began, step)| Step {
             at: at(*began),
@@ -228,7 +218,7 @@ impl DriverTape {
     /// A text without what must not be kept, and not longer than what is kept.
     fn cut(&self, text: &str) -> String {
         // An expression may need more to match than what is kept of it.
-        let mut text = self.0.shared.redact.text(text);
+        let mut text = self.0.tapes.shared().redact.text(text);
         if text.len() > TEXT {
             let end = (0..=TEXT).rev().find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));

@@ -17,6 +17,7 @@ mod ring;
 mod settings;
 mod shown;
 mod tape;
+mod tapes;
 mod text;
 mod timeline;
 mod trace;
