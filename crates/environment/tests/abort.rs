@@ -9,14 +9,15 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use standin_driver::{Driver, Lifecycle};
+use standin_driver::{Attributes, Driver, DriverBase, DriverBuilder, Lifecycle};
 use standin_entity::{Error, Status, What};
-use standin_environment::{Environment, EnvironmentError};
+use standin_environment::{AbortHandle, Environment, EnvironmentError};
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
@@ -157,6 +158,64 @@ fn ends_a_connect() {
     // The abort may come before the client has begun to connect.
     let status = client.status();
     assert!(matches!(status, Status::None | Status::Stopped), "{status}");
+}
+
+/// Publishes where nobody answers; whoever reads it has the environment aborted or the test
+/// failed in that moment.
+struct Trap {
+    base: DriverBase,
+    port: u16,
+    springs: Box<dyn Fn(&Trap) + Send + Sync>,
+    is_set: AtomicBool,
+}
+
+impl Driver for Trap {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn attributes(&self) -> Attributes {
+        if self.is_set.swap(false, Ordering::SeqCst) {
+            (self.springs)(self);
+        }
+        Attributes::new()
+            .with("host", "127.0.0.1")
+            .with("port", self.port)
+    }
+}
+
+#[test]
+fn ends_a_connect_that_has_not_begun() {
+    type Springs = fn(&AbortHandle, &Trap);
+    let ways: [Springs; 2] = [
+        |handle, _| handle.abort(),
+        |_, trap| trap.base.fail("nobody expects this"),
+    ];
+    for springs in ways {
+        let full = socket_that_answers_nobody();
+        let folder = tempfile::tempdir().unwrap();
+        let mut env = environment(&folder, false);
+        let handle = env.abort_handle();
+        let trap = env
+            .add(Trap {
+                base: DriverBase::new("Trap", DriverBuilder::new().name("trap")).unwrap(),
+                port: full.port,
+                springs: Box::new(move |trap| springs(&handle, trap)),
+                is_set: AtomicBool::new(false),
+            })
+            .unwrap();
+        let pre_start = Arc::clone(&trap);
+        let client =
+            TcpClient::builder("client")
+                .connect_to("trap")
+                .pre_start(move |_: &dyn Driver| {
+                    pre_start.is_set.store(true, Ordering::SeqCst);
+                    Ok(())
+                });
+        env.add(client.build().unwrap()).unwrap();
+        let error = aborted(|| (), || (), || env.start().map(drop).unwrap_err());
+        assert!(matches!(error, EnvironmentError::Start(_)), "{error:?}");
+    }
 }
 
 struct Full {

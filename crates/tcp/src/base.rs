@@ -98,6 +98,19 @@ impl<S: Default> TcpBase<S> {
         })
     }
 
+    /// Refuses to wait in a start for what nobody would end: an abort, or a failure of the test,
+    /// that came before this start had anything to be ended.
+    pub(crate) fn still_starts(&self) -> Result<(), TcpError> {
+        if self.driver.explainer().test_has_failed() {
+            self.set_interrupted(true);
+        }
+        self.uninterrupted()?;
+        match self.driver.resource().is_active() {
+            true => Ok(()),
+            false => Err(self.not_running()),
+        }
+    }
+
     pub(crate) fn not_running(&self) -> TcpError {
         TcpError::NotRunning {
             driver: self.name().to_owned(),

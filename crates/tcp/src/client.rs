@@ -258,6 +258,7 @@ impl Driver for TcpClient {
             self.base
                 .begin(Responder::new(script), &config.driver.resource)?;
         }
+        self.base.still_starts()?;
         match (config.connect_at_start, plays) {
             (true, true) => self.play()?,
             (true, false) => drop(self.connect()?),

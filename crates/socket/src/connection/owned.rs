@@ -74,7 +74,8 @@ pub struct OwnedConnection {
 #[derive(Debug)]
 pub enum Tried {
     /// So many bytes were received or sent. Fewer than there was room for, or were to be sent: the
-    /// system has no more, or takes no more, and an event says when that changes.
+    /// system has no more, or takes no more, and an event says when that changes. An urgent byte
+    /// also ends a receive; a priority event says so.
     Done(usize),
     /// Nothing can be received, or sent, until an event says so.
     NotNow,
