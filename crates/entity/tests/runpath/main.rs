@@ -10,6 +10,7 @@ mod sharing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use standin_entity::{Entity, Resource, Result, RunpathError, Steps, default_root};
 use tempfile::TempDir;
@@ -124,8 +125,16 @@ fn asking_again_gives_the_same() {
     }
 }
 
+/// The default root is one for all tests of this program: those that use it, or look whether it is
+/// gone, take turns.
+fn turn_with_the_default_root() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn removing_it_leaves_nothing_behind() {
+    let _turn = turn_with_the_default_root();
     let entity = entity("to be removed");
     let runpath = entity.make_runpath_dirs(true).unwrap();
     assert!(runpath.starts_with(default_root().unwrap()));
@@ -180,6 +189,7 @@ fn a_directory_is_free_again_when_its_entity_is_gone() {
 
 #[test]
 fn what_an_entity_left_in_the_default_root_is_evidence_and_stays() {
+    let _turn = turn_with_the_default_root();
     let first = entity("the same name, one after the other");
     let left = first.define_runpath(None).unwrap();
     first.make_runpath_dirs(true).unwrap();
