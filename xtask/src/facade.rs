@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceSpan};
 use syn::spanned::Spanned;
 
-use crate::workspace::root;
+use crate::workspace::{root, rust_files};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum FacadeError {
@@ -44,7 +44,7 @@ pub(crate) enum FacadeError {
 
 pub(crate) fn run() -> Result<(), FacadeError> {
     let folder = root().join("crates/standin");
-    let mut files = rust_files(&folder)?;
+    let mut files = compiled_files(&folder)?;
     files.retain(|path| *path != folder.join("src/lib.rs"));
     if !files.is_empty() {
         return Err(FacadeError::Files { files });
@@ -99,26 +99,12 @@ fn is_public(visibility: &syn::Visibility) -> bool {
 
 /// Every Rust file that cargo would compile into the facade: its source and a
 /// build script. Its tests are not part of it.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, FacadeError> {
-    let mut found = Vec::new();
+fn compiled_files(folder: &Path) -> Result<Vec<PathBuf>, FacadeError> {
+    let mut found = rust_files(&folder.join("src"))
+        .map_err(|(path, source)| FacadeError::Unreadable { path, source })?;
     let build_script = folder.join("build.rs");
     if build_script.exists() {
         found.push(build_script);
-    }
-    let mut folders = vec![folder.join("src")];
-    while let Some(folder) = folders.pop() {
-        let unreadable = |source| FacadeError::Unreadable {
-            path: folder.clone(),
-            source,
-        };
-        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                found.push(path);
-            }
-        }
     }
     found.sort();
     Ok(found)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use toml::Value;
 
-use crate::workspace::root;
+use crate::workspace::{root, rust_files};
 
 /// The package that has `unsafe`, and the file of it: see ARCHITECTURE.md.
 const EXCEPTION: (&str, &str) = ("crates/child", "src/sys/supervisor.rs");
@@ -78,7 +78,9 @@ fn flaws(root: &Path, packages: &[PathBuf]) -> Result<Vec<String>, LintsError> {
             flaws.push(format!("{name} does not take the lints of the workspace"));
         }
     }
-    for file in rust_files(exception.clone())? {
+    for file in
+        rust_files(&exception).map_err(|(path, source)| LintsError::Unreadable { path, source })?
+    {
         let text = std::fs::read_to_string(&file).map_err(|source| LintsError::Unreadable {
             path: file.clone(),
             source,
@@ -127,27 +129,6 @@ fn manifest(folder: &Path) -> Result<Value, LintsError> {
 /// What lints make of `unsafe`.
 fn level(lints: Option<&Value>) -> Option<&str> {
     lints?.get("rust")?.get(LINT)?.as_str()
-}
-
-fn rust_files(folder: PathBuf) -> Result<Vec<PathBuf>, LintsError> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        let unreadable = |source| LintsError::Unreadable {
-            path: folder.clone(),
-            source,
-        };
-        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ impl event::Source for OwnedConnection {
         interests: Interest,
     ) -> io::Result<()> {
         let core = &self.inner().core;
-        core.with_stream(|stream| stream.register(registry, token, interests))
+        core.with_stream(|stream| stream.polled().register(registry, token, interests))
     }
 
     fn reregister(
@@ -339,13 +339,13 @@ impl event::Source for OwnedConnection {
         interests: Interest,
     ) -> io::Result<()> {
         let core = &self.inner().core;
-        core.with_stream(|stream| stream.reregister(registry, token, interests))
+        core.with_stream(|stream| stream.polled().reregister(registry, token, interests))
     }
 
     /// Of a connection that was closed nothing is left to undo.
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         let core = &self.inner().core;
-        match core.with_stream(|stream| stream.deregister(registry)) {
+        match core.with_stream(|stream| stream.polled().deregister(registry)) {
             Err(error) if error.kind() == closed().kind() && !core.is_open() => Ok(()),
             outcome => outcome,
         }

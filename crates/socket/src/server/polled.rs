@@ -67,7 +67,7 @@ impl event::Source for Server {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
-        self.with_listener(|listener| listener.register(registry, token, interests))
+        self.with_listener(|listener| listener.polled().register(registry, token, interests))
     }
 
     fn reregister(
@@ -76,10 +76,10 @@ impl event::Source for Server {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
-        self.with_listener(|listener| listener.reregister(registry, token, interests))
+        self.with_listener(|listener| listener.polled().reregister(registry, token, interests))
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.with_listener(|listener| listener.deregister(registry))
+        self.with_listener(|listener| listener.polled().deregister(registry))
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mio::{Registry, Token};
+use mio::{Registry, Token, event};
 use socket2::{SockRef, Socket};
 
 use super::{Blocking, ConnectProgress, Ended, Interest, unsupported};
@@ -28,6 +28,23 @@ pub(crate) struct Source<'a>(&'a Never);
 impl Source<'_> {
     pub(crate) fn register(self, _: &Registry, _: Token, _: Interest) -> io::Result<Registered> {
         match *self.0 {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Polled(Never);
+
+impl event::Source for Polled {
+    fn register(&mut self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        match self.0 {}
     }
 }
 
@@ -108,15 +125,7 @@ impl Stream {
         match self.0 {}
     }
 
-    pub(crate) fn register(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn reregister(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn deregister(&self, _: &Registry) -> io::Result<()> {
+    pub(crate) fn polled(&self) -> Polled {
         match self.0 {}
     }
 
@@ -153,15 +162,7 @@ impl Listener {
         match self.0 {}
     }
 
-    pub(crate) fn register(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn reregister(&self, _: &Registry, _: Token, _: mio::Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    pub(crate) fn deregister(&self, _: &Registry) -> io::Result<()> {
+    pub(crate) fn polled(&self) -> Polled {
         match self.0 {}
     }
 

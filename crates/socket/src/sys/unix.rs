@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use mio::{Registry, Token, unix::SourceFd};
+use mio::{Registry, Token, event, unix::SourceFd};
 use rustix::{
     buffer::spare_capacity,
     event::{PollFd, PollFlags, Timespec},
@@ -62,6 +62,34 @@ impl Source<'_> {
             id: self.id,
             interest,
         })
+    }
+}
+
+/// A socket in a poll of somebody else's, for the time of a call.
+#[derive(Debug)]
+pub(crate) struct Polled(RawFd);
+
+impl event::Source for Polled {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0).register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0).reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        SourceFd(&self.0).deregister(registry)
     }
 }
 
@@ -274,26 +302,9 @@ impl Stream {
         })
     }
 
-    pub(crate) fn register(
-        &self,
-        registry: &Registry,
-        token: Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.fd.as_raw_fd()), token, interests)
-    }
-
-    pub(crate) fn reregister(
-        &self,
-        registry: &Registry,
-        token: Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        registry.reregister(&mut SourceFd(&self.fd.as_raw_fd()), token, interests)
-    }
-
-    pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()))
+    /// The socket in a poll of somebody else's.
+    pub(crate) fn polled(&self) -> Polled {
+        Polled(self.fd.as_raw_fd())
     }
 
     /// For socket options.
@@ -416,26 +427,9 @@ impl Listener {
         }
     }
 
-    pub(crate) fn register(
-        &self,
-        registry: &Registry,
-        token: Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.fd().as_raw_fd()), token, interests)
-    }
-
-    pub(crate) fn reregister(
-        &self,
-        registry: &Registry,
-        token: Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        registry.reregister(&mut SourceFd(&self.fd().as_raw_fd()), token, interests)
-    }
-
-    pub(crate) fn deregister(&self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut SourceFd(&self.fd().as_raw_fd()))
+    /// The socket in a poll of somebody else's.
+    pub(crate) fn polled(&self) -> Polled {
+        Polled(self.fd().as_raw_fd())
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
