@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use indexmap::IndexMap;
 use standin_config::{
@@ -8,6 +8,7 @@ use standin_config::{
     ResolveError, Setting, Value, drivers_read,
 };
 use standin_entity::{BuildError, Entity, Resource};
+use standin_record::{DriverTape, Recorder};
 use standin_sync::Unpoisoned;
 use tracing::Level;
 
@@ -27,6 +28,8 @@ pub struct DriverBase {
     pub(crate) file_log: FileLog,
     /// What templates that are not among the options read.
     rendered: Mutex<Vec<(String, Reference)>>,
+    /// Where what happens is kept while it is in no environment.
+    recorder: OnceLock<Recorder>,
 }
 
 impl DriverBase {
@@ -45,6 +48,7 @@ impl DriverBase {
             starting: Starting::default(),
             file_log: FileLog::default(),
             rendered: Mutex::default(),
+            recorder: OnceLock::new(),
         })
     }
 
@@ -260,6 +264,23 @@ impl DriverBase {
     /// than the driver; it is empty once the environment is gone.
     pub fn template_names(&self) -> minijinja::Value {
         template::names(context_of(self.entity()))
+    }
+
+    /// Where what happens to the driver is kept: the recorder of the environment that it is in
+    /// now, or its own, which has the name of the driver.
+    pub fn recorder(&self) -> Recorder {
+        let shared = self.context_source().and_then(|source| source.recorder());
+        shared.unwrap_or_else(|| {
+            let own = self.recorder.get_or_init(|| Recorder::new(self.name()));
+            own.clone()
+        })
+    }
+
+    /// The part of the [recorder](DriverBase::recorder) that is about this driver, under the name
+    /// by which its environment knows it. To be asked for at each start, since a driver may
+    /// move; it may be kept for longer than the driver.
+    pub fn tape(&self) -> DriverTape {
+        self.recorder().driver(self.entity().subject().name())
     }
 
     /// Says that the driver renders templates that are not among the texts of its options, but

@@ -5,6 +5,7 @@ use std::sync::Weak;
 
 use standin_config::{Port, Value};
 use standin_entity::Entity;
+use standin_record::Recorder;
 
 use crate::Attributes;
 
@@ -38,6 +39,11 @@ pub trait ContextSource: Any + Send + Sync {
     /// The driver `driver` has met what fails the test, whatever comes: every wait around it ends
     /// at once, and says so. By default nothing.
     fn fail(&self, _driver: &str, _reason: &str) {}
+
+    /// Where what happens to the drivers is kept. By default each keeps that by itself.
+    fn recorder(&self) -> Option<Recorder> {
+        None
+    }
 
     /// Why the test has [failed](ContextSource::fail), if it has. By default it has not.
     fn test_failure(&self) -> Option<String> {

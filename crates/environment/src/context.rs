@@ -2,6 +2,7 @@
 
 use standin_config::Value;
 use standin_driver::{Attributes, ContextSource, Lifecycle};
+use standin_record::Recorder;
 
 use crate::account;
 use crate::failure::TestFailure;
@@ -42,6 +43,10 @@ impl ContextSource for Members {
     fn explain_failure(&self, driver: &str) -> Option<String> {
         self.note_error();
         account::explanation(self, driver)
+    }
+
+    fn recorder(&self) -> Option<Recorder> {
+        Some(self.recorder().clone())
     }
 
     fn test_failure(&self) -> Option<String> {

@@ -5,12 +5,13 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
 use standin_config::Value;
 use standin_driver::{Driver, Lifecycle, context_of, provide_context};
 use standin_entity::{AnnouncedStop, Entity, JoinError};
+use standin_record::Recorder;
 use standin_sync::Unpoisoned;
 
 use crate::error::{AddError, LookupError};
@@ -39,6 +40,7 @@ pub(crate) struct Members {
     broken: Mutex<Option<TestFailure>>,
     /// Keeps the drivers from starting after that.
     ended: Mutex<Vec<AnnouncedStop>>,
+    recorder: OnceLock<Recorder>,
 }
 
 /// An environment that has been started.
@@ -60,10 +62,16 @@ impl Members {
             errors: AtomicBool::new(false),
             broken: Mutex::default(),
             ended: Mutex::default(),
+            recorder: OnceLock::new(),
         });
         let source: Weak<Self> = Arc::downgrade(&members);
         provide_context(&members.entity, source);
         members
+    }
+
+    /// Where what happens to the drivers is kept, from the first time on that something does.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.recorder.get_or_init(|| Recorder::new(self.name()))
     }
 
     /// Those of the environment that is `entity`, or the nearest around it.

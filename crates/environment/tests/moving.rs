@@ -27,6 +27,8 @@ struct Seen {
     /// What it reads of others, or why it cannot.
     context: Result<String, String>,
     runpath: Option<PathBuf>,
+    /// Whose recorder has what happens to it.
+    recorder: String,
 }
 
 fn seen(driver: &Probe) -> Seen {
@@ -40,6 +42,7 @@ fn seen(driver: &Probe) -> Seen {
         origin: entity.options().origin("timeout").unwrap().to_string(),
         context: context.map_err(|error| error.to_string()),
         runpath: entity.runpath(),
+        recorder: driver.base().recorder().transcript().name,
     }
 }
 
@@ -72,6 +75,7 @@ fn a_driver_that_moves_inherits_reads_reports_and_keeps_files_where_it_is() {
     let mut second = environment("second", &folder, 2);
     let driver = Probe::builder("driver", &Trace::default()).build().unwrap();
     let alone = seen(&driver);
+    assert_eq!(alone.recorder, "driver", "its own");
     let driver = first.add(driver).unwrap();
     let report = first.entity().clone();
     for (env, seconds) in [(&mut first, 1), (&mut second, 2)] {
@@ -84,6 +88,7 @@ fn a_driver_that_moves_inherits_reads_reports_and_keeps_files_where_it_is() {
         assert_eq!(now.timeout, Duration::from_secs(seconds));
         assert_eq!(now.path_cleanup, seconds == 1);
         assert!(now.origin.contains(&name), "{}", now.origin);
+        assert_eq!(now.recorder, name);
         assert_eq!(now.context, Ok(format!("stage {seconds} {name}")));
         assert_eq!(now.runpath, None, "it has not been started here");
         env.entity()

@@ -49,9 +49,9 @@ struct Life {
 }
 
 impl DriverTape {
-    pub(crate) fn new(name: &str, tapes: Arc<Tapes>) -> Self {
+    pub(crate) fn new(name: Arc<str>, tapes: Arc<Tapes>) -> Self {
         Self(Arc::new(Driver {
-            name: name.into(),
+            name,
             tapes,
             connections: AtomicUsize::new(0),
             life: Mutex::default(),

@@ -1,5 +1,6 @@
 //! [`Recorder`]: where everything that happens in one environment is kept.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use standin_sync::Unpoisoned;
@@ -27,6 +28,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     drivers: Vec<DriverTape>,
+    /// The places of the drivers among them.
+    places: HashMap<Arc<str>, usize>,
     names: Vec<(Address, String)>,
     secrets: String,
 }
@@ -50,11 +53,13 @@ impl Recorder {
     /// Where what happens to the driver `name` is kept; of two with one name it is the same.
     pub fn driver(&self, name: &str) -> DriverTape {
         let mut state = self.0.state.lock().unpoisoned();
-        let known = state.drivers.iter().find(|driver| driver.name() == name);
-        if let Some(driver) = known {
-            return driver.clone();
+        if let Some(place) = state.places.get(name) {
+            return state.drivers[*place].clone();
         }
-        let driver = DriverTape::new(name, Arc::clone(&self.0.tapes));
+        let name: Arc<str> = name.into();
+        let driver = DriverTape::new(Arc::clone(&name), Arc::clone(&self.0.tapes));
+        let place = state.drivers.len();
+        state.places.insert(name, place);
         state.drivers.push(driver.clone());
         driver
     }
