@@ -41,6 +41,19 @@ impl Address {
         Address::Unix(path.into())
     }
 
+    /// The addresses that a host stands for, IPv4 before IPv6: a name or an IP address; or the Unix
+    /// socket that it names as `unix:/run/peer.sock`. Asks the system, which may take its time.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system knows no address of that host.
+    pub fn resolve(host: &str, port: u16) -> io::Result<Vec<Address>> {
+        match Address::from_unix_name(host) {
+            Some(path) => Ok(vec![Address::Unix(path)]),
+            None => Ok(resolve(host, port)?.into_iter().map(Address::Tcp).collect()),
+        }
+    }
+
     /// The IP address and port, unless this is a Unix socket.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {

@@ -45,7 +45,7 @@ mod turn_lock;
 mod wait;
 
 pub use address::Address;
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, Dial};
 pub use connection::{Connection, End, OwnedConnection, Tried};
 pub use error::{
     AcceptError, Attempt, BindError, Circumstances, CloseError, ConnectError, ConnectFailure,

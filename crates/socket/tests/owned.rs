@@ -138,3 +138,29 @@ fn a_waker_says_that_the_server_may_accept_again() {
     assert!(wakes.count() > before);
     assert!(server.try_accept().is_err());
 }
+
+#[test]
+fn a_dial_to_nobody_is_refused_without_waiting() {
+    let nobody = test_port::TestPort::claim();
+    let to = standin_socket::Address::resolve("127.0.0.1", nobody.number());
+    let to = to.expect("an IP address needs no lookup").remove(0);
+    let refused = Client::builder()
+        .dial(&to, 0)
+        .and_then(|mut dial| dial.try_finish());
+    let error = refused.expect_err("nobody listens");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_dialed_connection_has_its_index_and_closes_when_it_is_dropped() {
+    let server = Server::builder().bind().expect("a free port");
+    let client = Client::builder().label("proxy");
+    let mut dial = client.dial(server.local_address(), 7).expect("a socket");
+    let near = server.accept(LIMIT).expect("somebody connects");
+    let far = dial.try_finish().expect("the server listens");
+    let far = far.expect("the server has accepted it");
+    assert_eq!((far.index(), far.label()), (7, Some("proxy")));
+    assert!(dial.try_finish().is_err(), "there was an outcome already");
+    drop(far);
+    assert_eq!(near.receive_to_end(LIMIT).expect("an end"), b"");
+}

@@ -9,7 +9,7 @@ use crate::{address::Address, options::SocketOptions};
 #[derive(Clone, Debug)]
 #[must_use = "a client exists once `build` was called"]
 pub struct ClientBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl ClientBuilder {

@@ -2,14 +2,15 @@
 
 mod attempt;
 mod builder;
+mod dial;
 #[cfg(all(test, loom))]
 mod models;
 mod slot;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-pub use self::builder::ClientBuilder;
 use self::slot::ConnectionSlot;
+pub use self::{builder::ClientBuilder, dial::Dial};
 use crate::{
     address::Address,
     connection::{Connection, OwnedConnection, Owner, deadline},

@@ -203,6 +203,10 @@ impl Connecting {
         match self.0 {}
     }
 
+    pub(crate) fn polled(&self) -> Polled {
+        match self.0 {}
+    }
+
     pub(crate) fn into_stream(self) -> io::Result<Stream> {
         match self.0 {}
     }

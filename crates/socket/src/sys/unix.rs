@@ -515,6 +515,11 @@ impl Connecting {
         }
     }
 
+    /// The socket in a poll of somebody else's.
+    pub(crate) fn polled(&self) -> Polled {
+        Polled(self.socket.as_raw_fd())
+    }
+
     pub(crate) fn into_stream(self) -> io::Result<Stream> {
         rustix::io::ioctl_fionbio(&self.socket, false)?;
         Ok(Stream {
