@@ -50,7 +50,10 @@ const ONLY: &[(&str, &[&str])] = &[
         ],
     ),
     ("standin-record", &["standin-error", "standin-sync"]),
-    ("standin-socket", &["standin-error", "standin-sync"]),
+    (
+        "standin-socket",
+        &["standin-error", "standin-record", "standin-sync"],
+    ),
 ];
 
 /// Where crates live that are not part of the product.

@@ -36,6 +36,7 @@ mod error;
 pub mod framing;
 mod leak;
 mod options;
+mod recording;
 mod server;
 mod state;
 mod sync;

@@ -2,12 +2,16 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use standin_record::Place;
+
 use super::Inner;
 use crate::{
     address::{self, Address},
     connection::{Connection, Owner, Parts},
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
+    recording::Recording,
     server,
+    state::Event,
     sys::{ConnectProgress, Connecting, Interest, Stream},
     time::{Deadline, Doubling, Remaining},
     turn_lock::{NotNow, Turn},
@@ -29,6 +33,7 @@ impl Inner {
         &self,
         owner: Owner,
         deadline: &mut Deadline,
+        place: Place,
     ) -> Result<Connection, ConnectError> {
         let mut attempts = Vec::new();
         let connected = self
@@ -37,9 +42,9 @@ impl Inner {
             .map_err(ConnectStop::NotNow)
             .and_then(|(mut turn, earlier)| {
                 if let Some(earlier) = earlier {
-                    earlier.close();
+                    earlier.close_at(Event::Close, place);
                 }
-                self.connect_in_turn(&mut turn, owner, deadline, &mut attempts)
+                self.connect_in_turn(&mut turn, owner, deadline, &mut attempts, place)
             });
         let not_now = match connected {
             Ok(connection) => {
@@ -65,6 +70,7 @@ impl Inner {
         owner: Owner,
         deadline: &mut Deadline,
         attempts: &mut Vec<Attempt>,
+        place: Place,
     ) -> Result<Connection, ConnectStop> {
         let routes = self.routes()?;
         deadline.start();
@@ -79,7 +85,8 @@ impl Inner {
                 let outcome = self.try_address(turn, address, from.as_ref(), limit);
                 let (error, is_temporary) = match outcome {
                     Ok((stream, local)) => {
-                        return self.finish(turn, owner, stream, local, address);
+                        let ends = (local, address.clone());
+                        return self.finish(turn, owner, stream, ends, place);
                     }
                     Err(Refusal::NotNow(NotNow::Closed)) => {
                         return Err(ConnectStop::NotNow(NotNow::Closed));
@@ -276,16 +283,23 @@ impl Inner {
         turn: &mut Turn<'_, usize>,
         owner: Owner,
         stream: Stream,
-        local: Address,
-        peer: &Address,
+        (local, peer): (Address, Address),
+        place: Place,
     ) -> Result<Connection, ConnectStop> {
+        let recording = Recording::new(
+            self.settings.driver.as_ref(),
+            &standin_record::Event::Connected,
+            [&local, &peer],
+            Some(place),
+        );
         let connection = Connection::new(Parts {
             role: Role::Client,
             label: self.settings.label.clone(),
             index: *turn.value(),
             local,
-            peer: peer.clone(),
+            peer,
             stream,
+            recording,
             receive_limit: self.settings.options.receive_limit,
             listed: None,
             owner,
@@ -293,7 +307,7 @@ impl Inner {
         match self.slot.put(turn, &connection) {
             Ok(()) => Ok(connection),
             Err(not_now) => {
-                connection.close();
+                connection.close_at(Event::Close, place);
                 Err(ConnectStop::NotNow(not_now))
             }
         }

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use standin_record::DriverTape;
+
 use super::{Client, ConnectionSlot, Inner, Settings, Target};
 use crate::{address::Address, options::SocketOptions};
 
@@ -26,6 +28,7 @@ impl ClientBuilder {
                 connect_timeout: None,
                 retry: false,
                 options: SocketOptions::default(),
+                driver: None,
             },
         }
     }
@@ -86,6 +89,14 @@ impl ClientBuilder {
     }
 
     crate::options::setters!(settings.options);
+
+    /// Records what goes over the connections of the client, with the lines of the test that asked
+    /// for it: among those of `driver`, by whose number each is known there. Default: nothing is
+    /// recorded. [`ServerBuilder::record`](crate::ServerBuilder::record) has an example.
+    pub fn record(mut self, driver: DriverTape) -> Self {
+        self.settings.driver = Some(driver);
+        self
+    }
 
     /// The client, not connected yet.
     pub fn build(self) -> Client {

@@ -7,7 +7,9 @@ mod dial;
 mod models;
 mod slot;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, panic::Location, path::PathBuf, sync::Arc, time::Duration};
+
+use standin_record::DriverTape;
 
 use self::slot::ConnectionSlot;
 pub use self::{builder::ClientBuilder, dial::Dial};
@@ -54,6 +56,8 @@ struct Settings {
     connect_timeout: Option<Duration>,
     retry: bool,
     options: SocketOptions,
+    /// Where what goes over the connections is recorded.
+    driver: Option<DriverTape>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,12 +92,14 @@ impl Client {
     ///
     /// Returns [`ConnectError`], which lists every address that was tried. The earlier connection
     /// is closed in any case.
+    #[track_caller]
     pub fn connect(
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Connection, ConnectError> {
+        let place = Location::caller();
         self.inner
-            .connect(Owner::everybody(), &mut deadline(timeout))
+            .connect(Owner::everybody(), &mut deadline(timeout), place)
     }
 
     /// Connects as [`connect`](Client::connect) does, for an event loop that the connection then
@@ -102,11 +108,15 @@ impl Client {
     /// # Errors
     ///
     /// Returns the errors of [`connect`](Client::connect).
+    #[track_caller]
     pub fn connect_owned(
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<OwnedConnection, ConnectError> {
-        let connection = self.inner.connect(Owner::one(), &mut deadline(timeout))?;
+        let place = Location::caller();
+        let connection = self
+            .inner
+            .connect(Owner::one(), &mut deadline(timeout), place)?;
         Ok(OwnedConnection::new(connection))
     }
 
@@ -118,6 +128,7 @@ impl Client {
 
     /// Closes the connection, if there is one, and ends a connect that another thread waits in. The
     /// client may connect again.
+    #[track_caller]
     pub fn close(&self) {
         if let Some(connection) = self.inner.slot.clear() {
             connection.close();
@@ -126,6 +137,7 @@ impl Client {
 
     /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it
     /// and its connection say that it was aborted.
+    #[track_caller]
     pub fn abort(&self) {
         if let Some(connection) = self.inner.slot.abort() {
             connection.abort();

@@ -1,6 +1,9 @@
 //! What a peer should not do, done on purpose.
 
-use std::time::Duration;
+use std::{panic::Location, time::Duration};
+
+use standin_error::text::{Count, Span};
+use standin_record::{By, Event as Recorded, Place};
 
 use super::{Connection, deadline};
 use crate::{
@@ -30,7 +33,9 @@ impl Connection {
     ///
     /// Returns an error if the connection is closed already, or a Unix socket's, which cannot be
     /// reset.
+    #[track_caller]
     pub fn reset(&self) -> Result<(), ControlError> {
+        let place = Some(Location::caller());
         let inner = &*self.inner;
         if self.peer_address().socket_addr().is_none() {
             return Err(ControlError::Unsupported {
@@ -41,6 +46,8 @@ impl Connection {
         }
         let mut outcome = Ok(());
         let is_first = inner.close_after(Event::Close, |stream| {
+            let reset = || Recorded::Reset(By::Us);
+            inner.recording.happened(reset, place);
             outcome = stream.reset(inner.core.sending.try_enter().is_none());
         });
         if !is_first {
@@ -64,15 +71,16 @@ impl Connection {
     ///
     /// Returns the errors of [`receive_exactly`](Connection::receive_exactly), and then the
     /// connection is not reset.
+    #[track_caller]
     pub fn reset_after_receiving(
         &self,
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive_exactly(count, timeout).inspect(|_| {
-            // Fails only when another thread has just closed it, which was first then.
-            let _ = self.reset();
-        })
+        let received = self.receive_exactly(count, timeout)?;
+        // Fails only when another thread has just closed it, which was first then.
+        let _ = self.reset();
+        Ok(received)
     }
 
     /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer
@@ -84,16 +92,16 @@ impl Connection {
     /// # Errors
     ///
     /// Returns the errors of [`send`](Connection::send), and then the connection is not reset.
+    #[track_caller]
     pub fn reset_after_sending(
         &self,
         bytes: &[u8],
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.send(&bytes[..count.min(bytes.len())], timeout)
-            .inspect(|_| {
-                let _ = self.reset();
-            })
+        let sent = self.send(&bytes[..count.min(bytes.len())], timeout)?;
+        let _ = self.reset();
+        Ok(sent)
     }
 
     /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a slow
@@ -103,6 +111,7 @@ impl Connection {
     ///
     /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
     /// pauses.
+    #[track_caller]
     pub fn send_in_pieces(
         &self,
         bytes: &[u8],
@@ -110,7 +119,17 @@ impl Connection {
         every: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.send_paced(bytes, size.max(1), Duration::ZERO, every, deadline(timeout))
+        let (place, size) = (Location::caller(), size.max(1));
+        let fault = || {
+            let (bytes, size) = (Count(bytes.len(), "byte"), Count(size, "byte"));
+            format!(
+                "sends {bytes} in pieces of {size}, one every {}",
+                Span(every)
+            )
+        };
+        self.record_fault(fault, place);
+        let deadline = deadline(timeout);
+        self.send_paced(bytes, size, Duration::ZERO, every, deadline, place)
     }
 
     /// Waits for the time of `delay` and then sends `bytes`: a peer that thinks.
@@ -119,13 +138,21 @@ impl Connection {
     ///
     /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
     /// delay.
+    #[track_caller]
     pub fn send_delayed(
         &self,
         bytes: &[u8],
         delay: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.send_paced(bytes, usize::MAX, delay, Duration::ZERO, deadline(timeout))
+        let place = Location::caller();
+        let fault = || {
+            let bytes = Count(bytes.len(), "byte");
+            format!("sends {bytes} after a delay of {}", Span(delay))
+        };
+        self.record_fault(fault, place);
+        let deadline = deadline(timeout);
+        self.send_paced(bytes, usize::MAX, delay, Duration::ZERO, deadline, place)
     }
 
     /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending
@@ -139,9 +166,18 @@ impl Connection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed on this side.
+    #[track_caller]
     pub fn stop_reading(&self) -> Result<(), ControlError> {
+        let place = Location::caller();
         self.control("stop reading", |stream| {
             stream.options().set_recv_buffer_size(1)
-        })
+        })?;
+        self.record_fault(|| "reads no more".to_owned(), place);
+        Ok(())
+    }
+
+    fn record_fault(&self, fault: impl FnOnce() -> String, place: Place) {
+        let recording = &self.inner.recording;
+        recording.happened(|| Recorded::Fault(fault()), Some(place));
     }
 }

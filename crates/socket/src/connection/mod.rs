@@ -15,11 +15,14 @@ mod waiting;
 use std::{
     fmt, io,
     net::{Shutdown, TcpStream},
+    panic::Location,
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+use standin_record::{By, Place};
 
 pub(crate) use self::owned::Owner;
 pub use self::owned::{End, OwnedConnection, Tried};
@@ -28,7 +31,8 @@ use crate::{
     address::Address,
     error::{Circumstances, ControlError, Party, Role, StreamState},
     options,
-    state::Event,
+    recording::Recording,
+    state::{Event, Stand},
     sys::Stream,
     time::Deadline,
 };
@@ -70,6 +74,7 @@ pub(crate) struct Inner {
     local: Address,
     peer: Address,
     core: Core<Stream>,
+    recording: Recording,
     receive_limit: AtomicUsize,
     /// The server's list of open connections, to be taken off it when closed.
     listed: Option<Weak<dyn OpenConnections>>,
@@ -86,6 +91,7 @@ pub(crate) struct Parts {
     pub(crate) local: Address,
     pub(crate) peer: Address,
     pub(crate) stream: Stream,
+    pub(crate) recording: Recording,
     pub(crate) receive_limit: usize,
     pub(crate) listed: Option<Weak<dyn OpenConnections>>,
     pub(crate) owner: Owner,
@@ -110,6 +116,7 @@ impl Connection {
             local,
             peer,
             stream,
+            recording,
             receive_limit,
             listed,
             owner,
@@ -122,6 +129,7 @@ impl Connection {
                 local,
                 peer,
                 core: Core::new(stream),
+                recording,
                 receive_limit: AtomicUsize::new(receive_limit),
                 listed,
                 attached: Attached::default(),
@@ -145,6 +153,7 @@ impl Connection {
             local: stream.local_address()?,
             peer: stream.peer_address()?,
             stream,
+            recording: Recording::default(),
             receive_limit: Self::DEFAULT_RECEIVE_LIMIT,
             listed: None,
             owner: Owner::everybody(),
@@ -194,11 +203,13 @@ impl Connection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed here or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_write(&self) -> Result<(), ControlError> {
         self.shut_down(
             "shut down sending",
             Event::ShutDownOutbound,
             Shutdown::Write,
+            Location::caller(),
         )
     }
 
@@ -208,11 +219,13 @@ impl Connection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed here or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_read(&self) -> Result<(), ControlError> {
         self.shut_down(
             "shut down receiving",
             Event::ShutDownInbound,
             Shutdown::Read,
+            Location::caller(),
         )
     }
 
@@ -221,10 +234,11 @@ impl Connection {
         action: &'static str,
         event: Event,
         half: Shutdown,
+        place: Place,
     ) -> Result<(), ControlError> {
         self.control(action, |stream| {
             // First, so that a thread that finds the stream ended knows by whom.
-            self.inner.core.state.apply(event);
+            self.inner.apply(event, Some(place));
             stream.shutdown(half)
         })
     }
@@ -247,14 +261,21 @@ impl Connection {
     ///
     /// Code of yours that a receive is calling meanwhile is not waited for, so it may close the
     /// connection itself, and take its time.
+    #[track_caller]
     pub fn close(&self) {
-        self.inner.close(Event::Close);
+        self.inner.close(Event::Close, Some(Location::caller()));
     }
 
     /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it
     /// say that it was aborted.
+    #[track_caller]
     pub fn abort(&self) {
-        self.inner.close(Event::Abort);
+        self.inner.close(Event::Abort, Some(Location::caller()));
+    }
+
+    /// Closes the connection or aborts it, as a line of the test wants it that has asked for more.
+    pub(crate) fn close_at(&self, event: Event, place: Place) {
+        self.inner.close(event, Some(place));
     }
 
     /// Leaves a word that the connection was made: "connected", "accepted".
@@ -293,9 +314,17 @@ impl Inner {
         }
     }
 
+    /// Lets `event` happen to the connection, and records what that changes.
+    fn apply(&self, event: Event, place: Option<Place>) -> Stand {
+        let (before, after) = self.core.state.apply(event);
+        self.recording.changed(before, after, place);
+        after
+    }
+
     /// Closes so that the peer sees the end of the stream.
-    fn close(&self, event: Event) {
+    fn close(&self, event: Event, place: Option<Place>) {
         let is_first = self.close_after(event, |stream| {
+            self.record_end(event, place);
             // The peer learns it now, even if another process still has the descriptor. An error
             // means that the connection is gone already.
             let _ = stream.shutdown(Shutdown::Both);
@@ -313,6 +342,27 @@ impl Inner {
         }
         self.owner.wake();
         is_first
+    }
+}
+
+impl Inner {
+    /// Records that this side closes the connection, which the peer cannot have seen yet.
+    fn record_end(&self, event: Event, place: Option<Place>) {
+        if event == Event::Abort {
+            let aborted = || standin_record::Event::Note("aborted".to_owned());
+            self.recording.happened(aborted, place);
+        }
+        let closed = || standin_record::Event::Closed(By::Us);
+        self.recording.happened(closed, place);
+    }
+}
+
+/// Of a connection that nobody has closed and nobody has any more.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.recording.is_on() && self.core.is_open() {
+            self.record_end(Event::Close, None);
+        }
     }
 }
 

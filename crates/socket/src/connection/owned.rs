@@ -171,7 +171,7 @@ impl OwnedConnection {
             Ok(turn) => turn,
             Err(not_now) => return not_now.into(),
         };
-        match Receiver::new(inner, turn, deadline).some_into(target) {
+        match Receiver::new(inner, turn, deadline, None).some_into(target) {
             Ok(count) => Tried::Done(count),
             Err(stop) => match stop {
                 ReceiveStop::NotNow(not_now) => not_now.into(),
@@ -194,7 +194,7 @@ impl OwnedConnection {
         let mut deadline = deadline(Duration::ZERO);
         let mut sent = 0;
         let outcome = match inner.core.sending.enter(&mut deadline) {
-            Ok(mut turn) => inner.send_in_turn(&mut turn, bytes, &mut sent, &mut deadline),
+            Ok(mut turn) => inner.send_in_turn(&mut turn, bytes, &mut sent, &mut deadline, None),
             Err(not_now) => Err(not_now.into()),
         };
         match outcome {
@@ -264,6 +264,7 @@ impl OwnedConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed here or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_write(&self) -> Result<(), ControlError> {
         self.connection.shutdown_write()
     }
@@ -274,6 +275,7 @@ impl OwnedConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed on this side.
+    #[track_caller]
     pub fn stop_reading(&self) -> Result<(), ControlError> {
         self.connection.stop_reading()
     }
@@ -283,6 +285,7 @@ impl OwnedConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed already, or a Unix socket's.
+    #[track_caller]
     pub fn reset(self) -> Result<(), ControlError> {
         self.connection.reset()
     }

@@ -1,8 +1,9 @@
 //! Receiving: the many ways to say how much.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, panic::Location, time::Duration};
 
 use standin_error::text::Count;
+use standin_record::{Event as Recorded, Place};
 
 use super::{
     Connection, Inner, deadline,
@@ -26,12 +27,14 @@ impl Connection {
     ///
     /// Returns [`ReceiveError::TimedOut`] if nothing came, [`ReceiveError::PeerClosed`] at the end
     /// of the stream, now and every time after; and the others.
+    #[track_caller]
     pub fn receive_some(
         &self,
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
+            Location::caller(),
             timeout,
             || format!("up to {}", Count(limit, "byte")).into(),
             |receiver| receiver.some(limit),
@@ -45,6 +48,7 @@ impl Connection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_some`](Connection::receive_some).
+    #[track_caller]
     pub fn receive_into(
         &self,
         target: &mut [u8],
@@ -52,6 +56,7 @@ impl Connection {
     ) -> Result<usize, ReceiveError> {
         let max = target.len();
         self.receive(
+            Location::caller(),
             timeout,
             || format!("up to {}", Count(max, "byte")).into(),
             |receiver| receiver.some_into(target),
@@ -66,16 +71,19 @@ impl Connection {
     /// # Errors
     ///
     /// Returns any [`ReceiveError`]. What came is kept, and shown by the error.
+    #[track_caller]
     pub fn receive_exactly(
         &self,
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
+        let place = Location::caller();
         let mut deadline = deadline(timeout);
-        let received = match self.inner.receive_at_once(count, &mut deadline) {
+        let received = match self.inner.receive_at_once(count, &mut deadline, place) {
             Some(bytes) => Ok(bytes),
             None => self.inner.receive(
                 &mut (),
+                place,
                 deadline,
                 |()| format!("exactly {}", Count(count, "byte")).into(),
                 |receiver, ()| receiver.exactly(count),
@@ -90,6 +98,7 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`]; [`ReceiveError::Limit`] if the delimiter does not come within
     /// the connection's limit, [`ReceiveError::Frame`] if it is empty.
+    #[track_caller]
     pub fn receive_until(
         &self,
         delimiter: impl Into<Vec<u8>>,
@@ -98,6 +107,7 @@ impl Connection {
         match Delimiter::new(delimiter) {
             Ok(delimiter) => self.receive_frame(&mut delimiter.kept(), timeout),
             Err(error) => self.receive(
+                Location::caller(),
                 timeout,
                 || "a delimiter".into(),
                 |_| Err(ReceiveStop::Frame(error)),
@@ -111,6 +121,7 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`]; [`ReceiveError::PeerClosed`] also if the last line has no end:
     /// it is kept.
+    #[track_caller]
     pub fn receive_line(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -140,6 +151,7 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`]; [`ReceiveError::Limit`] if nothing matches within the
     /// connection's limit.
+    #[track_caller]
     pub fn receive_matching(
         &self,
         matching: impl FnMut(&[u8]) -> Option<usize>,
@@ -169,6 +181,7 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`]; [`ReceiveError::Frame`] if the bytes are not a frame,
     /// [`ReceiveError::Limit`] if it would be larger than the connection's limit.
+    #[track_caller]
     pub fn receive_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -176,6 +189,7 @@ impl Connection {
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive_with(
             framing,
+            Location::caller(),
             timeout,
             |framing| framing.describe(),
             |receiver, framing| receiver.frame(framing),
@@ -190,11 +204,13 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`] but [`ReceiveError::PeerClosed`]; [`ReceiveError::Limit`] if
     /// more comes than the connection's limit.
+    #[track_caller]
     pub fn receive_to_end(
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
+            Location::caller(),
             timeout,
             || "everything to the end of the stream".into(),
             |receiver| receiver.until_end(),
@@ -211,12 +227,14 @@ impl Connection {
     /// Returns any [`ReceiveError`]; [`ReceiveError::TimedOut`] if there is no silence within
     /// `timeout`, [`ReceiveError::PeerClosed`] or [`ReceiveError::ShutDown`] if the stream had
     /// ended and there was nothing.
+    #[track_caller]
     pub fn receive_until_silence(
         &self,
         silence: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
+            Location::caller(),
             timeout,
             || format!("everything until a silence of {silence:?}").into(),
             |receiver| receiver.until_silence(silence),
@@ -231,8 +249,10 @@ impl Connection {
     ///
     /// Returns any [`ReceiveError`] but [`ReceiveError::TimedOut`], unless another thread is
     /// receiving.
+    #[track_caller]
     pub fn receive_buffered(&self) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
+            Location::caller(),
             Duration::ZERO,
             || "what has arrived".into(),
             |receiver| receiver.buffered(),
@@ -245,12 +265,14 @@ impl Connection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_some`](Connection::receive_some).
+    #[track_caller]
     pub fn peek(
         &self,
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
         self.receive(
+            Location::caller(),
             timeout,
             || format!("a look at up to {}", Count(limit, "byte")).into(),
             |receiver| receiver.peek(limit),
@@ -263,16 +285,23 @@ impl Connection {
     ///
     /// Returns [`ReceiveError::Unexpected`] as soon as something else has come, with the
     /// difference; any other if less came. What came is kept.
+    #[track_caller]
     pub fn expect(
         &self,
         expected: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), ReceiveError> {
-        let expected = expected.as_ref();
+        let (place, expected) = (Location::caller(), expected.as_ref());
         self.receive(
+            place,
             timeout,
             || format!("\"{}\"", Evidence::new(expected).head().escape_ascii()).into(),
-            |receiver| receiver.expect(expected),
+            |receiver| {
+                receiver.expect(expected)?;
+                let met = || Recorded::Met(Count(expected.len(), "byte").to_string());
+                self.inner.recording.happened(met, Some(place));
+                Ok(())
+            },
         )
         .inspect(|()| self.trace_received(expected.len()))
     }
@@ -285,12 +314,14 @@ impl Connection {
     /// Runs `body` in this thread's turn to receive.
     pub(super) fn receive<R>(
         &self,
+        place: Place,
         timeout: impl Into<Option<Duration>>,
         wanted: impl FnOnce() -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>) -> Result<R, ReceiveStop>,
     ) -> Result<R, ReceiveError> {
         self.receive_with(
             &mut (),
+            place,
             timeout,
             |()| wanted(),
             |receiver, ()| body(receiver),
@@ -301,11 +332,13 @@ impl Connection {
     fn receive_with<C: ?Sized, R>(
         &self,
         shared: &mut C,
+        place: Place,
         timeout: impl Into<Option<Duration>>,
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
     ) -> Result<R, ReceiveError> {
-        self.inner.receive(shared, deadline(timeout), wanted, body)
+        self.inner
+            .receive(shared, place, deadline(timeout), wanted, body)
     }
 }
 
@@ -313,6 +346,7 @@ impl Inner {
     fn receive<C: ?Sized, R>(
         &self,
         shared: &mut C,
+        place: Place,
         mut deadline: Deadline,
         wanted: impl FnOnce(&C) -> Cow<'static, str>,
         body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
@@ -321,10 +355,11 @@ impl Inner {
             Ok(turn) => turn,
             Err(not_now) => {
                 let nothing = Evidence::default();
-                return Err(self.receive_error(not_now.into(), wanted(shared), nothing, &deadline));
+                let wanted = wanted(shared);
+                return Err(self.receive_error(not_now.into(), wanted, nothing, &deadline, place));
             }
         };
-        let mut receiver = Receiver::new(self, turn, deadline);
+        let mut receiver = Receiver::new(self, turn, deadline, Some(place));
         let stop = if self.core.state.is_new() || self.core.is_open() {
             match body(&mut receiver, shared) {
                 Ok(received) => return Ok(received),
@@ -335,7 +370,7 @@ impl Inner {
         };
         // What describes the wish may be a user's code: the turn has ended by then.
         let (received, deadline) = receiver.into_evidence();
-        Err(self.receive_error(stop, wanted(shared), received, &deadline))
+        Err(self.receive_error(stop, wanted(shared), received, &deadline, place))
     }
 
     #[cold]
@@ -345,7 +380,9 @@ impl Inner {
         wanted: Cow<'static, str>,
         received: Evidence,
         deadline: &Deadline,
+        place: Place,
     ) -> ReceiveError {
+        self.record_failure(&stop, &wanted, &received, deadline, place);
         let stand = self.core.stand();
         let failure = Box::new(ReceiveFailure {
             circumstances: self.circumstances(deadline, stand.for_receive()),
@@ -371,5 +408,36 @@ impl Inner {
                 ReceiveError::Io { failure, source }
             }
         }
+    }
+
+    /// Records what has not come, or what has instead. Nothing of who only looks whether there is
+    /// anything, perhaps again and again.
+    fn record_failure(
+        &self,
+        stop: &ReceiveStop,
+        wanted: &str,
+        received: &Evidence,
+        deadline: &Deadline,
+        place: Place,
+    ) {
+        let event = || match stop {
+            ReceiveStop::NotNow(NotNow::TimedOut) if !deadline.forbids_waiting() => {
+                Some(Recorded::DeadlinePassed {
+                    after: deadline.elapsed(),
+                    wanted: match received.len() {
+                        0 => format!("{wanted}, nothing came"),
+                        came => format!("{wanted}, {} came", Count(came, "byte")),
+                    },
+                })
+            }
+            ReceiveStop::Unexpected(difference) => {
+                let at = difference.at;
+                Some(Recorded::Unmet(format!("{wanted}: byte {at} differs")))
+            }
+            ReceiveStop::Frame(_) => Some(Recorded::Unmet(format!("{wanted}: it is not a frame"))),
+            ReceiveStop::Limit => Some(Recorded::Unmet(format!("{wanted}: too many bytes"))),
+            _ => None,
+        };
+        self.recording.happened_perhaps(event, Some(place));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{io, sync::atomic::Ordering, time::Duration};
 
+use standin_record::Place;
+
 use super::{
     Inner,
     core::Incoming,
@@ -57,6 +59,8 @@ pub(super) struct Receiver<'a> {
     inner: &'a Inner,
     turn: Turn<'a, Incoming<Stream>>,
     deadline: Deadline,
+    /// The line of the test that receives, if one does.
+    place: Option<Place>,
     /// How long a silence may last, if that is not for the deadline alone to say.
     silence: Option<Deadline>,
 }
@@ -66,11 +70,13 @@ impl<'a> Receiver<'a> {
         inner: &'a Inner,
         turn: Turn<'a, Incoming<Stream>>,
         deadline: Deadline,
+        place: Option<Place>,
     ) -> Receiver<'a> {
         let mut receiver = Receiver {
             inner,
             turn,
             deadline,
+            place,
             silence: None,
         };
         if let Some(returned) = inner.core.returned.take() {
@@ -342,10 +348,11 @@ impl<'a> Receiver<'a> {
             return self.fill_cleared(bytes, size);
         }
         while bytes.len() < size {
-            let room = size - bytes.len();
-            self.read(room, Blocking::UntilAll, |stream, blocking| {
+            let before = bytes.len();
+            self.read(size - before, Blocking::UntilAll, |stream, blocking| {
                 stream.receive_spare(bytes, blocking)
             })?;
+            self.record(&bytes[before..]);
             if bytes.len() < size {
                 self.in_time()?;
             }
@@ -364,7 +371,10 @@ impl<'a> Receiver<'a> {
             match self.read(size - filled, Blocking::UntilAll, |stream, blocking| {
                 stream.receive(&mut bytes[filled..], blocking)
             }) {
-                Ok(more) => filled += more,
+                Ok(more) => {
+                    self.record(&bytes[filled..filled + more]);
+                    filled += more;
+                }
                 Err(stop) => break Err(stop),
             }
             if let (true, Err(stop)) = (filled < size, self.in_time()) {
@@ -377,9 +387,17 @@ impl<'a> Receiver<'a> {
 
     /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
     fn read_into(&mut self, target: &mut [u8]) -> Result<usize, ReceiveStop> {
-        self.read(target.len(), Blocking::UntilSome, |stream, blocking| {
+        let count = self.read(target.len(), Blocking::UntilSome, |stream, blocking| {
             stream.receive(target, blocking)
-        })
+        })?;
+        self.record(&target[..count]);
+        Ok(count)
+    }
+
+    /// Records what has just been read.
+    #[inline]
+    fn record(&self, bytes: &[u8]) {
+        self.inner.recording.received(bytes, self.place);
     }
 
     /// Reads up to `room` bytes, at least one, and waits while there is nothing.
@@ -421,11 +439,11 @@ impl<'a> Receiver<'a> {
             waits_for,
             attempt,
         ) {
-            Ok(0) => Err(end(state.apply(Event::EndReached).1)),
+            Ok(0) => Err(end(self.inner.apply(Event::EndReached, self.place))),
             Ok(count) => Ok(count),
             Err(Failed::NotNow(not_now)) => Err(not_now.into()),
             Err(Failed::Io(error)) => match failed(&error) {
-                Some(event) => Err(end(state.apply(event).1)),
+                Some(event) => Err(end(self.inner.apply(event, self.place))),
                 None => Err(ReceiveStop::Io(error)),
             },
         }
@@ -455,7 +473,12 @@ fn end(stand: Stand) -> ReceiveStop {
 impl Inner {
     /// Receives in the way that nearly all receives go: nothing is left over from before, and one
     /// call brings all that is wanted. Anything else is left to a [`Receiver`], with nothing lost.
-    pub(super) fn receive_at_once(&self, count: usize, deadline: &mut Deadline) -> Option<Vec<u8>> {
+    pub(super) fn receive_at_once(
+        &self,
+        count: usize,
+        deadline: &mut Deadline,
+        place: Place,
+    ) -> Option<Vec<u8>> {
         if count == 0 || count > CHUNK {
             return None;
         }
@@ -485,15 +508,19 @@ impl Inner {
         };
         match outcome {
             Ok(received) if received == count => {
+                self.recording.received(&bytes, Some(place));
                 if blocking == Blocking::Never {
                     waiting.tried(true);
                 }
                 return Some(bytes);
             }
             Ok(0) => {
-                state.apply(Event::EndReached);
+                self.apply(Event::EndReached, Some(place));
             }
-            Ok(_) => buffer.put_back(bytes),
+            Ok(_) => {
+                self.recording.received(&bytes, Some(place));
+                buffer.put_back(bytes);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if blocking == Blocking::Never {
                     waiting.tried(false);
@@ -501,7 +528,7 @@ impl Inner {
             }
             Err(error) => {
                 if let Some(event) = failed(&error) {
-                    state.apply(event);
+                    self.apply(event, Some(place));
                 }
             }
         }

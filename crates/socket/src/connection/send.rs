@@ -1,6 +1,9 @@
 //! Sending.
 
-use std::{io, time::Duration};
+use std::{io, panic::Location, time::Duration};
+
+use standin_error::text::Count;
+use standin_record::{Event as Recorded, Place};
 
 use super::{
     Connection, Inner,
@@ -25,19 +28,27 @@ impl Connection {
     /// # Errors
     ///
     /// Returns [`SendError`], which says exactly how many bytes were taken before.
+    #[track_caller]
     pub fn send(
         &self,
         bytes: &[u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
+        let place = Location::caller();
         let mut deadline = deadline(timeout);
         let mut sent = 0;
-        match self.inner.send_all(bytes, &mut sent, &mut deadline) {
+        match self
+            .inner
+            .send_all(bytes, &mut sent, &mut deadline, Some(place))
+        {
             Ok(()) => {
                 tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent");
                 Ok(sent)
             }
-            Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
+            Err(stop) => {
+                let size = bytes.len();
+                Err(self.inner.send_error(stop, sent, size, &deadline, place))
+            }
         }
     }
 
@@ -47,6 +58,7 @@ impl Connection {
     ///
     /// Returns [`SendError::Frame`] if no frame can carry it, and then nothing is sent; and as
     /// [`send`](Connection::send).
+    #[track_caller]
     pub fn send_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -60,6 +72,7 @@ impl Connection {
                 0,
                 payload.len(),
                 &deadline(timeout),
+                Location::caller(),
             )),
         }
     }
@@ -73,6 +86,7 @@ impl Connection {
         mut pause: Duration,
         every: Duration,
         mut deadline: Deadline,
+        place: Place,
     ) -> Result<usize, SendError> {
         let mut sent = 0;
         deadline.start();
@@ -89,7 +103,7 @@ impl Connection {
                     }
                 }
                 self.inner
-                    .send_in_turn(&mut turn, piece, &mut sent, &mut deadline)?;
+                    .send_in_turn(&mut turn, piece, &mut sent, &mut deadline, Some(place))?;
                 pause = every;
             }
             Ok(())
@@ -99,7 +113,10 @@ impl Connection {
                 tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent in pieces");
                 Ok(sent)
             }
-            Err(stop) => Err(self.inner.send_error(stop, sent, bytes.len(), &deadline)),
+            Err(stop) => {
+                let size = bytes.len();
+                Err(self.inner.send_error(stop, sent, size, &deadline, place))
+            }
         }
     }
 }
@@ -128,9 +145,10 @@ impl Inner {
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
+        place: Option<Place>,
     ) -> Result<(), SendStop> {
         let mut turn = self.core.sending.enter(deadline)?;
-        self.send_in_turn(&mut turn, bytes, sent, deadline)
+        self.send_in_turn(&mut turn, bytes, sent, deadline, place)
     }
 
     pub(super) fn send_in_turn(
@@ -139,6 +157,7 @@ impl Inner {
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
+        place: Option<Place>,
     ) -> Result<(), SendStop> {
         let state = &self.core.state;
         if !state.is_new() && !self.core.is_open() {
@@ -160,10 +179,13 @@ impl Inner {
                 waiting,
                 line,
             };
+            let mut began = None;
             match waits.persist(deadline, None, Blocking::UntilSome, |stream, blocking| {
+                began = self.recording.begin();
                 stream.send(rest, blocking)
             }) {
                 Ok(count) => {
+                    self.recording.sent(began, &rest[..count], place);
                     *sent += count;
                     rest = &rest[count..];
                     if !rest.is_empty() {
@@ -178,7 +200,7 @@ impl Inner {
                         Some(fault) if sys::is_final(&error) => Event::OutboundFailed(fault),
                         _ => return Err(SendStop::Io(error)),
                     };
-                    return Err(end(state.apply(event).1));
+                    return Err(end(self.apply(event, place)));
                 }
             }
         }
@@ -192,6 +214,7 @@ impl Inner {
         sent: usize,
         size: usize,
         deadline: &Deadline,
+        place: Place,
     ) -> SendError {
         let stand = self.core.stand();
         // A peer that sends and is not read may for that reason not read either.
@@ -205,7 +228,7 @@ impl Inner {
             size,
             unread,
         });
-        match (stand.local, stop) {
+        let error = match (stand.local, stop) {
             (LocalEnd::Aborted, _) => SendError::Aborted(failure),
             (LocalEnd::Closed, _) | (_, SendStop::NotNow(NotNow::Closed)) => {
                 SendError::Closed(failure)
@@ -218,7 +241,15 @@ impl Inner {
             (_, SendStop::Io(source) | SendStop::NotNow(NotNow::Io(source))) => {
                 SendError::Io { failure, source }
             }
+        };
+        if error.is_timeout() && !deadline.forbids_waiting() {
+            let passed = || Recorded::DeadlinePassed {
+                after: deadline.elapsed(),
+                wanted: format!("the peer to take {}, it took {sent}", Count(size, "byte")),
+            };
+            self.recording.happened(passed, Some(place));
         }
+        error
     }
 }
 

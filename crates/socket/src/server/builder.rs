@@ -10,6 +10,8 @@ use std::{
     },
 };
 
+use standin_record::DriverTape;
+
 use super::{
     Inner, Registry, Server,
     bind::{self, How, Place},
@@ -34,6 +36,7 @@ pub struct ServerBuilder {
     backlog: Option<i32>,
     binding: BindOptions,
     options: SocketOptions,
+    driver: Option<DriverTape>,
 }
 
 /// As long a queue as Linux allows unless it is configured otherwise.
@@ -48,6 +51,7 @@ impl ServerBuilder {
             backlog: None,
             binding: BindOptions::default(),
             options: SocketOptions::default(),
+            driver: None,
         }
     }
 
@@ -117,6 +121,30 @@ impl ServerBuilder {
 
     crate::options::setters!(options);
 
+    /// Records what goes over the connections of the server, with the lines of the test that asked
+    /// for it: among those of `driver`, by whose number each is known there. Default: nothing is
+    /// recorded.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use standin_record::Recorder;
+    /// use standin_socket::{Client, Server};
+    ///
+    /// # let limit = Duration::from_secs(10);
+    /// let recorder = Recorder::new("greeting");
+    /// let server = Server::builder().record(recorder.driver("server")).bind()?;
+    /// let peer = Client::builder().port(server.port()).build().connect(limit)?;
+    /// server.accept(limit)?.send(b"hello", limit)?;
+    ///
+    /// let transcript = recorder.transcript();
+    /// assert_eq!(transcript.conversations[0].sent().0, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record(mut self, driver: DriverTape) -> Self {
+        self.driver = Some(driver);
+        self
+    }
+
     /// Binds and listens. From here on peers can connect.
     ///
     /// The port of a name with several addresses, as `localhost` has, is this server's on all of
@@ -150,6 +178,7 @@ impl ServerBuilder {
                 full: AtomicUsize::new(0),
                 fillers: Mutex::default(),
                 options: self.options,
+                driver: self.driver,
                 end: SharedEnd::new(),
                 accepting: TurnLock::new(VecDeque::new()),
                 waker: Mutex::new(None),

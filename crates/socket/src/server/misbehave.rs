@@ -80,6 +80,7 @@ impl Server {
     /// # Errors
     ///
     /// Returns an error if the server is closed.
+    #[track_caller]
     pub fn go_away(&self) -> Result<(), ControlError> {
         self.refuse()?;
         self.close_all();

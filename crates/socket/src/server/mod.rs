@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
+    panic::Location,
     sync::{
         Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub(crate) use self::drain::drain_backlog;
+use standin_record::{DriverTape, Place};
 use standin_sync::Unpoisoned;
 
 use self::misbehave::Fillers;
@@ -33,7 +35,8 @@ use crate::{
     connection::{Connection, OpenConnections, Owner, Parts, deadline},
     error::{AcceptError, CloseError, ControlError, Party, Role},
     options::{BindOptions, SocketOptions},
-    state::{LocalEnd, SharedEnd},
+    recording::Recording,
+    state::{Event, LocalEnd, SharedEnd},
     sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
     time::Deadline,
     turn_lock::{NotNow, Turn, TurnLock},
@@ -87,6 +90,8 @@ struct Inner {
     full: AtomicUsize,
     fillers: Mutex<Fillers>,
     options: SocketOptions,
+    /// Where what goes over the connections is recorded.
+    driver: Option<DriverTape>,
     end: SharedEnd,
     /// The turn comes with the connections that were taken from the system's queue and not handed
     /// out yet.
@@ -142,10 +147,11 @@ impl Server {
     /// Returns [`AcceptError::TimedOut`] if nobody connected in time; the index that the connection
     /// would have had goes to the next one. [`AcceptError::Closed`] and [`AcceptError::Aborted`] if
     /// the server is gone.
+    #[track_caller]
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
         let mut deadline = deadline(timeout);
         self.inner
-            .accept(Owner::everybody(), &mut deadline)
+            .accept(Owner::everybody(), &mut deadline, Some(Location::caller()))
             .map_err(|not_now| self.inner.accept_error(not_now, &deadline))
     }
 
@@ -213,6 +219,7 @@ impl Server {
     /// # Errors
     ///
     /// Returns [`CloseError`] if there is no such connection, or it was closed before.
+    #[track_caller]
     pub fn close_connection(&self, index: usize) -> Result<(), CloseError> {
         // Not closed under the lock: closing takes the connection off the list itself.
         let (connection, accepted) = {
@@ -237,6 +244,7 @@ impl Server {
     }
 
     /// Closes every accepted connection. The server goes on listening.
+    #[track_caller]
     pub fn close_all(&self) {
         for connection in self.inner.open() {
             connection.close();
@@ -281,22 +289,29 @@ impl Server {
     /// Stops listening and closes every connection, accepted or not. Every wait on the server or
     /// its connections ends with an error that says so. When this returns, a connect is refused and
     /// the descriptors are gone. Closing twice does nothing.
+    #[track_caller]
     pub fn close(&self) {
-        self.inner.close(LocalEnd::Closed);
+        self.inner.close(LocalEnd::Closed, Location::caller());
     }
 
     /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its
     /// connections say that it was aborted.
+    #[track_caller]
     pub fn abort(&self) {
-        self.inner.close(LocalEnd::Aborted);
+        self.inner.close(LocalEnd::Aborted, Location::caller());
     }
 }
 
 impl Inner {
-    fn accept(&self, owner: Owner, deadline: &mut Deadline) -> Result<Connection, NotNow> {
+    fn accept(
+        &self,
+        owner: Owner,
+        deadline: &mut Deadline,
+        place: Option<Place>,
+    ) -> Result<Connection, NotNow> {
         let mut turn = self.accepting.enter(deadline)?;
         if let Some(pending) = turn.value().pop_front() {
-            return self.admit(pending, owner);
+            return self.admit(pending, owner, place);
         }
         loop {
             let guard = self.listener();
@@ -310,7 +325,7 @@ impl Inner {
             };
             match listener.accept() {
                 Ok((stream, peer)) if self.is_wanted(&peer) => {
-                    return self.admit(Pending { stream, peer }, owner);
+                    return self.admit(Pending { stream, peer }, owner, place);
                 }
                 Ok(_) => {}
                 Err(error) => match error.kind() {
@@ -361,7 +376,12 @@ impl Inner {
 
     /// Makes a connection of a peer and puts it on the list, in one step with looking whether the
     /// server is closed: closing then finds either the connection or nobody.
-    fn admit(&self, pending: Pending, owner: Owner) -> Result<Connection, NotNow> {
+    fn admit(
+        &self,
+        pending: Pending,
+        owner: Owner,
+        place: Option<Place>,
+    ) -> Result<Connection, NotNow> {
         let Pending { stream, peer } = pending;
         let local = match &self.address {
             // A server on every interface learns from each connection which one the peer came by.
@@ -375,6 +395,8 @@ impl Inner {
             return Err(NotNow::Closed);
         }
         let index = registry.accepted;
+        let opening = standin_record::Event::Accepted;
+        let recording = Recording::new(self.driver.as_ref(), &opening, [&local, &peer], place);
         let connection = Connection::new(Parts {
             role: Role::Server,
             label: self.label.clone(),
@@ -382,6 +404,7 @@ impl Inner {
             local,
             peer,
             stream,
+            recording,
             receive_limit: self.options.receive_limit,
             listed: Some(Arc::downgrade(&self.registry) as _),
             owner,
@@ -397,7 +420,7 @@ impl Inner {
 
     /// Closes once: another thread that closes at the same time does what is left to do, and so
     /// returns no sooner.
-    fn close(&self, how: LocalEnd) {
+    fn close(&self, how: LocalEnd, place: Place) {
         {
             // Under the registry's lock, so that no connection is admitted afterwards.
             let _registry = self.registry.lock();
@@ -416,8 +439,8 @@ impl Inner {
         self.accepting.settle(VecDeque::clear);
         for connection in self.open() {
             match self.end.get() {
-                LocalEnd::Aborted => connection.abort(),
-                _ => connection.close(),
+                LocalEnd::Aborted => connection.close_at(Event::Abort, place),
+                _ => connection.close_at(Event::Close, place),
             }
         }
         self.wake();

@@ -22,7 +22,7 @@ impl Server {
     /// Returns the errors of [`accept`](Server::accept) but [`AcceptError::TimedOut`].
     pub fn try_accept(&self) -> Result<Option<OwnedConnection>, AcceptError> {
         let mut deadline = deadline(std::time::Duration::ZERO);
-        match self.inner.accept(Owner::one(), &mut deadline) {
+        match self.inner.accept(Owner::one(), &mut deadline, None) {
             Ok(connection) => Ok(Some(OwnedConnection::new(connection))),
             Err(NotNow::TimedOut) => Ok(None),
             Err(not_now) => Err(self.inner.accept_error(not_now, &deadline)),

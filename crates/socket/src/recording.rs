@@ -1,0 +1,122 @@
+//! What is recorded of a connection, if anything is.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use standin_record::{By, DriverTape, Event, Place, Tape, Tick};
+
+use crate::{
+    address::Address,
+    state::{Inbound, LocalEnd, Outbound, Stand},
+};
+
+/// What is recorded of a connection, if anything is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recording(Option<Arc<Tape>>);
+
+impl Recording {
+    /// Begins with how the connection was made.
+    pub(crate) fn new(
+        driver: Option<&DriverTape>,
+        opening: &Event,
+        [local, peer]: [&Address; 2],
+        place: Option<Place>,
+    ) -> Recording {
+        Recording(driver.map(|driver| driver.connection(opening, end(local), end(peer), place)))
+    }
+
+    /// Whether anything is recorded.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// When a send begins: before the system gets the bytes, so that nobody is recorded to have
+    /// received them earlier.
+    #[inline]
+    pub(crate) fn begin(&self) -> Option<Tick> {
+        self.0.as_ref().map(|_| Tick::now())
+    }
+
+    /// The system has taken bytes of a send that [began](Recording::begin) at `at`.
+    #[inline]
+    pub(crate) fn sent(&self, at: Option<Tick>, bytes: &[u8], place: Option<Place>) {
+        if let (Some(tape), Some(at)) = (&self.0, at) {
+            tape.sent(at, bytes, place);
+        }
+    }
+
+    /// The system has just given bytes.
+    #[inline]
+    pub(crate) fn received(&self, bytes: &[u8], place: Option<Place>) {
+        if let Some(tape) = &self.0 {
+            tape.received(Tick::now(), bytes, place);
+        }
+    }
+
+    /// Something else has happened, or happens now.
+    #[inline]
+    pub(crate) fn happened(&self, event: impl FnOnce() -> Event, place: Option<Place>) {
+        if let Some(tape) = &self.0 {
+            tape.record(&event(), place);
+        }
+    }
+
+    /// Perhaps something has happened.
+    pub(crate) fn happened_perhaps(
+        &self,
+        event: impl FnOnce() -> Option<Event>,
+        place: Option<Place>,
+    ) {
+        if let Some(tape) = &self.0
+            && let Some(event) = event()
+        {
+            tape.record(&event, place);
+        }
+    }
+
+    /// What an operation has found out of the stream, or done to it.
+    pub(crate) fn changed(&self, before: Stand, after: Stand, place: Option<Place>) {
+        // Who closes records that before the peer can see it.
+        if self.0.is_none() || before == after || after.local != LocalEnd::Open {
+            return;
+        }
+        if let (None, Some(fault)) = (before.fault, after.fault) {
+            let event = match fault.is_reset() {
+                true => Event::Reset(By::Peer),
+                false => Event::Note(format!("the connection failed: {}", fault.error())),
+            };
+            return self.happened(|| event, place);
+        }
+        if before.inbound != after.inbound {
+            let event = match after.inbound {
+                Inbound::Ended => Some(Event::HalfClosed(By::Peer)),
+                Inbound::ShutDown => Some(Event::Note("receives no more".to_owned())),
+                Inbound::Open | Inbound::Failed => None,
+            };
+            if let Some(event) = event {
+                self.happened(|| event, place);
+            }
+        }
+        if before.outbound != after.outbound {
+            let event = match after.outbound {
+                Outbound::Refused => Some(Event::Closed(By::Peer)),
+                Outbound::ShutDown => Some(Event::HalfClosed(By::Us)),
+                Outbound::Open | Outbound::Failed => None,
+            };
+            if let Some(event) = event {
+                self.happened(|| event, place);
+            }
+        }
+    }
+}
+
+/// One end, as it is recorded.
+fn end(address: &Address) -> standin_record::Address {
+    match address {
+        Address::Unix(path) if path.as_os_str().is_empty() => standin_record::Address::Unnamed,
+        Address::Unix(path) => Path::new(path).into(),
+        tcp => tcp
+            .socket_addr()
+            .map_or(standin_record::Address::Unnamed, SocketAddr::into),
+    }
+}
