@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn reads_hexadecimal_digits() {
         assert_eq!(bytes_of_hex("00ff 0A:1b\n").unwrap(), [0, 255, 10, 27]);
-        assert_eq!(bytes_of_hex("").unwrap(), []);
+        assert!(bytes_of_hex("").unwrap().is_empty());
         for (digits, why) in [
             ("0", "last byte"),
             ("0 1", "before character 1"),
