@@ -1,5 +1,7 @@
 //! What goes over a connection is recorded, with the line of the test that asked for it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod common;
 
 use std::panic::Location;
