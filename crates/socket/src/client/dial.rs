@@ -3,12 +3,14 @@
 use std::{fmt, io};
 
 use mio::{Interest, Registry, Token, event};
+use standin_record::Event;
 
 use super::{ClientBuilder, Settings};
 use crate::{
     address::Address,
     connection::{Connection, OwnedConnection, Owner, Parts},
     error::Role,
+    recording::Recording,
     sys::{ConnectProgress, Connecting},
 };
 
@@ -96,6 +98,12 @@ impl Dial {
             // Connected to itself: nobody listens there.
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
+        let recording = Recording::new(
+            self.settings.driver.as_ref(),
+            &Event::Connected,
+            [&local, &self.to],
+            None,
+        );
         let connection = Connection::new(Parts {
             role: Role::Client,
             label: self.settings.label.clone(),
@@ -103,6 +111,7 @@ impl Dial {
             local,
             peer: self.to.clone(),
             stream,
+            recording,
             receive_limit: self.settings.options.receive_limit,
             listed: None,
             owner: Owner::one(),
