@@ -40,6 +40,7 @@ pub use crate::readiness::{
     CommandSucceeds, Conditions, EndedWith, FileExists, LogLine, PortAccepts, Predicate, Readiness,
 };
 pub use crate::runpath_of::RunpathOf;
+pub use crate::template::render_text;
 
 /// How much a message of [`DriverBase::log`] matters.
 pub use tracing::Level;

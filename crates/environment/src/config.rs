@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use standin_config::Config;
+use indexmap::IndexMap;
+use standin_config::{Config, Text};
 use standin_entity::EntityConfig;
 
 use crate::Environment;
@@ -34,4 +35,19 @@ pub struct EnvironmentConfig {
     /// How many drivers may be starting or stopping at once. By default
     /// there is no limit.
     pub workers: Option<usize>,
+
+    /// Variables for programs that use the environment, such as
+    /// `REDIS_URL = "redis://{{ context.redis.host }}:{{ context.redis.port }}"`. Values may be
+    /// templates over the drivers below `context`, and over `name` and `runpath` of the
+    /// environment. `standin run` gives them to its command.
+    #[config(
+        default,
+        template,
+        constraint = standin_process::variable_names(),
+        constraint = standin_process::no_nul(),
+        accepts(impl std::iter::IntoIterator<Item = (impl Into<String>, impl Into<Text>)>),
+        with = crate::variables,
+        append = export_var
+    )]
+    pub export: IndexMap<String, Text>,
 }

@@ -276,3 +276,25 @@ fn meant(name: &str, known: &[String]) -> String {
     nearest(name, known.iter().map(String::as_str))
         .map_or_else(String::new, |name| format!("did you mean \"{name}\"? "))
 }
+
+/// A variable of the option `export` cannot be filled in.
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
+#[error("environment \"{environment}\" cannot fill in the variable {name:?} of `export`: {reason}")]
+#[diagnostic(
+    code(standin::environment::export),
+    help(
+        "templates read what drivers publish while they are up, such as \
+         `{{{{ context.server.port }}}}`"
+    )
+)]
+#[non_exhaustive]
+pub struct ExportError {
+    /// The environment.
+    pub environment: String,
+    /// The variable.
+    pub name: String,
+    /// Why its value has no text.
+    pub reason: String,
+}
+
+standin_error::reportable!(ExportError);

@@ -26,7 +26,7 @@ mod view;
 pub use crate::abort::AbortHandle;
 pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
 pub use crate::environment::{Environment, FailedStart};
-pub use crate::error::{AddError, DependencyError, LoadError, LookupError};
+pub use crate::error::{AddError, DependencyError, ExportError, LoadError, LookupError};
 pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, TestFailure, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
@@ -36,3 +36,5 @@ pub use crate::signals::{SignalError, SignalGuard};
 pub use crate::turn::Operation;
 pub use crate::types::DriverTypes;
 pub use crate::view::EnvironmentView;
+#[doc(hidden)]
+pub use standin_process::variables;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use standin_config::Node;
 use standin_connection::ConnectionGraph;
-use standin_driver::{Driver, Lifecycle};
+use standin_driver::{Attributes, Driver, Lifecycle, render_text};
 use standin_entity::{Entity, Report, Status};
 
 use crate::abort::AbortHandle;
-use crate::error::LookupError;
+use crate::config::EnvironmentConfig;
+use crate::error::{ExportError, LookupError};
 use crate::members::Members;
 
 /// A look at an environment, at any time and from any thread: before it starts, while it
@@ -147,6 +148,45 @@ impl EnvironmentView {
             }
         }
         variables
+    }
+
+    /// The variables of the option `export`, with their templates filled in from what the drivers
+    /// publish now.
+    ///
+    /// ```
+    /// use standin_environment::Environment;
+    /// use standin_tcp::TcpServer;
+    ///
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let options = Environment::builder("shop");
+    /// let mut env = options.export_var("URL", "tcp://{{ context.bank.address }}").build()?;
+    /// let bank = env.add(TcpServer::builder("bank").build()?)?;
+    /// let env = env.start()?;
+    /// let url = format!("tcp://localhost:{}", bank.port().unwrap_or(0));
+    /// assert_eq!(env.exports()?, [("URL".to_owned(), url)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the options cannot be read, or a template names what is not there.
+    pub fn exports(&self) -> standin_entity::Result<Vec<(String, String)>> {
+        let config = self.options().shared::<EnvironmentConfig>()?;
+        let runpath = self.runpath().map(|path| path.display().to_string());
+        let own = Attributes::new()
+            .with("name", self.name())
+            .with_known("runpath", runpath);
+        let export = |(name, text)| {
+            let filled = render_text(text, own.clone(), self.members.clone());
+            let filled = filled.map_err(|reason| ExportError {
+                environment: self.name().to_owned(),
+                name: String::clone(name),
+                reason,
+            });
+            Ok((name.clone(), filled?))
+        };
+        config.export.iter().map(export).collect()
     }
 
     /// Who is connected to whom now, as the drivers report it.

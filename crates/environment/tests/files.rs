@@ -231,3 +231,68 @@ fn a_file_that_is_not_there_is_told() {
     "#]]
     .assert_eq(&format!("{error:?}\n"));
 }
+
+const EXPORTS: &str = r#"
+name = "shop"
+
+[export]
+BANK_URL = "tcp://{{ context.bank.host }}:{{ context.bank.port }}/{{ name }}"
+BANK_PORT = { driver = "bank", value = "{{ port }}" }
+FORMAT = { verbatim = "{{.Names}}" }
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+host = "127.0.0.1"
+"#;
+
+#[test]
+fn exports_are_filled_in_while_the_drivers_are_up() {
+    let types = DriverTypes::standard();
+    let env = types.parse("environment.toml", EXPORTS).unwrap();
+    let error = env.exports().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "environment \"shop\" cannot fill in the variable \"BANK_URL\" of `export`: \
+         driver \"bank\" does not publish `host`"
+    );
+
+    let bank = env.get::<TcpServer>("bank").unwrap();
+    let env = env.start().unwrap();
+    let port = bank.port().unwrap();
+    let exports = env.exports().unwrap();
+    let exports: Vec<_> = exports.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(
+        exports,
+        [
+            format!("BANK_URL=tcp://127.0.0.1:{port}/shop"),
+            format!("BANK_PORT={port}"),
+            "FORMAT={{.Names}}".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn mistakes_in_exports_have_their_places() {
+    #[track_caller]
+    fn check(exports: &str, expected: expect_test::Expect) {
+        let driver = "[[driver]]\ntype = 'tcp-server'\nname = 'bank'\n";
+        let text = format!("name = 'shop'\n\n[export]\n{exports}\n{driver}");
+        let error = DriverTypes::standard().parse("environment.toml", &text);
+        expected.assert_eq(&error.map(drop).unwrap_err().to_string());
+    }
+    check(
+        "\"A=B\" = '1'\nBROKEN = '{{ context.bank.port'\n",
+        expect![[r#"
+            environment.toml: 2 mistakes
+              4:1   the environment: option "export" has the key "A=B", but the name of a variable has no `=` in it
+              5:10  the environment: option "export.BROKEN": the template does not parse: `{{` without `}}`"#]],
+    );
+    check(
+        "BANK = '{{ context.bnak.port }}'\nPORT = { driver = 'banc', value = '{{ port }}' }\n",
+        expect![[r#"
+            environment.toml: 2 mistakes
+              4:8   the environment: option "export" reads from driver "bnak", but there is no such driver
+              5:19  the environment: option "export" reads from driver "banc", but there is no such driver"#]],
+    );
+}

@@ -19,6 +19,8 @@ pub use crate::config::{ProcessBuilder, ProcessConfig};
 pub use crate::error::{NotExecutable, ProcessError};
 pub use crate::listen::Listen;
 pub use crate::process::Process;
+#[doc(hidden)]
+pub use crate::rules::{no_nul, variable_names};
 pub use crate::signal::Signal;
 pub use crate::stdin::Stdin;
 pub use standin_child::Exit;

@@ -3,7 +3,8 @@
 use standin_config::Constraint;
 
 /// Names of environment variables: a variable is one text, `NAME=value`.
-pub(crate) fn variable_names() -> Constraint {
+#[doc(hidden)]
+pub fn variable_names() -> Constraint {
     let check = |name: &String| match name.as_str() {
         "" => Err("a variable has a name"),
         name if name.contains('=') => Err("the name of a variable has no `=` in it"),
@@ -14,7 +15,8 @@ pub(crate) fn variable_names() -> Constraint {
 }
 
 /// Texts that a program can be given.
-pub(crate) fn no_nul() -> Constraint {
+#[doc(hidden)]
+pub fn no_nul() -> Constraint {
     let check = |text: &String| match text.contains('\0') {
         true => Err("no program can be given a NUL character"),
         false => Ok(()),

@@ -7,18 +7,19 @@ mod objects;
 mod scope;
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Template, UndefinedBehavior};
-use standin_config::{Markup, Tags, TemplateMistake};
+use standin_config::{ContextValue, Markup, Tags, TemplateMistake, Text};
 
 pub(crate) use self::objects::names;
 use self::objects::{Published, format_value};
 use self::scope::Idioms;
 pub(crate) use self::scope::{Missing, Scope};
 use crate::attributes::Attributes;
+use crate::context::ContextSource;
 
 /// Why a template has no text.
 pub(crate) enum TemplateError {
@@ -63,6 +64,36 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
         }
     }
     Ok(text)
+}
+
+/// What a text of somebody who is no driver says: a template sees `own` at the top, and those whom
+/// `source` knows below `context`.
+///
+/// # Errors
+///
+/// Returns, as a sentence, why there is no such text: it does not parse, or names what is not
+/// there.
+pub fn render_text(
+    text: &Text,
+    own: Attributes,
+    source: Arc<dyn ContextSource>,
+) -> Result<String, String> {
+    match text {
+        Text::Verbatim(text) => Ok(text.clone()),
+        Text::Template(template) if !Markup::Option.has_tags(template) => Ok(template.clone()),
+        Text::Template(template) => {
+            let scope = Scope::new(own, Some(source));
+            render_in(template, &scope, Markup::Option).map_err(|failure| failure.error.to_string())
+        }
+        Text::Context(ContextValue {
+            driver, template, ..
+        }) => {
+            let Some(attributes) = source.attributes(driver) else {
+                return Err(format!("driver \"{driver}\" is not there"));
+            };
+            render(template, &attributes).map_err(|error| error.to_string())
+        }
+    }
 }
 
 /// The name in a template that is nothing but one, such as `{{ port }}`, as nearly
