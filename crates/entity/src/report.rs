@@ -142,6 +142,13 @@ pub enum What {
 }
 
 impl Event {
+    /// Counts the events of all entities of the process, from the first one on: whoever has seen
+    /// those up to a number goes on with the next one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     fn now(what: What) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         Self {

@@ -66,13 +66,13 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
     Ok(text)
 }
 
-/// What a text of somebody who is no driver says: a template sees `own` at the top, and those whom
-/// `source` knows below `context`.
+/// What a text says that belongs to something else than a driver: a template sees `own` at the top,
+/// and those whom `source` knows below `context`.
 ///
 /// # Errors
 ///
-/// Returns, as a sentence, why there is no such text: it does not parse, or names what is not
-/// there.
+/// Returns an error if the template does not parse, or names what is not there: the reason, as a
+/// sentence.
 pub fn render_text(
     text: &Text,
     own: Attributes,
