@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-config-derive"],
     &["standin-connection"],
     &["standin-child"],
-    &["standin-reply"],
+    &["standin-reply", "standin-tls"],
     &["standin-reactor"],
     &["standin-socket"],
     &["standin-record"],
@@ -54,6 +54,15 @@ const ONLY: &[(&str, &[&str])] = &[
     (
         "standin-socket",
         &["standin-error", "standin-record", "standin-sync"],
+    ),
+    (
+        "standin-tls",
+        &[
+            "standin-error",
+            "standin-reactor",
+            "standin-socket",
+            "standin-sync",
+        ],
     ),
 ];
 

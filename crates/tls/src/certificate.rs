@@ -1,0 +1,126 @@
+//! [`Certificate`]: what is known of a certificate that somebody has shown.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Name;
+
+/// What is known of a certificate that somebody has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// Whom it is for, such as `CN=bank.test`.
+    pub subject: String,
+    /// Who has issued it.
+    pub issuer: String,
+    /// The names and addresses that it is for.
+    pub names: Vec<String>,
+    /// From when on it is valid.
+    pub valid_from: SystemTime,
+    /// Until when it is valid.
+    pub valid_to: SystemTime,
+    /// Its number, in hexadecimal digits.
+    pub serial: String,
+    /// All of it, in DER.
+    pub der: Vec<u8>,
+}
+
+impl Certificate {
+    /// Of the bytes of a certificate; `None` if they are not one.
+    pub fn from_der(der: &[u8]) -> Option<Certificate> {
+        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        let names = parsed.subject_alternative_name().ok().flatten();
+        let names = names.map(|names| &names.value.general_names[..]);
+        let validity = parsed.validity();
+        Some(Certificate {
+            subject: one_line(parsed.subject()),
+            issuer: one_line(parsed.issuer()),
+            names: names.unwrap_or_default().iter().filter_map(name).collect(),
+            valid_from: time(validity.not_before.timestamp()),
+            valid_to: time(validity.not_after.timestamp()),
+            serial: parsed.raw_serial_as_string(),
+            der: der.to_vec(),
+        })
+    }
+
+    /// Whether whoever has issued it is the one whom it is for.
+    pub fn is_self_signed(&self) -> bool {
+        self.subject == self.issuer
+    }
+
+    /// The name that a person would use of a certificate: the first one that it is for.
+    pub(crate) fn short_name(&self) -> &str {
+        let subject = || self.subject.strip_prefix("CN=").unwrap_or(&self.subject);
+        self.names.first().map_or_else(subject, String::as_str)
+    }
+
+    /// The same of whoever has issued it.
+    pub(crate) fn short_issuer(&self) -> &str {
+        self.issuer.strip_prefix("CN=").unwrap_or(&self.issuer)
+    }
+
+    pub(crate) fn day_from(&self) -> String {
+        day(self.valid_from)
+    }
+
+    pub(crate) fn day_to(&self) -> String {
+        day(self.valid_to)
+    }
+}
+
+/// `"bank.test" (for bank.test, 127.0.0.1; of "standin bank"; valid from .. to ..)`
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.names.join(", ");
+        let names = if names.is_empty() { "no name" } else { &names };
+        let (from, to) = (self.day_from(), self.day_to());
+        write!(f, "\"{}\" (for {names}; ", self.short_name())?;
+        match self.is_self_signed() {
+            true => f.write_str("signed by itself")?,
+            false => write!(f, "of authority \"{}\"", self.short_issuer())?,
+        }
+        write!(f, "; valid from {from} to {to})")
+    }
+}
+
+/// Names come from peers, who may write anything.
+fn one_line(name: &X509Name<'_>) -> String {
+    name.to_string().escape_debug().to_string()
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(name.escape_debug().to_string()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| v6()).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn time(seconds: i64) -> SystemTime {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let time = match seconds {
+        0.. => SystemTime::UNIX_EPOCH.checked_add(distance),
+        _ => SystemTime::UNIX_EPOCH.checked_sub(distance),
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// `2026-11-28 10:00 UTC`; of years that nobody would write, the number of seconds.
+fn day(time: SystemTime) -> String {
+    let latest = Duration::from_secs(253_402_300_799);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) if since <= latest => {
+            let text = humantime::format_rfc3339_seconds(time).to_string();
+            format!("{} UTC", text[..16].replace('T', " "))
+        }
+        Ok(since) => format!("{} s after 1970", since.as_secs()),
+        Err(before) => format!("{} s before 1970", before.duration().as_secs()),
+    }
+}

@@ -1,0 +1,448 @@
+//! Errors: of options and files, and of what becomes of a connection.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use miette::Diagnostic;
+use standin_error::text::{Count, Span};
+use thiserror::Error;
+
+use crate::alert::Alert;
+use crate::certificate::Certificate;
+use crate::defect::Defect;
+use crate::hello::Offer;
+
+/// Why a side cannot be made ready to speak TLS.
+#[derive(Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum TlsConfigError {
+    /// A file cannot be read.
+    #[error("cannot read \"{}\"", path.display())]
+    #[diagnostic(
+        code(standin::tls::unreadable_file),
+        help("relative paths begin where the test runs")
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+
+    /// What is in a file is not what it says.
+    #[error("\"{}\" is not a file in PEM as it should be: {reason}", path.display())]
+    #[diagnostic(
+        code(standin::tls::not_pem),
+        help("it has sections from \"-----BEGIN ...\" to \"-----END ...\" with base64 in between")
+    )]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A file has no certificate in it.
+    #[error("there is no certificate in \"{}\", but {found}", path.display())]
+    #[diagnostic(
+        code(standin::tls::no_certificate),
+        help(
+            "a certificate is a section \"CERTIFICATE\"; were the files of the certificate and the key swapped?"
+        )
+    )]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+
+    /// A file has no key in it.
+    #[error("there is no private key in \"{}\", but {found}", path.display())]
+    #[diagnostic(
+        code(standin::tls::no_key),
+        help(
+            "a key is a section \"PRIVATE KEY\", \"EC PRIVATE KEY\" or \"RSA PRIVATE KEY\"; those with a password cannot be read"
+        )
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+
+    /// A key is of another certificate.
+    #[error(
+        "the key in \"{}\" is not that of the certificate {subject} in \"{}\"",
+        key.display(), certificate.display()
+    )]
+    #[diagnostic(
+        code(standin::tls::key_mismatch),
+        help("they belong together: the certificate names the public half of the key")
+    )]
+    KeyMismatch {
+        /// The file with the certificate.
+        certificate: PathBuf,
+        /// The file with the key.
+        key: PathBuf,
+        /// What the certificate says.
+        subject: String,
+    },
+
+    /// A key cannot be used.
+    #[error("the key in \"{}\" cannot be used: {reason}", path.display())]
+    #[diagnostic(
+        code(standin::tls::unusable_key),
+        help("keys are RSA (2048 bits and more), ECDSA (P-256, P-384) or Ed25519")
+    )]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Something that a certificate is to be for, or that a client asks for, cannot be a name.
+    #[error("\"{name}\" is neither a name nor an address that a certificate can be for")]
+    #[diagnostic(
+        code(standin::tls::name),
+        help(
+            "a name is such as \"bank.test\" or \"*.bank.test\", an address such as \"127.0.0.1\""
+        )
+    )]
+    Name {
+        /// What was given.
+        name: String,
+    },
+
+    /// The name of a protocol over TLS cannot be one.
+    #[error("\"{protocol}\" cannot be the name of a protocol (ALPN): it has {} bytes", protocol.len())]
+    #[diagnostic(
+        code(standin::tls::alpn),
+        help("a name has 1 to 255 bytes, such as \"h2\" or \"http/1.1\"")
+    )]
+    Alpn {
+        /// What was given.
+        protocol: String,
+    },
+
+    /// No version is to be spoken.
+    #[error("no version of TLS is to be spoken")]
+    #[diagnostic(code(standin::tls::no_version), help("it is 1.2 or 1.3, or both"))]
+    NoVersion,
+
+    /// A defect of certificates and a certificate of a file exclude each other.
+    #[error("the defect \"{defect}\" is about the certificate, and that comes from a file")]
+    #[diagnostic(
+        code(standin::tls::defect_of_file),
+        help("leave the file out, and a certificate with the defect is made")
+    )]
+    DefectOfFile {
+        /// The defect.
+        defect: Defect,
+    },
+
+    /// A certificate cannot be made.
+    #[error("a certificate cannot be made: {reason}")]
+    #[diagnostic(code(standin::tls::not_made), help("see the reason"))]
+    NotMade {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+standin_error::reportable!(TlsConfigError);
+
+impl From<rcgen::Error> for TlsConfigError {
+    fn from(error: rcgen::Error) -> Self {
+        TlsConfigError::NotMade {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<rustls::Error> for TlsConfigError {
+    fn from(error: rustls::Error) -> Self {
+        TlsConfigError::NotMade {
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<rustls::client::VerifierBuilderError> for TlsConfigError {
+    fn from(error: rustls::client::VerifierBuilderError) -> Self {
+        TlsConfigError::NotMade {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// One of the two sides of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who has waited for the connection.
+    Server,
+    /// Who has made it.
+    Client,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Server => Side::Client,
+            Side::Client => Side::Server,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Server => "the server",
+            Side::Client => "the client",
+        })
+    }
+}
+
+/// Why a handshake failed, or a connection that speaks TLS.
+#[derive(Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The peer has said why it ends the connection.
+    #[error(
+        "{peer} ended {stage} with alert {alert}{}{}",
+        Seen(shown),
+        Meaning(alert)
+    )]
+    #[diagnostic(code(standin::tls::alert), help("{help}"))]
+    Alert {
+        /// Who has sent the alert.
+        peer: Side,
+        /// The alert.
+        alert: Alert,
+        /// "the handshake", or "the connection".
+        stage: &'static str,
+        /// The certificate that this side had shown, if the alert is about that.
+        shown: Option<Box<Certificate>>,
+        /// What can be done about it.
+        help: String,
+    },
+
+    /// The peer's certificate was refused.
+    #[error(
+        "this side refused the certificate of {peer}: {reason}{}",
+        Shown(certificate)
+    )]
+    #[diagnostic(code(standin::tls::certificate_refused), help("{help}"))]
+    Certificate {
+        /// Whose certificate it is.
+        peer: Side,
+        /// Why it was refused.
+        reason: String,
+        /// The certificate.
+        certificate: Option<Box<Certificate>>,
+        /// What can be done about it.
+        help: String,
+    },
+
+    /// The client has shown no certificate.
+    #[error("the client has shown no certificate, and this server requires one")]
+    #[diagnostic(
+        code(standin::tls::no_certificate_shown),
+        help(
+            "give the client a certificate of this authority, or let the server do without: `client_auth = \"optional\"`"
+        )
+    )]
+    NoCertificateShown,
+
+    /// The peer does not speak TLS.
+    #[error("{peer} does not speak TLS: it sent \"{}\"", excerpt(received))]
+    #[diagnostic(
+        code(standin::tls::not_tls),
+        help("does it expect to be spoken to without TLS, or is it another port?")
+    )]
+    NotTls {
+        /// Who speaks something else.
+        peer: Side,
+        /// What it sent first.
+        received: Vec<u8>,
+    },
+
+    /// Both sides found nothing that both speak.
+    #[error(
+        "both sides have no {what} in common: the client offered {offered}, the server speaks {spoken}"
+    )]
+    #[diagnostic(
+        code(standin::tls::nothing_in_common),
+        help("let one of both sides speak what the other one does")
+    )]
+    NothingInCommon {
+        /// What they would have to have in common: "version of TLS", "protocol (ALPN)", ...
+        what: &'static str,
+        /// What the client offered.
+        offered: String,
+        /// What the server speaks.
+        spoken: String,
+    },
+
+    /// The peer has ended the stream in the middle of the handshake.
+    #[error("{peer} closed the connection in the handshake, after {}{}", Count(*received, "byte"), Offered(offer))]
+    #[diagnostic(
+        code(standin::tls::ended_in_handshake),
+        help(
+            "many programs do that without a word when they do not trust a certificate; look at what this one logs"
+        )
+    )]
+    Ended {
+        /// Who has closed it.
+        peer: Side,
+        /// How many bytes had come.
+        received: usize,
+        /// What the client had offered, if that had come.
+        offer: Option<Box<Offer>>,
+    },
+
+    /// The handshake was not done in time.
+    #[error("the handshake was not done within {}: {peer} had sent {}{}", Span(*limit), Count(*received, "byte"), Offered(offer))]
+    #[diagnostic(
+        code(standin::tls::handshake_timed_out),
+        help("does the peer speak TLS on this port? `handshake_limit` says how long it may take")
+    )]
+    TimedOut {
+        /// Who was waited for.
+        peer: Side,
+        /// How long it might have taken.
+        limit: Duration,
+        /// How many bytes had come.
+        received: usize,
+        /// What the client had offered, if that had come.
+        offer: Option<Box<Offer>>,
+    },
+
+    /// What came was not encrypted as it should be.
+    #[error(
+        "what {peer} sent cannot be decrypted: it was changed on the way, or encrypted wrongly (bad_record_mac)"
+    )]
+    #[diagnostic(
+        code(standin::tls::bad_record),
+        help("nothing that comes after it can be trusted; the connection is of no more use")
+    )]
+    BadRecord {
+        /// Who has sent it.
+        peer: Side,
+    },
+
+    /// The stream has ended without the word that nothing is missing.
+    #[error("{peer} ended the stream without saying that nothing is missing (close_notify)")]
+    #[diagnostic(
+        code(standin::tls::no_close_notify),
+        help(
+            "what came may be cut short; where that does not matter, set `require_close_notify` to false"
+        )
+    )]
+    Truncated {
+        /// Who has ended it.
+        peer: Side,
+    },
+
+    /// The peer does not keep to the rules.
+    #[error("{peer} does not speak TLS as it should: {reason}")]
+    #[diagnostic(
+        code(standin::tls::protocol),
+        help("`SSLKEYLOGFILE` and a capture show in Wireshark what was said")
+    )]
+    Protocol {
+        /// Who does not.
+        peer: Side,
+        /// What was found.
+        reason: String,
+    },
+
+    /// There was no handshake, on purpose.
+    #[error(
+        "there is no TLS on this connection, because this side has the defect \"{defect}\"; {peer} {then}"
+    )]
+    #[diagnostic(
+        code(standin::tls::defect),
+        help("nothing can be sent or received over such a connection")
+    )]
+    Defective {
+        /// The defect that was asked for.
+        defect: Defect,
+        /// Who was spoken to.
+        peer: Side,
+        /// What it did then.
+        then: String,
+    },
+}
+
+standin_error::reportable!(TlsError);
+
+impl TlsError {
+    /// The alert that the peer has sent, if it was one.
+    pub fn alert(&self) -> Option<Alert> {
+        match self {
+            TlsError::Alert { alert, .. } => Some(*alert),
+            _ => None,
+        }
+    }
+}
+
+/// ` after it saw the certificate ...`
+struct Seen<'a>(&'a Option<Box<Certificate>>);
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(shown) => write!(f, " after it saw the certificate {shown}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `: it does not trust the authority`
+struct Meaning<'a>(&'a Alert);
+
+impl fmt::Display for Meaning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.meaning() {
+            Some(meaning) => write!(f, ": {meaning}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `; it showed ...`
+struct Shown<'a>(&'a Option<Box<Certificate>>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(shown) => write!(f, "; it showed {shown}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `; the client offered ...`
+struct Offered<'a>(&'a Option<Box<Offer>>);
+
+impl fmt::Display for Offered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(offer) => write!(f, "; the client offered {offer}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn excerpt(bytes: &[u8]) -> String {
+    let first = &bytes[..bytes.len().min(60)];
+    let dots = if first.len() < bytes.len() { "..." } else { "" };
+    format!("{}{dots}", first.escape_ascii())
+}

@@ -1,0 +1,158 @@
+//! [`Session`]: a connection on which both sides have agreed, without a socket.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use rustls::Connection;
+
+use crate::defect::Defect;
+use crate::error::{Side, TlsError};
+use crate::explain::Context;
+use crate::info::TlsInfo;
+use crate::verify::take_shown;
+
+/// A connection on which both sides have agreed: what one of them says goes in on one end, and what
+/// is sent over the wire comes out on the other. It knows no socket.
+pub struct Session {
+    tls: Box<Connection>,
+    context: Arc<Context>,
+    info: Arc<TlsInfo>,
+    /// The first data is to be spoiled.
+    spoils: bool,
+    has_closed: bool,
+    error: Option<TlsError>,
+}
+
+/// What there is to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing before more has come from the wire.
+    Nothing,
+    /// Nothing any more: the peer has said so.
+    Ended,
+}
+
+impl Session {
+    pub(crate) fn new(tls: Box<Connection>, context: Arc<Context>, info: TlsInfo) -> Session {
+        Session {
+            spoils: context.tls.defect == Some(Defect::BadRecord),
+            tls,
+            context,
+            info: Arc::new(info),
+            has_closed: false,
+            error: None,
+        }
+    }
+
+    /// What both sides have agreed on.
+    pub fn info(&self) -> &Arc<TlsInfo> {
+        &self.info
+    }
+
+    /// Takes bytes from the wire, until there is something to receive; those that it does not take
+    /// are for the next time. There may be something to send afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error, now and every time after, if the peer has ended the connection by an
+    /// alert, or what it sends makes no sense.
+    pub fn read_wire(&mut self, wire: &mut &[u8]) -> Result<(), TlsError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        while !wire.is_empty() {
+            // There is room: all that could be received was.
+            let taken = self.tls.read_tls(wire).unwrap_or(0);
+            match self.tls.process_new_packets() {
+                Ok(state) if state.plaintext_bytes_to_read() > 0 => break,
+                Ok(_) if taken == 0 => *wire = &[],
+                Ok(_) => {}
+                Err(error) => {
+                    let error = self.context.explain(error, false, take_shown(), None);
+                    return Err(self.error.insert(error).clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing comes from the wire any more.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the peer has not said before that nothing is missing, and that counts.
+    pub fn wire_ended(&mut self) -> Result<(), TlsError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let has_said = self.read_plain(&mut [0]) == Plain::Ended;
+        let is_strict = self.context.tls.require_close_notify;
+        if has_said || !is_strict.unwrap_or(self.context.side == Side::Client) {
+            return Ok(());
+        }
+        Err(TlsError::Truncated {
+            peer: self.context.peer(),
+        })
+    }
+
+    /// Gives what can be received.
+    pub fn read_plain(&mut self, target: &mut [u8]) -> Plain {
+        match self.tls.reader().read(target) {
+            Ok(0) if target.is_empty() => Plain::Nothing,
+            Ok(0) => Plain::Ended,
+            Ok(count) => Plain::Bytes(count),
+            Err(_) => Plain::Nothing,
+        }
+    }
+
+    /// Adds what sends `bytes` to `output`.
+    pub fn write(&mut self, bytes: &[u8], output: &mut Vec<u8>) {
+        drain(&mut self.tls, output);
+        // It takes everything, as its memory has no limit.
+        let _ = self.tls.writer().write_all(bytes);
+        drain(&mut self.tls, output);
+        if self.spoils
+            && !bytes.is_empty()
+            && let Some(last) = output.last_mut()
+        {
+            *last ^= 1;
+            self.spoils = false;
+        }
+    }
+
+    /// Adds what there is to send without anybody having asked: alerts, new keys.
+    pub fn take_output(&mut self, output: &mut Vec<u8>) {
+        drain(&mut self.tls, output);
+    }
+
+    /// Adds what says that nothing more will be sent, once.
+    pub fn close(&mut self, output: &mut Vec<u8>) {
+        let is_quiet = self.context.tls.defect == Some(Defect::NoCloseNotify);
+        if !std::mem::replace(&mut self.has_closed, true) && !is_quiet {
+            self.tls.send_close_notify();
+        }
+        drain(&mut self.tls, output);
+    }
+}
+
+/// Moves what there is to send to `output`.
+pub(crate) fn drain(tls: &mut Connection, output: &mut Vec<u8>) {
+    while tls.wants_write() {
+        // Memory takes everything.
+        if tls.write_tls(output).is_err() {
+            break;
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("side", &self.context.side)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
