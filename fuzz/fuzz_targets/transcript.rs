@@ -102,7 +102,7 @@ fn transcript(name: &str, peer: &str, text: &str, bytes: &[u8]) -> Transcript {
 
 fn story(name: &str, text: &str) -> Story {
     let step = Step {
-        name: Step::STARTING.to_owned(),
+        name: Step::START.to_owned(),
         error: Some(text.to_owned()),
         ..Step::default()
     };

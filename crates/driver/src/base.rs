@@ -8,7 +8,7 @@ use standin_config::{
     ResolveError, Setting, Value, drivers_read,
 };
 use standin_entity::{BuildError, Entity, Resource};
-use standin_record::{DriverTape, Recorder};
+use standin_record::{self as record, DriverTape, Recorder};
 use standin_sync::Unpoisoned;
 use tracing::Level;
 
@@ -281,6 +281,22 @@ impl DriverBase {
     /// move; it may be kept for longer than the driver.
     pub fn tape(&self) -> DriverTape {
         self.recorder().driver(self.entity().subject().name())
+    }
+
+    /// Puts on record what the driver is: its kind, and its options with where each comes from.
+    pub fn describe(&self, tape: &DriverTape) {
+        tape.set_kind(self.kind());
+        let options = self.options();
+        let described = options.description().options().iter();
+        let settings = described.filter_map(|option| {
+            let value = options.get(option.name()).ok()?;
+            Some(record::Setting {
+                name: option.name().to_owned(),
+                value: value.to_string(),
+                origin: options.origin(option.name()).ok()?.to_string(),
+            })
+        });
+        tape.set_settings(settings);
     }
 
     /// Says that the driver renders templates that are not among the texts of its options, but

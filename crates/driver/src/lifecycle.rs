@@ -6,6 +6,8 @@ use standin_entity::{
     AbortError, Check, PauseError, Report, RestartError, StartError, Status, StopError, WaitError,
 };
 
+use standin_record::Transcript;
+
 use crate::driver_log::DriverLog;
 use crate::log::watch::settle;
 use crate::steps::AsSteps;
@@ -174,7 +176,8 @@ pub trait Lifecycle: Driver {
     ///
     /// Returns an error if that cannot be found out, or can no longer happen.
     fn extract_values(&self) -> standin_entity::Result<Check> {
-        self.base().starting.check(self.as_driver(), false)
+        let base = self.base();
+        base.starting.check(self.as_driver(), &base.tape(), false)
     }
 
     /// Searches in the driver's log, from its beginning. Its waits end when the
@@ -211,6 +214,15 @@ pub trait Lifecycle: Driver {
     fn last_log_lines(&self) -> Result<Vec<String>, ResolveError> {
         let config: DriverConfig = self.base().config()?;
         Ok(error_log::fetch(self.as_driver(), &config))
+    }
+
+    /// What was recorded of the driver and its connections up to now, in the environment that it
+    /// is in, or alone.
+    fn transcript(&self) -> Transcript {
+        let base = self.base();
+        let tape = base.tape();
+        base.describe(&tape);
+        base.recorder().transcript().of(tape.name())
     }
 
     /// What happened to the driver so far.

@@ -4,6 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use indexmap::IndexMap;
 use standin_entity::{Check, Hold, Result};
+use standin_record::DriverTape;
 use standin_sync::{Monitor, Unpoisoned};
 
 use crate::baseline::Baseline;
@@ -101,13 +102,18 @@ impl Starting {
     /// Whether all regexps have matched and all conditions hold. If not, the
     /// driver is told when its logs change. `is_final`: nobody writes them any
     /// more.
-    pub(crate) fn check(&self, driver: &dyn Driver, is_final: bool) -> Result<Check> {
+    pub(crate) fn check(
+        &self,
+        driver: &dyn Driver,
+        tape: &DriverTape,
+        is_final: bool,
+    ) -> Result<Check> {
         let Some(mut asked) = self.ask() else {
             return Ok(Check::not_yet("its conditions are being checked"));
         };
         let conditions = match &mut asked.conditions {
             Some(conditions) => conditions,
-            unknown => unknown.insert(self.conditions(driver, &driver.base().config()?)?),
+            unknown => unknown.insert(self.conditions(driver, tape, &driver.base().config()?)?),
         };
         conditions.progress.is_final = is_final;
         conditions.check(driver)
@@ -132,13 +138,14 @@ impl Starting {
     fn conditions(
         &self,
         driver: &dyn Driver,
+        tape: &DriverTape,
         config: &DriverConfig,
     ) -> Result<Conditions, LogError> {
         let baseline = self.baseline();
         Ok(Conditions {
             regexps: sought(driver, config, &baseline)?,
             ready: (!config.ready.is_empty()).then(|| readiness::all(&config.ready)),
-            progress: Progress::new(self.extracts.clone(), baseline),
+            progress: Progress::new(self.extracts.clone(), baseline, tape.clone()),
         })
     }
 }

@@ -2,6 +2,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use standin_entity::{Check, CheckInterval, HookPoint, Result, Steps};
+use standin_record::{DriverTape, Step};
 
 use crate::error::FileLogError;
 use crate::{Driver, DriverConfig, Readiness, error_log, install};
@@ -12,14 +13,73 @@ pub(crate) struct AsSteps<'a> {
     driver: &'a dyn Driver,
     /// Resolved once for each operation, whose steps then agree on it.
     config: OnceLock<Arc<DriverConfig>>,
+    tape: OnceLock<DriverTape>,
 }
+
+/// A step that runs, on record: its end is, however it ends.
+struct OnRecord<'a> {
+    tape: &'a DriverTape,
+    step: &'static str,
+    error: Option<String>,
+}
+
+impl Drop for OnRecord<'_> {
+    fn drop(&mut self) {
+        self.tape.step_ended(self.step, self.error.as_deref());
+    }
+}
+
+/// Asking whether the driver is ready, or down, when it is not at once.
+const STARTED_CHECK: &str = "started_check";
+const STOPPED_CHECK: &str = "stopped_check";
 
 impl<'a> AsSteps<'a> {
     pub(crate) fn new(driver: &'a dyn Driver) -> Self {
         AsSteps {
             driver,
             config: OnceLock::new(),
+            tape: OnceLock::new(),
         }
+    }
+
+    fn tape(&self) -> &DriverTape {
+        self.tape.get_or_init(|| self.driver.base().tape())
+    }
+
+    /// Does `work`, which is a step.
+    fn step<T>(&self, step: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let tape = self.tape();
+        tape.step_began(step);
+        let mut on_record = OnRecord {
+            tape,
+            step,
+            error: Some("it panicked".to_owned()),
+        };
+        let result = work();
+        on_record.error = result.as_ref().err().map(ToString::to_string);
+        result
+    }
+
+    /// The same for one of a start, which ends with it if it fails.
+    fn start_step<T>(&self, step: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let result = self.step(step, work);
+        if let Err(error) = &result {
+            self.tape()
+                .step_ended(Step::START, Some(&error.to_string()));
+        }
+        result
+    }
+
+    /// Asks whether the driver is there, which takes a while if it is not at once.
+    fn check(&self, step: &'static str, ask: impl FnOnce() -> Result<Check>) -> Result<Check> {
+        let check = ask();
+        let tape = self.tape();
+        match &check {
+            Ok(Check::NotYet(_)) => tape.step_goes_on(step),
+            Ok(Check::Ready) => tape.step_ended(step, None),
+            Err(error) => tape.steps_ended(&error.to_string()),
+        }
+        check
     }
 
     fn config(&self) -> Result<&DriverConfig> {
@@ -60,6 +120,125 @@ impl Steps for AsSteps<'_> {
     }
 
     fn pre_start(&self) -> Result<()> {
+        self.tape().step_began(Step::START);
+        self.start_step("pre_start", || self.prepare())
+    }
+
+    fn starting(&self) -> Result<()> {
+        self.start_step("starting", || {
+            let starting = &self.driver.base().starting;
+            starting.note(self.driver, self.config()?);
+            self.driver.starting()
+        })
+    }
+
+    fn started_check(&self) -> Result<Check> {
+        self.check(STARTED_CHECK, || self.ask_if_started())
+    }
+
+    fn post_start(&self) -> Result<()> {
+        self.start_step("post_start", || self.driver.post_start())
+    }
+
+    fn pre_stop(&self) -> Result<()> {
+        // A start that was under way is over.
+        self.tape().steps_ended("it was stopped");
+        self.step("pre_stop", || self.driver.pre_stop())
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.step("verify", || self.driver.verify())
+    }
+
+    fn stopping(&self) -> Result<()> {
+        self.step("stopping", || {
+            self.driver.base().starting.end();
+            self.driver.stopping()
+        })
+    }
+
+    fn stopped_check(&self) -> Result<Check> {
+        self.check(STOPPED_CHECK, || self.driver.stopped_check())
+    }
+
+    fn post_stop(&self) -> Result<()> {
+        self.step("post_stop", || {
+            let result = self.driver.post_stop().and(self.end_extended());
+            let base = self.driver.base();
+            base.starting.bell.set_over(true);
+            base.file_log.close();
+            result
+        })
+    }
+
+    fn describe_failure(&self) -> Vec<String> {
+        // What has not come to its end by itself has taken too long.
+        self.tape().steps_ended("it took too long");
+        let Ok(config) = self.config() else {
+            return Vec::new();
+        };
+        let mut evidence = self.driver.base().starting.hints(self.driver, config);
+        match self.driver.fetch_error_log() {
+            Ok(lines) => evidence.extend(lines),
+            Err(error) => {
+                evidence.push(format!("its error log cannot be shown: {error}"));
+                evidence.extend(error_log::fetch(self.driver, config));
+            }
+        }
+        evidence
+    }
+
+    fn aborting(&self) -> Result<()> {
+        self.tape().steps_ended("it was aborted");
+        self.step("aborting", || {
+            let base = self.driver.base();
+            base.starting.bell.set_over(true);
+            let result = self.driver.aborting().and(self.end_extended());
+            base.file_log.close();
+            result
+        })
+    }
+
+    fn pausing(&self) -> Result<()> {
+        self.step("pausing", || self.driver.pausing())
+    }
+
+    fn resuming(&self) -> Result<()> {
+        self.step("resuming", || self.driver.resuming())
+    }
+
+    fn hook(&self, point: HookPoint) -> Result<()> {
+        let config = self.config()?;
+        let hook = match point {
+            HookPoint::PreStart => &config.pre_start,
+            HookPoint::PostStart => &config.post_start,
+            HookPoint::PreStop => &config.pre_stop,
+            HookPoint::PostStop => &config.post_stop,
+        };
+        let result = match (hook, point) {
+            (None, _) => Ok(()),
+            (Some(hook), HookPoint::PreStart) => {
+                self.start_step("pre_start hook", || hook.run(self.driver))
+            }
+            (Some(hook), HookPoint::PostStart) => {
+                self.start_step("post_start hook", || hook.run(self.driver))
+            }
+            (Some(hook), HookPoint::PreStop) => {
+                self.step("pre_stop hook", || hook.run(self.driver))
+            }
+            (Some(hook), HookPoint::PostStop) => {
+                self.step("post_stop hook", || hook.run(self.driver))
+            }
+        };
+        if point == HookPoint::PostStart && result.is_ok() {
+            self.tape().step_ended(Step::START, None);
+        }
+        result
+    }
+}
+
+impl AsSteps<'_> {
+    fn prepare(&self) -> Result<()> {
         let config = self.config()?;
         let base = self.driver.base();
         let entity = base.entity();
@@ -84,102 +263,28 @@ impl Steps for AsSteps<'_> {
         self.driver.pre_start()
     }
 
-    fn starting(&self) -> Result<()> {
+    fn ask_if_started(&self) -> Result<Check> {
         let starting = &self.driver.base().starting;
-        starting.note(self.driver, self.config()?);
-        self.driver.starting()
-    }
-
-    fn started_check(&self) -> Result<Check> {
-        let starting = &self.driver.base().starting;
-        if let Check::NotYet(missing) = starting.check(self.driver, false)? {
+        if let Check::NotYet(missing) = starting.check(self.driver, self.tape(), false)? {
             let Some(error) = self.driver.start_failure() else {
                 return Ok(Check::NotYet(missing));
             };
             // Its last words may have come since: they count.
-            if starting.check(self.driver, true)? != Check::Ready {
+            if starting.check(self.driver, self.tape(), true)? != Check::Ready {
                 return Err(error);
             }
         }
         let check = self.driver.started_check()?;
-        match (&check, self.driver.start_failure()) {
-            (Check::NotYet(_), Some(error)) => Err(error),
-            (Check::NotYet(_), None) => Ok(check),
-            (Check::Ready, _) => {
+        match &check {
+            Check::NotYet(missing) => {
+                self.tape().probed(STARTED_CHECK, missing, false);
+                self.driver.start_failure().map_or(Ok(check), Err)
+            }
+            Check::Ready => {
+                self.tape().met(STARTED_CHECK);
                 starting.end();
                 Ok(check)
             }
         }
-    }
-
-    fn post_start(&self) -> Result<()> {
-        self.driver.post_start()
-    }
-
-    fn pre_stop(&self) -> Result<()> {
-        self.driver.pre_stop()
-    }
-
-    fn verify(&self) -> Result<()> {
-        self.driver.verify()
-    }
-
-    fn stopping(&self) -> Result<()> {
-        self.driver.base().starting.end();
-        self.driver.stopping()
-    }
-
-    fn stopped_check(&self) -> Result<Check> {
-        self.driver.stopped_check()
-    }
-
-    fn post_stop(&self) -> Result<()> {
-        let result = self.driver.post_stop().and(self.end_extended());
-        let base = self.driver.base();
-        base.starting.bell.set_over(true);
-        base.file_log.close();
-        result
-    }
-
-    fn describe_failure(&self) -> Vec<String> {
-        let Ok(config) = self.config() else {
-            return Vec::new();
-        };
-        let mut evidence = self.driver.base().starting.hints(self.driver, config);
-        match self.driver.fetch_error_log() {
-            Ok(lines) => evidence.extend(lines),
-            Err(error) => {
-                evidence.push(format!("its error log cannot be shown: {error}"));
-                evidence.extend(error_log::fetch(self.driver, config));
-            }
-        }
-        evidence
-    }
-
-    fn aborting(&self) -> Result<()> {
-        let base = self.driver.base();
-        base.starting.bell.set_over(true);
-        let result = self.driver.aborting().and(self.end_extended());
-        base.file_log.close();
-        result
-    }
-
-    fn pausing(&self) -> Result<()> {
-        self.driver.pausing()
-    }
-
-    fn resuming(&self) -> Result<()> {
-        self.driver.resuming()
-    }
-
-    fn hook(&self, point: HookPoint) -> Result<()> {
-        let config = self.config()?;
-        let hook = match point {
-            HookPoint::PreStart => &config.pre_start,
-            HookPoint::PostStart => &config.post_start,
-            HookPoint::PreStop => &config.pre_stop,
-            HookPoint::PostStop => &config.post_stop,
-        };
-        hook.as_ref().map_or(Ok(()), |hook| hook.run(self.driver))
     }
 }

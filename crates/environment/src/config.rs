@@ -32,6 +32,12 @@ pub struct EnvironmentConfig {
     /// take, its own `start_limit` or `timeout`, limits the start.
     pub start_limit: Option<Duration>,
 
+    /// What is kept of what goes on, and what is written when a test fails: how many bytes of each
+    /// connection, in which formats, and what must not be kept. By default 64 KiB; text, page and
+    /// capture; everything is kept.
+    #[config(inherited, fallback = crate::Record::default())]
+    pub record: crate::Record,
+
     /// How many drivers may be starting or stopping at once. By default
     /// there is no limit.
     pub workers: Option<usize>,

@@ -7,6 +7,7 @@ mod context;
 mod dependencies;
 mod environment;
 mod error;
+mod evidence;
 mod failure;
 pub mod file;
 mod group;
@@ -14,6 +15,7 @@ mod members;
 mod nesting;
 mod order;
 mod plan;
+mod record;
 mod running;
 mod schedule;
 #[cfg(unix)]
@@ -30,6 +32,7 @@ pub use crate::error::{AddError, DependencyError, ExportError, LoadError, Lookup
 pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, TestFailure, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
+pub use crate::record::{Format, Record};
 pub use crate::running::RunningEnvironment;
 #[cfg(unix)]
 pub use crate::signals::{SignalError, SignalGuard};

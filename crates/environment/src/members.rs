@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use indexmap::IndexMap;
-use standin_config::Value;
+use standin_config::{OptionValue, Value};
 use standin_driver::{Driver, Lifecycle, context_of, provide_context};
 use standin_entity::{AnnouncedStop, Entity, JoinError};
 use standin_record::Recorder;
@@ -16,6 +16,7 @@ use standin_sync::Unpoisoned;
 
 use crate::error::{AddError, LookupError};
 use crate::failure::{Failure, TestFailure};
+use crate::record::Record;
 use crate::turn::Turn;
 
 /// The kind of entity that an environment is.
@@ -47,6 +48,9 @@ pub(crate) struct Members {
 pub(crate) trait Running: Send + Sync {
     /// Stops it, because the environment that it belongs to stops.
     fn stop_within(self: Arc<Self>) -> Vec<Failure>;
+
+    /// Each driver with those that its start waits for.
+    fn waits_for(&self) -> Vec<(String, Vec<String>)>;
 }
 
 impl Members {
@@ -71,7 +75,12 @@ impl Members {
 
     /// Where what happens to the drivers is kept, from the first time on that something does.
     pub(crate) fn recorder(&self) -> &Recorder {
-        self.recorder.get_or_init(|| Recorder::new(self.name()))
+        self.recorder.get_or_init(|| {
+            // What is wrong with the options is the error of the start.
+            let record = self.entity.options().get("record").ok();
+            let record = record.and_then(|record| Record::from_value(&record).ok());
+            record.unwrap_or_default().recorder(self.name())
+        })
     }
 
     /// Those of the environment that is `entity`, or the nearest around it.

@@ -96,6 +96,13 @@ impl Order {
         all
     }
 
+    /// The places that `place` waits for, smallest first.
+    pub(crate) fn before(&self, place: usize) -> Vec<usize> {
+        let mut before = self.before[place].clone();
+        before.sort_unstable();
+        before
+    }
+
     /// How many places `place` waits for.
     pub(crate) fn waits_for(&self, place: usize) -> usize {
         self.before[place].len()

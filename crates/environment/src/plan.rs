@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use standin_config::ReferenceBy;
-use standin_driver::Driver;
+use standin_driver::{Driver, DriverConfig};
 
 use crate::order::Order;
 use crate::schedule::{Job, OnFailure, by_order, one_by_one};
@@ -97,6 +97,35 @@ impl Plan {
     /// Whether the driver at `place` is at an earlier place, too.
     pub(crate) fn is_alias(&self, place: usize) -> bool {
         self.aliases.get(place).copied().unwrap_or_default()
+    }
+
+    /// Each driver with those that its start waits for: those that it depends on, and in declared
+    /// order the one before.
+    pub(crate) fn waits_for(
+        &self,
+        drivers: &IndexMap<String, Arc<dyn Driver>>,
+    ) -> Vec<(String, Vec<String>)> {
+        let name = |place: usize| {
+            let (name, _) = drivers.get_index(place)?;
+            Some(name.clone())
+        };
+        let mut former = None;
+        let places = self.places().filter(|place| !self.is_alias(*place));
+        let waits = places.filter_map(|place| {
+            let starts = drivers
+                .get_index(place)
+                .is_some_and(|(_, d)| starts_by_itself(&**d));
+            let mut before = self.needs.before(place);
+            if self.mode == Mode::Declared && starts {
+                let former = former
+                    .replace(place)
+                    .filter(|former| !before.contains(former));
+                before.extend(former);
+            }
+            let before = before.into_iter().filter_map(name).collect();
+            Some((name(place)?, before))
+        });
+        waits.collect()
     }
 
     /// All who cannot start without `place`, directly or not, smallest first.
@@ -314,6 +343,13 @@ impl<'a> Names<'a> {
             },
         })
     }
+}
+
+/// Whether an environment starts the driver, rather than somebody by hand.
+pub(crate) fn starts_by_itself(driver: &dyn Driver) -> bool {
+    let config = driver.base().options().shared::<DriverConfig>();
+    // What is wrong with the options is the error of the start itself.
+    config.map_or(true, |config| config.resource.auto_start)
 }
 
 /// Whether the driver itself says something about `async_start`.

@@ -83,7 +83,7 @@ pub(crate) struct Started {
     failovers: IndexMap<String, Failovers<Arc<dyn Driver>>>,
     plan: Plan,
     config: EnvironmentConfig,
-    /// A start or a stop failed, so that the files of the drivers are evidence.
+    /// A start, a stop or the test failed, so that the files of the drivers are evidence.
     failed: AtomicBool,
     /// Between a start and the stop that ends what it has begun.
     is_up: AtomicBool,
@@ -174,7 +174,11 @@ impl RunningEnvironment {
         self,
         test: impl FnOnce(&RunningEnvironment) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        match (test(&self), self.stop()) {
+        let outcome = test(&self);
+        if outcome.is_err() {
+            self.note_failure();
+        }
+        match (outcome, self.stop()) {
             (Ok(value), Ok(())) => Ok(value),
             (Ok(_), Err(stop)) => Err(stop.into()),
             (Err(test), Ok(())) => Err(test),
@@ -185,6 +189,14 @@ impl RunningEnvironment {
             }
             .into()),
         }
+    }
+
+    /// Says that the test has failed in a way that cannot be seen from here: what was recorded and
+    /// the files of the drivers stay then, though the stop goes well. The `?` of an error of
+    /// another type than [`Error`] is such a way, or a program that uses the environment and fails.
+    /// [`run`](RunningEnvironment::run) does it by itself.
+    pub fn note_failure(&self) {
+        self.running.failed.store(true, Ordering::Relaxed);
     }
 
     /// Ends everything at once: see [`AbortHandle::abort`](crate::AbortHandle::abort).
@@ -487,6 +499,10 @@ impl Running for Started {
             Err(EnvironmentError::Stop(error)) => error.failures,
             Err(error) => vec![Failure::Nested(Box::new(error))],
         }
+    }
+
+    fn waits_for(&self) -> Vec<(String, Vec<String>)> {
+        self.plan.waits_for(&self.members.snapshot())
     }
 }
 

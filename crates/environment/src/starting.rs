@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
-use standin_driver::{Driver, DriverConfig, Lifecycle};
+use standin_driver::{Driver, Lifecycle};
 use standin_entity::{AnnouncedStop, Error, Failovers, StartError, Status};
 
 use crate::members::Members;
-use crate::plan::Plan;
+use crate::plan::{Plan, starts_by_itself};
 use crate::schedule::{Job, Progress};
 use crate::{Failure, Waiting};
 
@@ -32,13 +32,6 @@ pub(crate) struct Failed {
     pub(crate) not_started: Vec<String>,
     /// Who of these depends on whom of those that failed.
     pub(crate) waiting: Vec<Waiting>,
-}
-
-/// Whether an environment starts the driver, rather than somebody by hand.
-fn starts_by_itself(driver: &dyn Driver) -> bool {
-    let config = driver.base().options().shared::<DriverConfig>();
-    // What is wrong with the options is the error of the start itself.
-    config.map_or(true, |config| config.resource.auto_start)
 }
 
 impl<'a> Start<'a> {

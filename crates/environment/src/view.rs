@@ -8,10 +8,12 @@ use standin_config::Node;
 use standin_connection::ConnectionGraph;
 use standin_driver::{Attributes, Driver, Lifecycle, render_text};
 use standin_entity::{Entity, Report, Status};
+use standin_record::Transcript;
 
 use crate::abort::AbortHandle;
 use crate::config::EnvironmentConfig;
 use crate::error::{ExportError, LookupError};
+use crate::evidence;
 use crate::members::Members;
 
 /// A look at an environment, at any time and from any thread: before it starts, while it
@@ -128,6 +130,33 @@ impl EnvironmentView {
     /// [`history`](Report::history) is the order in which it happened.
     pub fn report(&self) -> Report {
         self.entity().report()
+    }
+
+    /// What was recorded up to now: what each driver did and waited for, and what went over each
+    /// connection. To be shown, searched, and asserted over.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use standin_config::context;
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// # let mut env = Environment::new("transcript");
+    /// # let server = env.add(TcpServer::builder("server").build()?)?;
+    /// # let client = env.add(TcpClient::builder("client").connect_to("server").build()?)?;
+    /// let env = env.start()?;
+    /// server.accept_connection(Duration::from_secs(10))?;
+    /// server.send_text("220 ready\n")?;
+    /// client.receive_exactly(10)?;
+    /// client.send_text("QUIT\n")?;
+    /// let transcript = env.transcript();
+    /// let quit = transcript.said("client", b"QUIT")?;
+    /// transcript.said("server", b"220")?.before(&quit)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn transcript(&self) -> Transcript {
+        evidence::transcript(&self.members)
     }
 
     /// What the drivers publish, as variables for the environment of a

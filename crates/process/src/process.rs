@@ -1,6 +1,7 @@
 use std::fmt;
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use standin_child::Child;
@@ -229,6 +230,7 @@ impl Process {
     /// Binds to the ports, and publishes them.
     fn bind(&self, listen: &[Listen]) -> Result<Vec<Bound>> {
         let mut all = Vec::new();
+        let (recorder, tape) = (self.base.recorder(), self.base.tape());
         for listen in listen {
             let (host, port) = listen.settings();
             let host = self.text(&Text::from(host.clone()))?;
@@ -247,6 +249,10 @@ impl Process {
                     port: number,
                     source,
                 })?;
+            let addresses = (bound.host.as_str(), bound.port).to_socket_addrs();
+            for address in addresses.into_iter().flatten() {
+                recorder.name_address(address, tape.name());
+            }
             let known = (bound.name.clone(), bound.host.clone(), bound.port);
             self.state().ports.push(known);
             all.push(bound);
@@ -381,12 +387,30 @@ impl Driver for Process {
             .stdout(self.open_output(&out)?)
             .stderr(self.open_output(&err)?);
         let resource = self.base.resource().clone();
+        let (tape, started) = (self.base.tape(), Arc::<OnceLock<Weak<Child>>>::default());
+        let ended = {
+            let started = started.clone();
+            move || {
+                let child = started.get().and_then(Weak::upgrade);
+                if let Some(exit) = child.and_then(|child| child.exit()) {
+                    tape.exited(&format!("ended with {exit}"));
+                }
+            }
+        };
+        let record = ended.clone();
         let child = command
-            .spawn_and_notify(move || resource.notify())
+            .spawn_and_notify(move || {
+                record();
+                resource.notify();
+            })
             .map_err(|source| prepared.spawn_error(self.base.name(), source))?;
+        let child = Arc::new(child);
+        // One that has ended by now was not known then.
+        let _ = started.set(Arc::downgrade(&child));
+        ended();
         let text = format!("started as process {}: {line}", child.pid());
         log::info(&self.base, text);
-        self.state().child = Some(Arc::new(child));
+        self.state().child = Some(child);
         // An abort in the meantime found no process to kill.
         if !self.base.resource().is_active() {
             self.aborting()?;

@@ -88,9 +88,9 @@ fn formats() {
     let recorder = Recorder::new("drivers");
     for number in 0..1_000 {
         let driver = recorder.driver(&format!("driver {number}"));
-        driver.step_began("starting");
+        driver.step_began("start");
         driver.probed("port 8080", "connected", true);
-        driver.step_ended("starting", None);
+        driver.step_ended("start", None);
         driver.set_settings((0..20).map(|option| Setting {
             name: format!("option_{option}"),
             value: "a value of some length".to_owned(),

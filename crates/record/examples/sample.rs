@@ -48,7 +48,7 @@ fn shop() -> Recorder {
             setting("timeout", "10s", "default"),
             setting("host", "127.0.0.1", "shop.toml:12:8"),
         ]);
-        driver.step_began("starting");
+        driver.step_began("start");
         wait(Duration::from_millis(4));
         if name == "mailer" {
             driver.probed("port 2525", "connection refused", false);
@@ -57,10 +57,10 @@ fn shop() -> Recorder {
                 "cannot read mailer.conf: no such file or directory",
             );
             driver.exited("exited with code 2");
-            driver.step_ended("starting", Some("the process ended before it was ready"));
+            driver.step_ended("start", Some("the process ended before it was ready"));
         } else {
             driver.probed("log matches \"ready\"", "ready to accept connections", true);
-            driver.step_ended("starting", None);
+            driver.step_ended("start", None);
         }
     }
     let address = |port| SocketAddr::from(([127, 0, 0, 1], port));

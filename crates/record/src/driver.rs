@@ -1,5 +1,6 @@
 //! [`DriverTape`]: what is recorded of the life of one driver.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,11 +42,19 @@ struct Life {
     kind: String,
     waits_for: Vec<String>,
     settings: Vec<Setting>,
-    steps: VecDeque<(Tick, Step)>,
+    steps: VecDeque<Open>,
     probes: Vec<(Tick, Tick, Probe)>,
     lines: VecDeque<(Tick, Line)>,
     exit: Option<(Tick, String)>,
     dropped: u64,
+}
+
+/// A step that is under way, or over.
+struct Open {
+    name: Cow<'static, str>,
+    began: Tick,
+    ended: Option<Tick>,
+    error: Option<String>,
 }
 
 impl DriverTape {
@@ -99,31 +108,42 @@ impl DriverTape {
         self.life().waits_for = names;
     }
 
-    /// A step of the driver's life begins, such as `starting`.
-    pub fn step_began(&self, name: &str) {
+    /// A step of the driver's life begins, such as `starting`. With [`Step::START`] a new life
+    /// does: what was asked before it was ready, and how it ended, is of the former one.
+    pub fn step_began(&self, name: impl Into<Cow<'static, str>>) {
         let now = Tick::now();
-        let step = Step {
-            name: self.cut(name),
-            ..Step::default()
-        };
-        let mut life = self.life();
-        if life.steps.len() == STEPS {
-            life.steps.pop_front();
-            life.dropped += 1;
-        }
-        life.steps.push_back((now, step));
+        self.life().begin(now, name.into());
     }
 
-    /// The latest step of that name is over, with the message of its error if it failed.
+    /// A step is under way that may have been before: it begins if it has not yet.
+    pub fn step_goes_on(&self, name: impl Into<Cow<'static, str>>) {
+        let (now, name) = (Tick::now(), name.into());
+        let mut life = self.life();
+        if life.open(&name).is_none() {
+            life.begin(now, name);
+        }
+    }
+
+    /// The latest step of that name is over, with the message of its error if it failed. Does
+    /// nothing if it is over already.
     pub fn step_ended(&self, name: &str, error: Option<&str>) {
         let now = Tick::now();
         let error = error.map(|error| self.cut(error));
-        let mut life = self.life();
-        let mut steps = life.steps.iter_mut().rev();
-        let open = steps.find(|(_, step)| step.name == name && step.took.is_none());
-        if let Some((began, step)) = open {
-            step.took = Some(now.since(*began));
+        if let Some(step) = self.life().open(name) {
+            step.ended = Some(now);
             step.error = error;
+        }
+    }
+
+    /// Every step that is under way is over, and this is why.
+    pub fn steps_ended(&self, error: &str) {
+        let now = Tick::now();
+        let error = self.cut(error);
+        let mut life = self.life();
+        let open = life.steps.iter_mut().filter(|step| step.ended.is_none());
+        for step in open {
+            step.ended = Some(now);
+            step.error = Some(error.clone());
         }
     }
 
@@ -155,6 +175,21 @@ impl DriverTape {
         life.probes.push((now, now, probe));
     }
 
+    /// A condition holds now, if it was asked before whether it does.
+    pub fn met(&self, condition: &str) {
+        if self.life().probes.is_empty() {
+            return;
+        }
+        let condition = self.cut(condition);
+        let mut life = self.life();
+        let mut probes = life.probes.iter_mut();
+        if let Some((_, last, probe)) = probes.find(|(_, _, probe)| probe.condition == condition) {
+            *last = Tick::now();
+            probe.count += 1;
+            probe.is_met = true;
+        }
+    }
+
     /// A line of one of its logs that matters: what it was looked for, or what it printed at
     /// last.
     pub fn logged(&self, log: &str, line: &str) {
@@ -182,9 +217,11 @@ impl DriverTape {
     pub(crate) fn story(&self) -> Story {
         let at = |tick: Tick| tick.since(self.0.tapes.shared().begin);
         let life = self.life();
-        let steps = life.steps.iter().map(|(began, step)| Step {
-            at: at(*began),
-            ..step.clone()
+        let steps = life.steps.iter().map(|step| Step {
+            name: step.name.clone().into_owned(),
+            at: at(step.began),
+            took: step.ended.map(|ended| ended.since(step.began)),
+            error: step.error.clone(),
         });
         let probes = life.probes.iter().map(|(first, last, probe)| Probe {
             first: at(*first),
@@ -225,6 +262,31 @@ impl DriverTape {
             text.push('…');
         }
         text
+    }
+}
+
+impl Life {
+    fn begin(&mut self, now: Tick, name: Cow<'static, str>) {
+        if name == Step::START {
+            self.probes.clear();
+            self.exit = None;
+        }
+        if self.steps.len() == STEPS {
+            self.steps.pop_front();
+            self.dropped += 1;
+        }
+        self.steps.push_back(Open {
+            name,
+            began: now,
+            ended: None,
+            error: None,
+        });
+    }
+
+    /// The latest step of that name, if it is not over.
+    fn open(&mut self, name: &str) -> Option<&mut Open> {
+        let mut steps = self.steps.iter_mut().rev();
+        steps.find(|step| step.name == name && step.ended.is_none())
     }
 }
 

@@ -15,8 +15,9 @@ const BAR: usize = 40;
 const SHOWN: usize = 30;
 
 impl Step {
-    /// The step that timelines of a start are made of.
-    pub const STARTING: &'static str = "starting";
+    /// The whole of a start, from its first step until the driver is ready and its hooks have run:
+    /// what timelines are made of.
+    pub const START: &'static str = "start";
 
     fn failed(&self) -> bool {
         self.error.is_some()
@@ -32,7 +33,7 @@ impl Story {
     /// The latest start of the driver.
     pub fn start(&self) -> Option<&Step> {
         let mut steps = self.steps.iter().rev();
-        steps.find(|step| step.name == Step::STARTING)
+        steps.find(|step| step.name == Step::START)
     }
 }
 
@@ -253,7 +254,7 @@ mod tests {
             name: name.into(),
             waits_for: waits_for.iter().map(|name| (*name).to_owned()).collect(),
             steps: Vec::from_iter(step.map(|(at, took)| Step {
-                name: Step::STARTING.to_owned(),
+                name: Step::START.to_owned(),
                 at: Duration::from_millis(at),
                 took: took.map(Duration::from_millis),
                 error: None,

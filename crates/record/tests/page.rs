@@ -24,7 +24,7 @@ fn story(name: &str, text: &str, number: u64) -> Story {
             origin: text.to_owned(),
         }],
         steps: vec![Step {
-            name: Step::STARTING.to_owned(),
+            name: Step::START.to_owned(),
             at: Duration::from_millis(number),
             took: Some(Duration::from_millis(20)),
             error: number.is_multiple_of(7).then(|| text.to_owned()),
@@ -148,7 +148,7 @@ fn everything_is_on_it_and_every_link_leads_somewhere() {
         "3 B <code>&quot;x&amp;y&quot;</code>",
         "00000000  78 26 79",
         "waited 2.00 s for x&amp;y",
-        "starting failed: x&amp;y",
+        "start failed: x&amp;y",
         "asked 3 times",
         "prefers-color-scheme: dark",
         "<th scope=\"row\">x&amp;y</th>",

@@ -260,8 +260,8 @@ fn secrets_are_not_kept_whatever_says_them() {
     let driver = recorder.driver("server");
     driver.logged("stdout", "the password is hunter2");
     driver.probed("log has hunter2", "hunter2 is not there", false);
-    driver.step_began("starting");
-    driver.step_ended("starting", Some("refused hunter2"));
+    driver.step_began("start");
+    driver.step_ended("start", Some("refused hunter2"));
     driver.exited("exited with hunter2");
     // Too long to be kept, and secret only as a whole.
     let long = format!("{}hunter2", "x".repeat(508));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use regex::bytes::Regex;
 use standin_config::Pattern;
+use standin_record::DriverTape;
 use standin_sync::Unpoisoned;
 
 use super::bell::Bell;
@@ -64,6 +65,8 @@ pub struct LogMatcher {
     follower: Mutex<Follower>,
     /// Whose log it is, and whom to ask what may explain that it is not as it should be.
     driver: Option<(String, Explainer)>,
+    /// Where what was looked for is kept.
+    tape: Option<DriverTape>,
 }
 
 /// A place in a log, of one [`LogMatcher`] or another.
@@ -84,12 +87,14 @@ impl LogMatcher {
             path,
             bell,
             driver: None,
+            tape: None,
         }
     }
 
     /// Lets errors say what the environment of this driver knows.
     pub(crate) fn of_driver(mut self, base: &DriverBase) -> Self {
         self.driver = Some((base.name().to_owned(), base.explainer()));
+        self.tape = Some(base.tape());
         self
     }
 
@@ -111,8 +116,14 @@ impl LogMatcher {
         let pattern = pattern.into();
         let mut search = Search::new(self, &pattern, timeout.into())?;
         match search.next()? {
-            Some(found) => Ok(found),
-            None => Err(self.noted(search.into_error())),
+            Some(found) => {
+                self.record(&pattern, Some(&found));
+                Ok(found)
+            }
+            None => {
+                self.record(&pattern, None);
+                Err(self.noted(search.into_error()))
+            }
         }
     }
 
@@ -135,6 +146,7 @@ impl LogMatcher {
             None => Ok(()),
             Some(found) => {
                 drop(search);
+                self.record(&pattern, Some(&found));
                 Err(self.noted(LogMatchError::Match {
                     path: self.path.clone(),
                     pattern: pattern.as_str().to_owned(),
@@ -164,6 +176,7 @@ impl LogMatcher {
         while let Some(found) = search.next()? {
             all.push(found);
         }
+        self.record(&pattern, all.last());
         match all.is_empty() {
             true => Err(self.noted(search.into_error())),
             false => Ok(all),
@@ -234,6 +247,23 @@ impl LogMatcher {
     /// Goes to the beginning of the log.
     pub fn seek_start(&self) {
         *self.lock() = Follower::new(&self.path);
+    }
+
+    /// Keeps what was looked for, and the line that was found.
+    fn record(&self, pattern: &Pattern, found: Option<&LogMatch>) {
+        let Some(tape) = &self.tape else {
+            return;
+        };
+        let log = self.path.file_name().unwrap_or_default();
+        let log = log.to_string_lossy();
+        match found {
+            Some(found) => tape.logged(&log, &found.text()),
+            None => tape.probed(
+                &format!("a line `{pattern}` in {log}"),
+                "there was none",
+                false,
+            ),
+        }
     }
 
     /// An error with what may explain it; no lock is held.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use regex::bytes::Regex;
 use standin_config::{Pattern, PatternError};
+use standin_record::DriverTape;
 
 use super::follow::{Advance, Follower, LONGEST, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch, without_end};
@@ -28,6 +29,8 @@ pub(crate) struct Regexps {
     /// The beginning of the last line.
     last: Vec<u8>,
     is_behind: bool,
+    /// Lines that were looked for, since somebody asked for them.
+    matched: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -79,6 +82,7 @@ impl Regexps {
             too_long: 0,
             last: Vec::new(),
             is_behind: false,
+            matched: Vec::new(),
         })
     }
 
@@ -145,7 +149,9 @@ impl Regexps {
             self.lines += 1;
             let line = self.follower.line();
             self.too_long += u64::from(line.extent == Extent::Beginning);
-            look(&mut self.patterns, line, driver, extracts)?;
+            if look(&mut self.patterns, line, driver, extracts)? {
+                self.matched.push(shown(line.bytes));
+            }
             keep(&mut self.last, line.bytes);
         }
         for pattern in &mut self.patterns {
@@ -153,10 +159,43 @@ impl Regexps {
             pattern.finds_unfinished = false;
         }
         if let Some(line) = self.follower.partial(is_final) {
-            look(&mut self.patterns, line, driver, extracts)?;
+            if look(&mut self.patterns, line, driver, extracts)? {
+                self.matched.push(shown(line.bytes));
+            }
             keep(&mut self.last, line.bytes);
         }
         Ok(self.is_complete())
+    }
+
+    /// What is there of the log.
+    fn seen(&self) -> String {
+        match self.lines {
+            0 if !self.path().exists() => "the file is not there".to_owned(),
+            0 if self.last.is_empty() && self.follower.is_at_beginning() => {
+                "the file is empty".to_owned()
+            }
+            0 if self.last.is_empty() => "nothing was written to it since the start".to_owned(),
+            lines => format!(
+                "after {}; the last is {:?}",
+                standin_error::text::Count(usize::try_from(lines).unwrap_or(usize::MAX), "line"),
+                shown(&self.last)
+            ),
+        }
+    }
+
+    /// Notes which patterns have matched by now and which lines did, and what was there instead.
+    pub(crate) fn record(&mut self, tape: &DriverTape) {
+        let matched = std::mem::take(&mut self.matched);
+        let log = self.path().file_name().unwrap_or_default();
+        let log = log.to_string_lossy();
+        for line in matched {
+            tape.logged(&log, &line);
+        }
+        let option = self.option.trim_matches('`');
+        for pattern in &self.patterns {
+            let condition = format!("{option} `{}` in {log}", pattern.regex.as_str());
+            tape.probed(&condition, &self.seen(), pattern.is_complete());
+        }
     }
 }
 
@@ -187,21 +226,7 @@ impl fmt::Display for Regexps {
                 )?;
             }
         }
-        match self.lines {
-            0 if !self.path().exists() => write!(f, "\n  the file is not there")?,
-            0 if self.last.is_empty() && self.follower.is_at_beginning() => {
-                write!(f, "\n  the file is empty")?;
-            }
-            0 if self.last.is_empty() => {
-                write!(f, "\n  nothing was written to it since the start")?;
-            }
-            lines => write!(
-                f,
-                "\n  after {}; the last is {:?}",
-                standin_error::text::Count(usize::try_from(lines).unwrap_or(usize::MAX), "line"),
-                shown(&self.last)
-            )?,
-        }
+        write!(f, "\n  {}", self.seen())?;
         if self.too_long > 0 {
             let limit = LONGEST >> 20;
             write!(
@@ -214,13 +239,16 @@ impl fmt::Display for Regexps {
     }
 }
 
+/// Answers whether some pattern was still to match, and does.
 fn look(
     patterns: &mut [Sought],
     line: Line<'_>,
     driver: &str,
     extracts: &mut Extracts,
-) -> Result<(), LogError> {
+) -> Result<bool, LogError> {
+    let mut is_wanted = false;
     for pattern in patterns {
+        let was_wanted = !pattern.is_complete();
         let found = match line.matches(&pattern.regex) {
             LineMatch::Whole(found) => found,
             LineMatch::Inside => {
@@ -240,6 +268,7 @@ fn look(
         } else {
             pattern.found += 1;
         }
+        is_wanted |= was_wanted;
         for (group, value) in found.groups {
             let value = String::from_utf8(value).map_err(|_| LogError::NotText {
                 driver: driver.to_owned(),
@@ -249,7 +278,7 @@ fn look(
             extracts.insert(group, value);
         }
     }
-    Ok(())
+    Ok(is_wanted)
 }
 
 /// Remembers as much of a line as is ever shown: lines may be many, and long.

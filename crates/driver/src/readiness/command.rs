@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use standin_child::{Child, Command, Exit};
-use standin_entity::{Check, Error, Result};
+use standin_entity::{Error, Result};
 
-use super::{Probe, Progress, not_yet};
+use super::Progress;
+use super::probe::{Answer, Question};
 use crate::log::tail::tail;
 use crate::{Driver, Lifecycle};
 
@@ -20,13 +21,13 @@ pub struct CommandSucceeds {
 }
 
 impl CommandSucceeds {
-    pub(super) fn probe(&self) -> Box<dyn Probe> {
-        Box::new(CommandProbe {
+    pub(super) fn question(&self) -> impl Question + use<> {
+        CommandProbe {
             condition: self.clone(),
             running: None,
             seen: "it has not run yet".to_owned(),
             ended: None,
-        })
+        }
     }
 }
 
@@ -39,8 +40,8 @@ struct CommandProbe {
     ended: Option<Instant>,
 }
 
-impl Probe for CommandProbe {
-    fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
+impl Question for CommandProbe {
+    fn ask(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Answer> {
         if let Some(running) = &self.running {
             let Some(exit) = running.child.exit() else {
                 let seen = format!("{}; it is running again", self.seen);
@@ -48,7 +49,7 @@ impl Probe for CommandProbe {
             };
             if exit.is_success() {
                 self.running = None;
-                return Ok(Check::Ready);
+                return Ok(Answer::Met);
             }
             self.seen = running.describe(exit);
             self.running = None;
@@ -63,8 +64,8 @@ impl Probe for CommandProbe {
 }
 
 impl CommandProbe {
-    fn not_yet(&self, seen: &str) -> Check {
-        not_yet(
+    fn not_yet(&self, seen: &str) -> Answer {
+        Answer::not_yet(
             format_args!("command `{}`", self.condition.words.join(" ")),
             seen,
         )

@@ -1,6 +1,7 @@
-use standin_entity::{Check, Result};
+use standin_entity::Result;
 
-use super::{Probe, Progress, not_yet};
+use super::Progress;
+use super::probe::{Answer, Question};
 use crate::Driver;
 
 /// The driver's process has ended with an exit code; see
@@ -10,20 +11,14 @@ pub struct EndedWith {
     pub(super) code: i32,
 }
 
-impl EndedWith {
-    pub(super) fn probe(self) -> Box<dyn Probe> {
-        Box::new(self)
-    }
-}
-
-impl Probe for EndedWith {
-    fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
+impl Question for EndedWith {
+    fn ask(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Answer> {
         let seen = match driver.exit_code() {
-            Some(code) if code == self.code => return Ok(Check::Ready),
+            Some(code) if code == self.code => return Ok(Answer::Met),
             Some(code) => format!("it has ended with {code}"),
             None => "it has not ended".to_owned(),
         };
-        Ok(not_yet(
+        Ok(Answer::not_yet(
             format_args!("end with exit code {}", self.code),
             seen,
         ))

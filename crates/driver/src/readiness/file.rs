@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
-use standin_entity::{Check, Result};
+use standin_entity::Result;
 
-use super::{Probe, Progress, not_yet, path};
+use super::probe::{Answer, Question};
+use super::{Progress, path};
 use crate::Driver;
 use crate::baseline::Newness;
 
@@ -17,27 +18,23 @@ impl FileExists {
     pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
         path(driver, &self.path)
     }
-
-    pub(super) fn probe(&self) -> Box<dyn Probe> {
-        Box::new(FileProbe(self.clone()))
-    }
 }
 
-#[derive(Debug)]
-struct FileProbe(FileExists);
-
-impl Probe for FileProbe {
-    fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
-        let path = self.0.path(driver)?;
+impl Question for FileExists {
+    fn ask(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Answer> {
+        let path = self.path(driver)?;
         let mut newness = progress.baseline.is_new(&path);
         if newness != Newness::New && progress.watch(driver, &path) {
             newness = progress.baseline.is_new(&path);
         }
         let seen = match newness {
-            Newness::New => return Ok(Check::Ready),
+            Newness::New => return Ok(Answer::Met),
             Newness::Missing => "it is not there",
             Newness::Old => "it was there before the start, and has not been written since",
         };
-        Ok(not_yet(format_args!("file `{}`", path.display()), seen))
+        Ok(Answer::not_yet(
+            format_args!("file `{}`", path.display()),
+            seen,
+        ))
     }
 }

@@ -26,6 +26,7 @@ use standin_config::{
 use standin_entity::Check;
 
 use crate::{Driver, PortInUse};
+use probe::asking;
 
 pub(crate) use combined::all;
 pub(crate) use probe::{Probe, Progress};
@@ -252,11 +253,11 @@ impl Readiness {
     pub(crate) fn probe(&self) -> Box<dyn Probe> {
         match self {
             Readiness::Log(log) => log.probe(),
-            Readiness::Port(port) => port.probe(),
-            Readiness::Command(command) => command.probe(),
-            Readiness::File(file) => file.probe(),
-            Readiness::EndedWith(ended) => ended.probe(),
-            Readiness::Predicate(predicate) => predicate.probe(),
+            Readiness::Port(port) => asking(self.to_string(), port.question()),
+            Readiness::Command(command) => asking(self.to_string(), command.question()),
+            Readiness::File(file) => asking(self.to_string(), file.clone()),
+            Readiness::EndedWith(ended) => asking(self.to_string(), *ended),
+            Readiness::Predicate(predicate) => asking(self.to_string(), predicate.clone()),
             Readiness::All(conditions) => combined::all(conditions),
             Readiness::Any(conditions) => combined::any(conditions),
         }
@@ -504,9 +505,4 @@ fn path(driver: &dyn Driver, template: &str) -> standin_entity::Result<PathBuf> 
         Some(runpath) => Ok(runpath.join(path)),
         None => Ok(path),
     }
-}
-
-/// Repeats what a check is about when it has not held yet.
-fn not_yet(what: impl fmt::Display, seen: impl fmt::Display) -> Check {
-    Check::not_yet(format!("{what}: {seen}"))
 }

@@ -2,11 +2,11 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use standin_config::{Port, Setting};
-use standin_entity::{Check, Error, Result};
+use standin_entity::{Error, Result};
 
+use super::Progress;
 use super::listening::{is_local, listens};
-use super::probe::Paced;
-use super::{Probe, Progress, not_yet};
+use super::probe::{Answer, Paced, Question};
 use crate::{Driver, Lifecycle, PortInUse};
 
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
@@ -24,11 +24,11 @@ pub struct PortAccepts {
 }
 
 impl PortAccepts {
-    pub(super) fn probe(&self) -> Box<dyn Probe> {
-        Box::new(PortProbe {
+    pub(super) fn question(&self) -> impl Question + use<> {
+        PortProbe {
             condition: self.clone(),
             paced: Paced::default(),
-        })
+        }
     }
 }
 
@@ -38,31 +38,36 @@ struct PortProbe {
     paced: Paced,
 }
 
-impl Probe for PortProbe {
-    fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
+impl Question for PortProbe {
+    fn ask(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Answer> {
         let condition = &self.condition;
-        let check = || condition.attempt(driver);
+        let check = || condition.attempt(driver, progress);
         self.paced.check(condition.interval, check)
     }
 }
 
 impl PortAccepts {
-    fn attempt(&self, driver: &dyn Driver) -> Result<Check> {
+    fn attempt(&self, driver: &dyn Driver, progress: &Progress) -> Result<Answer> {
         let (host, number) = self.place(driver)?;
         let what = format!("port {number} of {host}");
         let addresses = match (host.as_str(), number).to_socket_addrs() {
             Ok(addresses) => addresses,
             // A name that is not known yet may be later.
-            Err(error) => return Ok(not_yet(what, error)),
+            Err(error) => return Ok(Answer::not_yet(what, error)),
         };
         let mut seen = "the host has no address".to_owned();
         for address in addresses {
             match accepts(address) {
-                Ok(()) => return Ok(Check::Ready),
+                Ok(()) => {
+                    // Whoever connects there talks to this driver.
+                    let recorder = driver.base().recorder();
+                    recorder.name_address(address, progress.tape.name());
+                    return Ok(Answer::Met);
+                }
                 Err(why) => seen = why,
             }
         }
-        Ok(not_yet(what, seen))
+        Ok(Answer::not_yet(what, seen))
     }
 
     /// Refuses a port of this machine that somebody listens on before the start.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use standin_entity::{Check, Result};
 
-use super::{Probe, Progress, not_yet};
+use super::Progress;
+use super::probe::{Answer, Question};
 use crate::Driver;
 
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -32,10 +33,6 @@ impl Predicate {
             ask: Arc::new(ask),
         }
     }
-
-    pub(super) fn probe(&self) -> Box<dyn Probe> {
-        Box::new(PredicateProbe(self.clone()))
-    }
 }
 
 impl fmt::Debug for Predicate {
@@ -47,15 +44,12 @@ impl fmt::Debug for Predicate {
     }
 }
 
-#[derive(Debug)]
-struct PredicateProbe(Predicate);
-
-impl Probe for PredicateProbe {
-    fn check(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Check> {
-        Ok(match (self.0.ask)(driver)? {
-            Check::NotYet(seen) if seen.is_empty() => not_yet(&self.0.what, "not yet"),
-            Check::NotYet(seen) => not_yet(&self.0.what, seen),
-            Check::Ready => Check::Ready,
+impl Question for Predicate {
+    fn ask(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Answer> {
+        Ok(match (self.ask)(driver)? {
+            Check::NotYet(seen) if seen.is_empty() => Answer::not_yet(&self.what, "not yet"),
+            Check::NotYet(seen) => Answer::not_yet(&self.what, seen),
+            Check::Ready => Answer::Met,
         })
     }
 }

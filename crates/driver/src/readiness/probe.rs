@@ -4,6 +4,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use standin_entity::{Check, Result};
+use standin_record::DriverTape;
 use standin_sync::Unpoisoned;
 
 use crate::baseline::Baseline;
@@ -20,8 +21,69 @@ pub(crate) trait Probe: fmt::Debug + Send {
     fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check>;
 }
 
+/// A condition that is not made of others: what it answers is kept.
+pub(super) trait Question: fmt::Debug + Send {
+    /// As [`Probe::check`].
+    fn ask(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Answer>;
+}
+
+/// What a [`Question`] answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Met,
+    /// Not yet: what it is about, and what was seen.
+    NotYet {
+        what: String,
+        seen: String,
+    },
+}
+
+impl Answer {
+    pub(super) fn not_yet(what: impl fmt::Display, seen: impl fmt::Display) -> Self {
+        Self::NotYet {
+            what: what.to_string(),
+            seen: seen.to_string(),
+        }
+    }
+}
+
+/// A question as a part of a start, with its answers on record.
+#[derive(Debug)]
+struct Asked<Q> {
+    /// What it is about, as it said the last time.
+    what: String,
+    question: Q,
+}
+
+/// Asks `question`, which `what` describes until it says more.
+pub(super) fn asking(what: String, question: impl Question + 'static) -> Box<dyn Probe> {
+    Box::new(Asked { what, question })
+}
+
+impl<Q: Question> Probe for Asked<Q> {
+    fn check(&mut self, driver: &dyn Driver, progress: &mut Progress) -> Result<Check> {
+        let tape = progress.tape.clone();
+        match self.question.ask(driver, progress) {
+            Ok(Answer::Met) => {
+                tape.probed(&self.what, "", true);
+                Ok(Check::Ready)
+            }
+            Ok(Answer::NotYet { what, seen }) => {
+                tape.probed(&what, &seen, false);
+                let check = Check::not_yet(format!("{what}: {seen}"));
+                self.what = what;
+                Ok(check)
+            }
+            Err(error) => {
+                tape.probed(&self.what, &error.to_string(), false);
+                Err(error)
+            }
+        }
+    }
+}
+
 /// What the conditions of one start share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Progress {
     /// What named groups have captured; the driver publishes it.
     extracts: Arc<RwLock<Extracts>>,
@@ -29,15 +91,23 @@ pub(crate) struct Progress {
     pub(crate) baseline: Baseline,
     /// Nobody writes the logs any more: their last lines are whole.
     pub(crate) is_final: bool,
+    /// What was seen is kept there, condition by condition.
+    pub(crate) tape: DriverTape,
     subscriptions: Vec<(PathBuf, Subscription)>,
 }
 
 impl Progress {
-    pub(crate) fn new(extracts: Arc<RwLock<Extracts>>, baseline: Baseline) -> Self {
+    pub(crate) fn new(
+        extracts: Arc<RwLock<Extracts>>,
+        baseline: Baseline,
+        tape: DriverTape,
+    ) -> Self {
         Self {
             extracts,
             baseline,
-            ..Self::default()
+            is_final: false,
+            tape,
+            subscriptions: Vec::new(),
         }
     }
 
@@ -75,6 +145,7 @@ impl Progress {
         let mut extracts = self.extracts();
         let matched = regexps.check(driver.name(), self.is_final, &mut extracts);
         self.publish(extracts);
+        regexps.record(&self.tape);
         matched
     }
 
@@ -100,23 +171,23 @@ impl Progress {
 /// answer in between.
 #[derive(Debug, Default)]
 pub(crate) struct Paced {
-    last: Option<(Instant, Check)>,
+    last: Option<(Instant, Answer)>,
 }
 
 impl Paced {
     pub(crate) fn check(
         &mut self,
         interval: Duration,
-        check: impl FnOnce() -> Result<Check>,
-    ) -> Result<Check> {
+        check: impl FnOnce() -> Result<Answer>,
+    ) -> Result<Answer> {
         if let Some((at, last)) = &self.last
             && at.elapsed() < interval
         {
             return Ok(last.clone());
         }
-        let check = check()?;
+        let answer = check()?;
         // From the end of the check: one that takes long is not repeated at once.
-        self.last = Some((Instant::now(), check.clone()));
-        Ok(check)
+        self.last = Some((Instant::now(), answer.clone()));
+        Ok(answer)
     }
 }

@@ -250,3 +250,28 @@ fn many_are_started_and_ended_at_once() {
     assert_eq!(pids.len(), 24);
     eventually(|| !pids.iter().any(|pid| is_there(pid)));
 }
+
+#[test]
+fn how_it_ended_and_whose_its_ports_are_is_on_record() {
+    let folder = folder();
+    let app = shell(folder.path(), "read line; exit 3").listen([Listen::reserve("http")]);
+    let app = app.build().unwrap();
+    app.start().unwrap();
+    let port = app.port("http").unwrap();
+    app.write_stdin("go\n").unwrap();
+    app.wait_for_exit(SOON).unwrap();
+    let exit = || app.transcript().drivers[0].exit.clone();
+    // Another thread puts it there.
+    eventually(|| exit().is_some());
+    assert_eq!(exit().unwrap().1, "ended with exit code 3");
+    let names = app.transcript().names;
+    let name = names
+        .iter()
+        .find(|(address, _)| address.to_string() == format!("127.0.0.1:{port}"));
+    assert_eq!(name.unwrap().1, "app");
+    app.stop().unwrap();
+    assert!(exit().is_some());
+    app.start().unwrap();
+    assert_eq!(exit(), None, "it is of the former run");
+    app.stop().unwrap();
+}

@@ -1,0 +1,72 @@
+//! What was recorded of an environment, with what else is known of its drivers.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use standin_driver::Driver;
+use standin_record::{Address, Transcript};
+
+use crate::members::Members;
+
+/// Everything that is on record of the environment up to now: its drivers in the order in which
+/// they were added, with their options and whom each waits for.
+pub(crate) fn transcript(members: &Members) -> Transcript {
+    let drivers = members.snapshot();
+    for driver in drivers.values() {
+        let base = driver.base();
+        base.describe(&base.tape());
+    }
+    if let Some(running) = members.running() {
+        for (name, before) in running.waits_for() {
+            members.recorder().driver(&name).set_waits_for(before);
+        }
+    }
+    let mut transcript = members.recorder().transcript();
+    let places: HashMap<&str, usize> = drivers
+        .values()
+        .enumerate()
+        .map(|(place, driver)| (driver.base().entity().name(), place))
+        .collect();
+    let names = drivers.keys().enumerate();
+    let known: HashMap<&str, usize> = names.map(|(place, name)| (name.as_str(), place)).collect();
+    transcript.drivers.sort_by_key(|story| {
+        let place = known.get(&*story.name).or_else(|| places.get(&*story.name));
+        place.copied().unwrap_or(usize::MAX)
+    });
+    name_peers(members, &mut transcript);
+    transcript
+}
+
+/// Says whose the other ends are that nobody records, as far as drivers know it of themselves:
+/// the sockets of processes, and the drivers of the environments around this one.
+fn name_peers(members: &Members, transcript: &mut Transcript) {
+    let is_known = |one| transcript.peer_of(one).is_some();
+    if transcript.conversations.iter().all(is_known) {
+        return;
+    }
+    let around = std::iter::successors(members.parent(), |members| members.parent());
+    let around: Vec<Arc<Members>> = around.collect();
+    let all = std::iter::once(members).chain(around.iter().map(|around| &**around));
+    for (name, driver) in all.flat_map(Members::snapshot) {
+        let is_recorded = |one: &standin_record::Conversation| *one.driver == *name;
+        if transcript.conversations.iter().any(is_recorded) {
+            continue;
+        }
+        for address in addresses(&*driver) {
+            transcript.names.push((address, name.clone()));
+        }
+    }
+}
+
+/// The local addresses of a driver. It is asked while something may have gone wrong already: what
+/// it does itself must not hide that.
+fn addresses(driver: &dyn Driver) -> Vec<Address> {
+    let connections = catch_unwind(AssertUnwindSafe(|| driver.connections()));
+    let connections = connections.unwrap_or_default();
+    let own = connections.iter().flat_map(|info| {
+        let ends = info.ends().iter().map(|ends| ends.local());
+        info.bound().into_iter().chain(ends)
+    });
+    own.map(Address::from).collect()
+}
