@@ -15,5 +15,7 @@ pub use miette::Diagnostic;
 pub use crate::error::made_by_test;
 pub use crate::error::{Error, Result};
 pub use crate::located::{Spot, write_located};
+#[doc(hidden)]
+pub use crate::place::is_of_test;
 pub use crate::report::write_report;
 pub use crate::reportable::Reportable;

@@ -17,15 +17,22 @@ impl Place {
     /// Whether it is in the source of the test, where it helps to look. A place in a
     /// dependency would only show how it passes an error on.
     pub(crate) fn is_of_test(self) -> bool {
-        is_of_test(self.0.file(), file!())
+        is_of_test(self.0)
     }
+}
+
+/// Whether a place is in the source of the test, where it helps to look, rather than in a
+/// dependency of it.
+#[doc(hidden)]
+pub fn is_of_test(place: &Location<'_>) -> bool {
+    is_beside(place.file(), file!())
 }
 
 /// Cargo gives the compiler relative paths for the packages of the workspace, and absolute
 /// ones for dependencies and for the standard library. Within our own workspace our crates
 /// are dependencies all the same: those beside the one that `own`, a file in `src` of this
 /// crate, belongs to.
-fn is_of_test(file: &str, own: &str) -> bool {
+fn is_beside(file: &str, own: &str) -> bool {
     if Path::new(file).is_absolute() {
         return false;
     }
@@ -48,11 +55,11 @@ impl fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_test;
+    use super::is_beside;
 
     #[track_caller]
     fn check(file: &str, own: &str, expected: bool) {
-        assert_eq!(is_of_test(file, own), expected, "{file} beside {own}");
+        assert_eq!(is_beside(file, own), expected, "{file} beside {own}");
     }
 
     #[test]

@@ -12,9 +12,9 @@ use standin_sync::Unpoisoned;
 use crate::address::Address;
 use crate::clock::Tick;
 use crate::event::{Event, Place};
-use crate::tape::Tape;
+use crate::tape::{Others, Tape};
 use crate::tapes::Tapes;
-use crate::transcript::{Line, Probe, Setting, Step, Story};
+use crate::transcript::{Line, Probe, Setting, Step, Story, Transcript};
 
 /// How many steps, conditions and lines of a driver are kept, and how much of a text.
 const STEPS: usize = 128;
@@ -85,6 +85,28 @@ impl DriverTape {
         let name = Arc::clone(&self.0.name);
         let ends = [local.into(), peer.into()];
         self.0.tapes.add(name, index, opening, ends, place)
+    }
+
+    pub(crate) fn transcript(&self) -> Transcript {
+        let tapes = self.0.tapes.all().0;
+        let own = tapes.iter().filter(|tape| tape.is_of(&self.0.name));
+        Transcript {
+            conversations: own.map(|tape| tape.conversation()).collect(),
+            names: self.0.tapes.names(),
+            ..Transcript::default()
+        }
+    }
+
+    pub(crate) fn has_connections(&self) -> bool {
+        self.0.connections.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn begin(&self) -> Tick {
+        self.0.tapes.shared().begin
     }
 
     /// What kind of driver it is, such as `tcp-server`.

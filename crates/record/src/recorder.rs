@@ -30,7 +30,6 @@ struct State {
     drivers: Vec<DriverTape>,
     /// The places of the drivers among them.
     places: HashMap<Arc<str>, usize>,
-    names: Vec<(Address, String)>,
     secrets: String,
 }
 
@@ -66,11 +65,7 @@ impl Recorder {
 
     /// Says whose address it is, for ends that nobody records: those of programs.
     pub fn name_address(&self, address: impl Into<Address>, name: impl Into<String>) {
-        let name = (address.into(), name.into());
-        let mut state = self.0.state.lock().unpoisoned();
-        if !state.names.contains(&name) {
-            state.names.push(name);
-        }
+        self.0.tapes.name(address.into(), name.into());
     }
 
     /// A line of a key log (the format of `SSLKEYLOGFILE`), with which the capture is decrypted.
@@ -90,7 +85,7 @@ impl Recorder {
             name: self.0.name.clone(),
             started: shared.started,
             forgotten,
-            names: state.names.clone(),
+            names: self.0.tapes.given_names(),
             secrets: state.secrets.clone(),
             ..Transcript::default()
         };

@@ -1,5 +1,6 @@
 //! [`Redact`]: what must not be kept.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use miette::Diagnostic;
@@ -18,8 +19,10 @@ const LOOK_BACK: usize = 1024;
 const PIECES: usize = 128;
 
 /// What a connection needs for it beside its records.
-pub(crate) const MEMORY: usize =
-    2 * (2 * LOOK_BACK + 2 * PIECES * size_of::<(usize, usize, u64)>());
+pub(crate) const MEMORY: usize = 2
+    * (2 * LOOK_BACK
+        + 2 * PIECES * size_of::<(usize, usize, u64)>()
+        + 2 * PIECES * size_of::<(u64, u64)>());
 
 /// What must not be kept: each byte of what matches becomes a `*` before it is recorded.
 ///
@@ -88,6 +91,15 @@ impl Redact {
             .unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned())
     }
 
+    /// `bytes` without what must not be kept.
+    pub fn bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut shown = Cow::Borrowed(bytes);
+        for (start, end) in self.matches(bytes) {
+            shown.to_mut()[start..end].fill(MASK);
+        }
+        shown
+    }
+
     fn matches(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let all = self.0.iter().flat_map(|pattern| pattern.find_iter(bytes));
         all.map(|found| (found.start(), found.end())).collect()
@@ -107,6 +119,12 @@ pub(crate) struct Tail {
     /// Where parts of it are kept: their place in `bytes`, their length, their position in
     /// the ring.
     kept: VecDeque<(usize, usize, u64)>,
+    /// How many bytes of the stream came before `bytes`.
+    gone: u64,
+    /// Where in the stream the latest secrets are, from where to where, in order.
+    secrets: VecDeque<(u64, u64)>,
+    /// Up to where in the stream secrets are not known any more.
+    forgotten: u64,
 }
 
 impl Tail {
@@ -130,6 +148,7 @@ impl Tail {
                     ring.overwrite(position + (from - at) as u64, to - from, MASK);
                 }
             }
+            self.note_secret(self.gone + start as u64, self.gone + end as u64);
             let from = start.max(before) - before;
             let to = end.saturating_sub(before).min(keep);
             if from < to {
@@ -137,6 +156,37 @@ impl Tail {
             }
         }
         shown
+    }
+
+    /// Remembers a secret, which may be known already, or be a part of one.
+    fn note_secret(&mut self, start: u64, end: u64) {
+        let meets = |(from, to): &(u64, u64)| start <= *to && *from <= end;
+        match self.secrets.iter_mut().rev().find(|known| meets(known)) {
+            Some(known) => *known = (known.0.min(start), known.1.max(end)),
+            None => {
+                if self.secrets.len() == PIECES
+                    && let Some((_, to)) = self.secrets.pop_front()
+                {
+                    self.forgotten = self.forgotten.max(to);
+                }
+                self.secrets.push_back((start, end));
+            }
+        }
+    }
+
+    /// Hides what is secret of `bytes`, which are the last of the stream.
+    pub(crate) fn hide_in(&self, bytes: &mut [u8]) {
+        let end = self.gone + self.bytes.len() as u64;
+        // What was handed back may be more than there ever was.
+        let Some(begin) = end.checked_sub(bytes.len() as u64) else {
+            return;
+        };
+        let secrets = self.secrets.iter().copied();
+        for (from, to) in secrets.chain([(0, self.forgotten)]) {
+            let from = from.saturating_sub(begin) as usize;
+            let to = to.saturating_sub(begin) as usize;
+            bytes[from.min(to)..to].fill(MASK);
+        }
     }
 
     /// Notes where the first `keep` bytes of the latest piece are, and forgets what is too far
@@ -152,6 +202,7 @@ impl Tail {
         let Some(drop) = self.bytes.len().checked_sub(LOOK_BACK) else {
             return;
         };
+        self.gone += drop as u64;
         self.bytes.drain(..drop);
         // A piece may be huge, and is over now.
         self.bytes.shrink_to(2 * LOOK_BACK);

@@ -1,15 +1,17 @@
 //! [`Tape`]: what is recorded of one connection.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError, Weak};
 
+use standin_error::is_of_test;
 use standin_sync::Unpoisoned;
 
 use crate::address::Address;
 use crate::clock::Tick;
 use crate::event::{Event, Kind, Piece, Place};
 use crate::memory::Candidate;
-use crate::redact::{self, Tail};
+use crate::redact::{self, Redact, Tail};
 use crate::ring::{Header, Ring};
 use crate::settings::Shared;
 use crate::transcript::{Conversation, Dropped, Record};
@@ -27,12 +29,19 @@ const NO_PLACE: u16 = u16::MAX;
 /// [`DriverTape::connection`](crate::DriverTape::connection) makes one.
 pub struct Tape {
     shared: Arc<Shared>,
+    others: Weak<dyn Others>,
     driver: Arc<str>,
     index: usize,
     local: Address,
     peer: Address,
     opened: Opened,
     kept: Mutex<Kept>,
+}
+
+/// The tapes beside one.
+pub(crate) trait Others: fmt::Debug + Send + Sync {
+    /// Whose ends these are.
+    fn names(&self) -> Vec<(Address, String)>;
 }
 
 /// The first record, which needs no ring.
@@ -60,7 +69,7 @@ struct Tails {
 
 impl Tape {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        (shared, others): (Arc<Shared>, Weak<dyn Others>),
         driver: Arc<str>,
         index: usize,
         opening: &Event,
@@ -70,6 +79,7 @@ impl Tape {
         shared.memory.spend(Self::SIZE);
         Self {
             shared,
+            others,
             driver,
             index,
             local,
@@ -127,6 +137,43 @@ impl Tape {
         kept.push(&self.shared, kind, at, number, text, place);
     }
 
+    /// Bytes that were received last, as somebody may see them: without what must not be kept,
+    /// also where that began before them. The same bytes if nothing is redacted.
+    pub fn received_as_shown<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let redact = &self.shared.redact;
+        if redact.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        let mut shown = redact.bytes(bytes);
+        let kept = self.kept.lock().unpoisoned();
+        if let Some(tails) = &kept.tails {
+            tails.received.hide_in(shown.to_mut());
+        }
+        shown
+    }
+
+    /// What must not be kept.
+    pub fn redact(&self) -> &Redact {
+        &self.shared.redact
+    }
+
+    pub(crate) fn others(&self) -> Option<Arc<dyn Others>> {
+        self.others.upgrade()
+    }
+
+    pub(crate) fn is_of(&self, driver: &Arc<str>) -> bool {
+        Arc::ptr_eq(&self.driver, driver)
+    }
+
+    pub(crate) fn begin(&self) -> Tick {
+        self.shared.begin
+    }
+
+    /// Whose its own end is.
+    pub(crate) fn name_of_local(&self) -> (Address, String) {
+        (self.local.clone(), self.driver.to_string())
+    }
+
     /// What it takes without a record.
     pub(crate) const SIZE: usize = size_of::<Self>() + 3 * size_of::<usize>();
 
@@ -135,13 +182,13 @@ impl Tape {
         let shared = &self.shared;
         let opened = Record {
             at: self.opened.time.since(shared.begin),
-            place: self.opened.place,
+            place: self.opened.place.filter(|place| is_of_test(place)),
             event: self.opened.kind.event(0, Vec::new()),
         };
         let kept = self.kept.lock().unpoisoned();
         let records = kept.ring.records().map(|(header, bytes)| Record {
             at: header.time.since(shared.begin),
-            place: kept.places.get(usize::from(header.place)).copied(),
+            place: place_of(&kept.places, header.place),
             event: Kind::of(header.kind).event(header.length, bytes),
         });
         let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
@@ -274,6 +321,13 @@ impl Kept {
         shared.memory.give_back(size);
         size
     }
+}
+
+/// A place by its number, if it helps to look there. Who records does not ask: our own lines are
+/// as many as others.
+fn place_of(places: &[Place], number: u16) -> Option<Place> {
+    let place = places.get(usize::from(number)).copied()?;
+    is_of_test(place).then_some(place)
 }
 
 /// How large the ring of a tape may be: the places and what redaction looks back on are within

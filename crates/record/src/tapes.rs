@@ -1,7 +1,7 @@
 //! The tapes of all connections of a recorder.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use standin_sync::Unpoisoned;
 
@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::event::{Event, Place};
 use crate::memory::{Candidate, Keeper};
 use crate::settings::Shared;
-use crate::tape::Tape;
+use crate::tape::{Others, Tape};
 
 /// The tapes of all connections of a recorder, in the order in which they were opened.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ struct State {
     tapes: VecDeque<Arc<Tape>>,
     /// Connections that are forgotten with all their records.
     forgotten: u64,
+    /// Whose addresses these are, of ends that nobody records.
+    names: Vec<(Address, String)>,
 }
 
 impl Tapes {
@@ -41,7 +43,7 @@ impl Tapes {
     }
 
     pub(crate) fn add(
-        &self,
+        self: &Arc<Self>,
         driver: Arc<str>,
         index: usize,
         opening: &Event,
@@ -49,10 +51,26 @@ impl Tapes {
         place: Option<Place>,
     ) -> Arc<Tape> {
         let shared = Arc::clone(&self.shared);
-        let tape = Arc::new(Tape::new(shared, driver, index, opening, ends, place));
+        let others: Weak<dyn Others> = Arc::<Self>::downgrade(self);
+        let tape = Tape::new((shared, others), driver, index, opening, ends, place);
+        let tape = Arc::new(tape);
         let mut state = self.state.lock().unpoisoned();
         state.tapes.push_back(Arc::clone(&tape));
         tape
+    }
+
+    /// Says whose address it is.
+    pub(crate) fn name(&self, address: Address, name: String) {
+        let name = (address, name);
+        let mut state = self.state.lock().unpoisoned();
+        if !state.names.contains(&name) {
+            state.names.push(name);
+        }
+    }
+
+    /// Whose addresses are known of ends that nobody records.
+    pub(crate) fn given_names(&self) -> Vec<(Address, String)> {
+        self.state.lock().unpoisoned().names.clone()
     }
 
     /// All tapes, and how many are forgotten.
@@ -71,6 +89,14 @@ impl Tapes {
         state.tapes.remove(place);
         state.forgotten += 1;
         Tape::SIZE
+    }
+}
+
+impl Others for Tapes {
+    fn names(&self) -> Vec<(Address, String)> {
+        let state = self.state.lock().unpoisoned();
+        let own = state.tapes.iter().map(|tape| tape.name_of_local());
+        state.names.iter().cloned().chain(own).collect()
     }
 }
 

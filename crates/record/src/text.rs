@@ -24,7 +24,7 @@ const NAME: usize = 32;
 /// let tape = recorder.driver("server").connection(&Event::Accepted, local, peer, None);
 /// tape.received(Tick::now(), b"hello\n", None);
 /// let text = recorder.transcript().text().last(1).to_string();
-/// assert!(text.contains("server#0  <- 6 B  \"hello\\n\""), "{text}");
+/// assert!(text.ends_with("s  <- 6 B  \"hello\\n\""), "{text}");
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "it is shown by `Display`"]
@@ -85,8 +85,14 @@ impl fmt::Display for Text<'_> {
             widths.max().unwrap_or(0)
         };
         let (times, names, texts) = (width(0), width(1), width(2));
+        // Of one connection the heading has the name.
+        let is_one = transcript.conversations.len() == 1;
         for [time, name, text, place] in &lines {
-            let line = format!("  {time:>times$}  {name:names$}  {text:texts$}  {place}");
+            let name = match is_one {
+                true => String::new(),
+                false => format!("{name:names$}  "),
+            };
+            let line = format!("  {time:>times$}  {name}{text:texts$}  {place}");
             write!(f, "\n{}", line.trim_end())?;
         }
         Ok(())

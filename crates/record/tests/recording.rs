@@ -81,8 +81,8 @@ fn says_what_happened_with_the_places() {
     expected.assert_eq(&masked(&transcript.text().to_string()));
     let expected = expect![[r#"
         the last 2 of 7 records of server#0 (127.0.0.1:8080 <-> client 127.0.0.1:41234), up to +0.000 000 s
-          +0.000 000 s  server#0  -> 3.0 MB  "GET "…
-          +0.000 000 s  server#0  -> reset"#]];
+          +0.000 000 s  -> 3.0 MB  "GET "…
+          +0.000 000 s  -> reset"#]];
     let server = transcript.of("server");
     expected.assert_eq(&masked(&server.text().last(2).width(5).to_string()));
     assert_eq!(
@@ -226,11 +226,11 @@ fn finds_what_was_said_across_pieces_and_in_order() {
     let expected = expect![[r#"
         "server" has not sent "250 ok"
         all 5 records of server#0 (127.0.0.1:8080 <-> client 127.0.0.1:41234), up to +0.000 000 s
-          +0.000 000 s  server#0  accepted client
-          +0.000 000 s  server#0  -> 2 B  "22"
-          +0.000 000 s  server#0  -> 9 B  "0 ready\r\n"
-          +0.000 000 s  server#0  <- 2 B  "QU"
-          +0.000 000 s  server#0  <- 4 B  "IT\r\n""#]];
+          +0.000 000 s  accepted client
+          +0.000 000 s  -> 2 B  "22"
+          +0.000 000 s  -> 9 B  "0 ready\r\n"
+          +0.000 000 s  <- 2 B  "QU"
+          +0.000 000 s  <- 4 B  "IT\r\n""#]];
     expected.assert_eq(&masked(
         &transcript.said("server", "250 ok").unwrap_err().to_string(),
     ));

@@ -82,6 +82,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if they cannot all be sent in time.
+    #[track_caller]
     pub fn send(
         &mut self,
         bytes: impl AsRef<[u8]>,
@@ -98,6 +99,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if no frame can carry it, or it cannot be sent in time.
+    #[track_caller]
     pub fn send_frame(
         &mut self,
         payload: impl AsRef<[u8]>,
@@ -123,6 +125,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if there is none in time.
+    #[track_caller]
     pub fn receive_frame(
         &mut self,
         timeout: impl Into<Option<Duration>>,
@@ -143,6 +146,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if they do not come in time.
+    #[track_caller]
     pub fn receive_exactly(
         &mut self,
         size: usize,
@@ -156,6 +160,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if nothing comes in time.
+    #[track_caller]
     pub fn receive_some(
         &mut self,
         limit: usize,
@@ -169,6 +174,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if it does not in time.
+    #[track_caller]
     pub fn receive_to_end(
         &mut self,
         timeout: impl Into<Option<Duration>>,
@@ -181,6 +187,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error that shows the difference if something else comes, or nothing in time.
+    #[track_caller]
     pub fn expect(
         &mut self,
         expected: impl AsRef<[u8]>,
@@ -194,6 +201,7 @@ impl Held {
     /// # Errors
     ///
     /// Returns an error if the connection is closed here or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_write(&mut self) -> Result<(), ControlError> {
         self.connection.shutdown_write()
     }
@@ -229,6 +237,7 @@ impl Held {
     }
 
     /// Sends what the conversation had still to send.
+    #[track_caller]
     fn send_rest(&mut self, until: &Until) -> Result<(), SendError> {
         let Some(line) = &mut self.line else {
             return Ok(());

@@ -1,8 +1,8 @@
 //! What is recorded of a connection, if anything is.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, path::Path, sync::Arc};
 
-use standin_record::{By, DriverTape, Event, Place, Tape, Tick};
+use standin_record::{By, DriverTape, Event, LastRecords, Place, Tape, Tick};
 
 use crate::{
     address::Address,
@@ -28,6 +28,31 @@ impl Recording {
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    pub(crate) fn tape(&self) -> Option<&Arc<Tape>> {
+        self.0.as_ref()
+    }
+
+    /// The last records, for an error.
+    pub(crate) fn last_records(&self) -> Option<LastRecords> {
+        self.0.as_ref().map(Tape::last_records)
+    }
+
+    /// Bytes that were received last, as an error may show them.
+    pub(crate) fn received_as_shown<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        match &self.0 {
+            Some(tape) => tape.received_as_shown(bytes),
+            None => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Bytes that are not of the stream, as an error may show them.
+    pub(crate) fn as_shown<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        match &self.0 {
+            Some(tape) => tape.redact().bytes(bytes),
+            None => Cow::Borrowed(bytes),
+        }
     }
 
     /// When a send begins: before the system gets the bytes, so that nobody is recorded to have
@@ -108,6 +133,13 @@ impl Recording {
             }
         }
     }
+}
+
+/// The last records of all connections of a server or client, for an error; `None` if there are
+/// none.
+pub(crate) fn last_records(driver: Option<&DriverTape>) -> Option<LastRecords> {
+    let records = driver?.last_records();
+    (!records.is_empty()).then_some(records)
 }
 
 /// One end, as it is recorded.

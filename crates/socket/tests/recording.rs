@@ -7,7 +7,7 @@ mod common;
 use std::panic::Location;
 use std::time::Duration;
 
-use standin_record::{By, Conversation, Event, Place, Recorder};
+use standin_record::{By, Conversation, Event, Place, Record, Recorder};
 use standin_socket::framing::Lines;
 use standin_socket::{Client, Connection, Server};
 
@@ -49,16 +49,23 @@ impl Recorded {
         transcript.conversations[0].clone()
     }
 
-    /// What happened last at that end, and which line of this file asked for it.
+    /// Lets a line of the test do something, and looks at what that has recorded last at one end.
     #[track_caller]
-    fn check_last(&self, driver: &str, event: &Event, place: Place) {
+    fn check<R>(&self, driver: &str, event: Event, act: impl FnOnce(&Self) -> R) {
+        act(self);
+        let here = Location::caller();
         let last = self.of(driver).records.pop().unwrap();
-        let at = last.place.map(|place| (place.file(), place.line()));
-        assert_eq!(
-            (&last.event, at),
-            (event, Some((place.file(), place.line())))
-        );
+        assert_eq!(last.event, event);
+        check_place(last.place, here);
     }
+}
+
+/// Whether a place is in the few lines from `here` on.
+#[track_caller]
+fn check_place(place: Option<Place>, here: Place) {
+    let (from, to) = (here.line(), here.line() + 8);
+    let is_here = |place: Place| place.file() == here.file() && (from..to).contains(&place.line());
+    assert!(place.is_some_and(is_here), "{place:?} is not at {here}");
 }
 
 fn piece(bytes: &[u8]) -> standin_record::Piece {
@@ -68,26 +75,22 @@ fn piece(bytes: &[u8]) -> standin_record::Piece {
     }
 }
 
-#[track_caller]
-fn here() -> Place {
-    Location::caller()
-}
-
 /// Each method that receives, with what it is to find.
 macro_rules! receives {
     ($($name:ident($($argument:expr),*) of $sent:literal;)+) => {
         #[test]
         fn every_receive_is_recorded_with_its_line() {
-            $(
+            $({
                 let ends = recorded();
                 ends.near.send($sent, LIMIT).unwrap();
-                let (place, _) = (here(), ends.far.$name($($argument),*).unwrap());
+                ends.far.$name($($argument),*).unwrap();
                 let received = Event::Received(piece($sent));
                 let records = ends.of("server").records;
                 let record = records.iter().find(|record| record.event == received);
-                let at = record.and_then(|record| record.place).map(|place| place.line());
-                assert_eq!(at, Some(place.line()), "{}: {records:?}", stringify!($name));
-            )+
+                assert!(record.is_some(), "{}: {records:?}", stringify!($name));
+                let file = record.and_then(|record| record.place).map(Location::file);
+                assert_eq!(file, Some(file!()), "{}", stringify!($name));
+            })+
         }
     };
 }
@@ -107,84 +110,134 @@ receives! {
 }
 
 #[test]
+fn the_line_of_a_receive_is_its_own() {
+    let ends = recorded();
+    ends.near.send(b"hello", LIMIT).unwrap();
+    ends.check("server", Event::Received(piece(b"hello")), |ends| {
+        ends.far.receive_exactly(5, LIMIT).unwrap()
+    });
+}
+
+#[test]
 fn every_send_is_recorded_with_its_line() {
     let ends = recorded();
     let sent = |bytes: &[u8]| Event::Sent(piece(bytes));
-    let (place, _) = (here(), ends.near.send(b"one", LIMIT).unwrap());
-    ends.check_last("client", &sent(b"one"), place);
-    let lines = &mut Lines::new();
-    let (place, _) = (here(), ends.near.send_frame(lines, b"two", LIMIT).unwrap());
-    ends.check_last("client", &sent(b"two\n"), place);
-    let pause = Duration::ZERO;
-    let (place, _) = (
-        here(),
-        ends.near.send_in_pieces(b"abc", 1, pause, LIMIT).unwrap(),
-    );
-    ends.check_last("client", &sent(b"c"), place);
-    let (place, _) = (
-        here(),
-        ends.near.send_delayed(b"late", SHORT, LIMIT).unwrap(),
-    );
-    ends.check_last("client", &sent(b"late"), place);
-    let faults = ends.of("client").records;
-    let faults = faults
-        .iter()
-        .filter(|record| matches!(record.event, Event::Fault(_)));
-    assert_eq!(faults.count(), 2);
-    let (place, _) = (
-        here(),
-        ends.near.reset_after_sending(b"last", 2, LIMIT).unwrap(),
-    );
-    ends.check_last("client", &Event::Reset(By::Us), place);
+    ends.check("client", sent(b"one"), |ends| {
+        ends.near.send(b"one", LIMIT).unwrap()
+    });
+    ends.check("client", sent(b"two\n"), |ends| {
+        let lines = &mut Lines::new();
+        ends.near.send_frame(lines, b"two", LIMIT).unwrap()
+    });
+    ends.check("client", sent(b"c"), |ends| {
+        let pause = Duration::ZERO;
+        ends.near.send_in_pieces(b"abc", 1, pause, LIMIT).unwrap()
+    });
+    ends.check("client", sent(b"late"), |ends| {
+        ends.near.send_delayed(b"late", SHORT, LIMIT).unwrap()
+    });
+    let records = ends.of("client").records;
+    let is_fault = |record: &&Record| matches!(record.event, Event::Fault(_));
+    assert_eq!(records.iter().filter(is_fault).count(), 2);
+    ends.check("client", Event::Reset(By::Us), |ends| {
+        ends.near.reset_after_sending(b"last", 2, LIMIT).unwrap()
+    });
 }
 
 #[test]
 fn every_end_is_recorded_with_its_line() {
+    let closed = || Event::Closed(By::Us);
     let ends = recorded();
-    let (place, ()) = (here(), ends.near.shutdown_write().unwrap());
-    ends.check_last("client", &Event::HalfClosed(By::Us), place);
-    let (place, _) = (here(), ends.far.receive_to_end(LIMIT).unwrap());
-    ends.check_last("server", &Event::HalfClosed(By::Peer), place);
-    let (place, ()) = (here(), ends.near.shutdown_read().unwrap());
-    ends.check_last("client", &Event::Note("receives no more".to_owned()), place);
-    let (place, ()) = (here(), ends.far.stop_reading().unwrap());
-    ends.check_last("server", &Event::Fault("reads no more".to_owned()), place);
-    let (place, ()) = (here(), ends.far.close());
-    ends.check_last("server", &Event::Closed(By::Us), place);
+    ends.check("client", Event::HalfClosed(By::Us), |ends| {
+        ends.near.shutdown_write().unwrap();
+    });
+    ends.check("server", Event::HalfClosed(By::Peer), |ends| {
+        ends.far.receive_to_end(LIMIT).unwrap()
+    });
+    ends.check(
+        "client",
+        Event::Note("receives no more".to_owned()),
+        |ends| {
+            ends.near.shutdown_read().unwrap();
+        },
+    );
+    ends.check("server", Event::Fault("reads no more".to_owned()), |ends| {
+        ends.far.stop_reading().unwrap();
+    });
+    ends.check("server", closed(), |ends| ends.far.close());
     ends.far.close();
     assert_eq!(
         ends.of("server").records.len(),
         4,
-        "{:?}",
-        ends.of("server")
+        "closing again is nothing"
     );
 
     let ends = recorded();
-    let (place, ()) = (here(), ends.far.reset().unwrap());
-    ends.check_last("server", &Event::Reset(By::Us), place);
-    let (place, _) = (here(), ends.near.receive_some(1, LIMIT).unwrap_err());
-    ends.check_last("client", &Event::Reset(By::Peer), place);
-
-    let closed = Event::Closed(By::Us);
-    let ends = recorded();
-    let (place, ()) = (here(), ends.client.close());
-    ends.check_last("client", &closed, place);
-    let (place, ()) = (here(), ends.server.close());
-    ends.check_last("server", &closed, place);
+    ends.check("server", Event::Reset(By::Us), |ends| {
+        ends.far.reset().unwrap();
+    });
+    ends.check("client", Event::Reset(By::Peer), |ends| {
+        ends.near.receive_some(1, LIMIT).unwrap_err()
+    });
 
     let ends = recorded();
-    let (place, ()) = (here(), ends.client.abort());
-    ends.check_last("client", &closed, place);
-    let (place, ()) = (here(), ends.server.abort());
-    ends.check_last("server", &closed, place);
+    ends.check("client", closed(), |ends| ends.client.close());
+    ends.check("server", closed(), |ends| ends.server.close());
 
     let ends = recorded();
-    let (place, ()) = (here(), ends.server.close_connection(0).unwrap());
-    ends.check_last("server", &closed, place);
-    let (place, _) = (here(), ends.client.connect(LIMIT).unwrap());
-    ends.check_last("client", &closed, place);
+    ends.check("client", closed(), |ends| ends.client.abort());
+    ends.check("server", closed(), |ends| ends.server.abort());
+
+    let ends = recorded();
+    ends.check("server", closed(), |ends| {
+        ends.server.close_connection(0).unwrap();
+    });
+    // Of the connection before.
+    ends.check("client", closed(), |ends| {
+        ends.client.connect(LIMIT).unwrap()
+    });
     ends.server.accept(LIMIT).unwrap();
-    ends.server.close_all();
+    ends.server.go_away().unwrap();
     let transcript = ends.recorder.transcript().of_connection("server", 1);
-    assert_eq!(transcript.conversations[0].records[1].event, closed);
+    assert_eq!(transcript.conversations[0].records[1].event, closed());
+}
+
+#[test]
+fn what_nobody_has_any_more_is_recorded_as_closed() {
+    let Recorded {
+        near,
+        client,
+        recorder,
+        ..
+    } = recorded();
+    drop((near, client));
+    let records = recorder.transcript().of("client").conversations[0]
+        .records
+        .clone();
+    assert_eq!(records[1].event, Event::Closed(By::Us));
+    assert_eq!(records[1].place, None);
+}
+
+#[test]
+fn what_does_not_come_is_recorded_but_for_who_only_looks() {
+    let ends = recorded();
+    ends.near.send(b"ab", LIMIT).unwrap();
+    ends.far.receive_exactly(3, SHORT).unwrap_err();
+    let Event::DeadlinePassed { after, wanted } = ends.of("server").records[2].event.clone() else {
+        panic!("{:?}", ends.of("server"));
+    };
+    assert!(after >= SHORT);
+    assert_eq!(wanted, "exactly 3 bytes, 2 bytes came");
+    ends.far.expect(b"xy", LIMIT).unwrap_err();
+    ends.far.expect(b"ab", LIMIT).unwrap();
+    let records = ends.of("server").records;
+    assert_eq!(
+        records[3].event,
+        Event::Unmet("\"xy\": byte 0 differs".to_owned())
+    );
+    assert_eq!(records[4].event, Event::Met("2 bytes".to_owned()));
+    for _ in 0..10 {
+        ends.far.receive_some(1, Duration::ZERO).unwrap_err();
+    }
+    assert_eq!(ends.of("server").records.len(), 5);
 }

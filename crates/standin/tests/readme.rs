@@ -55,6 +55,9 @@ fn without_numbers(report: &str) -> String {
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
         (r"after [\d.]+m?s( \(limit 300ms\))?", "after TIME"),
         (r"at \S+\.rs:\d+:\d+", "at LINE"),
+        (r"\+\d+\.\d{3} \d{3} s", "+TIME"),
+        (r"waited [\d.]+ m?s", "waited TIME"),
+        (r" {2,}\S+\.rs:\d+", "  LINE"),
     ];
     let replace = |text: String, (from, to): &(&str, &str)| {
         let pattern = Regex::new(from).expect("a pattern");

@@ -6,7 +6,7 @@ use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_reply::Responder;
-use standin_socket::{Address, Client, ConnectError, Connection, OwnedConnection};
+use standin_socket::{Address, Client, ConnectError, Connection};
 
 use crate::base::TcpBase;
 use crate::config::with_options;
@@ -90,16 +90,18 @@ impl TcpClient {
     ///
     /// Returns an error if nobody listens there, the time is over, the client is not running,
     /// or another thread closes or stops it meanwhile.
+    #[track_caller]
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
         if self.base.answering.responder().is_some() {
             return Err(self
                 .base
                 .answers_by_itself("`play` connects a client that plays its part by itself"));
         }
-        let made = self.establish(
-            |client, timeout| client.connect(timeout),
-            |connection| connection.clone(),
-        )?;
+        let (client, timeout) = self.current()?;
+        // Not under the lock, so that a stop or an abort can end it.
+        let made = client.connect(timeout);
+        let made = made.map_err(|error| self.explain(error))?;
+        self.keep(&client, made.clone())?;
         Ok(self.base.handle(made))
     }
 
@@ -111,48 +113,40 @@ impl TcpClient {
     ///
     /// Returns the errors of [`connect`](TcpClient::connect), and one if the client does not answer
     /// by itself.
+    #[track_caller]
     pub fn play(&self) -> Result<(), TcpError> {
         let responder = self.base.responder()?;
-        let made = self.establish(
-            |client, timeout| client.connect_owned(timeout),
-            OwnedConnection::handle,
-        )?;
+        let (client, timeout) = self.current()?;
+        let made = client.connect_owned(timeout);
+        let mut made = made.map_err(|error| self.explain(error))?;
+        self.keep(&client, made.handle())?;
         responder.talk(made);
         Ok(())
     }
 
-    /// Makes a connection by `connect`, of which `handle` gives what the client looks at.
-    fn establish<C>(
-        &self,
-        connect: impl FnOnce(&Client, Option<Duration>) -> Result<C, ConnectError>,
-        handle: impl FnOnce(&mut C) -> Connection,
-    ) -> Result<C, TcpError> {
+    /// What connects now, and how long it may take.
+    fn current(&self) -> Result<(Client, Option<Duration>), TcpError> {
         self.base.uninterrupted()?;
-        let (client, timeout) = {
-            let state = self.base.read();
-            (
-                state
-                    .client
-                    .clone()
-                    .ok_or_else(|| self.base.not_running())?,
-                state.connect_timeout,
-            )
-        };
-        // Not under the lock, so that a stop or an abort can end it.
-        let mut made = connect(&client, timeout).map_err(|error| self.explain(error))?;
-        let handle = handle(&mut made);
+        let state = self.base.read();
+        let client = state.client.clone();
+        let client = client.ok_or_else(|| self.base.not_running())?;
+        Ok((client, state.connect_timeout))
+    }
+
+    /// Looks from now on at a connection that was made by `client`.
+    fn keep(&self, client: &Client, made: Connection) -> Result<(), TcpError> {
         let mut state = self.base.write();
-        if !state.client.as_ref().is_some_and(|now| now.is(&client)) {
+        if !state.client.as_ref().is_some_and(|now| now.is(client)) {
             // Stopped meanwhile, and perhaps started again: the connection is closed.
             drop(state);
             return Err(self.base.not_running());
         }
         // Another thread may have connected later and be here before.
-        let is_newest = |latest: &Connection| latest.index() < handle.index();
+        let is_newest = |latest: &Connection| latest.index() < made.index();
         if state.latest.as_ref().is_none_or(is_newest) {
-            state.latest = Some(handle);
+            state.latest = Some(made);
         }
-        Ok(made)
+        Ok(())
     }
 
     /// The server whose port this client was given may have another one by now.
@@ -179,6 +173,7 @@ impl TcpClient {
 
     /// Closes the connection, if there is one, and ends a connect that another
     /// thread waits in.
+    #[track_caller]
     pub fn close(&self) {
         // In a `let`, so that nothing is locked while it closes.
         let client = self.base.read().client.clone();
@@ -240,6 +235,7 @@ impl Driver for TcpClient {
         let script = self.base.script("client", &config.tcp)?;
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
+            .record(self.base.driver.tape())
             .host(&host)
             .port(port)
             .retry_until_deadline(config.retry_connect);

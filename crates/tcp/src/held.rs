@@ -29,6 +29,7 @@ macro_rules! talk {
             /// # Errors
             ///
             #[doc = concat!("Returns the errors of [`TcpConnection::", stringify!($name), "`].")]
+            #[track_caller]
             pub fn $name(&mut self, $($argument: $kind),*) -> Result<$result, TcpError> {
                 self.connection.$name($($argument),*)
             }
@@ -42,6 +43,7 @@ macro_rules! talk {
             /// # Errors
             ///
             #[doc = concat!("Returns the errors of [`TcpConnection::", stringify!($name), "`].")]
+            #[track_caller]
             pub fn $name(&mut self, $($argument: $kind),*) -> Result<$result, TcpError> {
                 self.send_rest()?;
                 self.connection.$name($($argument),*)
@@ -95,6 +97,7 @@ impl TcpHeld {
     /// # Errors
     ///
     /// Returns an error if no frame can carry it, or it cannot be sent in time.
+    #[track_caller]
     pub fn send_frame(&mut self, payload: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         let sent = self.held.send_frame(payload, self.connection.timeout());
         self.connection.noted(sent)
@@ -106,6 +109,7 @@ impl TcpHeld {
     /// # Errors
     ///
     /// Returns an error if there is none in time.
+    #[track_caller]
     pub fn receive_frame(&mut self) -> Result<Vec<u8>, TcpError> {
         let received = self.held.receive_frame(self.connection.timeout());
         self.connection.noted(received)
@@ -142,6 +146,7 @@ impl TcpHeld {
         self.connection
     }
 
+    #[track_caller]
     fn send_rest(&mut self) -> Result<(), TcpError> {
         let sent = self.held.send([], self.connection.timeout());
         self.connection.noted(sent).map(drop)

@@ -99,6 +99,7 @@ impl TcpServer {
     ///
     /// Returns an error if none comes in time, or the server is not running or is stopped
     /// meanwhile.
+    #[track_caller]
     pub fn accept_connection(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -148,6 +149,7 @@ impl TcpServer {
     /// # Errors
     ///
     /// Returns an error if the server is not running.
+    #[track_caller]
     pub fn go_away(&self) -> Result<(), TcpError> {
         Ok(self.socket()?.go_away()?)
     }
@@ -219,6 +221,7 @@ impl TcpServer {
     ///
     /// Returns an error if it is closed already or was never accepted, or the server is not
     /// running.
+    #[track_caller]
     pub fn close_connection(&self, index: usize) -> Result<(), TcpError> {
         self.connection(index)?.close();
         Ok(())
@@ -263,6 +266,7 @@ impl Driver for TcpServer {
         let script = self.base.script("server", &config.tcp)?;
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
+            .record(self.base.driver.tape())
             .host(&host)
             .port(port)
             .reuse_address(config.reuse_address);

@@ -18,6 +18,7 @@ macro_rules! talk {
                 "Returns the errors of [`TcpConnection::", stringify!($name), "`] and [`", stringify!($connection),
                 "`](Self::", stringify!($connection), ")."
             )]
+            #[track_caller]
             pub fn $name(&self, $($argument: $kind),*) -> Result<$result, crate::TcpError> {
                 self.$connection()?.$name($($argument),*)
             }

@@ -126,6 +126,7 @@ impl ServerNames for TcpServer {
         self.port()
     }
 
+    #[track_caller]
     fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError> {
         match size.into() {
             Some(size) => self.receive_exactly(size),
@@ -133,6 +134,7 @@ impl ServerNames for TcpServer {
         }
     }
 
+    #[track_caller]
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError> {
         match size.into() {
             Some(size) => self.receive_exactly_text(size),
@@ -154,18 +156,22 @@ impl ClientNames for TcpClient {
         self.server_port()
     }
 
+    #[track_caller]
     fn reconnect(&self) -> Result<TcpConnection, TcpError> {
         self.connect()
     }
 
+    #[track_caller]
     fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError> {
         or_nothing(self.receive_some(size.into().unwrap_or(DEFAULT_SIZE)))
     }
 
+    #[track_caller]
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError> {
         or_nothing(self.receive_some_text(size.into().unwrap_or(DEFAULT_SIZE)))
     }
 
+    #[track_caller]
     fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError> {
         let connection = self.connection()?;
         // A clock before 1970 is a clock that nobody set.

@@ -9,7 +9,7 @@ use crate::{
     address::{self, Address},
     connection::{Connection, Owner, Parts},
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
-    recording::Recording,
+    recording::{Recording, last_records},
     server,
     state::Event,
     sys::{ConnectProgress, Connecting, Interest, Stream},
@@ -321,6 +321,7 @@ impl Inner {
             local: None,
             peer: None,
             note: None,
+            records: last_records(self.settings.driver.as_ref()),
         }
     }
 

@@ -22,7 +22,7 @@ use std::{
     },
 };
 
-use standin_record::{By, Place};
+use standin_record::{By, Place, Tape};
 
 pub(crate) use self::owned::Owner;
 pub use self::owned::{End, OwnedConnection, Tried};
@@ -283,6 +283,13 @@ impl Connection {
         tracing::debug!(connection = %self.inner.party(), "{how}");
     }
 
+    /// What is recorded of the connection, if anything is: see
+    /// [`ServerBuilder::record`](crate::ServerBuilder::record). For code above, which may
+    /// [add](Tape::record) what its protocol makes of the bytes.
+    pub fn tape(&self) -> Option<&Arc<Tape>> {
+        self.inner.recording.tape()
+    }
+
     /// Puts bytes back in front of those that the next receive finds: for a caller that received
     /// more than it can use, such as half a character.
     pub fn unread(&self, bytes: Vec<u8>) {
@@ -302,6 +309,7 @@ impl Inner {
             local: Some(self.local.clone()),
             peer: Some(self.peer.clone()),
             note: None,
+            records: self.recording.last_records(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, event};
+use standin_record::Tape;
 use standin_sync::Unpoisoned;
 
 use super::{
@@ -226,6 +227,11 @@ impl OwnedConnection {
     /// Puts bytes back in front of those that the next receive finds.
     pub fn unread(&mut self, bytes: Vec<u8>) {
         self.connection.unread(bytes);
+    }
+
+    /// What is recorded of the connection: see [`Connection::tape`].
+    pub fn tape(&self) -> Option<&Arc<Tape>> {
+        self.connection.tape()
     }
 
     /// The number of this connection: see [`Connection::index`].

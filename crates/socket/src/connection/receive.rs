@@ -295,7 +295,10 @@ impl Connection {
         self.receive(
             place,
             timeout,
-            || format!("\"{}\"", Evidence::new(expected).head().escape_ascii()).into(),
+            || {
+                let shown = self.inner.recording.as_shown(expected);
+                format!("\"{}\"", Evidence::new(&shown).head().escape_ascii()).into()
+            },
             |receiver| {
                 receiver.expect(expected)?;
                 let met = || Recorded::Met(Count(expected.len(), "byte").to_string());

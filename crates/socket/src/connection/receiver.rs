@@ -87,7 +87,9 @@ impl<'a> Receiver<'a> {
 
     /// What an error shows: what has come, and the time. The turn ends.
     pub(super) fn into_evidence(mut self) -> (Evidence, Deadline) {
-        (Evidence::new(self.buffer().as_slice()), self.deadline)
+        let recording = &self.inner.recording;
+        let received = recording.received_as_shown(self.turn.value().buffer.as_slice());
+        (Evidence::new(&received), self.deadline)
     }
 
     pub(super) fn some(&mut self, max: usize) -> Result<Vec<u8>, ReceiveStop> {
@@ -275,9 +277,13 @@ impl<'a> Receiver<'a> {
     fn difference(&mut self, expected: &[u8]) -> Box<Difference> {
         self.deadline.end();
         while self.buffer().len() < expected.len() && self.gather_some(expected.len()).is_ok() {}
-        let received = self.buffer().as_slice();
-        let received = &received[..received.len().min(expected.len())];
-        Box::new(Difference::new(expected, received).expect("the caller has seen that they differ"))
+        let recording = &self.inner.recording;
+        let all = self.turn.value().buffer.as_slice();
+        let end = all.len().min(expected.len());
+        let shown = recording.received_as_shown(all);
+        let difference = Difference::new(expected, &all[..end])
+            .map(|difference| difference.shown_as(&recording.as_shown(expected), &shown[..end]));
+        Box::new(difference.expect("the caller has seen that they differ"))
     }
 
     fn limit(&self) -> usize {

@@ -34,20 +34,29 @@ impl Difference {
             .iter()
             .zip(received)
             .position(|(expected, received)| expected != received)?;
+        Some(Difference::at(at, expected, received))
+    }
+
+    fn at(at: usize, expected: &[u8], received: &[u8]) -> Difference {
         // The line before shows where in the message one is.
         let window_at = (at / WIDTH).saturating_sub(1) * WIDTH;
         let window = |bytes: &[u8]| {
             let end = bytes.len().min(window_at + Self::LINES * WIDTH);
             bytes[window_at..end].to_vec()
         };
-        Some(Difference {
+        Difference {
             expected: Evidence::new(expected),
             received: Evidence::new(received),
             at,
             expected_window: window(expected),
             received_window: window(received),
             window_at,
-        })
+        }
+    }
+
+    /// The same difference of the same bytes as they may be shown: some of them are hidden.
+    pub(crate) fn shown_as(self, expected: &[u8], received: &[u8]) -> Difference {
+        Difference::at(self.at, expected, received)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use standin_record::LastRecords;
+
 use crate::address::Address;
 
 /// What a [`Party`] is.
@@ -33,21 +35,30 @@ pub struct Party {
     /// What whoever it belongs to knows that may explain the error. The message of
     /// the error ends with it, on lines of its own.
     pub note: Option<Box<str>>,
+    /// What was recorded last of the connection, or of all of the server or client. The message of
+    /// the error ends with it, beneath the note.
+    pub records: Option<LastRecords>,
 }
 
 impl Party {
-    /// The note, as messages end with it.
+    /// The note and the records, as messages end with them.
     pub(crate) fn ending(&self) -> Ending<'_> {
-        Ending(self.note.as_deref())
+        Ending(self)
     }
 }
 
-/// Shows a note below a message.
-pub(crate) struct Ending<'a>(Option<&'a str>);
+/// Shows a note and records below a message.
+pub(crate) struct Ending<'a>(&'a Party);
 
 impl fmt::Display for Ending<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |note| write!(f, "\n{note}"))
+        if let Some(note) = &self.0.note {
+            write!(f, "\n{note}")?;
+        }
+        match &self.0.records {
+            Some(records) => write!(f, "\n{records}"),
+            None => Ok(()),
+        }
     }
 }
 

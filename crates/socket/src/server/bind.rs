@@ -254,6 +254,7 @@ pub(super) fn party(label: Option<&Arc<str>>) -> Box<Party> {
         local: None,
         peer: None,
         note: None,
+        records: None,
     })
 }
 

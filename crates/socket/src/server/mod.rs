@@ -35,7 +35,7 @@ use crate::{
     connection::{Connection, OpenConnections, Owner, Parts, deadline},
     error::{AcceptError, CloseError, ControlError, Party, Role},
     options::{BindOptions, SocketOptions},
-    recording::Recording,
+    recording::{Recording, last_records},
     state::{Event, LocalEnd, SharedEnd},
     sys::{self, Interest, Listener, Reservation, SocketFile, Stream},
     time::Deadline,
@@ -474,6 +474,7 @@ impl Inner {
             local: Some(self.address.clone()),
             peer: None,
             note: None,
+            records: last_records(self.driver.as_ref()),
         }
     }
 

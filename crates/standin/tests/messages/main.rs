@@ -71,6 +71,9 @@ fn normal(text: &str, folder: &Path) -> String {
         (r"\d+ (checks?|times|attempts)", "N $1"),
         (r"ended [\d.]+(ns|µs|ms|s) after", "ended TIME after"),
         (r"pid \d+", "pid PID"),
+        (r" +\+\d+\.\d{3} \d{3} s", "  +TIME"),
+        (r"waited [\d.]+ (ns|µs|ms|s) for", "waited TIME for"),
+        (r" {2,}(\S+\.rs):\d+(?m:$)", "  $1"),
         (r"\.rs:\d+:\d+", ".rs"),
     ];
     let text = replacements

@@ -11,12 +11,14 @@ use crate::TcpError;
 impl TcpConnection {
     /// Closes the connection, on all handles. The peer sees the end of the
     /// stream at once.
+    #[track_caller]
     pub fn close(&self) {
         self.socket.close();
     }
 
     /// Closes the connection as [`close`](TcpConnection::close) does; every wait on it, now and
     /// later, fails with an error that says it was aborted.
+    #[track_caller]
     pub fn abort(&self) {
         self.socket.abort();
     }
@@ -27,6 +29,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed on this side, or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_write(&self) -> Result<(), TcpError> {
         Ok(self.socket.shutdown_write()?)
     }
@@ -37,6 +40,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed on this side, or the peer has reset it.
+    #[track_caller]
     pub fn shutdown_read(&self) -> Result<(), TcpError> {
         Ok(self.socket.shutdown_read()?)
     }
@@ -48,6 +52,7 @@ impl TcpConnection {
     ///
     /// Returns an error if the connection is closed already, or is one of a Unix socket, which
     /// cannot be reset.
+    #[track_caller]
     pub fn reset(&self) -> Result<(), TcpError> {
         Ok(self.socket.reset()?)
     }
@@ -59,6 +64,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`receive_exactly`](TcpConnection::receive_exactly); the connection is
     /// not reset then.
+    #[track_caller]
     pub fn reset_after_receiving(&self, count: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.reset_after_receiving(count, self.timeout))
     }
@@ -69,6 +75,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`send`](TcpConnection::send); the connection is not reset then.
+    #[track_caller]
     pub fn reset_after_sending(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -85,6 +92,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
     /// the pauses.
+    #[track_caller]
     pub fn send_in_pieces(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -101,6 +109,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
     /// the delay.
+    #[track_caller]
     pub fn send_delayed(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -116,6 +125,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns an error if the connection is closed on this side.
+    #[track_caller]
     pub fn stop_reading(&self) -> Result<(), TcpError> {
         Ok(self.socket.stop_reading()?)
     }

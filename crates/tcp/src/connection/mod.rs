@@ -99,6 +99,7 @@ impl TcpConnection {
     ///
     /// Returns an error if the connection is closed or the time is over; the error says how
     /// many bytes went.
+    #[track_caller]
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         self.noted(self.socket.send(bytes.as_ref(), self.timeout))
     }
@@ -109,6 +110,7 @@ impl TcpConnection {
     ///
     /// Returns an error if the connection ends or the time is over before they are there. What
     /// did come is shown by the error, and kept for the next receive.
+    #[track_caller]
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_exactly(size, self.timeout))
     }
@@ -122,6 +124,7 @@ impl TcpConnection {
     /// its end and everything before that was received
     /// ([`is_peer_closed`](TcpError::is_peer_closed)), or if the connection is reset or closed
     /// on this side.
+    #[track_caller]
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_some(limit, self.timeout))
     }
@@ -132,6 +135,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
+    #[track_caller]
     pub fn receive_into(&self, target: &mut [u8]) -> Result<usize, TcpError> {
         self.noted(self.socket.receive_into(target, self.timeout))
     }
@@ -144,6 +148,7 @@ impl TcpConnection {
     /// Returns an error if the connection ends or the time is over before it comes, if it does
     /// not come within the connection's receive limit, or if it is empty. What
     /// did come is kept.
+    #[track_caller]
     pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_until(delimiter.as_ref(), self.timeout))
     }
@@ -153,6 +158,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
+    #[track_caller]
     pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_line(self.timeout))
     }
@@ -163,6 +169,7 @@ impl TcpConnection {
     ///
     /// Returns an error if the time is over before that, or more comes than the connection's
     /// receive limit. What did come is kept.
+    #[track_caller]
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_to_end(self.timeout))
     }
@@ -173,6 +180,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
+    #[track_caller]
     pub fn receive_matching(
         &self,
         matching: impl FnMut(&[u8]) -> Option<usize>,
@@ -188,6 +196,7 @@ impl TcpConnection {
     ///
     /// Returns an error if there is no silence within the time limit, or the stream had ended
     /// before and everything was received.
+    #[track_caller]
     pub fn receive_until_silence(&self, silence: Duration) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_until_silence(silence, self.timeout))
     }
@@ -198,6 +207,7 @@ impl TcpConnection {
     ///
     /// Returns an error if another thread is receiving, or the connection has ended and
     /// everything was received.
+    #[track_caller]
     pub fn receive_buffered(&self) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.receive_buffered())
     }
@@ -207,6 +217,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
+    #[track_caller]
     pub fn peek(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
         self.noted(self.socket.peek(limit, self.timeout))
     }
@@ -217,6 +228,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until), and an error if the
     /// bytes are not a frame.
+    #[track_caller]
     pub fn receive_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -230,6 +242,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`send`](TcpConnection::send), and an error if no frame can carry the
     /// payload; nothing is sent then.
+    #[track_caller]
     pub fn send_frame(
         &self,
         framing: &mut (impl Framing + ?Sized),
@@ -247,6 +260,7 @@ impl TcpConnection {
     ///
     /// Returns an error as soon as something else has come; the error shows the difference.
     /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
+    #[track_caller]
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
         self.noted(self.socket.expect(expected, self.timeout))
     }

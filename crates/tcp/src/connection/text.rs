@@ -22,6 +22,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`send`](TcpConnection::send), and an error if the encoding lacks a
     /// character of it; nothing is sent then.
+    #[track_caller]
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
         self.send(self.encode(text.as_ref())?)
     }
@@ -32,6 +33,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`receive_exactly`](TcpConnection::receive_exactly), and an error if
     /// the bytes are not text in the encoding; they are kept for the next receive then.
+    #[track_caller]
     pub fn receive_exactly_text(&self, size: usize) -> Result<String, TcpError> {
         let bytes = self.receive_exactly(size)?;
         self.decode(bytes)
@@ -48,6 +50,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some), and an error if the
     /// bytes are not text in the encoding, or hold no whole character because the limit is less
     /// than that or the stream ends within it; they are kept for the next receive then.
+    #[track_caller]
     pub fn receive_some_text(&self, limit: usize) -> Result<String, TcpError> {
         let started = Instant::now();
         let mut bytes = self.receive_some(limit)?;
@@ -87,6 +90,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until), and an error if the
     /// bytes are not text in the encoding; they are kept for the next receive then.
+    #[track_caller]
     pub fn receive_until_text(&self, delimiter: impl AsRef<str>) -> Result<String, TcpError> {
         let delimiter = delimiter.as_ref();
         if self.encoding.finds_bytes(delimiter) {
@@ -111,6 +115,7 @@ impl TcpConnection {
     /// # Errors
     ///
     /// Returns the errors of [`receive_until_text`](TcpConnection::receive_until_text).
+    #[track_caller]
     pub fn receive_line_text(&self) -> Result<String, TcpError> {
         let mut line = self.receive_until_text("\n")?;
         line.pop();
@@ -126,6 +131,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`receive_to_end`](TcpConnection::receive_to_end), and an error if the
     /// bytes are not text in the encoding; they are kept for the next receive then.
+    #[track_caller]
     pub fn receive_to_end_text(&self) -> Result<String, TcpError> {
         let bytes = self.receive_to_end()?;
         self.decode(bytes)
@@ -138,6 +144,7 @@ impl TcpConnection {
     ///
     /// Returns the errors of [`expect`](TcpConnection::expect), and an error if the encoding lacks
     /// a character of the text.
+    #[track_caller]
     pub fn expect_text(&self, expected: impl AsRef<str>) -> Result<(), TcpError> {
         self.expect(self.encode(expected.as_ref())?)
     }
