@@ -46,6 +46,7 @@ const ONLY: &[(&str, &[&str])] = &[
         &[
             "standin-error",
             "standin-reactor",
+            "standin-record",
             "standin-socket",
             "standin-sync",
         ],

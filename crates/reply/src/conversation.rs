@@ -1,10 +1,12 @@
 //! What is said on one connection: bytes and times go in, bytes and actions come out.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use standin_record::{Event, Tape};
 use standin_socket::End;
 use standin_socket::framing::Decoder;
 
@@ -73,6 +75,7 @@ pub struct Conversation {
     said: Said,
     /// The addresses, for messages.
     ends: Option<Arc<str>>,
+    tape: Option<Arc<Tape>>,
 }
 
 /// What whoever has the connection does for a [`Conversation`], besides sending its
@@ -149,6 +152,7 @@ impl Conversation {
             is_mute: false,
             said: Said::default(),
             ends: None,
+            tape: None,
         }
     }
 
@@ -156,6 +160,14 @@ impl Conversation {
     #[must_use]
     pub fn between(mut self, ends: impl Into<Arc<str>>) -> Conversation {
         self.ends = Some(ends.into());
+        self
+    }
+
+    /// Notes where the connection is recorded: what is unexpected is recorded there, too, and shows
+    /// what was recorded before.
+    #[must_use]
+    pub fn recorded(mut self, tape: Arc<Tape>) -> Conversation {
+        self.tape = Some(tape);
         self
     }
 
@@ -386,7 +398,10 @@ impl Conversation {
             false => payload,
             true => guarded(|| self.incoming.encode(&payload))
                 .map_err(|message| format!("the framing panicked: {message}"))?
-                .map_err(|error| format!("{error}: {}", Excerpt::new(&payload, Said::KEPT)))?,
+                .map_err(|error| {
+                    let payload = Excerpt::new(&self.shown(&payload), Said::KEPT);
+                    format!("{error}: {payload}")
+                })?,
         };
         self.said.say(&bytes);
         if !self.is_mute {
@@ -415,11 +430,11 @@ impl Conversation {
                 Some(how) => self.finish(how.into()),
             },
             Ok(Err(Broken::NotAFrame(source))) => {
-                let bytes = Excerpt::new(self.incoming.rest(), EVIDENCE);
+                let bytes = Excerpt::new(&self.shown_rest(), EVIDENCE);
                 self.fail(Surprise::NotAFrame { bytes, source });
             }
             Ok(Err(Broken::TooLong(head))) => {
-                let head = Excerpt::new(&head, EVIDENCE);
+                let head = Excerpt::new(&self.shown(&head), EVIDENCE);
                 self.fail(Surprise::TooLong { head, limit });
             }
             Err(message) => self.fail(Surprise::Panicked {
@@ -488,7 +503,7 @@ impl Conversation {
                 what: format!(
                     "closure {} for the frame {}",
                     index + 1,
-                    Excerpt::new(&frame, Said::KEPT)
+                    Excerpt::new(&self.shown(&frame), Said::KEPT)
                 ),
                 message,
             })?;
@@ -511,7 +526,10 @@ impl Conversation {
             // Nobody reads why, and a flood of them has to cost little.
             Fallback::Fail if self.ledger.keeps_no_more() => self.ledger.is_surprised_again(),
             Fallback::Fail => {
-                let surprise = self.nothing_matches(&frame);
+                let surprise = match self.shown(&frame) {
+                    Cow::Borrowed(frame) => self.nothing_matches(frame),
+                    Cow::Owned(frame) => self.nothing_matches(&frame),
+                };
                 self.surprise(surprise);
             }
         }
@@ -540,9 +558,8 @@ impl Conversation {
         if step.is_some() {
             self.ledger.progress(self.index, Progress::Broken);
         }
-        let rest = self.incoming.rest();
-        if !rest.is_empty() {
-            let rest = Excerpt::new(rest, EVIDENCE);
+        if !self.incoming.rest().is_empty() {
+            let rest = Excerpt::new(&self.shown_rest(), EVIDENCE);
             self.surprise(Surprise::EndInFrame { rest, how });
         } else if let Some(step) = step {
             self.surprise(Surprise::EndInDialogue { step, how });
@@ -565,13 +582,34 @@ impl Conversation {
 
     /// Notes something unexpected.
     fn surprise(&mut self, surprise: Surprise) {
+        let records = self.tape.as_ref().map(|tape| {
+            tape.record(&Event::Unmet(surprise.headline()), None);
+            tape.last_records()
+        });
         self.ledger.surprised(Unexpected {
             who: self.ledger.who().cloned(),
             connection: Some(self.index),
             ends: self.ends.clone(),
             surprise,
             said: self.said.clone(),
+            records,
         });
+    }
+
+    /// Bytes of a frame, as a message may show them.
+    fn shown<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        match &self.tape {
+            Some(tape) => tape.redact().bytes(bytes),
+            None => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// What has come and is not a frame, as a message may show it.
+    fn shown_rest(&self) -> Cow<'_, [u8]> {
+        match &self.tape {
+            Some(tape) => tape.received_as_shown(self.incoming.rest()),
+            None => Cow::Borrowed(self.incoming.rest()),
+        }
     }
 
     /// Notes something unexpected after which nothing can be understood any more.

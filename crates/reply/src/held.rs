@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use miette::Diagnostic;
 use standin_error::text::Span;
 use standin_reactor::Group;
+use standin_record::LastRecords;
 use standin_socket::{Address, Connection, ControlError, ReceiveError, SendError};
 use thiserror::Error;
 
 use crate::Unexpected;
 use crate::desk::{NotHere, Over, Parked};
 use crate::peer::{Common, Line, Peer};
-use crate::verdict::Prefix;
+use crate::verdict::{Beneath, Prefix};
 
 /// A conversation that the test has in its hands: nobody answers for it meanwhile.
 ///
@@ -287,7 +288,7 @@ impl Until {
 #[non_exhaustive]
 pub enum HandOverError {
     /// The time was up.
-    #[error("{}{what} within {}; {so_far}", Prefix(who), Span(*limit))]
+    #[error("{}{what} within {}; {so_far}{}", Prefix(who), Span(*limit), Beneath(records))]
     #[diagnostic(
         code(standin::reply::hand_over_timed_out),
         help("check that the peer gets that far, and when; or wait longer")
@@ -301,6 +302,8 @@ pub enum HandOverError {
         so_far: String,
         /// How long it was waited for.
         limit: Duration,
+        /// What was recorded last of all connections.
+        records: Option<LastRecords>,
     },
 
     /// Something unexpected happened before.
@@ -388,6 +391,7 @@ impl HandOverError {
             what,
             so_far,
             limit: limit.unwrap_or_default(),
+            records: common.ledger.last_records(),
         }
     }
 

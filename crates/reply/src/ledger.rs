@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use standin_error::text::{Count, Often};
+use standin_record::LastRecords;
 use standin_sync::Monitor;
 
 use crate::script::Scene;
@@ -125,7 +126,14 @@ impl Ledger {
             return Ok(());
         }
         let who = self.who().map(Arc::clone);
-        Err(Verdict::new(who, book.unexpected.clone(), book.more, unmet))
+        let unexpected = book.unexpected.clone();
+        Err(Verdict::new(
+            who,
+            unexpected,
+            book.more,
+            unmet,
+            self.last_records(),
+        ))
     }
 
     pub(crate) fn unmet_in(&self, book: &Book) -> Vec<Unmet> {
@@ -179,6 +187,12 @@ impl Ledger {
         book.unfinished == 0
             && book.connections >= parts.connections.least()
             && rules.all(|(rule, count)| *count >= rule.times.least())
+    }
+
+    /// What was recorded of all connections, if there were any.
+    pub(crate) fn last_records(&self) -> Option<LastRecords> {
+        let records = self.script().driver.as_ref()?.last_records();
+        (!records.is_empty()).then_some(records)
     }
 
     pub(crate) fn script(&self) -> &Script {

@@ -84,6 +84,7 @@ impl Actor for Listener {
                                 reason: standin_error::text::in_full(&error),
                             },
                             said: Default::default(),
+                            records: None,
                         });
                     }
                     let next_try = turn.now() + NEXT_TRY;
@@ -122,6 +123,10 @@ impl Peer {
         let (near, far) = (connection.local_address(), connection.peer_address());
         let ends = format!("{near} <-> {far}");
         let conversation = Conversation::new(&common.ledger, index).between(ends);
+        let conversation = match connection.tape() {
+            Some(tape) => conversation.recorded(Arc::clone(tape)),
+            None => conversation,
+        };
         let line = Box::new(Line {
             connection,
             conversation,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::Value;
+use standin_record::DriverTape;
 
 use crate::answer::{Change, Content, Step, bytes_of_hex};
 use crate::captures::Captures;
@@ -25,6 +26,7 @@ pub struct Script {
     pub(crate) receive_limit: usize,
     pub(crate) globals: Value,
     pub(crate) on_unexpected: Option<Arc<OnUnexpected>>,
+    pub(crate) driver: Option<DriverTape>,
 }
 
 type OnUnexpected = dyn Fn(&Unexpected) + Send + Sync;
@@ -41,6 +43,7 @@ impl Script {
             receive_limit: Self::DEFAULT_RECEIVE_LIMIT,
             globals: Value::UNDEFINED,
             on_unexpected: None,
+            driver: None,
         }
     }
 
@@ -61,6 +64,13 @@ impl Script {
     /// value, a map or an object, which are asked for when a template names them. Default: nothing.
     pub fn globals(mut self, globals: Value) -> Script {
         self.globals = globals;
+        self
+    }
+
+    /// Where the connections of the peer are recorded: errors show what was recorded last.
+    /// Default: nowhere.
+    pub fn record(mut self, driver: DriverTape) -> Script {
+        self.driver = Some(driver);
         self
     }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 use standin_error::text::{Count, Names, Often, Span};
+use standin_record::LastRecords;
 use thiserror::Error;
 
 use crate::ledger::{Book, Progress};
-use crate::verdict::Prefix;
+use crate::verdict::{Beneath, Prefix};
 use crate::{Ledger, Unexpected};
 
 /// Something that a test waits for.
@@ -108,7 +109,7 @@ pub enum WaitError {
     },
 
     /// The time was up.
-    #[error("{}timed out after {}: waited until {seen}; {so_far}{}", Prefix(who), Span(*limit), ending(note))]
+    #[error("{}timed out after {}: waited until {seen}; {so_far}{}{}", Prefix(who), Span(*limit), ending(note), Beneath(records))]
     #[diagnostic(
         code(standin::reply::wait_timed_out),
         help("the peers did not do it in time; wait longer if they need it")
@@ -124,6 +125,8 @@ pub enum WaitError {
         limit: Duration,
         /// What may explain it.
         note: Option<String>,
+        /// What was recorded last of all connections.
+        records: Option<LastRecords>,
     },
 
     /// Something unexpected happened before.
@@ -258,6 +261,7 @@ impl Ledger {
             so_far,
             limit: timeout.unwrap_or_default(),
             note: None,
+            records: self.last_records(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::Diagnostic;
+use standin_record::LastRecords;
 use standin_socket::framing::FrameError;
 
 use crate::Times;
@@ -17,6 +18,8 @@ pub struct Unexpected {
     pub(crate) ends: Option<Arc<str>>,
     pub(crate) surprise: Surprise,
     pub(crate) said: Said,
+    /// What was recorded of the connection up to then.
+    pub(crate) records: Option<LastRecords>,
 }
 
 /// What was said last on a connection.
@@ -83,6 +86,15 @@ pub(crate) struct Candidate {
     pub(crate) is_closest: bool,
 }
 
+impl Surprise {
+    /// It in one line, as something that is not as expected.
+    pub(crate) fn headline(&self) -> String {
+        let text = self.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        line.strip_prefix("unexpected ").unwrap_or(line).to_owned()
+    }
+}
+
 impl Unexpected {
     /// The index of the connection on which it happened, counted from 0; `None` if there was none.
     pub fn connection(&self) -> Option<usize> {
@@ -99,6 +111,12 @@ impl Unexpected {
             | Surprise::EndInFrame { rest: bytes, .. } => Some(bytes.head()),
             _ => None,
         }
+    }
+
+    /// What was recorded of its connection up to then, if that is recorded. The message ends with
+    /// it.
+    pub fn records(&self) -> Option<&LastRecords> {
+        self.records.as_ref()
     }
 
     /// Adds which addresses the connection is between.
@@ -122,6 +140,9 @@ impl fmt::Display for Unexpected {
             write!(f, " ({ends})")?;
         }
         write!(f, ": {}", self.surprise)?;
+        if let Some(records) = &self.records {
+            return write!(f, "\n{records}");
+        }
         match &self.said.frame {
             Some(frame) => {
                 let before = match self.surprise {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use miette::Diagnostic;
 use standin_error::{Reportable, several};
+use standin_record::LastRecords;
 use thiserror::Error;
 
 use crate::Unexpected;
 
 /// Something that should have happened, and has not.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
-#[error("{}{missing}", Prefix(who))]
+#[error("{}{missing}{}", Prefix(who), Beneath(records))]
 #[diagnostic(
     code(standin::reply::unmet),
     help(
@@ -21,13 +22,19 @@ use crate::Unexpected;
 pub struct Unmet {
     who: Option<Arc<str>>,
     missing: String,
+    /// What was recorded of all connections of the peer.
+    records: Option<LastRecords>,
 }
 
 standin_error::reportable!(Unmet);
 
 impl Unmet {
     pub(crate) fn new(who: Option<Arc<str>>, missing: String) -> Unmet {
-        Unmet { who, missing }
+        Unmet {
+            who,
+            missing,
+            records: None,
+        }
     }
 }
 
@@ -38,6 +45,18 @@ impl fmt::Display for Prefix<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(who) => write!(f, "{who}: "),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Records beneath a message.
+pub(crate) struct Beneath<'a>(pub(crate) &'a Option<LastRecords>);
+
+impl fmt::Display for Beneath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(records) => write!(f, "\n{records}"),
             None => Ok(()),
         }
     }
@@ -74,18 +93,43 @@ pub enum Fault {
 standin_error::reportable!(Fault { Unexpected, Unmet });
 
 impl Verdict {
-    /// There must be at least one thing.
+    /// Of how many connections the records are shown.
+    const SHOWN: usize = 3;
+
+    /// There must be at least one thing. `records` are those of all connections.
     pub(crate) fn new(
         who: Option<Arc<str>>,
-        unexpected: Vec<Unexpected>,
+        mut unexpected: Vec<Unexpected>,
         more: usize,
-        unmet: Vec<Unmet>,
+        mut unmet: Vec<Unmet>,
+        records: Option<LastRecords>,
     ) -> Verdict {
+        Self::show_once(&mut unexpected);
+        // What was unexpected is shown with its connection, and says more of what is missing.
+        if unexpected.iter().all(|one| one.records.is_none())
+            && let Some(last) = unmet.last_mut()
+        {
+            last.records = records;
+        }
         let more = (more > 0).then_some(Fault::More(more));
         let unexpected = unexpected.into_iter().map(Fault::Unexpected);
         let faults = unexpected.chain(more);
         let faults = faults.chain(unmet.into_iter().map(Fault::Unmet)).collect();
         Verdict { who, faults }
+    }
+
+    /// Shows the records of each connection where it is last spoken of, and not of too many.
+    fn show_once(unexpected: &mut [Unexpected]) {
+        let mut shown: Vec<LastRecords> = Vec::new();
+        for one in unexpected.iter_mut().rev() {
+            let is_new = |records: &LastRecords| !shown.iter().any(|s| s.is_of_same(records));
+            one.records = one.records.take().filter(is_new);
+            shown.extend(one.records.clone());
+        }
+        let with_records = unexpected.iter_mut().filter(|one| one.records.is_some());
+        for one in with_records.skip(Self::SHOWN) {
+            one.records = None;
+        }
     }
 
     /// All that is not as it should be: first what was unexpected, in the order in which it

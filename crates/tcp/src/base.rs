@@ -136,6 +136,7 @@ impl<S: Default> TcpBase<S> {
             .prepare(KNOWN)?
             .label(format!("{who} \"{name}\""))
             .receive_limit(tcp.receive_limit)
+            .record(self.driver.tape())
             .globals(self.driver.template_names())
             .on_unexpected(move |unexpected: &Unexpected| {
                 explainer.fail(&name, &unexpected.to_string());
