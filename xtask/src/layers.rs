@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-session"],
     &["standin"],
     &["standin-environment"],
+    &["standin-proxy"],
     &["standin-tcp", "standin-process"],
     &["standin-driver"],
     &["standin-entity"],

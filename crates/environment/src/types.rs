@@ -8,6 +8,7 @@ use standin_config::{Config, FromOptions, Layer, TypedOptions};
 use standin_driver::Driver;
 use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
+use standin_proxy::{TcpProxy, TcpProxyConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
 use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
@@ -65,13 +66,14 @@ impl DriverTypes {
         }
     }
 
-    /// The types of standin: `tcp-server`, `tcp-client` and `process`.
+    /// The types of standin: `tcp-server`, `tcp-client`, `process` and `tcp-proxy`.
     pub fn standard() -> Self {
         let mut types = DriverTypes::none();
         types
             .register::<TcpServer, TcpServerConfig>()
             .and_then(|()| types.register::<TcpClient, TcpClientConfig>())
             .and_then(|()| types.register::<Process, ProcessConfig>())
+            .and_then(|()| types.register::<TcpProxy, TcpProxyConfig>())
             .expect("each of them has a type name of its own and the options of a driver");
         types
     }

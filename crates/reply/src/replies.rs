@@ -94,6 +94,11 @@ impl Replies {
         Replies::with_framing(None)
     }
 
+    /// What cuts the stream of a new connection into frames; `None` if whatever comes is a frame.
+    pub fn new_framing(&self) -> Option<Box<dyn Framing + Send>> {
+        self.framing.as_ref().map(|new| new())
+    }
+
     fn with_framing(framing: Option<NewFraming>) -> Replies {
         Replies {
             framing,

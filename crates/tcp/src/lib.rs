@@ -23,5 +23,5 @@ pub use crate::encoding::{Encoding, UnknownEncoding};
 pub use crate::error::TcpError;
 pub use crate::held::TcpHeld;
 pub use crate::interface::Interface;
-pub use crate::replies::RepliesConfig;
+pub use crate::replies::{Framing as StreamFraming, RepliesConfig};
 pub use crate::server::TcpServer;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, event};
-use standin_record::Tape;
+use standin_record::{Event, Tape};
 use standin_sync::Unpoisoned;
 
 use super::{
@@ -298,6 +298,12 @@ impl OwnedConnection {
 
     /// Closes the connection: see [`Connection::close`]. As dropping it does.
     pub fn close(self) {}
+
+    /// Records that something was done to the connection on purpose, if anything of it is recorded.
+    pub fn record_fault(&self, what: &str) {
+        let fault = || Event::Fault(what.to_owned());
+        self.inner().recording.happened(fault, None);
+    }
 
     /// Gives the connection to everybody, for good: its server or client shows it again.
     pub fn into_connection(mut self) -> Connection {

@@ -57,7 +57,28 @@ pub(crate) struct FramingError {
     pub(crate) message: String,
 }
 
+/// A framing of one connection.
+type AnyFraming = Box<dyn framing::Framing + Send>;
+
 impl Framing {
+    /// What makes the framing of each connection; `None` if whatever comes is a frame.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no such framing: the key, and what is wrong with its value.
+    pub fn maker(
+        &self,
+    ) -> Result<Option<impl Fn() -> AnyFraming + Send + Sync + 'static>, (&'static str, String)>
+    {
+        let replies = self.replies();
+        let replies = replies.map_err(|FramingError { key, message }| (key, message))?;
+        if replies.new_framing().is_none() {
+            return Ok(None);
+        }
+        let raw = || -> AnyFraming { Box::new(FixedSize::new(1)) };
+        Ok(Some(move || replies.new_framing().unwrap_or_else(raw)))
+    }
+
     /// The expression at which frames end, if they do.
     pub(crate) fn expression(&self) -> Option<&str> {
         match self {

@@ -17,3 +17,4 @@ mod times;
 
 pub use config::RepliesConfig;
 pub(crate) use declaration::KNOWN;
+pub use framing::Framing;

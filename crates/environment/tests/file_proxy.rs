@@ -1,0 +1,129 @@
+//! Proxies from files: what can be said, and what is wrong and where.
+
+#![allow(clippy::panic, reason = "what cannot be in a test fails it")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use standin_environment::{DriverTypes, Environment, LoadError};
+use standin_proxy::TcpProxy;
+use standin_tcp::TcpServer;
+
+/// Longer than anything here takes: reached only by a hang.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Everything that a proxy can be told by a file.
+const EVERYTHING: &str = r#"
+name = "everything"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+
+[[driver]]
+type = "tcp-proxy"
+name = "wan"
+to = { driver = "bank", value = "{{ host }}:{{ port }}" }
+framing = "lines"
+seed = 7
+connect_limit = "5s"
+up = { latency = "1ms", jitter = "500us" }
+down = [
+    { bandwidth = 1000000, shared_bandwidth = 2000000, slice = 100, slice_pause = "100us" },
+    { limit = 0, connection = 5, peer = "127.0.0.9" },
+]
+
+[[driver.fault]]
+kind = "drop"
+match = "^INSERT"
+
+[[driver.fault]]
+kind = { delay = "2ms" }
+at_frame = 0
+connection = 0
+
+[[driver.fault]]
+kind = "close"
+direction = "down"
+after_bytes = 3
+probability = 1.0
+
+[[driver.fault]]
+kind = "corrupt"
+at_frame = 7
+offset = 3
+optional = true
+"#;
+
+fn parse(text: &str) -> Result<Environment, LoadError> {
+    DriverTypes::standard().parse("environment.toml", text)
+}
+
+#[test]
+fn a_file_says_what_happens_on_the_way() -> standin_error::Result<()> {
+    let env = parse(EVERYTHING)?;
+    let bank = env.get::<TcpServer>("bank")?;
+    let wan = env.get::<TcpProxy>("wan")?;
+    let env = env.start()?;
+    assert_eq!(wan.seed(), 7);
+    let port = wan.port().expect("it is started");
+    let mut peer = TcpStream::connect(("localhost", port)).expect("the proxy listens");
+    peer.set_read_timeout(Some(LIMIT)).expect("a time");
+    peer.write_all(b"BEGIN\nINSERT\nCOMMIT\n")
+        .expect("it is open");
+    let connection = bank.accept_connection(LIMIT)?;
+    assert_eq!(connection.receive_exactly_text(13)?, "BEGIN\nCOMMIT\n");
+    connection.send_text("done")?;
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer)
+        .expect("it is closed in order");
+    assert_eq!(answer, "don");
+    let graph = env.connections().to_string();
+    assert!(graph.contains("wan"), "{graph}");
+    env.stop()?;
+    Ok(())
+}
+
+#[track_caller]
+fn refuses(text: &str, expected: Expect) {
+    let file = format!("name = \"e\"\n[[driver]]\ntype = \"tcp-proxy\"\nname = \"wan\"\n{text}");
+    let error = parse(&file).map(|_| ()).expect_err("it is wrong");
+    let LoadError::Mistakes(mistakes) = error else {
+        panic!("not a mistake of the file: {error:?}");
+    };
+    let found: Vec<String> = mistakes
+        .mistakes()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    expected.assert_eq(&found.join("\n"));
+}
+
+#[test]
+fn mistakes_have_their_place() {
+    refuses("", expect![[r#"driver "wan": option "to" is missing"#]]);
+    refuses(
+        "to = \"b:1\"\n[[driver.fault]]\nkind = \"reset\"\nat_frame = 1\n",
+        expect![[
+            r#"driver "wan": option "fault[0]": it is about frames, and nothing says what a frame is"#
+        ]],
+    );
+    refuses(
+        "to = \"b:1\"\nframing = \"lines\"\n[[driver.fault]]\nkind = \"reset\"\nat_frame = 1\nat_byte = 1\n",
+        expect![[r#"driver "wan": option "fault[0].at_frame": `at_byte` says another place"#]],
+    );
+    refuses(
+        "to = \"b:1\"\nframing = \"lines\"\n[[driver.fault]]\nkind = \"explode\"\nmatch = \"(\"\n",
+        expect![[
+            r#"driver "wan": option "fault[0].kind": "explode" is not one of "reset", "close", "half-close", "silence", "drop", "corrupt" or a table { delay }"#
+        ]],
+    );
+    refuses(
+        "to = \"b:1\"\nup = { latency = \"soon\", slice_pause = \"1ms\" }\ndown = { peer = \"x\" }\n",
+        expect![[r#"
+            driver "wan": option "up.latency": "soon" is not a duration
+            driver "wan": option "down.peer" is "x", but "x" is not an IP address"#]],
+    );
+}

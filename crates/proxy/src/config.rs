@@ -1,0 +1,157 @@
+use std::path::Path;
+use std::time::Duration;
+
+use standin_config::{Config, Misfit, Port, Setting, Step, context};
+use standin_driver::DriverConfig;
+use standin_tcp::StreamFraming;
+
+use crate::frames::NewFraming;
+use crate::{Fault, Link, Links, TcpProxy};
+
+/// A proxy between a peer and its target, with faults on the way.
+///
+/// These are the options of a [`TcpProxy`].
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "tcp-proxy", builds = TcpProxy, check = misfits)]
+pub struct TcpProxyConfig {
+    /// The options that every driver has.
+    #[config(include)]
+    pub driver: DriverConfig,
+
+    /// Where the connections go: a host and a port, `127.0.0.1:5432`, or `unix:` and the path of a
+    /// Unix socket. Of another driver it is `{ driver = "bank", value = "{{ host }}:{{ port }}" }`.
+    #[config(example = "127.0.0.1:5432")]
+    pub to: Setting<String>,
+
+    /// Host name or address to listen on, or `unix:` and the path of a Unix socket.
+    #[config(default = "localhost")]
+    pub host: Setting<String>,
+
+    /// Port to listen on: a number, a numeric text or the name of a service.
+    /// With 0 the system chooses a free one.
+    #[config(default = 0)]
+    pub port: Setting<Port>,
+
+    /// How the way to the target is: `latency`, `jitter`, `bandwidth`, `shared_bandwidth`, `slice`,
+    /// `limit`. One table, or a list of tables for different connections. Default: as if there
+    /// were no proxy.
+    #[config(default)]
+    pub up: crate::Links,
+
+    /// How the way back from the target is, as `up`.
+    #[config(default)]
+    pub down: crate::Links,
+
+    /// Faults, `[[driver.fault]]`: what happens to a connection, and where. Each must happen on
+    /// one connection at least, unless it is `optional`.
+    #[config(key = "fault", default, append = fault)]
+    pub faults: Vec<Fault>,
+
+    /// How the streams are cut into frames, in both directions, for faults that are about frames
+    /// (code says it with `framed`). Default: not at all.
+    ///
+    /// It is `"lines"`, `{ delimiter = "\u0000" }`, `{ length_prefix = { width = 2 } }`,
+    /// `{ fixed_size = 16 }`, or `{ matching = '\r?\n\r?\n' }`: a frame ends where the regular
+    /// expression does.
+    #[config(file_only, example = "lines")]
+    pub(crate) framing: Option<StreamFraming>,
+
+    /// How the streams are cut into frames, in both directions, for faults that are about frames.
+    /// Default: not at all.
+    #[config(
+        code_only,
+        accepts(impl crate::Framing + std::clone::Clone + Send + Sync + 'static),
+        with = crate::NewFraming::new
+    )]
+    pub framed: Option<crate::NewFraming>,
+
+    /// How long a connect to the target may take. After that, the connection is reset.
+    #[config(default = Duration::from_secs(10))]
+    pub connect_limit: Duration,
+
+    /// Where the numbers come from that jitter and probabilities use: the same for the same seed.
+    /// Default: the variable `STANDIN_SEED`, or another one each time, which a failure shows.
+    pub seed: Option<u64>,
+}
+
+impl TcpProxyBuilder {
+    /// Sends the connections to the driver of that name, such as a `TcpServer` of the same
+    /// environment: sets `to` to the host and port that it publishes.
+    ///
+    /// ```
+    /// use standin_proxy::TcpProxy;
+    ///
+    /// let wan = TcpProxy::builder("wan").to_driver("bank").build()?;
+    /// # Ok::<(), standin_entity::Error>(())
+    /// ```
+    pub fn to_driver(self, driver: impl Into<String>) -> Self {
+        self.to(context(driver, "{{ host }}:{{ port }}"))
+    }
+
+    /// Listens on a Unix socket at `path`, which must not exist: sets `host` to `unix:` and the
+    /// path.
+    pub fn unix(self, path: impl AsRef<Path>) -> Self {
+        self.host(format!("unix:{}", path.as_ref().display()))
+    }
+}
+
+impl TcpProxyConfig {
+    /// What cuts the streams into frames, if anything does.
+    pub(crate) fn new_framing(&self) -> Option<NewFraming> {
+        let in_file = || {
+            let framing = self.framing.as_ref()?.maker().ok()??;
+            Some(NewFraming::by(move || framing()))
+        };
+        self.framed.clone().or_else(in_file)
+    }
+}
+
+/// What does not fit together.
+fn misfits(config: &TcpProxyConfig) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let made = config.framing.as_ref().map(StreamFraming::maker);
+    let has_frames = match made {
+        Some(Err((key, message))) => {
+            misfits.push(Misfit::new("framing", message).at([Step::Key(key.into())]));
+            true
+        }
+        Some(Ok(maker)) => maker.is_some(),
+        None => config.framed.is_some(),
+    };
+    for (index, fault) in config.faults.iter().enumerate() {
+        let at = Step::Index(index);
+        match fault.point() {
+            Err((key, message)) => {
+                misfits.push(Misfit::new("fault", message).at([at, Step::Key(key.into())]));
+            }
+            Ok(_) if fault.needs_frames() && !has_frames => misfits.push(
+                Misfit::new(
+                    "fault",
+                    "it is about frames, and nothing says what a frame is",
+                )
+                .at([at])
+                .help("say how the streams are cut into frames: framing = \"lines\""),
+            ),
+            Ok(_) => {}
+        }
+    }
+    for (option, Links(links)) in [("up", &config.up), ("down", &config.down)] {
+        for (index, link) in links.iter().enumerate() {
+            if let Some(message) = link.misfit() {
+                let at = (links.len() > 1).then_some(Step::Index(index));
+                misfits.push(Misfit::new(option, message).at(at));
+            }
+        }
+    }
+    misfits
+}
+
+impl Link {
+    /// What of it does not fit together.
+    fn misfit(&self) -> Option<&'static str> {
+        if self.slice_pause.is_some() && self.slice.is_none() {
+            return Some("`slice_pause` means nothing without `slice`");
+        }
+        None
+    }
+}

@@ -1,0 +1,218 @@
+//! What a proxy is to do now, and what has happened: shared by the driver and its actors.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use standin_connection::Ends;
+use standin_error::text::Count;
+use standin_reactor::Handle;
+use standin_socket::Address;
+use standin_sync::Unpoisoned;
+
+use crate::frames::NewFraming;
+use crate::pace::Pace;
+use crate::rule::Rule;
+use crate::{Direction, FaultKind, Link};
+
+/// What a proxy is to do now, and what has happened.
+pub(crate) struct Control {
+    pub(crate) name: Arc<str>,
+    state: Mutex<State>,
+    /// Changes whenever what is to be done does.
+    version: AtomicU64,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) orders: Orders,
+    pub(crate) framing: Option<NewFraming>,
+    pub(crate) watcher: Option<Watcher>,
+    pub(crate) seed: u64,
+    /// How long a connect to the target may take.
+    pub(crate) connect_limit: Duration,
+    pub(crate) targets: Vec<Address>,
+    /// Connections, also those that are over.
+    pub(crate) pairs: BTreeMap<usize, Pair>,
+    /// How many connections have not reached the target, and why the last one did not.
+    pub(crate) unreached: Option<(usize, String)>,
+}
+
+/// What a connection looks at again when it has changed.
+#[derive(Clone, Default)]
+pub(crate) struct Orders {
+    pub(crate) links: [Vec<Shared>; 2],
+    pub(crate) rules: Vec<Arc<Rule>>,
+    /// Directions in which nothing goes through.
+    pub(crate) paused: [Option<Pause>; 2],
+    /// How often it was healed.
+    pub(crate) heals: u64,
+    /// What open connections are to suffer at once, and how often that was said.
+    pub(crate) cut: Option<(u64, FaultKind)>,
+}
+
+/// A link, with the line that connections share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) link: Link,
+    pub(crate) pace: Option<Arc<Mutex<Pace>>>,
+}
+
+impl From<Link> for Shared {
+    fn from(link: Link) -> Shared {
+        let pace = link
+            .shared_bandwidth
+            .map(|rate| Arc::new(Mutex::new(Pace::new(rate))));
+        Shared { link, pace }
+    }
+}
+
+/// A direction in which nothing goes through.
+#[derive(Clone, Copy)]
+pub(crate) struct Pause {
+    /// `None` until it is healed.
+    pub(crate) until: Option<Instant>,
+}
+
+impl Pause {
+    pub(crate) fn is_over(self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// A connection through the proxy.
+pub(crate) struct Pair {
+    /// `None` once it is over.
+    pub(crate) handle: Option<Handle>,
+    pub(crate) peer: Address,
+    pub(crate) far_ends: Option<Ends>,
+    /// How many bytes have come, up and down.
+    pub(crate) came: Arc<[AtomicU64; 2]>,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [up, down] = [0, 1].map(|index| self.came[index].load(Ordering::Relaxed));
+        write!(f, "from {}: {up} bytes up, {down} bytes down", self.peer)?;
+        match self.handle {
+            Some(_) => f.write_str(", and it is open"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who wants to know of everything that comes.
+pub(crate) type Watcher = Arc<dyn Fn(Came<'_>) + Send + Sync>;
+
+/// A frame, or a piece of bytes where there are no frames.
+#[expect(dead_code, reason = "every cut is built on it")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Came<'a> {
+    pub(crate) connection: usize,
+    pub(crate) direction: Direction,
+    pub(crate) size: usize,
+    /// The first of its bytes.
+    pub(crate) head: &'a [u8],
+}
+
+/// How many connections are listed in an error.
+const LISTED: usize = 8;
+
+impl Control {
+    pub(crate) fn new(name: &str) -> Arc<Control> {
+        Arc::new(Control {
+            name: name.into(),
+            state: Mutex::default(),
+            version: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unpoisoned()
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Changes what is to be done, and lets all connections look at it.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let (result, handles) = {
+            let mut state = self.state();
+            let result = change(&mut state);
+            self.version.fetch_add(1, Ordering::Release);
+            let open = state.pairs.values().filter_map(|pair| pair.handle.clone());
+            (result, open.collect::<Vec<_>>())
+        };
+        // Not under the lock.
+        handles.iter().for_each(Handle::wake);
+        result
+    }
+
+    /// The connections that there were, for an error.
+    pub(crate) fn connections(&self) -> Vec<String> {
+        let state = self.state();
+        let pairs = state.pairs.iter().take(LISTED);
+        let mut lines: Vec<String> = pairs
+            .map(|(index, pair)| format!("connection {index} {pair}"))
+            .collect();
+        if state.pairs.len() > LISTED {
+            lines.push(format!("and {} more", state.pairs.len() - LISTED));
+        }
+        lines.extend(state.not_reached());
+        lines
+    }
+
+    /// Nothing that is random is used without a word about where it comes from.
+    pub(crate) fn is_random(&self) -> Option<u64> {
+        let state = self.state();
+        let links = state.orders.links.iter().flatten();
+        let mut jitters = links.filter(|shared| shared.link.jitter.is_some());
+        let mut rules = state.orders.rules.iter();
+        let is_random =
+            jitters.next().is_some() || rules.any(|rule| rule.fault.probability.is_some());
+        is_random.then_some(state.seed)
+    }
+}
+
+impl State {
+    /// That connections have not reached the target.
+    pub(crate) fn not_reached(&self) -> Option<String> {
+        let (count, reason) = self.unreached.as_ref()?;
+        let targets: Vec<String> = self.targets.iter().map(Address::to_string).collect();
+        let count = Count(*count, "connection");
+        let targets = targets.join(", ");
+        Some(format!("{count} did not reach {targets}: {reason}"))
+    }
+}
+
+impl Orders {
+    /// The link of a direction of a connection.
+    pub(crate) fn link(
+        &self,
+        direction: Direction,
+        connection: usize,
+        peer: Option<IpAddr>,
+    ) -> Shared {
+        let links = self.links[direction.index()].iter().rev();
+        let mut meant = links.filter(|shared| shared.link.is_for(connection, peer));
+        meant.next().cloned().unwrap_or_else(|| Link::new().into())
+    }
+
+    /// Whether nothing goes through in a direction, and until when.
+    pub(crate) fn pause(&self, direction: Direction, now: Instant) -> Option<Pause> {
+        self.paused[direction.index()].filter(|pause| !pause.is_over(now))
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,182 @@
+use std::fmt;
+
+use miette::Diagnostic;
+use standin_config::{PortError, ResolveError};
+use standin_driver::ContextError;
+use standin_entity::Status;
+use standin_error::Reportable;
+use standin_error::text::Count;
+use standin_socket::{BindError, ControlError};
+use thiserror::Error;
+
+/// What can go wrong with a proxy.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy was used before it was started, or after it was stopped.
+    #[error("proxy \"{proxy}\" is not running: {}", status.in_words())]
+    #[diagnostic(
+        code(standin::proxy::not_running),
+        help("use \"{proxy}\" between the start and the stop of its environment")
+    )]
+    NotRunning {
+        /// The proxy.
+        proxy: String,
+        /// Its status.
+        status: Status,
+    },
+    /// Faults that were to happen have not: what they are for was not tested.
+    #[error("proxy \"{proxy}\": {} never happened{}", Count(faults.len(), "fault"), lines(faults, connections))]
+    #[diagnostic(
+        code(standin::proxy::never_happened),
+        help(
+            "a fault that does not happen tests nothing: its place may be beyond the end of the connection, or another fault comes first; one that need not happen is `optional`"
+        )
+    )]
+    NeverHappened {
+        /// The proxy.
+        proxy: String,
+        /// The faults.
+        faults: Vec<String>,
+        /// The connections that there were, with what went over them.
+        connections: Vec<String>,
+    },
+    /// A fault that was waited for has not happened.
+    #[error("proxy \"{proxy}\": {fault} has not happened: {reason}")]
+    #[diagnostic(
+        code(standin::proxy::not_yet),
+        help("see that somebody connects, and sends as much")
+    )]
+    NotYet {
+        /// The proxy.
+        proxy: String,
+        /// The fault.
+        fault: String,
+        /// Why nobody waits any more.
+        reason: String,
+    },
+    /// A fault cannot happen as it is described.
+    #[error("proxy \"{proxy}\": {fault}: {reason}")]
+    #[diagnostic(
+        code(standin::proxy::fault),
+        help("say another place, or what a frame is")
+    )]
+    Fault {
+        /// The proxy.
+        proxy: String,
+        /// The fault.
+        fault: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What the option `to` says is not an address.
+    #[error("proxy \"{proxy}\": \"{to}\" is not a host and a port")]
+    #[diagnostic(
+        code(standin::proxy::target),
+        help(
+            "write a host and a port, as `127.0.0.1:5432` or `[::1]:5432`, or `unix:` and the path of a Unix socket"
+        )
+    )]
+    Target {
+        /// The proxy.
+        proxy: String,
+        /// What `to` says.
+        to: String,
+    },
+    /// The host of the target has no address.
+    #[error("proxy \"{proxy}\": the host of \"{to}\" has no address")]
+    #[diagnostic(
+        code(standin::proxy::resolve),
+        help("is the name spelled as the system's resolver knows it?")
+    )]
+    Resolve {
+        /// The proxy.
+        proxy: String,
+        /// What `to` says.
+        to: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The configured port is not a valid port.
+    #[error("proxy \"{proxy}\": {source}")]
+    #[diagnostic(
+        code(standin::proxy::port),
+        help("give a number from 0 to 65535, or the name of a TCP service such as \"http\"")
+    )]
+    Port {
+        /// The proxy.
+        proxy: String,
+        /// What is wrong with it.
+        source: PortError,
+    },
+    /// The system has no thread for the proxy.
+    #[error("proxy \"{proxy}\" cannot run")]
+    #[diagnostic(
+        code(standin::proxy::no_reactor),
+        help("the process has too many threads or open files")
+    )]
+    NoReactor {
+        /// The proxy.
+        proxy: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The thread that moves the bytes does not come to it in time.
+    #[error("{stuck}")]
+    #[diagnostic(
+        code(standin::proxy::stuck),
+        help("framings run on the one thread that moves the bytes: none may block")
+    )]
+    Stuck {
+        /// What keeps it.
+        stuck: standin_reactor::Stuck,
+    },
+    /// A context value has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Context(#[from] ContextError),
+    /// An option has no value.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Options(#[from] ResolveError),
+    /// The proxy cannot listen.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bind(#[from] BindError),
+    /// The proxy could not be made to do something.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Control(#[from] ControlError),
+}
+
+standin_error::reportable!(ProxyError, parts = ProxyError::parts);
+
+impl ProxyError {
+    /// The errors that this one passes on.
+    fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
+        match self {
+            ProxyError::Context(error) => vec![error],
+            ProxyError::Options(error) => vec![error],
+            ProxyError::Bind(error) => vec![error],
+            ProxyError::Control(error) => vec![error],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Faults and connections, below a sentence.
+fn lines(faults: &[String], connections: &[String]) -> impl fmt::Display {
+    let mut lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    match connections {
+        [] => lines.push_str("\nnobody has connected to it"),
+        connections => {
+            lines.push_str("\nwhat went through it:");
+            lines.extend(
+                connections
+                    .iter()
+                    .map(|connection| format!("\n  {connection}")),
+            );
+        }
+    }
+    lines
+}

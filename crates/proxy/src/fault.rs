@@ -1,0 +1,379 @@
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+use standin_config::{Config, OptionValue};
+
+use crate::Direction;
+
+/// What a [`Fault`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, OptionValue)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Resets the connection on both sides. What one side's system has not taken by then is lost,
+    /// as with any reset.
+    Reset,
+    /// Closes the connection on both sides, after everything that was to go through before.
+    Close,
+    /// Ends the direction, after everything that was to go through before. The other one goes on.
+    HalfClose,
+    /// Lets nothing through any more in either direction, and says nothing about it, until the
+    /// proxy is [healed](crate::TcpProxy::heal). Nothing is lost: what is sent stays with the
+    /// sender's system, as on a line that is down.
+    Silence,
+    /// Leaves out the frame.
+    Drop,
+    /// Turns around all bits of the next byte.
+    Corrupt,
+    /// Lets what follows wait for so long, once.
+    Delay(Duration),
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FaultKind::Reset => "reset",
+            FaultKind::Close => "close",
+            FaultKind::HalfClose => "half-close",
+            FaultKind::Silence => "silence",
+            FaultKind::Drop => "drop",
+            FaultKind::Corrupt => "corrupt",
+            FaultKind::Delay(time) => return write!(f, "delay {time:?}"),
+        })
+    }
+}
+
+/// Something that happens to a connection on its way through a proxy, and where.
+///
+/// It happens once on each connection, and without a place as soon as the connection is there. A
+/// fault that has happened on no connection by the end is an unmet expectation, unless it is
+/// [optional](Fault::optional): a test of it would test nothing.
+///
+/// ```
+/// use standin_proxy::{Direction, Fault};
+///
+/// // The second connection breaks off in the middle of the answer.
+/// let fault = Fault::reset().on(Direction::Down).after_bytes(1024).of_connection(1);
+/// assert_eq!(fault.to_string(), "reset down after 1024 bytes of connection 1");
+/// // The commit gets lost.
+/// let fault = Fault::drop_frame().on_frame("^COMMIT");
+/// assert_eq!(fault.to_string(), "drop up on the frame that matches /^COMMIT/");
+/// ```
+#[derive(Clone, Debug, PartialEq, Config)]
+#[config(table)]
+pub struct Fault {
+    /// What happens: `"reset"`, `"close"`, `"half-close"`, `"silence"`, `"drop"` (of a frame),
+    /// `"corrupt"` (of the next byte), or `{ delay = "50ms" }`.
+    pub(crate) kind: FaultKind,
+    /// Which way the bytes go that it is about: `"up"`, to the target, or `"down"`.
+    #[config(default = Direction::Up)]
+    pub(crate) direction: Direction,
+    /// As soon as so many bytes have gone through.
+    pub(crate) after_bytes: Option<u64>,
+    /// When the byte of this index comes, counted from 0: it does not go through.
+    pub(crate) at_byte: Option<u64>,
+    /// As soon as so many frames have gone through. Frames need the option `framing`.
+    pub(crate) after_frames: Option<u64>,
+    /// When the frame of this index begins to come, counted from 0: it does not go through.
+    pub(crate) at_frame: Option<u64>,
+    /// So many bytes of the frame `at_frame` go through before.
+    #[config(default = 0)]
+    pub(crate) offset: u64,
+    /// When a frame comes in which this regular expression matches: it does not go through.
+    #[config(key = "match", example = "^COMMIT")]
+    pub(crate) expression: Option<String>,
+    /// Only on the connection of this index, counted from 0. Default: on all.
+    pub(crate) connection: Option<usize>,
+    /// Only on connections from this IP address. Default: from all.
+    pub(crate) peer: Option<String>,
+    /// On how many of the connections it may happen, from 0 to 1; which these are, the seed says.
+    /// Default: all.
+    pub(crate) probability: Option<f64>,
+    /// Whether the test is fine without it.
+    #[config(default = false)]
+    pub(crate) optional: bool,
+}
+
+impl Fault {
+    /// What [`FaultKind`] says, towards the target, as soon as there is a connection.
+    pub fn new(kind: FaultKind) -> Fault {
+        Fault {
+            kind,
+            direction: Direction::Up,
+            after_bytes: None,
+            at_byte: None,
+            after_frames: None,
+            at_frame: None,
+            offset: 0,
+            expression: None,
+            connection: None,
+            peer: None,
+            probability: None,
+            optional: false,
+        }
+    }
+
+    /// [`FaultKind::Reset`].
+    pub fn reset() -> Fault {
+        Fault::new(FaultKind::Reset)
+    }
+
+    /// [`FaultKind::Close`]. Without a place the connection is accepted and closed.
+    pub fn close() -> Fault {
+        Fault::new(FaultKind::Close)
+    }
+
+    /// [`FaultKind::HalfClose`].
+    pub fn half_close() -> Fault {
+        Fault::new(FaultKind::HalfClose)
+    }
+
+    /// [`FaultKind::Silence`].
+    pub fn silence() -> Fault {
+        Fault::new(FaultKind::Silence)
+    }
+
+    /// [`FaultKind::Drop`].
+    pub fn drop_frame() -> Fault {
+        Fault::new(FaultKind::Drop)
+    }
+
+    /// [`FaultKind::Corrupt`].
+    pub fn corrupt() -> Fault {
+        Fault::new(FaultKind::Corrupt)
+    }
+
+    /// [`FaultKind::Delay`].
+    pub fn delay(time: Duration) -> Fault {
+        Fault::new(FaultKind::Delay(time))
+    }
+
+    /// The direction that it is about. Default: up, to the target.
+    #[must_use]
+    pub fn on(mut self, direction: Direction) -> Fault {
+        self.direction = direction;
+        self
+    }
+
+    /// As soon as so many bytes have gone through.
+    #[must_use]
+    pub fn after_bytes(self, count: u64) -> Fault {
+        Fault {
+            after_bytes: Some(count),
+            ..self.anywhere()
+        }
+    }
+
+    /// When the byte of that index comes, counted from 0: it does not go through.
+    #[must_use]
+    pub fn at_byte(self, index: u64) -> Fault {
+        Fault {
+            at_byte: Some(index),
+            ..self.anywhere()
+        }
+    }
+
+    /// As soon as so many frames have gone through. The proxy needs a
+    /// [framing](crate::TcpProxyBuilder::framed).
+    #[must_use]
+    pub fn after_frames(self, count: u64) -> Fault {
+        Fault {
+            after_frames: Some(count),
+            ..self.anywhere()
+        }
+    }
+
+    /// When the frame of that index begins to come, counted from 0: it does not go through. The
+    /// proxy needs a [framing](crate::TcpProxyBuilder::framed).
+    #[must_use]
+    pub fn at_frame(self, index: u64) -> Fault {
+        self.in_frame(index, 0)
+    }
+
+    /// In the frame of that index, counted from 0, after so many of its bytes.
+    #[must_use]
+    pub fn in_frame(self, index: u64, bytes: u64) -> Fault {
+        Fault {
+            at_frame: Some(index),
+            offset: bytes,
+            ..self.anywhere()
+        }
+    }
+
+    /// When a frame comes in which a regular expression matches: it does not go through. Until it
+    /// is clear whether one matches, no part of a frame does. The proxy needs a
+    /// [framing](crate::TcpProxyBuilder::framed).
+    #[must_use]
+    pub fn on_frame(self, expression: impl Into<String>) -> Fault {
+        Fault {
+            expression: Some(expression.into()),
+            ..self.anywhere()
+        }
+    }
+
+    /// Only on the connection of that index, counted from 0 in the order in which they come.
+    #[must_use]
+    pub fn of_connection(mut self, index: usize) -> Fault {
+        self.connection = Some(index);
+        self
+    }
+
+    /// Only on connections from that IP address.
+    #[must_use]
+    pub fn from_peer(mut self, peer: IpAddr) -> Fault {
+        self.peer = Some(peer.to_string());
+        self
+    }
+
+    /// Only on some of the connections, as many as `probability` says, from 0 to 1. Which these
+    /// are, the proxy's seed says, which a failure shows.
+    #[must_use]
+    pub fn with_probability(mut self, probability: f64) -> Fault {
+        self.probability = Some(probability);
+        self
+    }
+
+    /// The test is fine without it.
+    #[must_use]
+    pub fn optional(mut self) -> Fault {
+        self.optional = true;
+        self
+    }
+
+    /// What it does.
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// The direction that it is about.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    fn anywhere(self) -> Fault {
+        Fault {
+            after_bytes: None,
+            at_byte: None,
+            after_frames: None,
+            at_frame: None,
+            offset: 0,
+            expression: None,
+            ..self
+        }
+    }
+
+    /// Whether it is about frames.
+    pub(crate) fn needs_frames(&self) -> bool {
+        self.after_frames.is_some()
+            || self.at_frame.is_some()
+            || self.expression.is_some()
+            || self.kind == FaultKind::Drop
+    }
+
+    /// Where it happens, or what is wrong with it: the key, and what that is.
+    pub(crate) fn point(&self) -> Result<Point, (&'static str, String)> {
+        let places = [
+            ("after_bytes", self.after_bytes.map(Point::AfterBytes)),
+            ("at_byte", self.at_byte.map(Point::AtByte)),
+            ("after_frames", self.after_frames.map(Point::AfterFrames)),
+            (
+                "at_frame",
+                self.at_frame.map(|frame| Point::InFrame {
+                    frame,
+                    offset: self.offset,
+                }),
+            ),
+        ];
+        let mut point = None;
+        for (key, place) in places {
+            let Some(place) = place else {
+                continue;
+            };
+            if let Some((other, _)) = point.replace((key, place)) {
+                return Err((key, format!("`{other}` says another place")));
+            }
+        }
+        if let Some(expression) = &self.expression {
+            if let Some((other, _)) = point {
+                return Err(("match", format!("`{other}` says another place")));
+            }
+            let regex = Regex::new(expression).map_err(|error| ("match", error.to_string()))?;
+            point = Some(("match", Point::Frame(regex)));
+        }
+        if self.offset > 0 && self.at_frame.is_none() {
+            return Err(("offset", "it means nothing without `at_frame`".to_owned()));
+        }
+        if let Some(peer) = &self.peer
+            && peer.parse::<IpAddr>().is_err()
+        {
+            return Err(("peer", format!("{peer:?} is not an IP address")));
+        }
+        if let Some(probability) = self.probability
+            && !(0.0..=1.0).contains(&probability)
+        {
+            return Err(("probability", "it must be from 0 to 1".to_owned()));
+        }
+        let point = point.map_or(Point::Begin, |(_, point)| point);
+        match (self.kind, &point) {
+            (FaultKind::Drop, Point::InFrame { offset: 0, .. } | Point::Frame(_)) => Ok(point),
+            (FaultKind::Drop, _) => Err((
+                "kind",
+                "\"drop\" is about one frame: say which by `at_frame` or `match`".to_owned(),
+            )),
+            _ => Ok(point),
+        }
+    }
+
+    /// Whether it is meant for a connection.
+    pub(crate) fn is_for(&self, connection: usize, peer: Option<IpAddr>) -> bool {
+        let is_meant = |wanted: &String| peer.is_some_and(|peer| Ok(peer) == wanted.parse());
+        self.connection.is_none_or(|wanted| wanted == connection)
+            && self.peer.as_ref().is_none_or(is_meant)
+    }
+}
+
+/// Where a fault happens in a direction of a connection.
+#[derive(Clone, Debug)]
+pub(crate) enum Point {
+    Begin,
+    AfterBytes(u64),
+    AtByte(u64),
+    AfterFrames(u64),
+    InFrame { frame: u64, offset: u64 },
+    Frame(Regex),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.direction)?;
+        if let Some(count) = self.after_bytes {
+            write!(f, " after {count} bytes")?;
+        }
+        if let Some(index) = self.at_byte {
+            write!(f, " at byte {index}")?;
+        }
+        if let Some(count) = self.after_frames {
+            write!(f, " after {count} frames")?;
+        }
+        if let Some(index) = self.at_frame {
+            match self.offset {
+                0 => write!(f, " at frame {index}")?,
+                bytes => write!(f, " after {bytes} bytes of frame {index}")?,
+            }
+        }
+        if let Some(expression) = &self.expression {
+            write!(f, " on the frame that matches /{expression}/")?;
+        }
+        if let Some(index) = self.connection {
+            write!(f, " of connection {index}")?;
+        }
+        if let Some(peer) = &self.peer {
+            write!(f, " from {peer}")?;
+        }
+        if let Some(probability) = self.probability {
+            write!(f, " with probability {probability}")?;
+        }
+        Ok(())
+    }
+}

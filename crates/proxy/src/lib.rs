@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod control;
+mod direction;
+mod error;
+mod fault;
+mod frames;
+mod link;
+mod pace;
+mod pair;
+#[cfg(test)]
+mod properties;
+mod proxy;
+mod queue;
+mod random;
+mod rule;
+mod stream;
+
+pub use crate::config::{TcpProxyBuilder, TcpProxyConfig};
+pub use crate::direction::Direction;
+pub use crate::error::ProxyError;
+pub use crate::fault::{Fault, FaultKind};
+pub use crate::frames::NewFraming;
+pub use crate::link::{Link, Links};
+pub use crate::proxy::TcpProxy;
+pub use crate::rule::Injected;
+#[doc(no_inline)]
+pub use standin_socket::framing::Framing;

@@ -1,0 +1,543 @@
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use standin_config::FromOptions;
+use standin_connection::{ConnectionInfo, Direction as Side, Ends, Protocol};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
+use standin_entity::Result;
+use standin_reactor::{Group, Reactor};
+use standin_socket::{Address, Client, Server};
+use standin_sync::Unpoisoned;
+
+use crate::control::{Control, Pause, Shared, Watcher};
+use crate::pair::Listener;
+use crate::random::Random;
+use crate::rule::{Injected, Rule};
+use crate::{
+    Direction, Fault, FaultKind, Links, NewFraming, ProxyError, TcpProxyBuilder, TcpProxyConfig,
+};
+
+/// A driver that stands between a peer and its target, and passes on what they say to each other:
+/// late, slowly, in pieces, not all of it, or not at all, as it is [told](Fault).
+///
+/// It publishes `host` and `port` in its context, as a server does; whoever is to meet faults
+/// connects there. Connections have an index, counted from 0 in the order in which they come. A
+/// half-close, a reset and the backpressure of a receiver pass through it as they are.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use standin_driver::Lifecycle;
+/// use standin_proxy::{Direction, Fault, TcpProxy};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bank = TcpListener::bind("127.0.0.1:0")?;
+/// let wan = TcpProxy::builder("wan")
+///     .to(bank.local_addr()?.to_string())
+///     .fault(Fault::close().on(Direction::Down).after_bytes(3))
+///     .build()?;
+/// wan.start()?;
+///
+/// let mut client = TcpStream::connect(("localhost", wan.port().expect("it is started")))?;
+/// client.write_all(b"balance?")?;
+/// let (mut peer, _) = bank.accept()?;
+/// peer.read_exact(&mut [0; 8])?;
+/// peer.write_all(b"42.00")?;
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert_eq!(answer, "42."); // and then the connection was closed
+///
+/// wan.stop()?; // which fails if the fault had not happened
+/// # Ok(())
+/// # }
+/// ```
+pub struct TcpProxy {
+    base: DriverBase,
+    control: Arc<Control>,
+    state: RwLock<State>,
+}
+
+/// What a start finds out. The names stay readable after a stop.
+#[derive(Default)]
+struct State {
+    running: Option<Running>,
+    host: Option<String>,
+    port: Option<u16>,
+    target: Option<String>,
+    /// How long the check at the end may take, and the end itself.
+    limit: Duration,
+}
+
+/// What is there while it runs.
+struct Running {
+    server: Server,
+    /// The bytes are moved as long as this is there.
+    group: Arc<Group>,
+}
+
+/// How long an abort waits for code of a user's that keeps the thread.
+const ABORT_LIMIT: Duration = Duration::from_secs(1);
+
+impl TcpProxy {
+    /// Begins to describe a proxy; `build` makes it.
+    pub fn builder(name: impl Into<String>) -> TcpProxyBuilder {
+        TcpProxyBuilder::new().name(name)
+    }
+
+    /// The host that it listens on, as configured; `None` before the first start.
+    pub fn host(&self) -> Option<String> {
+        self.state.read().unpoisoned().host.clone()
+    }
+
+    /// The port that it listens on; `None` before the first start.
+    pub fn port(&self) -> Option<u16> {
+        self.state.read().unpoisoned().port
+    }
+
+    /// The target, as it was found out by the latest start.
+    pub fn target(&self) -> Option<String> {
+        self.state.read().unpoisoned().target.clone()
+    }
+
+    /// How the way is from now on, in place of what the options say: for everybody, or for those
+    /// whom each [`Link`](crate::Link) names. What is on its way already arrives when it would
+    /// have. A default `Link` is as if there were no proxy.
+    pub fn set_link(&self, direction: Direction, links: impl Into<Links>) {
+        let Links(links) = links.into();
+        let links = links.into_iter().map(Shared::from).collect();
+        self.order(|state| state.orders.links[direction.index()] = links);
+    }
+
+    /// Adds a fault, for all connections that it is meant for, also those that are open: once each
+    /// has come to its place. One without a place happens at once. One that has happened nowhere
+    /// by the end fails the stop, unless it is optional.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if its place does not make sense, or is about frames and nothing says what
+    /// a frame is.
+    pub fn inject(&self, fault: Fault) -> Result<Injected, ProxyError> {
+        let wrong = |reason: String| ProxyError::Fault {
+            proxy: self.base.name().to_owned(),
+            fault: fault.to_string(),
+            reason,
+        };
+        let rule = Rule::new(fault.clone()).map_err(|(key, message)| {
+            let quoted = if key == "kind" {
+                String::new()
+            } else {
+                format!("`{key}`: ")
+            };
+            wrong(format!("{quoted}{message}"))
+        })?;
+        let rule = Arc::new(rule);
+        self.order(|state| {
+            if fault.needs_frames() && state.framing.is_none() {
+                return Err(wrong("nothing says what a frame is".to_owned()));
+            }
+            state.orders.rules.push(Arc::clone(&rule));
+            Ok(())
+        })?;
+        Ok(Injected {
+            rule,
+            proxy: Arc::clone(&self.control.name),
+        })
+    }
+
+    /// Takes a fault away. That it has not happened does not fail the stop any more.
+    pub fn withdraw(&self, injected: &Injected) {
+        self.order(|state| {
+            let rules = &mut state.orders.rules;
+            rules.retain(|rule| !Arc::ptr_eq(rule, &injected.rule));
+        });
+    }
+
+    /// Takes everything away: all faults, links and pauses, those of the options too. From now on
+    /// it is as if there were no proxy.
+    pub fn clear(&self) {
+        self.order(|state| {
+            state.orders.rules.clear();
+            state.orders.links = Default::default();
+            state.heal();
+        });
+    }
+
+    /// Does something to all connections that are open, at once, and to none that comes later.
+    /// [`FaultKind::Reset`], [`FaultKind::Close`] and [`FaultKind::Silence`] make sense here;
+    /// any other kind is as a reset.
+    pub fn cut(&self, kind: FaultKind) {
+        self.order(|state| {
+            let count = state.orders.cut.map_or(0, |(count, _)| count);
+            state.orders.cut = Some((count + 1, kind));
+        });
+    }
+
+    /// Lets nothing through in a direction any more, not even an end, until it is
+    /// [healed](TcpProxy::heal) or the time is over. Nothing is lost: what is sent stays with the
+    /// sender's system, and senders that go on have to wait at some point.
+    pub fn pause(&self, direction: Direction, time: impl Into<Option<Duration>>) {
+        self.pause_all(&[direction], time.into());
+    }
+
+    /// Lets nothing through in either direction any more, also of those who connect meanwhile,
+    /// until it is [healed](TcpProxy::heal) or the time is over.
+    pub fn partition(&self, time: impl Into<Option<Duration>>) {
+        self.pause_all(&Direction::BOTH, time.into());
+    }
+
+    fn pause_all(&self, directions: &[Direction], time: Option<Duration>) {
+        let until = time.and_then(|time| Instant::now().checked_add(time));
+        self.order(|state| {
+            for direction in directions {
+                state.orders.paused[direction.index()] = Some(Pause { until });
+            }
+        });
+    }
+
+    /// Ends every pause, partition and silence: what was held goes on.
+    pub fn heal(&self) {
+        self.order(|state| state.heal());
+    }
+
+    /// Refuses connections from now on, until it [comes back](TcpProxy::come_back). The port stays
+    /// its own, and open connections go on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the proxy is not running.
+    pub fn refuse(&self) -> Result<(), ProxyError> {
+        Ok(self.server()?.refuse()?)
+    }
+
+    /// Accepts connections again after [`refuse`](TcpProxy::refuse).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the proxy is not running, or cannot listen again.
+    pub fn come_back(&self) -> Result<(), ProxyError> {
+        Ok(self.server()?.come_back()?)
+    }
+
+    /// How many connections have come since the latest start.
+    pub fn accepted(&self) -> usize {
+        self.control.state().pairs.len()
+    }
+
+    /// How many of them are open.
+    pub fn open(&self) -> usize {
+        let state = self.control.state();
+        let pairs = state.pairs.values();
+        pairs.filter(|pair| pair.handle.is_some()).count()
+    }
+
+    /// How many bytes have come in a direction, over all connections since the latest start.
+    pub fn bytes(&self, direction: Direction) -> u64 {
+        let state = self.control.state();
+        let pairs = state.pairs.values();
+        let counts = pairs.map(|pair| pair.came[direction.index()].load(Ordering::Relaxed));
+        counts.sum()
+    }
+
+    /// Where its numbers come from that look random: see the option `seed`.
+    pub fn seed(&self) -> u64 {
+        self.control.state().seed
+    }
+
+    #[expect(dead_code, reason = "every cut is built on it")]
+    /// Calls somebody for each frame that comes, or each piece of bytes where there are no frames.
+    /// Of connections that come from now on.
+    pub(crate) fn watch(&self, watcher: Watcher) {
+        self.control.change(|state| state.watcher = Some(watcher));
+    }
+
+    #[expect(dead_code, reason = "every cut is built on it")]
+    /// Looks for frames in connections that come from now on.
+    pub(crate) fn set_framing(&self, framing: NewFraming) {
+        self.control.change(|state| state.framing = Some(framing));
+    }
+
+    #[expect(dead_code, reason = "every cut is built on it")]
+    pub(crate) fn has_framing(&self) -> bool {
+        self.control.state().framing.is_some()
+    }
+
+    /// Changes what is to be done, and returns when nobody does it otherwise any more.
+    fn order<R>(&self, change: impl FnOnce(&mut crate::control::State) -> R) -> R {
+        let result = self.control.change(change);
+        if let Some(group) = self.group()
+            && let Err(stuck) = group.settle(ABORT_LIMIT)
+        {
+            tracing::warn!(proxy = self.base.name(), %stuck, "changed, and not seen yet");
+        }
+        result
+    }
+
+    fn group(&self) -> Option<Arc<Group>> {
+        let state = self.state.read().unpoisoned();
+        let running = state.running.as_ref();
+        running.map(|running| Arc::clone(&running.group))
+    }
+
+    fn server(&self) -> Result<Server, ProxyError> {
+        let state = self.state.read().unpoisoned();
+        let running = state.running.as_ref();
+        running
+            .map(|running| running.server.clone())
+            .ok_or_else(|| ProxyError::NotRunning {
+                proxy: self.base.name().to_owned(),
+                status: self.base.resource().status(),
+            })
+    }
+
+    fn targets(&self, to: &str) -> Result<Vec<Address>, ProxyError> {
+        let wrong = || ProxyError::Target {
+            proxy: self.base.name().to_owned(),
+            to: to.to_owned(),
+        };
+        // A server on a Unix socket publishes port 0.
+        let (host, port) = match to.strip_prefix("unix:") {
+            Some(_) => (to.strip_suffix(":0").unwrap_or(to), 0),
+            None => {
+                let (host, port) = to.rsplit_once(':').ok_or_else(wrong)?;
+                (host, port.parse().map_err(|_| wrong())?)
+            }
+        };
+        if host.is_empty() {
+            return Err(wrong());
+        }
+        Address::resolve(host, port).map_err(|source| ProxyError::Resolve {
+            proxy: self.base.name().to_owned(),
+            to: to.to_owned(),
+            source,
+        })
+    }
+
+    /// Ends everything at once, or the connections as they are.
+    fn end(&self, limit: Duration, how: impl FnOnce(&Server)) -> Result<(), ProxyError> {
+        // In a `let`: nothing is locked while it ends.
+        let running = self.state.write().unpoisoned().running.take();
+        let reason = "the proxy is stopped".into();
+        let rules = self.control.state().orders.rules.clone();
+        rules.iter().for_each(|rule| rule.is_over(&reason));
+        let Some(running) = running else {
+            return Ok(());
+        };
+        how(&running.server);
+        let ended = running.group.end(limit);
+        ended.map_err(|stuck| ProxyError::Stuck { stuck })
+    }
+
+    /// The faults that should have happened, and have not.
+    fn never_happened(&self) -> Vec<String> {
+        let state = self.control.state();
+        let rules = state.orders.rules.iter();
+        let missing = rules.filter(|rule| rule.fired() == 0 && !rule.fault.optional);
+        missing.map(|rule| rule.fault.to_string()).collect()
+    }
+}
+
+impl crate::control::State {
+    fn heal(&mut self) {
+        self.orders.paused = [None; 2];
+        self.orders.heals += 1;
+    }
+}
+
+impl FromOptions<TcpProxyBuilder> for TcpProxy {
+    type Error = BuildError;
+
+    fn from_options(options: TcpProxyBuilder) -> Result<Self, BuildError> {
+        let base = DriverBase::new("TcpProxy", options)?;
+        let control = Control::new(base.name());
+        let config = base.options().shared::<TcpProxyConfig>()?;
+        control.change(|state| {
+            let links = [&config.up, &config.down];
+            state.orders.links =
+                links.map(|Links(links)| links.iter().cloned().map(Shared::from).collect());
+            // What is wrong with a fault is a mistake of the options, which was found before.
+            let rules = config.faults.iter().cloned().map(Rule::new);
+            state.orders.rules = rules.flatten().map(Arc::new).collect();
+            state.framing = config.new_framing();
+            state.seed = config.seed.unwrap_or_else(Random::any_seed);
+            state.connect_limit = config.connect_limit;
+        });
+        Ok(TcpProxy {
+            base,
+            control,
+            state: RwLock::default(),
+        })
+    }
+}
+
+impl Driver for TcpProxy {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+
+    fn starting(&self) -> Result<()> {
+        let config: TcpProxyConfig = self.base.config()?;
+        let host = self.base.expand(&config.host)?;
+        let port = self.base.expand(&config.port)?;
+        let port = port.number().map_err(|source| ProxyError::Port {
+            proxy: self.base.name().to_owned(),
+            source,
+        })?;
+        let to = self.base.expand(&config.to)?;
+        let targets = self.targets(&to)?;
+        let server = Server::builder()
+            .label(self.base.name())
+            .host(&host)
+            .port(port)
+            .record(self.base.tape())
+            .bind()?;
+        let client = Client::builder()
+            .label(self.base.name())
+            .record(self.base.tape());
+        let reactor = Reactor::acquire().map_err(|source| ProxyError::NoReactor {
+            proxy: self.base.name().to_owned(),
+            source,
+        })?;
+        let group = Arc::new(reactor.group(self.base.name()));
+        self.control.change(|state| {
+            state.targets = targets;
+            state.pairs.clear();
+            state.unreached = None;
+            state.orders.rules.iter().for_each(|rule| rule.renew());
+        });
+        let port = server.port();
+        tracing::info!(proxy = self.base.name(), host, port, to, "listening");
+        let listener = Listener::new(server.clone(), client, Arc::clone(&self.control));
+        group.spawn(listener);
+        let limit = config.driver.resource.limit_of_stop(Duration::ZERO).total();
+        *self.state.write().unpoisoned() = State {
+            running: Some(Running { server, group }),
+            host: Some(host),
+            port: Some(port),
+            target: Some(to),
+            limit: limit / 2,
+        };
+        Ok(())
+    }
+
+    fn verify(&self) -> Result<()> {
+        let limit = self.state.read().unpoisoned().limit;
+        if let Some(group) = self.group() {
+            let settled = group.settle(limit);
+            settled.map_err(|stuck| ProxyError::Stuck { stuck })?;
+        }
+        let faults = self.never_happened();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let mut connections = self.control.connections();
+        connections.extend(self.control.is_random().map(seed_of));
+        Err(ProxyError::NeverHappened {
+            proxy: self.base.name().to_owned(),
+            faults,
+            connections,
+        })?
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let not_reached = self.control.state().not_reached();
+        let troubles = [not_reached, self.control.is_random().map(seed_of)];
+        let troubles: Vec<String> = troubles.into_iter().flatten().collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
+    }
+
+    fn stopping(&self) -> Result<()> {
+        let limit = self.state.read().unpoisoned().limit;
+        Ok(self.end(limit, Server::close)?)
+    }
+
+    fn interrupting(&self) {
+        let reason = "the test has failed elsewhere".into();
+        let rules = self.control.state().orders.rules.clone();
+        rules.iter().for_each(|rule| rule.is_over(&reason));
+        if let Ok(server) = self.server() {
+            server.abort();
+        }
+    }
+
+    fn aborting(&self) -> Result<()> {
+        Ok(self.end(ABORT_LIMIT, Server::abort)?)
+    }
+
+    fn attributes(&self) -> Attributes {
+        let state = self.state.read().unpoisoned();
+        Attributes::new()
+            .with_known("host", state.host.clone())
+            .with_known("port", state.port)
+            .with_known("target", state.target.clone())
+            .with_known("connection_identifier", state.port)
+    }
+
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        let (host, port, server) = {
+            let state = self.state.read().unpoisoned();
+            let server = state.running.as_ref().map(|running| running.server.clone());
+            (state.host.clone(), state.port, server)
+        };
+        let near = match (host, port) {
+            (Some(host), Some(port)) => match host.strip_prefix("unix:") {
+                Some(path) => {
+                    ConnectionInfo::new(Protocol::Unix, Side::Listening).with_identifier(path)
+                }
+                None => ConnectionInfo::tcp_listening(port, host),
+            },
+            _ => ConnectionInfo::new(Protocol::Tcp, Side::Listening),
+        };
+        let Some(server) = server else {
+            return vec![near.closed()];
+        };
+        let near = match server.local_socket_addr() {
+            Some(bound) => near.with_bound(bound),
+            None => return vec![near],
+        };
+        let state = self.control.state();
+        let open = server.all_connections();
+        let ends = open
+            .iter()
+            .filter(|near| near.is_connected())
+            .filter_map(|near| {
+                let local = near.local_address().socket_addr()?;
+                Some(Ends::new(local, near.peer_address().socket_addr()?))
+            });
+        let near = ends.fold(near, ConnectionInfo::with_connection);
+        let far = state.pairs.values().filter_map(|pair| pair.far_ends);
+        let far = far.map(|ends| {
+            let local = ends.local();
+            let port = ends.peer().port();
+            ConnectionInfo::tcp_connecting(port, local.ip().to_string(), local.port())
+                .with_connection(ends)
+        });
+        std::iter::once(near).chain(far).collect()
+    }
+}
+
+/// A word about where numbers come from that look random.
+fn seed_of(seed: u64) -> String {
+    let variable = crate::random::VARIABLE;
+    format!("chance decides by the seed {seed}: {variable}={seed} repeats it")
+}
+
+impl Drop for TcpProxy {
+    fn drop(&mut self) {
+        if let Err(error) = self.wind_down() {
+            tracing::warn!(proxy = self.base.name(), %error, "the driver did not stop cleanly");
+        }
+    }
+}
+
+impl fmt::Debug for TcpProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpProxy")
+            .field("name", &self.base.name())
+            .field("status", &self.base.resource().status())
+            .field("port", &self.port())
+            .field("target", &self.target())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! A fault that may happen, and how often it has.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use standin_sync::Monitor;
+
+use crate::fault::Point;
+use crate::{Fault, ProxyError};
+
+/// A fault that may happen, and how often it has.
+pub(crate) struct Rule {
+    pub(crate) fault: Fault,
+    pub(crate) point: Point,
+    fired: Monitor<Fired>,
+}
+
+#[derive(Default)]
+struct Fired {
+    count: usize,
+    /// Nobody has to wait for it any more, for this reason.
+    over: Option<Arc<str>>,
+}
+
+impl Rule {
+    /// What is wrong with the fault comes back: the key, and what that is.
+    pub(crate) fn new(fault: Fault) -> Result<Rule, (&'static str, String)> {
+        Ok(Rule {
+            point: fault.point()?,
+            fault,
+            fired: Monitor::new(Fired::default()),
+        })
+    }
+
+    pub(crate) fn has_fired(&self) {
+        self.fired.update(|fired| fired.count += 1);
+    }
+
+    pub(crate) fn fired(&self) -> usize {
+        self.fired.lock().count
+    }
+
+    /// It is a new test.
+    pub(crate) fn renew(&self) {
+        self.fired.update(|fired| *fired = Fired::default());
+    }
+
+    /// Ends every wait for it.
+    pub(crate) fn is_over(&self, reason: &Arc<str>) {
+        self.fired.update(|fired| {
+            fired.over.get_or_insert_with(|| Arc::clone(reason));
+        });
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule")
+            .field("fault", &self.fault)
+            .field("fired", &self.fired())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A fault that was put into a proxy while it runs.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) proxy: Arc<str>,
+}
+
+impl Injected {
+    /// The fault.
+    pub fn fault(&self) -> &Fault {
+        &self.rule.fault
+    }
+
+    /// On how many connections it has happened.
+    pub fn count(&self) -> usize {
+        self.rule.fired()
+    }
+
+    /// Waits until it has happened; at once if it has. With `None` for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the time is up, or the proxy is stopped.
+    pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ProxyError> {
+        let timeout = timeout.into();
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let fired = &self.rule.fired;
+        let fired = fired.wait_while(fired.lock(), until, |fired| {
+            fired.count == 0 && fired.over.is_none()
+        });
+        if fired.count > 0 {
+            return Ok(());
+        }
+        Err(ProxyError::NotYet {
+            proxy: self.proxy.to_string(),
+            fault: self.rule.fault.to_string(),
+            reason: match (&fired.over, timeout) {
+                (Some(reason), _) => reason.to_string(),
+                (None, Some(timeout)) => format!("it did not within {timeout:?}"),
+                (None, None) => "nobody waits any more".to_owned(),
+            },
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Peers of plain sockets, with a proxy between them.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use standin_driver::Lifecycle;
+use standin_proxy::{TcpProxy, TcpProxyBuilder};
+
+/// Only there to end a hang.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A target on plain sockets, and a proxy before it.
+pub(crate) struct Between {
+    pub(crate) target: TcpListener,
+    pub(crate) proxy: TcpProxy,
+}
+
+/// A peer, and its end at the target.
+pub(crate) struct Ends {
+    pub(crate) near: TcpStream,
+    pub(crate) far: TcpStream,
+}
+
+impl Between {
+    pub(crate) fn new(options: impl FnOnce(TcpProxyBuilder) -> TcpProxyBuilder) -> Between {
+        let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let to = target.local_addr().expect("it is bound").to_string();
+        let builder = TcpProxy::builder("wan").host("127.0.0.1").to(to);
+        let proxy = options(builder).build().expect("options that make sense");
+        proxy.start().expect("it starts");
+        Between { target, proxy }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let port = self.proxy.port().expect("it is started");
+        let near = TcpStream::connect(("127.0.0.1", port)).expect("the proxy listens");
+        limited(near)
+    }
+
+    pub(crate) fn accept(&self) -> TcpStream {
+        limited(self.target.accept().expect("the proxy connects").0)
+    }
+
+    pub(crate) fn ends(&self) -> Ends {
+        let near = self.connect();
+        Ends {
+            far: self.accept(),
+            near,
+        }
+    }
+}
+
+fn limited(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(LIMIT)).expect("a time");
+    stream.set_write_timeout(Some(LIMIT)).expect("a time");
+    stream.set_nodelay(true).expect("a TCP socket");
+    stream
+}
+
+pub(crate) fn send(mut stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).expect("the proxy takes it");
+}
+
+pub(crate) fn receive(mut stream: &TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).expect("so many bytes come");
+    bytes
+}
+
+/// Everything up to the end, and how it ended: with an error if it was not in order.
+pub(crate) fn receive_all(mut stream: &TcpStream) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+    let mut bytes = Vec::new();
+    let error = stream.read_to_end(&mut bytes).err();
+    (bytes, error.map(|error| error.kind()))
+}
+
+pub(crate) fn end(stream: &TcpStream) {
+    stream.shutdown(Shutdown::Write).expect("it is connected");
+}
