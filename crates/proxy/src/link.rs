@@ -45,7 +45,6 @@ pub struct Link {
 /// How long it is from one slice to the next.
 const SLICE_PAUSE: Duration = Duration::from_millis(1);
 
-#[expect(clippy::ptr_arg, reason = "it is what a check of an option is given")]
 pub(crate) fn check_ip(text: &String) -> Result<(), String> {
     let ip: Result<std::net::IpAddr, _> = text.parse();
     ip.map(|_| ())

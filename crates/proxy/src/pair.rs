@@ -98,7 +98,7 @@ enum Far {
     /// Not begun: these are to be tried.
     Ahead(Vec<Address>),
     UnderWay {
-        dial: Dial,
+        dial: Box<Dial>,
         /// To be tried after that.
         others: Vec<Address>,
         until: Instant,
@@ -248,7 +248,7 @@ impl Pair {
                     match dial {
                         Ok(dial) => {
                             self.far = Far::UnderWay {
-                                dial,
+                                dial: Box::new(dial),
                                 others,
                                 until: turn.now() + limit,
                             };

@@ -504,10 +504,10 @@ impl Stream {
             bytes = &bytes[..bytes.len().min(left)];
         }
         self.passed += bytes.len() as u64;
-        if self.queue.is_empty() {
-            if let Some(pace) = &mut self.pace {
-                pace.idle(now);
-            }
+        if self.queue.is_empty()
+            && let Some(pace) = &mut self.pace
+        {
+            pace.idle(now);
         }
         let due = self.due(now);
         if let Some(first) = bytes.first()
