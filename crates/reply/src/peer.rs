@@ -310,7 +310,8 @@ impl Line {
         BUFFER.with_borrow_mut(|buffer| match self.connection.try_receive(buffer) {
             Tried::Done(count) => {
                 self.conversation.receive(&buffer[..count]);
-                if count < buffer.len() {
+                // One that is transformed may have kept something, of which no event says.
+                if count < buffer.len() && !self.connection.is_transformed() {
                     Received::All
                 } else {
                     Received::Full

@@ -25,7 +25,8 @@
 //!
 //! Bytes stay in the system's buffers until a receive asks for them. Receives that know how much
 //! they want read no more than that; those that look for an end read ahead, and what is left over
-//! comes first in the next receive, whatever kind it is.
+//! comes first in the next receive, whatever kind it is. With a [`Transform`], a receive may read
+//! up to a record of it beyond what it was asked for.
 
 mod address;
 mod buffer;
@@ -42,12 +43,13 @@ mod state;
 mod sync;
 mod sys;
 mod time;
+mod transform;
 mod turn_lock;
 mod wait;
 
 pub use address::Address;
 pub use client::{Client, ClientBuilder, Dial};
-pub use connection::{Connection, End, OwnedConnection, Tried};
+pub use connection::{Connection, End, OwnedConnection, Tried, Upgrade};
 pub use error::{
     AcceptError, Attempt, BindError, Circumstances, CloseError, ConnectError, ConnectFailure,
     ControlError, Difference, Evidence, Party, ReceiveError, ReceiveFailure, Role, SendError,
@@ -55,3 +57,4 @@ pub use error::{
 };
 pub use leak::{LeakCheck, LeakError, Leftovers};
 pub use server::{FullQueue, HeldPort, OtherAddresses, Server, ServerBuilder};
+pub use transform::{Received, Transform, TransformError};

@@ -14,6 +14,11 @@ use crate::{
 pub(crate) struct Recording(Option<Arc<Tape>>);
 
 impl Recording {
+    /// Of what nobody is to see.
+    pub(crate) const fn none() -> Recording {
+        Recording(None)
+    }
+
     /// Begins with how the connection was made.
     pub(crate) fn new(
         driver: Option<&DriverTape>,

@@ -41,8 +41,17 @@ const CLOSED: u64 = u64::MAX;
 
 struct Slot<T> {
     value: T,
+    /// Who has the turn without the lock.
+    lender: Option<Lender>,
+}
+
+/// Who has a turn without the lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lender {
     /// The thread that runs a user's code in its turn.
-    lender: Option<ThreadId>,
+    Thread(ThreadId),
+    /// Whoever will end the [hold](Turn::hold).
+    Hold,
 }
 
 /// What became of asking for the turn.
@@ -114,7 +123,7 @@ impl<T> TurnLock<T> {
                 epoch,
                 slot: Some(slot),
             }),
-            Some(lender) if lender == current_thread().id() => Entry::Own,
+            Some(Lender::Thread(lender)) if lender == current_thread().id() => Entry::Own,
             Some(_) => Entry::Lent,
         }
     }
@@ -167,6 +176,19 @@ impl<T> TurnLock<T> {
             None => self.lock_in_line(),
         };
         f(&mut slot.value);
+        drop(slot);
+        self.turn_ended();
+    }
+
+    /// Ends a [hold](Turn::hold), after `f` was done to the value.
+    pub(crate) fn end_hold(&self, f: impl FnOnce(&mut T)) {
+        let mut slot = match self.try_lock() {
+            Some(slot) => slot,
+            None => self.lock_in_line(),
+        };
+        f(&mut slot.value);
+        slot.lender = None;
+        self.line.idle.store(false, Ordering::SeqCst);
         drop(slot);
         self.turn_ended();
     }
@@ -294,11 +316,20 @@ impl<'a, T> Turn<'a, T> {
         }
         self.lock.line.idle.store(true, Ordering::SeqCst);
         if let Some(mut slot) = self.slot.take() {
-            slot.lender = Some(current_thread().id());
+            slot.lender = Some(Lender::Thread(current_thread().id()));
         }
         self.lock.turn_ended();
         let _take_back = TakeBack(self);
         f()
+    }
+
+    /// Keeps the turn from everybody until [`TurnLock::end_hold`], from whichever thread. The lock
+    /// is free meanwhile, so that closing gets at the value.
+    pub(crate) fn hold(mut self) {
+        self.lock.line.idle.store(true, Ordering::SeqCst);
+        if let Some(slot) = &mut self.slot {
+            slot.lender = Some(Lender::Hold);
+        }
     }
 
     /// Waits until `source` may be ready, the deadline passes or the turn lock is closed.

@@ -52,6 +52,11 @@ impl Session {
         &self.info
     }
 
+    /// Why nothing can be received any more, if that is so.
+    pub fn error(&self) -> Option<&TlsError> {
+        self.error.as_ref()
+    }
+
     /// Takes bytes from the wire, until there is something to receive; those that it does not take
     /// are for the next time. There may be something to send afterwards.
     ///

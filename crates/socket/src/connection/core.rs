@@ -3,14 +3,17 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use standin_sync::Unpoisoned;
 
-use super::waiting::Waiting;
+use super::{
+    layer::{Layer, LayerIn, LayerOut},
+    waiting::Waiting,
+};
 use crate::{
     buffer::Buffer,
     state::{Event, LocalEnd, Stand, State},
@@ -33,6 +36,8 @@ pub(super) struct Core<S> {
     /// For everything that needs no turn: options, shutting down. `None` once closed, and so are
     /// those of the turn locks.
     stream: Mutex<Option<Arc<S>>>,
+    /// What the turns have a hold of, too, for what needs no turn.
+    pub(super) layer: OnceLock<Arc<Layer>>,
     pub(super) state: State,
     pub(super) sending: TurnLock<Outgoing<S>>,
 }
@@ -71,6 +76,8 @@ pub(super) struct Incoming<S> {
     pub(super) stream: Option<Arc<S>>,
     pub(super) buffer: Buffer,
     pub(super) waiting: Waiting,
+    /// What goes over the wire is something else than what is received.
+    pub(super) layer: Option<Box<LayerIn>>,
 }
 
 /// What travels with the turn to send.
@@ -79,6 +86,8 @@ pub(super) struct Outgoing<S> {
     /// `None` once closed.
     pub(super) stream: Option<Arc<S>>,
     pub(super) waiting: Waiting,
+    /// What goes over the wire is something else than what is sent.
+    pub(super) layer: Option<Box<LayerOut>>,
 }
 
 impl<S> Core<S> {
@@ -88,14 +97,17 @@ impl<S> Core<S> {
             state: State::new(),
             returned: Returned::default(),
             stream: Mutex::new(Some(Arc::clone(&stream))),
+            layer: OnceLock::new(),
             receiving: TurnLock::new(Incoming {
                 stream: Some(Arc::clone(&stream)),
                 buffer: Buffer::default(),
                 waiting: Waiting::default(),
+                layer: None,
             }),
             sending: TurnLock::new(Outgoing {
                 stream: Some(stream),
                 waiting: Waiting::default(),
+                layer: None,
             }),
         }
     }
@@ -140,6 +152,11 @@ impl<S> Core<S> {
         self.receiving.settle(|incoming| incoming.stream = None);
         self.sending.settle(|outgoing| outgoing.stream = None);
         is_first
+    }
+
+    /// A hold on the stream of one's own; `None` if it is closed.
+    pub(super) fn hold_stream(&self) -> Option<Arc<S>> {
+        self.stream().clone()
     }
 
     fn stream(&self) -> MutexGuard<'_, Option<Arc<S>>> {

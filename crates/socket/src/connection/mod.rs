@@ -2,6 +2,7 @@
 
 mod attached;
 mod core;
+mod layer;
 mod misbehave;
 #[cfg(all(test, loom))]
 mod models;
@@ -10,9 +11,12 @@ mod owned;
 mod receive;
 mod receiver;
 mod send;
+mod transformed;
+mod upgrade;
 mod waiting;
 
 use std::{
+    any::Any,
     fmt, io,
     net::{Shutdown, TcpStream},
     panic::Location,
@@ -26,6 +30,7 @@ use standin_record::{By, Place, Tape};
 
 pub(crate) use self::owned::Owner;
 pub use self::owned::{End, OwnedConnection, Tried};
+pub use self::upgrade::Upgrade;
 use self::{attached::Attached, core::Core};
 use crate::{
     address::Address,
@@ -236,6 +241,9 @@ impl Connection {
         half: Shutdown,
         place: Place,
     ) -> Result<(), ControlError> {
+        if half == Shutdown::Write && self.inner.core.is_open() {
+            self.inner.say_end();
+        }
         self.control(action, |stream| {
             // First, so that a thread that finds the stream ended knows by whom.
             self.inner.apply(event, Some(place));
@@ -253,6 +261,13 @@ impl Connection {
         inner.core.with_stream(f).map_err(|source| {
             ControlError::new(inner.party(), action, source, inner.core.is_open())
         })
+    }
+
+    /// What there is to know of the connection's [`Transform`](crate::Transform), if it has one
+    /// that shows something of this type.
+    pub fn transform_details<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let layer = self.inner.core.layer.get()?;
+        layer.details()?.downcast().ok()
     }
 
     /// Closes the connection: the peer sees the end of the stream at once, every wait on it ends
@@ -331,6 +346,10 @@ impl Inner {
 
     /// Closes so that the peer sees the end of the stream.
     fn close(&self, event: Event, place: Option<Place>) {
+        if event == Event::Close && self.core.is_open() {
+            self.say_end();
+            self.discard_wire();
+        }
         let is_first = self.close_after(event, |stream| {
             self.record_end(event, place);
             // The peer learns it now, even if another process still has the descriptor. An error
@@ -368,8 +387,12 @@ impl Inner {
 /// Of a connection that nobody has closed and nobody has any more.
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.recording.is_on() && self.core.is_open() {
-            self.record_end(Event::Close, None);
+        if self.core.is_open() {
+            self.say_end();
+            self.discard_wire();
+            if self.recording.is_on() {
+                self.record_end(Event::Close, None);
+            }
         }
     }
 }

@@ -16,10 +16,14 @@ use loom::{
 
 use standin_sync::Unpoisoned;
 
-use super::core::Core;
+use super::{
+    core::Core,
+    layer::{Layer, LayerIn},
+};
 use crate::{
     state::{Event, Fault, Inbound, LocalEnd, Outbound},
     time::Deadline,
+    transform::{Received, Transform, TransformError},
     turn_lock::NotNow,
 };
 
@@ -433,4 +437,93 @@ fn what_came_before_a_reset_is_received_whoever_meets_it_first() {
             "{stand:?}"
         );
     });
+}
+
+/// Answers each byte from the wire with one of its own.
+#[derive(Debug)]
+struct Answers;
+
+impl Transform for Answers {
+    fn read_wire(&mut self, wire: &mut &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
+        output.extend_from_slice(wire);
+        *wire = &[];
+        Ok(())
+    }
+
+    fn wire_ended(&mut self) -> Result<(), TransformError> {
+        Ok(())
+    }
+
+    fn receive(&mut self, _: &mut [u8]) -> Result<Received, TransformError> {
+        Ok(Received::Nothing)
+    }
+
+    fn send(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
+        output.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn close(&mut self, _: &mut Vec<u8>) {}
+}
+
+/// What a receive has to send goes to the wire, by itself or by whoever has the turn to send at
+/// that moment.
+#[test]
+fn what_a_receive_answers_is_never_left_behind() {
+    explore(None, || {
+        let model = Model::new(0, 0);
+        let layer = Arc::new(Layer::new(Box::new(Answers)));
+        let wire = Arc::new(Mutex::new(Vec::new()));
+        let flush = |layer: &Layer, wire: &Mutex<Vec<u8>>| {
+            let mut taken = Vec::new();
+            layer.take_output(&mut taken);
+            wire.lock().unwrap().extend(taken);
+        };
+        let sender = {
+            let (model, layer, wire) = (Arc::clone(&model), Arc::clone(&layer), Arc::clone(&wire));
+            thread::spawn(move || {
+                let turn = model.core.sending.enter(&mut Deadline::new(None));
+                layer.send(b"s").unwrap();
+                flush(&layer, &wire);
+                drop(turn);
+                layer.flush_if_free(&model.core.sending, |_| {
+                    flush(&layer, &wire);
+                    true
+                });
+            })
+        };
+        let mut incoming = LayerIn::new(Arc::clone(&layer), b"r".to_vec());
+        incoming.receive(&mut [0]).unwrap();
+        layer.flush_if_free(&model.core.sending, |_| {
+            flush(&layer, &wire);
+            true
+        });
+        sender.join().unwrap();
+        let mut wire = wire.lock().unwrap();
+        wire.sort();
+        assert_eq!(*wire, b"rs");
+    });
+}
+
+/// Who waits for a turn that is held gets it when the hold ends, or learns that the connection is
+/// closed.
+#[test]
+fn a_turn_that_is_held_is_given_back_or_closed() {
+    for closes in [false, true] {
+        explore(None, move || {
+            let model = Model::new(1, 0);
+            let turn = model.core.receiving.try_enter().unwrap();
+            turn.hold();
+            let waits = {
+                let model = Arc::clone(&model);
+                thread::spawn(move || model.receive(None))
+            };
+            if closes {
+                model.close(Event::Close);
+            }
+            model.core.receiving.end_hold(|_| {});
+            let outcome = waits.join().unwrap();
+            assert_eq!(outcome.is_ok(), !closes, "{outcome:?}");
+        });
+    }
 }

@@ -134,6 +134,11 @@ impl Owner {
         }
     }
 
+    /// Whether nobody but an [`OwnedConnection`] may use the connection.
+    pub(super) fn is_one(&self) -> bool {
+        self.is_one.load(Ordering::Acquire)
+    }
+
     /// Makes the owner look at what was done to its connection.
     pub(super) fn wake(&self) {
         let waker = self.waker.lock().unpoisoned().take();
@@ -143,10 +148,20 @@ impl Owner {
     }
 }
 
+impl Inner {
+    /// Wakes `waker` once when the connection is closed; at once if that has happened already.
+    pub(super) fn wake_when_closed(&self, waker: Waker) {
+        *self.owner.waker.lock().unpoisoned() = Some(waker);
+        if !self.core.is_open() {
+            self.owner.wake();
+        }
+    }
+}
+
 impl Connection {
     /// Whether nobody but an [`OwnedConnection`] may use it.
     pub(crate) fn is_owned(&self) -> bool {
-        self.inner.owner.is_one.load(Ordering::Acquire)
+        self.inner.owner.is_one()
     }
 }
 
@@ -175,6 +190,7 @@ impl OwnedConnection {
         match Receiver::new(inner, turn, deadline, None).some_into(target) {
             Ok(count) => Tried::Done(count),
             Err(stop) => match stop {
+                ReceiveStop::Transform(error) => Tried::Ended(End::Failed(io::Error::other(error))),
                 ReceiveStop::NotNow(not_now) => not_now.into(),
                 ReceiveStop::ShutDown => Tried::Ended(End::ShutDown),
                 ReceiveStop::PeerClosed => Tried::Ended(End::PeerClosed),
@@ -195,7 +211,7 @@ impl OwnedConnection {
         let mut deadline = deadline(Duration::ZERO);
         let mut sent = 0;
         let outcome = match inner.core.sending.enter(&mut deadline) {
-            Ok(mut turn) => inner.send_in_turn(&mut turn, bytes, &mut sent, &mut deadline, None),
+            Ok(mut turn) => inner.try_in_turn(&mut turn, bytes, &mut sent, &mut deadline),
             Err(not_now) => Err(not_now.into()),
         };
         match outcome {
@@ -203,6 +219,7 @@ impl OwnedConnection {
             // What stops it now stops the next one.
             Err(_) if sent > 0 => Tried::Done(sent),
             Err(stop) => match stop {
+                SendStop::Transform(error) => Tried::Ended(End::Failed(io::Error::other(error))),
                 SendStop::NotNow(not_now) => not_now.into(),
                 SendStop::ShutDown => Tried::Ended(End::ShutDown),
                 SendStop::PeerClosed => Tried::Ended(End::PeerClosed),
@@ -214,14 +231,17 @@ impl OwnedConnection {
         }
     }
 
+    /// Whether it has a [`Transform`](crate::Transform). Then a receive that does not fill its
+    /// buffer may have left something, which no event says; the next one that brings nothing has
+    /// not. And what is sent next must begin with what a send has not got rid of.
+    pub fn is_transformed(&self) -> bool {
+        self.inner().core.layer.get().is_some()
+    }
+
     /// Wakes `waker` once when the connection is closed or aborted from elsewhere, such as with its
     /// server: no event of the system's says so. At once if that has happened already.
     pub fn wake_when_closed(&mut self, waker: Waker) {
-        let inner = self.inner();
-        *inner.owner.waker.lock().unpoisoned() = Some(waker);
-        if !inner.core.is_open() {
-            inner.owner.wake();
-        }
+        self.inner().wake_when_closed(waker);
     }
 
     /// Puts bytes back in front of those that the next receive finds.

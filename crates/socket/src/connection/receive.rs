@@ -403,6 +403,7 @@ impl Inner {
             (_, ReceiveStop::Reset) => ReceiveError::Reset(failure),
             (_, ReceiveStop::Limit) => ReceiveError::Limit(failure),
             (_, ReceiveStop::Frame(source)) => ReceiveError::Frame { failure, source },
+            (_, ReceiveStop::Transform(source)) => ReceiveError::Transform { failure, source },
             (_, ReceiveStop::Unexpected(difference)) => ReceiveError::Unexpected {
                 failure,
                 difference,

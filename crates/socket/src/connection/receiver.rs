@@ -7,6 +7,7 @@ use standin_record::Place;
 use super::{
     Inner,
     core::Incoming,
+    layer::LayerIn,
     waiting::{Failed, Waits},
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     state::{Event, Fault, Inbound, Stand},
     sys::{self, Blocking, Interest, Stream},
     time::{Deadline, Remaining},
+    transform::{Received, TransformError},
     turn_lock::{NotNow, Turn},
 };
 
@@ -38,6 +40,8 @@ pub(super) enum ReceiveStop {
     Limit,
     Frame(FrameError),
     Unexpected(Box<Difference>),
+    /// The connection's transform cannot go on.
+    Transform(TransformError),
     Io(io::Error),
 }
 
@@ -350,7 +354,7 @@ impl<'a> Receiver<'a> {
                 .try_reserve_exact(size - bytes.len())
                 .map_err(|_| ReceiveStop::Limit)?;
         }
-        if bytes.capacity() > size {
+        if bytes.capacity() > size || self.turn.value().layer.is_some() {
             return self.fill_cleared(bytes, size);
         }
         while bytes.len() < size {
@@ -374,9 +378,7 @@ impl<'a> Receiver<'a> {
             if filled == size {
                 break Ok(());
             }
-            match self.read(size - filled, Blocking::UntilAll, |stream, blocking| {
-                stream.receive(&mut bytes[filled..], blocking)
-            }) {
+            match self.read_slice(&mut bytes[filled..], Blocking::UntilAll) {
                 Ok(more) => {
                     self.record(&bytes[filled..filled + more]);
                     filled += more;
@@ -393,11 +395,70 @@ impl<'a> Receiver<'a> {
 
     /// Waits for bytes and reads as many as there are and have room in `target`; at least one.
     fn read_into(&mut self, target: &mut [u8]) -> Result<usize, ReceiveStop> {
-        let count = self.read(target.len(), Blocking::UntilSome, |stream, blocking| {
-            stream.receive(target, blocking)
-        })?;
+        let count = self.read_slice(target, Blocking::UntilSome)?;
         self.record(&target[..count]);
         Ok(count)
+    }
+
+    #[inline]
+    fn read_slice(&mut self, target: &mut [u8], waits_for: Blocking) -> Result<usize, ReceiveStop> {
+        if self.turn.value().layer.is_some() {
+            return self.read_transformed(target);
+        }
+        self.read(target.len(), waits_for, |stream, blocking| {
+            stream.receive(target, blocking)
+        })
+    }
+
+    /// Reads from the wire until there is something to receive, and gives as much of it as there is
+    /// room for.
+    #[cold]
+    fn read_transformed(&mut self, target: &mut [u8]) -> Result<usize, ReceiveStop> {
+        if target.is_empty() {
+            return Err(ReceiveStop::Limit);
+        }
+        // Of the value only for as long as this takes: `read` needs the rest of it.
+        let Some(mut layer) = self.turn.value().layer.take() else {
+            return Err(NotNow::Closed.into());
+        };
+        let outcome = self.read_through(&mut layer, target);
+        self.turn.value().layer = Some(layer);
+        self.inner.flush_if_free();
+        outcome
+    }
+
+    fn read_through(
+        &mut self,
+        layer: &mut LayerIn,
+        target: &mut [u8],
+    ) -> Result<usize, ReceiveStop> {
+        loop {
+            match layer.receive(target).map_err(ReceiveStop::Transform)? {
+                Received::Bytes(count) => return Ok(count),
+                Received::Ended => {
+                    return Err(end(self.inner.apply(Event::EndReached, self.place)));
+                }
+                // It may answer what has come before the peer says more.
+                Received::Nothing => self.inner.flush_if_free(),
+            }
+            let room = layer.room();
+            let size = room.len();
+            let read = self.read(size, Blocking::UntilSome, |stream, blocking| {
+                stream.receive(room, blocking)
+            });
+            match read {
+                Ok(count) => layer.filled(count),
+                Err(ReceiveStop::PeerClosed) => {
+                    let ended = layer.layer.wire_ended();
+                    return Err(match ended {
+                        Ok(()) => ReceiveStop::PeerClosed,
+                        Err(error) => ReceiveStop::Transform(error),
+                    });
+                }
+                Err(stop) => return Err(stop),
+            }
+            self.in_time()?;
+        }
     }
 
     /// Records what has just been read.
@@ -494,6 +555,7 @@ impl Inner {
             stream: Some(stream),
             buffer,
             waiting,
+            layer: None,
         } = incoming
         else {
             return None;

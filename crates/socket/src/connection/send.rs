@@ -14,9 +14,11 @@ use super::{
 use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
+    recording::Recording,
     state::{Event, Fault, LocalEnd, Outbound, Stand},
     sys::{self, Blocking, Interest, Stream},
     time::{Deadline, Remaining},
+    transform::TransformError,
     turn_lock::{NotNow, Turn},
 };
 
@@ -130,6 +132,8 @@ pub(super) enum SendStop {
     PeerClosed,
     Reset,
     Frame(FrameError),
+    /// The connection's transform cannot go on.
+    Transform(TransformError),
     Io(io::Error),
 }
 
@@ -148,7 +152,10 @@ impl Inner {
         place: Option<Place>,
     ) -> Result<(), SendStop> {
         let mut turn = self.core.sending.enter(deadline)?;
-        self.send_in_turn(&mut turn, bytes, sent, deadline, place)
+        let outcome = self.send_in_turn(&mut turn, bytes, sent, deadline, place);
+        drop(turn);
+        self.flush_if_free();
+        outcome
     }
 
     pub(super) fn send_in_turn(
@@ -167,30 +174,50 @@ impl Inner {
         let Outgoing {
             stream: Some(stream),
             waiting,
+            layer,
         } = outgoing
         else {
             return Err(NotNow::Closed.into());
         };
+        let waits = Waits {
+            stream,
+            interest: Interest::Writable,
+            waiting,
+            line,
+        };
+        match layer {
+            None => self.write(waits, bytes, sent, deadline, &self.recording, place),
+            Some(layer) => self.send_transformed(waits, layer, bytes, sent, deadline, place),
+        }
+    }
+
+    /// Writes bytes to the wire, as they are.
+    #[inline]
+    pub(super) fn write(
+        &self,
+        mut waits: Waits<'_>,
+        bytes: &[u8],
+        sent: &mut usize,
+        deadline: &mut Deadline,
+        recording: &Recording,
+        place: Option<Place>,
+    ) -> Result<(), SendStop> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let waits = Waits {
-                stream,
-                interest: Interest::Writable,
-                waiting,
-                line,
-            };
             let mut began = None;
-            match waits.persist(deadline, None, Blocking::UntilSome, |stream, blocking| {
-                began = self.recording.begin();
-                stream.send(rest, blocking)
-            }) {
+            match waits
+                .again()
+                .persist(deadline, None, Blocking::UntilSome, |stream, blocking| {
+                    began = recording.begin();
+                    stream.send(rest, blocking)
+                }) {
                 Ok(count) => {
-                    self.recording.sent(began, &rest[..count], place);
+                    recording.sent(began, &rest[..count], place);
                     *sent += count;
                     rest = &rest[count..];
                     if !rest.is_empty() {
                         // There was not enough room: the rest has to wait.
-                        waiting.tried(false);
+                        waits.waiting.tried(false);
                     }
                 }
                 Err(Failed::NotNow(not_now)) => return Err(not_now.into()),
@@ -238,6 +265,7 @@ impl Inner {
             (_, SendStop::PeerClosed) => SendError::PeerClosed(failure),
             (_, SendStop::Reset) => SendError::Reset(failure),
             (_, SendStop::Frame(source)) => SendError::Frame { failure, source },
+            (_, SendStop::Transform(source)) => SendError::Transform { failure, source },
             (_, SendStop::Io(source) | SendStop::NotNow(NotNow::Io(source))) => {
                 SendError::Io { failure, source }
             }
@@ -264,7 +292,7 @@ impl Inner {
 }
 
 /// Why nothing more can be sent.
-fn end(stand: Stand) -> SendStop {
+pub(super) fn end(stand: Stand) -> SendStop {
     match (stand.outbound, stand.fault) {
         (Outbound::ShutDown, _) => SendStop::ShutDown,
         (Outbound::Failed, Some(fault)) if fault.is_reset() => SendStop::Reset,

@@ -94,6 +94,17 @@ pub(super) struct Waits<'a> {
 }
 
 impl Waits<'_> {
+    /// The same once more.
+    #[inline]
+    pub(super) fn again(&mut self) -> Waits<'_> {
+        Waits {
+            stream: self.stream,
+            interest: self.interest,
+            waiting: self.waiting,
+            line: self.line,
+        }
+    }
+
     /// Runs `attempt` until it brings something or fails for good: without waiting, or with a
     /// timeout as far as the deadline and the silence allow. However short they are, there is one
     /// attempt.

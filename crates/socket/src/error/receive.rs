@@ -7,7 +7,7 @@ use standin_error::text::Count;
 use thiserror::Error;
 
 use super::{Circumstances, Difference, Evidence, with_circumstances};
-use crate::framing::FrameError;
+use crate::{framing::FrameError, transform::TransformError};
 
 /// Why a receive failed.
 ///
@@ -107,6 +107,20 @@ pub enum ReceiveError {
         source: FrameError,
     },
 
+    /// What goes over the wire cannot be made or understood: see
+    /// [`Transform`](crate::Transform).
+    #[error("{}", failure.sentence("the secured stream is of no more use"))]
+    #[diagnostic(
+        code(standin::socket::receive_transform),
+        help("see the cause; nothing can be received any more")
+    )]
+    Transform {
+        /// The circumstances.
+        failure: Box<ReceiveFailure>,
+        /// What is wrong.
+        source: TransformError,
+    },
+
     /// The system reported something else.
     #[error("{}", failure.sentence("the system reported an error"))]
     #[diagnostic(code(standin::socket::receive_failed), help("see the cause"))]
@@ -186,7 +200,7 @@ impl fmt::Display for Sentence<'_> {
     }
 }
 
-with_circumstances!(ReceiveError, ReceiveFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted, Limit; Unexpected, Frame, Io);
+with_circumstances!(ReceiveError, ReceiveFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted, Limit; Unexpected, Frame, Transform, Io);
 
 impl ReceiveError {
     /// What had arrived.

@@ -7,7 +7,7 @@ use standin_error::text::Count;
 use thiserror::Error;
 
 use super::{Circumstances, with_circumstances};
-use crate::framing::FrameError;
+use crate::{framing::FrameError, transform::TransformError};
 
 /// Why a send failed.
 ///
@@ -80,6 +80,20 @@ pub enum SendError {
         failure: Box<SendFailure>,
         /// What is wrong with it.
         source: FrameError,
+    },
+
+    /// What goes over the wire cannot be made or understood: see
+    /// [`Transform`](crate::Transform).
+    #[error("{}", failure.sentence("the secured stream is of no more use"))]
+    #[diagnostic(
+        code(standin::socket::send_transform),
+        help("see the cause; nothing can be sent any more")
+    )]
+    Transform {
+        /// The circumstances.
+        failure: Box<SendFailure>,
+        /// What is wrong.
+        source: TransformError,
     },
 
     /// The system reported something else.
@@ -160,7 +174,7 @@ impl fmt::Display for Sentence<'_> {
     }
 }
 
-with_circumstances!(SendError, SendFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted; Frame, Io);
+with_circumstances!(SendError, SendFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted; Frame, Transform, Io);
 
 impl SendError {
     /// How many bytes the system took before.

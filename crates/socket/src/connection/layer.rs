@@ -1,0 +1,181 @@
+//! The transform of a connection, and what of it travels with each turn.
+
+use std::{any::Any, fmt, sync::Arc, sync::atomic::Ordering};
+
+use standin_sync::Unpoisoned;
+
+use crate::{
+    sync::{AtomicBool, Mutex, fence},
+    transform::{Received, Transform, TransformError},
+    turn_lock::{Turn, TurnLock},
+};
+
+/// How much is read from the wire at once: a record of TLS.
+const WIRE: usize = 17 << 10;
+
+/// The transform of a connection. Both directions use it, each from within its turn, and for
+/// moments only: neither waits for the wire meanwhile.
+///
+/// What is to go over the wire is put into `output` in the order in which it was made, and only
+/// whoever has the turn to send takes it from there. A receive that finds something to send, such
+/// as an alert, takes that turn if it is free; otherwise whoever has it looks again after having
+/// given it back.
+pub(super) struct Layer {
+    shared: Mutex<Shared>,
+    has_output: AtomicBool,
+}
+
+struct Shared {
+    transform: Box<dyn Transform>,
+    output: Vec<u8>,
+}
+
+/// What travels with the turn to receive.
+#[derive(Debug)]
+pub(super) struct LayerIn {
+    pub(super) layer: Arc<Layer>,
+    /// What was read from the wire.
+    wire: Vec<u8>,
+    /// How much of it was taken, and how much there is.
+    taken: usize,
+    filled: usize,
+}
+
+/// What travels with the turn to send.
+#[derive(Debug)]
+pub(super) struct LayerOut {
+    pub(super) layer: Arc<Layer>,
+    /// What is on its way to the wire.
+    pub(super) wire: Vec<u8>,
+    /// How much of it the system has taken.
+    pub(super) gone: usize,
+    /// How many bytes of the next send are in there already: it was tried before.
+    pub(super) tried: usize,
+}
+
+impl Layer {
+    pub(super) fn new(transform: Box<dyn Transform>) -> Layer {
+        Layer {
+            shared: Mutex::new(Shared {
+                transform,
+                output: Vec::new(),
+            }),
+            has_output: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.shared.lock().unpoisoned().transform.details()
+    }
+
+    /// Lets `flush` write what a receive has left to send, in the turn to send, unless somebody
+    /// has that at this moment: whoever does calls this afterwards. `flush` says whether to go on.
+    pub(super) fn flush_if_free<T>(
+        &self,
+        sending: &TurnLock<T>,
+        mut flush: impl FnMut(&mut Turn<'_, T>) -> bool,
+    ) {
+        while self.has_output() {
+            let Some(mut turn) = sending.try_enter() else {
+                return;
+            };
+            if !flush(&mut turn) {
+                return;
+            }
+        }
+    }
+
+    /// Whether a receive has left something to send.
+    fn has_output(&self) -> bool {
+        // With its counterpart where a turn ends: either we see that the turn is free, or whoever
+        // has it sees what is left.
+        fence(Ordering::SeqCst);
+        self.has_output.load(Ordering::SeqCst)
+    }
+
+    /// Makes what stands for `bytes`, for whoever has the turn to send.
+    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), TransformError> {
+        let Shared { transform, output } = &mut *self.shared.lock().unpoisoned();
+        transform.send(bytes, output)
+    }
+
+    /// Makes what says that nothing more will be sent.
+    pub(super) fn close(&self) {
+        let Shared { transform, output } = &mut *self.shared.lock().unpoisoned();
+        transform.close(output);
+    }
+
+    /// Moves what there is to send to `wire`, for whoever has the turn to send.
+    pub(super) fn take_output(&self, wire: &mut Vec<u8>) {
+        let mut shared = self.shared.lock().unpoisoned();
+        self.has_output.store(false, Ordering::SeqCst);
+        if wire.is_empty() {
+            std::mem::swap(&mut shared.output, wire);
+        } else {
+            wire.append(&mut shared.output);
+        }
+    }
+
+    pub(super) fn wire_ended(&self) -> Result<(), TransformError> {
+        self.shared.lock().unpoisoned().transform.wire_ended()
+    }
+}
+
+impl LayerIn {
+    pub(super) fn new(layer: Arc<Layer>, wire: Vec<u8>) -> LayerIn {
+        LayerIn {
+            layer,
+            taken: 0,
+            filled: wire.len(),
+            wire,
+        }
+    }
+
+    /// Gives what can be received without reading from the wire.
+    pub(super) fn receive(&mut self, target: &mut [u8]) -> Result<Received, TransformError> {
+        let layer = &*self.layer;
+        let Shared { transform, output } = &mut *layer.shared.lock().unpoisoned();
+        loop {
+            let received = transform.receive(target)?;
+            if received != Received::Nothing || self.taken == self.filled {
+                return Ok(received);
+            }
+            let mut wire = &self.wire[self.taken..self.filled];
+            let outcome = transform.read_wire(&mut wire, output);
+            self.taken = self.filled - wire.len();
+            if !output.is_empty() {
+                layer.has_output.store(true, Ordering::SeqCst);
+            }
+            outcome?;
+        }
+    }
+
+    /// Where more from the wire is to be put; nothing of what is there is left.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.wire.resize(WIRE, 0);
+        (self.taken, self.filled) = (0, 0);
+        &mut self.wire
+    }
+
+    /// So many bytes were put there.
+    pub(super) fn filled(&mut self, count: usize) {
+        self.filled = count;
+    }
+}
+
+impl LayerOut {
+    pub(super) fn new(layer: Arc<Layer>) -> LayerOut {
+        LayerOut {
+            layer,
+            wire: Vec::new(),
+            gone: 0,
+            tried: 0,
+        }
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").finish_non_exhaustive()
+    }
+}

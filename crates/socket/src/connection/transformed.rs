@@ -1,0 +1,193 @@
+//! Sending what stands for the bytes of a send.
+
+use std::time::Duration;
+
+use standin_record::Place;
+
+use super::{
+    Inner,
+    core::Outgoing,
+    deadline,
+    layer::LayerOut,
+    send::{SendStop, end},
+    waiting::Waits,
+};
+use crate::{
+    recording::Recording,
+    state::Outbound,
+    sys::{Blocking, Interest, Stream},
+    time::Deadline,
+    turn_lock::{NotNow, Turn},
+};
+
+/// The largest piece that is made at once: a record of TLS.
+const PIECE: usize = 16 << 10;
+
+/// What of the wire is recorded: what is said is.
+const NOTHING: &Recording = &Recording::none();
+
+/// How long closing waits for the system to take what says so. It does at once, unless the peer
+/// does not read.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// How many pieces are read that nobody will receive.
+const DISCARDED: usize = 16;
+
+impl Inner {
+    /// Sends bytes as their transform has them. Those count as sent that were given to the
+    /// transform, as that cannot be undone; the next send goes on with the wire.
+    pub(super) fn send_transformed(
+        &self,
+        mut waits: Waits<'_>,
+        layer: &mut LayerOut,
+        bytes: &[u8],
+        sent: &mut usize,
+        deadline: &mut Deadline,
+        place: Option<Place>,
+    ) -> Result<(), SendStop> {
+        let stand = self.core.stand();
+        if stand.outbound != Outbound::Open {
+            return Err(end(stand));
+        }
+        self.flush(waits.again(), layer, deadline)?;
+        let tried = std::mem::take(&mut layer.tried).min(bytes.len());
+        *sent += tried;
+        for piece in bytes[tried..].chunks(PIECE) {
+            let began = self.recording.begin();
+            layer.layer.send(piece).map_err(SendStop::Transform)?;
+            *sent += piece.len();
+            self.recording.sent(began, piece, place);
+            self.flush(waits.again(), layer, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Sends as much of `bytes` as the system takes at once. Of a transform, those count as sent
+    /// whose record is on the wire as a whole: the others are tried again.
+    pub(super) fn try_in_turn(
+        &self,
+        turn: &mut Turn<'_, Outgoing<Stream>>,
+        bytes: &[u8],
+        sent: &mut usize,
+        deadline: &mut Deadline,
+    ) -> Result<(), SendStop> {
+        if turn.value().layer.is_none() {
+            return self.send_in_turn(turn, bytes, sent, deadline, None);
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let size = match &turn.value().layer {
+                Some(layer) if layer.tried > 0 => layer.tried.min(rest.len()),
+                _ => rest.len().min(PIECE),
+            };
+            let mut taken = 0;
+            let outcome = self.send_in_turn(turn, &rest[..size], &mut taken, deadline, None);
+            if let Err(stop) = outcome {
+                // It is on its way, and will be the first of what is sent next.
+                if let Some(layer) = &mut turn.value().layer {
+                    layer.tried += taken;
+                }
+                return Err(stop);
+            }
+            *sent += taken;
+            rest = &rest[size..];
+        }
+        Ok(())
+    }
+
+    /// Writes what there is for the wire.
+    fn flush(
+        &self,
+        mut waits: Waits<'_>,
+        layer: &mut LayerOut,
+        deadline: &mut Deadline,
+    ) -> Result<(), SendStop> {
+        loop {
+            let mut gone = 0;
+            let rest = &layer.wire[layer.gone..];
+            let outcome = self.write(waits.again(), rest, &mut gone, deadline, NOTHING, None);
+            layer.gone += gone;
+            outcome?;
+            layer.wire.clear();
+            layer.gone = 0;
+            layer.layer.take_output(&mut layer.wire);
+            if layer.wire.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn flush_in_turn(
+        &self,
+        turn: &mut Turn<'_, Outgoing<Stream>>,
+        deadline: &mut Deadline,
+    ) -> Result<(), SendStop> {
+        let (outgoing, line) = turn.parts();
+        let Outgoing {
+            stream: Some(stream),
+            waiting,
+            layer: Some(layer),
+        } = outgoing
+        else {
+            return Err(NotNow::Closed.into());
+        };
+        let waits = Waits {
+            stream,
+            interest: Interest::Writable,
+            waiting,
+            line,
+        };
+        self.flush(waits, layer, deadline)
+    }
+
+    /// Writes what a receive has left to send, unless somebody sends at this moment, who will look
+    /// for it afterwards.
+    #[inline]
+    pub(super) fn flush_if_free(&self) {
+        if let Some(layer) = self.core.layer.get() {
+            // What does not fit goes with what is sent next.
+            layer.flush_if_free(&self.core.sending, |turn| {
+                self.flush_in_turn(turn, &mut deadline(Duration::ZERO))
+                    .is_ok()
+            });
+        }
+    }
+
+    /// Reads what has come from the wire and nobody will receive. With that left, the system would
+    /// reset the connection, and the peer could lose what was sent last.
+    pub(super) fn discard_wire(&self) {
+        if self.core.layer.get().is_none() {
+            return;
+        }
+        let Some(mut turn) = self.core.receiving.try_enter() else {
+            return;
+        };
+        if let Some(stream) = &turn.value().stream {
+            let mut wire = vec![0; PIECE];
+            let read = || stream.receive(&mut wire, Blocking::Never);
+            // A peer that goes on sending is not listened to for ever.
+            let _ = std::iter::repeat_with(read)
+                .take(DISCARDED)
+                .find(|read| !matches!(read, Ok(1..)));
+        }
+    }
+
+    /// Says on the wire that nothing more will be sent, if there is a word for it and nobody sends
+    /// at this moment.
+    pub(super) fn say_end(&self) {
+        let Some(layer) = self.core.layer.get() else {
+            return;
+        };
+        let Some(mut turn) = self.core.sending.try_enter() else {
+            return;
+        };
+        layer.close();
+        let limit = if self.owner.is_one() {
+            Duration::ZERO
+        } else {
+            CLOSING
+        };
+        // A peer that does not read does not notice.
+        let _ = self.flush_in_turn(&mut turn, &mut deadline(limit));
+    }
+}

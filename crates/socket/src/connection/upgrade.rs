@@ -1,0 +1,279 @@
+//! A connection between two ways to talk.
+
+use std::{fmt, io, task::Waker, time::Duration};
+
+use mio::{Registry, Token, event};
+use standin_record::Event as Recorded;
+
+use super::{
+    Connection, End, Inner, OwnedConnection, Tried,
+    core::closed,
+    layer::{Layer, LayerIn, LayerOut},
+};
+use crate::{
+    error::ControlError,
+    state::Event,
+    sys::{Blocking, Interest, Stream},
+    transform::{Received, Transform, TransformError},
+};
+
+/// A connection between two ways to talk: nobody but whoever has this receives or sends over it,
+/// and what both sides say to agree, such as the handshake of TLS, goes over the wire as it is.
+/// Others who receive or send meanwhile wait, as they do for a peer.
+///
+/// [`finish`](Upgrade::finish) gives the connection its [`Transform`], and lets the others go on.
+/// Dropping it before closes the connection. It can be registered with a `mio::Poll`.
+pub struct Upgrade {
+    connection: Connection,
+    /// What had been read before it was known to belong here.
+    unread: Vec<u8>,
+    is_over: bool,
+}
+
+impl Connection {
+    /// Begins to agree with the peer on another way to talk.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed, another thread receives or sends over it at
+    /// this moment, or it has a transform already.
+    pub fn upgrade(&self) -> Result<Upgrade, ControlError> {
+        let inner = &*self.inner;
+        let refused = |reason| ControlError::Unsupported {
+            party: Box::new(inner.party()),
+            action: "begin another way to talk on",
+            reason,
+        };
+        if !inner.core.is_open() {
+            return Err(ControlError::Closed {
+                party: Box::new(inner.party()),
+                action: "begin another way to talk on",
+            });
+        }
+        let busy = "another thread receives or sends over it";
+        let receiving = inner.core.receiving.try_enter();
+        let mut receiving = receiving.ok_or_else(|| refused(busy))?;
+        let sending = inner.core.sending.try_enter();
+        let sending = sending.ok_or_else(|| refused(busy))?;
+        if inner.core.layer.get().is_some() {
+            return Err(refused("it has begun one already"));
+        }
+        let buffer = &mut receiving.value().buffer;
+        if let Some(returned) = inner.core.returned.take() {
+            buffer.put_back(returned);
+        }
+        let unread = buffer.take(usize::MAX);
+        receiving.hold();
+        sending.hold();
+        Ok(Upgrade {
+            connection: self.clone(),
+            unread,
+            is_over: false,
+        })
+    }
+}
+
+impl OwnedConnection {
+    /// Begins to agree with the peer on another way to talk: see [`Connection::upgrade`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed or has a transform already.
+    pub fn upgrade(&mut self) -> Result<Upgrade, ControlError> {
+        self.handle().upgrade()
+    }
+}
+
+impl Upgrade {
+    /// The connection.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Receives from the wire what has come, without waiting.
+    pub fn try_receive(&mut self, target: &mut [u8]) -> Tried {
+        if !self.unread.is_empty() && !target.is_empty() {
+            let count = target.len().min(self.unread.len());
+            target[..count].copy_from_slice(&self.unread[..count]);
+            self.unread.drain(..count);
+            return Tried::Done(count);
+        }
+        match self.attempt(|stream| stream.receive(target, Blocking::Never)) {
+            Tried::Done(0) if !target.is_empty() => Tried::Ended(End::PeerClosed),
+            tried => tried,
+        }
+    }
+
+    /// Sends to the wire what the system takes, without waiting.
+    pub fn try_send(&mut self, bytes: &[u8]) -> Tried {
+        self.attempt(|stream| stream.send(bytes, Blocking::Never))
+    }
+
+    fn attempt(&self, mut attempt: impl FnMut(&Stream) -> io::Result<usize>) -> Tried {
+        let core = &self.inner().core;
+        loop {
+            match core.with_stream(&mut attempt) {
+                Ok(count) => return Tried::Done(count),
+                Err(_) if !core.is_open() => return Tried::Ended(End::Closed),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => return Tried::NotNow,
+                    io::ErrorKind::BrokenPipe => return Tried::Ended(End::PeerClosed),
+                    io::ErrorKind::ConnectionReset => return Tried::Ended(End::Reset),
+                    _ => return Tried::Ended(End::Failed(error)),
+                },
+            }
+        }
+    }
+
+    /// Waits until there may be something to receive from the wire, the connection is closed, or
+    /// the time is up. It may come back early.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system cannot wait.
+    pub fn wait_to_receive(&self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
+        match self.unread.is_empty() {
+            true => self.wait(Interest::Readable, timeout.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the system may take something for the wire, the connection is closed, or the
+    /// time is up. It may come back early.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system cannot wait.
+    pub fn wait_to_send(&self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
+        self.wait(Interest::Writable, timeout.into())
+    }
+
+    fn wait(&self, interest: Interest, timeout: Option<Duration>) -> io::Result<()> {
+        // Not under the lock, which closing takes: that shuts the stream down, which ends the wait.
+        match self.inner().core.hold_stream() {
+            Some(stream) => stream.poll(interest, timeout),
+            None => Ok(()),
+        }
+    }
+
+    /// Wakes `waker` once when the connection is closed or aborted from elsewhere: see
+    /// [`OwnedConnection::wake_when_closed`].
+    pub fn wake_when_closed(&mut self, waker: Waker) {
+        self.inner().wake_when_closed(waker);
+    }
+
+    /// Puts bytes from the wire back in front of those that are received next, here or by the
+    /// transform.
+    pub fn unread(&mut self, wire: &[u8]) {
+        self.unread.splice(..0, wire.iter().copied());
+    }
+
+    /// Gives the connection its transform. `note` is recorded.
+    pub fn finish(mut self, transform: impl Transform + 'static, note: &str) {
+        self.install(Box::new(transform), note);
+    }
+
+    /// Ends the attempt: whoever receives or sends gets this error from now on.
+    pub fn fail(mut self, error: TransformError) {
+        let note = error.to_string();
+        self.install(Box::new(Failed(error)), &note);
+    }
+
+    fn install(&mut self, transform: Box<dyn Transform>, note: &str) {
+        self.is_over = true;
+        let unread = std::mem::take(&mut self.unread);
+        let layer = std::sync::Arc::new(Layer::new(transform));
+        let inner = self.inner();
+        let noted = || Recorded::Note(note.to_owned());
+        inner.recording.happened(noted, None);
+        // There is none yet: what begins an upgrade has looked, and nobody else does.
+        let _ = inner.core.layer.set(std::sync::Arc::clone(&layer));
+        let outgoing = LayerOut::new(std::sync::Arc::clone(&layer));
+        inner
+            .core
+            .sending
+            .end_hold(|turn| turn.layer = Some(Box::new(outgoing)));
+        let incoming = LayerIn::new(layer, unread);
+        inner
+            .core
+            .receiving
+            .end_hold(|turn| turn.layer = Some(Box::new(incoming)));
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.connection.inner
+    }
+}
+
+impl Drop for Upgrade {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let core = &self.connection.inner.core;
+            core.sending.end_hold(|_| {});
+            core.receiving.end_hold(|_| {});
+            self.connection.inner.close(Event::Close, None);
+        }
+    }
+}
+
+impl event::Source for Upgrade {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        let core = &self.inner().core;
+        core.with_stream(|stream| stream.polled().register(registry, token, interests))
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        let core = &self.inner().core;
+        core.with_stream(|stream| stream.polled().reregister(registry, token, interests))
+    }
+
+    /// Of a connection that was closed nothing is left to undo.
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        let core = &self.inner().core;
+        match core.with_stream(|stream| stream.polled().deregister(registry)) {
+            Err(error) if error.kind() == closed().kind() && !core.is_open() => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upgrade").field(&self.connection).finish()
+    }
+}
+
+/// The transform of a connection on which both sides could not agree.
+#[derive(Debug)]
+struct Failed(TransformError);
+
+impl Transform for Failed {
+    fn read_wire(&mut self, _: &mut &[u8], _: &mut Vec<u8>) -> Result<(), TransformError> {
+        Err(self.0.clone())
+    }
+
+    fn wire_ended(&mut self) -> Result<(), TransformError> {
+        Err(self.0.clone())
+    }
+
+    fn receive(&mut self, _: &mut [u8]) -> Result<Received, TransformError> {
+        Err(self.0.clone())
+    }
+
+    fn send(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<(), TransformError> {
+        Err(self.0.clone())
+    }
+
+    fn close(&mut self, _: &mut Vec<u8>) {}
+}

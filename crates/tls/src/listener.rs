@@ -1,0 +1,380 @@
+//! [`TlsListener`]: a server whose handshakes are done by the reactor.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use standin_error::text::{Count, Span};
+use standin_reactor::{Actor, Group, Next, Reactor, Stuck, Turn};
+use standin_socket::{AcceptError, Connection, OwnedConnection, Server};
+use standin_sync::Monitor;
+use thiserror::Error;
+
+use crate::acceptor::Acceptor;
+use crate::error::TlsError;
+use crate::shake::{Failed, Shake};
+
+/// How many connections are accepted before others have a turn.
+const ACCEPTED_AT_ONCE: usize = 64;
+
+/// How long it is until the next try when the system does not let it accept: no event says when it
+/// does again.
+const NEXT_TRY: Duration = Duration::from_millis(20);
+
+/// Accepts the connections of a server and does their side of the handshake, all at once, on the
+/// reactor's thread: a test that drives both ends from one thread need not care about the order of
+/// its calls. It ends when it is dropped; the server stays open.
+pub struct TlsListener {
+    group: Group,
+    reactor: Reactor,
+    desk: Arc<Desk>,
+    server: Server,
+}
+
+/// Where connections wait for whoever accepts them.
+struct Desk {
+    state: Monitor<State>,
+    takes: Option<Box<Takes>>,
+}
+
+/// Takes connections at once, on the reactor's thread.
+type Takes = dyn Fn(OwnedConnection) + Send + Sync;
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Result<OwnedConnection, Refused>>,
+    /// How many handshakes are under way.
+    under_way: usize,
+    accepted: usize,
+    error: Option<Arc<io::Error>>,
+    is_closed: bool,
+}
+
+/// A connection on which there was no agreement.
+struct Refused {
+    peer: String,
+    error: TlsError,
+}
+
+impl TlsListener {
+    /// Accepts the connections of `server` for whoever calls [`accept`](TlsListener::accept).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread or no descriptor left.
+    pub fn new(server: &Server, acceptor: Acceptor) -> io::Result<TlsListener> {
+        TlsListener::with(server, acceptor, None)
+    }
+
+    /// Accepts the connections of `server` and gives each to `takes` when its handshake is done,
+    /// on the reactor's thread, which must not wait. Those that fail are closed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread or no descriptor left.
+    pub fn for_each(
+        server: &Server,
+        acceptor: Acceptor,
+        takes: impl Fn(OwnedConnection) + Send + Sync + 'static,
+    ) -> io::Result<TlsListener> {
+        TlsListener::with(server, acceptor, Some(Box::new(takes)))
+    }
+
+    fn with(
+        server: &Server,
+        acceptor: Acceptor,
+        takes: Option<Box<Takes>>,
+    ) -> io::Result<TlsListener> {
+        let reactor = Reactor::acquire()?;
+        let group = reactor.group("handshakes");
+        let desk = Arc::new(Desk {
+            state: Monitor::new(State::default()),
+            takes,
+        });
+        group.spawn(Listener {
+            server: server.clone(),
+            acceptor,
+            desk: Arc::clone(&desk),
+        });
+        Ok(TlsListener {
+            group,
+            reactor,
+            desk,
+            server: server.clone(),
+        })
+    }
+
+    /// Gives the next connection whose handshake is done, in the order in which they come to an
+    /// end; waits for one if there is none. With `None` for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the handshake has failed (each such connection is reported once), if
+    /// there is none in time, or if the server is closed.
+    pub fn accept(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Connection, TlsAcceptError> {
+        let limit = timeout.into();
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut state = self.desk.state.lock();
+        loop {
+            let who = || self.server.label().map(str::to_owned);
+            match state.ready.pop_front() {
+                Some(Ok(connection)) => return Ok(connection.into_connection()),
+                Some(Err(Refused { peer, error })) => {
+                    return Err(TlsAcceptError::Handshake {
+                        who: Who(who()),
+                        peer,
+                        source: error,
+                    });
+                }
+                None => {}
+            }
+            if let Some(error) = state.error.take() {
+                return Err(TlsAcceptError::Io {
+                    who: Who(who()),
+                    source: error,
+                });
+            }
+            if state.is_closed {
+                return Err(TlsAcceptError::Closed { who: Who(who()) });
+            }
+            if limit == Some(Duration::ZERO) || until.is_some_and(|until| Instant::now() >= until) {
+                return Err(TlsAcceptError::TimedOut {
+                    who: Who(who()),
+                    limit: limit.unwrap_or_default(),
+                    accepted: state.accepted,
+                    under_way: state.under_way,
+                });
+            }
+            if self.reactor.is_current_thread() {
+                // It would wait for itself.
+                return Err(TlsAcceptError::Closed { who: Who(who()) });
+            }
+            state = self.desk.state.wait(state, until);
+        }
+    }
+
+    /// Ends all waits for connections.
+    pub fn abort(&self) {
+        self.desk.close();
+    }
+
+    /// Ends all handshakes under way, and all waits for connections. The server itself stays open.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that says what keeps the reactor's thread, if it does not come to it in
+    /// time.
+    pub fn stop(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
+        let outcome = self.group.end(limit);
+        self.desk.close();
+        let left = self
+            .desk
+            .state
+            .update(|state| std::mem::take(&mut state.ready));
+        drop(left);
+        outcome
+    }
+}
+
+impl Drop for TlsListener {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
+impl fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsListener")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    fn close(&self) {
+        self.state.update(|state| state.is_closed = true);
+    }
+
+    /// A handshake has come to an end.
+    fn put(&self, connection: OwnedConnection, outcome: Result<Connection, Failed>) {
+        let peer = connection.peer_address().to_string();
+        let ready = match (outcome, &self.takes) {
+            (Ok(_), None) => Some(Ok(connection)),
+            (Ok(_), Some(takes)) => {
+                takes(connection);
+                None
+            }
+            (Err(Failed::Tls(error)), None) => Some(Err(Refused { peer, error })),
+            (Err(Failed::Tls(error)), Some(_)) => {
+                tracing::debug!(peer, %error, "a handshake failed");
+                None
+            }
+            (Err(Failed::Closed), _) => None,
+        };
+        self.state.update(|state| {
+            state.under_way -= 1;
+            state.ready.extend(ready);
+        });
+    }
+}
+
+/// Accepts whoever comes.
+struct Listener {
+    server: Server,
+    acceptor: Acceptor,
+    desk: Arc<Desk>,
+}
+
+impl Actor for Listener {
+    fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
+        if turn.is_first() {
+            self.server.wake_when_changed(turn.waker());
+        }
+        turn.wake_at(None);
+        // The socket may be another one than before, or none for a while.
+        if turn.register(&mut self.server).is_err() && !self.server.is_open() {
+            self.desk.close();
+            return Ok(Next::Done);
+        }
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match self.server.try_accept() {
+                Ok(Some(connection)) => self.greet(connection, turn)?,
+                Ok(None) => return Ok(Next::Wait),
+                Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
+                    self.desk.close();
+                    return Ok(Next::Done);
+                }
+                Err(error) => {
+                    let error = Arc::new(io::Error::other(error));
+                    self.desk.state.update(|state| state.error = Some(error));
+                    let next_try = turn.now() + NEXT_TRY;
+                    turn.wake_at(Some(next_try));
+                    return Ok(Next::Wait);
+                }
+            }
+        }
+        Ok(Next::Again)
+    }
+}
+
+impl Listener {
+    fn greet(&self, mut connection: OwnedConnection, turn: &mut Turn<'_>) -> io::Result<()> {
+        // Who has closed it by now is not waited for.
+        let Ok(upgrade) = connection.upgrade() else {
+            return Ok(());
+        };
+        let handshake = self.acceptor.handshake().map_err(io::Error::other)?;
+        self.desk.state.update(|state| {
+            state.under_way += 1;
+            state.accepted += 1;
+        });
+        let desk = Arc::clone(&self.desk);
+        let done = move |outcome| desk.put(connection, outcome);
+        turn.spawn(Shake::new(upgrade, handshake, done));
+        Ok(())
+    }
+}
+
+/// Who accepts, for messages.
+#[derive(Clone, Debug)]
+pub struct Who(Option<String>);
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "server \"{name}\""),
+            None => f.write_str("a server"),
+        }
+    }
+}
+
+/// Why there is no connection that speaks TLS.
+#[derive(Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum TlsAcceptError {
+    /// A client has connected, and both sides did not agree.
+    #[error("{who}: there is no TLS with the client at {peer}")]
+    #[diagnostic(
+        code(standin::tls::accept_handshake),
+        help("see the cause; the next connection is accepted as ever")
+    )]
+    Handshake {
+        /// The server.
+        who: Who,
+        /// The address of the client.
+        peer: String,
+        /// Why.
+        source: TlsError,
+    },
+
+    /// The time was up.
+    #[error(
+        "{who}: nobody connected within {}{}; {accepted} accepted so far",
+        Span(*limit), UnderWay(*under_way)
+    )]
+    #[diagnostic(
+        code(standin::tls::accept_timed_out),
+        help("check that the client connects to this address, and when; or wait longer")
+    )]
+    TimedOut {
+        /// The server.
+        who: Who,
+        /// How long it was waited.
+        limit: Duration,
+        /// How many connections it had accepted before.
+        accepted: usize,
+        /// How many of them were still in the handshake.
+        under_way: usize,
+    },
+
+    /// The server is closed.
+    #[error("{who}: cannot accept: the server is closed")]
+    #[diagnostic(
+        code(standin::tls::accept_closed),
+        help("bind a new server, or start its driver again")
+    )]
+    Closed {
+        /// The server.
+        who: Who,
+    },
+
+    /// The system does not let it accept.
+    #[error("{who}: cannot accept a connection")]
+    #[diagnostic(
+        code(standin::tls::accept_failed),
+        help("see the cause; \"too many open files\" means the limit on descriptors (ulimit -n)")
+    )]
+    Io {
+        /// The server.
+        who: Who,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+}
+
+standin_error::reportable!(TlsAcceptError);
+
+impl TlsAcceptError {
+    /// Whether the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, TlsAcceptError::TimedOut { .. })
+    }
+}
+
+/// ` (2 handshakes are under way)`
+struct UnderWay(usize);
+
+impl fmt::Display for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " ({} under way)", Count(count, "handshake")),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! TLS on a connection that is open.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use standin_reactor::{Group, Reactor};
+use standin_socket::{Connection, ControlError};
+use standin_sync::Monitor;
+use thiserror::Error;
+
+use crate::acceptor::Acceptor;
+use crate::connector::Connector;
+use crate::error::{TlsConfigError, TlsError};
+use crate::handshake::Handshake;
+use crate::shake::{Failed, Shake, shake};
+
+/// Why a connection does not speak TLS.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum StartTlsError {
+    /// The connection is not in a state for it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Control(#[from] ControlError),
+
+    /// The options do not fit.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] TlsConfigError),
+
+    /// Both sides did not agree.
+    #[error("there is no TLS with the peer at {peer}")]
+    #[diagnostic(code(standin::tls::start_handshake), help("see the cause"))]
+    Handshake {
+        /// The address of the peer.
+        peer: String,
+        /// Why.
+        source: TlsError,
+    },
+
+    /// The connection was closed on this side meanwhile.
+    #[error("there is no TLS with the peer at {peer}: the connection was closed on this side")]
+    #[diagnostic(
+        code(standin::tls::start_closed),
+        help("something closed the connection, or stopped what it belongs to")
+    )]
+    Closed {
+        /// The address of the peer.
+        peer: String,
+    },
+
+    /// The system has no thread for the handshake.
+    #[error("there is nobody to do the handshake")]
+    #[diagnostic(
+        code(standin::tls::no_reactor),
+        help("the process has too many threads or open files")
+    )]
+    NoReactor(#[from] io::Error),
+}
+
+standin_error::reportable!(StartTlsError { Control, Config });
+
+/// Does a client's handshake over a connection, in the thread that calls, and waits for its end.
+///
+/// # Errors
+///
+/// Returns an error if both sides do not agree in time.
+pub fn connect(connection: &Connection, connector: &Connector) -> Result<(), StartTlsError> {
+    let handshake = connector.handshake()?;
+    let upgrade = connection.upgrade()?;
+    finished(connection, shake(upgrade, handshake).map(|_| ()))
+}
+
+fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), StartTlsError> {
+    let peer = || connection.peer_address().to_string();
+    outcome.map_err(|failed| match failed {
+        Failed::Tls(source) => StartTlsError::Handshake {
+            peer: peer(),
+            source,
+        },
+        Failed::Closed => StartTlsError::Closed { peer: peer() },
+    })
+}
+
+/// A handshake that the reactor does over a connection. Whoever receives or sends over that waits
+/// for it, and has its error if both sides do not agree, so that nobody has to ask for the outcome.
+pub struct StartTls {
+    connection: Connection,
+    outcome: Arc<Monitor<Option<Result<(), Failed>>>>,
+    /// The handshake goes on for as long as somebody has these.
+    _group: Arc<(Group, Reactor)>,
+}
+
+impl StartTls {
+    /// Begins a server's side.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed or busy, or speaks TLS already, or if the
+    /// system has no thread left.
+    pub fn server(connection: &Connection, acceptor: &Acceptor) -> Result<StartTls, StartTlsError> {
+        StartTls::new(connection, acceptor.handshake()?)
+    }
+
+    /// Begins a client's side.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is closed or busy, or speaks TLS already, or if the
+    /// system has no thread left.
+    pub fn client(
+        connection: &Connection,
+        connector: &Connector,
+    ) -> Result<StartTls, StartTlsError> {
+        StartTls::new(connection, connector.handshake()?)
+    }
+
+    fn new(connection: &Connection, handshake: Handshake) -> Result<StartTls, StartTlsError> {
+        let reactor = Reactor::acquire()?;
+        let group = Arc::new((reactor.group("handshake"), reactor));
+        let upgrade = connection.upgrade()?;
+        let outcome = Arc::new(Monitor::new(None));
+        let told = Arc::clone(&outcome);
+        let kept = Arc::clone(&group);
+        group.0.spawn(Shake::new(upgrade, handshake, move |ended| {
+            told.update(|outcome| *outcome = Some(ended.map(|_| ())));
+            drop(kept);
+        }));
+        Ok(StartTls {
+            connection: connection.clone(),
+            outcome,
+            _group: group,
+        })
+    }
+
+    /// Waits for the end of the handshake, which its own limit brings in any case.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if both sides have not agreed.
+    pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<(), StartTlsError> {
+        let until = timeout.into();
+        let until = until.and_then(|limit: Duration| Instant::now().checked_add(limit));
+        let outcome = self.outcome.lock();
+        let outcome = self
+            .outcome
+            .wait_while(outcome, until, |outcome| outcome.is_none());
+        match outcome.clone() {
+            Some(ended) => finished(&self.connection, ended),
+            None => Err(StartTlsError::Closed {
+                peer: self.connection.peer_address().to_string(),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for StartTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartTls")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
