@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use standin_driver::Driver;
+use standin_error::text;
 use standin_record::{Address, Transcript};
 
+use crate::failure::Failure;
 use crate::members::Members;
 
 /// Everything that is on record of the environment up to now: its drivers in the order in which
@@ -36,6 +39,35 @@ pub(crate) fn transcript(members: &Members) -> Transcript {
     });
     name_peers(members, &mut transcript);
     transcript
+}
+
+/// The start that began then, without what `failures` say. `None` if there is nothing to compare
+/// and nothing more to say.
+pub(crate) fn timeline(
+    transcript: &Transcript,
+    begun: Duration,
+    failures: &[Failure],
+) -> Option<String> {
+    let mut start = Transcript {
+        name: transcript.name.clone(),
+        drivers: transcript.drivers.clone(),
+        ..Transcript::default()
+    };
+    start.taken = transcript.taken;
+    for story in &mut start.drivers {
+        story.steps.retain(|step| step.at >= begun);
+    }
+    // Who was up before is not a part of it.
+    let was_up = |name: &str| {
+        let before = transcript.drivers.iter().find(|story| *story.name == *name);
+        before.is_some_and(|story| !story.steps.is_empty())
+    };
+    start
+        .drivers
+        .retain(|story| !story.steps.is_empty() || !was_up(&story.name));
+    let is_worth_it = start.drivers.len() > 1;
+    let said: Vec<String> = failures.iter().map(|f| text::in_full(f)).collect();
+    is_worth_it.then(|| start.start_text().after(&said.join("\n")).to_string())
 }
 
 /// Says whose the other ends are that nobody records, as far as drivers know it of themselves:

@@ -8,7 +8,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use standin_config::ResolveError;
 use standin_entity::{Error, NameError, RunpathError, StartError, Step, StopError, WaitError};
-use standin_error::text::{self, Names, Span};
+use standin_error::text::{self, Span};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
@@ -167,6 +167,8 @@ pub struct NotStarted {
     pub waiting: Vec<Waiting>,
     /// Where the files of the drivers are kept.
     pub runpath: Option<PathBuf>,
+    /// Who took how long, waited for whom, and what was missing.
+    pub timeline: Option<String>,
 }
 
 standin_error::reportable!(NotStarted, parts = NotStarted::parts);
@@ -184,7 +186,11 @@ impl fmt::Display for NotStarted {
             None => String::new(),
         };
         let before = format_args!("environment \"{}\" did not start{late}: ", self.environment);
-        several::write(&self.failures, f, before, "drivers failed")
+        several::write(&self.failures, f, before, "drivers failed")?;
+        match &self.timeline {
+            Some(timeline) => write!(f, "\n\n{timeline}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -212,26 +218,6 @@ impl Diagnostic for NotStarted {
             only.and_then(|only| only.help())
                 .map(|help| help.to_string()),
         );
-        for Waiting { driver, dependents } in &self.waiting {
-            let (were, they) = if dependents.len() == 1 {
-                ("was", "it depends")
-            } else {
-                ("were", "they depend")
-            };
-            let dependents = Names(dependents);
-            lines.push(format!(
-                "{dependents} {were} not started because {they} on \"{driver}\""
-            ));
-        }
-        let waits = |name| self.waiting.iter().any(|w| w.dependents.contains(name));
-        let others: Vec<_> = self
-            .not_started
-            .iter()
-            .filter(|name| !waits(name))
-            .collect();
-        if !others.is_empty() {
-            lines.push(format!("not started because of that: {}", Names(&others)));
-        }
         lines.push(kept(self.runpath.as_deref()));
         Some(Box::new(lines.join("\n")))
     }

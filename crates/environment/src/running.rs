@@ -19,7 +19,7 @@ use crate::starting::{Failed, Start, Stop};
 use crate::turn::{Deferred, Operation, Refused, Taken};
 use crate::{
     Environment, EnvironmentConfig, EnvironmentError, EnvironmentView, Failure, NotStarted,
-    NotStopped, account,
+    NotStopped, account, evidence,
 };
 
 /// The drivers of an environment, started.
@@ -228,6 +228,7 @@ impl Started {
         }
         self.members.open();
         self.make_runpath()?;
+        let begun = self.members.recorder().now();
         let start = Start::new(&self.members, &self.failovers, &self.plan);
         let (outcome, is_over) = within(
             self.config.start_limit,
@@ -247,6 +248,7 @@ impl Started {
             Err(panic) => Err(panic),
         };
         self.failed.store(true, Ordering::Relaxed);
+        let transcript = evidence::transcript(&self.members);
         let mut left = self.tear_down();
         // Nobody has used what was up.
         left.retain(|failure| !failure.is_unmet());
@@ -258,6 +260,7 @@ impl Started {
             waiting,
         } = failed.unwrap_or_else(|panic| resume_unwind(panic));
         failures.extend(left);
+        let timeline = evidence::timeline(&transcript, begun, &failures);
         Err(EnvironmentError::Start(NotStarted {
             environment: self.name().to_owned(),
             failures,
@@ -265,6 +268,7 @@ impl Started {
             not_started,
             waiting,
             runpath: self.runpath_left(),
+            timeline,
         }))
     }
 

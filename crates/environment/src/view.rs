@@ -135,9 +135,8 @@ impl EnvironmentView {
     /// What was recorded up to now: what each driver did and waited for, and what went over each
     /// connection. To be shown, searched, and asserted over.
     ///
-    /// ```no_run
+    /// ```
     /// # use std::time::Duration;
-    /// # use standin_config::context;
     /// # use standin_environment::Environment;
     /// # use standin_tcp::{TcpClient, TcpServer};
     /// # fn main() -> standin_entity::Result<()> {

@@ -4,9 +4,93 @@
 
 mod support;
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
+use standin_driver::Lifecycle;
 use standin_environment::{DriverTypes, Environment, Format, Record};
+use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
+
+/// Its server gets a secret from its client.
+fn secretive(env: &mut Environment) -> standin_entity::Result<()> {
+    let server = env.add(TcpServer::builder("server").build()?)?;
+    let client = env.add(TcpClient::builder("client").connect_to("server").build()?)?;
+    server.start()?;
+    client.start()?;
+    server.accept_connection(SOON)?;
+    client.send_text("user=me pass")?;
+    client.send_text("word=hunter2\n")?;
+    server.receive_exactly(25)?;
+    Ok(())
+}
+
+#[test]
+fn secrets_are_in_nothing_that_is_made_of_it() {
+    for is_nested in [false, true] {
+        let record = Record::default().redact([r"password=\S+"]);
+        let around = Environment::builder("around")
+            .record(record.clone())
+            .build()
+            .unwrap();
+        let mut env = match is_nested {
+            true => Environment::new("nested"),
+            false => Environment::builder("alone")
+                .record(record)
+                .build()
+                .unwrap(),
+        };
+        if is_nested {
+            env.set_parent(&around).unwrap();
+        }
+        secretive(&mut env).unwrap();
+        let transcript = env.transcript();
+        let folder = tempfile::tempdir().unwrap();
+        transcript
+            .said("client", "user=me ****************\n")
+            .unwrap();
+        let formats = [
+            transcript.text().to_string().into_bytes(),
+            transcript.to_html().into_bytes(),
+            transcript.to_pcapng(),
+            transcript.to_json().to_string().into_bytes(),
+        ];
+        for format in formats {
+            let found = format.windows(6).any(|part| part == b"hunter");
+            assert!(!found, "{}", String::from_utf8_lossy(&format));
+        }
+        drop(folder);
+    }
+}
+
+#[test]
+fn each_environment_keeps_its_own() {
+    let mut outer = Environment::new("outer");
+    let server = outer
+        .add(TcpServer::builder("server").build().unwrap())
+        .unwrap();
+    let outer = outer.start().unwrap();
+    let mut inner = Environment::new("inner");
+    inner.set_parent(&outer).unwrap();
+    let client = TcpClient::builder("client").connect_to("server");
+    inner.add(client.build().unwrap()).unwrap();
+    let inner = inner.start().unwrap();
+    server.accept_connection(SOON).unwrap();
+    let (outside, inside) = (outer.transcript(), inner.transcript());
+    assert_eq!((&*outside.name, &*inside.name), ("outer", "inner"));
+    let drivers = |transcript: &standin_record::Transcript| {
+        let names = transcript
+            .drivers
+            .iter()
+            .map(|story| story.name.to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(drivers(&outside), ["server"]);
+    assert_eq!(drivers(&inside), ["client"]);
+    // They know each other all the same.
+    let peer = inside.peer_of(&inside.conversations[0]);
+    assert_eq!(peer, Some("server"));
+}
 
 #[test]
 fn drivers_are_in_declared_order_with_whom_they_wait_for() {
@@ -34,6 +118,8 @@ fn drivers_are_in_declared_order_with_whom_they_wait_for() {
     let expected = ["first []", "by hand []", r#"last ["first"]"#];
     assert_eq!(waits(&env), expected);
 }
+
+const SOON: Duration = Duration::from_secs(20);
 
 #[track_caller]
 fn check(text: &str, expected: Expect) {

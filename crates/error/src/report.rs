@@ -17,7 +17,10 @@ use crate::text::says;
 /// It is what `Debug` of [`Error`] and of every public error of standin
 /// shows. An error whose message lists several failures leaves them out of its
 /// message under the flag `#` (`{error:#}`), which is how the report asks for
-/// it: they follow in full. Several failures in one text, which the error around
+/// it: they follow in full. What follows an empty line in a message is evidence, such as what was
+/// recorded: it stands after the causes, before what to do.
+///
+/// Several failures in one text, which the error around
 /// them has as its source code, are a line each, with line and column in front.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub fn write_report(error: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::
 
 fn write(error: &dyn Diagnostic, place: Option<Place>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let headline = headline(error);
-    f.write_str(&headline)?;
+    f.write_str(without_evidence(&headline))?;
     let mut report = Report::new(f, "  ", headline);
     if let Some(place) = place {
         report.line("at", place)?;
@@ -57,6 +60,18 @@ fn address(error: &dyn Diagnostic) -> *const () {
     std::ptr::from_ref(error).cast()
 }
 
+/// The two parts of a message: what it says, and what it has for that.
+fn parts(message: &str) -> (&str, Option<&str>) {
+    match message.split_once("\n\n") {
+        Some((says, evidence)) => (says, Some(evidence)),
+        None => (message, None),
+    }
+}
+
+fn without_evidence(message: &str) -> &str {
+    parts(message).0
+}
+
 /// What stands below the headline of one error.
 struct Report<'f, 'w> {
     f: &'f mut fmt::Formatter<'w>,
@@ -66,6 +81,8 @@ struct Report<'f, 'w> {
     said: String,
     /// The related errors that were shown last.
     related: Vec<*const ()>,
+    /// What messages have for what they say.
+    evidence: Vec<String>,
     helps: Vec<String>,
     /// Not so where the next failure of a list has the same.
     shows_helps: bool,
@@ -76,11 +93,13 @@ struct Report<'f, 'w> {
 
 impl<'f, 'w> Report<'f, 'w> {
     fn new(f: &'f mut fmt::Formatter<'w>, indent: &'f str, said: String) -> Self {
+        let evidence = parts(&said).1.map(str::to_owned);
         Self {
             f,
             indent,
             said,
             related: Vec::new(),
+            evidence: Vec::from_iter(evidence),
             helps: Vec::new(),
             shows_helps: true,
             shows_code: true,
@@ -91,6 +110,12 @@ impl<'f, 'w> Report<'f, 'w> {
     /// Without a `source` of its own an error is about that of the error around it.
     fn below(mut self, error: &dyn Diagnostic, source: Option<&dyn SourceCode>) -> fmt::Result {
         self.chain(error, source)?;
+        for evidence in std::mem::take(&mut self.evidence) {
+            for line in evidence.lines() {
+                let indent = if line.is_empty() { "" } else { self.indent };
+                write!(self.f, "\n{indent}{line}")?;
+            }
+        }
         // The help of the cause is about what went wrong, that of the error around it about
         // what to do in general.
         for help in std::mem::take(&mut self.helps).iter().rev() {
@@ -138,7 +163,8 @@ impl<'f, 'w> Report<'f, 'w> {
         }
         for (index, related_error) in related.iter().enumerate() {
             let text = headline(*related_error);
-            self.line(if is_list { "-" } else { "also:" }, &text)?;
+            let label = if is_list { "-" } else { "also:" };
+            self.line(label, without_evidence(&text))?;
             let deeper = format!("{}  ", self.indent);
             let mut report = Report::new(self.f, &deeper, text);
             // What to do about all of them is said once.
@@ -215,7 +241,11 @@ impl<'f, 'w> Report<'f, 'w> {
         if says(&self.said, &text) {
             return Ok(());
         }
-        self.line("caused by:", &text)?;
+        let (says, evidence) = parts(&text);
+        self.line("caused by:", says)?;
+        let is_new = |evidence: &&str| !self.said.contains(evidence);
+        let evidence = evidence.filter(is_new).map(str::to_owned);
+        self.evidence.extend(evidence);
         self.said.push('\n');
         self.said.push_str(&text);
         match place {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use standin_sync::Unpoisoned;
 
@@ -73,6 +74,11 @@ impl Recorder {
         let mut state = self.0.state.lock().unpoisoned();
         state.secrets.push_str(line.trim_end());
         state.secrets.push('\n');
+    }
+
+    /// How long it has been there: the time of what is recorded now.
+    pub fn now(&self) -> Duration {
+        Tick::now().since(self.0.tapes.shared().begin)
     }
 
     /// Everything that is kept at this moment.

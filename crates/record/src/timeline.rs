@@ -1,6 +1,6 @@
 //! The start of an environment: who took how long, and what it waited for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ const BAR: usize = 40;
 
 /// How many drivers are shown. Those that failed, that wait and the slowest ones are.
 const SHOWN: usize = 30;
+
+/// Of how many of them the conditions, lines of logs and ends are.
+const DETAILED: usize = 8;
 
 impl Step {
     /// The whole of a start, from its first step until the driver is ready and its hooks have run:
@@ -41,13 +44,31 @@ impl Story {
 /// drivers that made it as long as it was.
 #[derive(Clone, Debug)]
 #[must_use = "it is shown by `Display`"]
-pub struct StartText<'t>(&'t Transcript);
+pub struct StartText<'t> {
+    transcript: &'t Transcript,
+    said: &'t str,
+}
+
+impl<'t> StartText<'t> {
+    /// Leaves out what `text` says already, such as the message of the error that this is a part
+    /// of: errors, answers and lines of logs.
+    pub fn after(self, text: &'t str) -> Self {
+        Self { said: text, ..self }
+    }
+
+    fn is_said(&self, text: &str) -> bool {
+        self.said.contains(text)
+    }
+}
 
 impl Transcript {
     /// The start as text: a line for each driver, with its begin, how long it took, and why it
     /// is not over.
     pub fn start_text(&self) -> StartText<'_> {
-        StartText(self)
+        StartText {
+            transcript: self,
+            said: "",
+        }
     }
 
     /// The drivers that made the start as long as it was, the first one first: the one that
@@ -81,7 +102,7 @@ impl Transcript {
 
 impl fmt::Display for StartText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transcript = self.0;
+        let transcript = self.transcript;
         let started: Vec<(&Story, &Step)> = transcript
             .drivers
             .iter()
@@ -103,6 +124,7 @@ impl fmt::Display for StartText<'_> {
         let name = |story: &Story| one_line(&story.name, 32);
         let names = shown.iter().map(|(story, _)| name(story).chars().count());
         let width = names.max().unwrap_or(0);
+        let mut in_detail = 0;
         for (story, step) in &shown {
             let took = until(step, taken);
             write!(
@@ -112,10 +134,11 @@ impl fmt::Display for StartText<'_> {
                 At(step.at),
                 Took(took).to_string(),
                 bar(step.at.saturating_sub(first), took, whole),
-                outcome(step)
+                self.outcome(step)
             )?;
-            if step.is_trouble() {
-                details(f, story, width)?;
+            if step.is_trouble() && in_detail < DETAILED {
+                in_detail += 1;
+                self.details(f, story, width)?;
             }
         }
         if shown.len() < started.len() {
@@ -166,26 +189,34 @@ fn bar(offset: Duration, took: Duration, whole: Duration) -> String {
     )
 }
 
-fn outcome(step: &Step) -> String {
-    match (&step.error, step.took) {
-        (Some(error), _) => format!("  failed: {}", one_line(error, 120)),
-        (None, None) => "  is not over".to_owned(),
-        (None, Some(_)) => String::new(),
+impl StartText<'_> {
+    fn outcome(&self, step: &Step) -> String {
+        match (&step.error, step.took) {
+            (Some(error), _) if self.is_said(error) => "  failed".to_owned(),
+            (Some(error), _) => format!("  failed: {}", one_line(error, 120)),
+            (None, None) => "  is not over".to_owned(),
+            (None, Some(_)) => String::new(),
+        }
     }
-}
 
-fn details(f: &mut fmt::Formatter<'_>, story: &Story, width: usize) -> fmt::Result {
-    let indent = width + 4;
-    for probe in story.probes.iter().rev().take(5) {
-        write!(f, "\n{:indent$}{}", "", answer(probe))?;
-    }
-    for line in story.lines.iter().rev().take(3).rev() {
-        let (log, text) = (one_line(&line.log, 32), one_line(&line.text, 100));
-        write!(f, "\n{:indent$}{log}: {text}", "")?;
-    }
-    match &story.exit {
-        Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100)),
-        None => Ok(()),
+    fn details(&self, f: &mut fmt::Formatter<'_>, story: &Story, width: usize) -> fmt::Result {
+        let indent = width + 4;
+        let probes = story.probes.iter().rev();
+        // Those that are met have no answer to show.
+        let probes = probes.filter(|probe| probe.is_met || !self.is_said(&probe.answer));
+        for probe in probes.take(5) {
+            write!(f, "\n{:indent$}{}", "", answer(probe))?;
+        }
+        let lines = story.lines.iter().filter(|line| !self.is_said(&line.text));
+        let lines: Vec<_> = lines.collect();
+        for line in &lines[lines.len().saturating_sub(3)..] {
+            let (log, text) = (one_line(&line.log, 32), one_line(&line.text, 100));
+            write!(f, "\n{:indent$}{log}: {text}", "")?;
+        }
+        match &story.exit {
+            Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -206,23 +237,33 @@ pub(crate) fn answer(probe: &Probe) -> String {
     )
 }
 
-/// Who has not begun because of whom.
+/// Who has not begun because of whom, directly or by way of others.
 fn waiting(f: &mut fmt::Formatter<'_>, transcript: &Transcript) -> fmt::Result {
-    for story in &transcript.drivers {
-        let in_trouble = story.start().is_some_and(Step::is_trouble);
-        if !in_trouble {
-            continue;
+    let drivers = &transcript.drivers;
+    let mut dependents: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, story) in drivers.iter().enumerate() {
+        for name in &story.waits_for {
+            dependents.entry(name).or_default().push(index);
         }
-        let waiting: Vec<String> = transcript
-            .drivers
-            .iter()
-            .filter(|other| other.start().is_none())
-            .filter(|other| other.waits_for.iter().any(|name| **name == *story.name))
-            .map(|other| one_line(&other.name, 32))
-            .collect();
+    }
+    let in_trouble = |story: &&Story| story.start().is_some_and(Step::is_trouble);
+    for story in drivers.iter().filter(in_trouble).take(SHOWN) {
+        let mut waiting = BTreeSet::new();
+        let mut next = vec![&*story.name];
+        while let Some(name) = next.pop() {
+            for index in dependents.get(name).into_iter().flatten() {
+                if drivers[*index].start().is_none() && waiting.insert(*index) {
+                    next.push(&drivers[*index].name);
+                }
+            }
+        }
         if !waiting.is_empty() {
+            let names = waiting
+                .iter()
+                .map(|index| one_line(&drivers[*index].name, 32));
+            let names: Vec<String> = names.collect();
             let name = one_line(&story.name, 32);
-            write!(f, "\n  waiting for {name}: {}", shortened(&waiting, ", "))?;
+            write!(f, "\n  waiting for {name}: {}", shortened(&names, ", "))?;
         }
     }
     Ok(())

@@ -53,7 +53,7 @@ fn less_is_sent_than_is_wanted() {
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
               00000000  68 65 6c 6c                                       |hell|
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
               +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
@@ -63,7 +63,7 @@ fn less_is_sent_than_is_wanted() {
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
               00000000  68 65 6c 6c                                       |hell|
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
               +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
@@ -82,7 +82,7 @@ fn one_byte_is_wanted_and_none_is_sent() {
         },
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
@@ -90,7 +90,7 @@ fn one_byte_is_wanted_and_none_is_sent() {
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
         "#]],
@@ -109,7 +109,7 @@ fn the_peer_has_closed() {
         },
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted exactly 1 byte, received nothing; the peer has closed the stream
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
@@ -117,7 +117,7 @@ fn the_peer_has_closed() {
               code: standin::socket::receive_peer_closed
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted exactly 1 byte, received nothing; the peer has closed the stream
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
         "#]],
@@ -225,7 +225,7 @@ fn something_else_is_sent() {
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|
                                                                         ^^
                 00000010  7c                                                |||
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
               +TIME  not as expected: "8=FIX.4.2|55=IBN|": byte 15 differs  crates/standin/tests/messages/peers.rs
@@ -239,7 +239,7 @@ fn something_else_is_sent() {
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|
                                                                         ^^
                 00000010  7c                                                |||
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to  +TIME
+            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
               +TIME  not as expected: "8=FIX.4.2|55=IBN|": byte 15 differs  crates/standin/tests/messages/peers.rs

@@ -25,11 +25,20 @@ fn the_attribute_is_misspelled() {
             environment "test" did not start: driver "client" could not be started
               at crates/standin/tests/messages/starts.rs
               caused by: driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
+              start of "test": TIME
+                server  +TIME  TIME  |BAR|
+                client  +TIME  TIME  |BAR|  failed
+                critical path: server TIME -> client TIME
               help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
               help: the files of the drivers are kept in DIR/run
               code: standin::driver::unknown_attribute
             --- anyhow ---
             environment "test" did not start: driver "client" could not be started
+
+            start of "test": TIME
+              server  +TIME  TIME  |BAR|
+              client  +TIME  TIME  |BAR|  failed
+              critical path: server TIME -> client TIME
 
             Caused by:
                 driver "client" asks "server" for `prot` in `{{ prot }}`, which "server" does not publish
