@@ -19,6 +19,8 @@ pub struct Child {
     started: Instant,
     shared: Arc<Monitor<Progress>>,
     input: Input,
+    /// Whether it was made the leader of a process group.
+    leads: bool,
     /// `None` once it is joined.
     watcher: Mutex<Option<JoinHandle<()>>>,
 }
@@ -46,6 +48,7 @@ impl Child {
         watch: Watch,
         started: Instant,
         input: Input,
+        leads: bool,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Self, SpawnError> {
         let shared = Arc::new(Monitor::<Progress>::default());
@@ -61,6 +64,7 @@ impl Child {
                 started,
                 shared,
                 input,
+                leads,
                 watcher: Mutex::new(Some(watcher)),
             }),
             Err(source) => {
@@ -157,12 +161,16 @@ impl Child {
         )
     }
 
-    /// Sends its process group the signal of that number.
+    /// Sends its process group the signal of that number; the child alone, if it is in the
+    /// [group of the caller](crate::Command::keep_group).
     ///
     /// # Errors
     ///
     /// Returns an error if it was ended (`NotFound`), or the system refuses.
     pub fn signal_group(&self, signal: i32) -> io::Result<()> {
+        if !self.leads {
+            return self.signal(signal);
+        }
         self.send(|_| true, |pid| sys::signal_group(pid, signal))
     }
 

@@ -35,6 +35,7 @@ pub struct Command {
     directory: Option<PathBuf>,
     streams: [Stdio; 3],
     passed: Vec<File>,
+    keeps_group: bool,
 }
 
 /// What a program has as one of its standard streams.
@@ -70,6 +71,7 @@ impl Command {
             directory: None,
             streams: [Stdio::Null, Stdio::Null, Stdio::Null],
             passed: Vec::new(),
+            keeps_group: false,
         }
     }
 
@@ -156,6 +158,14 @@ impl Command {
         self
     }
 
+    /// Leaves the program in the process group of the caller, instead of making it the leader of one
+    /// of its own. That is for a program which a person talks to: a terminal lets those in its
+    /// foreground group read, and sends them its signals.
+    pub fn keep_group(&mut self) -> &mut Self {
+        self.keeps_group = true;
+        self
+    }
+
     /// Starts the program.
     ///
     /// # Errors
@@ -185,7 +195,10 @@ impl Command {
             let (prepared, input) = self.prepare()?;
             let started = Instant::now();
             match crate::sys::Handle::spawn(prepared) {
-                Ok((handle, watch)) => return Child::new(handle, watch, started, input, notify),
+                Ok((handle, watch)) => {
+                    let leads = !self.keeps_group;
+                    return Child::new(handle, watch, started, input, leads, notify);
+                }
                 Err(SpawnError::Program { source, .. })
                     if source.kind() == std::io::ErrorKind::ExecutableFileBusy
                         && Instant::now() < until =>
@@ -233,6 +246,7 @@ impl Command {
             variables,
             directory: self.directory.clone(),
             files,
+            keeps_group: self.keeps_group,
         };
         Ok((prepared, input))
     }

@@ -304,3 +304,26 @@ fn tells_when_it_has_ended_and_when_nothing_of_it_runs() {
     }
     assert!(child.lifetime().is_some_and(|time| time < SOON));
 }
+
+#[test]
+fn leads_a_group_of_its_own_unless_it_keeps_that_of_its_caller() {
+    let group_of = |text: &str| -> u32 {
+        // After the name in brackets: state, parent, group.
+        let (_, fields) = text.rsplit_once(')').unwrap();
+        fields.split_whitespace().nth(2).unwrap().parse().unwrap()
+    };
+    let stat = || shell("cat /proc/$$/stat");
+    if !Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let ours = group_of(&fs::read_to_string("/proc/self/stat").unwrap());
+    assert_ne!(group_of(&output(&mut stat())), ours);
+    assert_eq!(group_of(&output(stat().keep_group())), ours);
+
+    let mut command = shell("sleep 600");
+    let child = command.keep_group().spawn().unwrap();
+    // Sent to the group, it would end this test.
+    child.signal_group(15).unwrap();
+    assert_eq!(child.wait(soon()), Some(Exit::Signal(15)));
+    assert!(child.end(soon()));
+}

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use standin_sync::Unpoisoned;
 
 use super::{Event, Prepared};
@@ -20,6 +20,8 @@ use crate::{Exit, SpawnError};
 #[derive(Debug)]
 pub(crate) struct Handle {
     pid: u32,
+    /// Whether the group of that number is its own.
+    leads: bool,
     process: Mutex<std::process::Child>,
     end: Mutex<Sender<()>>,
 }
@@ -47,8 +49,10 @@ impl Handle {
         command
             .args(arguments)
             .env_clear()
-            .envs(prepared.variables)
-            .process_group(0);
+            .envs(prepared.variables);
+        if !prepared.keeps_group {
+            command.process_group(0);
+        }
         if let Some(directory) = &prepared.directory {
             command.current_dir(directory);
         }
@@ -68,6 +72,7 @@ impl Handle {
         let (end, ended) = channel();
         let handle = Self {
             pid,
+            leads: !prepared.keeps_group,
             process: Mutex::new(process),
             end: Mutex::new(end),
         };
@@ -93,8 +98,13 @@ impl Handle {
 
     /// Has the group ended. May be called again until it is reaped.
     pub(crate) fn end(&self) {
-        if let Some(group) = number(self.pid) {
-            let _ = kill_process_group(group, Signal::KILL);
+        let kill = if self.leads {
+            kill_process_group
+        } else {
+            kill_process
+        };
+        if let Some(pid) = number(self.pid) {
+            let _ = kill(pid, Signal::KILL);
         }
         let end = self.end.lock().unpoisoned();
         // Nobody hears it who knows it already.

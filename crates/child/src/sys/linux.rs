@@ -214,5 +214,6 @@ fn program(prepared: Prepared) -> Result<Program, SpawnError> {
             .map(|directory| text("the working directory", directory.into_os_string()))
             .transpose()?,
         files: prepared.files.into_iter().map(OwnedFd::from).collect(),
+        group: prepared.keeps_group.then(rustix::process::getpgrp),
     })
 }

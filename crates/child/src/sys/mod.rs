@@ -50,6 +50,8 @@ pub(crate) struct Prepared {
     pub(crate) directory: Option<PathBuf>,
     /// Its descriptors 0, 1, 2, 3, ...
     pub(crate) files: Vec<File>,
+    /// Whether it stays in the process group of the caller.
+    pub(crate) keeps_group: bool,
 }
 
 /// What happens to a child, in this order, each at most once.

@@ -59,6 +59,8 @@ pub(super) struct Program {
     pub(super) directory: Option<CString>,
     /// What becomes its descriptors 0, 1, 2, 3, ...
     pub(super) files: Vec<OwnedFd>,
+    /// The process group that it joins; `None` for one of its own.
+    pub(super) group: Option<Pid>,
 }
 
 /// Everything that is needed after the fork, in the form in which the system
@@ -255,7 +257,7 @@ extern "C" fn become_program(image: *mut c_void) -> c_int {
 /// To be called in a process that has one thread and descriptors of its own, and
 /// that does nothing else.
 unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage, Errno)> {
-    setpgid(None, None).map_err(|errno| (Stage::Supervisor, errno))?;
+    setpgid(None, image.program.group).map_err(|errno| (Stage::Supervisor, errno))?;
     // Should somebody kill the supervisor, at least the program goes with it.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     if getppid() != image.supervisor {
