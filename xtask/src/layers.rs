@@ -14,6 +14,7 @@ use crate::{circles, facade, lints};
 
 /// The layers, from the top down. Crates of one line stand beside each other.
 const LAYERS: &[&[&str]] = &[
+    &["standin-cli"],
     &["standin-session"],
     &["standin"],
     &["standin-environment"],

@@ -279,8 +279,14 @@ impl Command {
         }
         let path = variables.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(OsStr::new("/usr/local/bin:/bin:/usr/bin"), |(_, path)| path);
-        find_program(program, std::env::split_paths(path)).map_err(|_| SpawnError::NotFound {
-            program: program.display().to_string(),
+        find_program(program, std::env::split_paths(path)).map_err(|refused| match refused {
+            Some(file) => SpawnError::Program {
+                program: file.display().to_string(),
+                source: std::io::ErrorKind::PermissionDenied.into(),
+            },
+            None => SpawnError::NotFound {
+                program: program.display().to_string(),
+            },
         })
     }
 }

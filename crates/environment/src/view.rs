@@ -187,11 +187,11 @@ impl EnvironmentView {
     ///
     /// # fn main() -> standin_entity::Result<()> {
     /// let options = Environment::builder("shop");
-    /// let mut env = options.export_var("URL", "tcp://{{ context.bank.address }}").build()?;
+    /// let mut env = options.export_var("PORT", "{{ context.bank.port }}").build()?;
     /// let bank = env.add(TcpServer::builder("bank").build()?)?;
     /// let env = env.start()?;
-    /// let url = format!("tcp://localhost:{}", bank.port().unwrap_or(0));
-    /// assert_eq!(env.exports()?, [("URL".to_owned(), url)]);
+    /// let port = bank.port().map(|port| port.to_string());
+    /// assert_eq!(env.exports()?, [("PORT".to_owned(), port.unwrap_or_default())]);
     /// # Ok(())
     /// # }
     /// ```

@@ -1,3 +1,6 @@
+use std::io;
+use std::path::PathBuf;
+
 use miette::Diagnostic;
 use standin::config::ConfigErrors;
 use standin::environment::LoadError;
@@ -74,11 +77,86 @@ pub enum SessionError {
 
 standin::reportable!(SessionError { Load });
 
-fn known_drivers(nearest: Option<&str>, known: &[String]) -> String {
+/// Something around an environment and its command failed.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is nothing to run.
+    #[error("there is no command to run")]
+    #[diagnostic(
+        code(standin::session::no_command),
+        help("write it after `--`: `standin run environment.toml -- pytest`")
+    )]
+    NoCommand,
+    /// Signals cannot be listened to.
+    #[error("cannot listen to the signals that end a run")]
+    #[diagnostic(
+        code(standin::session::signals),
+        help("see the limits on open files and threads")
+    )]
+    Signals {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file for variables cannot be written.
+    #[error("cannot write the variables to {}", path.display())]
+    #[diagnostic(
+        code(standin::session::env_file),
+        help("it has to be a file that this user may write to, on a disk that is not full")
+    )]
+    EnvFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What belongs to the command does not end.
+    #[error("the command (pid {pid}) was killed, and something that it has started does not end")]
+    #[diagnostic(
+        code(standin::session::not_ended),
+        help("a process that changed its user, or that waits for a device, cannot be killed")
+    )]
+    NotEnded {
+        /// The number of its process.
+        pid: u32,
+    },
+}
+
+standin::reportable!(RunError);
+
+/// There is no page on what was asked for.
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReferenceError {
+    /// There is no such type of drivers.
+    #[error("there is no driver type \"{name}\"")]
+    #[diagnostic(
+        code(standin::session::unknown_type),
+        help("{}", meant(nearest.as_deref(), "the types are", known))
+    )]
+    UnknownType {
+        /// The name.
+        name: String,
+        /// The type that was probably meant.
+        nearest: Option<String>,
+        /// The types that there are.
+        known: Vec<String>,
+    },
+}
+
+standin::reportable!(ReferenceError);
+
+fn meant(nearest: Option<&str>, list: &str, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean \"{nearest}\"?"),
-        None if known.is_empty() => "the environment has no drivers".to_owned(),
-        None => format!("the drivers are: {}", Names(known)),
+        None => format!("{list}: {}", Names(known)),
+    }
+}
+
+fn known_drivers(nearest: Option<&str>, known: &[String]) -> String {
+    match known {
+        [] => "the environment has no drivers".to_owned(),
+        known => meant(nearest, "the drivers are", known),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
+use standin::Error;
 
 /// Something that has happened.
 ///
@@ -111,6 +112,22 @@ pub enum Happened {
         /// How long its stop took.
         after: Duration,
     },
+    /// `failed`: something went wrong; the program ends with an exit code that says so.
+    Failed {
+        /// The code of the error, which `standin explain` has a page on.
+        code: Option<String>,
+        /// What went wrong, in short.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+        /// All that is known of it, as a text of several lines.
+        report: String,
+    },
+    /// `exited`: the program ends. The last event.
+    Exited {
+        /// Its exit code.
+        exit_code: u8,
+    },
     /// `environment_stopped`: all drivers are down.
     EnvironmentStopped {
         /// Its name.
@@ -127,6 +144,17 @@ impl Event {
             at: SystemTime::now(),
             what,
         }
+    }
+
+    /// An error, as an event.
+    pub fn failed(error: &Error) -> Self {
+        let diagnostic = error.diagnostic();
+        Self::now(Happened::Failed {
+            code: diagnostic.code().map(|code| code.to_string()),
+            message: error.to_string(),
+            help: diagnostic.help().map(|help| help.to_string()),
+            report: format!("{error:?}"),
+        })
     }
 
     /// The event as one JSON object.
@@ -206,6 +234,16 @@ impl Happened {
                 "driver_stopped",
                 json!({ "driver": driver, "after_ms": milliseconds(*after) }),
             ),
+            Happened::Failed {
+                code,
+                message,
+                help,
+                report,
+            } => (
+                "failed",
+                json!({ "code": code, "message": message, "help": help, "report": report }),
+            ),
+            Happened::Exited { exit_code } => ("exited", json!({ "exit_code": exit_code })),
             Happened::EnvironmentStopped { environment, after } => (
                 "environment_stopped",
                 json!({ "environment": environment, "after_ms": milliseconds(*after) }),

@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use standin_sync::Unpoisoned;
 
 use super::{Event, Prepared};
@@ -46,10 +48,7 @@ impl Handle {
         if let Some(name) = arguments.next() {
             command.arg0(name);
         }
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(prepared.variables);
+        command.args(arguments).env_clear().envs(prepared.variables);
         if !prepared.keeps_group {
             command.process_group(0);
         }

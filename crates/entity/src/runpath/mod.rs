@@ -25,4 +25,4 @@ pub use self::error::RunpathError;
 pub(crate) use self::holder::{Holder, Use};
 pub(crate) use self::place::{Held, Location, Runpath};
 pub(crate) use self::run::RunUse;
-pub use self::run::default_root;
+pub use self::run::{default_root, remove_root};

@@ -394,9 +394,60 @@ fn remove_old(path: &Path, keeps_files: impl FnOnce() -> bool) -> io::Result<()>
     std::fs::remove_dir(path)
 }
 
+/// Removes the [root](default_root) of a process that has ended, with all that is in it: for a
+/// process that outlives another one, which could not do that itself. Returns whether it is gone.
+/// What is not a root of standin's stays, and so does one that a process still uses.
+///
+/// # Errors
+///
+/// Returns an error if the system refuses to remove something.
+pub fn remove_root(root: &Path) -> io::Result<bool> {
+    let name = root.file_name().and_then(|name| name.to_str());
+    if name.and_then(Name::parse).is_none() {
+        return Ok(!root.exists());
+    }
+    match remove_old(root, || false) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let is_gone = !root.exists();
+    let above: Vec<&Path> = root.ancestors().skip(1).take(2).collect();
+    let name = above.last().and_then(|shared| shared.file_name()?.to_str());
+    if is_gone && name.is_some_and(|name| name.starts_with("standin")) {
+        // Others may still be in these.
+        above
+            .iter()
+            .for_each(|above| drop(std::fs::remove_dir(above)));
+    }
+    Ok(is_gone)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_root_of_a_run_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("20260131T235959-4711");
+        let other = folder.path().join("mine");
+        for path in [&root, &other] {
+            std::fs::create_dir_all(path.join("below")).unwrap();
+            std::fs::write(path.join("file"), "x").unwrap();
+        }
+        // Neither has the marker.
+        assert!(!remove_root(&root).unwrap());
+        marker::write(&Directory::open(&root).unwrap(), &"a test").unwrap();
+        marker::write(&Directory::open(&other).unwrap(), &"a test").unwrap();
+        assert!(!remove_root(&other).unwrap());
+        let mut used = Directory::open(&root).unwrap();
+        assert!(used.try_lock(Lock::Shared).unwrap());
+        assert!(!remove_root(&root).unwrap());
+        drop(used);
+        assert!(remove_root(&root).unwrap());
+        assert!(remove_root(&root).unwrap());
+        assert!(other.join("file").exists() && !root.exists());
+    }
 
     #[test]
     fn the_name_of_a_run_says_when_and_who_and_of_which_session() {

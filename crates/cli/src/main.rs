@@ -1,0 +1,72 @@
+//! The command `standin`: arguments in, events and errors out. What it does is in
+//! `standin-session`.
+
+mod arguments;
+mod check;
+mod options;
+mod output;
+mod progress;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Arguments, Subcommands};
+
+fn main() -> ExitCode {
+    let code = match Arguments::parse().command {
+        Subcommands::Run(run) => run::run(&run),
+        Subcommands::Check(check) => check::run(&check),
+        Subcommands::Options(options) => options::run(&options),
+        Subcommands::Schema => print(&standin::DriverTypes::standard().schema()),
+        Subcommands::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "standin", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Subcommands::Man => manual(),
+        Subcommands::Sweep { root, files } => match standin_session::sweep(&root, &files) {
+            Ok(()) => 0,
+            Err(_) => 1,
+        },
+    };
+    ExitCode::from(code)
+}
+
+/// The manual page of the command, and after it those of its subcommands.
+fn manual() -> u8 {
+    let mut page = Vec::new();
+    let mut command = Arguments::command();
+    command.build();
+    let mut commands = vec![command.clone()];
+    commands.extend(
+        command
+            .get_subcommands()
+            .filter(|sub| !sub.is_hide_set())
+            .cloned(),
+    );
+    for command in commands {
+        // Writing to memory does not fail.
+        let _ = clap_mangen::Man::new(command).render(&mut page);
+    }
+    print(&String::from_utf8_lossy(&page))
+}
+
+/// Writes to standard output. Whoever reads it may have read enough.
+pub(crate) fn print(text: &str) -> u8 {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            output::say(&format!(
+                "standin: cannot write to standard output: {error}"
+            ));
+            1
+        }
+        _ => 0,
+    }
+}

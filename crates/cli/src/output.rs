@@ -1,0 +1,221 @@
+//! What the command says while it runs, on standard error.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use miette::{Diagnostic, MietteHandler, MietteHandlerOpts, ReportHandler as _};
+use standin::Error;
+use standin_session::{Event, Happened, Observer, Outcome, UnderWay};
+
+use crate::arguments::{self, Format};
+use crate::progress::Progress;
+
+/// How the command talks.
+pub(crate) struct Output {
+    format: Format,
+    verbosity: Verbosity,
+    progress: Option<Progress>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verbosity {
+    Errors,
+    Usual,
+    Steps,
+}
+
+impl Output {
+    pub(crate) fn new(arguments: &arguments::Output) -> Self {
+        let verbosity = match (arguments.quiet, arguments.verbose) {
+            (true, _) => Verbosity::Errors,
+            (_, true) => Verbosity::Steps,
+            _ => Verbosity::Usual,
+        };
+        let is_shown = arguments.format == Format::Human
+            && verbosity > Verbosity::Errors
+            && io::stderr().is_terminal();
+        Self {
+            format: arguments.format,
+            verbosity,
+            progress: is_shown.then(Progress::default),
+        }
+    }
+
+    /// Whether more than errors is to be said to people.
+    pub(crate) fn is_chatty(&self) -> bool {
+        self.verbosity > Verbosity::Errors && self.format == Format::Human
+    }
+
+    /// Says what went wrong.
+    pub(crate) fn error(&self, error: &Error) {
+        match self.format {
+            Format::Json => self.happened(&Event::failed(error)),
+            Format::Human => {
+                self.clear();
+                say(&report(error));
+            }
+        }
+    }
+
+    /// Says how it ended, and gives the exit code.
+    pub(crate) fn end(&self, outcome: &Outcome) -> u8 {
+        outcome.errors.iter().for_each(|error| self.error(error));
+        let exit_code = outcome.code;
+        if exit_code == Outcome::TIMED_OUT && self.is_chatty() {
+            self.line("the time of the command was over");
+        }
+        self.happened(&Event::now(Happened::Exited { exit_code }));
+        exit_code
+    }
+
+    fn clear(&self) {
+        if let Some(progress) = &self.progress {
+            progress.clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.clear();
+        say(&format!("standin: {text}"));
+    }
+}
+
+impl Observer for Output {
+    fn happened(&self, event: &Event) {
+        if self.format == Format::Json {
+            if self.verbosity > Verbosity::Errors || matches!(event.what, Happened::Failed { .. }) {
+                say(&event.to_json().to_string());
+            }
+            return;
+        }
+        if let Some(progress) = &self.progress {
+            progress.happened(event);
+        }
+        if let Some((verbosity, text)) = sentence(&event.what)
+            && self.verbosity >= verbosity
+        {
+            self.line(&text);
+        }
+    }
+
+    fn under_way(&self, drivers: &[UnderWay]) {
+        if let Some(progress) = &self.progress {
+            progress.under_way(drivers);
+        }
+    }
+}
+
+/// What is said of an event, and to whom.
+fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
+    let steps = |text: String| Some((Verbosity::Steps, text));
+    match what {
+        Happened::EnvironmentStarted {
+            environment, after, ..
+        } => {
+            let text = format!("environment \"{environment}\" is up after {}", Took(*after));
+            Some((Verbosity::Usual, text))
+        }
+        Happened::DriverStarted { driver, after } => {
+            steps(format!("driver \"{driver}\" is up after {}", Took(*after)))
+        }
+        Happened::DriverStopped { driver, after } => steps(format!(
+            "driver \"{driver}\" is down after {}",
+            Took(*after)
+        )),
+        Happened::CommandStarted { program, pid } => {
+            steps(format!("command \"{program}\" runs (pid {pid})"))
+        }
+        Happened::CommandSignalled { signal } => {
+            steps(format!("the command was sent signal {signal}"))
+        }
+        Happened::CommandEnded {
+            exit_code: Some(code),
+            after,
+            ..
+        } => steps(format!(
+            "the command ended with exit code {code} after {}",
+            Took(*after)
+        )),
+        Happened::CommandEnded {
+            signal: Some(signal),
+            after,
+            ..
+        } => steps(format!(
+            "the command was ended by signal {signal} after {}",
+            Took(*after)
+        )),
+        Happened::CommandLeft { programs } => Some((
+            Verbosity::Usual,
+            format!(
+                "ended what the command left running: {}",
+                programs.join(", ")
+            ),
+        )),
+        Happened::EnvironmentStopped { environment, after } => steps(format!(
+            "environment \"{environment}\" is down after {}",
+            Took(*after)
+        )),
+        _ => None,
+    }
+}
+
+/// A duration as people read it.
+pub(crate) struct Took(pub(crate) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        match self.0.as_secs() {
+            0 if seconds < 0.1 => write!(f, "{:.0} ms", seconds * 1e3),
+            0..60 => write!(f, "{seconds:.1} s"),
+            whole => write!(f, "{} min {} s", whole / 60, whole % 60),
+        }
+    }
+}
+
+/// Writes an error of a command that says nothing else. The exit code of such a command.
+pub(crate) fn complain(error: &Error) -> u8 {
+    say(&report(error));
+    1
+}
+
+/// Writes a line to standard error. Where nobody reads that there is nobody to tell.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
+}
+
+/// The error as people see it; colours are taken out where they are not wanted. What has places in
+/// a file is drawn with these, everything else is the report that a failing test would show.
+fn report(error: &Error) -> String {
+    let diagnostic = error.diagnostic();
+    let has_source = |diagnostic: &dyn Diagnostic| diagnostic.source_code().is_some();
+    let mut related = diagnostic.related().into_iter().flatten();
+    if !has_source(diagnostic) && !related.any(has_source) {
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        return format!("{red}error{red:#}: {error:?}");
+    }
+    let options = MietteHandlerOpts::new()
+        .force_graphical(true)
+        .color(true)
+        .terminal_links(false)
+        // The first of several mistakes is the cause of their list, too.
+        .without_cause_chain();
+    // Without a terminal lines are as long as they are, so that one can search in them.
+    let options = match io::stderr().is_terminal() {
+        true => options,
+        false => options.wrap_lines(false).width(LONG),
+    };
+    Drawn(&options.build(), diagnostic).to_string()
+}
+
+/// Longer than any line.
+const LONG: usize = 10_000;
+
+struct Drawn<'a>(&'a MietteHandler, &'a dyn Diagnostic);
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.debug(self.1, f)
+    }
+}

@@ -1,0 +1,267 @@
+//! Commands, exit codes, and what is said.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use expect_test::expect;
+
+use crate::support::{Place, ended};
+
+#[test]
+fn the_command_has_the_variables_and_the_streams() {
+    let place = Place::new();
+    let script = "echo $BANK $DRIVER_BANK_ATTR_HOST:$DRIVER_BANK_ATTR_PORT; echo mine >&2; cat";
+    let mut command = place.command(&["run", "shop.toml", "-q", "--", "sh", "-c", script]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"from outside").unwrap();
+    drop(stdin);
+    let ended = ended(child);
+    assert_eq!(
+        (ended.code, &*ended.stderr),
+        (Some(0), "mine\n"),
+        "{ended:?}"
+    );
+    let (bank, rest) = ended.stdout.split_once('\n').unwrap();
+    let (export, attributes) = bank.split_once(' ').unwrap();
+    assert!(
+        export.starts_with("127.0.0.1:") && export == attributes,
+        "{bank}"
+    );
+    assert_eq!(rest, "from outside");
+    place.check_nothing_left(ended.pid);
+}
+
+#[test]
+fn exit_codes_are_as_documented() {
+    let place = Place::new();
+    let plain = place.write("plain", "echo");
+    let plain = plain.to_str().unwrap();
+    let odd = place.write("odd", "#!/there/is/nothing\n");
+    std::fs::set_permissions(&odd, std::fs::Permissions::from_mode(0o755)).unwrap();
+    #[rustfmt::skip]
+    let cases: &[(&[&str], &[&str], i32, &str)] = &[
+        (&[], &["true"], 0, "is up after"),
+        (&[], &["sh", "-c", "exit 7"], 7, ""),
+        (&[], &["sh", "-c", "exit 255"], 255, ""),
+        (&[], &["sh", "-c", "kill -KILL $$"], 137, ""),
+        (&[], &["sh", "-c", "kill -TERM $$"], 143, ""),
+        (&["--timeout", "100ms"], &["sleep", "600"], 124, "the time of the command was over"),
+        (&["--timeout", "1m"], &["true"], 0, ""),
+        (&["--set", "sleeper.binary=there-is-none"], &["true"], 125, "binary_not_found"),
+        (&["--set", "bnak.port=1"], &["true"], 125, "did you mean \"bank\"?"),
+        (&["--set", "export.BANK={{ context.bank.prot }}"], &["true"], 125, "`prot`"),
+        (&["--env-file", "."], &["true"], 125, "cannot write the variables to ."),
+        (&[], &[plain], 126, "cannot run"),
+        (&[], &["/"], 126, "cannot run"),
+        (&[], &["there-is-none"], 127, "there is no program \"there-is-none\" in PATH"),
+        (&[], &["./there-is-none"], 127, "cannot run"),
+        (&[], &["./odd"], 127, "interpreter"),
+        (&["--set", "port"], &["true"], 2, "is not a setting"),
+        (&["--timeout", "soon"], &["true"], 2, "is not a duration"),
+    ];
+    for (options, words, code, says) in cases {
+        let arguments = [&["run", "shop.toml"], *options, &["--"], *words].concat();
+        let ended = place.run(&arguments);
+        ended.check(*code, says);
+        // What was written for a failed start is kept.
+        if ended.stderr.contains("are kept in") {
+            assert!(place.processes().is_empty(), "{ended:?}");
+        } else {
+            place.check_nothing_left(ended.pid);
+        }
+    }
+    place.run(&["run", "shop.toml"]).check(2, "COMMAND");
+    place
+        .run(&["run", "none.toml", "--", "true"])
+        .check(125, "cannot read none.toml");
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_a_failure_of_the_environment() {
+    let place = Place::new();
+    let file = r#"
+name = "expecting"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+framing = "lines"
+
+[[driver.on]]
+equals = "PING"
+reply = "PONG\n"
+times = 1
+"#;
+    place.write("expecting.toml", file);
+    let run = |script: &str| place.run(&["run", "expecting.toml", "--", "bash", "-c", script]);
+    let talk = "exec 3<>/dev/tcp/$DRIVER_BANK_ATTR_HOST/$DRIVER_BANK_ATTR_PORT; \
+                echo PING >&3; read answer <&3; test $answer = PONG";
+    run(talk).check(0, "");
+    run("true").check(125, "PING");
+    // The command's own failure comes first.
+    run("exit 3").check(3, "PING");
+}
+
+#[test]
+fn a_broken_file_has_all_its_mistakes_and_exit_code_125() {
+    let place = Place::new();
+    let file = "name = 'x'\n[[driver]]\ntype = 'tcp-sever'\nname = 'a'\n\n[[driver]]\n\
+                type = 'tcp-server'\nname = 'b'\nprot = 1\n";
+    place.write("broken.toml", file);
+    let ended = place.run(&["run", "broken.toml", "--", "true"]);
+    ended.check(125, "broken.toml: 2 mistakes");
+    ended
+        .check(125, "did you mean \"tcp-server\"?")
+        .check(125, "did you mean \"port\"?");
+}
+
+#[test]
+fn what_the_command_leaves_running_is_ended() {
+    let place = Place::new();
+    let script = "setsid sleep 600 & env -i setsid sh -c 'sleep 601 & exec sleep 602' & exit 4";
+    let ended = place.run(&["run", "shop.toml", "--", "sh", "-c", script]);
+    ended.check(4, "ended what the command left running");
+    place.check_nothing_left(ended.pid);
+}
+
+#[test]
+fn a_command_that_closes_its_output_runs_on() {
+    let place = Place::new();
+    let script = "exec >&- 2>&-; sleep 0.1; touch done; exit 5";
+    let ended = place.run(&["run", "shop.toml", "--", "sh", "-c", script]);
+    ended.check(5, "is up after");
+    assert!(place.path().join("done").exists());
+}
+
+#[test]
+fn nobody_need_read_what_it_says() {
+    let place = Place::new();
+    let mut child = place
+        .command(&[
+            "run",
+            "shop.toml",
+            "-v",
+            "--",
+            "sh",
+            "-c",
+            "sleep 600 & exit 6",
+        ])
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(6));
+    place.check_nothing_left(child.id());
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let place = Place::new();
+    let arguments = ["run", "shop.toml", "--env-file", "/dev/full", "--", "true"];
+    let ended = place.run(&arguments);
+    ended.check(125, "cannot write the variables to /dev/full");
+    place.check_nothing_left(ended.pid);
+}
+
+#[test]
+fn one_file_can_be_run_twice_at_once() {
+    let place = Place::new();
+    let script = "touch up-$$; while [ $(ls up-* | wc -l) -lt 2 ]; do sleep 0.01; done";
+    let start = || {
+        let mut command = place.command(&["run", "shop.toml", "--", "sh", "-c", script]);
+        command.spawn().unwrap()
+    };
+    let (one, other) = (start(), start());
+    for child in [one, other] {
+        let ended = ended(child);
+        ended.check(0, "is up after");
+    }
+}
+
+#[test]
+fn variables_are_added_to_a_file() {
+    let place = Place::new();
+    place.write("env", "FIRST=1\n");
+    let script = "grep -q ^BANK=$BANK$ env";
+    let arguments = [
+        "run",
+        "shop.toml",
+        "--env-file",
+        "env",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    place.run(&arguments).check(0, "");
+    assert!(
+        place
+            .read("env")
+            .starts_with("FIRST=1\nDRIVER_BANK_ATTR_NAME=bank\n")
+    );
+}
+
+#[test]
+fn events_are_objects_on_lines() {
+    let place = Place::new();
+    let arguments = [
+        "run",
+        "shop.toml",
+        "--format",
+        "json",
+        "--",
+        "sh",
+        "-c",
+        "exit 3",
+    ];
+    let ended = place.run(&arguments);
+    let events: Vec<serde_json::Value> = ended
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<&str> = events
+        .iter()
+        .map(|e| e["event"].as_str().unwrap())
+        .collect();
+    expect![[r#"
+        environment_starting
+        driver_starting
+        driver_started
+        driver_starting
+        driver_started
+        environment_started
+        command_started
+        command_ended
+        environment_stopping
+        driver_stopping
+        driver_stopped
+        driver_stopping
+        driver_stopped
+        environment_stopped
+        exited"#]]
+    .assert_eq(&names.join("\n"));
+    assert_eq!(events.last().unwrap()["exit_code"], 3);
+
+    let arguments = ["run", "none.toml", "--format", "json", "--", "true"];
+    let ended = place.run(&arguments);
+    let failed: serde_json::Value =
+        serde_json::from_str(ended.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(failed["event"], "failed");
+    assert_eq!(failed["code"], "standin::environment::unreadable_file");
+    assert!(failed["help"].is_string() && failed["report"].is_string());
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let place = Place::new();
+    let run = |name: &str, value: &str| {
+        let mut command = place.command(&["run", "none.toml", "--", "true"]);
+        ended(command.env(name, value).spawn().unwrap()).stderr
+    };
+    assert!(!run("X", "").contains('\x1b'));
+    assert!(run("CLICOLOR_FORCE", "1").contains('\x1b'));
+    let mut command = place.command(&["run", "none.toml", "--", "true"]);
+    command.env("NO_COLOR", "1").env("CLICOLOR_FORCE", "0");
+    assert!(!ended(command.spawn().unwrap()).stderr.contains('\x1b'));
+}

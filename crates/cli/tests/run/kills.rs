@@ -1,0 +1,39 @@
+//! Kills of the command itself.
+
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Place, signal, wait_until};
+
+fn start(place: &Place) -> Child {
+    let script = "touch up; setsid sleep 600 & exec sleep 600";
+    let mut command = place.command(&["run", "shop.toml", "--", "sh", "-c", script]);
+    command.spawn().unwrap()
+}
+
+fn kill(place: &Place, mut child: Child) {
+    signal(child.id(), Signal::KILL);
+    child.wait().unwrap();
+    place.check_nothing_left(child.id());
+}
+
+#[test]
+fn a_kill_while_the_command_runs_leaves_nothing() {
+    let place = Place::new();
+    let child = start(&place);
+    wait_until("the command", || place.path().join("up").exists());
+    kill(&place, child);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_nothing() {
+    // A run takes some ten milliseconds up to its command.
+    for step in 0..12 {
+        let place = Place::new();
+        let child = start(&place);
+        std::thread::sleep(Duration::from_millis(2) * step);
+        kill(&place, child);
+    }
+}

@@ -1,0 +1,92 @@
+//! Requests to end.
+
+use std::process::Child;
+
+use rustix::process::Signal;
+
+use crate::support::{Ended, Place, ended, signal, wait_until};
+
+/// Starts a command that makes a file `up` when it runs, and waits for that.
+fn start(place: &Place, script: &str) -> Child {
+    let script = format!("{script}; touch up; while :; do sleep 0.01; done");
+    let arguments = ["run", "shop.toml", "-v", "--", "sh", "-c", &script];
+    let child = place.command(&arguments).spawn().unwrap();
+    wait_until("the command", || place.path().join("up").exists());
+    child
+}
+
+fn end(place: &Place, child: Child) -> Ended {
+    let ended = ended(child);
+    place.check_nothing_left(ended.pid);
+    ended
+}
+
+#[test]
+fn a_signal_goes_to_the_command() {
+    for (sent, name, code) in [
+        (Signal::INT, "INT", 130),
+        (Signal::TERM, "TERM", 143),
+        (Signal::HUP, "HUP", 129),
+    ] {
+        let place = Place::new();
+        let child = start(&place, ":");
+        signal(child.id(), sent);
+        end(&place, child).check(code, "is down after");
+
+        let place = Place::new();
+        let child = start(&place, &format!("trap 'touch got; exit 9' {name}"));
+        signal(child.id(), sent);
+        end(&place, child).check(9, "is down after");
+        assert!(place.path().join("got").exists());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_command_that_ignores_the_first() {
+    let place = Place::new();
+    let child = start(&place, "trap 'touch got' TERM; trap 'touch got-int' INT");
+    signal(child.id(), Signal::TERM);
+    wait_until("the trap", || place.path().join("got").exists());
+    signal(child.id(), Signal::INT);
+    // Of the first one.
+    end(&place, child).check(143, "");
+    assert!(!place.path().join("got-int").exists());
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_a_command_that_ignores_that() {
+    let place = Place::new();
+    let child = start(&place, "trap '' HUP");
+    signal(child.id(), Signal::HUP);
+    end(&place, child).check(137, "");
+}
+
+#[test]
+fn a_signal_ends_a_start() {
+    let place = Place::new();
+    let file = "name = 'slow'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'sh'\n\
+                args = ['-c', 'touch {{ context.values.up }}; exec sleep 600']\n\
+                log_regexps = ['never']\n[context]\nvalues = { up = 'UP' }\n";
+    let up = place.path().join("up");
+    place.write("slow.toml", &file.replace("UP", up.to_str().unwrap()));
+    let child = place
+        .command(&["run", "slow.toml", "--", "touch", "ran"])
+        .spawn()
+        .unwrap();
+    wait_until("the process", || up.exists());
+    signal(child.id(), Signal::INT);
+    let ended = ended(child);
+    ended.check(130, "app");
+    assert!(!place.path().join("ran").exists());
+    assert!(place.processes().is_empty());
+}
+
+#[test]
+fn a_request_that_comes_as_two_signals_is_one() {
+    let place = Place::new();
+    let child = start(&place, "trap 'sleep 0.2; touch got; exit 9' TERM");
+    signal(child.id(), Signal::TERM);
+    signal(child.id(), Signal::TERM);
+    end(&place, child).check(9, "is down after");
+    assert!(place.path().join("got").exists());
+}

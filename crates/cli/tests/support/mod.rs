@@ -1,0 +1,201 @@
+//! Runs of the command, and what they leave.
+
+#![allow(dead_code, reason = "not every test program uses all of it")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Far more than anything takes, so that a hang ends.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// A folder with environment files, from which the command is run.
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    marker: String,
+}
+
+/// A server and a process.
+pub(crate) const SHOP: &str = r#"
+name = "shop"
+
+[export]
+BANK = "{{ context.bank.host }}:{{ context.bank.port }}"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+host = "127.0.0.1"
+
+[[driver]]
+type = "process"
+name = "sleeper"
+binary = "sleep"
+args = ["600"]
+"#;
+
+/// How a run has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) pid: u32,
+}
+
+impl Place {
+    /// With a file `shop.toml`.
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+            marker: format!("{}-{count}", std::process::id()),
+        };
+        place.write("shop.toml", SHOP);
+        place
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap_or_default()
+    }
+
+    /// The command with these arguments, without a terminal.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standin"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("STANDIN_TEST_MARKER", &self.marker)
+            .env("XDG_RUNTIME_DIR", self.path())
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let child = self.command(arguments).spawn().unwrap();
+        ended(child)
+    }
+
+    /// Processes that descend from a run here, by their environment.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let marker = format!("STANDIN_TEST_MARKER={}\0", self.marker);
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let variables = fs::read(entry.path().join("environ")).unwrap_or_default();
+            let is_ours = variables
+                .windows(marker.len())
+                .any(|window| window == marker.as_bytes());
+            if is_ours {
+                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                // One that is only waited for has no memory.
+                if !line.is_empty() {
+                    found.push(format!("{}: {line}", entry.file_name().display()));
+                }
+            }
+        }
+        found
+    }
+
+    /// Fails if a run left a process or a directory.
+    #[track_caller]
+    pub(crate) fn check_nothing_left(&self, pid: u32) {
+        let until = Instant::now() + SOON;
+        loop {
+            let (processes, roots) = (self.processes(), roots_of(pid));
+            if processes.is_empty() && roots.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < until, "left: {processes:#?} {roots:#?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Waits for the end of a run, and reads what it says meanwhile. One that hangs is killed.
+#[track_caller]
+pub(crate) fn ended(child: Child) -> Ended {
+    let pid = child.id();
+    let (is_over, over) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let is_late = over.recv_timeout(SOON) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        if is_late {
+            signal(pid, rustix::process::Signal::KILL);
+        }
+        is_late
+    });
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().unwrap();
+    drop(is_over);
+    assert!(!watch.join().unwrap(), "hangs: {stdout:?} {stderr:?}");
+    Ended {
+        code: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+        pid,
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn check(&self, code: i32, says: &str) -> &Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert!(self.stderr.contains(says), "no {says:?} in {self:#?}");
+        self
+    }
+}
+
+/// The directories of runpaths that a process of that number has made.
+pub(crate) fn roots_of(pid: u32) -> Vec<PathBuf> {
+    let program = Path::new(env!("CARGO_BIN_EXE_standin"));
+    let target = program
+        .ancestors()
+        .find(|path| path.join("CACHEDIR.TAG").exists());
+    let runs = target.unwrap().join("standin/standin");
+    let entries = fs::read_dir(runs).into_iter().flatten().flatten();
+    let end = format!("-{pid}");
+    let is_its = |path: &PathBuf| {
+        path.file_name()
+            .and_then(OsStr::to_str)
+            .is_some_and(|name| name.ends_with(&end))
+    };
+    entries.map(|entry| entry.path()).filter(is_its).collect()
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + SOON;
+    while !condition() {
+        assert!(Instant::now() < until, "{what} does not come");
+        std::thread::yield_now();
+    }
+}
+
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}

@@ -1,0 +1,53 @@
+//! The reference of options, for `standin options`.
+
+use standin::DriverTypes;
+use standin::config::nearest;
+use standin::environment::file::{TypeRegistry, reference_page};
+
+use crate::ReferenceError;
+
+/// What the options of an environment are called among the types of drivers.
+const ENVIRONMENT: &str = "environment";
+
+/// The options of environments and drivers as a page of Markdown: those of one type of drivers
+/// with those that every driver has, those of `"environment"`, or all.
+///
+/// # Errors
+///
+/// Returns an error if there is no such type.
+pub fn options_page(of: Option<&str>) -> Result<String, ReferenceError> {
+    let types = DriverTypes::standard();
+    let registry = types.registry();
+    let page = reference_page(registry);
+    let Some(name) = of else {
+        return Ok(page);
+    };
+    let sections = match name {
+        ENVIRONMENT => vec!["The environment".to_owned()],
+        name if registry.get(name).is_some() => {
+            vec![format!("`{name}`"), "Every driver".to_owned()]
+        }
+        name => return Err(unknown(registry, name)),
+    };
+    let texts = sections.iter().filter_map(|title| section(&page, title));
+    Ok(texts.collect::<Vec<_>>().join("\n"))
+}
+
+/// The part of a page below the heading of that title.
+fn section<'p>(page: &'p str, title: &str) -> Option<&'p str> {
+    let heading = format!("## {title}\n");
+    let begin = page.find(&heading)?;
+    let text = &page[begin..];
+    let end = text[heading.len()..].find("\n## ");
+    Some(end.map_or(text, |end| &text[..heading.len() + end + 1]))
+}
+
+fn unknown(registry: &TypeRegistry, name: &str) -> ReferenceError {
+    let names = registry.types().map(|(name, _)| name);
+    let known: Vec<String> = names.chain([ENVIRONMENT]).map(str::to_owned).collect();
+    ReferenceError::UnknownType {
+        name: name.to_owned(),
+        nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_owned),
+        known,
+    }
+}

@@ -1,0 +1,349 @@
+//! Runs a command in an environment.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use standin::child::{Child, Command, Exit, SpawnError, Stdio};
+use standin::{AbortHandle, Error};
+use standin_sync::Monitor;
+
+use crate::envfile::write_env_file;
+use crate::event::{Event, Happened};
+use crate::signals::Requests;
+use crate::watch::Observer;
+use crate::{RunError, Session};
+
+/// How long a command may take to end after it was asked to, because its time was over or its
+/// terminal is gone, before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A command that is run in an environment.
+///
+/// ```
+/// use standin_session::{CommandLine, Event, Session};
+///
+/// let text = "name = 'shop'\n[export]\nNAME = '{{ name }}'\n";
+/// let session = Session::parse("shop.toml", text, &[])?;
+/// let command = CommandLine::new(["sh", "-c", "test $NAME = shop"]);
+/// let outcome = command.run(session, &|_: &Event| {});
+/// assert_eq!(outcome.code, 0, "{:?}", outcome.errors);
+/// # Ok::<(), standin::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CommandLine {
+    words: Vec<OsString>,
+    timeout: Option<Duration>,
+    env_file: Option<PathBuf>,
+}
+
+/// How it went.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The exit code: that of the command, or one of [`Outcome`]'s constants.
+    pub code: u8,
+    /// What went wrong besides the command.
+    pub errors: Vec<Error>,
+}
+
+impl Outcome {
+    /// The time of the command was over.
+    pub const TIMED_OUT: u8 = 124;
+    /// The environment failed, or what is around it.
+    pub const FAILED: u8 = 125;
+    /// The command is there, and cannot be executed.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// There is no such command.
+    pub const NOT_FOUND: u8 = 127;
+
+    /// The exit code of what a signal has ended: 128 and its number.
+    pub fn code_of_signal(signal: i32) -> u8 {
+        u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX)
+    }
+
+    /// What ended because of an error of the environment.
+    pub fn failed(error: impl Into<Error>) -> Self {
+        Self {
+            code: Self::FAILED,
+            errors: vec![error.into()],
+        }
+    }
+}
+
+impl CommandLine {
+    /// A program with its arguments: the first word is a path, or a name that is looked up in
+    /// `PATH`.
+    pub fn new(words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self {
+            words: words.into_iter().map(Into::into).collect(),
+            timeout: None,
+            env_file: None,
+        }
+    }
+
+    /// How long the command may take. When that is over it gets SIGTERM, and five seconds later
+    /// what is left of it is killed.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Also writes the variables that the command gets to this file: see [`write_env_file`].
+    ///
+    /// [`write_env_file`]: crate::write_env_file
+    pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.env_file = Some(path.into());
+        self
+    }
+
+    /// Starts the environment, runs the command with the environment's variables, ends everything
+    /// that the command has started, and stops the environment.
+    ///
+    /// Meanwhile SIGINT, SIGTERM, SIGHUP and SIGQUIT are requests to end. The first one goes to the
+    /// command; one that comes before the command ends the start. The second one ends everything
+    /// at once, the third one this program.
+    pub fn run(&self, session: Session, observer: &dyn Observer) -> Outcome {
+        let stage = Arc::new(Monitor::new(Stage {
+            environment: session.abort_handle(),
+            command: None,
+            asked: None,
+            is_urgent: false,
+        }));
+        let requests = Requests::listen({
+            let stage = stage.clone();
+            move |signal, count| Stage::asked(&stage, signal, count)
+        });
+        let requests = match requests {
+            Ok(requests) => requests,
+            Err(source) => return Outcome::failed(RunError::Signals { source }),
+        };
+        let mut outcome = self.run_in(session, observer, &stage);
+        drop(requests);
+        let stage = stage.lock();
+        // What a signal has ended has not failed by itself.
+        match stage.asked {
+            Some(signal) if stage.is_urgent || stage.command.is_none() => {
+                outcome.code = Outcome::code_of_signal(signal);
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    fn run_in(&self, session: Session, observer: &dyn Observer, stage: &Monitor<Stage>) -> Outcome {
+        let running = match session.start(observer) {
+            Ok(running) => running,
+            Err(error) => return Outcome::failed(error),
+        };
+        let mut outcome = match running.variables() {
+            Ok(variables) => self.run_with(&variables, observer, stage),
+            Err(error) => Outcome::failed(error),
+        };
+        if let Err(error) = running.stop(observer) {
+            // The command's own failure says more.
+            if outcome.code == 0 {
+                outcome.code = Outcome::FAILED;
+            }
+            outcome.errors.push(error.into());
+        }
+        outcome
+    }
+
+    fn run_with(
+        &self,
+        variables: &IndexMap<String, String>,
+        observer: &dyn Observer,
+        stage: &Monitor<Stage>,
+    ) -> Outcome {
+        if let Some(path) = &self.env_file
+            && let Err(error) = write_env_file(path, variables)
+        {
+            return Outcome::failed(error);
+        }
+        let Some((program, arguments)) = self.words.split_first() else {
+            return Outcome::failed(RunError::NoCommand);
+        };
+        let begin = Instant::now();
+        let is_interactive = is_in_foreground();
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .envs(variables)
+            .stdin(Stdio::Inherit)
+            .stdout(Stdio::Inherit)
+            .stderr(Stdio::Inherit);
+        if is_interactive {
+            command.keep_group();
+        }
+        let child = match command.spawn() {
+            Ok(child) => Arc::new(child),
+            Err(error) => {
+                return Outcome {
+                    code: code_of(&error),
+                    errors: vec![error.into()],
+                };
+            }
+        };
+        observer.happened(&Event::now(Happened::CommandStarted {
+            program: program.to_string_lossy().into_owned(),
+            pid: child.pid(),
+        }));
+        let is_asked = stage.update(|stage| {
+            stage.command = Some(Running {
+                child: child.clone(),
+                is_interactive,
+            });
+            stage.asked
+        });
+        if let Some(signal) = is_asked {
+            // It was asked before there was anything to ask.
+            send(&child, signal);
+        }
+        let code = self.wait(&child, begin, observer);
+        let left: Vec<String> = child.below().iter().map(ToString::to_string).collect();
+        if !left.is_empty() {
+            observer.happened(&Event::now(Happened::CommandLeft { programs: left }));
+        }
+        if !child.end(Instant::now() + Child::DEATH) {
+            return Outcome {
+                code,
+                errors: vec![RunError::NotEnded { pid: child.pid() }.into()],
+            };
+        }
+        Outcome {
+            code,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Waits for the end of the command, and sees to it when its time is over.
+    fn wait(&self, child: &Child, begin: Instant, observer: &dyn Observer) -> u8 {
+        let limit = self.timeout.and_then(|timeout| begin.checked_add(timeout));
+        let mut exit = child.wait_unless_interrupted(limit);
+        let is_late = exit.is_none() && !child.is_interrupted();
+        if is_late {
+            send(child, SIGTERM);
+            observer.happened(&Event::now(Happened::CommandSignalled { signal: SIGTERM }));
+            exit = child.wait_unless_interrupted(Instant::now() + GRACE);
+        } else if exit.is_none() {
+            // Nobody is left who could ask once more.
+            exit = child.wait(Instant::now() + GRACE);
+        }
+        let exit = exit.or_else(|| {
+            child.end(Instant::now() + Child::DEATH);
+            child.exit()
+        });
+        let (exit_code, signal) = match exit {
+            Some(Exit::Code(code)) => (Some(code), None),
+            Some(Exit::Signal(signal)) => (None, Some(signal)),
+            _ => (None, None),
+        };
+        observer.happened(&Event::now(Happened::CommandEnded {
+            exit_code,
+            signal,
+            after: begin.elapsed(),
+        }));
+        match (exit_code, signal) {
+            _ if is_late => Outcome::TIMED_OUT,
+            // The system has only eight bits of it.
+            (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
+            (None, Some(signal)) => Outcome::code_of_signal(signal),
+            (None, None) => Outcome::FAILED,
+        }
+    }
+}
+
+/// How far it is, for whoever gets a request to end.
+struct Stage {
+    environment: AbortHandle,
+    /// The command, from its start on.
+    command: Option<Running>,
+    /// The first signal.
+    asked: Option<i32>,
+    /// There was a second one.
+    is_urgent: bool,
+}
+
+struct Running {
+    child: Arc<Child>,
+    /// Whether it has the signals of the terminal from there.
+    is_interactive: bool,
+}
+
+impl Stage {
+    fn asked(stage: &Monitor<Stage>, signal: i32, count: usize) {
+        let end = stage.update(|stage| {
+            stage.asked.get_or_insert(signal);
+            stage.is_urgent |= count > 0;
+            match &stage.command {
+                Some(command) if count == 0 => {
+                    command.ask(signal);
+                    None
+                }
+                command => {
+                    let child = command.as_ref().map(|command| command.child.clone());
+                    Some((child, stage.environment.clone()))
+                }
+            }
+        });
+        let Some((child, environment)) = end else {
+            return;
+        };
+        let end = move || {
+            if let Some(child) = child {
+                child.end(Instant::now() + Child::DEATH);
+            }
+            environment.abort();
+        };
+        // The next request is waited for meanwhile. Without another thread there is none.
+        let spawned = thread::Builder::new().name("standin-abort".to_owned());
+        if let Err(error) = spawned.spawn(end.clone()) {
+            tracing::warn!(%error, "no further signal is listened to");
+            end();
+        }
+    }
+}
+
+impl Running {
+    fn ask(&self, signal: i32) {
+        let is_from_terminal = self.is_interactive && matches!(signal, SIGINT | SIGQUIT);
+        if !is_from_terminal {
+            send(&self.child, signal);
+        }
+        if signal == SIGHUP {
+            self.child.interrupt();
+        }
+    }
+}
+
+/// To all of the command, as a terminal would.
+fn send(child: &Child, signal: i32) {
+    // It may have ended by itself.
+    let _ = child.signal_group(signal);
+}
+
+/// Whether a person at a terminal talks to this program.
+fn is_in_foreground() -> bool {
+    let stdin = std::io::stdin();
+    stdin.is_terminal()
+        && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+/// The exit code of what could not be started, as shells have it.
+fn code_of(error: &SpawnError) -> u8 {
+    let kind = error.io().map(std::io::Error::kind);
+    match error {
+        SpawnError::NotFound { .. } => Outcome::NOT_FOUND,
+        SpawnError::Program { .. } if kind == Some(std::io::ErrorKind::NotFound) => {
+            Outcome::NOT_FOUND
+        }
+        SpawnError::Program { .. } => Outcome::NOT_EXECUTABLE,
+        _ => Outcome::FAILED,
+    }
+}

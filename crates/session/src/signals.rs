@@ -1,0 +1,78 @@
+//! Signals that ask this program to end.
+
+use std::fs;
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
+
+/// Those by which people, shells, terminals and systems ask a program to end.
+const SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// One request may come as two signals: timeout(1) sends its to the process, and to its group.
+const ONE_REQUEST: Duration = Duration::from_millis(50);
+
+/// Calls a function for each request to end, with the signal and how many there were before it,
+/// until it is dropped.
+pub(crate) struct Requests {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Requests {
+    /// After two requests the next one does what its signal does by itself.
+    pub(crate) fn listen(asked: impl Fn(i32, usize) + Send + 'static) -> io::Result<Self> {
+        let ignored = ignored();
+        let signals = SIGNALS.iter().filter(|signal| !ignored.contains(signal));
+        let mut signals = Signals::new(signals)?;
+        let handle = signals.handle();
+        let thread = thread::Builder::new().name("standin-signals".to_owned());
+        let thread = thread.spawn(move || {
+            let mut last: Option<(i32, Instant)> = None;
+            let mut count = 0;
+            for signal in &mut signals {
+                let now = Instant::now();
+                let is_same = |(before, at)| before == signal && now - at < ONE_REQUEST;
+                if last.is_some_and(is_same) {
+                    continue;
+                }
+                last = Some((signal, now));
+                if count >= 2 {
+                    // One whose default is something else than the end leaves us running.
+                    let _ = emulate_default_handler(signal);
+                }
+                asked(signal, count);
+                count += 1;
+            }
+        })?;
+        Ok(Self {
+            handle,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The signals that whoever started this program wants it to ignore, as nohup(1) does; none where
+/// the system does not say.
+fn ignored() -> Vec<i32> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let mask = mask.unwrap_or(0);
+    let is_ignored = |signal: &i32| mask >> (signal - 1) & 1 == 1;
+    SIGNALS.into_iter().filter(is_ignored).collect()
+}
