@@ -152,6 +152,10 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
                 programs.join(", ")
             ),
         )),
+        Happened::FilesKept { path } => Some((
+            Verbosity::Usual,
+            format!("the files of the drivers are kept in {}", path.display()),
+        )),
         Happened::EnvironmentStopped { environment, after } => steps(format!(
             "environment \"{environment}\" is down after {}",
             Took(*after)

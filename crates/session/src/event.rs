@@ -1,5 +1,6 @@
 //! [`Event`]: something that has happened to an environment or to the command beside it.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
@@ -111,6 +112,11 @@ pub enum Happened {
         driver: String,
         /// How long its stop took.
         after: Duration,
+    },
+    /// `files_kept`: something has failed, and what the drivers have written is still there.
+    FilesKept {
+        /// The directory.
+        path: PathBuf,
     },
     /// `failed`: something went wrong; the program ends with an exit code that says so.
     Failed {
@@ -243,6 +249,9 @@ impl Happened {
                 "failed",
                 json!({ "code": code, "message": message, "help": help, "report": report }),
             ),
+            Happened::FilesKept { path } => {
+                ("files_kept", json!({ "path": path.display().to_string() }))
+            }
             Happened::Exited { exit_code } => ("exited", json!({ "exit_code": exit_code })),
             Happened::EnvironmentStopped { environment, after } => (
                 "environment_stopped",

@@ -145,12 +145,18 @@ impl CommandLine {
             Ok(variables) => self.run_with(&variables, observer, stage),
             Err(error) => Outcome::failed(error),
         };
+        if outcome.code != 0 {
+            running.note_failure();
+        }
+        let view = running.view();
         if let Err(error) = running.stop(observer) {
             // The command's own failure says more.
             if outcome.code == 0 {
                 outcome.code = Outcome::FAILED;
             }
             outcome.errors.push(error.into());
+        } else if let Some(path) = view.runpath().filter(|path| path.exists()) {
+            observer.happened(&Event::now(Happened::FilesKept { path }));
         }
         outcome
     }
@@ -194,16 +200,20 @@ impl CommandLine {
             program: program.to_string_lossy().into_owned(),
             pid: child.pid(),
         }));
-        let is_asked = stage.update(|stage| {
-            stage.command = Some(Running {
-                child: child.clone(),
-                is_interactive,
-            });
-            stage.asked
+        let running = Running {
+            child: child.clone(),
+            is_interactive,
+        };
+        let is_urgent = stage.update(|stage| {
+            if let Some(signal) = stage.asked {
+                // It came before there was anything to ask.
+                running.ask(signal);
+            }
+            stage.command = Some(running);
+            stage.is_urgent
         });
-        if let Some(signal) = is_asked {
-            // It was asked before there was anything to ask.
-            send(&child, signal);
+        if is_urgent {
+            child.end(Instant::now() + Child::DEATH);
         }
         let code = self.wait(&child, begin, observer);
         let left: Vec<String> = child.below().iter().map(ToString::to_string).collect();

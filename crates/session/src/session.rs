@@ -115,6 +115,12 @@ impl Running {
         self.environment.abort_handle()
     }
 
+    /// Says that what used the environment has failed, so that what was recorded and the files of
+    /// the drivers stay though the stop goes well.
+    pub fn note_failure(&self) {
+        self.environment.note_failure();
+    }
+
     /// The variables for programs that use the environment, as things are now:
     /// `DRIVER_<NAME>_ATTR_<ATTRIBUTE>` for what the drivers publish, and those of `[export]` in
     /// the file, which win.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use expect_test::expect;
 
-use crate::support::{Place, ended};
+use crate::support::{Place, ended, wait_until};
 
 #[test]
 fn the_command_has_the_variables_and_the_streams() {
@@ -29,7 +29,7 @@ fn the_command_has_the_variables_and_the_streams() {
         "{bank}"
     );
     assert_eq!(rest, "from outside");
-    place.check_nothing_left(ended.pid);
+    place.check_left(&ended);
 }
 
 #[test]
@@ -64,12 +64,7 @@ fn exit_codes_are_as_documented() {
         let arguments = [&["run", "shop.toml"], *options, &["--"], *words].concat();
         let ended = place.run(&arguments);
         ended.check(*code, says);
-        // What was written for a failed start is kept.
-        if ended.stderr.contains("are kept in") {
-            assert!(place.processes().is_empty(), "{ended:?}");
-        } else {
-            place.check_nothing_left(ended.pid);
-        }
+        place.check_left(&ended);
     }
     place.run(&["run", "shop.toml"]).check(2, "COMMAND");
     place
@@ -122,7 +117,7 @@ fn what_the_command_leaves_running_is_ended() {
     let script = "setsid sleep 600 & env -i setsid sh -c 'sleep 601 & exec sleep 602' & exit 4";
     let ended = place.run(&["run", "shop.toml", "--", "sh", "-c", script]);
     ended.check(4, "ended what the command left running");
-    place.check_nothing_left(ended.pid);
+    place.check_left(&ended);
 }
 
 #[test]
@@ -151,7 +146,7 @@ fn nobody_need_read_what_it_says() {
         .unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(6));
-    place.check_nothing_left(child.id());
+    wait_until("the end of all processes", || place.processes().is_empty());
 }
 
 #[test]
@@ -160,7 +155,7 @@ fn a_full_disk_is_said() {
     let arguments = ["run", "shop.toml", "--env-file", "/dev/full", "--", "true"];
     let ended = place.run(&arguments);
     ended.check(125, "cannot write the variables to /dev/full");
-    place.check_nothing_left(ended.pid);
+    place.check_left(&ended);
 }
 
 #[test]
@@ -239,6 +234,7 @@ fn events_are_objects_on_lines() {
         driver_stopping
         driver_stopped
         environment_stopped
+        files_kept
         exited"#]]
     .assert_eq(&names.join("\n"));
     assert_eq!(events.last().unwrap()["exit_code"], 3);
@@ -264,4 +260,22 @@ fn colours_are_for_those_who_want_them() {
     let mut command = place.command(&["run", "none.toml", "--", "true"]);
     command.env("NO_COLOR", "1").env("CLICOLOR_FORCE", "0");
     assert!(!ended(command.spawn().unwrap()).stderr.contains('\x1b'));
+}
+
+#[test]
+fn files_of_the_drivers_stay_when_the_command_fails() {
+    let place = Place::new();
+    let file = "name = 'logs'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'sh'\n\
+                args = ['-c', 'echo evidence; sleep 600']\nlog_regexps = ['evidence']\n";
+    place.write("logs.toml", file);
+    let ended = place.run(&["run", "logs.toml", "--", "false"]);
+    ended.check(1, "the files of the drivers are kept in ");
+    let line = ended
+        .stderr
+        .lines()
+        .find_map(|line| line.split_once("kept in "));
+    let path = std::path::Path::new(line.unwrap().1);
+    let log = std::fs::read_to_string(path.join("app/stdout")).unwrap();
+    assert_eq!(log, "evidence\n");
+    place.run(&["run", "logs.toml", "--", "true"]).check(0, "");
 }

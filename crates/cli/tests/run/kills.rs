@@ -16,7 +16,7 @@ fn start(place: &Place) -> Child {
 fn kill(place: &Place, mut child: Child) {
     signal(child.id(), Signal::KILL);
     child.wait().unwrap();
-    place.check_nothing_left(child.id());
+    place.check_nothing_left();
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn start(place: &Place, script: &str) -> Child {
 
 fn end(place: &Place, child: Child) -> Ended {
     let ended = ended(child);
-    place.check_nothing_left(ended.pid);
+    place.check_left(&ended);
     ended
 }
 

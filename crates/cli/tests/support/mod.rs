@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "not every test program uses all of it")]
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -56,7 +55,16 @@ impl Place {
             marker: format!("{}-{count}", std::process::id()),
         };
         place.write("shop.toml", SHOP);
+        // Outside of any target directory, as installed: so its runpaths are below TMPDIR.
+        let program = env!("CARGO_BIN_EXE_standin");
+        if fs::hard_link(program, place.program()).is_err() {
+            fs::copy(program, place.program()).unwrap();
+        }
         place
+    }
+
+    fn program(&self) -> PathBuf {
+        self.path().join("standin")
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,12 +83,15 @@ impl Place {
 
     /// The command with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_standin"));
+        let mut command = Command::new(self.program());
         command
             .args(arguments)
             .current_dir(self.path())
             .env("STANDIN_TEST_MARKER", &self.marker)
             .env("XDG_RUNTIME_DIR", self.path())
+            .env("TMPDIR", self.path())
+            .env_remove("CARGO_MANIFEST_DIR")
+            .env_remove("CARGO_TARGET_DIR")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null())
@@ -117,18 +128,35 @@ impl Place {
         found
     }
 
+    /// Fails if a run left a process or, unless it has failed, a directory.
+    #[track_caller]
+    pub(crate) fn check_left(&self, ended: &Ended) {
+        if ended.code == Some(0) {
+            self.check_nothing_left();
+        } else {
+            wait_until("the end of all processes", || self.processes().is_empty());
+        }
+    }
+
     /// Fails if a run left a process or a directory.
     #[track_caller]
-    pub(crate) fn check_nothing_left(&self, pid: u32) {
+    pub(crate) fn check_nothing_left(&self) {
         let until = Instant::now() + SOON;
         loop {
-            let (processes, roots) = (self.processes(), roots_of(pid));
+            let (processes, roots) = (self.processes(), self.roots());
             if processes.is_empty() && roots.is_empty() {
                 return;
             }
             assert!(Instant::now() < until, "left: {processes:#?} {roots:#?}");
             std::thread::yield_now();
         }
+    }
+
+    /// The directories of runpaths.
+    fn roots(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path()).unwrap().flatten();
+        let is_root = |path: &PathBuf| path.to_string_lossy().contains("/standin-");
+        entries.map(|entry| entry.path()).filter(is_root).collect()
     }
 }
 
@@ -166,23 +194,6 @@ impl Ended {
         assert!(self.stderr.contains(says), "no {says:?} in {self:#?}");
         self
     }
-}
-
-/// The directories of runpaths that a process of that number has made.
-pub(crate) fn roots_of(pid: u32) -> Vec<PathBuf> {
-    let program = Path::new(env!("CARGO_BIN_EXE_standin"));
-    let target = program
-        .ancestors()
-        .find(|path| path.join("CACHEDIR.TAG").exists());
-    let runs = target.unwrap().join("standin/standin");
-    let entries = fs::read_dir(runs).into_iter().flatten().flatten();
-    let end = format!("-{pid}");
-    let is_its = |path: &PathBuf| {
-        path.file_name()
-            .and_then(OsStr::to_str)
-            .is_some_and(|name| name.ends_with(&end))
-    };
-    entries.map(|entry| entry.path()).filter(is_its).collect()
 }
 
 /// Waits until a condition holds.
