@@ -34,11 +34,6 @@ fn the_command_has_the_variables_and_the_streams() {
 
 #[test]
 fn exit_codes_are_as_documented() {
-    let place = Place::new();
-    let plain = place.write("plain", "echo");
-    let plain = plain.to_str().unwrap();
-    let odd = place.write("odd", "#!/there/is/nothing\n");
-    std::fs::set_permissions(&odd, std::fs::Permissions::from_mode(0o755)).unwrap();
     #[rustfmt::skip]
     let cases: &[(&[&str], &[&str], i32, &str)] = &[
         (&[], &["true"], 0, "is up after"),
@@ -52,7 +47,7 @@ fn exit_codes_are_as_documented() {
         (&["--set", "bnak.port=1"], &["true"], 125, "did you mean \"bank\"?"),
         (&["--set", "export.BANK={{ context.bank.prot }}"], &["true"], 125, "`prot`"),
         (&["--env-file", "."], &["true"], 125, "cannot write the variables to ."),
-        (&[], &[plain], 126, "cannot run"),
+        (&[], &["./plain"], 126, "cannot run"),
         (&[], &["/"], 126, "cannot run"),
         (&[], &["there-is-none"], 127, "there is no program \"there-is-none\" in PATH"),
         (&[], &["./there-is-none"], 127, "cannot run"),
@@ -61,11 +56,16 @@ fn exit_codes_are_as_documented() {
         (&["--timeout", "soon"], &["true"], 2, "is not a duration"),
     ];
     for (options, words, code, says) in cases {
+        let place = Place::new();
+        place.write("plain", "echo");
+        let odd = place.write("odd", "#!/there/is/nothing\n");
+        std::fs::set_permissions(&odd, std::fs::Permissions::from_mode(0o755)).unwrap();
         let arguments = [&["run", "shop.toml"], *options, &["--"], *words].concat();
         let ended = place.run(&arguments);
         ended.check(*code, says);
         place.check_left(&ended);
     }
+    let place = Place::new();
     place.run(&["run", "shop.toml"]).check(2, "COMMAND");
     place
         .run(&["run", "none.toml", "--", "true"])
