@@ -108,7 +108,6 @@ impl fmt::Display for Pair {
 pub(crate) type Watcher = Arc<dyn Fn(Came<'_>) + Send + Sync>;
 
 /// A frame, or a piece of bytes where there are no frames.
-#[expect(dead_code, reason = "every cut is built on it")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Came<'a> {
     pub(crate) connection: usize,

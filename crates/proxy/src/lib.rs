@@ -4,6 +4,7 @@ mod config;
 mod control;
 mod direction;
 mod error;
+mod every_cut;
 mod fault;
 mod frames;
 mod link;
@@ -20,6 +21,9 @@ mod stream;
 pub use crate::config::{TcpProxyBuilder, TcpProxyConfig};
 pub use crate::direction::Direction;
 pub use crate::error::ProxyError;
+pub use crate::every_cut::{
+    Cut, CutReport, CutResult, EveryCut, EveryCutError, Outcome, ParseCutError, Trial,
+};
 pub use crate::fault::{Fault, FaultKind};
 pub use crate::frames::NewFraming;
 pub use crate::link::{Link, Links};

@@ -245,20 +245,22 @@ impl TcpProxy {
         self.control.state().seed
     }
 
-    #[expect(dead_code, reason = "every cut is built on it")]
     /// Calls somebody for each frame that comes, or each piece of bytes where there are no frames.
     /// Of connections that come from now on.
     pub(crate) fn watch(&self, watcher: Watcher) {
         self.control.change(|state| state.watcher = Some(watcher));
     }
 
-    #[expect(dead_code, reason = "every cut is built on it")]
     /// Looks for frames in connections that come from now on.
     pub(crate) fn set_framing(&self, framing: NewFraming) {
         self.control.change(|state| state.framing = Some(framing));
     }
 
-    #[expect(dead_code, reason = "every cut is built on it")]
+    /// Where the numbers of connections come from that come from now on.
+    pub(crate) fn set_seed(&self, seed: u64) {
+        self.control.change(|state| state.seed = seed);
+    }
+
     pub(crate) fn has_framing(&self) -> bool {
         self.control.state().framing.is_some()
     }

@@ -18,7 +18,7 @@ pub use standin_environment::{
 };
 pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessBuilder, ProcessConfig, Signal};
-pub use standin_proxy::{Fault, Link, TcpProxy, TcpProxyBuilder, TcpProxyConfig};
+pub use standin_proxy::{EveryCut, Fault, Link, TcpProxy, TcpProxyBuilder, TcpProxyConfig};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientBuilder, TcpClientConfig, TcpConnection,
     TcpError, TcpHeld, TcpServer, TcpServer as TCPServer, TcpServerBuilder, TcpServerConfig,
