@@ -9,6 +9,7 @@ mod connection;
 mod driver;
 mod environment;
 pub(crate) mod measure;
+mod recorded;
 mod reference;
 pub(crate) mod reply;
 mod socket;
@@ -88,6 +89,13 @@ const FIGURES: &[(&str, Measure)] = &[
         "many_memory_per_connection",
         socket::many_memory_per_connection,
     ),
+    ("roundtrip_recorded", recorded::roundtrip_one_thread),
+    (
+        "roundtrip_recorded_two_threads",
+        recorded::roundtrip_two_threads,
+    ),
+    ("bulk_send_recorded", recorded::bulk_send),
+    ("recorded_memory_per_connection", recorded::memory),
     ("responder_roundtrip", reply::roundtrip),
     ("responder_connections", reply::connections),
     ("responder_memory", reply::memory),

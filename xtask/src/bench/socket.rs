@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use standin_socket::{Client, Connection, Server};
+use standin_socket::{Client, Connection, Server, ServerBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Longer than anything takes.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 const MESSAGE: [u8; 64] = [0x5a; 64];
 const BULK: usize = 64 << 10;
 
@@ -28,7 +28,10 @@ const MANY: usize = 9_000;
 /// Tells a child process of ours that it is to measure memory and say nothing else.
 const CHILD: &str = "STANDIN_BENCH_CHILD";
 
-fn our_pair() -> Outcome<(Connection, Connection, Server)> {
+/// Both ends of a connection, and the server that keeps one of them.
+pub(super) type OurPair = (Connection, Connection, Server);
+
+fn our_pair() -> Outcome<OurPair> {
     let server = Server::builder().host("127.0.0.1").bind()?;
     let near = client(&server).connect(LIMIT)?;
     let far = server.accept(LIMIT)?;
@@ -72,24 +75,29 @@ async fn tokio_pair() -> Outcome<(tokio::net::TcpStream, tokio::net::TcpStream)>
     Ok((near, far))
 }
 
+/// Round trips of one run.
+const ONE_THREAD: usize = 1_000;
+
+pub(super) fn our_one_thread((near, far, _): &OurPair) -> Outcome<f64> {
+    micros_each(ONE_THREAD, || {
+        for _ in 0..ONE_THREAD {
+            near.send(&MESSAGE, LIMIT)?;
+            far.receive_exactly(MESSAGE.len(), LIMIT)?;
+            far.send(&MESSAGE, LIMIT)?;
+            near.receive_exactly(MESSAGE.len(), LIMIT)?;
+        }
+        Ok(())
+    })
+}
+
 /// One thread sends 64 bytes from one end, receives them at the other, and back.
 pub(crate) fn roundtrip_one_thread() -> Outcome<Figure> {
-    const COUNT: usize = 1_000;
-    let (near, far, _server) = our_pair()?;
+    const COUNT: usize = ONE_THREAD;
+    let pair = our_pair()?;
     let (mut plain_near, mut plain_far) = plain_pair()?;
     let runtime = tokio_runtime()?;
     let (mut tokio_near, mut tokio_far) = runtime.block_on(tokio_pair())?;
-    let mut ours = || {
-        micros_each(COUNT, || {
-            for _ in 0..COUNT {
-                near.send(&MESSAGE, LIMIT)?;
-                far.receive_exactly(MESSAGE.len(), LIMIT)?;
-                far.send(&MESSAGE, LIMIT)?;
-                near.receive_exactly(MESSAGE.len(), LIMIT)?;
-            }
-            Ok(())
-        })
-    };
+    let mut ours = || our_one_thread(&pair);
     let mut plain = || {
         micros_each(COUNT, || {
             let mut buffer = [0; MESSAGE.len()];
@@ -131,7 +139,7 @@ pub(crate) fn roundtrip_two_threads() -> Outcome<Figure> {
     let [ours, plain, tokio] = in_turn(
         101,
         [
-            &mut our_two_threads,
+            &mut || our_two_threads(our_pair()?),
             &mut plain_two_threads,
             &mut tokio_two_threads,
         ],
@@ -142,8 +150,7 @@ pub(crate) fn roundtrip_two_threads() -> Outcome<Figure> {
 /// Round trips before the clock starts, and with it running.
 const TWO_THREADS: (usize, usize) = (50, 400);
 
-fn our_two_threads() -> Outcome<f64> {
-    let (near, far, _server) = our_pair()?;
+pub(super) fn our_two_threads((near, far, _server): OurPair) -> Outcome<f64> {
     let echo = thread::spawn(move || {
         while let Ok(message) = far.receive_exactly(MESSAGE.len(), LIMIT) {
             if far.send(&message, LIMIT).is_err() {
@@ -230,20 +237,22 @@ fn tokio_two_threads() -> Outcome<f64> {
 /// Sends 64 KiB at a time to another thread that receives them, 4 GiB in all. Threads of its own
 /// for every run, as with [`roundtrip_two_threads`].
 pub(crate) fn bulk_send() -> Outcome<Figure> {
-    let [ours, plain] = in_turn(BULK_ROUNDS, [&mut our_bulk, &mut plain_bulk])?;
+    let [ours, plain] = in_turn(
+        BULK_ROUNDS,
+        [&mut || our_bulk(our_pair()?), &mut plain_bulk],
+    )?;
     Ok(Figure::compared("bulk_send", ours, plain, "GB/s"))
 }
 
-const BULK_ROUNDS: usize = 64;
+pub(super) const BULK_ROUNDS: usize = 64;
 const BULK_SENDS: usize = (4 << 30) / BULK / BULK_ROUNDS;
 
 fn gigabytes_per_second(started: Instant) -> f64 {
     (BULK_SENDS * BULK) as f64 / started.elapsed().as_secs_f64() / 1e9
 }
 
-fn our_bulk() -> Outcome<f64> {
+pub(super) fn our_bulk((near, far, _server): OurPair) -> Outcome<f64> {
     let block = vec![0x5a; BULK];
-    let (near, far, _server) = our_pair()?;
     let sink = thread::spawn(move || -> Outcome<()> {
         let mut buffer = vec![0; BULK];
         let mut left = BULK_SENDS * BULK;
@@ -430,27 +439,36 @@ pub(crate) fn many_roundtrip() -> Outcome<Figure> {
 
 /// How much of this process's memory an idle accepted connection takes.
 pub(crate) fn many_memory_per_connection() -> Outcome<Figure> {
-    const NAME: &str = "many_memory_per_connection";
+    memory_in_child("many_memory_per_connection", || {
+        memory_per_connection(Server::builder())
+    })
+}
+
+/// A figure of memory that is taken in a process of its own, where nothing that ran before has
+/// left memory to use again.
+pub(super) fn memory_in_child(
+    name: &'static str,
+    measure: impl FnOnce() -> Outcome<f64>,
+) -> Outcome<Figure> {
     if std::env::var_os(CHILD).is_some() {
-        return Ok(Figure::alone(NAME, memory_per_connection()?, "bytes"));
+        return Ok(Figure::alone(name, measure()?, "bytes"));
     }
-    // In a process of its own, where nothing that ran before has left memory to use again.
     let output = Command::new(std::env::current_exe()?)
-        .args(["bench", NAME])
+        .args(["bench", name])
         .env(CHILD, "1")
         .output()?;
     let text = String::from_utf8(output.stdout)?;
     let ours = text
         .lines()
-        .find_map(|line| line.strip_prefix(NAME))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|line| line.split_whitespace().next())
         .ok_or("the child process printed no figure")?
         .parse()?;
-    Ok(Figure::alone(NAME, ours, "bytes"))
+    Ok(Figure::alone(name, ours, "bytes"))
 }
 
-fn memory_per_connection() -> Outcome<f64> {
-    let server = Server::builder().host("127.0.0.1").bind()?;
+pub(super) fn memory_per_connection(server: ServerBuilder) -> Outcome<f64> {
+    let server = server.host("127.0.0.1").bind()?;
     let address = server
         .local_socket_addr()
         .ok_or("the server has no address")?;
