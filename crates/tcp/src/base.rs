@@ -8,6 +8,7 @@ use std::time::Duration;
 use standin_config::{ConfigErrors, Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase};
 use standin_entity::ResourceConfig;
+use standin_record::LastRecords;
 use standin_reply::{Responder, Script, Unexpected};
 use standin_socket::Connection;
 use standin_sync::Unpoisoned;
@@ -73,6 +74,12 @@ impl<S: Default> TcpBase<S> {
     pub(crate) fn handle(&self, socket: Connection) -> TcpConnection {
         let (timeout, encoding) = *self.defaults.read().unpoisoned();
         TcpConnection::new(socket, timeout, encoding, self.driver.explainer())
+    }
+
+    /// What was recorded last of its connections, if it has had any.
+    pub(crate) fn last_records(&self) -> Option<LastRecords> {
+        let records = self.driver.tape().last_records();
+        (!records.is_empty()).then_some(records)
     }
 
     /// The error with what the environment knows that may explain it.

@@ -198,6 +198,7 @@ impl TcpClient {
             )),
             None => Err(TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
+                records: self.base.last_records(),
             }),
         }
     }

@@ -6,6 +6,7 @@ use standin_driver::ContextError;
 use standin_entity::Status;
 use standin_error::Reportable;
 use standin_error::text::Count;
+use standin_record::LastRecords;
 use standin_reply::{HandOverError, ScriptError, StuckError, VerifyError};
 use standin_socket::{AcceptError, BindError, ConnectError, ControlError, ReceiveError, SendError};
 use thiserror::Error;
@@ -43,7 +44,7 @@ pub enum TcpError {
         reason: String,
     },
     /// The client is running, but has no connection.
-    #[error("client \"{driver}\" is not connected")]
+    #[error("client \"{driver}\" is not connected{}", Beneath(records))]
     #[diagnostic(
         code(standin::tcp::not_connected),
         help(
@@ -53,11 +54,14 @@ pub enum TcpError {
     NotConnected {
         /// The client.
         driver: String,
+        /// What was recorded last of the connections that it had.
+        records: Option<LastRecords>,
     },
     /// The server has no open connection to use by default.
     #[error(
-        "server \"{driver}\" has no open connection: {}",
-        if *accepted == 0 { "it has accepted none yet" } else { "all that it has accepted have ended" }
+        "server \"{driver}\" has no open connection: {}{}",
+        if *accepted == 0 { "it has accepted none yet" } else { "all that it has accepted have ended" },
+        Beneath(records)
     )]
     #[diagnostic(
         code(standin::tcp::no_connection),
@@ -68,9 +72,14 @@ pub enum TcpError {
         driver: String,
         /// How many connections it has accepted since it started.
         accepted: usize,
+        /// What was recorded last of them.
+        records: Option<LastRecords>,
     },
     /// The server has no open connection of that index.
-    #[error("server \"{driver}\" has no open connection {index}")]
+    #[error(
+        "server \"{driver}\" has no open connection {index}{}",
+        Beneath(records)
+    )]
     #[diagnostic(code(standin::tcp::unknown_connection), help("{}", open_connections(open, *accepted)))]
     UnknownConnection {
         /// The server.
@@ -81,6 +90,8 @@ pub enum TcpError {
         accepted: usize,
         /// The indices of the connections that are open.
         open: Vec<usize>,
+        /// What was recorded last of all that it has accepted.
+        records: Option<LastRecords>,
     },
     /// The configured port is not a valid port.
     #[error("driver \"{driver}\": {source}")]
@@ -113,7 +124,7 @@ pub enum TcpError {
         character: char,
     },
     /// The bytes are not text in the encoding; they are kept for the next receive.
-    #[error("driver \"{driver}\" received {} that cannot be read as {encoding}: {}", Count(bytes.len(), "byte"), Bytes(bytes, *position))]
+    #[error("driver \"{driver}\" received {} that cannot be read as {encoding}: {}{}", Count(bytes.len(), "byte"), Bytes(bytes, *position), Beneath(records))]
     #[diagnostic(
         code(standin::tcp::decode),
         help(
@@ -125,10 +136,12 @@ pub enum TcpError {
         driver: String,
         /// The encoding.
         encoding: Encoding,
-        /// All bytes that were to be decoded.
+        /// All bytes that were to be decoded, without what must not be shown.
         bytes: Vec<u8>,
         /// How many of them, from the start, can be decoded.
         position: usize,
+        /// What was recorded last of the connection.
+        records: Option<LastRecords>,
     },
     /// The driver answers by itself, so that the test does not do this itself.
     #[error("driver \"{driver}\" answers by itself")]
@@ -289,6 +302,18 @@ impl TcpError {
             TcpError::Stuck(error) => vec![error],
             TcpError::Replies(error) => vec![error],
             _ => Vec::new(),
+        }
+    }
+}
+
+/// Records below a sentence.
+struct Beneath<'a>(&'a Option<LastRecords>);
+
+impl fmt::Display for Beneath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(records) => write!(f, "\n{records}"),
+            None => Ok(()),
         }
     }
 }

@@ -192,6 +192,7 @@ impl TcpServer {
                 index,
                 accepted: server.accepted(),
                 open: server.connections().iter().map(Connection::index).collect(),
+                records: self.base.last_records(),
             }),
         }
     }
@@ -211,6 +212,7 @@ impl TcpServer {
             None => Err(TcpError::NoConnection {
                 driver: self.base.name().to_owned(),
                 accepted: server.accepted(),
+                records: self.base.last_records(),
             }),
         }
     }

@@ -113,9 +113,13 @@ fn uses_the_latest_connection_that_is_open() {
     first.write_all(b"1").unwrap();
     assert_eq!(server.receive_exactly(1).unwrap(), b"1");
     let error = server.close_connection(1).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "server \"server\" has no open connection 1"
+    let error = error.to_string();
+    let mut lines = error.lines();
+    let message = lines.next().unwrap();
+    assert_eq!(message, "server \"server\" has no open connection 1");
+    assert!(
+        lines.any(|line| line.contains("server#1  closed")),
+        "{error}"
     );
     // An index is not used again.
     let _third = peer(&server);
@@ -155,10 +159,12 @@ fn text_that_does_not_decode_is_shown_and_kept() {
     server.accept_connection(SOON).unwrap();
     peer.write_all("né".as_bytes()).unwrap();
     let error = server.receive_exactly_text(2).unwrap_err();
+    let error = error.to_string();
     assert_eq!(
-        error.to_string(),
+        error.lines().next().unwrap(),
         r#"driver "server" received 2 bytes that cannot be read as UTF-8: byte 1 of "n\xc3""#
     );
+    assert!(error.contains(r#"<- 2 B  "n\xc3""#), "{error}");
     assert_eq!(server.receive_exactly_text(3).unwrap(), "né");
 }
 

@@ -60,7 +60,10 @@ fn a_client_says_when_it_sent() {
     assert_eq!(server.receive(3).unwrap(), b"abc");
     client.close();
     let error = client.send_tsp(b"x").unwrap_err();
-    assert_eq!(error.to_string(), "client \"client\" is not connected");
+    let error = error.to_string();
+    let message = error.lines().next().unwrap();
+    assert_eq!(message, "client \"client\" is not connected");
+    assert!(error.contains("closed"), "how it ended is shown: {error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use standin_record::Tape;
 use standin_socket::framing::{Found, FrameError, Framing};
 
 use standin_sync::Unpoisoned;
@@ -173,13 +174,20 @@ impl TcpConnection {
 
     /// Hands the bytes back to the connection.
     fn undecodable(&self, bytes: Vec<u8>, position: usize) -> TcpError {
-        self.socket.unread(bytes.clone());
-        TcpError::Decode {
+        let tape = self.socket.tape();
+        let shown = match tape {
+            Some(tape) => tape.redact().bytes(&bytes).into_owned(),
+            None => bytes.clone(),
+        };
+        let error = TcpError::Decode {
             driver: self.driver(),
             encoding: self.encoding,
-            bytes,
+            bytes: shown,
             position,
-        }
+            records: tape.map(Tape::last_records),
+        };
+        self.socket.unread(bytes);
+        error
     }
 
     /// What the stream has been switched to by text in this handle's encoding.
