@@ -81,6 +81,8 @@ fn steps(examples: &[String]) -> Vec<Step> {
         Step::run("clippy --workspace --all-targets --all-features -- -D warnings"),
         // The README's commands are this one and those of the examples.
         Step::run("test --workspace"),
+        // In the workspace, `tls` is on for all of them.
+        Step::run("test -p standin-tcp -p standin-process"),
         Step::own("xtask ignored-signals", || Ok(ignored_signals::run()?)),
         Step {
             command: Cargo::new("doc --workspace --all-features --no-deps")

@@ -66,6 +66,8 @@ pub(crate) struct Place {
     pub(crate) alias: Option<String>,
     /// What it lends to those that belong to it.
     provided: Option<Arc<dyn Any + Send + Sync>>,
+    /// What those that belong to it have in common.
+    common: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What belongs to an entity.
@@ -290,6 +292,25 @@ impl Entity {
     pub fn provided<T: Any + Clone>(&self) -> Option<T> {
         let provided = self.place().provided.clone()?;
         provided.downcast_ref::<T>().cloned()
+    }
+
+    /// What this entity and all that belong to it have in common, one value of each type: made by
+    /// `make` when it is first asked for. It goes with the entity.
+    pub fn common<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        let find = |place: &Place| {
+            let mut common = place.common.iter();
+            common.find_map(|value| Arc::clone(value).downcast::<T>().ok())
+        };
+        let known = find(&self.place());
+        known.unwrap_or_else(|| {
+            // Not under the lock: it is somebody else's code.
+            let made = Arc::new(make());
+            let mut place = self.place();
+            find(&place).unwrap_or_else(|| {
+                place.common.push(Arc::clone(&made) as _);
+                made
+            })
+        })
     }
 
     /// Neither aborting nor aborted.

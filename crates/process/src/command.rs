@@ -12,7 +12,7 @@ use standin_config::{Setting, Text};
 use standin_driver::{ContextError, Driver, Lifecycle};
 use standin_entity::Result;
 
-use crate::{NotExecutable, Process, ProcessConfig, ProcessError, Stdin, sys};
+use crate::{NotExecutable, Process, ProcessConfig, ProcessError, Stdin, sys, trust};
 
 const ANNOUNCE: &str = "LISTEN_PID=$$; export LISTEN_PID; ";
 /// The variable that has the path of a FIFO, until that is open.
@@ -53,6 +53,11 @@ impl Prepared {
         let mut env = IndexMap::new();
         for (name, setting) in &config.env {
             env.insert(name.clone(), text(setting)?);
+        }
+        if let Some(file) = trust::file(process, &config.trust, runpath)? {
+            for name in trust::VARIABLES {
+                env.entry(name.to_owned()).or_insert_with(|| file.clone());
+            }
         }
         let working_dir = match &config.working_dir {
             None => runpath.to_owned(),

@@ -54,6 +54,14 @@ pub struct ProcessConfig {
     )]
     pub env: IndexMap<String, Text>,
 
+    /// Drivers that speak TLS, by name: the program trusts the authority that has issued their
+    /// certificates, and no other. Sets the variables by which programs are told so, unless `env`
+    /// does: `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`,
+    /// `GIT_SSL_CAINFO`, `AWS_CA_BUNDLE`, `DENO_CERT` and `PIP_CERT`. For a program that reads none
+    /// of them, `{{ context.<driver>.ca_file }}` is the file.
+    #[config(default)]
+    pub trust: Vec<String>,
+
     /// Whether the process also has the environment variables of the test.
     /// Switch it off for a process that shall see those of `env` only.
     #[config(default = true)]

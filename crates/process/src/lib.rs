@@ -12,6 +12,7 @@ mod signal;
 mod stdin;
 mod stop;
 mod sys;
+mod trust;
 
 #[doc(hidden)]
 pub use crate::config::variables;

@@ -15,7 +15,9 @@ use standin_sync::Unpoisoned;
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
 use crate::stop::Stop;
-use crate::{Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, connections, log, sys};
+use crate::{
+    Exit, ProcessBuilder, ProcessConfig, ProcessError, Signal, connections, log, sys, trust,
+};
 
 /// A driver that runs a program: the system under test, or a real peer.
 ///
@@ -99,8 +101,12 @@ impl Process {
     ///
     /// Returns an error if an option is missing or has a value that is not allowed.
     pub fn of_kind(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
+        let base = DriverBase::new(kind, options)?;
+        let trusted = &base.options().shared::<ProcessConfig>()?.trust;
+        let templates: Vec<_> = trusted.iter().map(|name| trust::template(name)).collect();
+        base.renders("trust", templates.iter().map(String::as_str));
         Ok(Process {
-            base: DriverBase::new(kind, options)?,
+            base,
             state: Mutex::default(),
         })
     }

@@ -25,6 +25,12 @@ pub use standin_tcp::{
     testplan,
 };
 
+#[cfg(feature = "tls")]
+pub use standin_tls::{Authority, ClientAuth, Defect, Tls, TlsInfo};
+
+#[cfg(feature = "tls")]
+pub use standin_tls as tls;
+
 pub use {
     standin_child as child, standin_config as config, standin_connection as connection,
     standin_driver as driver, standin_entity as entity, standin_environment as environment,

@@ -27,6 +27,8 @@ pub(crate) struct TcpBase<S> {
     /// The test has failed elsewhere.
     is_interrupted: AtomicBool,
     pub(crate) answering: Answering,
+    #[cfg(feature = "tls")]
+    pub(crate) secure: crate::tls::Secure,
 }
 
 impl<S: Default> TcpBase<S> {
@@ -38,6 +40,8 @@ impl<S: Default> TcpBase<S> {
         Ok(TcpBase {
             driver,
             answering: Answering::default(),
+            #[cfg(feature = "tls")]
+            secure: crate::tls::Secure::default(),
             state: RwLock::default(),
             defaults: RwLock::default(),
             is_interrupted: AtomicBool::new(false),
@@ -73,7 +77,10 @@ impl<S: Default> TcpBase<S> {
     /// The handle of a connection.
     pub(crate) fn handle(&self, socket: Connection) -> TcpConnection {
         let (timeout, encoding) = *self.defaults.read().unpoisoned();
-        TcpConnection::new(socket, timeout, encoding, self.driver.explainer())
+        let connection = TcpConnection::new(socket, timeout, encoding, self.driver.explainer());
+        #[cfg(feature = "tls")]
+        let connection = connection.with_tls_side(self.secure.side());
+        connection
     }
 
     /// What was recorded last of its connections, if it has had any.

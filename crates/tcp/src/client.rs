@@ -102,6 +102,10 @@ impl TcpClient {
         let made = client.connect(timeout);
         let made = made.map_err(|error| self.explain(error))?;
         self.keep(&client, made.clone())?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.base.secure.side() {
+            tls.connect(&made)?;
+        }
         Ok(self.base.handle(made))
     }
 
@@ -120,6 +124,10 @@ impl TcpClient {
         let made = client.connect_owned(timeout);
         let mut made = made.map_err(|error| self.explain(error))?;
         self.keep(&client, made.handle())?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.base.secure.side() {
+            tls.connect(&made.handle())?;
+        }
         responder.talk(made);
         Ok(())
     }
@@ -207,6 +215,18 @@ impl TcpClient {
 
     crate::answering::answers! { "client" }
 
+    /// Who issues the certificates of its environment: for those of a program under test.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client has never been started.
+    #[cfg(feature = "tls")]
+    pub fn authority(&self) -> Result<standin_tls::Authority, TcpError> {
+        let side = self.base.secure.side();
+        let side = side.ok_or_else(|| self.base.not_running())?;
+        Ok(side.authority()?)
+    }
+
     /// Takes the client out of use, and returns it.
     fn take(&self) -> Option<Client> {
         self.base.write().client.take()
@@ -234,6 +254,11 @@ impl Driver for TcpClient {
         self.base.set_interrupted(false);
         self.base.answering.forget();
         let script = self.base.script("client", &config.tcp)?;
+        #[cfg(feature = "tls")]
+        {
+            let (driver, options) = (&self.base.driver, config.tcp.tls.as_ref());
+            self.base.secure.begin(driver, options, &host, false)?;
+        }
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .record(self.base.driver.tape())

@@ -40,6 +40,17 @@ pub struct TcpConfig {
     /// After how much silence the system asks whether the peer is still there (`SO_KEEPALIVE`).
     /// Default: never.
     pub keepalive: Option<Duration>,
+
+    /// How the driver speaks TLS: a table, `{}` for the usual way, in code a
+    /// [`Tls`](crate::Tls). A server publishes `ca_file`, the certificate of the authority
+    /// that a program under test has to trust. Default: it does not. Only with the feature `tls`.
+    #[cfg(feature = "tls")]
+    #[config(
+        accepts(crate::Tls),
+        with = crate::TlsOptions::from,
+        check = crate::tls::TlsOptions::check
+    )]
+    pub tls: Option<crate::TlsOptions>,
 }
 
 /// A server that accepts TCP connections for the test to talk over.

@@ -212,6 +212,57 @@ pub enum TcpError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Options(#[from] ResolveError),
+    /// The options of TLS, or the files that they name, are not as they should be.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tls(#[from] standin_tls::TlsConfigError),
+    /// A file with certificates cannot be written.
+    #[cfg(feature = "tls")]
+    #[error("driver \"{driver}\" cannot write its certificates to \"{}\"", path.display())]
+    #[diagnostic(
+        code(standin::tcp::tls_file),
+        help("they are below the runpath, for programs that are to trust the driver")
+    )]
+    TlsFile {
+        /// The driver.
+        driver: String,
+        /// Where they were to be.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There is no connection that speaks TLS.
+    #[cfg(feature = "tls")]
+    #[error("{failed}{}", on_lines(note))]
+    #[diagnostic(forward(failed))]
+    AcceptTls {
+        /// Why.
+        failed: standin_tls::TlsAcceptError,
+        /// What the environment knows that may explain it.
+        note: Option<String>,
+    },
+    /// A connection does not come to speak TLS.
+    #[cfg(feature = "tls")]
+    #[error("driver \"{driver}\": {failed}")]
+    #[diagnostic(forward(failed))]
+    StartTls {
+        /// The driver.
+        driver: String,
+        /// Why.
+        failed: Box<standin_tls::StartTlsError>,
+    },
+    /// A connection does not speak TLS.
+    #[cfg(feature = "tls")]
+    #[error("the connection of driver \"{driver}\" does not speak TLS")]
+    #[diagnostic(
+        code(standin::tcp::no_tls),
+        help("give the driver `tls`, or call `start_tls` on the connection")
+    )]
+    NoTls {
+        /// The driver.
+        driver: String,
+    },
     /// The server cannot listen.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -271,6 +322,8 @@ impl TcpError {
             TcpError::Receive(error) => error.is_timeout(),
             TcpError::Moved { failed, .. } => failed.is_timeout(),
             TcpError::HandOver { failed, .. } => matches!(failed, HandOverError::TimedOut { .. }),
+            #[cfg(feature = "tls")]
+            TcpError::AcceptTls { failed, .. } => failed.is_timeout(),
             TcpError::NotSeen { failed, .. } => {
                 matches!(failed, standin_reply::WaitError::TimedOut { .. })
             }
@@ -298,6 +351,12 @@ impl TcpError {
             TcpError::Moved { failed, .. } => vec![&**failed],
             TcpError::HandOver { failed, .. } => vec![failed],
             TcpError::NotSeen { failed, .. } => vec![failed],
+            #[cfg(feature = "tls")]
+            TcpError::Tls(error) => vec![error],
+            #[cfg(feature = "tls")]
+            TcpError::AcceptTls { failed, .. } => vec![failed],
+            #[cfg(feature = "tls")]
+            TcpError::StartTls { failed, .. } => vec![&**failed],
             TcpError::Verify(error) => vec![error],
             TcpError::Stuck(error) => vec![error],
             TcpError::Replies(error) => vec![error],

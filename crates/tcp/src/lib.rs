@@ -13,6 +13,8 @@ mod replies;
 mod server;
 mod talk;
 pub mod testplan;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use crate::client::TcpClient;
 pub use crate::config::{
@@ -25,3 +27,7 @@ pub use crate::held::TcpHeld;
 pub use crate::interface::Interface;
 pub use crate::replies::{Framing as StreamFraming, RepliesConfig};
 pub use crate::server::TcpServer;
+#[cfg(feature = "tls")]
+pub use crate::tls::TlsOptions;
+#[cfg(feature = "tls")]
+pub use standin_tls::Tls;

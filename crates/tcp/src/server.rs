@@ -108,6 +108,17 @@ impl TcpServer {
         if self.base.answering.responder().is_some() {
             return Err(self.base.answers_by_itself(INSTEAD));
         }
+        #[cfg(feature = "tls")]
+        if let Some(listener) = self.base.secure.listener() {
+            return match listener.accept(timeout) {
+                Ok(socket) => Ok(self.base.handle(socket)),
+                Err(failed) => {
+                    self.base.uninterrupted()?;
+                    let note = self.base.driver.explainer().explain(self.base.name());
+                    Err(TcpError::AcceptTls { failed, note })
+                }
+            };
+        }
         match server.accept(timeout) {
             Ok(socket) => Ok(self.base.handle(socket)),
             Err(error) => Err(self.explain(error)),
@@ -233,6 +244,49 @@ impl TcpServer {
 
     crate::answering::answers! { "server" }
 
+    /// Lets the reactor do the handshakes of those who connect.
+    #[cfg(feature = "tls")]
+    fn listen_with_tls(
+        &self,
+        tls: &crate::tls::TlsSide,
+        server: &Server,
+        script: Option<standin_reply::Script>,
+        config: &TcpServerConfig,
+    ) -> Result<()> {
+        if let Some(script) = script {
+            self.base
+                .begin(Responder::new(script), &config.driver.resource)?;
+        }
+        let listener = match self.base.answering.responder() {
+            None => tls.listener(server)?,
+            Some(responder) => {
+                let responder = std::sync::Arc::downgrade(&responder);
+                Some(tls.listener_for(server, move |connection| {
+                    // One that has stopped closes it.
+                    if let Some(responder) = responder.upgrade() {
+                        responder.talk(connection);
+                    }
+                })?)
+            }
+        };
+        if let Some(listener) = listener {
+            self.base.secure.listen(listener);
+        }
+        Ok(())
+    }
+
+    /// Who issues the certificates of its environment: for those of a program under test.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server has never been started.
+    #[cfg(feature = "tls")]
+    pub fn authority(&self) -> Result<standin_tls::Authority, TcpError> {
+        let side = self.base.secure.side();
+        let side = side.ok_or_else(|| self.base.not_running())?;
+        Ok(side.authority()?)
+    }
+
     /// Takes the server out of use. It is closed by the caller, not under the
     /// lock: closing waits for closures of the test that may ask this driver.
     fn take(&self) -> Option<Server> {
@@ -266,6 +320,11 @@ impl Driver for TcpServer {
         self.base.set_interrupted(false);
         self.base.answering.forget();
         let script = self.base.script("server", &config.tcp)?;
+        #[cfg(feature = "tls")]
+        let tls = {
+            let (driver, options) = (&self.base.driver, config.tcp.tls.as_ref());
+            self.base.secure.begin(driver, options, &host, true)?
+        };
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .record(self.base.driver.tape())
@@ -292,6 +351,10 @@ impl Driver for TcpServer {
             };
         }
         // Whoever connects may be answered with what this server publishes.
+        #[cfg(feature = "tls")]
+        if tls.speaks_at_once().is_some() {
+            return self.listen_with_tls(&tls, &server, script, &config);
+        }
         if let Some(script) = script {
             let responder = Responder::serve(&server, script);
             self.base.begin(responder, &config.driver.resource)?;
@@ -308,6 +371,8 @@ impl Driver for TcpServer {
     }
 
     fn stopping(&self) -> Result<()> {
+        #[cfg(feature = "tls")]
+        self.base.secure.end();
         let answered = self.base.answering.stop();
         if let Some(server) = self.take() {
             server.close();
@@ -318,6 +383,8 @@ impl Driver for TcpServer {
     fn interrupting(&self) {
         self.base.set_interrupted(true);
         self.base.answering.interrupt();
+        #[cfg(feature = "tls")]
+        self.base.secure.interrupt();
         // In a `let`, so that nothing is locked meanwhile.
         let server = self.base.read().server.clone();
         if let Some(server) = server {
@@ -326,6 +393,8 @@ impl Driver for TcpServer {
     }
 
     fn aborting(&self) -> Result<()> {
+        #[cfg(feature = "tls")]
+        self.base.secure.end();
         if let Some(server) = self.take() {
             server.abort();
         }
@@ -334,12 +403,23 @@ impl Driver for TcpServer {
 
     fn attributes(&self) -> Attributes {
         let state = self.base.read();
-        Attributes::new()
+        let attributes = Attributes::new()
             .with_known("host", state.host.clone())
             .with_known("port", state.port)
             .with_known("local_host", state.host.clone())
             .with_known("local_port", state.port)
-            .with_known("connection_identifier", state.port)
+            .with_known("connection_identifier", state.port);
+        #[cfg(feature = "tls")]
+        let attributes = {
+            let files = self.base.secure.files();
+            let path = |path: Option<std::path::PathBuf>| path.map(|p| p.display().to_string());
+            attributes
+                .with_known("ca_file", path(files.ca))
+                .with_known("crl_file", path(files.crl))
+                .with_known("client_certificate_file", path(files.client_certificate))
+                .with_known("client_key_file", path(files.client_key))
+        };
+        attributes
     }
 
     fn connections(&self) -> Vec<ConnectionInfo> {

@@ -241,7 +241,7 @@ fn serial(key: &KeyPair) -> SerialNumber {
 }
 
 /// Whether a certificate can be for this: an address, a name, or all names below one (`*.test`).
-fn check_name(name: &str) -> Result<(), TlsConfigError> {
+pub(crate) fn check_name(name: &str) -> Result<(), TlsConfigError> {
     use rustls::pki_types::ServerName;
     let plain = name.strip_prefix("*.").unwrap_or(name);
     match ServerName::try_from(plain) {

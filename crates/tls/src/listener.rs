@@ -129,7 +129,7 @@ impl TlsListener {
                     return Err(TlsAcceptError::Handshake {
                         who: Who(who()),
                         peer,
-                        source: error,
+                        failed: error,
                     });
                 }
                 None => {}
@@ -299,18 +299,15 @@ impl fmt::Display for Who {
 #[non_exhaustive]
 pub enum TlsAcceptError {
     /// A client has connected, and both sides did not agree.
-    #[error("{who}: there is no TLS with the client at {peer}")]
-    #[diagnostic(
-        code(standin::tls::accept_handshake),
-        help("see the cause; the next connection is accepted as ever")
-    )]
+    #[error("{who}: there is no TLS with the client at {peer}: {failed}")]
+    #[diagnostic(forward(failed))]
     Handshake {
         /// The server.
         who: Who,
         /// The address of the client.
         peer: String,
         /// Why.
-        source: TlsError,
+        failed: TlsError,
     },
 
     /// The time was up.

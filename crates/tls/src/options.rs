@@ -1,6 +1,6 @@
 //! What both sides make of their options.
 
-use crate::authority::Authority;
+use crate::authority::{Authority, check_name};
 use crate::defect::Defect;
 use crate::error::TlsConfigError;
 use crate::identity::Identity;
@@ -19,11 +19,35 @@ pub(crate) fn identity(
         (None, defect) => {
             let mut all = tls.names.clone();
             for name in names {
-                if !all.iter().any(|known| known == name) {
+                // Those of hosts and drivers may be anything.
+                if !all.iter().any(|known| known == name) && check_name(name).is_ok() {
                     all.push((*name).to_owned());
                 }
             }
             authority.issue_with(&all, defect)
+        }
+    }
+}
+
+impl Tls {
+    /// Whether what is said fits together, as far as that can be seen without looking at files.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that says what does not.
+    pub fn check(&self) -> Result<(), TlsConfigError> {
+        protocols(self)?;
+        if self.versions.is_empty() {
+            return Err(TlsConfigError::NoVersion);
+        }
+        for name in self.names.iter().chain(&self.server_name) {
+            check_name(name)?;
+        }
+        match self.defect.filter(|defect| defect.is_of_certificate()) {
+            Some(defect) if self.certificate.is_some() => {
+                Err(TlsConfigError::DefectOfFile { defect })
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -32,13 +32,13 @@ pub enum StartTlsError {
     Config(#[from] TlsConfigError),
 
     /// Both sides did not agree.
-    #[error("there is no TLS with the peer at {peer}")]
-    #[diagnostic(code(standin::tls::start_handshake), help("see the cause"))]
+    #[error("there is no TLS with the peer at {peer}: {failed}")]
+    #[diagnostic(forward(failed))]
     Handshake {
         /// The address of the peer.
         peer: String,
         /// Why.
-        source: TlsError,
+        failed: TlsError,
     },
 
     /// The connection was closed on this side meanwhile.
@@ -77,9 +77,9 @@ pub fn connect(connection: &Connection, connector: &Connector) -> Result<(), Sta
 fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), StartTlsError> {
     let peer = || connection.peer_address().to_string();
     outcome.map_err(|failed| match failed {
-        Failed::Tls(source) => StartTlsError::Handshake {
+        Failed::Tls(failed) => StartTlsError::Handshake {
             peer: peer(),
-            source,
+            failed,
         },
         Failed::Closed => StartTlsError::Closed { peer: peer() },
     })
@@ -134,6 +134,11 @@ impl StartTls {
             outcome,
             _group: group,
         })
+    }
+
+    /// Whether the handshake has come to an end.
+    pub fn is_over(&self) -> bool {
+        self.outcome.lock().is_some()
     }
 
     /// Waits for the end of the handshake, which its own limit brings in any case.

@@ -47,6 +47,8 @@ pub struct Tls {
     pub require_close_notify: Option<bool>,
     /// See [`handshake_limit`](Tls::handshake_limit).
     pub handshake_limit: Duration,
+    /// See [`on_request`](Tls::on_request).
+    pub on_request: bool,
     /// See [`defect`](Tls::defect).
     pub defect: Option<Defect>,
 }
@@ -70,6 +72,7 @@ impl Tls {
             shows_certificate: true,
             require_close_notify: None,
             handshake_limit: Self::HANDSHAKE_LIMIT,
+            on_request: false,
             defect: None,
         }
     }
@@ -164,6 +167,14 @@ impl Tls {
     #[must_use]
     pub fn handshake_limit(mut self, limit: Duration) -> Tls {
         self.handshake_limit = limit;
+        self
+    }
+
+    /// Whether TLS does not begin with the connection but later, when the test says so. For whoever
+    /// makes connections; nothing here looks at it. Default: no.
+    #[must_use]
+    pub fn on_request(mut self, on_request: bool) -> Tls {
+        self.on_request = on_request;
         self
     }
 

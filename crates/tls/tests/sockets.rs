@@ -432,7 +432,7 @@ fn a_server_that_dribbles_is_served_by_the_patient() {
     let bank = Bank::new(Tls::new().defect(Defect::Dribble));
     let limit = Duration::from_millis(300);
     let error = bank.connect(Tls::new().handshake_limit(limit)).unwrap_err();
-    let StartTlsError::Handshake { source, .. } = &error else {
+    let StartTlsError::Handshake { failed: source, .. } = &error else {
         panic!("{error}");
     };
     assert!(

@@ -26,6 +26,8 @@ pub struct TcpConnection {
     timeout: Option<Duration>,
     encoding: Encoding,
     explainer: Explainer,
+    #[cfg(feature = "tls")]
+    tls_side: Option<std::sync::Arc<crate::tls::TlsSide>>,
 }
 
 impl TcpConnection {
@@ -40,7 +42,25 @@ impl TcpConnection {
             timeout: Some(timeout),
             encoding,
             explainer,
+            #[cfg(feature = "tls")]
+            tls_side: None,
         }
+    }
+
+    /// With what its driver has for TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls_side(
+        mut self,
+        side: Option<std::sync::Arc<crate::tls::TlsSide>>,
+    ) -> Self {
+        self.tls_side = side;
+        self
+    }
+
+    /// What its driver has for TLS; `None` before the driver has started.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_side(&self) -> Option<&crate::tls::TlsSide> {
+        self.tls_side.as_deref()
     }
 
     /// The place of this connection in the order in which its server accepted
@@ -286,7 +306,7 @@ impl TcpConnection {
         result.map_err(|error| noted(&self.explainer, driver, error))
     }
 
-    fn driver(&self) -> String {
+    pub(crate) fn driver(&self) -> String {
         self.socket.label().unwrap_or_default().to_owned()
     }
 }

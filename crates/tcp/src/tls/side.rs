@@ -1,0 +1,279 @@
+//! [`Secure`]: what a driver has for TLS, from its latest start.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use standin_driver::DriverBase;
+use standin_entity::Entity;
+use standin_record::Recorder;
+use standin_socket::{Connection, Server};
+use standin_sync::Unpoisoned;
+use standin_tls::{
+    Acceptor, Authority, ClientAuth, Connector, OnSecret, StartTls, Tls, TlsConfigError,
+    TlsListener, connect,
+};
+
+use crate::TcpError;
+use crate::tls::TlsOptions;
+
+/// What all drivers of one environment have in common.
+#[derive(Default)]
+struct Common {
+    authority: Mutex<Option<Authority>>,
+}
+
+/// Who issues the certificates of the environment that an entity is in: made by the first that
+/// asks.
+fn authority(entity: &Entity) -> Result<Authority, TlsConfigError> {
+    let root = entity.ancestors().last().unwrap_or_else(|| entity.clone());
+    let common = root.common(Common::default);
+    let mut authority = common.authority.lock().unpoisoned();
+    match &*authority {
+        Some(authority) => Ok(authority.clone()),
+        None => Ok(authority.insert(Authority::new(root.name())?).clone()),
+    }
+}
+
+/// What a driver has for TLS, from its latest start.
+#[derive(Default)]
+pub(crate) struct Secure {
+    side: RwLock<Option<Arc<TlsSide>>>,
+    listener: RwLock<Option<Arc<TlsListener>>>,
+    files: RwLock<Files>,
+}
+
+/// The files that it has written for others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) crl: Option<PathBuf>,
+    pub(crate) client_certificate: Option<PathBuf>,
+    pub(crate) client_key: Option<PathBuf>,
+}
+
+/// One side of all connections of a driver.
+pub(crate) struct TlsSide {
+    driver: String,
+    entity: Entity,
+    recorder: Recorder,
+    is_server: bool,
+    /// The host that it listens on, or connects to.
+    host: String,
+    /// How it speaks TLS, if it does.
+    tls: Option<Tls>,
+    acceptor: OnceLock<Acceptor>,
+    connector: OnceLock<Connector>,
+    started: Mutex<Vec<StartTls>>,
+}
+
+impl Secure {
+    /// Begins anew. A server whose certificate cannot be made does not start.
+    pub(crate) fn begin(
+        &self,
+        driver: &DriverBase,
+        options: Option<&TlsOptions>,
+        host: &str,
+        is_server: bool,
+    ) -> standin_entity::Result<Arc<TlsSide>> {
+        let host = match host.starts_with("unix:") {
+            true => "localhost",
+            false => host,
+        };
+        let side = Arc::new(TlsSide {
+            driver: driver.name().to_owned(),
+            entity: driver.entity().clone(),
+            recorder: driver.recorder(),
+            is_server,
+            host: host.to_owned(),
+            tls: options.map(TlsOptions::tls),
+            acceptor: OnceLock::new(),
+            connector: OnceLock::new(),
+            started: Mutex::default(),
+        });
+        let mut files = Files::default();
+        if let Some(tls) = side.tls.as_ref().filter(|_| is_server) {
+            side.acceptor().map_err(TcpError::from)?;
+            let runpath = match driver.entity().runpath() {
+                Some(runpath) => runpath,
+                None => driver.entity().make_runpath_dirs(false)?,
+            };
+            files = side.write_files(&runpath.join("tls"), tls)?;
+        }
+        *self.files.write().unpoisoned() = files;
+        *self.side.write().unpoisoned() = Some(Arc::clone(&side));
+        Ok(side)
+    }
+
+    pub(crate) fn side(&self) -> Option<Arc<TlsSide>> {
+        self.side.read().unpoisoned().clone()
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        self.files.read().unpoisoned().clone()
+    }
+
+    /// Who accepts the connections of a server that speaks TLS.
+    pub(crate) fn listener(&self) -> Option<Arc<TlsListener>> {
+        self.listener.read().unpoisoned().clone()
+    }
+
+    pub(crate) fn listen(&self, listener: TlsListener) {
+        *self.listener.write().unpoisoned() = Some(Arc::new(listener));
+    }
+
+    /// Ends all handshakes under way, and all waits for connections.
+    pub(crate) fn end(&self) {
+        // In a `let`: nothing is locked while it ends.
+        let listener = self.listener.write().unpoisoned().take();
+        if let Some(listener) = listener {
+            listener.abort();
+        }
+        if let Some(side) = self.side() {
+            let started = std::mem::take(&mut *side.started.lock().unpoisoned());
+            drop(started);
+        }
+    }
+
+    /// Ends all waits for connections.
+    pub(crate) fn interrupt(&self) {
+        if let Some(listener) = self.listener() {
+            listener.abort();
+        }
+    }
+}
+
+impl TlsSide {
+    /// How connections speak TLS from their first byte on; `None` if they do not.
+    pub(crate) fn speaks_at_once(&self) -> Option<&Tls> {
+        self.tls.as_ref().filter(|tls| !tls.on_request)
+    }
+
+    /// Who accepts the connections of a server that speaks TLS from their first byte on.
+    pub(crate) fn listener(&self, server: &Server) -> Result<Option<TlsListener>, TcpError> {
+        match self.speaks_at_once() {
+            Some(_) => {
+                let listener = TlsListener::new(server, self.acceptor()?.clone());
+                Ok(Some(listener.map_err(|source| self.no_reactor(source))?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The same, for whoever takes each connection at once.
+    pub(crate) fn listener_for(
+        &self,
+        server: &Server,
+        takes: impl Fn(standin_socket::OwnedConnection) + Send + Sync + 'static,
+    ) -> Result<TlsListener, TcpError> {
+        let listener = TlsListener::for_each(server, self.acceptor()?.clone(), takes);
+        listener.map_err(|source| self.no_reactor(source))
+    }
+
+    /// Does the handshake of a client that speaks TLS from the first byte on. Closes the
+    /// connection if it fails.
+    pub(crate) fn connect(&self, connection: &Connection) -> Result<(), TcpError> {
+        let Some(tls) = self.speaks_at_once() else {
+            return Ok(());
+        };
+        let connector = self.connector(tls)?;
+        connect(connection, &connector).map_err(|error| {
+            connection.close();
+            self.not_started(error)
+        })
+    }
+
+    /// Begins TLS on a connection that is open.
+    pub(crate) fn start(&self, connection: &Connection) -> Result<(), TcpError> {
+        let started = match self.is_server {
+            true => StartTls::server(connection, self.acceptor()?),
+            false => {
+                let tls = self.tls.clone().unwrap_or_default();
+                StartTls::client(connection, &self.connector(&tls)?)
+            }
+        };
+        let started = started.map_err(|error| self.not_started(error))?;
+        // It goes on for as long as it is kept.
+        let mut kept = self.started.lock().unpoisoned();
+        kept.retain(|started| !started.is_over());
+        kept.push(started);
+        Ok(())
+    }
+
+    pub(crate) fn authority(&self) -> Result<Authority, TlsConfigError> {
+        authority(&self.entity)
+    }
+
+    fn acceptor(&self) -> Result<&Acceptor, TlsConfigError> {
+        if let Some(acceptor) = self.acceptor.get() {
+            return Ok(acceptor);
+        }
+        let tls = self.tls.clone().unwrap_or_default();
+        let names = [&*self.host, "localhost", "127.0.0.1", "::1", &*self.driver];
+        let acceptor = Acceptor::new(&tls, &names, &self.authority()?, Some(self.on_secret()))?;
+        Ok(self.acceptor.get_or_init(|| acceptor))
+    }
+
+    /// One for all connections, as sessions are resumed by the one that has them. What the
+    /// authority had revoked when it was made counts.
+    fn connector(&self, tls: &Tls) -> Result<Connector, TlsConfigError> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector.clone());
+        }
+        let names = [&*self.driver];
+        let connector = Connector::new(
+            tls,
+            &self.host,
+            &names,
+            &self.authority()?,
+            Some(self.on_secret()),
+        )?;
+        Ok(self.connector.get_or_init(|| connector).clone())
+    }
+
+    fn on_secret(&self) -> OnSecret {
+        let recorder = self.recorder.clone();
+        Arc::new(move |line: &str| recorder.add_secret(line))
+    }
+
+    fn write_files(&self, folder: &Path, tls: &Tls) -> Result<Files, TcpError> {
+        let authority = self.authority()?;
+        let failed = |source| TcpError::TlsFile {
+            driver: self.driver.clone(),
+            path: folder.to_owned(),
+            source,
+        };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let write = |name: &str, text: &str| -> Result<Option<PathBuf>, TcpError> {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(failed)?;
+            Ok(Some(path))
+        };
+        let mut files = Files {
+            ca: write("ca.pem", authority.certificate_pem())?,
+            crl: write("crl.pem", &authority.revoked_pem()?)?,
+            ..Files::default()
+        };
+        if tls.client_auth != ClientAuth::None {
+            let client = authority.issue(["client"])?;
+            files.client_certificate = write("client.pem", &client.certificate_pem())?;
+            files.client_key = write("client.key", &client.key_pem())?;
+        }
+        Ok(files)
+    }
+
+    fn no_reactor(&self, source: io::Error) -> TcpError {
+        TcpError::NoReactor {
+            driver: self.driver.clone(),
+            source,
+        }
+    }
+
+    fn not_started(&self, failed: standin_tls::StartTlsError) -> TcpError {
+        TcpError::StartTls {
+            driver: self.driver.clone(),
+            failed: Box::new(failed),
+        }
+    }
+}
