@@ -75,7 +75,7 @@ pub struct Fault {
     pub(crate) at_byte: Option<u64>,
     /// As soon as so many frames have gone through. Frames need the option `framing`.
     pub(crate) after_frames: Option<u64>,
-    /// When the frame of this index begins to come, counted from 0: it does not go through.
+    /// When the frame of this index has come, counted from 0: it does not go through.
     pub(crate) at_frame: Option<u64>,
     /// So many bytes of the frame `at_frame` go through before.
     #[config(default = 0)]
@@ -184,14 +184,14 @@ impl Fault {
         }
     }
 
-    /// When the frame of that index begins to come, counted from 0: it does not go through. The
-    /// proxy needs a [framing](crate::TcpProxyBuilder::framed).
+    /// When the frame of that index has come, counted from 0: it does not go through. The proxy
+    /// needs a [framing](crate::TcpProxyBuilder::framed).
     #[must_use]
     pub fn at_frame(self, index: u64) -> Fault {
         self.in_frame(index, 0)
     }
 
-    /// In the frame of that index, counted from 0, after so many of its bytes.
+    /// When the frame of that index has come, counted from 0: so many of its bytes go through.
     #[must_use]
     pub fn in_frame(self, index: u64, bytes: u64) -> Fault {
         Fault {

@@ -349,15 +349,20 @@ impl Stream {
             }
         }
         // A part of a frame, which goes on if it does not have to be looked at as a whole.
-        if !self.holds_frames() {
+        if !self.holds_frame(frames.index()) {
             let held = frames.unpassed();
             self.pass_part(now, frames, &held);
         }
     }
 
-    fn holds_frames(&self) -> bool {
-        let mut rules = self.rules.iter();
-        rules.any(|rule| matches!(rule.point, Point::Frame(_)))
+    /// Whether nothing of a frame goes on before all of it has come. Who sends it has done so
+    /// then, however many sends it takes, and a cut always finds it there.
+    fn holds_frame(&self, index: u64) -> bool {
+        self.rules.iter().any(|rule| match rule.point {
+            Point::Frame(_) => true,
+            Point::InFrame { frame, .. } => frame == index,
+            _ => false,
+        })
     }
 
     /// A whole frame has come, of which some may have gone through already.

@@ -29,8 +29,8 @@ const VARIABLE: &str = "STANDIN_CUT";
 ///
 /// The test runs without a cut first, twice, and what goes through the proxies that it
 /// [watches](Trial::watch) is learnt: frames, or bytes where nothing says what a frame is. Then it
-/// runs again for each frame and each kind of fault: when that frame begins to come, it does not
-/// come through, and the fault happens instead. All that came before has come through, so that a
+/// runs again for each frame and each kind of fault: when that frame has come, it does not go
+/// through, and the fault happens instead. All that came before has come through, so that a
 /// run always gets equally far.
 ///
 /// What it means to pass is for the test to say. A client whose connection is cut need not succeed;
