@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use standin_connection::Ends;
 use standin_error::text::Count;
 use standin_reactor::Handle;
 use standin_socket::Address;
-use standin_sync::Unpoisoned;
+use standin_sync::{Monitor, MutexGuard};
 
 use crate::frames::NewFraming;
 use crate::pace::Pace;
@@ -21,7 +21,7 @@ use crate::{Direction, FaultKind, Link};
 /// What a proxy is to do now, and what has happened.
 pub(crate) struct Control {
     pub(crate) name: Arc<str>,
-    state: Mutex<State>,
+    state: Monitor<State>,
     /// Changes whenever what is to be done does.
     version: AtomicU64,
 }
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) framing: Option<NewFraming>,
     pub(crate) watcher: Option<Watcher>,
     pub(crate) seed: u64,
+    /// Nothing is waited for any more.
+    pub(crate) is_interrupted: bool,
     /// How long a connect to the target may take.
     pub(crate) connect_limit: Duration,
     pub(crate) targets: Vec<Address>,
@@ -124,13 +126,38 @@ impl Control {
     pub(crate) fn new(name: &str) -> Arc<Control> {
         Arc::new(Control {
             name: name.into(),
-            state: Mutex::default(),
+            state: Monitor::new(State::default()),
             version: AtomicU64::new(0),
         })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unpoisoned()
+        self.state.lock()
+    }
+
+    /// A connection is over.
+    pub(crate) fn is_over(&self, connection: usize) {
+        self.state.update(|state| {
+            if let Some(pair) = state.pairs.get_mut(&connection) {
+                pair.handle = None;
+                pair.far_ends = None;
+            }
+        });
+    }
+
+    /// Waits until there are so many open connections or fewer, and says how many there are.
+    pub(crate) fn wait_until_open(&self, most: usize, until: Option<Instant>) -> usize {
+        let state = self.state.lock();
+        let state = self.state.wait_while(state, until, |state| {
+            state.open() > most && !state.is_interrupted
+        });
+        state.open()
+    }
+
+    /// Ends every wait, or lets there be waits again.
+    pub(crate) fn set_interrupted(&self, is_interrupted: bool) {
+        self.state
+            .update(|state| state.is_interrupted = is_interrupted);
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -178,6 +205,12 @@ impl Control {
 }
 
 impl State {
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        let pairs = self.pairs.values();
+        pairs.filter(|pair| pair.handle.is_some()).count()
+    }
+
     /// That connections have not reached the target.
     pub(crate) fn not_reached(&self) -> Option<String> {
         let (count, reason) = self.unreached.as_ref()?;

@@ -55,6 +55,22 @@ pub enum ProxyError {
         /// Why nobody waits any more.
         reason: String,
     },
+    /// More connections are open than should be.
+    #[error("proxy \"{proxy}\": {} open, and it should be {most} at most{}", Count(*open, "connection"), lines(&[], connections))]
+    #[diagnostic(
+        code(standin::proxy::still_open),
+        help("does somebody forget to close a connection that has broken?")
+    )]
+    StillOpen {
+        /// The proxy.
+        proxy: String,
+        /// How many are open.
+        open: usize,
+        /// How many should be, at most.
+        most: usize,
+        /// The connections that there were, with what went over them.
+        connections: Vec<String>,
+    },
     /// A fault cannot happen as it is described.
     #[error("proxy \"{proxy}\": {fault}: {reason}")]
     #[diagnostic(

@@ -620,9 +620,6 @@ impl Actor for Pair {
 impl Drop for Pair {
     fn drop(&mut self) {
         self.count();
-        if let Some(pair) = self.control.state().pairs.get_mut(&self.index) {
-            pair.handle = None;
-            pair.far_ends = None;
-        }
+        self.control.is_over(self.index);
     }
 }

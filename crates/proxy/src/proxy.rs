@@ -227,9 +227,32 @@ impl TcpProxy {
 
     /// How many of them are open.
     pub fn open(&self) -> usize {
-        let state = self.control.state();
-        let pairs = state.pairs.values();
-        pairs.filter(|pair| pair.handle.is_some()).count()
+        self.control.state().open()
+    }
+
+    /// Waits until so many connections or fewer are open: that those who use it close what they do
+    /// not need any more. With `None` for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are more when the time is up, or the test has failed elsewhere.
+    pub fn wait_until_open(
+        &self,
+        most: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), ProxyError> {
+        let until = timeout
+            .into()
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        match self.control.wait_until_open(most, until) {
+            open if open <= most => Ok(()),
+            open => Err(ProxyError::StillOpen {
+                proxy: self.base.name().to_owned(),
+                open,
+                most,
+                connections: self.control.connections(),
+            }),
+        }
     }
 
     /// How many bytes have come in a direction, over all connections since the latest start.
@@ -388,6 +411,7 @@ impl Driver for TcpProxy {
         })?;
         let to = self.base.expand(&config.to)?;
         let targets = self.targets(&to)?;
+        self.control.set_interrupted(false);
         let server = Server::builder()
             .label(self.base.name())
             .host(&host)
@@ -455,6 +479,7 @@ impl Driver for TcpProxy {
     }
 
     fn interrupting(&self) {
+        self.control.set_interrupted(true);
         let reason = "the test has failed elsewhere".into();
         let rules = self.control.state().orders.rules.clone();
         rules.iter().for_each(|rule| rule.is_over(&reason));

@@ -558,7 +558,8 @@ impl Conversation {
         if step.is_some() {
             self.ledger.progress(self.index, Progress::Broken);
         }
-        if !self.incoming.rest().is_empty() {
+        let ignores = matches!(self.ledger.script().parts.otherwise, Fallback::Ignore);
+        if !self.incoming.rest().is_empty() && !ignores {
             let rest = Excerpt::new(&self.shown_rest(), EVIDENCE);
             self.surprise(Surprise::EndInFrame { rest, how });
         } else if let Some(step) = step {

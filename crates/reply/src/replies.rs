@@ -56,7 +56,7 @@ pub enum Otherwise {
     /// peer gets no answer. This is the default.
     #[default]
     Fail,
-    /// Nothing happens.
+    /// Nothing happens, nor when the peer ends in the middle of a frame.
     Ignore,
     /// The connection is closed.
     Close,

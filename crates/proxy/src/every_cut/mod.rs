@@ -10,6 +10,7 @@ mod trial;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use standin_error::text::Count;
 use standin_socket::framing::Framing;
 
 use self::conversation::{Boundary, Conversation};
@@ -92,6 +93,7 @@ pub struct EveryCut {
     time_limit: Duration,
     workers: usize,
     seed: Option<u64>,
+    most_failures: usize,
     only: Option<Cut>,
 }
 
@@ -121,6 +123,7 @@ impl EveryCut {
             time_limit: Duration::from_secs(600),
             workers: (2 * cores).max(4),
             seed: None,
+            most_failures: usize::MAX,
             only: None,
         }
     }
@@ -168,6 +171,13 @@ impl EveryCut {
     /// Default: 10 minutes.
     pub fn time_limit(mut self, limit: Duration) -> EveryCut {
         self.time_limit = limit;
+        self
+    }
+
+    /// After how many failures no more runs begin. The smallest cut that breaks the test is among
+    /// them in any case. Default: all runs are made.
+    pub fn most_failures(mut self, failures: usize) -> EveryCut {
+        self.most_failures = failures.max(1);
         self
     }
 
@@ -231,14 +241,24 @@ impl EveryCut {
         };
         let mut cuts = cuts(&boundaries, &kinds);
         cuts.extend(only.map(|cut| (conversation.entry_of(&cut), cut)));
-        let until = begin.checked_add(self.time_limit);
-        let (results, left_behind) = run::all(&runs, &cuts, self.workers, until);
+        let until = run::Until {
+            time: begin.checked_add(self.time_limit),
+            failures: self.most_failures,
+        };
+        let (results, left_behind) = run::all(&runs, &cuts, self.workers, &until);
         if results.len() < cuts.len() {
-            let left = cuts.len() - results.len();
-            notes.push(format!(
-                "{left} runs were left out: the time of {:?} was over",
-                self.time_limit
-            ));
+            let left = Count(cuts.len() - results.len(), "run");
+            let is_late = until.time.is_some_and(|time| Instant::now() >= time);
+            notes.push(match is_late {
+                true => format!(
+                    "{left} left out: the time of {:?} was over",
+                    self.time_limit
+                ),
+                false => format!(
+                    "{left} left out after {}",
+                    Count(self.most_failures, "failure")
+                ),
+            });
         }
         if left_behind > 0 {
             notes.push(format!(

@@ -201,17 +201,19 @@ impl CutReport {
         }
         let width = places.iter().map(String::len).max().unwrap_or(0).max(5);
         let columns: Vec<String> = self.kinds.iter().map(FaultKind::to_string).collect();
-        write!(f, "\n{:width$}", "place")?;
-        for column in &columns {
-            write!(f, "  {column:11}")?;
-        }
-        for place in places {
-            write!(f, "\n{place:width$}")?;
-            for column in &columns {
+        let mut row = |place: &str, cells: &mut dyn Iterator<Item = &str>| {
+            let cells: String = cells.map(|cell| format!("  {cell:11}")).collect();
+            writeln!(f, "{}", format!("{place:width$}{cells}").trim_end())
+        };
+        row("", &mut std::iter::empty())?;
+        row("place", &mut columns.iter().map(String::as_str))?;
+        for place in &places {
+            let cell = |column: &String| {
                 let cell = cells.get(&(place.clone(), column.clone()));
-                write!(f, "  {:11}", cell.map_or("-", String::as_str))?;
-            }
+                cell.map_or("-", String::as_str)
+            };
+            row(place, &mut columns.iter().map(cell))?;
         }
-        writeln!(f)
+        Ok(())
     }
 }

@@ -119,28 +119,37 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("no message"))
 }
 
-/// Runs the test with all cuts, so many at once, until there is no more time. Gives what came of
+/// When no more runs begin.
+pub(super) struct Until {
+    pub(super) time: Option<Instant>,
+    /// So many failures are enough.
+    pub(super) failures: usize,
+}
+
+/// Runs the test with all cuts, so many at once, until it is enough. Gives what came of
 /// it, in the order of the cuts, and how many runs were left behind.
 pub(super) fn all(
     runs: &Runs,
     cuts: &[(usize, Cut)],
     workers: usize,
-    until: Option<Instant>,
+    until: &Until,
 ) -> (Vec<CutResult>, usize) {
     let next = AtomicUsize::new(0);
     let left_behind = AtomicUsize::new(0);
+    let failures = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..workers.min(cuts.len()) {
             scope.spawn(|| {
                 loop {
+                    let is_late = until.time.is_some_and(|time| Instant::now() >= time);
+                    if is_late || failures.load(Ordering::Relaxed) >= until.failures {
+                        return;
+                    }
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some((entry, cut)) = cuts.get(number) else {
                         return;
                     };
-                    if until.is_some_and(|until| Instant::now() >= until) {
-                        return;
-                    }
                     let run = runs.run(Some(cut.clone()));
                     let outcome = match run.ended {
                         Ended::Well if run.has_cut => Outcome::Passed,
@@ -155,6 +164,8 @@ pub(super) fn all(
                             Outcome::Hung
                         }
                     };
+                    let count = usize::from(outcome.is_failure());
+                    failures.fetch_add(count, Ordering::Relaxed);
                     let result = CutResult {
                         cut: cut.clone(),
                         outcome,
