@@ -30,7 +30,7 @@ pub use crate::interval::CheckInterval;
 pub use crate::name::{NameError, name_rule};
 pub use crate::report::{Event, Failure, Report, What};
 pub use crate::resource::{AnnouncedStop, Resource};
-pub use crate::runpath::{RunpathError, default_root, remove_root};
+pub use crate::runpath::{ArtifactFolder, RunpathError, default_root, remove_root, write_whole};
 pub use crate::slug::slugify;
 pub use crate::status::{IllegalTransition, Status, UnknownStatus};
 pub use crate::steps::{Check, HookPoint, Step, Steps};

@@ -8,7 +8,9 @@ use standin_driver::{Driver, DriverConfig, Lifecycle};
 use standin_entity::Caller;
 use standin_sync::Monitor;
 
+use crate::evidence;
 use crate::members::Members;
+use crate::say::say;
 
 /// Ends what an environment does, from any thread: a start, a stop, every wait
 /// on one of its drivers. Then the drivers are torn down.
@@ -58,6 +60,17 @@ impl AbortHandle {
         }
         abort_all(drivers);
         self.members.entity.set_aborted();
+        // The guard may never be dropped. An environment that was never up has nothing to show.
+        if self.members.running().is_some() {
+            let artifacts = evidence::write(&self.members, evidence::transcript(&self.members));
+            if !artifacts.is_empty() {
+                let artifacts = artifacts.to_string().replace('\n', "\n  ");
+                let name = self.name();
+                say(&format!(
+                    "standin: environment \"{name}\" was aborted\n  {artifacts}"
+                ));
+            }
+        }
     }
 }
 

@@ -3,14 +3,19 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use standin_driver::Driver;
 use standin_error::text;
-use standin_record::{Address, Transcript};
+use standin_record::{Address, Line, Transcript};
 
+use crate::artifacts::Artifacts;
 use crate::failure::Failure;
 use crate::members::Members;
+
+/// Of how many drivers the last lines of logs are shown.
+const LOGS: usize = 100;
 
 /// Everything that is on record of the environment up to now: its drivers in the order in which
 /// they were added, with their options and whom each waits for.
@@ -68,6 +73,47 @@ pub(crate) fn timeline(
     let is_worth_it = start.drivers.len() > 1;
     let said: Vec<String> = failures.iter().map(|f| text::in_full(f)).collect();
     is_worth_it.then(|| start.start_text().after(&said.join("\n")).to_string())
+}
+
+/// Writes what explains that the test has failed: `transcript`, with the last lines of the logs.
+/// Done once in each life of the environment.
+pub(crate) fn write(members: &Members, mut transcript: Transcript) -> Artifacts {
+    // What drivers are asked is their code, and runs without a lock.
+    add_logs(members, &mut transcript);
+    let formats = members.record().on_failure;
+    members.artifacts(|| {
+        if thread::panicking() {
+            Artifacts::of_panic(&transcript, &formats)
+        } else {
+            Artifacts::of_failure(&transcript, &formats)
+        }
+    })
+}
+
+/// Adds the last lines of what drivers write to what is known of them.
+pub(crate) fn add_logs(members: &Members, transcript: &mut Transcript) {
+    let mut left = LOGS;
+    for driver in members.drivers() {
+        let name = driver.base().entity().subject().name().to_owned();
+        let lines = catch_unwind(AssertUnwindSafe(|| driver.fetch_error_log()));
+        let Ok(Ok(lines)) = lines else {
+            continue;
+        };
+        let story = transcript.drivers.iter_mut();
+        let Some(story) = story.into_iter().find(|story| *story.name == *name) else {
+            continue;
+        };
+        if lines.is_empty() || left == 0 {
+            continue;
+        }
+        left -= 1;
+        let redact = |line: String| members.recorder().redacted(&line);
+        story.lines.extend(lines.into_iter().map(|line| Line {
+            at: transcript.taken,
+            log: "at the end".to_owned(),
+            text: redact(line),
+        }));
+    }
 }
 
 /// Says whose the other ends are that nobody records, as far as drivers know it of themselves:

@@ -12,6 +12,7 @@ use standin_error::text::{self, Span};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
+use crate::artifacts::Artifacts;
 use crate::error::DependencyError;
 use crate::turn::Operation;
 
@@ -169,6 +170,8 @@ pub struct NotStarted {
     pub runpath: Option<PathBuf>,
     /// Who took how long, waited for whom, and what was missing.
     pub timeline: Option<String>,
+    /// The files that show what was recorded.
+    pub artifacts: Artifacts,
 }
 
 standin_error::reportable!(NotStarted, parts = NotStarted::parts);
@@ -219,6 +222,7 @@ impl Diagnostic for NotStarted {
                 .map(|help| help.to_string()),
         );
         lines.push(kept(self.runpath.as_deref()));
+        lines.extend((!self.artifacts.is_empty()).then(|| self.artifacts.to_string()));
         Some(Box::new(lines.join("\n")))
     }
 
@@ -240,6 +244,8 @@ pub struct NotStopped {
     pub failures: Vec<Failure>,
     /// Where the files of the drivers are kept.
     pub runpath: Option<PathBuf>,
+    /// The files that show what was recorded.
+    pub artifacts: Artifacts,
 }
 
 standin_error::reportable!(NotStopped, parts = NotStopped::parts);
@@ -279,6 +285,7 @@ impl Diagnostic for NotStopped {
                 .map(|help| help.to_string()),
         );
         lines.push(kept(self.runpath.as_deref()));
+        lines.extend((!self.artifacts.is_empty()).then(|| self.artifacts.to_string()));
         Some(Box::new(lines.join("\n")))
     }
 

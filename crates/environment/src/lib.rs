@@ -2,6 +2,8 @@
 
 mod abort;
 mod account;
+mod afterwards;
+mod artifacts;
 mod config;
 mod context;
 mod dependencies;
@@ -17,6 +19,7 @@ mod order;
 mod plan;
 mod record;
 mod running;
+mod say;
 mod schedule;
 #[cfg(unix)]
 mod signals;
@@ -26,6 +29,7 @@ mod types;
 mod view;
 
 pub use crate::abort::AbortHandle;
+pub use crate::artifacts::Artifacts;
 pub use crate::config::{EnvironmentBuilder, EnvironmentConfig};
 pub use crate::environment::{Environment, FailedStart};
 pub use crate::error::{AddError, DependencyError, ExportError, LoadError, LookupError};

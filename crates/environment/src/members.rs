@@ -14,6 +14,7 @@ use standin_entity::{AnnouncedStop, Entity, JoinError};
 use standin_record::Recorder;
 use standin_sync::Unpoisoned;
 
+use crate::artifacts::Artifacts;
 use crate::error::{AddError, LookupError};
 use crate::failure::{Failure, TestFailure};
 use crate::record::Record;
@@ -42,6 +43,8 @@ pub(crate) struct Members {
     /// Keeps the drivers from starting after that.
     ended: Mutex<Vec<AnnouncedStop>>,
     recorder: OnceLock<Recorder>,
+    /// What was written because the test has failed, since the latest start.
+    artifacts: Mutex<Option<Artifacts>>,
 }
 
 /// An environment that has been started.
@@ -67,6 +70,7 @@ impl Members {
             broken: Mutex::default(),
             ended: Mutex::default(),
             recorder: OnceLock::new(),
+            artifacts: Mutex::default(),
         });
         let source: Weak<Self> = Arc::downgrade(&members);
         provide_context(&members.entity, source);
@@ -75,12 +79,22 @@ impl Members {
 
     /// Where what happens to the drivers is kept, from the first time on that something does.
     pub(crate) fn recorder(&self) -> &Recorder {
-        self.recorder.get_or_init(|| {
-            // What is wrong with the options is the error of the start.
-            let record = self.entity.options().get("record").ok();
-            let record = record.and_then(|record| Record::from_value(&record).ok());
-            record.unwrap_or_default().recorder(self.name())
-        })
+        let make = || self.record().recorder(self.name());
+        self.recorder.get_or_init(make)
+    }
+
+    /// What is kept, and written. What is wrong with the options is the error of the start.
+    pub(crate) fn record(&self) -> Record {
+        let record = self.entity.options().get("record").ok();
+        let record = record.and_then(|record| Record::from_value(&record).ok());
+        record.unwrap_or_default()
+    }
+
+    /// What `write` has written because the test has failed; it is asked once in each life of the
+    /// environment.
+    pub(crate) fn artifacts(&self, write: impl FnOnce() -> Artifacts) -> Artifacts {
+        let mut artifacts = self.artifacts.lock().unpoisoned();
+        artifacts.get_or_insert_with(write).clone()
     }
 
     /// Those of the environment that is `entity`, or the nearest around it.
@@ -174,6 +188,7 @@ impl Members {
     /// Lets what belongs to this environment start again.
     pub(crate) fn open(&self) {
         self.is_closed.store(false, Ordering::SeqCst);
+        *self.artifacts.lock().unpoisoned() = None;
         *self.broken.lock().unpoisoned() = None;
         self.release();
     }

@@ -13,13 +13,15 @@ use standin_entity::{AnnouncedStop, Error, Failovers};
 use standin_error::made_by_test;
 use standin_sync::Monitor;
 
+use crate::artifacts::Artifacts;
 use crate::members::{Members, Running};
 use crate::plan::Plan;
+use crate::say::say;
 use crate::starting::{Failed, Start, Stop};
 use crate::turn::{Deferred, Operation, Refused, Taken};
 use crate::{
     Environment, EnvironmentConfig, EnvironmentError, EnvironmentView, Failure, NotStarted,
-    NotStopped, account, evidence,
+    NotStopped, account, afterwards, evidence,
 };
 
 /// The drivers of an environment, started.
@@ -261,6 +263,7 @@ impl Started {
         } = failed.unwrap_or_else(|panic| resume_unwind(panic));
         failures.extend(left);
         let timeline = evidence::timeline(&transcript, begun, &failures);
+        let artifacts = evidence::write(&self.members, transcript);
         Err(EnvironmentError::Start(NotStarted {
             environment: self.name().to_owned(),
             failures,
@@ -269,6 +272,7 @@ impl Started {
             waiting,
             runpath: self.runpath_left(),
             timeline,
+            artifacts,
         }))
     }
 
@@ -343,18 +347,37 @@ impl Started {
         if let Some(runpath) = self.runpath_left() {
             text.push_str(&format!("\n  files: {}", runpath.display()));
         }
+        // An error has said it.
+        let artifacts = self.members.artifacts(Artifacts::default);
+        if error.is_none() && !artifacts.is_empty() {
+            let artifacts = artifacts.to_string().replace('\n', "\n  ");
+            text.push_str(&format!("\n  {artifacts}"));
+        }
         text
     }
 
     fn stop_in(self: &Arc<Self>, _turn: Taken<'_>, ending: Ending) -> Result<(), EnvironmentError> {
         let went_wrong = self.went_wrong();
+        // While processes are up it can be seen whose a socket is.
+        let before = went_wrong.then(|| evidence::transcript(&self.members));
         let failures = self.members.entity.record("teardown", || self.tear_down());
         self.members.release();
-        self.is_up.store(false, Ordering::Relaxed);
+        let was_up = self.is_up.swap(false, Ordering::Relaxed);
+        let has_failed = self.failed.load(Ordering::Relaxed) || thread::panicking();
+        let is_done = ending == Ending::Stopped && !has_failed;
+        let artifacts = if !failures.is_empty() || (was_up && went_wrong && !is_done) {
+            let mut transcript = evidence::transcript(&self.members);
+            let names = before.into_iter().flat_map(|before| before.names);
+            transcript.names.extend(names);
+            Some(evidence::write(&self.members, transcript))
+        } else {
+            if was_up {
+                let formats = &self.config.record.on_failure;
+                afterwards::keep(self.members.recorder().clone(), formats);
+            }
+            None
+        };
         if failures.is_empty() {
-            let is_done = ending == Ending::Stopped
-                && !std::thread::panicking()
-                && !self.failed.load(Ordering::Relaxed);
             self.settle_runpath(if is_done {
                 Files::Remove
             } else if went_wrong {
@@ -362,6 +385,16 @@ impl Started {
             } else {
                 Files::KeepContent
             });
+            // Whoever stops it gets no error to look at.
+            if let Some(artifacts) = artifacts.filter(|_| ending == Ending::Stopped)
+                && !artifacts.is_empty()
+            {
+                let artifacts = artifacts.to_string().replace('\n', "\n  ");
+                say(&format!(
+                    "standin: environment \"{}\"\n  {artifacts}",
+                    self.name()
+                ));
+            }
             return Ok(());
         }
         self.failed.store(true, Ordering::Relaxed);
@@ -370,6 +403,7 @@ impl Started {
             environment: self.name().to_owned(),
             failures,
             runpath: self.runpath_left(),
+            artifacts: artifacts.unwrap_or_default(),
         }))
     }
 
@@ -517,17 +551,6 @@ impl Running for Started {
 )]
 fn fail_test(text: &str) {
     panic!("{text}")
-}
-
-/// Says to the standard error, which the test harness shows with the test that failed,
-/// what is known.
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever drops a guard gets no value, and the log has no reader by default"
-)]
-fn say(text: &str) {
-    // A standard error that nobody reads any more must not end the test program.
-    let _ = catch_unwind(|| eprintln!("{text}"));
 }
 
 /// Does `work`, and calls `end` when it takes longer than `limit`; keeps what that gives until

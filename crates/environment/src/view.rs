@@ -1,7 +1,8 @@
 //! Everything that only looks at an environment.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use standin_config::Node;
@@ -11,6 +12,7 @@ use standin_entity::{Entity, Report, Status};
 use standin_record::Transcript;
 
 use crate::abort::AbortHandle;
+use crate::artifacts::Artifacts;
 use crate::config::EnvironmentConfig;
 use crate::error::{ExportError, LookupError};
 use crate::evidence;
@@ -156,6 +158,20 @@ impl EnvironmentView {
     /// ```
     pub fn transcript(&self) -> Transcript {
         evidence::transcript(&self.members)
+    }
+
+    /// Writes everything that was recorded up to now to files in `folder`, in each [`Format`], and
+    /// returns their paths. The folder is made if need be; files of these names are replaced.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of them cannot be written.
+    ///
+    /// [`Format`]: crate::Format
+    pub fn write_files(&self, folder: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
+        let mut transcript = self.transcript();
+        evidence::add_logs(&self.members, &mut transcript);
+        Artifacts::on_request(&transcript, folder.as_ref())
     }
 
     /// What the drivers publish, as variables for the environment of a

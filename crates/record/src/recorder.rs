@@ -76,6 +76,11 @@ impl Recorder {
         state.secrets.push('\n');
     }
 
+    /// `text` as it would be kept: without what must not be.
+    pub fn redacted(&self, text: &str) -> String {
+        self.0.tapes.shared().redact.text(text)
+    }
+
     /// How long it has been there: the time of what is recorded now.
     pub fn now(&self) -> Duration {
         Tick::now().since(self.0.tapes.shared().begin)

@@ -9,6 +9,7 @@
 //! 4. All acts go through one open handle of the directory, never through a link
 //!    ([`sys`]).
 
+mod artifacts;
 mod claims;
 mod directory;
 mod error;
@@ -19,6 +20,7 @@ mod place;
 mod run;
 mod sys;
 
+pub use self::artifacts::{ArtifactFolder, write_whole};
 pub(crate) use self::claims::Claims;
 pub(crate) use self::directory::Subject;
 pub use self::error::RunpathError;

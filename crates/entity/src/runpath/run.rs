@@ -53,6 +53,26 @@ struct Places {
     run: PathBuf,
 }
 
+/// The directory that all test programs share, made for this user alone.
+pub(super) fn shared_root() -> Result<PathBuf, RunpathError> {
+    let places = places()?;
+    let made = sys::create_private(&places.shared);
+    made.map_err(|source| RunpathError::Directory {
+        entity: format!("process {}", std::process::id()),
+        action: "make the directory",
+        path: places.shared.clone(),
+        source,
+    })?;
+    places.check_private()?;
+    Ok(places.shared.clone())
+}
+
+/// What directories of this process are called.
+pub(super) fn of_this_process() -> String {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| Name::of_this_run().to_string()).clone()
+}
+
 fn places() -> Result<&'static Places, RunpathError> {
     static PLACES: OnceLock<Places> = OnceLock::new();
     if let Some(places) = PLACES.get() {
@@ -66,7 +86,7 @@ fn places() -> Result<&'static Places, RunpathError> {
         None => (None, temporary()?.join(format!("standin-{}", sys::user()))),
     };
     let program = shared.join(program());
-    let run = program.join(Name::of_this_run().to_string());
+    let run = program.join(of_this_process());
     Ok(PLACES.get_or_init(|| Places {
         trusted,
         shared,
@@ -116,7 +136,7 @@ fn temporary() -> Result<PathBuf, RunpathError> {
 }
 
 /// The name of the program without what cargo adds to the names of tests.
-fn program() -> String {
+pub(super) fn program() -> String {
     let program = std::env::current_exe().unwrap_or_default();
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -133,14 +153,14 @@ fn program() -> String {
 /// The name of the directory of a run: `20260131T235959-4711`, and what distinguishes one
 /// run of nextest from another, which has a process for each test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Name {
+pub(super) struct Name {
     started: String,
     process: u32,
     session: Option<String>,
 }
 
 impl Name {
-    fn of_this_run() -> Self {
+    pub(super) fn of_this_run() -> Self {
         let session = std::env::var("NEXTEST_RUN_ID").ok().map(|id| {
             let letters = id.chars().filter(char::is_ascii_alphanumeric);
             letters.take(8).collect()
@@ -228,7 +248,7 @@ impl RunUse {
         if run.directory.is_none() {
             run.directory = Some(places.make()?);
             static FIRST: Once = Once::new();
-            FIRST.call_once(|| prune(places));
+            FIRST.call_once(|| prune(&places.program, &Name::of_this_run()));
         }
         run.users += 1;
         Ok(Some(Self { places }))
@@ -339,9 +359,9 @@ impl Places {
     }
 }
 
-/// Removes what earlier runs of this test program have left, but for the latest.
-fn prune(places: &Places) {
-    let Ok(entries) = std::fs::read_dir(&places.program) else {
+/// Removes what earlier runs have left in `folder`, but for the latest.
+pub(super) fn prune(folder: &Path, this: &Name) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
         return;
     };
     let names = entries.flatten().filter_map(|entry| {
@@ -351,16 +371,13 @@ fn prune(places: &Places) {
     let mut names: Vec<(String, Name)> = names.collect();
     names.sort_by(|(one, _), (other, _)| other.cmp(one));
     let mut kept: Vec<String> = Vec::new();
-    let this = places.run.file_name();
-    let this_session = this
-        .and_then(|name| Name::parse(name.to_str()?))
-        .map(|name| name.session());
+    let this_session = this.session();
     for (name, parsed) in names {
         let session = parsed.session();
-        if Some(&session) == this_session.as_ref() || sys::is_alive(parsed.process) {
+        if session == this_session || sys::is_alive(parsed.process) {
             continue;
         }
-        let path = places.program.join(&name);
+        let path = folder.join(&name);
         let removed = remove_old(&path, || {
             let is_kept = kept.contains(&session) || kept.len() < KEPT_RUNS;
             if is_kept && !kept.contains(&session) {

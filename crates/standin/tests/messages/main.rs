@@ -77,6 +77,10 @@ fn normal(text: &str, folder: &Path) -> String {
             "$1 TIME",
         ),
         (r"(critical path: .*) [\d.]+ (ns|µs|ms|s) ->", "$1 TIME ->"),
+        (
+            r"what was recorded: \S*/target/standin/(\S+?)/\S+/report.html",
+            "what was recorded: target/standin/$1/RUN/report.html",
+        ),
         (r"pid \d+", "pid PID"),
         (r"waited [\d.]+ (ns|µs|ms|s) for", "waited TIME for"),
         (r" {2,}(\S+\.rs):\d+(?m:$)", "  $1"),

@@ -310,6 +310,7 @@ fn nothing_listens_at_the_port() {
                   127.0.0.1:PORT: Connection refused (os error 111)
               help: nothing listens there: start the server first, or let the client retry until its deadline
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::socket::connect_refused
             --- anyhow ---
             environment "test" did not start: driver "client" could not be started
@@ -344,6 +345,7 @@ fn the_port_is_taken() {
                   127.0.0.1:PORT: Address already in use (os error 98)
               help: use port 0 to have a free port chosen, or stop what holds this one
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::socket::bind_in_use
             --- anyhow ---
             environment "test" did not start: driver "server" could not be started

@@ -33,6 +33,7 @@ fn there_is_no_such_program() {
               caused by: process "app": there is no program `/no/such/program`
               help: install it, or set `binary` to its path; a relative path starts at CURRENT
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::process::binary_not_found
             --- anyhow ---
             environment "test" did not start: driver "app" could not be started
@@ -60,6 +61,7 @@ fn the_program_is_not_executable() {
               caused by: process "app": `DIR/program` cannot be run: it may not be executed, by anybody
               help: `chmod +x` it, or name another file as `binary`
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::process::not_executable
             --- anyhow ---
             environment "test" did not start: driver "app" could not be started
@@ -85,6 +87,7 @@ fn the_program_ends_before_it_is_ready() {
               caused by: process "app" ended TIME after its start and before it was ready, with exit code 3
               help: the command was `/bin/sh -c 'echo '\''ERROR: no db'\'' >&2; exit 3'`
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::process::ended_early
             --- anyhow ---
             environment "test" did not start: driver "app" did not become ready
@@ -114,6 +117,7 @@ fn the_program_is_never_ready() {
               at crates/standin/tests/messages/processes.rs
               help: look for why it is not ready, or raise its `timeout` (now 500ms)
                 the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_timeout
             --- anyhow ---
             environment "test" did not start: driver "app" was not ready after TIME (N checks): unmatched `log` in DIR/run/app/stdout:
@@ -151,6 +155,7 @@ fn the_file_to_install_is_not_there() {
               caused by: No such file or directory (os error 2)
               help: relative paths start at the current directory of the test, in an environment file at its folder
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::driver::install_source
             --- anyhow ---
             environment "test" did not start: driver "app" could not be prepared for its start

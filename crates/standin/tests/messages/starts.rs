@@ -31,6 +31,7 @@ fn the_attribute_is_misspelled() {
                 critical path: server TIME -> client TIME
               help: did you mean `port`? "server" publishes: name, uid, status, runpath, scratch, active, aborted, host, port, local_host, local_port, connection_identifier
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::driver::unknown_attribute
             --- anyhow ---
             environment "test" did not start: driver "client" could not be started
@@ -210,6 +211,7 @@ fn a_hook_fails() {
               caused by: no licence
                 at crates/standin/tests/messages/starts.rs
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_failed
             --- anyhow ---
             environment "test" did not start: driver "server" could not be started, because its hook `pre_start` failed
@@ -257,6 +259,7 @@ fn several_drivers_fail() {
                   at crates/standin/tests/messages/starts.rs
                 code: standin::entity::stop_failed
               help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
             --- anyhow ---
             environment "test" did not stop cleanly: 2 drivers failed
               - driver "a" did not stop cleanly, because its hook `pre_stop` failed: a is stubborn

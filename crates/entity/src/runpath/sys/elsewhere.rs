@@ -145,6 +145,14 @@ pub(in super::super) fn create_private(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+pub(in super::super) fn create_one(path: &Path) -> io::Result<bool> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 pub(in super::super) fn why_not_private(
     path: &Path,
     _trusted: Option<&Path>,

@@ -314,6 +314,15 @@ pub(in super::super) fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a directory for this user alone, unless something is in its place; whether it has.
+pub(in super::super) fn create_one(path: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Why `path` is not a directory that only this user can change; the owner of
 /// `trusted` may, too.
 pub(in super::super) fn why_not_private(

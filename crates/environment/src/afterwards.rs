@@ -1,0 +1,76 @@
+//! What an environment recorded that has come to a good end, in case its test has not.
+//!
+//! A guard cannot know of an assertion after its scope. So what was recorded stays with the thread
+//! of the test for a while, and a panic of that thread writes it down.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic;
+use std::sync::Once;
+use std::thread;
+
+use standin_record::Recorder;
+
+use crate::artifacts::Artifacts;
+use crate::record::Format;
+use crate::say::say;
+
+/// Of how many environments of a thread.
+const KEPT: usize = 4;
+
+/// An environment that is down.
+struct Ended {
+    recorder: Recorder,
+    formats: Vec<Format>,
+}
+
+thread_local! {
+    static ENDED: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Keeps what was recorded in case this thread panics later.
+pub(crate) fn keep(recorder: Recorder, formats: &[Format]) {
+    if formats.is_empty() || thread::panicking() {
+        return;
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            before(panic);
+            write();
+        }));
+    });
+    let ended = Ended {
+        recorder,
+        formats: formats.to_vec(),
+    };
+    let former = ENDED.try_with(|all| {
+        let mut all = all.borrow_mut();
+        all.push_back(ended);
+        (all.len() > KEPT).then(|| all.pop_front())
+    });
+    drop(former);
+}
+
+/// Writes what this thread has kept. Nothing in here may panic: it is a hook of panics.
+fn write() {
+    let all = ENDED.try_with(|all| {
+        all.try_borrow_mut()
+            .map(|mut all| std::mem::take(&mut *all))
+    });
+    let Ok(Ok(all)) = all else {
+        return;
+    };
+    for Ended { recorder, formats } in all {
+        let transcript = recorder.transcript();
+        let artifacts = Artifacts::of_panic(&transcript, &formats);
+        if !artifacts.is_empty() {
+            let artifacts = artifacts.to_string().replace('\n', "\n  ");
+            let name = &transcript.name;
+            say(&format!(
+                "standin: environment {name:?}, before the test panicked:\n  {artifacts}"
+            ));
+        }
+    }
+}
