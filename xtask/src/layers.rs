@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["standin-cli"],
     &["standin-session"],
     &["standin"],
+    &["standin-async"],
     &["standin-environment"],
     &["standin-proxy"],
     &["standin-tcp", "standin-process"],

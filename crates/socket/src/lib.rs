@@ -36,6 +36,7 @@ mod dump;
 mod error;
 pub mod framing;
 mod leak;
+pub mod operation;
 mod options;
 mod recording;
 mod server;
@@ -49,7 +50,7 @@ mod wait;
 
 pub use address::Address;
 pub use client::{Client, ClientBuilder, Dial};
-pub use connection::{Connection, End, OwnedConnection, Tried, Upgrade};
+pub use connection::{Connection, End, Operations, OwnedConnection, Tried, Upgrade};
 pub use error::{
     AcceptError, Attempt, BindError, Circumstances, CloseError, ConnectError, ConnectFailure,
     ControlError, Difference, Evidence, Party, ReceiveError, ReceiveFailure, Role, SendError,

@@ -11,6 +11,8 @@ pub(crate) struct Deadline {
     limit: Option<Duration>,
     started: Option<Instant>,
     ended: bool,
+    /// Somebody else does the waiting, between one try and the next.
+    tries: bool,
 }
 
 impl Deadline {
@@ -19,6 +21,7 @@ impl Deadline {
             limit,
             started: None,
             ended: false,
+            tries: false,
         }
     }
 
@@ -46,21 +49,48 @@ impl Deadline {
         self.ended = true;
     }
 
+    /// Gives the deadline to somebody else. What is left here has no limit.
+    pub(crate) fn take(&mut self) -> Deadline {
+        std::mem::replace(self, Deadline::new(None))
+    }
+
+    /// Allows nothing for the time of a try, or as before once more.
+    pub(crate) fn set_tries(&mut self, tries: bool) {
+        self.tries = tries;
+    }
+
+    /// The time at which it passes. The clock runs from now on.
+    pub(crate) fn end_of(&mut self) -> Option<Instant> {
+        self.start();
+        self.started?.checked_add(self.limit?)
+    }
+
+    /// Whether the limit is over, which a limit of zero always is.
+    pub(crate) fn is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.elapsed() >= limit)
+    }
+
     /// Whether a limit that allows waiting is over. For loops that never wait because there is
     /// always more.
     pub(crate) fn has_passed(&mut self) -> bool {
-        self.limit != Some(Duration::ZERO) && self.remaining() == Remaining::Nothing
+        if self.limit == Some(Duration::ZERO) {
+            return false;
+        }
+        match self.tries && !self.ended {
+            true => self.is_over(),
+            false => self.remaining() == Remaining::Nothing,
+        }
     }
 
     /// Whether waiting was ruled out from the start, or is by now.
     #[inline]
     pub(crate) fn forbids_waiting(&self) -> bool {
-        self.ended || self.limit == Some(Duration::ZERO)
+        self.ended || self.tries || self.limit == Some(Duration::ZERO)
     }
 
     /// How much longer to wait.
     pub(crate) fn remaining(&mut self) -> Remaining {
-        if self.ended {
+        if self.ended || self.tries {
             return Remaining::Nothing;
         }
         match self.limit {
@@ -101,6 +131,11 @@ impl Remaining {
             Remaining::Time(left) => Some(left),
             Remaining::Unlimited => None,
         }
+    }
+
+    /// The time at which nothing is left.
+    pub(crate) fn end(self) -> Option<Instant> {
+        Instant::now().checked_add(self.as_timeout()?)
     }
 
     /// Whichever ends first.

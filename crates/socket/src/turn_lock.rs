@@ -3,9 +3,10 @@
 //! ends every wait in it.
 
 use std::{
-    fmt, io,
+    fmt, io, mem,
     sync::{Arc, TryLockError, atomic::Ordering},
-    time::Duration,
+    task::Waker,
+    time::{Duration, Instant},
 };
 
 use standin_sync::Unpoisoned;
@@ -27,7 +28,8 @@ use crate::{
 /// operation that finds its turn lock free, as nearly all do, pays for one lock.
 ///
 /// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so
-/// that closing gets at the value without waiting for that code.
+/// that closing gets at the value without waiting for that code. So is the turn of a task that
+/// waits for something: see [`Part`].
 pub(crate) struct TurnLock<T> {
     slot: TryMutex<Slot<T>>,
     /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by
@@ -50,7 +52,7 @@ struct Slot<T> {
 enum Lender {
     /// The thread that runs a user's code in its turn.
     Thread(ThreadId),
-    /// Whoever will end the [hold](Turn::hold).
+    /// Whoever will end the [hold](Turn::hold), or goes on in its [part](Part).
     Hold,
 }
 
@@ -58,7 +60,7 @@ enum Lender {
 enum Entry<'a, T> {
     Turn(Turn<'a, T>),
     Taken,
-    /// The thread that has it runs a user's code. To see that took the lock for a moment, in which
+    /// Whoever has it has lent it. To see that took the lock for a moment, in which
     /// [`settle`](TurnLock::settle) may have found it taken: those in line have to look again.
     Lent,
     /// As `Lent`, by this very thread.
@@ -147,12 +149,7 @@ impl<T> TurnLock<T> {
             }
             match self.entry() {
                 Entry::Turn(turn) => break Ok(turn),
-                Entry::Own => {
-                    break Err(NotNow::Io(io::Error::new(
-                        io::ErrorKind::Deadlock,
-                        "what a receive calls cannot receive on the same connection",
-                    )));
-                }
+                Entry::Own => break Err(within_itself()),
                 // Nobody in line looked meanwhile: this thread has the line's lock.
                 Entry::Taken | Entry::Lent => {}
             }
@@ -231,8 +228,9 @@ impl<T> TurnLock<T> {
     fn end_epoch(&self, next: impl FnOnce(u64) -> u64) {
         let waits = self.line.lock();
         self.epoch.store(next(self.epoch()), Ordering::SeqCst);
-        waits.wake();
+        let task = waits.wake();
         drop(waits);
+        wake(task);
         self.line.wake();
     }
 
@@ -251,7 +249,24 @@ impl<T> TurnLock<T> {
     pub(crate) fn wake_waiting(&self) {
         let mut waits = self.line.lock();
         waits.wake_requested = true;
-        waits.wake();
+        let task = waits.wake();
+        drop(waits);
+        wake(task);
+    }
+}
+
+/// The error of who would wait for itself.
+fn within_itself() -> NotNow {
+    NotNow::Io(io::Error::new(
+        io::ErrorKind::Deadlock,
+        "what a receive calls cannot receive on the same connection",
+    ))
+}
+
+/// Wakes a task, if there is one; under no lock, as it is the code of a runtime.
+fn wake(task: Option<Waker>) {
+    if let Some(task) = task {
+        task.wake();
     }
 }
 
@@ -359,6 +374,11 @@ impl<'a, T> Turn<'a, T> {
         }
     }
 
+    /// The same until a time.
+    pub(crate) fn pause_until(&self, until: Instant) -> Result<(), NotNow> {
+        self.pause(until.saturating_duration_since(Instant::now()))
+    }
+
     /// Waits until the turn lock is [woken](TurnLock::wake_waiting) (or perhaps less), the time has
     /// passed, or the turn lock is closed.
     pub(crate) fn wait_for_wake(&self, left: Remaining) -> Result<(), NotNow> {
@@ -382,7 +402,7 @@ impl<'a, T> Turn<'a, T> {
                 if std::mem::take(&mut waits.wake_requested) {
                     return Ok(());
                 }
-                waits.waker = Some(waiter.waker());
+                waits.waker = Some(Wakes::Thread(waiter.waker()));
             }
             let woken = line.idle_while(|| wait(waiter));
             let mut waits = line.lock();
@@ -417,6 +437,133 @@ impl<T> fmt::Debug for Turn<'_, T> {
     }
 }
 
+/// What a task has of a turn lock from one try to the next, as it cannot hold a lock meanwhile: its
+/// turn, lent, once it has got one. Dropping it gives the turn back.
+pub(crate) struct Part<'a, T> {
+    lock: &'a TurnLock<T>,
+    /// The turn lock's at the first try.
+    epoch: Option<u64>,
+    has_turn: bool,
+}
+
+impl<'a, T> Part<'a, T> {
+    pub(crate) fn of(lock: &'a TurnLock<T>) -> Part<'a, T> {
+        Part {
+            lock,
+            epoch: None,
+            has_turn: false,
+        }
+    }
+
+    /// Takes the turn up again, or waits for it as [`TurnLock::enter`] does.
+    #[inline]
+    pub(crate) fn enter(&mut self, deadline: &mut Deadline) -> Result<Turn<'a, T>, NotNow> {
+        match self.epoch {
+            Some(epoch) if self.has_turn => Ok(self.take_back(epoch)),
+            _ => self.lock.enter(deadline),
+        }
+    }
+
+    /// Takes the turn up again, or gets one. With `None`, `waker` is woken when to try again.
+    pub(crate) fn resume(&mut self, waker: &Waker) -> Result<Option<Turn<'a, T>>, NotNow> {
+        let epoch = *self.epoch.get_or_insert_with(|| self.lock.epoch());
+        if self.has_turn {
+            return Ok(Some(self.take_back(epoch)));
+        }
+        if self.lock.is_over(epoch) {
+            return Err(NotNow::Closed);
+        }
+        let mut turn = match self.lock.try_enter() {
+            Some(turn) => Some(turn),
+            None => self.join(epoch, waker)?,
+        };
+        if let Some(turn) = &mut turn {
+            turn.epoch = epoch;
+        }
+        Ok(turn)
+    }
+
+    #[cold]
+    fn join(&self, epoch: u64, waker: &Waker) -> Result<Option<Turn<'a, T>>, NotNow> {
+        let line = &self.lock.line;
+        let mut waits = line.join();
+        let outcome = if self.lock.is_over(epoch) {
+            Err(NotNow::Closed)
+        } else {
+            match self.lock.entry() {
+                Entry::Turn(turn) => Ok(Some(turn)),
+                Entry::Own => Err(within_itself()),
+                Entry::Taken | Entry::Lent => Ok(None),
+            }
+        };
+        let is_new = || !waits.tasks.iter().any(|task| task.will_wake(waker));
+        if matches!(outcome, Ok(None)) && is_new() {
+            // It stays counted until it is woken.
+            waits.tasks.push(waker.clone());
+        } else {
+            line.leave(waits);
+        }
+        outcome
+    }
+
+    /// Keeps the turn until the next try. Wakes `waker` when what waits in the turn lock is to end,
+    /// or is [to look again](TurnLock::wake_waiting).
+    pub(crate) fn suspend(&mut self, turn: Turn<'a, T>, waker: &Waker) {
+        let line = &self.lock.line;
+        turn.hold();
+        self.has_turn = true;
+        let mut waits = line.lock();
+        let is_over = self.epoch.is_some_and(|epoch| self.lock.is_over(epoch));
+        if is_over || mem::take(&mut waits.wake_requested) {
+            drop(waits);
+            waker.wake_by_ref();
+        } else {
+            waits.waker = Some(Wakes::Task(waker.clone()));
+        }
+    }
+
+    fn take_back(&mut self, epoch: u64) -> Turn<'a, T> {
+        let lock = self.lock;
+        {
+            let mut waits = lock.line.lock();
+            waits.waker = None;
+            waits.wake_requested = false;
+        }
+        // Others hold it for moments only: to see that the turn is lent, and to close.
+        let mut slot = lock.slot.lock().unpoisoned();
+        slot.lender = None;
+        lock.line.idle.store(false, Ordering::SeqCst);
+        self.has_turn = false;
+        Turn {
+            lock,
+            epoch,
+            slot: Some(slot),
+        }
+    }
+}
+
+impl<T> Part<'_, T> {
+    /// Gives the turn back, if there is one; says so.
+    pub(crate) fn give_back(&mut self) -> bool {
+        let epoch = self.epoch.filter(|_| self.has_turn);
+        epoch.map(|epoch| self.take_back(epoch)).is_some()
+    }
+}
+
+impl<T> Drop for Part<'_, T> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl<T> fmt::Debug for Part<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part")
+            .field("has_turn", &self.has_turn)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Those who wait for the turn, and what whoever has it lets them know.
 #[derive(Default)]
 pub(crate) struct WaitQueue {
@@ -429,20 +576,35 @@ pub(crate) struct WaitQueue {
     changed: Condvar,
 }
 
-/// What waiting threads, and those that end waits, share.
+/// What those that wait, and those that end waits, share.
 #[derive(Default)]
 struct Waits {
-    /// Wakes the thread that has the turn and waits for something.
-    waker: Option<Arc<mio::Waker>>,
-    /// Set by whoever wants that thread, or the next one, to look again before it waits on.
+    /// Wakes whoever has the turn and waits for something.
+    waker: Option<Wakes>,
+    /// Set by whoever wants that one, or the next, to look again before it waits on.
     wake_requested: bool,
+    /// The tasks in line. They are counted as threads are.
+    tasks: Vec<Waker>,
+}
+
+enum Wakes {
+    Thread(Arc<mio::Waker>),
+    Task(Waker),
 }
 
 impl Waits {
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            // The only failure is a closed event queue, whose thread then waits no more.
-            let _ = waker.wake();
+    /// Wakes the thread that has the turn, or gives the task that has it, to be woken under no
+    /// lock.
+    #[must_use]
+    fn wake(&self) -> Option<Waker> {
+        match &self.waker {
+            Some(Wakes::Thread(waker)) => {
+                // The only failure is a closed event queue, whose thread then waits no more.
+                let _ = waker.wake();
+                None
+            }
+            Some(Wakes::Task(task)) => Some(task.clone()),
+            None => None,
         }
     }
 }
@@ -491,10 +653,21 @@ impl WaitQueue {
     #[inline]
     fn wake(&self) {
         if self.queued.load(Ordering::SeqCst) > 0 {
-            // Who is in line holds this lock until it really waits.
-            drop(self.lock());
-            self.changed.notify_all();
+            self.wake_line();
         }
+    }
+
+    #[cold]
+    fn wake_line(&self) {
+        // Who is in line holds this lock until it really waits.
+        let mut waits = self.lock();
+        let tasks = mem::take(&mut waits.tasks);
+        for _ in &tasks {
+            self.queued.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(waits);
+        self.changed.notify_all();
+        tasks.into_iter().for_each(Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {

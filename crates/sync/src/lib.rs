@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+pub mod operation;
+mod when;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{LockResult, PoisonError};
+use std::task::Waker;
 use std::time::Instant;
 
 #[cfg(loom)]
@@ -55,6 +59,9 @@ pub struct Monitor<T> {
     /// How many threads wait, so that nobody pays for waking no one. Only
     /// changed, and only read, by those who hold the lock.
     waiting: AtomicUsize,
+    /// Tasks that wait.
+    tasks: std::sync::Mutex<Vec<Waker>>,
+    has_tasks: AtomicBool,
 }
 
 impl<T> Monitor<T> {
@@ -64,6 +71,8 @@ impl<T> Monitor<T> {
             value: Mutex::new(value),
             changed: Condvar::new(),
             waiting: AtomicUsize::new(0),
+            tasks: std::sync::Mutex::default(),
+            has_tasks: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +95,20 @@ impl<T> Monitor<T> {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.changed.notify_all();
         }
+        if self.has_tasks.load(Ordering::Relaxed) {
+            self.has_tasks.store(false, Ordering::Relaxed);
+            let tasks = std::mem::take(&mut *self.tasks.lock().unpoisoned());
+            tasks.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Wakes a task at the next change. To be called under the lock.
+    fn wake_at_change(&self, waker: &Waker) {
+        let mut tasks = self.tasks.lock().unpoisoned();
+        if !tasks.iter().any(|task| task.will_wake(waker)) {
+            tasks.push(waker.clone());
+        }
+        self.has_tasks.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the next change, not beyond `until`. It may also return without one.

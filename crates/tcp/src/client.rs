@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use standin_config::{FromOptions, Options};
@@ -6,6 +7,7 @@ use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_reply::Responder;
+use standin_socket::operation::{Place, Thread, Wait, now};
 use standin_socket::{Address, Client, ConnectError, Connection};
 
 use crate::base::TcpBase;
@@ -92,6 +94,16 @@ impl TcpClient {
     /// or another thread closes or stops it meanwhile.
     #[track_caller]
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
+        now(self.connect_with(Thread, Location::caller()))
+    }
+
+    /// What [`connect`](TcpClient::connect) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn connect_with(
+        &self,
+        wait: impl Wait,
+        place: Place,
+    ) -> Result<TcpConnection, TcpError> {
         if self.base.answering.responder().is_some() {
             return Err(self
                 .base
@@ -99,7 +111,7 @@ impl TcpClient {
         }
         let (client, timeout) = self.current()?;
         // Not under the lock, so that a stop or an abort can end it.
-        let made = client.connect(timeout);
+        let made = wait.run(client.connecting(place, timeout)).await;
         let made = made.map_err(|error| self.explain(error))?;
         self.keep(&client, made.clone())?;
         #[cfg(feature = "tls")]
@@ -119,9 +131,15 @@ impl TcpClient {
     /// by itself.
     #[track_caller]
     pub fn play(&self) -> Result<(), TcpError> {
+        now(self.play_with(Thread, Location::caller()))
+    }
+
+    /// What [`play`](TcpClient::play) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn play_with(&self, wait: impl Wait, place: Place) -> Result<(), TcpError> {
         let responder = self.base.responder()?;
         let (client, timeout) = self.current()?;
-        let made = client.connect_owned(timeout);
+        let made = wait.run(client.connecting_owned(place, timeout)).await;
         let mut made = made.map_err(|error| self.explain(error))?;
         self.keep(&client, made.handle())?;
         #[cfg(feature = "tls")]

@@ -20,6 +20,8 @@ pub use crate::client::TcpClient;
 pub use crate::config::{
     TcpBuilder, TcpClientBuilder, TcpClientConfig, TcpConfig, TcpServerBuilder, TcpServerConfig,
 };
+#[doc(hidden)]
+pub use crate::connection::Talk;
 pub use crate::connection::TcpConnection;
 pub use crate::encoding::{Encoding, UnknownEncoding};
 pub use crate::error::TcpError;
@@ -29,5 +31,7 @@ pub use crate::replies::{Framing as StreamFraming, RepliesConfig};
 pub use crate::server::TcpServer;
 #[cfg(feature = "tls")]
 pub use crate::tls::TlsOptions;
+#[doc(hidden)]
+pub use standin_socket::framing::Framing;
 #[cfg(feature = "tls")]
 pub use standin_tls::Tls;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use standin_config::{FromOptions, Options};
@@ -6,6 +7,7 @@ use standin_connection::{ConnectionInfo, Direction, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_reply::Responder;
+use standin_socket::operation::{Place, Thread, Wait, now};
 use standin_socket::{AcceptError, Connection, FullQueue, Server};
 
 use crate::base::TcpBase;
@@ -104,13 +106,24 @@ impl TcpServer {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
+        now(self.accept_with(Thread, Location::caller(), timeout))
+    }
+
+    /// What [`accept_connection`](TcpServer::accept_connection) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn accept_with(
+        &self,
+        wait: impl Wait,
+        place: Place,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
         if self.base.answering.responder().is_some() {
             return Err(self.base.answers_by_itself(INSTEAD));
         }
         #[cfg(feature = "tls")]
         if let Some(listener) = self.base.secure.listener() {
-            return match listener.accept(timeout) {
+            return match listener.accept_with(wait, timeout).await {
                 Ok(socket) => Ok(self.base.handle(socket)),
                 Err(failed) => {
                     self.base.uninterrupted()?;
@@ -119,7 +132,7 @@ impl TcpServer {
                 }
             };
         }
-        match server.accept(timeout) {
+        match wait.run(server.accepting(place, timeout)).await {
             Ok(socket) => Ok(self.base.handle(socket)),
             Err(error) => Err(self.explain(error)),
         }

@@ -11,6 +11,7 @@ use standin_error::text::{Count, Span};
 use standin_reactor::{Actor, Group, Next, Reactor, Stuck, Turn};
 use standin_socket::{AcceptError, Connection, OwnedConnection, Server};
 use standin_sync::Monitor;
+use standin_sync::operation::{Thread, Wait, now};
 use thiserror::Error;
 
 use crate::acceptor::Acceptor;
@@ -118,45 +119,57 @@ impl TlsListener {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Connection, TlsAcceptError> {
+        now(self.accept_with(Thread, timeout))
+    }
+
+    /// What [`accept`](TlsListener::accept) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn accept_with(
+        &self,
+        wait: impl Wait,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Connection, TlsAcceptError> {
         let limit = timeout.into();
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut state = self.desk.state.lock();
-        loop {
-            let who = || self.server.label().map(str::to_owned);
-            match state.ready.pop_front() {
-                Some(Ok(connection)) => return Ok(connection.into_connection()),
-                Some(Err(Refused { peer, error })) => {
-                    return Err(TlsAcceptError::Handshake {
-                        who: Who(who()),
-                        peer,
-                        failed: error,
-                    });
-                }
-                None => {}
-            }
-            if let Some(error) = state.error.take() {
-                return Err(TlsAcceptError::Io {
-                    who: Who(who()),
-                    source: error,
-                });
-            }
-            if state.is_closed {
-                return Err(TlsAcceptError::Closed { who: Who(who()) });
-            }
-            if limit == Some(Duration::ZERO) || until.is_some_and(|until| Instant::now() >= until) {
-                return Err(TlsAcceptError::TimedOut {
-                    who: Who(who()),
+        let ready = self.desk.state.when(until, |state| self.take(state));
+        match wait.run(ready).await {
+            Some(outcome) => outcome,
+            None => {
+                let state = self.desk.state.lock();
+                Err(TlsAcceptError::TimedOut {
+                    who: self.who(),
                     limit: limit.unwrap_or_default(),
                     accepted: state.accepted,
                     under_way: state.under_way,
-                });
+                })
             }
-            if self.reactor.is_current_thread() {
-                // It would wait for itself.
-                return Err(TlsAcceptError::Closed { who: Who(who()) });
-            }
-            state = self.desk.state.wait(state, until);
         }
+    }
+
+    /// The next connection, or why there will be none; nothing while that is open.
+    fn take(&self, state: &mut State) -> Option<Result<Connection, TlsAcceptError>> {
+        let who = self.who();
+        match state.ready.pop_front() {
+            Some(Ok(connection)) => return Some(Ok(connection.into_connection())),
+            Some(Err(Refused { peer, error })) => {
+                return Some(Err(TlsAcceptError::Handshake {
+                    who,
+                    peer,
+                    failed: error,
+                }));
+            }
+            None => {}
+        }
+        if let Some(source) = state.error.take() {
+            return Some(Err(TlsAcceptError::Io { who, source }));
+        }
+        // The reactor's thread would wait for itself.
+        let is_over = state.is_closed || self.reactor.is_current_thread();
+        is_over.then_some(Err(TlsAcceptError::Closed { who }))
+    }
+
+    fn who(&self) -> Who {
+        Who(self.server.label().map(str::to_owned))
     }
 
     /// Ends all waits for connections.

@@ -1,291 +1,271 @@
-//! Connecting: the addresses of a target in turn, and all of them again.
+//! Connecting, and who waits for it.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, marker::PhantomData, task::Waker, time::Duration};
 
 use standin_record::Place;
 
-use super::Inner;
+use super::{
+    Client, Inner,
+    course::{ConnectStop, Course, Step},
+};
 use crate::{
-    address::{self, Address},
-    connection::{Connection, Owner, Parts},
+    address::Address,
+    connection::{Connection, OwnedConnection, Owner, Parts, deadline},
     error::{Attempt, ConnectError, ConnectFailure, Party, Role},
+    operation::{self, Descriptor, Kept, Operation, Waits},
     recording::{Recording, last_records},
-    server,
     state::Event,
-    sys::{ConnectProgress, Connecting, Interest, Stream},
-    time::{Deadline, Doubling, Remaining},
-    turn_lock::{NotNow, Turn},
+    sys::{Interest, Stream},
+    time::Deadline,
+    turn_lock::{NotNow, Part, Turn},
 };
 
-/// How long to wait before a connect that failed is tried again, at first and at most. There is no
-/// event for a port that begins to be listened on.
-const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
-
-/// How long the first of several attempts may take, and how long any of them may: a round in which
-/// that was too short is followed by one that allows twice as much. The system repeats what got
-/// lost after a second, two more, four more, and gives up after some two minutes: a new attempt
-/// finds a peer sooner that has just come back. A peer that needs longer to answer gets it in a
-/// later round.
-const ATTEMPT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(120));
-
-impl Inner {
-    pub(super) fn connect(
+impl Client {
+    /// What [`connect`](Client::connect) does, as a value: see [`operation`](crate::operation).
+    /// `place` is the line of the test that asks for it. Names are resolved in the first try, which
+    /// may take as long as that does.
+    pub fn connecting(
         &self,
-        owner: Owner,
-        deadline: &mut Deadline,
         place: Place,
-    ) -> Result<Connection, ConnectError> {
-        let mut attempts = Vec::new();
-        let connected = self
-            .slot
-            .enter(deadline)
-            .map_err(ConnectStop::NotNow)
-            .and_then(|(mut turn, earlier)| {
-                if let Some(earlier) = earlier {
-                    earlier.close_at(Event::Close, place);
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Operation<Output = Result<Connection, ConnectError>> {
+        Connect::of(&self.inner, place, deadline(timeout))
+    }
+
+    /// What [`connect_owned`](Client::connect_owned) does, in the same way.
+    pub fn connecting_owned(
+        &self,
+        place: Place,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Operation<Output = Result<OwnedConnection, ConnectError>> {
+        Connect::of(&self.inner, place, deadline(timeout))
+    }
+}
+
+/// What a connect makes.
+trait Made {
+    /// To whom the connection belongs.
+    fn owner() -> Owner;
+
+    fn of(connection: Connection) -> Self;
+}
+
+impl Made for Connection {
+    fn owner() -> Owner {
+        Owner::everybody()
+    }
+
+    fn of(connection: Connection) -> Connection {
+        connection
+    }
+}
+
+impl Made for OwnedConnection {
+    fn owner() -> Owner {
+        Owner::one()
+    }
+
+    fn of(connection: Connection) -> OwnedConnection {
+        OwnedConnection::new(connection)
+    }
+}
+
+/// A connect.
+struct Connect<'c, M> {
+    inner: &'c Inner,
+    place: Place,
+    deadline: Deadline,
+    part: Part<'c, usize>,
+    /// Since it is its turn.
+    course: Option<Course>,
+    /// Which socket of the course it is that something is kept with.
+    socket: Option<usize>,
+    kept: Kept,
+    makes: PhantomData<fn() -> M>,
+}
+
+/// Why a connect goes no further for now, or at all.
+enum Stop {
+    Waits(Waits),
+    NotNow(NotNow),
+    Connect(ConnectStop),
+}
+
+impl From<NotNow> for Stop {
+    fn from(not_now: NotNow) -> Self {
+        Stop::NotNow(not_now)
+    }
+}
+
+impl From<ConnectStop> for Stop {
+    fn from(stop: ConnectStop) -> Self {
+        Stop::Connect(stop)
+    }
+}
+
+impl<'c, M: Made> Connect<'c, M> {
+    fn of(inner: &'c Inner, place: Place, deadline: Deadline) -> Connect<'c, M> {
+        Connect {
+            inner,
+            place,
+            deadline,
+            part: inner.slot.part(),
+            course: None,
+            socket: None,
+            kept: Kept::default(),
+            makes: PhantomData,
+        }
+    }
+
+    /// Goes on in its turn, which has just begun if there is no course yet.
+    fn advance(&mut self, turn: &Turn<'_, usize>) -> Result<Step, Stop> {
+        let inner = self.inner;
+        let course = match &mut self.course {
+            Some(course) => course,
+            None => {
+                if let Some(earlier) = inner.slot.begin(turn)? {
+                    earlier.close_at(Event::Close, self.place);
                 }
-                self.connect_in_turn(&mut turn, owner, deadline, &mut attempts, place)
-            });
-        let not_now = match connected {
-            Ok(connection) => {
-                connection.trace_made("connected");
-                return Ok(connection);
+                self.course.insert(Course::of(inner, &mut self.deadline)?)
             }
-            Err(ConnectStop::NotNow(not_now)) => Some(not_now),
+        };
+        Ok(course.advance(inner, &mut self.deadline)?)
+    }
+
+    fn run(&mut self) -> Result<M, Stop> {
+        let mut turn = self.part.enter(&mut self.deadline)?;
+        loop {
+            match self.advance(&turn)? {
+                Step::Connected(stream, ends) => {
+                    let owner = M::owner();
+                    let made = self
+                        .inner
+                        .finish(&mut turn, owner, stream, ends, self.place);
+                    return Ok(M::of(made?));
+                }
+                Step::Outcome(left) => {
+                    let connecting = self.course.as_ref().and_then(Course::connecting);
+                    let source = connecting.ok_or(ConnectStop::Failed)?.source();
+                    match turn.wait(source, Interest::Writable, left) {
+                        // Then the address is given up.
+                        Ok(()) | Err(NotNow::TimedOut) => {}
+                        Err(other) => return Err(other.into()),
+                    }
+                }
+                Step::Rest(until) => turn.pause_until(until)?,
+            }
+        }
+    }
+
+    fn try_once(&mut self, waker: &Waker) -> Result<M, Stop> {
+        let Some(mut turn) = self.part.resume(waker)? else {
+            return match self.deadline.is_over() {
+                true => Err(NotNow::TimedOut.into()),
+                false => Err(Stop::Waits(Waits {
+                    readiness: None,
+                    until: self.deadline.end_of(),
+                })),
+            };
+        };
+        if turn.is_over() {
+            return Err(NotNow::Closed.into());
+        }
+        let waits = match self.advance(&turn)? {
+            Step::Connected(stream, ends) => {
+                let owner = M::owner();
+                let made = self
+                    .inner
+                    .finish(&mut turn, owner, stream, ends, self.place);
+                return Ok(M::of(made?));
+            }
+            Step::Outcome(left) => Waits {
+                readiness: Some(Interest::Writable),
+                until: left.end(),
+            },
+            Step::Rest(until) => Waits {
+                readiness: None,
+                until: Some(until),
+            },
+        };
+        let socket = self.course.as_ref().map(|course| course.sockets);
+        if self.socket != socket {
+            self.socket = socket;
+            self.kept.clear();
+        }
+        self.part.suspend(turn, waker);
+        Err(Stop::Waits(waits))
+    }
+
+    fn error(&mut self, stop: Result<NotNow, ConnectStop>) -> ConnectError {
+        let not_now = match stop {
+            Ok(not_now) => Some(not_now),
+            Err(ConnectStop::TimedOut) => Some(NotNow::TimedOut),
             Err(ConnectStop::Failed) => None,
             Err(ConnectStop::Resolve { host, source }) => {
-                return Err(ConnectError::Resolve {
-                    party: Box::new(self.party()),
+                return ConnectError::Resolve {
+                    party: Box::new(self.inner.party()),
                     host,
                     source,
-                });
-            }
-        };
-        Err(self.error(not_now, attempts, deadline))
-    }
-
-    fn connect_in_turn(
-        &self,
-        turn: &mut Turn<'_, usize>,
-        owner: Owner,
-        deadline: &mut Deadline,
-        attempts: &mut Vec<Attempt>,
-        place: Place,
-    ) -> Result<Connection, ConnectStop> {
-        let routes = self.routes()?;
-        deadline.start();
-        let mut pause = Doubling::new(RETRY);
-        let mut longest = Doubling::new(ATTEMPT);
-        loop {
-            attempts.clear();
-            let mut may_come = false;
-            let mut was_cut_short = false;
-            for (nth, (address, from)) in routes.iter().enumerate() {
-                let limit = self.limit_of_attempt(deadline, routes.len() - nth, longest.now());
-                let outcome = self.try_address(turn, address, from.as_ref(), limit);
-                let (error, is_temporary) = match outcome {
-                    Ok((stream, local)) => {
-                        let ends = (local, address.clone());
-                        return self.finish(turn, owner, stream, ends, place);
-                    }
-                    Err(Refusal::NotNow(NotNow::Closed)) => {
-                        return Err(ConnectStop::NotNow(NotNow::Closed));
-                    }
-                    Err(Refusal::NotNow(NotNow::TimedOut)) => {
-                        was_cut_short = true;
-                        let error = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-                        (error, self.settings.retry)
-                    }
-                    Err(Refusal::NotNow(NotNow::Io(error)) | Refusal::Socket(error)) => {
-                        (error, false)
-                    }
-                    Err(Refusal::Connect(error)) => {
-                        let is_temporary = self.may_come(&error, from.as_ref());
-                        (error, is_temporary)
-                    }
                 };
-                may_come |= is_temporary;
-                attempts.push(Attempt {
-                    address: address.clone(),
-                    error,
-                });
             }
-            if !may_come {
-                return Err(ConnectStop::Failed);
-            }
-            self.back_off(turn, deadline, &mut pause)
-                .map_err(ConnectStop::NotNow)?;
-            if was_cut_short {
-                longest.double();
-            }
-        }
-    }
-
-    /// Whether a connect that the system answered so may come to pass a little later.
-    fn may_come(&self, error: &io::Error, from: Option<&SocketAddr>) -> bool {
-        match error.kind() {
-            // The only connection that is possible from this port is still in the way.
-            io::ErrorKind::AddrNotAvailable => {
-                self.settings.retry || from.is_some_and(|from| from.port() != 0)
-            }
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::TimedOut
-            // A Unix socket that is not there yet is what a refused port is.
-            | io::ErrorKind::NotFound => self.settings.retry,
-            _ => false,
-        }
-    }
-
-    /// How long one address may be tried, of so many that are left; `longest` if it will be tried
-    /// again.
-    fn limit_of_attempt(
-        &self,
-        deadline: &mut Deadline,
-        addresses_left: usize,
-        longest: Duration,
-    ) -> Option<Duration> {
-        let share = |left: Duration| left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
-        let limit = match (deadline.remaining(), self.settings.connect_timeout) {
-            (Remaining::Nothing, _) => Some(Duration::ZERO),
-            (Remaining::Time(left), Some(limit)) => Some(limit.min(left)),
-            (Remaining::Time(left), None) => Some(share(left)),
-            (Remaining::Unlimited, limit) => limit,
         };
-        if self.settings.retry {
-            Some(limit.map_or(longest, |limit| limit.min(longest)))
-        } else {
-            limit
-        }
+        let attempts = self.course.take().map(|course| course.attempts);
+        self.inner
+            .error(not_now, attempts.unwrap_or_default(), &self.deadline)
+    }
+}
+
+impl<M: Made> Operation for Connect<'_, M> {
+    type Output = Result<M, ConnectError>;
+
+    fn block(mut self) -> Self::Output {
+        self.run().map_err(|stop| match stop {
+            Stop::NotNow(not_now) => self.error(Ok(not_now)),
+            Stop::Connect(stop) => self.error(Err(stop)),
+            // Whoever blocks has waited.
+            Stop::Waits(_) => self.error(Ok(NotNow::TimedOut)),
+        })
     }
 
-    /// The addresses to connect to, each with the address to connect from.
-    fn routes(&self) -> Result<Vec<(Address, Option<SocketAddr>)>, ConnectStop> {
-        let resolve = |host: &str, port| {
-            address::resolve(host, port).map_err(|source| ConnectStop::Resolve {
-                host: host.to_owned(),
-                source,
-            })
+    fn attempt(&mut self, waker: &Waker) -> operation::Attempt<Self::Output> {
+        let stop = match self.try_once(waker) {
+            Ok(made) => return operation::Attempt::Done(Ok(made)),
+            Err(Stop::Waits(waits)) => return operation::Attempt::Waits(waits),
+            Err(Stop::NotNow(not_now)) => Ok(not_now),
+            Err(Stop::Connect(stop)) => Err(stop),
         };
-        let target = &self.settings.target;
-        if target.unix.is_some() {
-            return Ok(vec![(target.address(), None)]);
-        }
-        let addresses = resolve(&target.host, target.port)?;
-        let Some((host, port)) = &self.settings.interface else {
-            return Ok(addresses
-                .into_iter()
-                .map(|address| (Address::Tcp(address), None))
-                .collect());
-        };
-        let interfaces = resolve(host, *port)?;
-        let from = |to: &SocketAddr| {
-            let same_family = interfaces
-                .iter()
-                .find(|from| from.is_ipv4() == to.is_ipv4());
-            same_family.or(interfaces.first()).copied()
-        };
-        let mut routes: Vec<_> = addresses
-            .iter()
-            .map(|to| (Address::Tcp(*to), from(to)))
-            .collect();
-        // An address of the other family cannot be reached from the interface: try those that can
-        // first.
-        routes.sort_by_key(|(to, from)| {
-            to.socket_addr().map(|to| to.is_ipv4()) != from.map(|from| from.is_ipv4())
-        });
-        Ok(routes)
+        operation::Attempt::Done(Err(self.error(stop)))
     }
 
-    fn try_address(
-        &self,
-        turn: &Turn<'_, usize>,
-        address: &Address,
-        from: Option<&SocketAddr>,
-        limit: Option<Duration>,
-    ) -> Result<(Stream, Address), Refusal> {
-        let mut deadline = Deadline::new(limit);
-        deadline.start();
-        let mut connecting = self.open(address, from)?;
-        let mut pause = Doubling::new(RETRY);
-        loop {
-            match connecting.progress().map_err(Refusal::Connect)? {
-                ConnectProgress::Connected => break,
-                ConnectProgress::UnderWay => {
-                    // On one machine the outcome is known by now, nearly always.
-                    if connecting.progress().map_err(Refusal::Connect)?
-                        == ConnectProgress::Connected
-                    {
-                        break;
-                    }
-                    if connecting.stays_here()
-                        && address.socket_addr().is_some_and(server::drain_backlog)
-                    {
-                        // The queue was full, and the system would try again in a second. We can at
-                        // once.
-                        connecting = self.open(address, from)?;
-                        continue;
-                    }
-                    turn.wait(
-                        connecting.source(),
-                        Interest::Writable,
-                        deadline.remaining(),
-                    )?;
-                }
-                ConnectProgress::QueueFull => self.back_off(turn, &mut deadline, &mut pause)?,
-            }
-        }
-        let stream = connecting.into_stream().map_err(Refusal::Socket)?;
-        let local = stream.local_address().map_err(Refusal::Socket)?;
-        if local == *address && local.socket_addr().is_some() {
-            // Nobody listens on a port that the system may also choose for a connecting socket: it
-            // can choose the very port that it connects to, and TCP then connects the socket to
-            // itself.
-            return Err(Refusal::Connect(io::ErrorKind::ConnectionRefused.into()));
-        }
-        Ok((stream, local))
+    fn fail(&mut self, error: io::Error) -> Self::Output {
+        Err(self.error(Ok(NotNow::Io(error))))
     }
 
-    /// A socket that is ready to connect.
-    fn open(&self, address: &Address, from: Option<&SocketAddr>) -> Result<Connecting, Refusal> {
-        let open = || {
-            let connecting = Connecting::new(address)?;
-            self.settings
-                .options
-                .apply(&connecting.options(), address)?;
-            if let Some(from) = from {
-                connecting.bind(*from)?;
-            }
-            Ok(connecting)
-        };
-        open().map_err(Refusal::Socket)
+    fn interest(&self) -> Interest {
+        Interest::Writable
     }
 
-    /// Waits before trying again, but not beyond the deadline; longer the next time.
-    fn back_off(
-        &self,
-        turn: &Turn<'_, usize>,
-        deadline: &mut Deadline,
-        pause: &mut Doubling,
-    ) -> Result<(), NotNow> {
-        match deadline.remaining().at_most(pause.now()) {
-            Remaining::Time(time) => {
-                pause.double();
-                turn.pause(time)
-            }
-            _ => Err(NotNow::TimedOut),
+    fn descriptor(&self) -> io::Result<Descriptor> {
+        match self.course.as_ref().and_then(Course::connecting) {
+            Some(connecting) => connecting.descriptor(),
+            None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
+}
+
+impl Inner {
     fn finish(
         &self,
         turn: &mut Turn<'_, usize>,
         owner: Owner,
         stream: Stream,
-        (local, peer): (Address, Address),
+        [local, peer]: [Address; 2],
         place: Place,
-    ) -> Result<Connection, ConnectStop> {
+    ) -> Result<Connection, NotNow> {
         let recording = Recording::new(
             self.settings.driver.as_ref(),
             &standin_record::Event::Connected,
@@ -305,10 +285,13 @@ impl Inner {
             owner,
         });
         match self.slot.put(turn, &connection) {
-            Ok(()) => Ok(connection),
+            Ok(()) => {
+                connection.trace_made("connected");
+                Ok(connection)
+            }
             Err(not_now) => {
                 connection.close_at(Event::Close, place);
-                Err(ConnectStop::NotNow(not_now))
+                Err(not_now)
             }
         }
     }
@@ -363,32 +346,4 @@ impl Inner {
             attempts,
         }))
     }
-}
-
-/// Why one address brought no connection.
-#[derive(Debug)]
-enum Refusal {
-    NotNow(NotNow),
-    /// There is no socket that could connect.
-    Socket(io::Error),
-    /// What became of connecting it.
-    Connect(io::Error),
-}
-
-impl From<NotNow> for Refusal {
-    fn from(not_now: NotNow) -> Self {
-        Refusal::NotNow(not_now)
-    }
-}
-
-/// What ended a connect early.
-#[derive(Debug)]
-enum ConnectStop {
-    NotNow(NotNow),
-    /// Every address failed.
-    Failed,
-    Resolve {
-        host: String,
-        source: io::Error,
-    },
 }

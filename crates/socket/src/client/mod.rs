@@ -2,6 +2,7 @@
 
 mod attempt;
 mod builder;
+mod course;
 mod dial;
 #[cfg(all(test, loom))]
 mod models;
@@ -15,8 +16,9 @@ use self::slot::ConnectionSlot;
 pub use self::{builder::ClientBuilder, dial::Dial};
 use crate::{
     address::Address,
-    connection::{Connection, OwnedConnection, Owner, deadline},
+    connection::{Connection, OwnedConnection},
     error::ConnectError,
+    operation::Operation as _,
     options::SocketOptions,
 };
 
@@ -97,9 +99,7 @@ impl Client {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Connection, ConnectError> {
-        let place = Location::caller();
-        self.inner
-            .connect(Owner::everybody(), &mut deadline(timeout), place)
+        self.connecting(Location::caller(), timeout).block()
     }
 
     /// Connects as [`connect`](Client::connect) does, for an event loop that the connection then
@@ -113,11 +113,7 @@ impl Client {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<OwnedConnection, ConnectError> {
-        let place = Location::caller();
-        let connection = self
-            .inner
-            .connect(Owner::one(), &mut deadline(timeout), place)?;
-        Ok(OwnedConnection::new(connection))
+        self.connecting_owned(Location::caller(), timeout).block()
     }
 
     /// The connection that the client has, unless it was closed or belongs to somebody alone.

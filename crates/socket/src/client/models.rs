@@ -25,8 +25,8 @@ impl Connection {
 
 /// Connects as a client does.
 fn connect(slot: &ConnectionSlot<Connection>) -> Result<Connection, NotNow> {
-    let (mut turn, earlier) = slot.enter(&mut Deadline::new(None))?;
-    if let Some(earlier) = earlier {
+    let mut turn = slot.part().enter(&mut Deadline::new(None))?;
+    if let Some(earlier) = slot.begin(&turn)? {
         earlier.close();
     }
     let connection = Connection {

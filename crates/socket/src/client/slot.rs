@@ -4,8 +4,7 @@ use standin_sync::Unpoisoned;
 
 use crate::{
     sync::{Mutex, MutexGuard},
-    time::Deadline,
-    turn_lock::{NotNow, Turn, TurnLock},
+    turn_lock::{NotNow, Part, Turn, TurnLock},
 };
 
 /// The one connection that a client may have at a time, and the turn lock of those who make it.
@@ -40,19 +39,18 @@ impl<C: Clone> ConnectionSlot<C> {
         }
     }
 
-    /// Waits for the turn to connect. Gives the connection to close first, too.
-    pub(super) fn enter(
-        &self,
-        deadline: &mut Deadline,
-    ) -> Result<(Turn<'_, usize>, Option<C>), NotNow> {
-        let turn = self.lock.enter(deadline)?;
+    /// The place in line of one who connects.
+    pub(super) fn part(&self) -> Part<'_, usize> {
+        Part::of(&self.lock)
+    }
+
+    /// Begins to connect in a turn. Gives the connection to close first.
+    pub(super) fn begin(&self, turn: &Turn<'_, usize>) -> Result<Option<C>, NotNow> {
         let mut current = self.current();
         if turn.is_over() {
             return Err(NotNow::Closed);
         }
-        let earlier = current.connection.take();
-        drop(current);
-        Ok((turn, earlier))
+        Ok(current.connection.take())
     }
 
     /// Makes `connection` the current one, and counts it, unless the turn was interrupted.

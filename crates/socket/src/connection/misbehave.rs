@@ -35,7 +35,13 @@ impl Connection {
     /// reset.
     #[track_caller]
     pub fn reset(&self) -> Result<(), ControlError> {
-        let place = Some(Location::caller());
+        self.reset_at(Location::caller())
+    }
+
+    /// The same, for a layer above, as a line of the test wants it.
+    #[doc(hidden)]
+    pub fn reset_at(&self, place: Place) -> Result<(), ControlError> {
+        let place = Some(place);
         let inner = &*self.inner;
         if self.peer_address().socket_addr().is_none() {
             return Err(ControlError::Unsupported {

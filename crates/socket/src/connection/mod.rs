@@ -7,6 +7,7 @@ mod misbehave;
 #[cfg(all(test, loom))]
 mod models;
 mod observe;
+mod operations;
 mod owned;
 mod receive;
 mod receiver;
@@ -14,6 +15,7 @@ mod send;
 mod transformed;
 mod upgrade;
 mod waiting;
+mod wanted;
 
 use std::{
     any::Any,
@@ -29,12 +31,16 @@ use std::{
 use standin_record::{By, Place, Tape};
 
 pub(crate) use self::owned::Owner;
-pub use self::owned::{End, OwnedConnection, Tried};
-pub use self::upgrade::Upgrade;
 use self::{attached::Attached, core::Core};
+pub use self::{
+    operations::Operations,
+    owned::{End, OwnedConnection, Tried},
+    upgrade::Upgrade,
+};
 use crate::{
     address::Address,
     error::{Circumstances, ControlError, Party, Role, StreamState},
+    operation::Kept,
     options,
     recording::Recording,
     state::{Event, Stand},
@@ -84,6 +90,8 @@ pub(crate) struct Inner {
     /// The server's list of open connections, to be taken off it when closed.
     listed: Option<Weak<dyn OpenConnections>>,
     attached: Attached,
+    /// Goes when the connection closes.
+    kept: Kept,
     owner: Owner,
 }
 
@@ -138,6 +146,7 @@ impl Connection {
                 receive_limit: AtomicUsize::new(receive_limit),
                 listed,
                 attached: Attached::default(),
+                kept: Kept::default(),
                 owner,
             }),
         }
@@ -364,6 +373,7 @@ impl Inner {
     /// Closes as [`Core::close`] does, and takes the connection off its server's list.
     fn close_after(&self, event: Event, interrupt: impl FnOnce(&Stream)) -> bool {
         let is_first = self.core.close(event, interrupt);
+        self.kept.close();
         if let Some(list) = self.listed.as_ref().and_then(Weak::upgrade) {
             list.forget(self.index);
         }

@@ -6,15 +6,19 @@ use standin_error::text::Count;
 use standin_record::{Event as Recorded, Place};
 
 use super::{
-    Connection, Inner, deadline,
+    Connection, Inner,
+    core::Incoming,
     receiver::{ReceiveStop, Receiver},
+    wanted::Wanted,
 };
 use crate::{
     error::{Evidence, ReceiveError, ReceiveFailure},
-    framing::{Delimiter, Framing, Lines, Matching},
+    framing::Framing,
+    operation::Operation,
     state::LocalEnd,
+    sys::Stream,
     time::Deadline,
-    turn_lock::NotNow,
+    turn_lock::{NotNow, Part},
 };
 
 impl Connection {
@@ -33,13 +37,9 @@ impl Connection {
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            Location::caller(),
-            timeout,
-            || format!("up to {}", Count(limit, "byte")).into(),
-            |receiver| receiver.some(limit),
-        )
-        .inspect(|bytes| self.trace_received(bytes.len()))
+        self.operations(Location::caller())
+            .receive_some(limit, timeout)
+            .block()
     }
 
     /// Receives whatever comes first into `target` and says how many bytes that are: at least 1,
@@ -54,14 +54,9 @@ impl Connection {
         target: &mut [u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, ReceiveError> {
-        let max = target.len();
-        self.receive(
-            Location::caller(),
-            timeout,
-            || format!("up to {}", Count(max, "byte")).into(),
-            |receiver| receiver.some_into(target),
-        )
-        .inspect(|count| self.trace_received(*count))
+        self.operations(Location::caller())
+            .receive_into(target, timeout)
+            .block()
     }
 
     /// Receives exactly `count` bytes, however many pieces they come in.
@@ -77,19 +72,9 @@ impl Connection {
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        let place = Location::caller();
-        let mut deadline = deadline(timeout);
-        let received = match self.inner.receive_at_once(count, &mut deadline, place) {
-            Some(bytes) => Ok(bytes),
-            None => self.inner.receive(
-                &mut (),
-                place,
-                deadline,
-                |()| format!("exactly {}", Count(count, "byte")).into(),
-                |receiver, ()| receiver.exactly(count),
-            ),
-        };
-        received.inspect(|bytes| self.trace_received(bytes.len()))
+        self.operations(Location::caller())
+            .receive_exactly(count, timeout)
+            .block()
     }
 
     /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
@@ -104,15 +89,9 @@ impl Connection {
         delimiter: impl Into<Vec<u8>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        match Delimiter::new(delimiter) {
-            Ok(delimiter) => self.receive_frame(&mut delimiter.kept(), timeout),
-            Err(error) => self.receive(
-                Location::caller(),
-                timeout,
-                || "a delimiter".into(),
-                |_| Err(ReceiveStop::Frame(error)),
-            ),
-        }
+        self.operations(Location::caller())
+            .receive_until(delimiter, timeout)
+            .block()
     }
 
     /// Receives a line, which ends with LF or CRLF, and gives it without its end.
@@ -126,7 +105,9 @@ impl Connection {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive_frame(&mut Lines::new(), timeout)
+        self.operations(Location::caller())
+            .receive_line(timeout)
+            .block()
     }
 
     /// Receives up to where `matching` says: it is shown all bytes that have come, each time that
@@ -157,7 +138,9 @@ impl Connection {
         matching: impl FnMut(&[u8]) -> Option<usize>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive_frame(&mut Matching::new(matching), timeout)
+        self.operations(Location::caller())
+            .receive_matching(matching, timeout)
+            .block()
     }
 
     /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings
@@ -187,14 +170,9 @@ impl Connection {
         framing: &mut (impl Framing + ?Sized),
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive_with(
-            framing,
-            Location::caller(),
-            timeout,
-            |framing| framing.describe(),
-            |receiver, framing| receiver.frame(framing),
-        )
-        .inspect(|frame| self.trace_received(frame.len()))
+        self.operations(Location::caller())
+            .receive_frame(framing, timeout)
+            .block()
     }
 
     /// Receives everything until the peer closes the connection or its sending half, or up to now
@@ -209,13 +187,9 @@ impl Connection {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            Location::caller(),
-            timeout,
-            || "everything to the end of the stream".into(),
-            |receiver| receiver.until_end(),
-        )
-        .inspect(|bytes| self.trace_received(bytes.len()))
+        self.operations(Location::caller())
+            .receive_to_end(timeout)
+            .block()
     }
 
     /// Receives everything until nothing has come for the time of `silence`, the peer closes, or
@@ -233,13 +207,9 @@ impl Connection {
         silence: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            Location::caller(),
-            timeout,
-            || format!("everything until a silence of {silence:?}").into(),
-            |receiver| receiver.until_silence(silence),
-        )
-        .inspect(|bytes| self.trace_received(bytes.len()))
+        self.operations(Location::caller())
+            .receive_until_silence(silence, timeout)
+            .block()
     }
 
     /// Receives what has arrived, up to the connection's limit, without waiting. No bytes when
@@ -251,13 +221,9 @@ impl Connection {
     /// receiving.
     #[track_caller]
     pub fn receive_buffered(&self) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            Location::caller(),
-            Duration::ZERO,
-            || "what has arrived".into(),
-            |receiver| receiver.buffered(),
-        )
-        .inspect(|bytes| self.trace_received(bytes.len()))
+        self.operations(Location::caller())
+            .receive_buffered()
+            .block()
     }
 
     /// Shows what the next receive would find, from 1 to `limit` bytes, without taking it.
@@ -271,12 +237,9 @@ impl Connection {
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.receive(
-            Location::caller(),
-            timeout,
-            || format!("a look at up to {}", Count(limit, "byte")).into(),
-            |receiver| receiver.peek(limit),
-        )
+        self.operations(Location::caller())
+            .peek(limit, timeout)
+            .block()
     }
 
     /// Receives `expected`, and nothing else will do.
@@ -291,93 +254,51 @@ impl Connection {
         expected: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), ReceiveError> {
-        let (place, expected) = (Location::caller(), expected.as_ref());
-        self.receive(
-            place,
-            timeout,
-            || {
-                let shown = self.inner.recording.as_shown(expected);
-                format!("\"{}\"", Evidence::new(&shown).head().escape_ascii()).into()
-            },
-            |receiver| {
-                receiver.expect(expected)?;
-                let met = || Recorded::Met(Count(expected.len(), "byte").to_string());
-                self.inner.recording.happened(met, Some(place));
-                Ok(())
-            },
-        )
-        .inspect(|()| self.trace_received(expected.len()))
-    }
-
-    #[inline]
-    fn trace_received(&self, bytes: usize) {
-        tracing::trace!(connection = %self.inner.party(), bytes, "received");
-    }
-
-    /// Runs `body` in this thread's turn to receive.
-    pub(super) fn receive<R>(
-        &self,
-        place: Place,
-        timeout: impl Into<Option<Duration>>,
-        wanted: impl FnOnce() -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>) -> Result<R, ReceiveStop>,
-    ) -> Result<R, ReceiveError> {
-        self.receive_with(
-            &mut (),
-            place,
-            timeout,
-            |()| wanted(),
-            |receiver, ()| body(receiver),
-        )
-    }
-
-    /// The same, for a `body` and a `wanted` that share something.
-    fn receive_with<C: ?Sized, R>(
-        &self,
-        shared: &mut C,
-        place: Place,
-        timeout: impl Into<Option<Duration>>,
-        wanted: impl FnOnce(&C) -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
-    ) -> Result<R, ReceiveError> {
-        self.inner
-            .receive(shared, place, deadline(timeout), wanted, body)
+        self.operations(Location::caller())
+            .expect(expected, timeout)
+            .block()
     }
 }
 
 impl Inner {
-    fn receive<C: ?Sized, R>(
+    /// Receives what is wanted in this thread's turn.
+    pub(super) fn receive<W: Wanted>(
         &self,
-        shared: &mut C,
-        place: Place,
+        wanted: &mut W,
+        part: &mut Part<'_, Incoming<Stream>>,
         mut deadline: Deadline,
-        wanted: impl FnOnce(&C) -> Cow<'static, str>,
-        body: impl FnOnce(&mut Receiver<'_>, &mut C) -> Result<R, ReceiveStop>,
-    ) -> Result<R, ReceiveError> {
-        let turn = match self.core.receiving.enter(&mut deadline) {
+        place: Place,
+    ) -> Result<W::Brings, ReceiveError> {
+        let turn = match part.enter(&mut deadline) {
             Ok(turn) => turn,
             Err(not_now) => {
                 let nothing = Evidence::default();
-                let wanted = wanted(shared);
+                let wanted = wanted.describe(&self.recording);
                 return Err(self.receive_error(not_now.into(), wanted, nothing, &deadline, place));
             }
         };
         let mut receiver = Receiver::new(self, turn, deadline, Some(place));
-        let stop = if self.core.state.is_new() || self.core.is_open() {
-            match body(&mut receiver, shared) {
-                Ok(received) => return Ok(received),
-                Err(stop) => stop,
-            }
-        } else {
-            ReceiveStop::NotNow(NotNow::Closed)
+        let stop = match receiver.bring(wanted) {
+            Ok(brought) => return Ok(brought),
+            Err(stop) => stop,
         };
         // What describes the wish may be a user's code: the turn has ended by then.
         let (received, deadline) = receiver.into_evidence();
-        Err(self.receive_error(stop, wanted(shared), received, &deadline, place))
+        Err(self.receive_error(
+            stop,
+            wanted.describe(&self.recording),
+            received,
+            &deadline,
+            place,
+        ))
+    }
+
+    pub(super) fn trace_received(&self, bytes: usize) {
+        tracing::trace!(connection = %self.party(), bytes, "received");
     }
 
     #[cold]
-    fn receive_error(
+    pub(super) fn receive_error(
         &self,
         stop: ReceiveStop,
         wanted: Cow<'static, str>,

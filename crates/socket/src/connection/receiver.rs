@@ -9,6 +9,7 @@ use super::{
     core::Incoming,
     layer::LayerIn,
     waiting::{Failed, Waits},
+    wanted::Wanted,
 };
 use crate::{
     buffer::Buffer,
@@ -89,6 +90,32 @@ impl<'a> Receiver<'a> {
         receiver
     }
 
+    /// Takes what is wanted, unless the connection is closed.
+    pub(super) fn bring<W: Wanted>(&mut self, wanted: &mut W) -> Result<W::Brings, ReceiveStop> {
+        let core = &self.inner.core;
+        if core.state.is_new() || core.is_open() {
+            wanted.bring(self)
+        } else {
+            Err(NotNow::Closed.into())
+        }
+    }
+
+    /// The turn and the time, of a receive that goes on later.
+    pub(super) fn into_parts(self) -> (Turn<'a, Incoming<Stream>>, Deadline) {
+        (self.turn, self.deadline)
+    }
+
+    /// Whether there is time left.
+    pub(super) fn may_go_on(&self) -> bool {
+        !self.deadline.is_over()
+    }
+
+    /// What has been met of what the test expects.
+    pub(super) fn met(&self, what: impl FnOnce() -> String) {
+        let met = || standin_record::Event::Met(what());
+        self.inner.recording.happened(met, self.place);
+    }
+
     /// What an error shows: what has come, and the time. The turn ends.
     pub(super) fn into_evidence(mut self) -> (Evidence, Deadline) {
         let recording = &self.inner.recording;
@@ -147,13 +174,13 @@ impl<'a> Receiver<'a> {
     pub(super) fn frame(
         &mut self,
         framing: &mut (impl Framing + ?Sized),
+        seen: &mut usize,
     ) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
-        let mut seen = 0;
         loop {
             let available = self.buffer().len();
             let missing = match self
-                .ask(|bytes| framing.find(bytes, seen))?
+                .ask(|bytes| framing.find(bytes, *seen))?
                 .checked(available)?
             {
                 Found::Frame { payload, size } => {
@@ -166,12 +193,12 @@ impl<'a> Receiver<'a> {
             if least > limit {
                 return Err(ReceiveStop::Limit);
             }
+            *seen = available;
             self.in_time()?;
             match missing {
                 Some(_) => self.gather(least)?,
                 None => self.gather_some(limit)?,
             }
-            seen = available;
         }
     }
 
@@ -205,10 +232,16 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    pub(super) fn until_silence(&mut self, silence: Duration) -> Result<Vec<u8>, ReceiveStop> {
+    /// `since` is the silence so far, from one try to the next.
+    pub(super) fn until_silence(
+        &mut self,
+        silence: Duration,
+        since: &mut Option<Deadline>,
+    ) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         loop {
-            self.silence = Some(Deadline::new(Some(silence)));
+            let so_far = since.take();
+            self.silence = Some(so_far.unwrap_or_else(|| Deadline::new(Some(silence))));
             match self.gather_some(limit.saturating_add(1)) {
                 Ok(()) if self.buffer().len() > limit => return Err(ReceiveStop::Limit),
                 Ok(()) => self.in_time()?,
@@ -220,7 +253,10 @@ impl<'a> Receiver<'a> {
                 {
                     return Ok(self.buffer().take(usize::MAX));
                 }
-                Err(stop) => return Err(stop),
+                Err(stop) => {
+                    *since = self.silence.take();
+                    return Err(stop);
+                }
             }
         }
     }

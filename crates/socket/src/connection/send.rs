@@ -8,12 +8,12 @@ use standin_record::{Event as Recorded, Place};
 use super::{
     Connection, Inner,
     core::Outgoing,
-    deadline,
     waiting::{Failed, Waits},
 };
 use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
+    operation::Operation,
     recording::Recording,
     state::{Event, Fault, LocalEnd, Outbound, Stand},
     sys::{self, Blocking, Interest, Stream},
@@ -36,22 +36,9 @@ impl Connection {
         bytes: &[u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        let place = Location::caller();
-        let mut deadline = deadline(timeout);
-        let mut sent = 0;
-        match self
-            .inner
-            .send_all(bytes, &mut sent, &mut deadline, Some(place))
-        {
-            Ok(()) => {
-                tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent");
-                Ok(sent)
-            }
-            Err(stop) => {
-                let size = bytes.len();
-                Err(self.inner.send_error(stop, sent, size, &deadline, place))
-            }
-        }
+        self.operations(Location::caller())
+            .send(bytes, timeout)
+            .block()
     }
 
     /// Sends `payload` in one frame; says how many bytes the frame has.
@@ -67,16 +54,9 @@ impl Connection {
         payload: &[u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        match framing.encode(payload) {
-            Ok(frame) => self.send(&frame, timeout),
-            Err(error) => Err(self.inner.send_error(
-                SendStop::Frame(error),
-                0,
-                payload.len(),
-                &deadline(timeout),
-                Location::caller(),
-            )),
-        }
+        self.operations(Location::caller())
+            .send_frame(framing, payload, timeout)
+            .block()
     }
 
     /// Sends after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come
@@ -144,20 +124,6 @@ impl From<NotNow> for SendStop {
 }
 
 impl Inner {
-    pub(super) fn send_all(
-        &self,
-        bytes: &[u8],
-        sent: &mut usize,
-        deadline: &mut Deadline,
-        place: Option<Place>,
-    ) -> Result<(), SendStop> {
-        let mut turn = self.core.sending.enter(deadline)?;
-        let outcome = self.send_in_turn(&mut turn, bytes, sent, deadline, place);
-        drop(turn);
-        self.flush_if_free();
-        outcome
-    }
-
     pub(super) fn send_in_turn(
         &self,
         turn: &mut Turn<'_, Outgoing<Stream>>,

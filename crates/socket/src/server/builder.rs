@@ -20,6 +20,7 @@ use super::{
 use crate::{
     address::Address,
     error::BindError,
+    operation::Kept,
     options::{BindOptions, SocketOptions},
     state::SharedEnd,
     sys::SocketFile,
@@ -182,6 +183,7 @@ impl ServerBuilder {
                 end: SharedEnd::new(),
                 accepting: TurnLock::new(VecDeque::new()),
                 waker: Mutex::new(None),
+                kept: Kept::default(),
                 registry: Arc::new(Registry::default()),
             }),
         };

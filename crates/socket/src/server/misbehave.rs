@@ -63,6 +63,7 @@ impl Server {
             if !stopped {
                 // A Unix socket's address is its file, which stays.
                 *listener = None;
+                inner.kept.clear();
             }
             // Whoever was in the queue is gone from it. Not before: an accept that has taken one
             // of the fillers out of it has recognised it now.

@@ -1,5 +1,6 @@
 //! The accepting side.
 
+mod accepting;
 mod bind;
 mod builder;
 mod drain;
@@ -32,8 +33,9 @@ pub use self::{
 };
 use crate::{
     address::Address,
-    connection::{Connection, OpenConnections, Owner, Parts, deadline},
+    connection::{Connection, OpenConnections, Owner, Parts},
     error::{AcceptError, CloseError, ControlError, Party, Role},
+    operation::{Kept, Operation as _},
     options::{BindOptions, SocketOptions},
     recording::{Recording, last_records},
     state::{Event, LocalEnd, SharedEnd},
@@ -98,6 +100,8 @@ struct Inner {
     accepting: TurnLock<VecDeque<Pending>>,
     /// Of an event loop that accepts.
     waker: Mutex<Option<Waker>>,
+    /// Of the listener.
+    kept: Kept,
     registry: Arc<Registry>,
 }
 
@@ -106,6 +110,15 @@ struct Inner {
 struct Pending {
     stream: Stream,
     peer: Address,
+}
+
+/// Whom an accept has found.
+enum Next<'a> {
+    Peer(Pending),
+    /// Nobody, as far as this listener knows: it becomes readable.
+    Nobody(RwLockReadGuard<'a, Option<Listener>>),
+    /// Nobody is taken until the server is back.
+    Away,
 }
 
 impl Server {
@@ -149,10 +162,7 @@ impl Server {
     /// the server is gone.
     #[track_caller]
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
-        let mut deadline = deadline(timeout);
-        self.inner
-            .accept(Owner::everybody(), &mut deadline, Some(Location::caller()))
-            .map_err(|not_now| self.inner.accept_error(not_now, &deadline))
+        self.accepting(Location::caller(), timeout).block()
     }
 
     /// The accepted connection of that index, unless it was closed.
@@ -309,29 +319,49 @@ impl Inner {
         deadline: &mut Deadline,
         place: Option<Place>,
     ) -> Result<Connection, NotNow> {
-        let mut turn = self.accepting.enter(deadline)?;
+        let turn = self.accepting.enter(deadline)?;
+        self.accept_in(turn, owner, deadline, place)
+    }
+
+    fn accept_in(
+        &self,
+        mut turn: Turn<'_, VecDeque<Pending>>,
+        owner: Owner,
+        deadline: &mut Deadline,
+        place: Option<Place>,
+    ) -> Result<Connection, NotNow> {
+        loop {
+            match self.next(&mut turn)? {
+                Next::Peer(pending) => return self.admit(pending, owner, place),
+                Next::Nobody(guard) => {
+                    let listener = guard.as_ref().ok_or(NotNow::Closed)?;
+                    turn.wait(listener.source(), Interest::Readable, deadline.remaining())?;
+                }
+                Next::Away => turn.wait_for_wake(deadline.remaining())?,
+            }
+        }
+    }
+
+    /// Takes the next peer, if somebody has connected.
+    fn next(&self, turn: &mut Turn<'_, VecDeque<Pending>>) -> Result<Next<'_>, NotNow> {
         if let Some(pending) = turn.value().pop_front() {
-            return self.admit(pending, owner, place);
+            return Ok(Next::Peer(pending));
         }
         loop {
             let guard = self.listener();
             if !self.may_take() {
-                drop(guard);
-                turn.wait_for_wake(deadline.remaining())?;
-                continue;
+                return Ok(Next::Away);
             }
             let Some(listener) = &*guard else {
                 return Err(NotNow::Closed);
             };
             match listener.accept() {
                 Ok((stream, peer)) if self.is_wanted(&peer) => {
-                    return self.admit(Pending { stream, peer }, owner, place);
+                    return Ok(Next::Peer(Pending { stream, peer }));
                 }
                 Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        turn.wait(listener.source(), Interest::Readable, deadline.remaining())?
-                    }
+                    io::ErrorKind::WouldBlock => return Ok(Next::Nobody(guard)),
                     // The peer gave up while it was queued: there is nobody to talk to.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ if self.away.load(Ordering::SeqCst) => {}
@@ -432,6 +462,7 @@ impl Inner {
             let _ = sys::stop_listening(listener);
         }
         self.accepting.close();
+        self.kept.close();
         self.remove_file();
         self.listener.write().unpoisoned().take();
         self.forget_fillers();

@@ -11,7 +11,7 @@ use std::{
 use mio::{Registry, Token, event};
 use socket2::{SockRef, Socket};
 
-use super::{Blocking, ConnectProgress, Ended, Interest, unsupported};
+use super::{Blocking, ConnectProgress, Descriptor, Ended, Interest, unsupported};
 use crate::{address::Address, options::BindOptions};
 
 /// What does not exist here.
@@ -69,6 +69,10 @@ pub(crate) fn is_final(_: &io::Error) -> bool {
 pub(crate) struct Stream(Never);
 
 impl Stream {
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        match self.0 {}
+    }
+
     pub(crate) fn from_tcp(_: TcpStream) -> io::Result<Stream> {
         sockets()
     }
@@ -138,6 +142,10 @@ impl Stream {
 pub(crate) struct Listener(Never);
 
 impl Listener {
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        match self.0 {}
+    }
+
     pub(crate) fn from_tcp(_: TcpListener) -> io::Result<Listener> {
         sockets()
     }
@@ -179,6 +187,10 @@ impl Listener {
 pub(crate) struct Connecting(Never);
 
 impl Connecting {
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        match self.0 {}
+    }
+
     pub(crate) fn new(_: &Address) -> io::Result<Connecting> {
         sockets()
     }

@@ -26,6 +26,7 @@ mod unix;
 pub(crate) use self::elsewhere::*;
 #[cfg(unix)]
 pub(crate) use self::unix::*;
+pub(crate) use standin_sync::operation::{Descriptor, Interest};
 
 /// What a process holds: what it is called, by what it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +35,6 @@ pub(crate) struct Inventory {
     pub(crate) descriptors: BTreeMap<u32, String>,
     /// The name of each thread, by its number.
     pub(crate) threads: BTreeMap<u32, String>,
-}
-
-/// What to wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interest {
-    Readable,
-    Writable,
 }
 
 /// How a connect goes.

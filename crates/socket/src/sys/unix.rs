@@ -27,7 +27,7 @@ use rustix::{
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 pub(crate) use self::file::SocketFile;
-use super::{Blocking, ConnectProgress, Ended, Interest};
+use super::{Blocking, ConnectProgress, Descriptor, Ended, Interest};
 use crate::{address::Address, options::BindOptions};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -168,6 +168,11 @@ impl Blocking {
 }
 
 impl Stream {
+    /// Another handle of the same stream.
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        self.fd.try_clone()
+    }
+
     /// Takes over a caller's stream.
     pub(crate) fn from_tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(false)?;
@@ -345,6 +350,11 @@ enum ListenerKind {
 }
 
 impl Listener {
+    /// Another handle of the same listening socket.
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        self.fd().try_clone_to_owned()
+    }
+
     /// Takes over a caller's listener.
     pub(crate) fn from_tcp(listener: TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
@@ -518,6 +528,11 @@ impl Connecting {
     /// The socket in a poll of somebody else's.
     pub(crate) fn polled(&self) -> Polled {
         Polled(self.socket.as_raw_fd())
+    }
+
+    /// Another handle of the same socket.
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
+        self.socket.as_fd().try_clone_to_owned()
     }
 
     pub(crate) fn into_stream(self) -> io::Result<Stream> {

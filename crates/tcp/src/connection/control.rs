@@ -1,9 +1,11 @@
 //! What can be done with a connection besides sending and receiving: ending it, in good and in
 //! bad ways, and asking how it is.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use standin_socket::StreamState;
+use standin_socket::operation::{Thread, now};
 
 use super::TcpConnection;
 use crate::TcpError;
@@ -66,7 +68,9 @@ impl TcpConnection {
     /// not reset then.
     #[track_caller]
     pub fn reset_after_receiving(&self, count: usize) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.reset_after_receiving(count, self.timeout))
+        now(self
+            .talk(Thread, Location::caller())
+            .reset_after_receiving(count))
     }
 
     /// Sends the first `count` of `bytes`, returns how many were sent, and
@@ -81,8 +85,9 @@ impl TcpConnection {
         bytes: impl AsRef<[u8]>,
         count: usize,
     ) -> Result<usize, TcpError> {
-        let bytes = bytes.as_ref();
-        self.noted(self.socket.reset_after_sending(bytes, count, self.timeout))
+        now(self
+            .talk(Thread, Location::caller())
+            .reset_after_sending(bytes, count))
     }
 
     /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: a peer on a

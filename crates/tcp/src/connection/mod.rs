@@ -1,15 +1,20 @@
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use standin_connection::Ends;
 use standin_driver::Explainer;
 use standin_socket::framing::Framing;
+use standin_socket::operation::{Thread, now};
 use standin_socket::{AcceptError, Address, ConnectError, Connection, ReceiveError, SendError};
 
 use crate::{Encoding, TcpError};
 
 mod control;
+mod talk;
 mod text;
+
+pub use self::talk::Talk;
 
 /// One connection of a [`TcpServer`](crate::TcpServer) or a
 /// [`TcpClient`](crate::TcpClient), with a time limit and an encoding for what
@@ -121,7 +126,7 @@ impl TcpConnection {
     /// many bytes went.
     #[track_caller]
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        self.noted(self.socket.send(bytes.as_ref(), self.timeout))
+        now(self.talk(Thread, Location::caller()).send(bytes))
     }
 
     /// Receives exactly `size` bytes.
@@ -132,7 +137,7 @@ impl TcpConnection {
     /// did come is shown by the error, and kept for the next receive.
     #[track_caller]
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_exactly(size, self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_exactly(size))
     }
 
     /// Receives what comes first, from 1 to `limit` bytes: what is there already, or else
@@ -146,7 +151,7 @@ impl TcpConnection {
     /// on this side.
     #[track_caller]
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_some(limit, self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_some(limit))
     }
 
     /// Receives what comes first into `target`, and returns how many bytes that is: at least
@@ -157,7 +162,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     #[track_caller]
     pub fn receive_into(&self, target: &mut [u8]) -> Result<usize, TcpError> {
-        self.noted(self.socket.receive_into(target, self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_into(target))
     }
 
     /// Receives up to and including `delimiter`. What comes after it is kept for
@@ -170,7 +175,9 @@ impl TcpConnection {
     /// did come is kept.
     #[track_caller]
     pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_until(delimiter.as_ref(), self.timeout))
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_until(delimiter))
     }
 
     /// Receives a line, which ends with LF or CRLF, and returns it without its end.
@@ -180,7 +187,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
     #[track_caller]
     pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_line(self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_line())
     }
 
     /// Receives everything until the peer closes its end.
@@ -191,7 +198,7 @@ impl TcpConnection {
     /// receive limit. What did come is kept.
     #[track_caller]
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_to_end(self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_to_end())
     }
 
     /// Receives up to where `matching` says: it is shown all bytes that have come, each time
@@ -205,7 +212,9 @@ impl TcpConnection {
         &self,
         matching: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_matching(matching, self.timeout))
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_matching(matching))
     }
 
     /// Receives everything until nothing has come for the time of `silence`, the peer closes its
@@ -218,7 +227,9 @@ impl TcpConnection {
     /// before and everything was received.
     #[track_caller]
     pub fn receive_until_silence(&self, silence: Duration) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_until_silence(silence, self.timeout))
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_until_silence(silence))
     }
 
     /// Receives what has arrived, without waiting. Nothing at all if nothing has.
@@ -239,7 +250,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     #[track_caller]
     pub fn peek(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.peek(limit, self.timeout))
+        now(self.talk(Thread, Location::caller()).peek(limit))
     }
 
     /// Receives one frame, and returns its payload.
@@ -253,7 +264,7 @@ impl TcpConnection {
         &self,
         framing: &mut (impl Framing + ?Sized),
     ) -> Result<Vec<u8>, TcpError> {
-        self.noted(self.socket.receive_frame(framing, self.timeout))
+        now(self.talk(Thread, Location::caller()).receive_frame(framing))
     }
 
     /// Sends `payload` as one frame, and returns how many bytes the frame has.
@@ -268,10 +279,9 @@ impl TcpConnection {
         framing: &mut (impl Framing + ?Sized),
         payload: impl AsRef<[u8]>,
     ) -> Result<usize, TcpError> {
-        self.noted(
-            self.socket
-                .send_frame(framing, payload.as_ref(), self.timeout),
-        )
+        now(self
+            .talk(Thread, Location::caller())
+            .send_frame(framing, payload))
     }
 
     /// Receives `expected`, and nothing else will do.
@@ -282,7 +292,7 @@ impl TcpConnection {
     /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
     #[track_caller]
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
-        self.noted(self.socket.expect(expected, self.timeout))
+        now(self.talk(Thread, Location::caller()).expect(expected))
     }
 
     /// The connection as its end reports it; `None` once it is over.

@@ -1,10 +1,11 @@
 //! Sending and receiving text.
 
+use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
 
 use standin_record::Tape;
 use standin_socket::framing::{Found, FrameError, Framing};
+use standin_socket::operation::{Thread, now};
 
 use standin_sync::Unpoisoned;
 
@@ -25,7 +26,7 @@ impl TcpConnection {
     /// character of it; nothing is sent then.
     #[track_caller]
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
-        self.send(self.encode(text.as_ref())?)
+        now(self.talk(Thread, Location::caller()).send_text(text))
     }
 
     /// Receives exactly `size` bytes, as text.
@@ -36,8 +37,9 @@ impl TcpConnection {
     /// the bytes are not text in the encoding; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_exactly_text(&self, size: usize) -> Result<String, TcpError> {
-        let bytes = self.receive_exactly(size)?;
-        self.decode(bytes)
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_exactly_text(size))
     }
 
     /// Receives what comes first, at most `limit` bytes of it, as text.
@@ -53,35 +55,9 @@ impl TcpConnection {
     /// than that or the stream ends within it; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_some_text(&self, limit: usize) -> Result<String, TcpError> {
-        let started = Instant::now();
-        let mut bytes = self.receive_some(limit)?;
-        loop {
-            let (text, size, mode) = match self.encoding.decode_piece(&self.mode(), &bytes) {
-                Ok(piece) => (piece.text, piece.size, piece.mode),
-                Err(position) => return Err(self.undecodable(bytes, position)),
-            };
-            if !text.is_empty() || limit == 0 {
-                self.socket.unread(bytes.split_off(size));
-                self.set_mode(mode);
-                return Ok(text);
-            }
-            if bytes.len() >= limit {
-                return Err(self.undecodable(bytes, size));
-            }
-            // Only the beginning of a character: one byte more than there is.
-            let more = bytes.len() + 1;
-            let left = self
-                .timeout
-                .map(|limit| limit.saturating_sub(started.elapsed()));
-            self.socket.unread(bytes);
-            bytes = match self.socket.receive_exactly(more, left) {
-                Err(error) if error.is_peer_closed() => {
-                    let rest = self.socket.receive_some(limit, Duration::ZERO);
-                    return self.decode(self.noted(rest)?);
-                }
-                received => self.noted(received)?,
-            };
-        }
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_some_text(limit))
     }
 
     /// Receives up to and including `delimiter`, as text. What comes after it is
@@ -93,22 +69,9 @@ impl TcpConnection {
     /// bytes are not text in the encoding; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_until_text(&self, delimiter: impl AsRef<str>) -> Result<String, TcpError> {
-        let delimiter = delimiter.as_ref();
-        if self.encoding.finds_bytes(delimiter) {
-            let bytes = self.receive_until(self.encode(delimiter)?)?;
-            return self.decode(bytes);
-        }
-        let mut until = Until {
-            encoding: self.encoding,
-            mode: self.mode(),
-            delimiter,
-            done: 0,
-            text: String::new(),
-        };
-        let bytes = self.receive_frame(&mut until)?;
-        debug_assert_eq!(bytes.len(), until.done);
-        self.set_mode(until.mode);
-        Ok(until.text)
+        now(self
+            .talk(Thread, Location::caller())
+            .receive_until_text(delimiter))
     }
 
     /// Receives a line, which ends with LF or CRLF, as text without its end.
@@ -118,12 +81,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_until_text`](TcpConnection::receive_until_text).
     #[track_caller]
     pub fn receive_line_text(&self) -> Result<String, TcpError> {
-        let mut line = self.receive_until_text("\n")?;
-        line.pop();
-        if line.ends_with('\r') {
-            line.pop();
-        }
-        Ok(line)
+        now(self.talk(Thread, Location::caller()).receive_line_text())
     }
 
     /// Receives everything until the peer closes its end, as text.
@@ -134,8 +92,7 @@ impl TcpConnection {
     /// bytes are not text in the encoding; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_to_end_text(&self) -> Result<String, TcpError> {
-        let bytes = self.receive_to_end()?;
-        self.decode(bytes)
+        now(self.talk(Thread, Location::caller()).receive_to_end_text())
     }
 
     /// Receives the bytes that `expected` is in the encoding, and nothing else will
@@ -147,10 +104,10 @@ impl TcpConnection {
     /// a character of the text.
     #[track_caller]
     pub fn expect_text(&self, expected: impl AsRef<str>) -> Result<(), TcpError> {
-        self.expect(self.encode(expected.as_ref())?)
+        now(self.talk(Thread, Location::caller()).expect_text(expected))
     }
 
-    fn encode<'a>(&self, text: &'a str) -> Result<std::borrow::Cow<'a, [u8]>, TcpError> {
+    pub(super) fn encode<'a>(&self, text: &'a str) -> Result<std::borrow::Cow<'a, [u8]>, TcpError> {
         self.encoding
             .encode(text)
             .map_err(|character| TcpError::Encode {
@@ -161,7 +118,7 @@ impl TcpConnection {
     }
 
     /// The text of bytes that are to be whole.
-    fn decode(&self, bytes: Vec<u8>) -> Result<String, TcpError> {
+    pub(super) fn decode(&self, bytes: Vec<u8>) -> Result<String, TcpError> {
         match self.encoding.decode_piece(&self.mode(), &bytes) {
             Ok(piece) if piece.size == bytes.len() => {
                 self.set_mode(piece.mode);
@@ -173,7 +130,7 @@ impl TcpConnection {
     }
 
     /// Hands the bytes back to the connection.
-    fn undecodable(&self, bytes: Vec<u8>, position: usize) -> TcpError {
+    pub(super) fn undecodable(&self, bytes: Vec<u8>, position: usize) -> TcpError {
         let tape = self.socket.tape();
         let shown = match tape {
             Some(tape) => tape.redact().bytes(&bytes).into_owned(),
@@ -191,7 +148,7 @@ impl TcpConnection {
     }
 
     /// What the stream has been switched to by text in this handle's encoding.
-    fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         if !self.encoding.has_modes() {
             return Mode::default();
         }
@@ -201,7 +158,7 @@ impl TcpConnection {
         }
     }
 
-    fn set_mode(&self, mode: Mode) {
+    pub(super) fn set_mode(&self, mode: Mode) {
         if self.encoding.has_modes() {
             *lock(&self.socket.attached::<Incoming>().0) = Some((self.encoding, mode));
         }
@@ -214,13 +171,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Text up to a delimiter, in an encoding whose characters may hold the bytes of
 /// the delimiter: character by character.
-struct Until<'a> {
+pub(super) struct Until<'a> {
     encoding: Encoding,
     mode: Mode,
     delimiter: &'a str,
     /// How many bytes have become text.
     done: usize,
     text: String,
+}
+
+impl<'a> Until<'a> {
+    pub(super) fn of(connection: &TcpConnection, delimiter: &'a str) -> Until<'a> {
+        Until {
+            encoding: connection.encoding,
+            mode: connection.mode(),
+            delimiter,
+            done: 0,
+            text: String::new(),
+        }
+    }
+
+    /// The text that was found.
+    pub(super) fn into_text(self, connection: &TcpConnection) -> String {
+        connection.set_mode(self.mode);
+        self.text
+    }
 }
 
 impl Framing for Until<'_> {
