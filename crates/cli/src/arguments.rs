@@ -23,6 +23,7 @@ pub(crate) enum Subcommands {
     Run(Run),
     Check(Check),
     Options(Options),
+    Serve(Serve),
     /// Print the JSON Schema of environment files, for editors
     Schema,
     /// Print completions for a shell
@@ -73,6 +74,18 @@ pub(crate) struct Environment {
     /// Set an option of a driver, or of the environment: bank.port=8080, timeout=5s
     #[arg(long, value_name = "DRIVER.OPTION=VALUE", value_parser = setting_of)]
     pub(crate) set: Vec<Setting>,
+}
+
+/// Bring environments to tests of another program, which speaks with this one
+///
+/// Reads requests and writes answers and events, one JSON object a line. Ends when standard input
+/// ends, or the program that started it is gone; whatever is up is taken down then. The pytest
+/// plugin is a client of it.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Speak over standard input and standard output, the only way there is
+    #[arg(long, required = true)]
+    pub(crate) stdio: bool,
 }
 
 /// Check an environment file

@@ -7,6 +7,7 @@ mod options;
 mod output;
 mod progress;
 mod run;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Subcommands::Run(run) => run::run(&run),
         Subcommands::Check(check) => check::run(&check),
         Subcommands::Options(options) => options::run(&options),
+        Subcommands::Serve(_) => serve::run(),
         Subcommands::Schema => print(&standin::DriverTypes::standard().schema()),
         Subcommands::Completions { shell } => {
             let mut script = Vec::new();

@@ -33,7 +33,7 @@ fn outcome(arguments: &Run, output: &Output) -> Outcome {
 }
 
 /// Removes the directories of this run, should it be killed.
-fn sweeper() -> standin::Result<Sweeper> {
+pub(crate) fn sweeper() -> standin::Result<Sweeper> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.arg("__sweep").arg(default_root()?);
     Ok(Sweeper::start(command)?)

@@ -335,3 +335,28 @@ proptest! {
         prop_assert!(text.lines().all(|line| line.chars().count() < 250));
     }
 }
+
+#[test]
+fn a_wait_in_slices_is_one_wait() {
+    let recorder = Recorder::new("greeting");
+    let server = recorder.driver("server");
+    let tape = server.connection(&Event::Accepted, address(8080), address(41234), None);
+    let waited = |wanted: &str| Event::DeadlinePassed {
+        after: Duration::from_millis(200),
+        wanted: wanted.to_owned(),
+    };
+    for wanted in ["a line", "a line", "a line", "1 byte", "a line"] {
+        tape.record(&waited(wanted), None);
+    }
+    tape.received(Tick::now(), b"x", None);
+    tape.record(&waited("a line"), None);
+    let expected = expect![[r#"
+        all 6 records of server#0 (127.0.0.1:8080 <-> 127.0.0.1:41234), up to +0.000 000 s
+          +0.000 000 s  accepted 127.0.0.1:41234
+          +0.000 000 s  waited 600 ms for a line
+          +0.000 000 s  waited 200 ms for 1 byte
+          +0.000 000 s  waited 200 ms for a line
+          +0.000 000 s  <- 1 B  "x"
+          +0.000 000 s  waited 200 ms for a line"#]];
+    expected.assert_eq(&masked(&recorder.transcript().text().to_string()));
+}

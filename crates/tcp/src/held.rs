@@ -147,7 +147,17 @@ impl TcpHeld {
     }
 
     #[track_caller]
-    fn send_rest(&mut self) -> Result<(), TcpError> {
+    /// The same connection, for a layer above that has limits and encodings of its own. What is
+    /// sent on it goes after [`send_rest`](TcpHeld::send_rest).
+    #[doc(hidden)]
+    pub fn connection(&self) -> &TcpConnection {
+        &self.connection
+    }
+
+    /// Sends what was still to be sent when the test took the conversation over.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn send_rest(&mut self) -> Result<(), TcpError> {
         let sent = self.held.send([], self.connection.timeout());
         self.connection.noted(sent).map(drop)
     }

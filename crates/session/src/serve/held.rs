@@ -1,0 +1,333 @@
+//! [`HeldConversations`]: the conversations of drivers that answer by themselves which are in the
+//! hands of the client, and the methods that are about such drivers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use standin::reply::{Ledger, Seen};
+use standin::{Driver as _, Result, TcpConnection, TcpError, TcpHeld};
+use standin_sync::Unpoisoned;
+
+use super::call::{Call, base64};
+use super::error::ServeError;
+use super::method::{Field, Kind, Method, optional, required};
+use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, Peer, info, peer};
+
+/// How long is waited for a conversation unless the client says so.
+const LIMIT_OF_WAITS: Duration = Duration::from_secs(10);
+
+const INDEX: Field = required("connection", Kind::Count, "The index of the connection.");
+const HELD_RESULT: &[Field] = &[
+    CONNECTION_RESULT,
+    required(
+        "name",
+        Kind::MaybeText,
+        "The name under which it was held; null if it was taken over.",
+    ),
+    required(
+        "frame",
+        Kind::MaybeData,
+        "The frame for which it is held; null if there is none.",
+    ),
+    required("state", Kind::MaybeText, "The state that it is in, if any."),
+];
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "held",
+        doc: "Waits for a conversation that a rule holds under this name, and gives it into the \
+              hands of the client: from now on the methods that talk reach it by its `connection`.",
+        parameters: &[
+            DRIVER,
+            required("name", Kind::Text, "The name under which it is held."),
+            LIMIT,
+        ],
+        result: HELD_RESULT,
+        run: held,
+    },
+    Method {
+        name: "take_over",
+        doc: "Takes a conversation into the hands of the client wherever it is; waits for its \
+              connection if need be.",
+        parameters: &[DRIVER, INDEX, LIMIT],
+        result: HELD_RESULT,
+        run: take_over,
+    },
+    Method {
+        name: "capture",
+        doc: "Returns what a group of the pattern has matched in the frame for which a \
+              conversation is held.",
+        parameters: &[
+            DRIVER,
+            INDEX,
+            required("group", Kind::Text, "The name of the group."),
+        ],
+        result: &[required(
+            "data",
+            Kind::MaybeData,
+            "What it has matched, if it has.",
+        )],
+        run: capture,
+    },
+    Method {
+        name: "hand_back",
+        doc: "Hands a conversation back to its driver, which goes on with it.",
+        parameters: &[DRIVER, INDEX],
+        result: &[],
+        run: hand_back,
+    },
+    Method {
+        name: "take",
+        doc: "Keeps the connection of a conversation for good: it is an ordinary one from now on.",
+        parameters: &[DRIVER, INDEX],
+        result: &[CONNECTION_RESULT],
+        run: take,
+    },
+    Method {
+        name: "wait_until",
+        doc: "Waits until something has happened on a driver that answers by itself: until \
+              everything has come that must, unless one of `rule`, `frames`, `connections` and \
+              `dialogue` is given.",
+        parameters: &[
+            DRIVER,
+            optional(
+                "rule",
+                Kind::Text,
+                "Until the rule of this name has matched.",
+            ),
+            optional(
+                "times",
+                Kind::Count,
+                "How often the rule has. Default: once.",
+            ),
+            optional("frames", Kind::Count, "Until so many frames have come."),
+            optional(
+                "connections",
+                Kind::Count,
+                "Until so many connections have come.",
+            ),
+            optional(
+                "dialogue",
+                Kind::Count,
+                "Until the dialogue of this connection is over.",
+            ),
+            LIMIT,
+        ],
+        result: &[],
+        run: wait_until,
+    },
+    Method {
+        name: "ledger",
+        doc: "Returns the account of what a driver has heard by itself since its latest start.",
+        parameters: &[
+            DRIVER,
+            optional(
+                "rules",
+                Kind::Texts,
+                "The names of rules that are asked for.",
+            ),
+        ],
+        result: &[
+            required(
+                "connections",
+                Kind::Count,
+                "How many connections have come.",
+            ),
+            required("frames", Kind::Count, "How many frames have come."),
+            required(
+                "matched",
+                Kind::Object,
+                "How often each rule that is asked for has matched; null for names that no rule has.",
+            ),
+            required(
+                "unexpected",
+                Kind::Texts,
+                "What was unexpected: the first 64.",
+            ),
+            required(
+                "unmet",
+                Kind::Texts,
+                "What should have happened, and has not.",
+            ),
+        ],
+        run: ledger,
+    },
+    Method {
+        name: "verify",
+        doc: "Fails unless everything has happened on the driver that must, and nothing \
+              unexpected. A stop does the same.",
+        parameters: &[DRIVER],
+        result: &[],
+        run: verify,
+    },
+];
+
+/// A conversation in the hands of the client.
+pub(crate) type Shared = Arc<Mutex<TcpHeld>>;
+
+/// The conversations in the hands of the client, by driver and index.
+#[derive(Default)]
+pub(crate) struct HeldConversations {
+    held: Mutex<HashMap<(String, usize), Shared>>,
+}
+
+impl HeldConversations {
+    /// Hands all of them back.
+    pub(crate) fn forget(&self) {
+        let held = std::mem::take(&mut *self.held.lock().unpoisoned());
+        drop(held);
+    }
+
+    pub(super) fn find(&self, driver: &str, index: usize) -> Option<Shared> {
+        let held = self.held.lock().unpoisoned();
+        held.get(&(driver.to_owned(), index)).map(Arc::clone)
+    }
+
+    fn get(&self, driver: &str, index: usize) -> Result<Shared, ServeError> {
+        self.find(driver, index).ok_or_else(|| ServeError::NotHeld {
+            driver: driver.to_owned(),
+            index,
+        })
+    }
+
+    fn add(&self, driver: &str, held: TcpHeld) {
+        let key = (driver.to_owned(), held.index());
+        let held = Arc::new(Mutex::new(held));
+        let before = self.held.lock().unpoisoned().insert(key, held);
+        drop(before);
+    }
+
+    /// Takes one out, unless another request uses it.
+    fn remove(&self, driver: &str, index: usize) -> Result<TcpHeld, ServeError> {
+        let mut all = self.held.lock().unpoisoned();
+        let key = (driver.to_owned(), index);
+        let Some(held) = all.remove(&key) else {
+            return Err(ServeError::NotHeld {
+                driver: key.0,
+                index,
+            });
+        };
+        match Arc::try_unwrap(held) {
+            Ok(held) => Ok(held.into_inner().unpoisoned()),
+            Err(held) => {
+                all.insert(key.clone(), held);
+                Err(ServeError::HeldInUse {
+                    driver: key.0,
+                    index,
+                })
+            }
+        }
+    }
+}
+
+fn held(call: &Call<'_>) -> Result<Value> {
+    let name = call.required_text("name");
+    let peer = peer(call)?;
+    hand_over(call, |limit| match &peer {
+        Peer::Server(server) => server.held(name, limit),
+        Peer::Client(client) => client.held(name, limit),
+    })
+}
+
+fn take_over(call: &Call<'_>) -> Result<Value> {
+    let index = call.required_count("connection");
+    let peer = peer(call)?;
+    hand_over(call, |limit| match &peer {
+        Peer::Server(server) => server.take_over(index, limit),
+        Peer::Client(client) => client.take_over(index, limit),
+    })
+}
+
+fn hand_over(
+    call: &Call<'_>,
+    attempt: impl FnMut(Duration) -> Result<TcpHeld, TcpError>,
+) -> Result<Value> {
+    let held = call.wait(call.limit("timeout", LIMIT_OF_WAITS), attempt)?;
+    let driver = call.required_text("driver");
+    let result = json!({
+        "connection": info(driver, held.connection()),
+        "name": held.name(),
+        "frame": held.frame().map(base64),
+        "state": held.state(),
+    });
+    call.service.held.add(driver, held);
+    Ok(result)
+}
+
+fn capture(call: &Call<'_>) -> Result<Value> {
+    let driver = call.required_text("driver");
+    let held = call
+        .service
+        .held
+        .get(driver, call.required_count("connection"))?;
+    let held = held.lock().unpoisoned();
+    let capture = held.capture(call.required_text("group"));
+    Ok(json!({ "data": capture.map(base64) }))
+}
+
+fn hand_back(call: &Call<'_>) -> Result<Value> {
+    remove(call)?.hand_back();
+    Ok(json!({}))
+}
+
+fn take(call: &Call<'_>) -> Result<Value> {
+    let connection: TcpConnection = remove(call)?.take();
+    Ok(json!({ "connection": info(call.required_text("driver"), &connection) }))
+}
+
+fn remove(call: &Call<'_>) -> Result<TcpHeld, ServeError> {
+    let index = call.required_count("connection");
+    call.service
+        .held
+        .remove(call.required_text("driver"), index)
+}
+
+fn wait_until(call: &Call<'_>) -> Result<Value> {
+    let mut wanted = Vec::new();
+    if let Some(rule) = call.text("rule") {
+        wanted.push(Seen::rule(rule).times(call.count("times").unwrap_or(1)));
+    }
+    wanted.extend(call.count("frames").map(Seen::frames));
+    wanted.extend(call.count("connections").map(Seen::connections));
+    wanted.extend(call.count("dialogue").map(Seen::dialogue));
+    if wanted.len() > 1 {
+        let expected = "given without \"rule\", \"connections\" and \"dialogue\"";
+        return Err(call.bad("frames", expected).into());
+    }
+    let seen = wanted.pop().unwrap_or_else(Seen::everything);
+    let peer = peer(call)?;
+    call.wait(call.limit("timeout", LIMIT_OF_WAITS), |limit| match &peer {
+        Peer::Server(server) => server.wait_until(seen.clone(), limit),
+        Peer::Client(client) => client.wait_until(seen.clone(), limit),
+    })?;
+    Ok(json!({}))
+}
+
+fn ledger(call: &Call<'_>) -> Result<Value> {
+    let ledger: Ledger = match peer(call)? {
+        Peer::Server(server) => server.ledger()?,
+        Peer::Client(client) => client.ledger()?,
+    };
+    let rules = call.texts("rules").into_iter();
+    let matched = rules.map(|rule| (rule.to_owned(), json!(ledger.matched(rule))));
+    let unexpected = ledger.unexpected();
+    let unexpected: Vec<_> = unexpected.iter().map(ToString::to_string).collect();
+    let unmet: Vec<_> = ledger.unmet().iter().map(ToString::to_string).collect();
+    Ok(json!({
+        "connections": ledger.connections(),
+        "frames": ledger.frames(),
+        "matched": Value::Object(matched.collect()),
+        "unexpected": unexpected,
+        "unmet": unmet,
+    }))
+}
+
+fn verify(call: &Call<'_>) -> Result<Value> {
+    match peer(call)? {
+        Peer::Server(server) => server.verify()?,
+        Peer::Client(client) => client.verify()?,
+    }
+    Ok(json!({}))
+}

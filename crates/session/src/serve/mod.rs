@@ -1,0 +1,98 @@
+//! The protocol of `standin serve`: JSON lines in and out.
+
+mod call;
+mod environment;
+mod error;
+mod failure;
+mod held;
+mod method;
+mod methods;
+mod peer;
+mod schema;
+mod service;
+mod stage;
+mod talk;
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use rustix::process::getppid;
+use standin::Result;
+
+use self::service::Service;
+use crate::signals::Requests;
+use crate::{Event, Outcome, RunError};
+
+pub use self::error::ServeError;
+pub use self::schema::{protocol_page, protocol_schema};
+pub use self::service::PROTOCOL;
+
+/// How often it is looked whether the process is still wanted. No event says that a parent has
+/// ended.
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// Serves the process that started this one, over standard input and output, as [`serve`] does:
+/// until the input ends, that process is gone, or a signal asks this one to end. The third signal
+/// ends it at once.
+pub fn serve_stdio() -> Outcome {
+    let asked = Arc::new(AtomicI32::new(0));
+    let requests = Requests::listen({
+        let asked = Arc::clone(&asked);
+        move |signal, _| asked.store(signal, Ordering::SeqCst)
+    });
+    let _requests = match requests {
+        Ok(requests) => requests,
+        Err(source) => return Outcome::failed(RunError::Signals { source }),
+    };
+    let parent = getppid();
+    let is_over = || asked.load(Ordering::SeqCst) != 0 || getppid() != parent;
+    let served = serve(BufReader::new(io::stdin()), io::stdout(), is_over);
+    let mut outcome = match served {
+        Ok(()) => Outcome {
+            code: 0,
+            errors: Vec::new(),
+        },
+        Err(error) => Outcome::failed(error),
+    };
+    match asked.load(Ordering::SeqCst) {
+        0 => {}
+        signal => outcome.code = Outcome::code_of_signal(signal),
+    }
+    outcome
+}
+
+/// Answers the requests of one client, which come as lines of JSON from `input`, by lines of JSON
+/// to `output`, until the input ends or `is_over` says so, which is asked some times a second.
+/// Whatever is up then is taken down.
+///
+/// The [protocol] is documented in the guide, and `schemas/protocol.json` is its JSON Schema.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// // The input ends after one request, and what was loaded never starts.
+/// let request = r#"{"id": 1, "method": "load", "params": {"text": "name = 'shop'"}}"#;
+/// standin_session::serve(Cursor::new(request), Vec::new(), || false)?;
+/// # Ok::<(), standin::Error>(())
+/// ```
+///
+/// [protocol]: https://github.com/standin-rs/standin/blob/main/docs/protocol.md
+///
+/// # Errors
+///
+/// Returns an error if the system has no thread for it, or what is left at the end does not stop
+/// cleanly.
+pub fn serve(
+    input: impl BufRead + Send + 'static,
+    output: impl Write + Send + 'static,
+    is_over: impl Fn() -> bool,
+) -> Result<()> {
+    let service = Arc::new(Service::new(input, output));
+    service.begin()?;
+    service.wait_for_end(PERIOD, is_over);
+    service.cancel_all();
+    service.held.forget();
+    service.stage.end(&|_: &Event| {})
+}

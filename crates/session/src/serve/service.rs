@@ -1,0 +1,317 @@
+//! [`Service`]: requests in, answers and events out.
+//!
+//! Whoever reads a request carries it out, and another thread reads the next one meanwhile:
+//!
+//! 1. A thread takes the lock of the input and reads a line.
+//! 2. It sees to it that another one waits for the lock, and gives it up.
+//! 3. It carries the request out, writes the answer, and comes back.
+//!
+//! So no request waits for another one, and one by itself is never handed from thread to thread.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use standin::{Error, Result};
+use standin_sync::{Monitor, Unpoisoned};
+
+use super::call::Call;
+use super::error::ServeError;
+use super::held::HeldConversations;
+use super::methods::find;
+use super::stage::Stage;
+use crate::Event;
+
+/// The version of the protocol. It changes when a client for the one before would not work.
+pub const PROTOCOL: u32 = 1;
+
+/// How many requests may wait at the same time.
+const MOST_REQUESTS: usize = 64;
+
+/// How many threads stay to wait for requests.
+const MOST_IDLE: usize = 4;
+
+/// What answers the requests of one client.
+pub(crate) struct Service {
+    pub(crate) stage: Stage,
+    pub(crate) held: HeldConversations,
+    input: Mutex<Box<dyn BufRead + Send>>,
+    output: Mutex<Box<dyn Write + Send>>,
+    /// How many threads read requests, or wait to do so.
+    idle: AtomicUsize,
+    /// The requests that are not answered, by their ids as JSON.
+    requests: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    has_ended: Monitor<bool>,
+}
+
+/// What a line asks for.
+struct Request {
+    id: Value,
+    method: String,
+    parameters: Map<String, Value>,
+}
+
+/// A request that is being carried out.
+struct Admitted {
+    request: Request,
+    /// Its id as JSON.
+    key: String,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl Service {
+    pub(crate) fn new(
+        input: impl BufRead + Send + 'static,
+        output: impl Write + Send + 'static,
+    ) -> Self {
+        Self {
+            stage: Stage::default(),
+            held: HeldConversations::default(),
+            input: Mutex::new(Box::new(input)),
+            output: Mutex::new(Box::new(output)),
+            idle: AtomicUsize::new(0),
+            requests: Mutex::default(),
+            has_ended: Monitor::new(false),
+        }
+    }
+
+    /// Says who answers here, and begins to read requests.
+    pub(crate) fn begin(self: &Arc<Self>) -> io::Result<()> {
+        self.write(&json!({
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+        }));
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        self.add_thread()
+    }
+
+    /// No more requests are wanted.
+    pub(crate) fn end(&self) {
+        self.has_ended.update(|has_ended| *has_ended = true);
+    }
+
+    /// Cancels the request of that id, and returns whether there is one.
+    pub(crate) fn cancel(&self, id: &Value) -> bool {
+        let requests = self.requests.lock().unpoisoned();
+        let request = requests.get(&id.to_string());
+        if let Some(is_cancelled) = request {
+            is_cancelled.store(true, Ordering::SeqCst);
+        }
+        request.is_some()
+    }
+
+    /// Cancels all requests.
+    pub(crate) fn cancel_all(&self) {
+        for is_cancelled in self.requests.lock().unpoisoned().values() {
+            is_cancelled.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits until no more requests are wanted, or `is_over` says so, which is asked after each
+    /// `period`.
+    pub(crate) fn wait_for_end(&self, period: Duration, is_over: impl Fn() -> bool) {
+        let mut has_ended = self.has_ended.lock();
+        while !*has_ended && !is_over() {
+            let until = Some(Instant::now() + period);
+            has_ended = self.has_ended.wait(has_ended, until);
+        }
+        *has_ended = true;
+    }
+
+    /// Writes what has happened.
+    pub(crate) fn happened(&self, event: &Event) {
+        self.write(&event.to_json());
+    }
+
+    fn write(&self, message: &Value) {
+        // Whoever is about to go need not read any more, and must not keep what follows waiting.
+        if *self.has_ended.lock() {
+            return;
+        }
+        let mut line = message.to_string();
+        line.push('\n');
+        let mut output = self.output.lock().unpoisoned();
+        let written = output
+            .write_all(line.as_bytes())
+            .and_then(|()| output.flush());
+        drop(output);
+        if written.is_err() {
+            // Nobody listens any more.
+            self.end();
+        }
+    }
+
+    /// Adds a thread that reads requests, which is counted as idle already.
+    fn add_thread(self: &Arc<Self>) -> io::Result<()> {
+        let service = Arc::clone(self);
+        let thread = thread::Builder::new().name("standin-serve".to_owned());
+        thread.spawn(move || service.work()).map(drop)
+    }
+
+    /// What each thread does.
+    fn work(self: Arc<Self>) {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let mut input = self.input.lock().unpoisoned();
+            if !matches!(input.read_until(b'\n', &mut line), Ok(1..)) {
+                return self.end();
+            }
+            // Before the next line is read, which may cancel this one.
+            let admitted = self.admit(&line);
+            let is_read_on = self.see_to_next_reader();
+            drop(input);
+            self.take(admitted, is_read_on);
+            if self.idle.fetch_add(1, Ordering::SeqCst) >= MOST_IDLE {
+                self.idle.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+        }
+    }
+
+    /// The calling thread reads no more for now. Returns whether another one does.
+    fn see_to_next_reader(self: &Arc<Self>) -> bool {
+        if self.idle.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return true;
+        }
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        let added = self.add_thread();
+        if added.is_err() {
+            self.idle.fetch_sub(1, Ordering::SeqCst);
+        }
+        added.is_ok()
+    }
+
+    /// Reads a line; `None` if it is empty.
+    fn admit(&self, line: &[u8]) -> Option<Result<Admitted, (Value, ServeError)>> {
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        let request = match Request::read(line) {
+            Ok(request) => request,
+            Err(refused) => return Some(Err(refused)),
+        };
+        let key = request.id.to_string();
+        let mut requests = self.requests.lock().unpoisoned();
+        let refused = if requests.contains_key(&key) {
+            Some(ServeError::IdInUse { id: key.clone() })
+        } else if requests.len() >= MOST_REQUESTS {
+            Some(ServeError::TooMany {
+                limit: MOST_REQUESTS,
+            })
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            return Some(Err((request.id, refused)));
+        }
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        requests.insert(key.clone(), Arc::clone(&is_cancelled));
+        Some(Ok(Admitted {
+            request,
+            key,
+            is_cancelled,
+        }))
+    }
+
+    /// Answers a line.
+    fn take(&self, line: Option<Result<Admitted, (Value, ServeError)>>, is_read_on: bool) {
+        let admitted = match line {
+            None => return,
+            Some(Err((id, error))) => return self.answer(&id, Err(error.into()), None),
+            Some(Ok(admitted)) => admitted,
+        };
+        let Admitted {
+            request,
+            key,
+            is_cancelled,
+        } = admitted;
+        let driver = request.parameters.get("driver").and_then(Value::as_str);
+        let driver = driver.map(str::to_owned);
+        let id = request.id.clone();
+        // Without a thread that reads on nobody could cancel it.
+        let result = match is_read_on {
+            true => self.carry_out(request, &is_cancelled),
+            false => Err(ServeError::NoThread.into()),
+        };
+        self.requests.lock().unpoisoned().remove(&key);
+        self.answer(&id, result, driver.as_deref());
+    }
+
+    fn carry_out(&self, request: Request, is_cancelled: &AtomicBool) -> Result<Value> {
+        let method = find(&request.method)?;
+        let call = Call::new(self, method, request.parameters, is_cancelled)?;
+        let done = catch_unwind(AssertUnwindSafe(|| (method.run)(&call)));
+        done.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(ServeError::Panicked {
+                method: method.name.to_owned(),
+                message: text.unwrap_or_else(|| "it does not say why".to_owned()),
+            }
+            .into())
+        })
+    }
+
+    fn answer(&self, id: &Value, result: Result<Value>, driver: Option<&str>) {
+        let answer = match result {
+            Ok(result) => json!({ "id": id, "result": result }),
+            Err(error) => json!({ "id": id, "error": self.failure(&error, driver) }),
+        };
+        self.write(&answer);
+    }
+
+    /// An error as an object, with the last that was recorded of the driver that it is about.
+    fn failure(&self, error: &Error, driver: Option<&str>) -> Value {
+        let lines = driver.map(|driver| self.stage.last_records(driver));
+        super::failure::to_json(error, lines.unwrap_or_default())
+    }
+}
+
+impl Request {
+    /// Reads a line. An error comes with the id of the request, as far as there is one.
+    fn read(line: &[u8]) -> Result<Self, (Value, ServeError)> {
+        let value: Value = serde_json::from_slice(line).map_err(|error| {
+            let problem = error.to_string();
+            (Value::Null, ServeError::NotJson { problem })
+        })?;
+        let not_a_request = |id: &Value, problem: &str| {
+            let problem = problem.to_owned();
+            (id.clone(), ServeError::NotARequest { problem })
+        };
+        let Value::Object(mut object) = value else {
+            return Err(not_a_request(&Value::Null, "it is not an object"));
+        };
+        let id = object.shift_remove("id").unwrap_or_default();
+        if !(id.is_i64() || id.is_u64() || id.is_string()) {
+            let problem = "its \"id\" is neither a whole number nor a text";
+            return Err(not_a_request(&Value::Null, problem));
+        }
+        let Some(Value::String(method)) = object.shift_remove("method") else {
+            return Err(not_a_request(&id, "its \"method\" is not a text"));
+        };
+        let parameters = match object.shift_remove("params") {
+            None => Map::new(),
+            Some(Value::Object(parameters)) => parameters,
+            Some(_) => return Err(not_a_request(&id, "its \"params\" are not an object")),
+        };
+        match object.keys().next() {
+            None => Ok(Self {
+                id,
+                method,
+                parameters,
+            }),
+            Some(key) => {
+                let problem = format!("it has a key \"{key}\", which requests do not have");
+                Err(not_a_request(&id, &problem))
+            }
+        }
+    }
+}

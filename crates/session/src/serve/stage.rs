@@ -1,0 +1,212 @@
+//! [`Stage`]: where the environment of a service is between its file and its end.
+
+use std::time::Instant;
+
+use indexmap::IndexMap;
+use standin::environment::EnvironmentView;
+use standin::{AbortHandle, Result};
+use standin_sync::Monitor;
+
+use super::error::ServeError;
+use crate::{Observer, Running, Session};
+
+/// How many records an error shows.
+const LAST_RECORDS: usize = 12;
+
+/// The environment, if there is one, and how far it has come.
+#[derive(Default)]
+pub(crate) struct Stage {
+    state: Monitor<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    view: Option<EnvironmentView>,
+    abort: Option<AbortHandle>,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Empty,
+    Loaded(Box<Session>),
+    Starting,
+    Running(Box<Running>),
+    Stopping,
+    Stopped,
+}
+
+impl Stage {
+    /// Has the session that `make` makes from now on.
+    pub(crate) fn load(&self, make: impl FnOnce() -> Result<Session>) -> Result<EnvironmentView> {
+        self.state.lock().may_load()?;
+        let session = make()?;
+        let view = session.view();
+        let mut state = self.state.lock();
+        // Another request may have started one meanwhile.
+        state.may_load()?;
+        *state = State {
+            view: Some(view.clone()),
+            abort: Some(session.abort_handle()),
+            phase: Phase::Loaded(Box::new(session)),
+        };
+        Ok(view)
+    }
+
+    /// Starts the environment.
+    pub(crate) fn start(&self, observer: &dyn Observer) -> Result<IndexMap<String, String>> {
+        let session = {
+            let mut state = self.state.lock();
+            match std::mem::replace(&mut state.phase, Phase::Starting) {
+                Phase::Loaded(session) => session,
+                phase => {
+                    state.phase = phase;
+                    return Err(state.wrong("start").into());
+                }
+            }
+        };
+        let started = session.start(observer);
+        match started {
+            Ok(running) => {
+                let variables = running.variables();
+                self.enter(Phase::Running(Box::new(running)));
+                variables
+            }
+            Err(error) => {
+                self.enter(Phase::Stopped);
+                Err(error)
+            }
+        }
+    }
+
+    /// The test has failed, so that the files of the environment stay.
+    pub(crate) fn note_failure(&self) {
+        if let Phase::Running(running) = &self.state.lock().phase {
+            running.note_failure();
+        }
+    }
+
+    /// Stops the environment.
+    pub(crate) fn stop(&self, observer: &dyn Observer) -> Result<()> {
+        let running = {
+            let mut state = self.state.lock();
+            match std::mem::replace(&mut state.phase, Phase::Stopping) {
+                Phase::Running(running) => running,
+                // One that never started is down.
+                Phase::Loaded(_) | Phase::Stopped => {
+                    state.phase = Phase::Stopped;
+                    return Ok(());
+                }
+                phase => {
+                    state.phase = phase;
+                    return Err(state.wrong("stop").into());
+                }
+            }
+        };
+        let stopped = running.stop(observer);
+        self.enter(Phase::Stopped);
+        Ok(stopped?)
+    }
+
+    /// Ends what the environment does, at once: a start, waits, conversations. What is up is taken
+    /// down.
+    pub(crate) fn abort(&self, observer: &dyn Observer) -> Result<()> {
+        let abort = self.state.lock().abort.clone();
+        let Some(abort) = abort else {
+            return Err(ServeError::NoEnvironment.into());
+        };
+        abort.abort();
+        self.end(observer)
+    }
+
+    /// Ends a start that is under way, and takes down what is up. Returns when all of it is down.
+    pub(crate) fn end(&self, observer: &dyn Observer) -> Result<()> {
+        {
+            let state = self.state.lock();
+            let abort = state.abort.clone();
+            let is_starting = matches!(state.phase, Phase::Starting);
+            drop(state);
+            if let Some(abort) = abort.filter(|_| is_starting) {
+                abort.abort();
+            }
+        }
+        let is_busy = |state: &mut State| matches!(state.phase, Phase::Starting | Phase::Stopping);
+        let state = self
+            .state
+            .wait_while(self.state.lock(), None::<Instant>, is_busy);
+        let is_up = matches!(state.phase, Phase::Running(_));
+        drop(state);
+        match is_up {
+            true => self.stop(observer),
+            false => Ok(()),
+        }
+    }
+
+    /// The variables of the environment that is up.
+    pub(crate) fn variables(&self) -> Result<IndexMap<String, String>> {
+        let state = self.state.lock();
+        match &state.phase {
+            Phase::Running(running) => running.variables(),
+            _ => Err(state.wrong("give its variables").into()),
+        }
+    }
+
+    /// A look at the environment.
+    pub(crate) fn view(&self) -> Result<EnvironmentView, ServeError> {
+        let view = self.state.lock().view.clone();
+        view.ok_or(ServeError::NoEnvironment)
+    }
+
+    /// How far the environment has come, in a word.
+    pub(crate) fn phase(&self) -> &'static str {
+        self.state.lock().phase.word()
+    }
+
+    /// What was recorded last of a driver, a line each.
+    pub(crate) fn last_records(&self, driver: &str) -> Vec<String> {
+        let Ok(view) = self.view() else {
+            return Vec::new();
+        };
+        let transcript = view.transcript().of(driver);
+        let text = transcript.text().last(LAST_RECORDS).to_string();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.state.update(|state| state.phase = phase);
+    }
+}
+
+impl State {
+    fn may_load(&self) -> Result<(), ServeError> {
+        match self.phase {
+            Phase::Empty | Phase::Loaded(_) | Phase::Stopped => Ok(()),
+            _ => Err(self.wrong("load another one")),
+        }
+    }
+
+    fn wrong(&self, action: &str) -> ServeError {
+        match &self.view {
+            None => ServeError::NoEnvironment,
+            Some(view) => ServeError::WrongPhase {
+                action: action.to_owned(),
+                environment: view.name().to_owned(),
+                phase: self.phase.word(),
+            },
+        }
+    }
+}
+
+impl Phase {
+    fn word(&self) -> &'static str {
+        match self {
+            Phase::Empty => "empty",
+            Phase::Loaded(_) => "loaded",
+            Phase::Starting => "starting",
+            Phase::Running(_) => "running",
+            Phase::Stopping => "stopping",
+            Phase::Stopped => "stopped",
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! The methods that accept, connect, send and receive.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use standin::{Result, TcpConnection, TcpError};
+use standin_sync::Unpoisoned;
+
+use super::call::{Call, Data, base64};
+use super::held::Shared;
+use super::method::{Field, Kind, Method, optional, required};
+use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, client, info, peer, server};
+
+/// How long is waited for a connection unless the client says so, as in testplan.
+const LIMIT_OF_ACCEPT: Duration = Duration::from_secs(10);
+
+/// The most bytes of what comes first unless the client says so, as in testplan.
+const SOME: usize = 1024;
+
+const CONNECTION: Field = optional(
+    "connection",
+    Kind::Count,
+    "The index of the connection. Default: the latest one of a server that is open, or the one \
+     that a client has.",
+);
+const TIMEOUT: Field = optional(
+    "timeout",
+    Kind::Limit,
+    "How long it may take; null for as long as it takes. Default: the driver's `io_timeout`.",
+);
+const ENCODING: Field = optional(
+    "encoding",
+    Kind::Text,
+    "The encoding of text, such as `latin-1`. Default: the driver's `encoding`.",
+);
+const AS: Field = optional(
+    "as",
+    Kind::Choice(&["base64", "text"]),
+    "How the result has the bytes. Default: `base64`.",
+);
+const DATA: Field = required("data", Kind::Data, "The bytes.");
+const RECEIVED: &[Field] = &[required("data", Kind::Data, "What was received.")];
+const SENT: &[Field] = &[required("sent", Kind::Count, "How many bytes were sent.")];
+const FRAMING: Field = required(
+    "framing",
+    Kind::Framing,
+    "How the stream is cut into frames: `\"lines\"`, `{\"delimiter\": data}`, \
+     `{\"fixed_size\": 8}` or `{\"length_prefix\": {\"width\": 4, \"endian\": \"big\", \
+     \"counts_itself\": false, \"limit\": 1024}}`.",
+);
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "accept_connection",
+        doc: "Waits for the next connection of a server.",
+        parameters: &[DRIVER, LIMIT],
+        result: &[CONNECTION_RESULT],
+        run: accept_connection,
+    },
+    Method {
+        name: "connect",
+        doc: "Connects a client; the connection that it had before is closed.",
+        parameters: &[DRIVER],
+        result: &[CONNECTION_RESULT],
+        run: connect,
+    },
+    Method {
+        name: "connection",
+        doc: "Returns how a connection is.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[
+            CONNECTION_RESULT,
+            required(
+                "is_open",
+                Kind::Flag,
+                "Whether it is not closed on this side.",
+            ),
+            required("is_connected", Kind::Flag, "Whether it is up."),
+            required(
+                "peer_has_ended",
+                Kind::Flag,
+                "Whether the peer sends no more.",
+            ),
+            required("state", Kind::Text, "The state of the stream, in words."),
+        ],
+        run: connection,
+    },
+    Method {
+        name: "send",
+        doc: "Sends all of the bytes.",
+        parameters: &[DRIVER, CONNECTION, DATA, ENCODING, TIMEOUT],
+        result: SENT,
+        run: send,
+    },
+    Method {
+        name: "send_frame",
+        doc: "Sends the bytes as one frame.",
+        parameters: &[DRIVER, CONNECTION, DATA, FRAMING, TIMEOUT],
+        result: SENT,
+        run: send_frame,
+    },
+    Method {
+        name: "send_in_pieces",
+        doc: "Sends the bytes in pieces, with a pause between them.",
+        parameters: &[
+            DRIVER,
+            CONNECTION,
+            DATA,
+            required("size", Kind::Count, "How many bytes a piece has."),
+            required("every", Kind::Seconds, "How long each pause is."),
+            TIMEOUT,
+        ],
+        result: SENT,
+        run: send_in_pieces,
+    },
+    Method {
+        name: "receive_exactly",
+        doc: "Receives exactly so many bytes.",
+        parameters: &[
+            DRIVER,
+            CONNECTION,
+            required("size", Kind::Count, "How many bytes."),
+            AS,
+            ENCODING,
+            TIMEOUT,
+        ],
+        result: RECEIVED,
+        run: receive_exactly,
+    },
+    Method {
+        name: "receive_some",
+        doc: "Receives what comes first: at least one byte. As text only whole characters.",
+        parameters: &[
+            DRIVER,
+            CONNECTION,
+            optional(
+                "limit",
+                Kind::Count,
+                "How many bytes at most. Default: 1024.",
+            ),
+            AS,
+            ENCODING,
+            TIMEOUT,
+        ],
+        result: RECEIVED,
+        run: receive_some,
+    },
+    Method {
+        name: "receive_until",
+        doc: "Receives up to and including a delimiter.",
+        parameters: &[
+            DRIVER,
+            CONNECTION,
+            required("delimiter", Kind::Data, "The delimiter."),
+            AS,
+            ENCODING,
+            TIMEOUT,
+        ],
+        result: RECEIVED,
+        run: receive_until,
+    },
+    Method {
+        name: "receive_line",
+        doc: "Receives a line that ends with LF or CRLF, and returns it without its end.",
+        parameters: &[DRIVER, CONNECTION, AS, ENCODING, TIMEOUT],
+        result: RECEIVED,
+        run: receive_line,
+    },
+    Method {
+        name: "receive_frame",
+        doc: "Receives one frame, and returns what it carries.",
+        parameters: &[DRIVER, CONNECTION, FRAMING, TIMEOUT],
+        result: RECEIVED,
+        run: receive_frame,
+    },
+    Method {
+        name: "receive_to_end",
+        doc: "Receives everything until the peer closes its end.",
+        parameters: &[DRIVER, CONNECTION, AS, ENCODING, TIMEOUT],
+        result: RECEIVED,
+        run: receive_to_end,
+    },
+    Method {
+        name: "receive_until_silence",
+        doc: "Receives everything until nothing has come for a while; nothing if nothing comes. It \
+              cannot be cancelled.",
+        parameters: &[
+            DRIVER,
+            CONNECTION,
+            required("silence", Kind::Seconds, "How long that is."),
+            TIMEOUT,
+        ],
+        result: RECEIVED,
+        run: receive_until_silence,
+    },
+    Method {
+        name: "receive_buffered",
+        doc: "Receives what has come already, which may be nothing.",
+        parameters: &[DRIVER, CONNECTION],
+        result: RECEIVED,
+        run: receive_buffered,
+    },
+    Method {
+        name: "expect",
+        doc: "Receives these bytes. An error says at once where something else differs.",
+        parameters: &[DRIVER, CONNECTION, DATA, ENCODING, TIMEOUT],
+        result: &[],
+        run: expect,
+    },
+    Method {
+        name: "close",
+        doc: "Closes a connection.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[],
+        run: close,
+    },
+    Method {
+        name: "shutdown_write",
+        doc: "Says to the peer that no more will be sent. Receiving goes on.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[],
+        run: shutdown_write,
+    },
+    Method {
+        name: "reset",
+        doc: "Resets a connection: the peer gets an error where it waits.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[],
+        run: reset,
+    },
+    Method {
+        name: "refuse",
+        doc: "Has a server refuse connections from now on. Those that it has go on.",
+        parameters: &[DRIVER],
+        result: &[],
+        run: refuse,
+    },
+    Method {
+        name: "go_away",
+        doc: "Has a server close all connections and refuse new ones, as if it had been stopped.",
+        parameters: &[DRIVER],
+        result: &[],
+        run: go_away,
+    },
+    Method {
+        name: "come_back",
+        doc: "Has a server listen again, on the same port, after `refuse` or `go_away`.",
+        parameters: &[DRIVER],
+        result: &[],
+        run: come_back,
+    },
+];
+
+/// A connection that a request talks over.
+struct Line {
+    connection: TcpConnection,
+    /// How long it may take.
+    limit: Option<Duration>,
+    /// The conversation that it belongs to, which nobody hands back meanwhile.
+    held: Option<Shared>,
+}
+
+impl Line {
+    /// The connection that a request names, with the limit and the encoding that it names.
+    fn of(call: &Call<'_>) -> Result<Self> {
+        let peer = peer(call)?;
+        let index = call.count("connection");
+        let held = index.and_then(|index| {
+            let driver = call.required_text("driver");
+            call.service.held.find(driver, index)
+        });
+        let limit = call.limit("timeout", peer.io_timeout()?);
+        let mut connection = match &held {
+            Some(held) => held.lock().unpoisoned().connection().clone(),
+            None => peer.connection(index)?,
+        };
+        if let Some(encoding) = call.text("encoding") {
+            connection = connection.with_encoding(encoding)?;
+        }
+        Ok(Self {
+            connection: connection.with_timeout(limit),
+            limit,
+            held,
+        })
+    }
+
+    /// The connection to send on, after what was still to be sent.
+    fn to_send(call: &Call<'_>) -> Result<Self> {
+        let line = Self::of(call)?;
+        if let Some(held) = &line.held {
+            held.lock().unpoisoned().send_rest()?;
+        }
+        Ok(line)
+    }
+
+    /// Receives within the limit, unless the request is cancelled.
+    fn receive<T>(
+        &self,
+        call: &Call<'_>,
+        mut receive: impl FnMut(&TcpConnection) -> Result<T, TcpError>,
+    ) -> Result<T> {
+        call.wait(self.limit, |slice| {
+            receive(&self.connection.with_timeout(slice))
+        })
+    }
+
+    /// Receives bytes or text, as the request says.
+    fn receive_as(
+        &self,
+        call: &Call<'_>,
+        bytes: impl FnMut(&TcpConnection) -> Result<Vec<u8>, TcpError>,
+        text: impl FnMut(&TcpConnection) -> Result<String, TcpError>,
+    ) -> Result<Value> {
+        Ok(match call.text("as") {
+            Some("text") => json!({ "data": { "text": self.receive(call, text)? } }),
+            _ => json!({ "data": base64(&self.receive(call, bytes)?) }),
+        })
+    }
+}
+
+fn accept_connection(call: &Call<'_>) -> Result<Value> {
+    let server = server(call)?;
+    let limit = call.limit("timeout", LIMIT_OF_ACCEPT);
+    let connection = call.wait(limit, |slice| server.accept_connection(slice))?;
+    Ok(json!({ "connection": info(call.required_text("driver"), &connection) }))
+}
+
+fn connect(call: &Call<'_>) -> Result<Value> {
+    let connection = client(call)?.connect()?;
+    Ok(json!({ "connection": info(call.required_text("driver"), &connection) }))
+}
+
+fn connection(call: &Call<'_>) -> Result<Value> {
+    let connection = Line::of(call)?.connection;
+    Ok(json!({
+        "connection": info(call.required_text("driver"), &connection),
+        "is_open": connection.is_open(),
+        "is_connected": connection.is_connected(),
+        "peer_has_ended": connection.peer_has_ended(),
+        "state": connection.stream_state().to_string(),
+    }))
+}
+
+fn send(call: &Call<'_>) -> Result<Value> {
+    let data = call.data("data")?;
+    let line = Line::to_send(call)?;
+    let sent = match data {
+        Data::Bytes(bytes) => line.connection.send(bytes)?,
+        Data::Text(text) => line.connection.send_text(text)?,
+    };
+    Ok(json!({ "sent": sent }))
+}
+
+fn send_frame(call: &Call<'_>) -> Result<Value> {
+    let payload = call.data("data")?.into_bytes();
+    let mut framing = call.framing("framing")?;
+    let line = Line::to_send(call)?;
+    let sent = line.connection.send_frame(&mut *framing, payload)?;
+    Ok(json!({ "sent": sent }))
+}
+
+fn send_in_pieces(call: &Call<'_>) -> Result<Value> {
+    let bytes = call.data("data")?.into_bytes();
+    let size = call.required_count("size");
+    let every = call.required_seconds("every");
+    let line = Line::to_send(call)?;
+    let sent = line.connection.send_in_pieces(bytes, size, every)?;
+    Ok(json!({ "sent": sent }))
+}
+
+fn receive_exactly(call: &Call<'_>) -> Result<Value> {
+    let size = call.required_count("size");
+    Line::of(call)?.receive_as(
+        call,
+        |connection| connection.receive_exactly(size),
+        |connection| connection.receive_exactly_text(size),
+    )
+}
+
+fn receive_some(call: &Call<'_>) -> Result<Value> {
+    let limit = call.count("limit").unwrap_or(SOME);
+    Line::of(call)?.receive_as(
+        call,
+        |connection| connection.receive_some(limit),
+        |connection| connection.receive_some_text(limit),
+    )
+}
+
+fn receive_until(call: &Call<'_>) -> Result<Value> {
+    let line = Line::of(call)?;
+    match (call.data("delimiter")?, call.text("as")) {
+        (Data::Text(text), Some("text")) => {
+            let received = line.receive(call, |line| line.receive_until_text(&text))?;
+            Ok(json!({ "data": { "text": received } }))
+        }
+        (_, Some("text")) => Err(call
+            .bad("delimiter", "a text where text is received")
+            .into()),
+        (delimiter, _) => {
+            let delimiter = delimiter.into_bytes();
+            let received = line.receive(call, |line| line.receive_until(&delimiter))?;
+            Ok(json!({ "data": base64(&received) }))
+        }
+    }
+}
+
+fn receive_line(call: &Call<'_>) -> Result<Value> {
+    let line = Line::of(call)?;
+    line.receive_as(
+        call,
+        TcpConnection::receive_line,
+        TcpConnection::receive_line_text,
+    )
+}
+
+fn receive_frame(call: &Call<'_>) -> Result<Value> {
+    let mut framing = call.framing("framing")?;
+    let line = Line::of(call)?;
+    let received = line.receive(call, |line| line.receive_frame(&mut *framing))?;
+    Ok(json!({ "data": base64(&received) }))
+}
+
+fn receive_to_end(call: &Call<'_>) -> Result<Value> {
+    let line = Line::of(call)?;
+    line.receive_as(
+        call,
+        TcpConnection::receive_to_end,
+        TcpConnection::receive_to_end_text,
+    )
+}
+
+fn receive_until_silence(call: &Call<'_>) -> Result<Value> {
+    let silence = call.required_seconds("silence");
+    let received = Line::of(call)?.connection.receive_until_silence(silence)?;
+    Ok(json!({ "data": base64(&received) }))
+}
+
+fn receive_buffered(call: &Call<'_>) -> Result<Value> {
+    let received = Line::of(call)?.connection.receive_buffered()?;
+    Ok(json!({ "data": base64(&received) }))
+}
+
+fn expect(call: &Call<'_>) -> Result<Value> {
+    let line = Line::of(call)?;
+    match call.data("data")? {
+        Data::Bytes(bytes) => line.receive(call, |line| line.expect(&bytes))?,
+        Data::Text(text) => line.receive(call, |line| line.expect_text(&text))?,
+    }
+    Ok(json!({}))
+}
+
+fn close(call: &Call<'_>) -> Result<Value> {
+    Line::of(call)?.connection.close();
+    Ok(json!({}))
+}
+
+fn shutdown_write(call: &Call<'_>) -> Result<Value> {
+    Line::to_send(call)?.connection.shutdown_write()?;
+    Ok(json!({}))
+}
+
+fn reset(call: &Call<'_>) -> Result<Value> {
+    Line::of(call)?.connection.reset()?;
+    Ok(json!({}))
+}
+
+fn refuse(call: &Call<'_>) -> Result<Value> {
+    server(call)?.refuse()?;
+    Ok(json!({}))
+}
+
+fn go_away(call: &Call<'_>) -> Result<Value> {
+    server(call)?.go_away()?;
+    Ok(json!({}))
+}
+
+fn come_back(call: &Call<'_>) -> Result<Value> {
+    server(call)?.come_back()?;
+    Ok(json!({}))
+}

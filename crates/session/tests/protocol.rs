@@ -1,0 +1,332 @@
+//! Conversations with the service, and its end.
+
+#![allow(clippy::unwrap_used, reason = "helpers of a test fail the test")]
+#![allow(
+    clippy::print_stderr,
+    reason = "what is said last shows which line of a conversation fails"
+)]
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use standin_session::{protocol_schema, serve};
+
+/// After which a test that hears nothing fails.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A client of the service, which runs in this process.
+struct Client {
+    to: Option<UnixStream>,
+    from: BufReader<UnixStream>,
+    service: Option<JoinHandle<standin::Result<()>>>,
+    is_over: Arc<AtomicBool>,
+    /// What came while something else was waited for.
+    heard: Vec<Value>,
+}
+
+impl Client {
+    fn new() -> Self {
+        let (to, input) = UnixStream::pair().unwrap();
+        let (from, output) = UnixStream::pair().unwrap();
+        from.set_read_timeout(Some(HANG)).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let service = thread::spawn(move || {
+            serve(BufReader::new(input), output, move || {
+                ends.load(Ordering::SeqCst)
+            })
+        });
+        Self {
+            to: Some(to),
+            from: BufReader::new(from),
+            service: Some(service),
+            is_over,
+            heard: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.to
+            .as_mut()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .unwrap();
+    }
+
+    /// The first message that is wanted, those that came before included.
+    fn hear(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(index) = self.heard.iter().position(&is_wanted) {
+            return self.heard.remove(index);
+        }
+        loop {
+            let mut line = String::new();
+            let read = self.from.read_line(&mut line).unwrap();
+            assert!(read > 0, "the service has ended; it said {:#?}", self.heard);
+            let message: Value = serde_json::from_str(&line).unwrap();
+            if is_wanted(&message) {
+                return message;
+            }
+            self.heard.push(message);
+        }
+    }
+
+    fn ask(&mut self, id: u64, method: &str, parameters: &Value) -> Value {
+        self.say(&json!({ "id": id, "method": method, "params": parameters }).to_string());
+        self.hear(|message| message["id"] == id)
+    }
+
+    /// Ends the input, and returns how the service ended.
+    fn leave(mut self) -> standin::Result<()> {
+        drop(self.to.take());
+        self.service.take().unwrap().join().unwrap()
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protocol")
+}
+
+fn greeting() -> String {
+    folder().join("greeting.toml").display().to_string()
+}
+
+/// The schema of what `name` leads to within that of the protocol.
+fn schema(name: &str) -> Validator {
+    let mut schema = protocol_schema();
+    let object = schema.as_object_mut().unwrap();
+    object.shift_remove("anyOf");
+    object.insert("$ref".to_owned(), json!(format!("#/$defs/{name}")));
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+/// A conversation of a file.
+struct Conversation {
+    client: Client,
+    names: HashMap<String, Value>,
+    requests: Validator,
+    answers: Validator,
+    events: Validator,
+    /// The methods of the requests, by their ids.
+    methods: HashMap<String, String>,
+}
+
+impl Conversation {
+    fn line(&mut self, line: &str) {
+        if let Some(request) = line.strip_prefix("> ") {
+            let request: Value = serde_json::from_str(request).unwrap();
+            let request = self.filled(request);
+            let method = request["method"].as_str().unwrap().to_owned();
+            self.methods.insert(request["id"].to_string(), method);
+            self.requests
+                .validate(&request)
+                .map_err(|e| e.to_string())
+                .unwrap();
+            self.client.say(&request.to_string());
+        } else if let Some(request) = line.strip_prefix("!> ") {
+            let is_allowed = serde_json::from_str(request)
+                .is_ok_and(|request: Value| self.requests.is_valid(&request));
+            assert!(!is_allowed, "the schema allows it");
+            self.client.say(request);
+        } else if let Some(expected) = line.strip_prefix("< ") {
+            let expected: Value = serde_json::from_str(expected).unwrap();
+            let key = match expected.get("event") {
+                Some(_) => "event",
+                None => "id",
+            };
+            let is_it = |message: &Value| message.get(key) == Some(&expected[key]);
+            let message = self.client.hear(is_it);
+            match key {
+                "event" => self.events.validate(&message),
+                _ => self.answers.validate(&message),
+            }
+            .map_err(|error| format!("{error}: {message}"))
+            .unwrap();
+            if let Some(result) = message.get("result") {
+                let method = &self.methods[&message["id"].to_string()];
+                let schema = schema(&format!("results/$defs/{method}"));
+                schema.validate(result).map_err(|e| e.to_string()).unwrap();
+            }
+            let fits = self.fits(&expected, &message);
+            assert!(fits, "heard {message:#}");
+        } else {
+            assert!(line.is_empty() || line.starts_with('#'), "what is that?");
+        }
+    }
+
+    fn filled(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => match text.strip_prefix('$') {
+                Some(name) => self.names[name].clone(),
+                None => Value::String(text),
+            },
+            Value::Object(object) => {
+                let entries = object.into_iter();
+                Value::Object(
+                    entries
+                        .map(|(key, value)| (key, self.filled(value)))
+                        .collect(),
+                )
+            }
+            other => other,
+        }
+    }
+
+    fn fits(&mut self, expected: &Value, value: &Value) -> bool {
+        match (expected, value) {
+            (Value::String(expected), value) => match expected.split_at_checked(1) {
+                Some(("*", "")) => true,
+                Some(("~", part)) => value.as_str().is_some_and(|text| text.contains(part)),
+                Some(("$", name)) => {
+                    let known = self.names.entry(name.to_owned());
+                    known.or_insert_with(|| value.clone()) == value
+                }
+                _ => value == expected,
+            },
+            (Value::Object(expected), Value::Object(object)) => {
+                expected.iter().all(|(key, one)| {
+                    let value = object.get(key);
+                    value.is_some_and(|value| self.fits(one, value))
+                })
+            }
+            (Value::Array(expected), Value::Array(list)) => {
+                let mut pairs = expected.iter().zip(list);
+                expected.len() == list.len() && pairs.all(|(one, value)| self.fits(one, value))
+            }
+            (expected, value) => expected == value,
+        }
+    }
+}
+
+#[track_caller]
+fn converse(name: &str, text: &str) {
+    let mut conversation = Conversation {
+        client: Client::new(),
+        names: [("file".to_owned(), json!(greeting()))].into(),
+        requests: schema("request"),
+        answers: schema("answer"),
+        events: schema("event"),
+        methods: HashMap::new(),
+    };
+    for (index, line) in text.lines().enumerate() {
+        eprintln!("{name}:{}: {line}", index + 1);
+        conversation.line(line);
+    }
+    conversation.client.leave().unwrap();
+}
+
+#[test]
+fn every_conversation_goes_as_its_file_says() {
+    let files = fs::read_dir(folder()).unwrap().map(|file| file.unwrap());
+    let mut count = 0;
+    for file in files.filter(|file| file.path().extension().is_some_and(|end| end == "txt")) {
+        let text = fs::read_to_string(file.path()).unwrap();
+        converse(&file.file_name().to_string_lossy(), &text);
+        count += 1;
+    }
+    assert!(count >= 5, "only {count} conversations");
+}
+
+#[test]
+fn the_conversations_of_the_page_are_true() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut conversations = page.split("```text\n").skip(1);
+    let first = conversations.next().unwrap();
+    let text = first.split("```").next().unwrap();
+    assert!(text.lines().count() > 5);
+    converse("protocol.md", text);
+    assert!(
+        conversations.next().is_none(),
+        "there are more conversations"
+    );
+}
+
+/// The port of a server that listens, and a way to ask whether it does.
+fn started(client: &mut Client) -> u16 {
+    client.ask(1, "load", &json!({ "file": greeting() }));
+    let answer = client.ask(2, "start", &json!({}));
+    assert!(answer.get("result").is_some(), "{answer:#}");
+    let answer = client.ask(3, "context", &json!({ "driver": "server" }));
+    let port = answer["result"]["attributes"]["port"].as_u64().unwrap();
+    let port = u16::try_from(port).unwrap();
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
+    port
+}
+
+#[test]
+fn the_end_of_the_input_takes_everything_down_also_what_waits() {
+    let mut client = Client::new();
+    let port = started(&mut client);
+    client.say(
+        r#"{"id": 4, "method": "receive_line", "params": {"driver": "client", "timeout": null}}"#,
+    );
+    client.ask(5, "status", &json!({}));
+    client.leave().unwrap();
+    // Free again.
+    TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[test]
+fn the_end_of_the_input_ends_a_start() {
+    let mut client = Client::new();
+    let text = "name = 'x'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'sleep'\n\
+                args = ['60']\nready = [{ log = 'never' }]\n";
+    client.ask(1, "load", &json!({ "text": text }));
+    client.say(r#"{"id": 2, "method": "start"}"#);
+    client.hear(|message| message["event"] == "driver_starting");
+    client.leave().unwrap();
+}
+
+#[test]
+fn who_is_not_wanted_any_more_takes_everything_down() {
+    let mut client = Client::new();
+    let port = started(&mut client);
+    client.is_over.store(true, Ordering::SeqCst);
+    client.service.take().unwrap().join().unwrap().unwrap();
+    TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[test]
+fn a_client_that_does_not_listen_is_one_that_is_gone() {
+    let mut client = Client::new();
+    let port = started(&mut client);
+    client
+        .from
+        .get_ref()
+        .shutdown(std::net::Shutdown::Both)
+        .unwrap();
+    client.say(r#"{"id": 4, "method": "status"}"#);
+    client.service.take().unwrap().join().unwrap().unwrap();
+    TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[test]
+fn many_requests_wait_at_once_and_too_many_are_refused() {
+    let mut client = Client::new();
+    started(&mut client);
+    // The peer of `started` is the first; nobody comes after the client.
+    client.ask(4, "accept_connection", &json!({ "driver": "server" }));
+    client.ask(5, "accept_connection", &json!({ "driver": "server" }));
+    for id in 1000..1065 {
+        let wait = json!({ "driver": "server", "timeout": null });
+        client.say(&json!({ "id": id, "method": "accept_connection", "params": wait }).to_string());
+    }
+    let refused = client.hear(|message| message.get("error").is_some());
+    assert_eq!(
+        refused["error"]["code"],
+        "standin::serve::too_many_requests"
+    );
+    // The answers of all the others have no room: nobody reads them.
+    client.leave().unwrap();
+}
