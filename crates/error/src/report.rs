@@ -72,6 +72,12 @@ fn without_evidence(message: &str) -> &str {
     parts(message).0
 }
 
+/// Lines as they are at whatever depth they are quoted.
+fn flat(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    lines.join("\n")
+}
+
 /// What stands below the headline of one error.
 struct Report<'f, 'w> {
     f: &'f mut fmt::Formatter<'w>,
@@ -166,7 +172,12 @@ impl<'f, 'w> Report<'f, 'w> {
             let label = if is_list { "-" } else { "also:" };
             self.line(label, without_evidence(&text))?;
             let deeper = format!("{}  ", self.indent);
+            let said = (!is_list).then(|| format!("{}\n{text}", self.said));
             let mut report = Report::new(self.f, &deeper, text);
+            // What failed beside it often has the same cause.
+            if let Some(said) = said {
+                report.said = said;
+            }
             // What to do about all of them is said once.
             if let Some(next) = related.get(index + 1).filter(|_| is_list)
                 && advice(*related_error).is_some_and(|same| advice(*next) == Some(same))
@@ -238,7 +249,7 @@ impl<'f, 'w> Report<'f, 'w> {
 
     fn cause(&mut self, error: &(impl StdError + ?Sized), place: Option<Place>) -> fmt::Result {
         let text = headline(error);
-        if says(&self.said, &text) {
+        if says(&flat(&self.said), &flat(&text)) {
             return Ok(());
         }
         let (says, evidence) = parts(&text);

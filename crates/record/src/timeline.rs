@@ -213,9 +213,13 @@ impl StartText<'_> {
             let (log, text) = (one_line(&line.log, 32), one_line(&line.text, 100));
             write!(f, "\n{:indent$}{log}: {text}", "")?;
         }
+        // What was ended because of the failure has not caused it.
+        let end = story.start().and_then(|step| Some(step.at + step.took?));
         match &story.exit {
-            Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100)),
-            None => Ok(()),
+            Some((at, how)) if end.is_none_or(|end| *at <= end) => {
+                write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -154,11 +154,15 @@ fn the_index_of_the_connection_is_wrong() {
         },
         expect![[r#"
             server "server" has no open connection 1
+            the only record of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+              +TIME  accepted client  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
               help: open are: 0; an index is never used again, and without one the latest is meant
               code: standin::tcp::unknown_connection
             --- anyhow ---
             server "server" has no open connection 1
+            the only record of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+              +TIME  accepted client  crates/standin/tests/messages/peers.rs
         "#]],
     );
 }
@@ -278,11 +282,17 @@ fn the_text_is_not_in_the_encoding() {
         },
         expect![[r#"
             driver "server" received 3 bytes that cannot be read as UTF-8: byte 1 of "n\xffo"
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+              +TIME  accepted client  crates/standin/tests/messages/peers.rs
+              +TIME  <- 3 B  "n\xffo"  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
               help: the bytes are kept for the next receive: take more of them if a character was cut in two, receive lines or what comes first (`receive_some_text`), choose another encoding with `with_encoding`, or receive bytes
               code: standin::tcp::decode
             --- anyhow ---
             driver "server" received 3 bytes that cannot be read as UTF-8: byte 1 of "n\xffo"
+            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+              +TIME  accepted client  crates/standin/tests/messages/peers.rs
+              +TIME  <- 3 B  "n\xffo"  crates/standin/tests/messages/peers.rs
         "#]],
     );
 }
