@@ -114,6 +114,21 @@ impl Authority {
         self.issue_with(&names, None)
     }
 
+    /// The same with a defect, for a program that is to show a certificate that is not in order.
+    /// Those that are not about certificates make no difference.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if something is neither a name nor an address.
+    pub fn issue_defective<N: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+        defect: Defect,
+    ) -> Result<Identity, TlsConfigError> {
+        let names: Vec<String> = names.into_iter().map(|n| n.as_ref().to_owned()).collect();
+        self.issue_with(&names, Some(defect))
+    }
+
     /// The same with a defect, if it is one of certificates.
     pub(crate) fn issue_with(
         &self,

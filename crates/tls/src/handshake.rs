@@ -176,6 +176,7 @@ impl Handshake {
             }
             Defect::OldProtocol if self.offer.is_some() && !self.first.is_empty() => {
                 self.output.extend(old_hello(2, OLD_CHOICE));
+                self.output.extend(OLD_DONE);
                 // What comes now is the answer to it.
                 self.first.clear();
             }
@@ -283,8 +284,13 @@ impl fmt::Debug for Handshake {
 /// compression.
 const OLD_OFFER: &[u8] = &[0, 0, 2, 0, 0x2f, 1, 0];
 
-/// What a server of that time chooses of it.
-const OLD_CHOICE: &[u8] = &[0, 0, 0x2f, 0];
+/// What a server of that time chooses of it, and that it knows how to negotiate anew (RFC 5746),
+/// without which many clients would not come to look at the version.
+const OLD_CHOICE: &[u8] = &[0, 0, 0x2f, 0, 0, 5, 0xff, 1, 0, 1, 0];
+
+/// Its last word, without a certificate before it: whoever does not mind the version has to mind
+/// that, rather than wait.
+const OLD_DONE: &[u8] = &[22, 3, 1, 0, 4, 14, 0, 0, 0];
 
 /// The first message of a side that speaks TLS 1.0 and nothing later: of a client (1) or a server
 /// (2).

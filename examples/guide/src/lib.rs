@@ -14,6 +14,7 @@ pages! {
     program_under_test: "program-under-test.md",
     environment_files: "environment-files.md",
     peers_that_answer: "peers-that-answer.md",
+    tls: "tls.md",
     own_drivers: "own-drivers.md",
     when_a_test_fails: "when-a-test-fails.md",
     coming_from_testplan: "coming-from-testplan.md",

@@ -3,5 +3,16 @@
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod clients;
 mod drivers;
 mod files;
+mod matrix;
+#[path = "../real_peers/program.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stderr,
+    reason = "another test uses the rest"
+)]
+mod program;
+mod servers;
