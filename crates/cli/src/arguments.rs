@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use standin::config::duration;
+use standin::proxy::{Cut, FaultKind};
 use standin_session::Setting;
 
 /// Tests of any language in an environment of stand-ins and programs, with a teardown that cannot
@@ -21,6 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subcommands {
     Run(Run),
+    EveryCut(EveryCut),
     Check(Check),
     Options(Options),
     Serve(Serve),
@@ -88,6 +90,63 @@ pub(crate) struct Serve {
     pub(crate) stdio: bool,
 }
 
+/// Run a command with its connections cut at every place
+///
+/// Runs the command in the environment, once without a cut to learn what goes through its
+/// tcp-proxy, and then once for each frame of that and each fault: when that frame comes, the fault
+/// happens instead. Each run has an environment of its own. Without `framing` in the file, the
+/// connections are cut at bytes.
+///
+/// The command has to pass in all of them: exit code 0, in time. The report goes to standard
+/// output, the smallest cut that breaks it first.
+#[derive(Debug, Args)]
+#[command(after_help = EVERY_CUT_EXIT_CODES)]
+pub(crate) struct EveryCut {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// The faults: reset, close, half-close, silence, drop, corrupt, delay=100ms
+    #[arg(
+        long,
+        value_name = "FAULT",
+        value_delimiter = ',',
+        value_parser = fault_of,
+        default_value = "reset,close,half-close,silence,delay=100ms"
+    )]
+    pub(crate) faults: Vec<FaultKind>,
+    /// Also cut each frame in its middle
+    #[arg(long)]
+    pub(crate) inside: bool,
+    /// How many bytes there are from one cut to the next, where there are no frames
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    pub(crate) bytes: u64,
+    /// How long each run of the command may take before it counts as hung
+    #[arg(long, value_name = "DURATION", value_parser = duration_of, default_value = "10s")]
+    pub(crate) limit: Duration,
+    /// How long all of it may take
+    #[arg(long, value_name = "DURATION", value_parser = duration_of, default_value = "10m")]
+    pub(crate) time: Duration,
+    /// How many runs there may be; of more places some are left out evenly
+    #[arg(long, value_name = "COUNT", default_value = "1000")]
+    pub(crate) max_runs: usize,
+    /// After how many failures no more runs begin
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_failures: Option<usize>,
+    /// How many runs there are at once. Default: two for each core, and 4 at least
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) workers: Option<usize>,
+    /// Where the proxies' numbers come from that look random
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Try this cut alone, as the report shows it, and show what the command writes
+    #[arg(long, value_name = "CUT", value_parser = cut_of)]
+    pub(crate) cut: Option<Cut>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
 /// Check an environment file
 ///
 /// Reports every mistake in it, each with its place. Exit code 1 if there are any.
@@ -136,6 +195,26 @@ Exit codes:
   128+N  signal N ended the command, or the run before there was one
 
 SIGINT, SIGTERM and SIGHUP go to the command first; a second one ends everything at once.";
+
+const EVERY_CUT_EXIT_CODES: &str = "\
+Exit codes:
+  0      no cut breaks the command
+  1      some do
+  125    it fails without a cut, nothing goes through a proxy, or the file is not right
+  128+N  signal N ended it";
+
+fn fault_of(text: &str) -> Result<FaultKind, String> {
+    // A fault is written as in a cut.
+    let cut: Result<Cut, _> = format!("proxy:0:up:frame0:{text}").parse();
+    cut.map(|cut| cut.kind()).map_err(|_| {
+        "it is one of reset, close, half-close, silence, drop, corrupt and delay=100ms".to_owned()
+    })
+}
+
+fn cut_of(text: &str) -> Result<Cut, String> {
+    text.parse()
+        .map_err(|error: standin::proxy::ParseCutError| error.to_string())
+}
 
 fn duration_of(text: &str) -> Result<Duration, String> {
     duration::parse(text).map_err(|error| error.to_string())

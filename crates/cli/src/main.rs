@@ -3,6 +3,7 @@
 
 mod arguments;
 mod check;
+mod every_cut;
 mod options;
 mod output;
 mod progress;
@@ -19,6 +20,7 @@ use crate::arguments::{Arguments, Subcommands};
 fn main() -> ExitCode {
     let code = match Arguments::parse().command {
         Subcommands::Run(run) => run::run(&run),
+        Subcommands::EveryCut(every_cut) => every_cut::run(&every_cut),
         Subcommands::Check(check) => check::run(&check),
         Subcommands::Options(options) => options::run(&options),
         Subcommands::Serve(_) => serve::run(),

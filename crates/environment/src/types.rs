@@ -8,6 +8,7 @@ use standin_config::{Config, FromOptions, Layer, TypedOptions};
 use standin_driver::Driver;
 use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
+#[cfg(feature = "proxy")]
 use standin_proxy::{TcpProxy, TcpProxyConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
 
@@ -66,15 +67,19 @@ impl DriverTypes {
         }
     }
 
-    /// The types of standin: `tcp-server`, `tcp-client`, `process` and `tcp-proxy`.
+    /// The types of standin: `tcp-server`, `tcp-client`, `process`, and with the feature `proxy`
+    /// `tcp-proxy`.
     pub fn standard() -> Self {
         let mut types = DriverTypes::none();
         types
             .register::<TcpServer, TcpServerConfig>()
             .and_then(|()| types.register::<TcpClient, TcpClientConfig>())
             .and_then(|()| types.register::<Process, ProcessConfig>())
-            .and_then(|()| types.register::<TcpProxy, TcpProxyConfig>())
             .expect("each of them has a type name of its own and the options of a driver");
+        #[cfg(feature = "proxy")]
+        types
+            .register::<TcpProxy, TcpProxyConfig>()
+            .expect("so has this one");
         types
     }
 

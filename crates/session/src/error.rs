@@ -110,6 +110,18 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file for the output of the command cannot be written.
+    #[error("cannot write the output of the command to {}", path.display())]
+    #[diagnostic(
+        code(standin::session::output),
+        help("it has to be a file that this user may write to, on a disk that is not full")
+    )]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What belongs to the command does not end.
     #[error("the command (pid {pid}) was killed, and something that it has started does not end")]
     #[diagnostic(

@@ -40,6 +40,8 @@ pub struct CommandLine {
     words: Vec<OsString>,
     timeout: Option<Duration>,
     env_file: Option<PathBuf>,
+    output: Option<PathBuf>,
+    keeps_files: bool,
 }
 
 /// How it went.
@@ -84,6 +86,8 @@ impl CommandLine {
             words: words.into_iter().map(Into::into).collect(),
             timeout: None,
             env_file: None,
+            output: None,
+            keeps_files: true,
         }
     }
 
@@ -99,6 +103,19 @@ impl CommandLine {
     /// [`write_env_file`]: crate::write_env_file
     pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.env_file = Some(path.into());
+        self
+    }
+
+    /// Writes what the command writes to this file, both its output and its errors, and gives it
+    /// nothing to read. Otherwise it has those of this program.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
+        self
+    }
+
+    /// Whether the files of the drivers are kept when the command fails. Default: true.
+    pub fn keep_files(mut self, keep: bool) -> Self {
+        self.keeps_files = keep;
         self
     }
 
@@ -145,7 +162,7 @@ impl CommandLine {
             Ok(variables) => self.run_with(&variables, observer, stage),
             Err(error) => Outcome::failed(error),
         };
-        if outcome.code != 0 {
+        if outcome.code != 0 && self.keeps_files {
             running.note_failure();
         }
         let view = running.view();
@@ -175,15 +192,19 @@ impl CommandLine {
         let Some((program, arguments)) = self.words.split_first() else {
             return Outcome::failed(RunError::NoCommand);
         };
+        let [stdin, stdout, stderr] = match self.stdio() {
+            Ok(stdio) => stdio,
+            Err(error) => return Outcome::failed(error),
+        };
         let begin = Instant::now();
-        let is_interactive = is_in_foreground();
+        let is_interactive = self.output.is_none() && is_in_foreground();
         let mut command = Command::new(program);
         command
             .args(arguments)
             .envs(variables)
-            .stdin(Stdio::Inherit)
-            .stdout(Stdio::Inherit)
-            .stderr(Stdio::Inherit);
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr);
         if is_interactive {
             command.keep_group();
         }
@@ -230,6 +251,22 @@ impl CommandLine {
             code,
             errors: Vec::new(),
         }
+    }
+
+    /// What the command reads and writes.
+    fn stdio(&self) -> Result<[Stdio; 3], RunError> {
+        let Some(path) = &self.output else {
+            return Ok([Stdio::Inherit, Stdio::Inherit, Stdio::Inherit]);
+        };
+        let open = || -> std::io::Result<[Stdio; 3]> {
+            let output = std::fs::File::create(path)?;
+            let errors = output.try_clone()?;
+            Ok([Stdio::Null, output.into(), errors.into()])
+        };
+        open().map_err(|source| RunError::Output {
+            path: path.clone(),
+            source,
+        })
     }
 
     /// Waits for the end of the command, and sees to it when its time is over.

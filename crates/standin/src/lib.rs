@@ -18,6 +18,7 @@ pub use standin_environment::{
 };
 pub use standin_error::{Error, Reportable, Result, reportable};
 pub use standin_process::{Listen, Process, ProcessBuilder, ProcessConfig, Signal};
+#[cfg(feature = "proxy")]
 pub use standin_proxy::{EveryCut, Fault, Link, TcpProxy, TcpProxyBuilder, TcpProxyConfig};
 pub use standin_tcp::{
     Encoding, TcpClient, TcpClient as TCPClient, TcpClientBuilder, TcpClientConfig, TcpConnection,
@@ -28,13 +29,14 @@ pub use standin_tcp::{
 #[cfg(feature = "tls")]
 pub use standin_tls::{Authority, ClientAuth, Defect, Tls, TlsInfo};
 
+#[cfg(feature = "proxy")]
+pub use standin_proxy as proxy;
 #[cfg(feature = "tls")]
 pub use standin_tls as tls;
 
 pub use {
     standin_child as child, standin_config as config, standin_connection as connection,
     standin_driver as driver, standin_entity as entity, standin_environment as environment,
-    standin_error as error, standin_process as process, standin_proxy as proxy,
-    standin_reactor as reactor, standin_record as record, standin_reply as reply,
-    standin_socket as socket, standin_tcp as tcp,
+    standin_error as error, standin_process as process, standin_reactor as reactor,
+    standin_record as record, standin_reply as reply, standin_socket as socket, standin_tcp as tcp,
 };

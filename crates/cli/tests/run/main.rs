@@ -6,5 +6,6 @@
 mod support;
 
 mod commands;
+mod cuts;
 mod kills;
 mod signals;

@@ -60,7 +60,12 @@ impl Runs {
             watched: Mutex::default(),
         });
         let begin = Instant::now();
-        let ended = self.supervise(&trial);
+        let ended = match self.supervise(&trial) {
+            Ended::Well | Ended::Failed(_) if trial.has_hung() => Ended::Hung {
+                is_left_behind: false,
+            },
+            ended => ended,
+        };
         let took = begin.elapsed();
         let conversation = trial.conversation.lock().unpoisoned().clone();
         Run {

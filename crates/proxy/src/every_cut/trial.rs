@@ -29,6 +29,8 @@ pub(super) struct Watched {
     injected: Option<Injected>,
     /// It has taken too long already.
     is_over: bool,
+    /// The test has said that it has hung.
+    has_hung: bool,
 }
 
 impl Trial {
@@ -80,6 +82,16 @@ impl Trial {
             self.end();
         }
         Ok(())
+    }
+
+    /// Says that the run has hung, for a test that ends in time what does: a program. Whatever it
+    /// returns, the run counts as hung.
+    pub fn note_hung(&self) {
+        self.watched.lock().unpoisoned().has_hung = true;
+    }
+
+    pub(super) fn has_hung(&self) -> bool {
+        self.watched.lock().unpoisoned().has_hung
     }
 
     /// Whether the cut has happened.

@@ -1,0 +1,141 @@
+//! `standin every-cut`.
+
+use crate::support::Place;
+
+/// A server that answers, and a proxy before it.
+const PINGS: &str = r#"
+name = "pings"
+
+[export]
+HOST = "127.0.0.1"
+PORT = "{{ context.wan.port }}"
+
+[[driver]]
+type = "tcp-server"
+name = "server"
+host = "127.0.0.1"
+framing = "lines"
+
+[[driver.on]]
+equals = "PING"
+reply = "PONG\n"
+
+[[driver]]
+type = "tcp-proxy"
+name = "wan"
+host = "127.0.0.1"
+framing = "lines"
+to = { driver = "server", value = "{{ host }}:{{ port }}" }
+"#;
+
+const CONNECT: &str = "exec 3<>/dev/tcp/$HOST/$PORT || exit 0; echo PING >&3";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("pings.toml", PINGS);
+    place
+}
+
+#[test]
+fn a_command_that_takes_what_comes_passes_every_cut() {
+    let place = place();
+    let script = format!("{CONNECT}; read -t 1 answer <&3; true");
+    let words = ["every-cut", "pings.toml", "--", "bash", "-c", &script];
+    let ended = place.run(&words);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let begin = "every cut: 2 frames on 1 connection, 10 runs in ";
+    assert!(ended.stdout.starts_with(begin), "{ended:?}");
+    assert!(
+        ended.stdout.contains("10 passed, 0 failed, 0 hung"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.stderr, "");
+    place.check_left(&ended);
+}
+
+#[test]
+fn cuts_that_break_a_command_are_shown_and_one_that_hangs_is_ended() {
+    let place = place();
+    // It waits for ever, and says what it has got.
+    let script =
+        format!("{CONNECT}; read answer <&3; echo \"got '$answer'\"; [ \"$answer\" = PONG ]");
+    let words = [
+        "every-cut",
+        "pings.toml",
+        "--faults",
+        "close,silence",
+        "--limit",
+        "2s",
+        "--",
+        "bash",
+        "-c",
+        &script,
+    ];
+    let ended = place.run(&words);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let said = &ended.stdout;
+    assert!(said.contains("0 passed, 2 failed, 2 hung"), "{said}");
+    assert!(
+        said.contains("the smallest cut that breaks it: wan:0:up:frame0:close"),
+        "{said}"
+    );
+    assert!(said.contains("exit code 1"), "{said}");
+    assert!(said.contains("  | got ''"), "{said}");
+    let alone = [
+        "every-cut",
+        "pings.toml",
+        "--cut",
+        "wan:0:up:frame0:close",
+        "--",
+        "bash",
+        "-c",
+        &script,
+    ];
+    let ended = place.run(&alone);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stdout.starts_with("got ''\nevery cut: 2 frames"),
+        "{ended:?}"
+    );
+    place.check_left(&ended);
+}
+
+#[test]
+fn what_cannot_be_cut_is_said() {
+    let place = place();
+    let every_cut = |file: &str, script: &str| {
+        place.run(&[
+            "every-cut",
+            file,
+            "--limit",
+            "5s",
+            "--",
+            "bash",
+            "-c",
+            script,
+        ])
+    };
+    for (file, script, says) in [
+        (
+            "pings.toml",
+            "echo no luck; exit 3",
+            "the test fails without a cut",
+        ),
+        ("pings.toml", "true", "nothing went through the proxy"),
+        ("shop.toml", "true", "the test has no proxy"),
+        ("none.toml", "true", "none.toml"),
+    ] {
+        let ended = every_cut(file, script);
+        assert_eq!(ended.code, Some(125), "{ended:?}");
+        assert!(ended.stderr.contains(says), "{says}: {ended:?}");
+    }
+    let ended = place.run(&[
+        "every-cut",
+        "pings.toml",
+        "--faults",
+        "explode",
+        "--",
+        "true",
+    ]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
