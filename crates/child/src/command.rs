@@ -158,8 +158,8 @@ impl Command {
         self
     }
 
-    /// Leaves the program in the process group of the caller, instead of making it the leader of one
-    /// of its own. That is for a program which a person talks to: a terminal lets those in its
+    /// Leaves the program in the process group of the caller, instead of making it the leader of
+    /// one of its own. That is for a program which a person talks to: a terminal lets those in its
     /// foreground group read, and sends them its signals.
     pub fn keep_group(&mut self) -> &mut Self {
         self.keeps_group = true;

@@ -37,6 +37,8 @@ pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, Test
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
 pub use crate::record::{Format, Record};
+#[doc(hidden)]
+pub use crate::running::Operations;
 pub use crate::running::RunningEnvironment;
 #[cfg(unix)]
 pub use crate::signals::{SignalError, SignalGuard};

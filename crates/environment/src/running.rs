@@ -120,7 +120,7 @@ impl RunningEnvironment {
     ///
     /// Returns the errors of [`Environment::start`].
     pub fn start(&self) -> Result<(), EnvironmentError> {
-        self.running.start(Operation::Start)
+        self.operations().start()
     }
 
     /// Stops the drivers in reverse order: a driver when all that depend on it
@@ -131,7 +131,7 @@ impl RunningEnvironment {
     ///
     /// Returns every failure. The drivers count as stopped all the same.
     pub fn stop(&self) -> Result<(), EnvironmentError> {
-        self.running.stop(Operation::Stop)
+        self.operations().stop()
     }
 
     /// Stops the drivers and starts them again.
@@ -141,8 +141,7 @@ impl RunningEnvironment {
     /// Returns an error if the stop or the start fails. Nothing is started after a stop that
     /// failed.
     pub fn restart(&self) -> Result<(), EnvironmentError> {
-        self.running.stop(Operation::Restart)?;
-        self.running.start(Operation::Restart)
+        self.operations().restart()
     }
 
     /// Runs `test` and stops the environment. What `test` returns comes first: its error, and
@@ -180,7 +179,19 @@ impl RunningEnvironment {
         if outcome.is_err() {
             self.note_failure();
         }
-        match (outcome, self.stop()) {
+        let stopped = self.stop();
+        self.outcome_of(outcome, stopped)
+    }
+
+    /// What a test comes to that has come to `outcome`, and whose environment was stopped.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn outcome_of<T>(
+        &self,
+        outcome: Result<T, Error>,
+        stopped: Result<(), EnvironmentError>,
+    ) -> Result<T, Error> {
+        match (outcome, stopped) {
             (Ok(value), Ok(())) => Ok(value),
             (Ok(_), Err(stop)) => Err(stop.into()),
             (Err(test), Ok(())) => Err(test),
@@ -191,6 +202,18 @@ impl RunningEnvironment {
             }
             .into()),
         }
+    }
+
+    /// What starts and stops it, for a thread of a layer above that does not have the guard.
+    #[doc(hidden)]
+    pub fn operations(&self) -> Operations {
+        Operations(self.running.clone())
+    }
+
+    /// The test goes on in the present thread, though another one has started the drivers.
+    #[doc(hidden)]
+    pub fn belongs_to_this_thread(&mut self) {
+        self.errors_before = (thread::current().id(), made_by_test());
     }
 
     /// Says that the test has failed in a way that cannot be seen from here: what was recorded and
@@ -204,6 +227,35 @@ impl RunningEnvironment {
     /// Ends everything at once: see [`AbortHandle::abort`](crate::AbortHandle::abort).
     pub fn abort(&self) {
         self.abort_handle().abort();
+    }
+}
+
+/// What starts and stops an environment that is guarded elsewhere.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Operations(Arc<Started>);
+
+impl Operations {
+    /// See [`RunningEnvironment::start`].
+    pub fn start(&self) -> Result<(), EnvironmentError> {
+        self.0.start(Operation::Start)
+    }
+
+    /// See [`RunningEnvironment::stop`].
+    pub fn stop(&self) -> Result<(), EnvironmentError> {
+        self.0.stop(Operation::Stop)
+    }
+
+    /// See [`RunningEnvironment::restart`].
+    pub fn restart(&self) -> Result<(), EnvironmentError> {
+        self.0.stop(Operation::Restart)?;
+        self.0.start(Operation::Restart)
+    }
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Operations").field(&self.0.name()).finish()
     }
 }
 

@@ -34,6 +34,8 @@ pub use standin_proxy as proxy;
 #[cfg(feature = "tls")]
 pub use standin_tls as tls;
 
+#[cfg(any(feature = "smol", feature = "tokio"))]
+pub use standin_async as asynchronous;
 pub use {
     standin_child as child, standin_config as config, standin_connection as connection,
     standin_driver as driver, standin_entity as entity, standin_environment as environment,

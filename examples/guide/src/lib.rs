@@ -11,6 +11,7 @@ macro_rules! pages {
 
 pages! {
     first_test: "first-test.md",
+    async_tests: "async-tests.md",
     program_under_test: "program-under-test.md",
     environment_files: "environment-files.md",
     peers_that_answer: "peers-that-answer.md",

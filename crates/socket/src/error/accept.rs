@@ -17,7 +17,7 @@ pub enum AcceptError {
         code(standin::socket::accept_timed_out),
         help(
             "check that the peer connects to this address, and when; or wait longer; in an async test a wait must \
-             not block the thread on which the peer runs (use `spawn_blocking`)"
+             not block the thread on which the peer runs: await `accept_connection_async`"
         )
     )]
     TimedOut {

@@ -291,7 +291,7 @@ fn a_process_that_crashes() {
                 ready
             files: RUN/accounts
               at crates/standin/tests/faults/planted.rs
-              help: check that the peer connects to this address, and when; or wait longer; in an async test a wait must not block the thread on which the peer runs (use `spawn_blocking`)
+              help: check that the peer connects to this address, and when; or wait longer; in an async test a wait must not block the thread on which the peer runs: await `accept_connection_async`
               code: standin::socket::accept_timed_out
         "#]],
     );

@@ -32,7 +32,7 @@ fn nobody_connects() {
         expect![[r#"
             server "server" (at 127.0.0.1:PORT): nobody connected after TIME; 0 accepted so far
               at crates/standin/tests/messages/peers.rs
-              help: check that the peer connects to this address, and when; or wait longer; in an async test a wait must not block the thread on which the peer runs (use `spawn_blocking`)
+              help: check that the peer connects to this address, and when; or wait longer; in an async test a wait must not block the thread on which the peer runs: await `accept_connection_async`
               code: standin::socket::accept_timed_out
             --- anyhow ---
             server "server" (at 127.0.0.1:PORT): nobody connected after TIME; 0 accepted so far

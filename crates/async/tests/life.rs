@@ -1,0 +1,194 @@
+//! Starts, stops and waits of drivers and environments, with what runs in the same runtime.
+#![cfg(feature = "tokio")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{SECONDS, server, shout};
+use futures_lite::future::poll_once;
+use standin_async::{DriverAsync, EnvironmentAsync, RunningAsync, ServerAsync, TalkAsync};
+use standin_driver::Lifecycle;
+use standin_entity::Status;
+use standin_environment::Environment;
+use standin_error::{Error, Result};
+use standin_tcp::{TcpClient, TcpServer};
+use test_port::TestPort;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
+
+/// A client that waits for somebody to listen.
+fn patient(port: u16) -> TcpClient {
+    TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .retry_connect(true)
+        .start_limit(Duration::from_secs(60))
+        .build()
+        .unwrap()
+}
+
+/// A service in the runtime of the test, of which a hook wants something.
+#[tokio::test]
+async fn a_hook_waits_for_a_service_in_the_same_thread() -> Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let port = listener.local_addr()?.port();
+    let service = tokio::spawn(async move {
+        for _ in 0..2 {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            peer.write_all(b"ok").await.unwrap();
+        }
+    });
+    let ask = move || {
+        let mut answer = Vec::new();
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        stream.read_to_end(&mut answer)?;
+        assert_eq!(answer, b"ok");
+        Ok::<_, Error>(())
+    };
+    let mut env = Environment::new("env");
+    let server = TcpServer::builder("server")
+        .host("127.0.0.1")
+        .post_start(move |_| ask())
+        .pre_stop(move |_| ask());
+    let server = env.add(server.build()?)?;
+    let env = env.start_async().await?;
+    assert_eq!(server.status(), Status::Started);
+    env.stop_async().await?;
+    assert_eq!(server.status(), Status::Stopped);
+    service.await.unwrap();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_is_dropped_ends_with_its_thread() {
+    let nobody = TestPort::claim();
+    let mut env = Environment::new("env");
+    let client = env.add(patient(nobody.number())).unwrap();
+    let began = Instant::now();
+    {
+        let mut start = Box::pin(env.start_async());
+        assert!(poll_once(start.as_mut()).await.is_none());
+        while client.status() != Status::Starting {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "it did not wait for the limit"
+    );
+    assert_ne!(client.status(), Status::Starting);
+}
+
+#[tokio::test]
+async fn a_driver_whose_start_was_given_up_starts_again() {
+    let port = TestPort::claim();
+    let client = Arc::new(patient(port.number()));
+    {
+        let mut start = Box::pin(client.start_async());
+        assert!(poll_once(start.as_mut()).await.is_none());
+        while client.status() != Status::Starting {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(client.status(), Status::Stopped);
+    let listener = server();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(listener.port().unwrap())
+        .build()
+        .unwrap();
+    let client = Arc::new(client);
+    client.start_async().await.unwrap();
+    client.restart_async().await.unwrap();
+    client.wait_async(Status::Started, SECONDS).await.unwrap();
+    let never = client.wait_async(Status::Stopped, Duration::from_millis(80));
+    assert!(never.await.is_err());
+    client.stop_async().await.unwrap();
+    client.wait_async(Status::Stopped, None).await.unwrap();
+}
+
+#[test]
+fn a_guard_is_dropped_in_runtimes_of_both_kinds() {
+    let test = async || {
+        let mut env = Environment::new("env");
+        let server = TcpServer::builder("server")
+            .host("127.0.0.1")
+            .build()
+            .unwrap();
+        let server = env.add(server).unwrap();
+        let guard = env.start_async().await.unwrap();
+        let service = tokio::spawn(shout(server.port().unwrap()));
+        server.accept_connection_async(SECONDS).await.unwrap();
+        server.send_text_async("a\n").await.unwrap();
+        drop(guard);
+        assert_eq!(server.status(), Status::Stopped);
+        service.await.unwrap();
+    };
+    let one = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    one.unwrap().block_on(test());
+    let many = tokio::runtime::Builder::new_multi_thread()
+        .enable_io()
+        .build();
+    many.unwrap().block_on(test());
+}
+
+#[tokio::test]
+async fn the_tests_own_error_comes_first() {
+    let mut env = Environment::new("env");
+    env.add(
+        TcpServer::builder("server")
+            .host("127.0.0.1")
+            .build()
+            .unwrap(),
+    )
+    .unwrap();
+    let env = env.start_async().await.unwrap();
+    let outcome: Result<()> = env
+        .run_async(async |_| Err(std::io::Error::other("of the test").into()))
+        .await;
+    assert!(outcome.unwrap_err().to_string().contains("of the test"));
+}
+
+#[test]
+fn a_runtime_may_go_while_drivers_are_up() {
+    let server = server();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", server.port().unwrap())).unwrap();
+    let connection = server.accept_connection(SECONDS).unwrap();
+    for round in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let waits = connection.clone();
+        let task = runtime.spawn(async move { waits.receive_line_async().await });
+        runtime.block_on(async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        });
+        peer.write_all(b"half").unwrap();
+        drop(runtime);
+        drop(task);
+        peer.write_all(format!(" a line {round}\n").as_bytes())
+            .unwrap();
+        let line = connection.receive_line_text().unwrap();
+        assert_eq!(line, format!("half a line {round}"));
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_the_line_of_the_test() {
+    let server = server();
+    let accept = server
+        .accept_connection_async(Duration::from_millis(1))
+        .await;
+    let error: Error = accept.unwrap_err().into();
+    let report = format!("{error:?}");
+    assert!(report.contains("tests/life.rs"), "{report}");
+}
