@@ -289,7 +289,10 @@ impl DriverBase {
         let options = self.options();
         let described = options.description().options().iter();
         let settings = described.filter_map(|option| {
-            let value = options.get(option.name()).ok()?;
+            let value = options
+                .get(option.name())
+                .ok()
+                .filter(|value| !value.is_null())?;
             Some(record::Setting {
                 name: option.name().to_owned(),
                 value: value.to_string(),

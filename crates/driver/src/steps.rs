@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use standin_entity::{Check, CheckInterval, HookPoint, Result, Steps};
+use standin_entity::{Check, CheckInterval, Error, HookPoint, Result, Steps};
 use standin_record::{DriverTape, Step};
 
 use crate::error::FileLogError;
@@ -33,6 +33,12 @@ impl Drop for OnRecord<'_> {
 const STARTED_CHECK: &str = "started_check";
 const STOPPED_CHECK: &str = "stopped_check";
 
+/// What an error says, without what it has for that.
+fn brief(error: &Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 impl<'a> AsSteps<'a> {
     pub(crate) fn new(driver: &'a dyn Driver) -> Self {
         AsSteps {
@@ -56,7 +62,7 @@ impl<'a> AsSteps<'a> {
             error: Some("it panicked".to_owned()),
         };
         let result = work();
-        on_record.error = result.as_ref().err().map(ToString::to_string);
+        on_record.error = result.as_ref().err().map(brief);
         result
     }
 
@@ -64,8 +70,7 @@ impl<'a> AsSteps<'a> {
     fn start_step<T>(&self, step: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let result = self.step(step, work);
         if let Err(error) = &result {
-            self.tape()
-                .step_ended(Step::START, Some(&error.to_string()));
+            self.tape().step_ended(Step::START, Some(&brief(error)));
         }
         result
     }
@@ -77,7 +82,7 @@ impl<'a> AsSteps<'a> {
         match &check {
             Ok(Check::NotYet(_)) => tape.step_goes_on(step),
             Ok(Check::Ready) => tape.step_ended(step, None),
-            Err(error) => tape.steps_ended(&error.to_string()),
+            Err(error) => tape.steps_ended(&brief(error)),
         }
         check
     }

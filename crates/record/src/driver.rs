@@ -229,11 +229,11 @@ impl DriverTape {
         life.lines.push_back((now, line));
     }
 
-    /// It is over: how its program ended, or why it failed.
+    /// It is over: how its program ended, or why it failed. The first time since its start counts.
     pub fn exited(&self, how: &str) {
         let now = Tick::now();
         let how = self.cut(how);
-        self.life().exit = Some((now, how));
+        self.life().exit.get_or_insert((now, how));
     }
 
     pub(crate) fn story(&self) -> Story {

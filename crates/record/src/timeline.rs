@@ -38,6 +38,16 @@ impl Story {
         let mut steps = self.steps.iter().rev();
         steps.find(|step| step.name == Step::START)
     }
+
+    /// When and how its program ended, unless that was because it was stopped or aborted.
+    pub fn ended_by_itself(&self) -> Option<(Duration, &str)> {
+        let (at, how) = self.exit.as_ref()?;
+        let ends = ["stopping", "aborting"];
+        let begun = self.start().map_or(Duration::ZERO, |start| start.at);
+        let is_end = |step: &&Step| step.at >= begun && ends.contains(&&*step.name);
+        let end = self.steps.iter().find(is_end);
+        end.is_none_or(|end| *at < end.at).then_some((*at, how))
+    }
 }
 
 /// The start of an environment as text, with what each driver waited for, and the chain of
@@ -145,7 +155,9 @@ impl fmt::Display for StartText<'_> {
             let more = started.len() - shown.len();
             write!(f, "\n  and {more} more, each of which took less")?;
         }
-        waiting(f, transcript)?;
+        for (story, names) in waiting(transcript) {
+            write!(f, "\n  waiting for {}: {names}", one_line(&story.name, 32))?;
+        }
         let path = transcript.critical_path();
         if path.len() > 1 {
             let parts = path.iter().filter_map(|story| {
@@ -213,13 +225,9 @@ impl StartText<'_> {
             let (log, text) = (one_line(&line.log, 32), one_line(&line.text, 100));
             write!(f, "\n{:indent$}{log}: {text}", "")?;
         }
-        // What was ended because of the failure has not caused it.
-        let end = story.start().and_then(|step| Some(step.at + step.took?));
-        match &story.exit {
-            Some((at, how)) if end.is_none_or(|end| *at <= end) => {
-                write!(f, "\n{:indent$}{} {}", "", At(*at), one_line(how, 100))
-            }
-            _ => Ok(()),
+        match story.ended_by_itself() {
+            Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(at), one_line(how, 100)),
+            None => Ok(()),
         }
     }
 }
@@ -241,8 +249,8 @@ pub(crate) fn answer(probe: &Probe) -> String {
     )
 }
 
-/// Who has not begun because of whom, directly or by way of others.
-fn waiting(f: &mut fmt::Formatter<'_>, transcript: &Transcript) -> fmt::Result {
+/// Who has not begun because of whom, directly or by way of others, for those that are in trouble.
+pub(crate) fn waiting(transcript: &Transcript) -> Vec<(&Story, String)> {
     let drivers = &transcript.drivers;
     let mut dependents: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, story) in drivers.iter().enumerate() {
@@ -251,7 +259,8 @@ fn waiting(f: &mut fmt::Formatter<'_>, transcript: &Transcript) -> fmt::Result {
         }
     }
     let in_trouble = |story: &&Story| story.start().is_some_and(Step::is_trouble);
-    for story in drivers.iter().filter(in_trouble).take(SHOWN) {
+    let in_trouble = drivers.iter().filter(in_trouble).take(SHOWN);
+    let waiting = in_trouble.filter_map(|story| {
         let mut waiting = BTreeSet::new();
         let mut next = vec![&*story.name];
         while let Some(name) = next.pop() {
@@ -261,16 +270,12 @@ fn waiting(f: &mut fmt::Formatter<'_>, transcript: &Transcript) -> fmt::Result {
                 }
             }
         }
-        if !waiting.is_empty() {
-            let names = waiting
-                .iter()
-                .map(|index| one_line(&drivers[*index].name, 32));
-            let names: Vec<String> = names.collect();
-            let name = one_line(&story.name, 32);
-            write!(f, "\n  waiting for {name}: {}", shortened(&names, ", "))?;
-        }
-    }
-    Ok(())
+        let names = waiting.iter();
+        let names = names.map(|index| one_line(&drivers[*index].name, 32));
+        let names: Vec<String> = names.collect();
+        (!names.is_empty()).then(|| (story, shortened(&names, ", ")))
+    });
+    waiting.collect()
 }
 
 /// The first and the last of many.

@@ -140,6 +140,10 @@ impl TcpServer {
 
     /// Whoever should have connected may still go to the port of before.
     fn explain(&self, error: AcceptError) -> TcpError {
+        if let AcceptError::TimedOut { .. } = error {
+            let tape = self.base.driver.tape();
+            tape.probed("a connection to accept", "nobody had connected", false);
+        }
         let moved = {
             let state = self.base.read();
             state.earlier_port.zip(state.port)

@@ -13,7 +13,7 @@ use crate::escape::Html;
 use crate::event::{By, Event};
 use crate::shown::{At, Took, day, one_line};
 use crate::text::{describe, merged, name};
-use crate::transcript::{Peers, Transcript};
+use crate::transcript::{Peers, Step, Transcript};
 
 /// How large a page may be. What does not fit is left out from its longest sections.
 const LIMIT: usize = 1_900_000;
@@ -128,7 +128,11 @@ impl Page<'_> {
         let mut troubles = Vec::new();
         for (number, story) in self.transcript.drivers.iter().enumerate() {
             let name = one_line(&story.name, 60);
-            for step in &story.steps {
+            let start = story.start().and_then(|start| start.error.as_ref());
+            // A step that ended the start has said it.
+            let is_said = |step: &&Step| step.name != Step::START && step.error.as_ref() == start;
+            let is_new = |step: &&Step| step.error.is_none() || !is_said(step);
+            for step in story.steps.iter().filter(is_new) {
                 let what = match (&step.error, step.took) {
                     (Some(error), _) => format!("{} failed: {error}", step.name),
                     (None, None) => {
@@ -138,6 +142,11 @@ impl Page<'_> {
                     (None, Some(_)) => continue,
                 };
                 troubles.push((step.at, format!("d{number}"), name.clone(), what));
+            }
+            // One that is done is as it should be, most of the time.
+            let ended = story.ended_by_itself();
+            if let Some((at, how)) = ended.filter(|(_, how)| !how.ends_with("exit code 0")) {
+                troubles.push((at, format!("d{number}"), name.clone(), how.to_owned()));
             }
             for probe in story.probes.iter().filter(|probe| !probe.is_met) {
                 let what = crate::timeline::answer(probe);

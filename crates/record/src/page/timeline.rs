@@ -6,6 +6,7 @@ use super::Page;
 use crate::driver::until;
 use crate::escape::Html;
 use crate::shown::{At, Took, one_line};
+use crate::timeline::waiting;
 use crate::transcript::{Step, Story};
 
 const ROW: usize = 20;
@@ -102,6 +103,15 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
         )?;
     }
     page.out.push_str("</svg>\n</div>\n");
+    for (story, names) in waiting(transcript) {
+        let name = one_line(&story.name, 32);
+        writeln!(
+            page.out,
+            "<p>Waiting for {}: {}</p>",
+            Html(&name),
+            Html(&names)
+        )?;
+    }
     page.end_section();
     Ok(())
 }
