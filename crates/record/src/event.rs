@@ -52,7 +52,8 @@ pub enum Event {
     Reset(By),
     /// It was closed at this end, or found to be closed at the other.
     Closed(By),
-    /// Something that was waited for did not happen in time.
+    /// Something that was waited for did not happen in time. Several waits of one line of the test
+    /// for the same, with nothing between them, are one.
     DeadlinePassed {
         /// How long it was waited for.
         after: Duration,

@@ -142,6 +142,30 @@ impl Ring {
         }
     }
 
+    /// Takes the last record back, which begins at `position` (counted from the very first byte), if
+    /// it has these bytes and `is_meant` says so of the rest.
+    pub(crate) fn take_back(
+        &mut self,
+        position: u64,
+        bytes: &[u8],
+        is_meant: impl FnOnce(Header) -> bool,
+    ) -> Option<Header> {
+        let at = usize::try_from(position.checked_sub(self.gone)?).ok()?;
+        let size = HEADER + bytes.len();
+        if at + size != self.length {
+            return None;
+        }
+        let header = self.header(at);
+        let mut kept = vec![0; bytes.len()];
+        self.copy(at + HEADER, &mut kept);
+        let is_same = usize::from(header.kept) == bytes.len() && kept == bytes && is_meant(header);
+        if !is_same {
+            return None;
+        }
+        self.length = at;
+        Some(header)
+    }
+
     /// Gives up the buffer. Returns its size.
     pub(crate) fn clear(&mut self, mut forget: impl FnMut(Header)) -> usize {
         while self.length > 0 {

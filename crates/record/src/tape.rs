@@ -58,6 +58,8 @@ struct Kept {
     dropped: Dropped,
     has_ended: bool,
     last: u64,
+    /// Where the last record begins in the ring.
+    latest: u64,
     tails: Option<Box<Tails>>,
 }
 
@@ -134,6 +136,10 @@ impl Tape {
         let text = &text[..text.len().min(Piece::KEPT)];
         let mut kept = self.kept.lock().unpoisoned();
         kept.has_ended |= matches!(kind, Kind::Closed | Kind::Reset);
+        let number = match kind {
+            Kind::DeadlinePassed => kept.waited_before(text, place).saturating_add(number),
+            _ => number,
+        };
         kept.push(&self.shared, kind, at, number, text, place);
     }
 
@@ -194,7 +200,6 @@ impl Tape {
         let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
         // What one thread sends may be noted after what another one received meanwhile.
         records[1..].sort_by_key(|record| record.at);
-        records.dedup_by(|later, earlier| earlier.goes_on_with(later));
         Conversation {
             driver: Arc::clone(&self.driver),
             index: self.index,
@@ -267,6 +272,7 @@ impl Kept {
         self.last = time.0;
         let dropped = &mut self.dropped;
         let end = self.ring.end();
+        self.latest = end;
         let is_kept = self.ring.push(
             header,
             bytes,
@@ -314,6 +320,16 @@ impl Kept {
             }
             None => NO_PLACE,
         }
+    }
+
+    /// How long the same line of the test has just waited for the same, without getting it. Many short waits
+    /// become one record, and leave what went before where it can be seen.
+    fn waited_before(&mut self, wanted: &[u8], place: Option<Place>) -> u64 {
+        let place = place.map_or(NO_PLACE, |place| self.place(place));
+        let is_same =
+            |header: Header| header.kind == Kind::DeadlinePassed as u8 && header.place == place;
+        let before = self.ring.take_back(self.latest, wanted, is_same);
+        before.map_or(0, |before| before.length)
     }
 
     fn give_up(&mut self, shared: &Shared) -> usize {

@@ -143,28 +143,6 @@ pub struct Record {
     pub event: Event,
 }
 
-impl Record {
-    /// Whether `later` is only more of the same wait, for the same and by the same line of a test:
-    /// takes it in then. Whoever waits in slices of time, to look at something else in between, has
-    /// waited once.
-    pub(crate) fn goes_on_with(&mut self, later: &Self) -> bool {
-        match (&mut self.event, &later.event) {
-            (
-                Event::DeadlinePassed { after, wanted },
-                Event::DeadlinePassed {
-                    after: more,
-                    wanted: same,
-                },
-            ) if wanted == same && self.place == later.place => {
-                *after += *more;
-                self.at = later.at;
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
 impl Default for Transcript {
     /// An empty one, without a name.
     fn default() -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use expect_test::expect;
 use proptest::prelude::*;
 use standin_record::{
-    By, Event, Memory, Piece, Place, Recorder, Redact, Settings, Tape, Tick, Transcript,
+    By, Event, Memory, Piece, Place, Record, Recorder, Redact, Settings, Tape, Tick, Transcript,
 };
 
 fn address(port: u16) -> SocketAddr {
@@ -359,4 +359,50 @@ fn a_wait_in_slices_is_one_wait() {
           +0.000 000 s  <- 1 B  "x"
           +0.000 000 s  waited 200 ms for a line"#]];
     expected.assert_eq(&masked(&recorder.transcript().text().to_string()));
+}
+
+#[test]
+fn many_short_waits_are_one_record() {
+    let recorder = with(4 << 10, 1 << 20, "");
+    let tape = accepted(&recorder, 41234);
+    let wait = |wanted: &str, place| {
+        let after = Duration::from_millis(1);
+        let wanted = wanted.to_owned();
+        tape.record(&Event::DeadlinePassed { after, wanted }, place);
+    };
+    let (one, other) = (here(), here());
+    tape.received(Tick::now(), b"hello", one);
+    for _ in 0..1000 {
+        wait("1 byte", one);
+    }
+    wait("2 bytes", one);
+    wait("2 bytes", other);
+    tape.received(Tick::now(), b"again", one);
+    wait("2 bytes", other);
+    // So that the ring has wrapped around by now.
+    for number in 0..1000_u64 {
+        tape.received(Tick::now(), &number.to_le_bytes(), one);
+        wait("1 byte", one);
+        wait("1 byte", one);
+    }
+    let records = &recorder.transcript().conversations[0].records;
+    let waited = |record: &Record| match &record.event {
+        Event::DeadlinePassed { after, .. } => Some(after.as_millis()),
+        _ => None,
+    };
+    let waits: Vec<_> = records.iter().filter_map(waited).collect();
+    assert!(
+        waits.len() > 10 && waits.iter().all(|millis| *millis == 2),
+        "{waits:?}"
+    );
+
+    let recorder = with(64 << 10, 1 << 20, "");
+    let tape = accepted(&recorder, 41234);
+    for place in [one, one, one, other] {
+        let (after, wanted) = (Duration::from_millis(1), "1 byte".to_owned());
+        tape.record(&Event::DeadlinePassed { after, wanted }, place);
+    }
+    let records = &recorder.transcript().conversations[0].records;
+    let waits: Vec<_> = records.iter().filter_map(waited).collect();
+    assert_eq!(waits, [3, 1]);
 }

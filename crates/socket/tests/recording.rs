@@ -241,3 +241,24 @@ fn what_does_not_come_is_recorded_but_for_who_only_looks() {
     }
     assert_eq!(ends.of("server").records.len(), 5);
 }
+
+#[test]
+fn what_is_done_to_a_server_is_recorded_among_its_lines() {
+    let ends = recorded();
+    ends.server.refuse().unwrap();
+    ends.server.come_back().unwrap();
+    drop(ends.server.fill_queue().unwrap());
+    let lines = ends.recorder.transcript().of("server").drivers[0]
+        .lines
+        .clone();
+    let texts: Vec<_> = lines.iter().map(|line| &*line.text).collect();
+    assert_eq!(
+        texts,
+        [
+            "refuses connections",
+            "accepts connections again",
+            "keeps its queue full",
+            "keeps its queue full no more"
+        ]
+    );
+}

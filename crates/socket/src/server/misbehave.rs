@@ -51,6 +51,7 @@ impl Server {
         if !self.is_open() {
             return Err(self.closed("refuse connections"));
         }
+        inner.record_fault("refuses connections");
         inner.away.store(true, Ordering::SeqCst);
         // A socket that can stop listening without being closed keeps its port.
         let stopped = inner.listener().as_ref().is_some_and(|listener| {
@@ -108,6 +109,9 @@ impl Server {
             inner.refill()
         };
         let outcome = come_back().map_err(|source| self.failed("come back", source));
+        if outcome.is_ok() {
+            inner.record_fault("accepts connections again");
+        }
         inner.wake();
         outcome
     }
@@ -153,9 +157,12 @@ impl Server {
         inner.wake();
         drop(inner.listener.write().unpoisoned());
         match inner.refill() {
-            Ok(()) => Ok(FullQueue {
-                server: self.clone(),
-            }),
+            Ok(()) => {
+                inner.record_fault("keeps its queue full");
+                Ok(FullQueue {
+                    server: self.clone(),
+                })
+            }
             Err(source) => {
                 inner.stop_filling();
                 Err(self.failed(ACTION, source))
@@ -205,6 +212,7 @@ impl Drop for FullQueue {
         let inner = &*self.server.inner;
         let _changing = inner.changing();
         inner.stop_filling();
+        inner.record_fault("keeps its queue full no more");
     }
 }
 
@@ -225,6 +233,13 @@ pub(super) struct Fillers {
 }
 
 impl super::Inner {
+    /// Records what is done to the server as a whole.
+    fn record_fault(&self, what: &str) {
+        if let Some(driver) = &self.driver {
+            driver.logged("faults", what);
+        }
+    }
+
     fn listen_again(&self) -> io::Result<()> {
         // Nobody keeps us waiting: who waits in an accept does so without the listener now.
         let mut slot = self.listener.write().unpoisoned();
