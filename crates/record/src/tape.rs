@@ -102,6 +102,27 @@ impl Tape {
         self.bytes(Kind::Sent, at, bytes, bytes.len() as u64, place);
     }
 
+    /// Lets `send` give bytes to the system, without waiting, and records how many it says it gave.
+    /// Whoever has received them finds them recorded: until then a transcript waits for that.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `send`; nothing is recorded then.
+    #[inline]
+    pub fn send<E>(
+        &self,
+        bytes: &[u8],
+        place: Option<Place>,
+        send: impl FnOnce() -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        let mut kept = self.kept.lock().unpoisoned();
+        let at = Tick::now();
+        let count = send()?;
+        let sent = &bytes[..count.min(bytes.len())];
+        kept.push_bytes(&self.shared, Kind::Sent, at, count as u64, sent, place);
+        Ok(count)
+    }
+
     /// Bytes came in. `at` is from after the system gave them.
     #[inline]
     pub fn received(&self, at: Tick, bytes: &[u8], place: Option<Place>) {
@@ -240,12 +261,7 @@ impl Tape {
     #[inline]
     fn bytes(&self, kind: Kind, at: Tick, bytes: &[u8], length: u64, place: Option<Place>) {
         let mut kept = self.kept.lock().unpoisoned();
-        if self.shared.redact.is_empty() {
-            let first = &bytes[..bytes.len().min(Piece::KEPT)];
-            kept.push(&self.shared, kind, at, length, first, place);
-        } else {
-            kept.push_redacted(&self.shared, kind, at, length, bytes, place);
-        }
+        kept.push_bytes(&self.shared, kind, at, length, bytes, place);
     }
 }
 
@@ -284,6 +300,25 @@ impl Kept {
             self.dropped.count(header);
         }
         is_kept.then_some(end + crate::ring::HEADER as u64)
+    }
+
+    /// Writes a record of bytes, as far as they may be kept.
+    #[inline]
+    fn push_bytes(
+        &mut self,
+        shared: &Shared,
+        kind: Kind,
+        time: Tick,
+        length: u64,
+        bytes: &[u8],
+        place: Option<Place>,
+    ) {
+        if shared.redact.is_empty() {
+            let first = &bytes[..bytes.len().min(Piece::KEPT)];
+            self.push(shared, kind, time, length, first, place);
+        } else {
+            self.push_redacted(shared, kind, time, length, bytes, place);
+        }
     }
 
     #[cold]

@@ -1,12 +1,13 @@
 //! What is recorded of a connection, if anything is.
 
-use std::{borrow::Cow, net::SocketAddr, path::Path, sync::Arc};
+use std::{borrow::Cow, io, net::SocketAddr, path::Path, sync::Arc};
 
 use standin_record::{By, DriverTape, Event, LastRecords, Place, Tape, Tick};
 
 use crate::{
     address::Address,
     state::{Inbound, LocalEnd, Outbound, Stand},
+    sys::Blocking,
 };
 
 /// What is recorded of a connection, if anything is.
@@ -57,6 +58,28 @@ impl Recording {
         match &self.0 {
             Some(tape) => tape.redact().bytes(bytes),
             None => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Sends bytes by a call of the system, and records how many it has taken. If the call does not
+    /// wait, whoever has received them finds them recorded.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        bytes: &[u8],
+        blocking: Blocking,
+        place: Option<Place>,
+        send: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        match &self.0 {
+            None => send(),
+            Some(tape) if blocking == Blocking::Never => tape.send(bytes, place, send),
+            Some(tape) => {
+                let began = Tick::now();
+                let count = send()?;
+                tape.sent(began, &bytes[..count], place);
+                Ok(count)
+            }
         }
     }
 

@@ -170,15 +170,13 @@ impl Inner {
     ) -> Result<(), SendStop> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let mut began = None;
             match waits
                 .again()
                 .persist(deadline, None, Blocking::UntilSome, |stream, blocking| {
-                    began = recording.begin();
-                    stream.send(rest, blocking)
+                    let send = || stream.send(rest, blocking);
+                    recording.send(rest, blocking, place, send)
                 }) {
                 Ok(count) => {
-                    recording.sent(began, &rest[..count], place);
                     *sent += count;
                     rest = &rest[count..];
                     if !rest.is_empty() {
