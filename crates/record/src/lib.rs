@@ -23,6 +23,7 @@ mod text;
 mod timeline;
 mod trace;
 mod transcript;
+mod wire;
 
 pub use address::Address;
 pub use clock::Tick;

@@ -69,8 +69,12 @@ impl Recorder {
         self.0.tapes.name(address.into(), name.into());
     }
 
-    /// A line of a key log (the format of `SSLKEYLOGFILE`), with which the capture is decrypted.
+    /// A line of a key log (the format of `SSLKEYLOGFILE`), with which the capture is decrypted. It
+    /// is not kept where anything is redacted, as that could be found with it.
     pub fn add_secret(&self, line: &str) {
+        if !self.0.tapes.shared().redact.is_empty() {
+            return;
+        }
         let mut state = self.0.state.lock().unpoisoned();
         state.secrets.push_str(line.trim_end());
         state.secrets.push('\n');

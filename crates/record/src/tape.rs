@@ -15,6 +15,7 @@ use crate::redact::{self, Redact, Tail};
 use crate::ring::{Header, Ring};
 use crate::settings::Shared;
 use crate::transcript::{Conversation, Dropped, Record};
+use crate::wire::Wire;
 
 /// How many places of the test are told apart on one connection.
 const PLACES: usize = 128;
@@ -36,6 +37,7 @@ pub struct Tape {
     peer: Address,
     opened: Opened,
     kept: Mutex<Kept>,
+    wire: Mutex<Option<Box<Wire>>>,
 }
 
 /// The tapes beside one.
@@ -92,6 +94,7 @@ impl Tape {
                 place,
             },
             kept: Mutex::default(),
+            wire: Mutex::default(),
         }
     }
 
@@ -137,6 +140,16 @@ impl Tape {
     /// As [`received`](Tape::received), for `length` bytes of which only the first are at hand.
     pub fn received_part(&self, at: Tick, first: &[u8], length: u64, place: Option<Place>) {
         self.bytes(Kind::Received, at, first, length, place);
+    }
+
+    /// Bytes went over the wire that stand for something else that was said, such as those of TLS;
+    /// `is_sent` or received. They are for captures, which have the secrets to decrypt them, and
+    /// not kept where anything is redacted.
+    #[cold]
+    pub fn on_wire(&self, at: Tick, is_sent: bool, bytes: &[u8], place: Option<Place>) {
+        let mut wire = self.wire.lock().unpoisoned();
+        let wire = wire.get_or_insert_default();
+        wire.push(&self.shared, at, is_sent, bytes, place);
     }
 
     /// Anything that happens on the connection at this moment.
@@ -228,7 +241,14 @@ impl Tape {
             peer: self.peer.clone(),
             dropped: kept.dropped,
             records,
+            wire: self.wire_records(),
         }
+    }
+
+    fn wire_records(&self) -> Vec<Record> {
+        let wire = self.wire.lock().unpoisoned();
+        let wire = wire.as_ref().map(|wire| wire.records(&self.shared));
+        wire.unwrap_or_default()
     }
 
     /// What goes when memory is short. Nothing of what is in use at this moment.
@@ -251,11 +271,17 @@ impl Tape {
     }
 
     fn give_up(&self) -> usize {
-        match self.kept.try_lock() {
+        let kept = match self.kept.try_lock() {
             Ok(mut kept) => kept.give_up(&self.shared),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().give_up(&self.shared),
             Err(TryLockError::WouldBlock) => 0,
-        }
+        };
+        let wire = match self.wire.try_lock() {
+            Ok(mut wire) => wire.as_mut().map_or(0, |wire| wire.give_up(&self.shared)),
+            // Its lock is held by who asks for memory, or by who will find it there.
+            Err(_) => 0,
+        };
+        kept + wire
     }
 
     #[inline]
@@ -409,6 +435,9 @@ impl Drop for Tape {
     fn drop(&mut self) {
         let mut kept = self.kept.lock().unpoisoned();
         kept.give_up(&self.shared);
+        if let Some(wire) = &mut *self.wire.lock().unpoisoned() {
+            wire.give_up(&self.shared);
+        }
         self.shared.memory.give_back(Self::SIZE);
     }
 }

@@ -119,6 +119,9 @@ pub struct Conversation {
     pub dropped: Dropped,
     /// The records, the oldest first. The first one says how it was opened.
     pub records: Vec<Record>,
+    /// What went over the wire, where that is something else than what was said, as with TLS: for
+    /// captures, from the first such byte on, and as far as it was kept.
+    pub wire: Vec<Record>,
 }
 
 /// What was forgotten of a connection.

@@ -70,6 +70,7 @@ fn conversations(number: usize, script: &Script) -> Vec<Conversation> {
         local: local.clone(),
         peer: peer.clone(),
         dropped: Default::default(),
+        wire: Vec::new(),
         records: vec![Record {
             at: Duration::from_micros(number as u64),
             place: here(),

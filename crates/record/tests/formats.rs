@@ -28,6 +28,7 @@ fn conversation(driver: &str, ports: [u16; 2], events: Vec<Event>) -> Conversati
         local,
         peer,
         dropped: Default::default(),
+        wire: Vec::new(),
         records: records
             .map(|(event, at)| Record {
                 at: Duration::from_millis(at),

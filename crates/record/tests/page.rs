@@ -74,6 +74,7 @@ fn conversation(name: &str, text: &str, number: u16) -> Conversation {
         local: local.into(),
         peer: peer.into(),
         dropped: Default::default(),
+        wire: Vec::new(),
         records: records
             .map(|(event, at)| Record {
                 at: Duration::from_millis(at),

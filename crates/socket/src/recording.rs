@@ -106,6 +106,14 @@ impl Recording {
         }
     }
 
+    /// Bytes have gone over the wire that stand for something else that was said.
+    #[inline]
+    pub(crate) fn on_wire(&self, at: Option<Tick>, is_sent: bool, bytes: &[u8]) {
+        if let (Some(tape), Some(at)) = (&self.0, at) {
+            tape.on_wire(at, is_sent, bytes, None);
+        }
+    }
+
     /// Something else has happened, or happens now.
     #[inline]
     pub(crate) fn happened(&self, event: impl FnOnce() -> Event, place: Option<Place>) {

@@ -9,10 +9,12 @@ mod flow;
 mod names;
 mod packet;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::event::Event;
 use crate::shown::one_line;
-use crate::transcript::Transcript;
+use crate::transcript::{Conversation, Dropped, Transcript};
 use blocks::Blocks;
 use flow::Flow;
 use names::Names;
@@ -26,9 +28,11 @@ impl Transcript {
     /// kept whole the capture has the beginning and says how long they were. Ends that share
     /// an address, as all on `127.0.0.1` do, have addresses of their own here (`127.0.0.2`,
     /// ...), so that each can have its name; a comment on the first packet has the real ones.
-    /// Unix sockets are shown as if they were TCP.
+    /// Unix sockets are shown as if they were TCP. Connections that speak TLS are there as they
+    /// were on the wire, which Wireshark decrypts.
     pub fn to_pcapng(&self) -> Vec<u8> {
-        let flows = flow::flows(self);
+        let wire = on_the_wire(self);
+        let flows = flow::flows(&wire);
         let names = Names::of(&flows);
         let mut packets = Vec::new();
         for (number, flow) in flows.iter().enumerate() {
@@ -51,6 +55,31 @@ impl Transcript {
         }
         out.finish()
     }
+}
+
+/// The transcript with what went over the wire in the place of what was said, where that is known
+/// to be something else.
+fn on_the_wire(transcript: &Transcript) -> Cow<'_, Transcript> {
+    let has_wire = |conversation: &Conversation| !conversation.wire.is_empty();
+    if !transcript.conversations.iter().any(has_wire) {
+        return Cow::Borrowed(transcript);
+    }
+    let mut transcript = transcript.clone();
+    for conversation in &mut transcript.conversations {
+        let wire = std::mem::take(&mut conversation.wire);
+        let Some(first) = wire.first().map(|record| record.at) else {
+            continue;
+        };
+        // What was said before is what was on the wire then.
+        conversation.records.retain(|record| {
+            let is_said = matches!(record.event, Event::Sent(_) | Event::Received(_));
+            !is_said || record.at < first
+        });
+        conversation.records.extend(wire);
+        conversation.records.sort_by_key(|record| record.at);
+        conversation.dropped = Dropped::default();
+    }
+    Cow::Owned(transcript)
 }
 
 /// What the first packet of a connection says about it.

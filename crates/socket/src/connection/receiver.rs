@@ -483,7 +483,11 @@ impl<'a> Receiver<'a> {
                 stream.receive(room, blocking)
             });
             match read {
-                Ok(count) => layer.filled(count),
+                Ok(count) => {
+                    let recording = &self.inner.recording;
+                    recording.on_wire(recording.begin(), false, &room[..count]);
+                    layer.filled(count);
+                }
                 Err(ReceiveStop::PeerClosed) => {
                     let ended = layer.layer.wire_ended();
                     return Err(match ended {

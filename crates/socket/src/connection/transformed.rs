@@ -23,7 +23,7 @@ use crate::{
 /// The largest piece that is made at once: a record of TLS.
 const PIECE: usize = 16 << 10;
 
-/// What of the wire is recorded: what is said is.
+/// What is recorded of a write to the wire: that is recorded apart from what is said.
 const NOTHING: &Recording = &Recording::none();
 
 /// How long closing waits for the system to take what says so. It does at once, unless the peer
@@ -105,7 +105,9 @@ impl Inner {
         loop {
             let mut gone = 0;
             let rest = &layer.wire[layer.gone..];
+            let began = self.recording.begin();
             let outcome = self.write(waits.again(), rest, &mut gone, deadline, NOTHING, None);
+            self.recording.on_wire(began, true, &rest[..gone]);
             layer.gone += gone;
             outcome?;
             layer.wire.clear();

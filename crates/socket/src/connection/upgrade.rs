@@ -100,13 +100,23 @@ impl Upgrade {
         }
         match self.attempt(|stream| stream.receive(target, Blocking::Never)) {
             Tried::Done(0) if !target.is_empty() => Tried::Ended(End::PeerClosed),
+            Tried::Done(count) => {
+                let recording = &self.inner().recording;
+                recording.on_wire(recording.begin(), false, &target[..count]);
+                Tried::Done(count)
+            }
             tried => tried,
         }
     }
 
     /// Sends to the wire what the system takes, without waiting.
     pub fn try_send(&mut self, bytes: &[u8]) -> Tried {
-        self.attempt(|stream| stream.send(bytes, Blocking::Never))
+        let began = self.inner().recording.begin();
+        let tried = self.attempt(|stream| stream.send(bytes, Blocking::Never));
+        if let Tried::Done(count) = tried {
+            self.inner().recording.on_wire(began, true, &bytes[..count]);
+        }
+        tried
     }
 
     fn attempt(&self, mut attempt: impl FnMut(&Stream) -> io::Result<usize>) -> Tried {

@@ -3,6 +3,7 @@
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod capture;
 mod clients;
 mod drivers;
 mod files;
