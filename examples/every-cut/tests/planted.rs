@@ -22,3 +22,14 @@ fn all_ten_planted_bugs_are_found() -> standin::Result<()> {
     assert_eq!(found.len(), 10, "{found:#?}");
     Ok(())
 }
+
+#[test]
+fn the_files_for_other_programs_are_right() -> standin::Result<()> {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
+    for file in ["http.toml", "redis.toml"] {
+        let env = standin::Environment::from_file(files.join(file))?.start()?;
+        env.get::<standin::TcpProxy>("wan")?;
+        env.stop()?;
+    }
+    Ok(())
+}

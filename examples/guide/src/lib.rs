@@ -15,6 +15,8 @@ pages! {
     program_under_test: "program-under-test.md",
     environment_files: "environment-files.md",
     peers_that_answer: "peers-that-answer.md",
+    faults: "faults.md",
+    every_cut: "every-cut.md",
     tls: "tls.md",
     own_drivers: "own-drivers.md",
     when_a_test_fails: "when-a-test-fails.md",
