@@ -221,9 +221,9 @@ impl Diagnostic for NotStarted {
             only.and_then(|only| only.help())
                 .map(|help| help.to_string()),
         );
-        lines.push(kept(self.runpath.as_deref()));
+        lines.extend(kept(self.runpath.as_deref()));
         lines.extend((!self.artifacts.is_empty()).then(|| self.artifacts.to_string()));
-        Some(Box::new(lines.join("\n")))
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as _)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
@@ -284,9 +284,9 @@ impl Diagnostic for NotStopped {
             only.and_then(|only| only.help())
                 .map(|help| help.to_string()),
         );
-        lines.push(kept(self.runpath.as_deref()));
+        lines.extend(kept(self.runpath.as_deref()));
         lines.extend((!self.artifacts.is_empty()).then(|| self.artifacts.to_string()));
-        Some(Box::new(lines.join("\n")))
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as _)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
@@ -298,11 +298,9 @@ impl Diagnostic for NotStopped {
     }
 }
 
-fn kept(runpath: Option<&Path>) -> String {
-    match runpath {
-        Some(path) => format!("the files of the drivers are kept in {}", path.display()),
-        None => "the drivers left no files".to_owned(),
-    }
+fn kept(runpath: Option<&Path>) -> Option<String> {
+    let path = runpath?.display();
+    Some(format!("the files of the drivers are kept in {path}"))
 }
 
 /// Those who waited for a driver that failed.

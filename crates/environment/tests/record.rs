@@ -171,3 +171,23 @@ fn mistakes_have_their_places() {
         "#]],
     );
 }
+
+#[test]
+fn of_a_thousand_drivers_an_error_shows_those_that_matter() {
+    let trace = Trace::default();
+    let mut env = Environment::builder("many")
+        .record(Record::default().on_failure([]))
+        .build()
+        .unwrap();
+    for index in 0..1000 {
+        let probe = Probe::builder(&format!("d{index}"), &trace);
+        let step = if index == 700 { "starting" } else { "" };
+        env.add(probe.fails_in(step.to_owned()).build().unwrap())
+            .unwrap();
+    }
+    let error = env.start().unwrap_err().to_string();
+    assert!(error.contains("d700"), "{error}");
+    assert!(error.contains("waiting for d700: d701, d702"), "{error}");
+    assert!(error.lines().count() < 50, "{error}");
+    assert!(error.len() < 8000, "{} bytes", error.len());
+}

@@ -245,8 +245,7 @@ fn a_wrong_port() {
                 client  +TIME  TIME  |BAR|  failed
                 critical path: server TIME -> client TIME
               help: nothing listens there: start the server first, or let the client retry until its deadline
-              help: the drivers left no files
-                what was recorded: ARTIFACTS/proxy/RUN/report.html (beside it transcript.txt, capture.pcapng)
+              help: what was recorded: ARTIFACTS/proxy/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::socket::connect_refused
         "#]],
     );
@@ -326,8 +325,7 @@ fn an_unexpected_frame() {
                 at crates/standin/tests/faults/planted.rs
               also: environment "bank" did not stop cleanly: driver "bank" was not used as the test expects
                 help: add a rule for it, or say what happens otherwise (`otherwise`)
-                help: the drivers left no files
-                  what was recorded: ARTIFACTS/bank/RUN/report.html (beside it transcript.txt, capture.pcapng)
+                help: what was recorded: ARTIFACTS/bank/RUN/report.html (beside it transcript.txt, capture.pcapng)
                 code: standin::reply::unexpected_frame
               help: mend what failed the test first
               code: standin::tcp::interrupted
