@@ -174,6 +174,11 @@ impl<'f, 'w> Report<'f, 'w> {
             let deeper = format!("{}  ", self.indent);
             let said = (!is_list).then(|| format!("{}\n{text}", self.said));
             let mut report = Report::new(self.f, &deeper, text);
+            // Evidence stands once, also if several failures have the same.
+            let all = flat(&self.said);
+            report
+                .evidence
+                .retain(|evidence| !all.contains(&flat(evidence)));
             // What failed beside it often has the same cause.
             if let Some(said) = said {
                 report.said = said;

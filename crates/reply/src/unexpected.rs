@@ -141,7 +141,7 @@ impl fmt::Display for Unexpected {
         }
         write!(f, ": {}", self.surprise)?;
         if let Some(records) = &self.records {
-            return write!(f, "\n{records}");
+            return write!(f, "\n\n{records}");
         }
         match &self.said.frame {
             Some(frame) => {

@@ -371,7 +371,7 @@ struct Beneath<'a>(&'a Option<LastRecords>);
 impl fmt::Display for Beneath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(records) => write!(f, "\n{records}"),
+            Some(records) => write!(f, "\n\n{records}"),
             None => Ok(()),
         }
     }

@@ -56,7 +56,7 @@ impl fmt::Display for Ending<'_> {
             write!(f, "\n{note}")?;
         }
         match &self.0.records {
-            Some(records) => write!(f, "\n{records}"),
+            Some(records) => write!(f, "\n\n{records}"),
             None => Ok(()),
         }
     }

@@ -126,12 +126,12 @@ fn a_wrong_reply() {
               + 00000000  32 35 30 20 68 65 6c 6c  6f 20 79 6f 75 72 73 65  |250 hello yourse|
                              ^^
                 00000010  6c 66 0d 0a                                       |lf..|
-            all 4 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
-              +TIME  connected to server
-              +TIME  -> 9 B  "HELO me\r\n"                                      crates/standin/tests/faults/planted.rs
-              +TIME  <- 20 B  "250 hello yourself\r\n"                          crates/standin/tests/faults/planted.rs
-              +TIME  not as expected: "220 hello yourself\r\n": byte 1 differs  crates/standin/tests/faults/planted.rs
               at crates/standin/tests/faults/planted.rs
+              all 4 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
+                +TIME  connected to server
+                +TIME  -> 9 B  "HELO me\r\n"                                      crates/standin/tests/faults/planted.rs
+                +TIME  <- 20 B  "250 hello yourself\r\n"                          crates/standin/tests/faults/planted.rs
+                +TIME  not as expected: "220 hello yourself\r\n": byte 1 differs  crates/standin/tests/faults/planted.rs
               help: the bytes are kept: receive them to go on regardless
               code: standin::socket::receive_unexpected
         "#]],
@@ -148,11 +148,11 @@ fn a_silent_peer() {
               STARTED: "server", "client"
               what was recorded: ARTIFACTS/ping/RUN/report.html (beside it transcript.txt, capture.pcapng)
             Error: client "client", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted a line, received nothing; the stream is open
-            all 3 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
-              +TIME  connected to server
-              +TIME  -> 6 B  "PING\r\n"                      crates/standin/tests/faults/planted.rs
-              +TIME  waited TIME for a line, nothing came  crates/standin/tests/faults/planted.rs
               at crates/standin/tests/faults/planted.rs
+              all 3 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
+                +TIME  connected to server
+                +TIME  -> 6 B  "PING\r\n"                      crates/standin/tests/faults/planted.rs
+                +TIME  waited TIME for a line, nothing came  crates/standin/tests/faults/planted.rs
               help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
               code: standin::socket::receive_timed_out
         "#]],
@@ -173,12 +173,12 @@ fn an_early_close() {
               00000010  2e 2e 2e 2e 2e 2e 2e 2e  2e 2e 2e 2e 2e 2e 2e 2e  |................|
               00000020  2e 2e 2e 2e 2e 2e 2e 2e  2e 2e 2e 2e 2e 2e 2e 2e  |................|
               00000030  2e 2e 2e 2e 2e 2e 2e 2e  2e 2e 2e 2e              |............|
-            all 4 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
-              +TIME  connected to server
-              +TIME  -> 9 B  "GET 100\r\n"                                                    crates/standin/tests/faults/planted.rs
-              +TIME  <- 60 B  "............................................................"  crates/standin/tests/faults/planted.rs
-              +TIME  <- end: the peer sends no more                                           crates/standin/tests/faults/planted.rs
               at crates/standin/tests/faults/planted.rs
+              all 4 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
+                +TIME  connected to server
+                +TIME  -> 9 B  "GET 100\r\n"                                                    crates/standin/tests/faults/planted.rs
+                +TIME  <- 60 B  "............................................................"  crates/standin/tests/faults/planted.rs
+                +TIME  <- end: the peer sends no more                                           crates/standin/tests/faults/planted.rs
               help: what came before the end is kept: receive_some and receive_to_end hand it over
               code: standin::socket::receive_peer_closed
         "#]],
@@ -195,11 +195,11 @@ fn a_reset() {
               STARTED: "server", "client"
               what was recorded: ARTIFACTS/session/RUN/report.html (beside it transcript.txt, capture.pcapng)
             Error: client "client", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the connection was reset at once (limit 30s): wanted exactly 4 bytes, received nothing; the stream was reset
-            all 3 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
-              +TIME  connected to server
-              +TIME  -> 7 B  "LOGIN\r\n"   crates/standin/tests/faults/planted.rs
-              +TIME  <- reset by the peer  crates/standin/tests/faults/planted.rs
               at crates/standin/tests/faults/planted.rs
+              all 3 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
+                +TIME  connected to server
+                +TIME  -> 7 B  "LOGIN\r\n"   crates/standin/tests/faults/planted.rs
+                +TIME  <- reset by the peer  crates/standin/tests/faults/planted.rs
               help: the peer was killed, closed without reading everything, or reset the connection on purpose
               code: standin::socket::receive_reset
         "#]],
@@ -315,18 +315,18 @@ fn an_unexpected_frame() {
                 driver "bank" failed the test: server "bank", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): unexpected frame "BALNCE 17"
                   rule 1 ("balance", prefix "BALANCE "): at byte 3 is "NCE 17" instead of "ANCE " (the closest)
                   rule 2 (equals "QUIT"): begins differently
-                all 5 records of bank#0 (127.0.0.1:PORT <-> program 127.0.0.1:PORT), up to +TIME
-                  +TIME  accepted program
-                  +TIME  <- 11 B  "BALANCE 16\n"
-                  +TIME  -> 4 B  "100\n"
-                  +TIME  <- 10 B  "BALNCE 17\n"
-                  +TIME  not as expected: frame "BALNCE 17"
-                files: RUN/bank
                 at crates/standin/tests/faults/planted.rs
               also: environment "bank" did not stop cleanly: driver "bank" was not used as the test expects
                 help: add a rule for it, or say what happens otherwise (`otherwise`)
                 help: what was recorded: ARTIFACTS/bank/RUN/report.html (beside it transcript.txt, capture.pcapng)
                 code: standin::reply::unexpected_frame
+              all 5 records of bank#0 (127.0.0.1:PORT <-> program 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted program
+                +TIME  <- 11 B  "BALANCE 16\n"
+                +TIME  -> 4 B  "100\n"
+                +TIME  <- 10 B  "BALNCE 17\n"
+                +TIME  not as expected: frame "BALNCE 17"
+              files: RUN/bank
               help: mend what failed the test first
               code: standin::tcp::interrupted
         "#]],
@@ -344,11 +344,11 @@ fn a_truncated_message() {
               what was recorded: ARTIFACTS/orders/RUN/report.html (beside it transcript.txt, capture.pcapng)
             Error: server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted "8=FIX.4.2|55=IBM|", received 14 bytes; the peer has closed the stream
               00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49        |8=FIX.4.2|55=I|
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client                 crates/standin/tests/faults/planted.rs
-              +TIME  <- 14 B  "8=FIX.4.2|55=I"       crates/standin/tests/faults/planted.rs
-              +TIME  <- end: the peer sends no more  crates/standin/tests/faults/planted.rs
               at crates/standin/tests/faults/planted.rs
+              all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client                 crates/standin/tests/faults/planted.rs
+                +TIME  <- 14 B  "8=FIX.4.2|55=I"       crates/standin/tests/faults/planted.rs
+                +TIME  <- end: the peer sends no more  crates/standin/tests/faults/planted.rs
               help: what came before the end is kept: receive_some and receive_to_end hand it over
               code: standin::socket::receive_peer_closed
         "#]],

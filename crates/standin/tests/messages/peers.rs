@@ -53,16 +53,17 @@ fn less_is_sent_than_is_wanted() {
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
               00000000  68 65 6c 6c                                       |hell|
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
-              +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
-              +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
+                +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
+                +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
               help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
               00000000  68 65 6c 6c                                       |hell|
+
             all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
@@ -82,14 +83,15 @@ fn one_byte_is_wanted_and_none_is_sent() {
         },
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
-              +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
+                +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
               help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
+
             all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
@@ -109,14 +111,15 @@ fn the_peer_has_closed() {
         },
         expect![[r#"
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted exactly 1 byte, received nothing; the peer has closed the stream
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
-              +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
+                +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
               help: what came before the end is kept: receive_some and receive_to_end hand it over
               code: standin::socket::receive_peer_closed
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted exactly 1 byte, received nothing; the peer has closed the stream
+
             all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
@@ -154,13 +157,14 @@ fn the_index_of_the_connection_is_wrong() {
         },
         expect![[r#"
             server "server" has no open connection 1
-            the only record of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              the only record of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
               help: open are: 0; an index is never used again, and without one the latest is meant
               code: standin::tcp::unknown_connection
             --- anyhow ---
             server "server" has no open connection 1
+
             the only record of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
         "#]],
@@ -229,11 +233,11 @@ fn something_else_is_sent() {
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|
                                                                         ^^
                 00000010  7c                                                |||
-            all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
-              +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
-              +TIME  not as expected: "8=FIX.4.2|55=IBN|": byte 15 differs  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
+                +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
+                +TIME  not as expected: "8=FIX.4.2|55=IBN|": byte 15 differs  crates/standin/tests/messages/peers.rs
               help: the bytes are kept: receive them to go on regardless
               code: standin::socket::receive_unexpected
             --- anyhow ---
@@ -243,6 +247,7 @@ fn something_else_is_sent() {
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|
                                                                         ^^
                 00000010  7c                                                |||
+
             all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
@@ -282,14 +287,15 @@ fn the_text_is_not_in_the_encoding() {
         },
         expect![[r#"
             driver "server" received 3 bytes that cannot be read as UTF-8: byte 1 of "n\xffo"
-            all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-              +TIME  accepted client  crates/standin/tests/messages/peers.rs
-              +TIME  <- 3 B  "n\xffo"  crates/standin/tests/messages/peers.rs
               at crates/standin/tests/messages/peers.rs
+              all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client  crates/standin/tests/messages/peers.rs
+                +TIME  <- 3 B  "n\xffo"  crates/standin/tests/messages/peers.rs
               help: the bytes are kept for the next receive: take more of them if a character was cut in two, receive lines or what comes first (`receive_some_text`), choose another encoding with `with_encoding`, or receive bytes
               code: standin::tcp::decode
             --- anyhow ---
             driver "server" received 3 bytes that cannot be read as UTF-8: byte 1 of "n\xffo"
+
             all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
               +TIME  accepted client  crates/standin/tests/messages/peers.rs
               +TIME  <- 3 B  "n\xffo"  crates/standin/tests/messages/peers.rs
