@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod aside;
 mod clock;
 mod driver;
 mod environment;
+mod log;
 mod readiness;
 mod runtime;
 mod talk;
 
+pub use answers::{AnswersAsync, HeldAsync};
 pub use driver::DriverAsync;
 pub use environment::{EnvironmentAsync, RunningAsync};
+pub use log::LogAsync;
 pub use runtime::{Running, Task};
 pub use talk::{ClientAsync, ConnectionAsync, ServerAsync, TalkAsync};

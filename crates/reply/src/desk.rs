@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use standin_sync::Monitor;
+use standin_sync::operation::Wait;
 
 use crate::Unexpected;
 
@@ -106,57 +107,48 @@ impl<P> Desk<P> {
     }
 
     /// The test takes the connection that has been held under this name for the longest time.
-    pub(crate) fn take_held(
+    pub(crate) async fn take_held(
         &self,
+        wait: impl Wait,
         name: &str,
         until: Option<Instant>,
     ) -> Result<Parked<P>, NotHere> {
         let is_meant = |parked: &Parked<P>| parked.name.as_deref() == Some(name);
-        let mut inner = self.inner.lock();
-        loop {
-            if let Some(parked) = inner.take(is_meant) {
-                return Ok(parked);
-            }
-            if let Some(over) = &inner.over {
-                return Err(NotHere::Over(over.clone()));
-            }
-            if is_past(until) {
-                return Err(inner.timed_out(None));
-            }
-            inner = self.inner.wait(inner, until);
+        let taken = self.inner.when(until, |inner| inner.take_or_end(is_meant));
+        match wait.run(taken).await {
+            Some(outcome) => outcome,
+            None => Err(self.inner.lock().timed_out(None)),
         }
     }
 
     /// The test takes a connection, wherever it is in its conversation.
-    pub(crate) fn take_over(
+    pub(crate) async fn take_over(
         &self,
+        wait: impl Wait,
         index: usize,
         until: Option<Instant>,
     ) -> Result<Parked<P>, NotHere> {
         let is_meant = |parked: &Parked<P>| parked.index == index;
-        let mut inner = self.inner.lock();
+        // Whatever comes of it, the test does not want the connection any more.
+        let _wanted = Wanted { desk: self, index };
         loop {
-            if let Some(parked) = inner.take(is_meant) {
-                return Ok(parked);
-            }
-            let over = inner.over.clone().map(NotHere::Over);
-            let waker = inner.actors.get(&index).cloned();
-            if over.is_some() || is_past(until) {
-                // Somebody else may want it, and says so again.
-                inner.wanted.remove(&index);
-                self.inner.notify_all();
-                return Err(over.unwrap_or_else(|| inner.timed_out(Some((index, waker.is_some())))));
-            }
-            if let Some(waker) = waker
-                && inner.wanted.insert(index)
-            {
+            let seen = self.inner.when(until, |inner| {
+                if let Some(outcome) = inner.take_or_end(is_meant) {
+                    return Some(Ok(outcome));
+                }
+                let waker = inner.actors.get(&index)?.clone();
+                inner.wanted.insert(index).then_some(Err(waker))
+            });
+            match wait.run(seen).await {
+                Some(Ok(outcome)) => return outcome,
                 // Not under the lock. What changes meanwhile is seen by the next look.
-                drop(inner);
-                waker.wake();
-                inner = self.inner.lock();
-                continue;
+                Some(Err(waker)) => waker.wake(),
+                None => {
+                    let inner = self.inner.lock();
+                    let is_with_actor = inner.actors.contains_key(&index);
+                    return Err(inner.timed_out(Some((index, is_with_actor))));
+                }
             }
-            inner = self.inner.wait(inner, until);
         }
     }
 
@@ -180,7 +172,35 @@ impl<P> Desk<P> {
     }
 }
 
+/// A connection that the test wants to take over.
+struct Wanted<'d, P> {
+    desk: &'d Desk<P>,
+    index: usize,
+}
+
+impl<P> Drop for Wanted<'_, P> {
+    fn drop(&mut self) {
+        let inner = &self.desk.inner;
+        if inner.lock().wanted.remove(&self.index) {
+            // Somebody else may want it, and says so again.
+            inner.update(|_| {});
+        }
+    }
+}
+
 impl<P> Inner<P> {
+    /// Takes a connection that is meant, or says why there is nothing to wait for.
+    fn take_or_end(
+        &mut self,
+        is_meant: impl Fn(&Parked<P>) -> bool,
+    ) -> Option<Result<Parked<P>, NotHere>> {
+        if let Some(parked) = self.take(is_meant) {
+            return Some(Ok(parked));
+        }
+        let over = self.over.clone()?;
+        Some(Err(NotHere::Over(over)))
+    }
+
     fn take(&mut self, is_meant: impl Fn(&Parked<P>) -> bool) -> Option<Parked<P>> {
         let at = self.on_desk.iter().position(is_meant)?;
         self.on_desk.remove(at)
@@ -197,16 +217,13 @@ impl<P> Inner<P> {
     }
 }
 
-fn is_past(until: Option<Instant>) -> bool {
-    until.is_some_and(|until| until <= Instant::now())
-}
-
 /// Every interleaving of a test that takes a connection, the actor that has it, and others.
 #[cfg(all(test, loom))]
 mod models {
     use std::task::Wake;
 
     use loom::thread;
+    use standin_sync::operation::{Thread, now};
 
     use super::*;
 
@@ -276,7 +293,7 @@ mod models {
                 thread::spawn(move || answer(&desk, &mail))
             };
             let take = |desk: &Desk<u32>, mail: &Monitor<Mail>| {
-                let parked = desk.take_over(0, None).unwrap();
+                let parked = now(desk.take_over(Thread, 0, None)).unwrap();
                 mail.update(|mail| mail.back = Some(parked.connection));
             };
             let other = {
@@ -303,7 +320,7 @@ mod models {
                 let desk = Arc::clone(&desk);
                 thread::spawn(move || desk.is_over(Over::Aborted("enough".into())))
             };
-            let taken = desk.take_over(0, None).ok();
+            let taken = now(desk.take_over(Thread, 0, None)).ok();
             aborts.join().unwrap();
             mail.update(|mail| mail.is_over = true);
             let kept = actor.join().unwrap();
@@ -335,7 +352,7 @@ mod models {
                 let desk = Arc::clone(&desk);
                 thread::spawn(move || desk.is_over(Over::Ended))
             };
-            let taken = desk.take_held("pay", None).is_ok();
+            let taken = now(desk.take_held(Thread, "pay", None)).is_ok();
             let is_parked = parks.join().unwrap();
             ends.join().unwrap();
             assert!(is_parked || !taken);

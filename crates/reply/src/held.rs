@@ -1,5 +1,6 @@
 //! A conversation in the hands of the test.
 
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use miette::Diagnostic;
 use standin_error::text::Span;
 use standin_reactor::Group;
 use standin_record::LastRecords;
+use standin_socket::operation::{Place, Thread, Wait, now};
 use standin_socket::{Address, Connection, ControlError, ReceiveError, SendError};
 use thiserror::Error;
 
@@ -207,6 +209,33 @@ impl Held {
         self.connection.shutdown_write()
     }
 
+    /// Sends what the conversation had still to send, with `wait` to wait for it. What is sent is
+    /// noted at once, so that giving up sends nothing twice.
+    #[doc(hidden)]
+    pub async fn send_rest_with(
+        &mut self,
+        wait: impl Wait,
+        place: Place,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), SendError> {
+        let until = Until::new(timeout);
+        let Some(line) = &mut self.line else {
+            return Ok(());
+        };
+        while !line.conversation.output().is_empty() {
+            let operations = self.connection.operations(place);
+            let part = operations.send_part(line.conversation.output(), until.left());
+            match wait.run(part).await {
+                Ok(sent) => line.conversation.sent(sent),
+                Err(error) => {
+                    line.conversation.sent(error.failure().sent);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A
     /// responder that has stopped closes it.
     pub fn hand_back(mut self) {
@@ -240,22 +269,7 @@ impl Held {
     /// Sends what the conversation had still to send.
     #[track_caller]
     fn send_rest(&mut self, until: &Until) -> Result<(), SendError> {
-        let Some(line) = &mut self.line else {
-            return Ok(());
-        };
-        while !line.conversation.output().is_empty() {
-            match self
-                .connection
-                .send(line.conversation.output(), until.left())
-            {
-                Ok(sent) => line.conversation.sent(sent),
-                Err(error) => {
-                    line.conversation.sent(error.failure().sent);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(())
+        now(self.send_rest_with(Thread, Location::caller(), until.left()))
     }
 }
 

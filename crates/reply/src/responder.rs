@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use miette::Diagnostic;
 use standin_reactor::{Group, Reactor, Stuck};
 use standin_socket::{OwnedConnection, Server};
+use standin_sync::operation::{Thread, Wait, now};
 use thiserror::Error;
 
 use crate::desk::{Desk, NotHere, Over, Parked};
@@ -183,11 +184,26 @@ impl Responder {
         seen: Seen,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
+        now(self.wait_until_with(Thread, seen, timeout))
+    }
+
+    /// What [`wait_until`](Responder::wait_until) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn wait_until_with(
+        &self,
+        wait: impl Wait,
+        seen: Seen,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), WaitError> {
         if self.reactor.is_current_thread() {
             let who = self.common.ledger.who().cloned();
             return Err(WaitError::InAnswer { who, seen });
         }
-        let outcome = self.common.ledger.wait_until(seen, timeout);
+        let outcome = self
+            .common
+            .ledger
+            .wait_until_with(wait, seen, timeout)
+            .await;
         outcome.map_err(|error| error.with_note(self.busy_now()))
     }
 
@@ -203,10 +219,26 @@ impl Responder {
         name: impl AsRef<str>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Held, HandOverError> {
-        let name = name.as_ref();
+        now(self.held_with(Thread, name.as_ref(), timeout))
+    }
+
+    /// What [`held`](Responder::held) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn held_with(
+        &self,
+        wait: impl Wait,
+        name: &str,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Held, HandOverError> {
+        let timeout = timeout.into();
         let what = || format!("nothing was held as \"{name}\"");
-        let take = |until| self.common.desk.take_held(name, until);
-        self.hand_over(timeout.into(), take, what)
+        self.may_wait(what)?;
+        let taken = self
+            .common
+            .desk
+            .take_held(wait, name, deadline(timeout))
+            .await;
+        self.hand_over(timeout, taken, what)
     }
 
     /// Gives the test the conversation of the connection of that index, counted from 0, wherever
@@ -222,9 +254,26 @@ impl Responder {
         connection: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Held, HandOverError> {
+        now(self.take_over_with(Thread, connection, timeout))
+    }
+
+    /// What [`take_over`](Responder::take_over) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn take_over_with(
+        &self,
+        wait: impl Wait,
+        connection: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Held, HandOverError> {
+        let timeout = timeout.into();
         let what = || format!("connection {connection} could not be taken over");
-        let take = |until| self.common.desk.take_over(connection, until);
-        self.hand_over(timeout.into(), take, what)
+        self.may_wait(what)?;
+        let taken = self
+            .common
+            .desk
+            .take_over(wait, connection, deadline(timeout))
+            .await;
+        self.hand_over(timeout, taken, what)
     }
 
     /// Waits until everything that has arrived by now is acted on. An answer that is delayed is
@@ -277,18 +326,23 @@ impl Responder {
         self.common.desk.is_over(Over::Ended);
     }
 
-    fn hand_over(
-        &self,
-        timeout: Option<Duration>,
-        take: impl FnOnce(Option<Instant>) -> Result<Parked<Box<Line>>, NotHere>,
-        what: impl FnOnce() -> String,
-    ) -> Result<Held, HandOverError> {
+    /// The thread that answers would wait for itself.
+    fn may_wait(&self, what: impl FnOnce() -> String) -> Result<(), HandOverError> {
         if self.reactor.is_current_thread() {
             let who = self.common.ledger.who().cloned();
             let what = what();
             return Err(HandOverError::InAnswer { who, what });
         }
-        match take(deadline(timeout)) {
+        Ok(())
+    }
+
+    fn hand_over(
+        &self,
+        timeout: Option<Duration>,
+        taken: Result<Parked<Box<Line>>, NotHere>,
+        what: impl FnOnce() -> String,
+    ) -> Result<Held, HandOverError> {
+        match taken {
             Ok(parked) => {
                 let group = Arc::downgrade(&self.group);
                 Ok(Held::new(parked, Arc::clone(&self.common), group))

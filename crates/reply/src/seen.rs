@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use standin_sync::operation::{Thread, Wait, now};
+
 use miette::Diagnostic;
 use standin_error::text::{Count, Names, Often, Span};
 use standin_record::LastRecords;
@@ -224,6 +226,17 @@ impl Ledger {
         seen: Seen,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
+        now(self.wait_until_with(Thread, seen, timeout))
+    }
+
+    /// What [`wait_until`](Ledger::wait_until) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn wait_until_with(
+        &self,
+        wait: impl Wait,
+        seen: Seen,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), WaitError> {
         let timeout = timeout.into();
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let rule = match &seen.what {
@@ -237,10 +250,12 @@ impl Ledger {
             What::Dialogue => book.dialogues.get(&seen.times) == Some(&Progress::Over),
             What::Everything => self.is_met_in(book),
         };
-        let book = self.book().wait_while(self.book().lock(), until, |book| {
+        let change = self.book().when(until, |book| {
             let is_over = book.has_ended || book.aborted.is_some();
-            !is_seen(book) && book.unexpected.is_empty() && !is_over
+            (is_seen(book) || !book.unexpected.is_empty() || is_over).then_some(())
         });
+        wait.run(change).await;
+        let book = self.book().lock();
         if is_seen(&book) {
             return Ok(());
         }

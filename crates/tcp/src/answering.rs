@@ -141,7 +141,23 @@ macro_rules! answers {
             name: impl AsRef<str>,
             timeout: impl Into<Option<std::time::Duration>>,
         ) -> Result<crate::TcpHeld, crate::TcpError> {
-            let held = self.base.responder()?.held(name, timeout);
+            standin_socket::operation::now(self.held_with(
+                standin_socket::operation::Thread,
+                name.as_ref(),
+                timeout,
+            ))
+        }
+
+        /// What `held` does, with `wait` to wait for it.
+        #[doc(hidden)]
+        pub async fn held_with(
+            &self,
+            wait: impl standin_socket::operation::Wait,
+            name: &str,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<crate::TcpHeld, crate::TcpError> {
+            let responder = self.base.responder()?;
+            let held = responder.held_with(wait, name, timeout).await;
             self.base.hand_over(held)
         }
 
@@ -157,7 +173,23 @@ macro_rules! answers {
             index: usize,
             timeout: impl Into<Option<std::time::Duration>>,
         ) -> Result<crate::TcpHeld, crate::TcpError> {
-            let held = self.base.responder()?.take_over(index, timeout);
+            standin_socket::operation::now(self.take_over_with(
+                standin_socket::operation::Thread,
+                index,
+                timeout,
+            ))
+        }
+
+        /// What `take_over` does, with `wait` to wait for it.
+        #[doc(hidden)]
+        pub async fn take_over_with(
+            &self,
+            wait: impl standin_socket::operation::Wait,
+            index: usize,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<crate::TcpHeld, crate::TcpError> {
+            let responder = self.base.responder()?;
+            let held = responder.take_over_with(wait, index, timeout).await;
             self.base.hand_over(held)
         }
 
@@ -173,7 +205,23 @@ macro_rules! answers {
             seen: standin_reply::Seen,
             timeout: impl Into<Option<std::time::Duration>>,
         ) -> Result<(), crate::TcpError> {
-            let waited = self.base.responder()?.wait_until(seen, timeout);
+            standin_socket::operation::now(self.wait_until_with(
+                standin_socket::operation::Thread,
+                seen,
+                timeout,
+            ))
+        }
+
+        /// What `wait_until` does, with `wait` to wait for it.
+        #[doc(hidden)]
+        pub async fn wait_until_with(
+            &self,
+            wait: impl standin_socket::operation::Wait,
+            seen: standin_reply::Seen,
+            timeout: impl Into<Option<std::time::Duration>>,
+        ) -> Result<(), crate::TcpError> {
+            let responder = self.base.responder()?;
+            let waited = responder.wait_until_with(wait, seen, timeout).await;
             waited.map_err(|error| self.base.not_seen(error))
         }
 

@@ -1,7 +1,10 @@
 //! [`TcpHeld`]: a conversation in the hands of the test.
 
+use std::panic::Location;
+
 use standin_reply::{HandOverError, Held, WaitError};
 use standin_socket::Address;
+use standin_socket::operation::{Place, Thread, Wait, now};
 
 use crate::base::TcpBase;
 use crate::{TcpConnection, TcpError};
@@ -146,7 +149,6 @@ impl TcpHeld {
         self.connection
     }
 
-    #[track_caller]
     /// The same connection, for a layer above that has limits and encodings of its own. What is
     /// sent on it goes after [`send_rest`](TcpHeld::send_rest).
     #[doc(hidden)]
@@ -154,12 +156,19 @@ impl TcpHeld {
         &self.connection
     }
 
+    /// Sends what was still to be sent, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn send_rest_with(&mut self, wait: impl Wait, place: Place) -> Result<(), TcpError> {
+        let timeout = self.connection.timeout();
+        let sent = self.held.send_rest_with(wait, place, timeout).await;
+        self.connection.noted(sent)
+    }
+
     /// Sends what was still to be sent when the test took the conversation over.
     #[doc(hidden)]
     #[track_caller]
     pub fn send_rest(&mut self) -> Result<(), TcpError> {
-        let sent = self.held.send([], self.connection.timeout());
-        self.connection.noted(sent).map(drop)
+        now(self.send_rest_with(Thread, Location::caller()))
     }
 }
 

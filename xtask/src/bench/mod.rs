@@ -13,6 +13,7 @@ mod recorded;
 mod reference;
 pub(crate) mod reply;
 mod socket;
+mod tasks;
 
 use std::{error::Error, fs, io, path::Path};
 
@@ -100,6 +101,7 @@ const FIGURES: &[(&str, Measure)] = &[
     ("responder_connections", reply::connections),
     ("responder_memory", reply::memory),
     ("unexpected_to_failure", reply::unexpected_to_failure),
+    ("roundtrip_async", tasks::roundtrip),
     ("connected_1000", connection::assertions),
     ("config_resolve", config::config_resolve),
     ("load_file_1000", config::load_file_1000),

@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use standin_sync::Monitor;
+use standin_sync::operation::Operation;
 
 /// Wakes those who wait for something to be written.
 #[derive(Debug, Default)]
@@ -34,8 +35,13 @@ impl Bell {
     }
 
     /// Waits until it rings again after `rings`, or all is over.
-    pub(crate) fn wait(&self, rings: u64, until: Option<Instant>) {
-        let is_quiet = |state: &mut State| state.rings == rings && !state.is_over;
-        drop(self.0.wait_while(self.0.lock(), until, is_quiet));
+    pub(crate) fn change(
+        &self,
+        rings: u64,
+        until: Option<Instant>,
+    ) -> impl Operation<Output = Option<()>> {
+        self.0.when(until, move |state| {
+            (state.rings != rings || state.is_over).then_some(())
+        })
     }
 }

@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 use standin_config::Pattern;
 use standin_record::DriverTape;
 use standin_sync::Unpoisoned;
+use standin_sync::operation::{Thread, Wait, now};
 
 use super::bell::Bell;
 use super::follow::{Advance, Follower, ONE_LOOK};
@@ -113,9 +114,20 @@ impl LogMatcher {
         pattern: impl Into<Pattern>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<LogMatch, LogMatchError> {
+        now(self.match_line_with(Thread, pattern, timeout))
+    }
+
+    /// What [`match_line`](LogMatcher::match_line) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn match_line_with(
+        &self,
+        wait: impl Wait,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<LogMatch, LogMatchError> {
         let pattern = pattern.into();
         let mut search = Search::new(self, &pattern, timeout.into())?;
-        match search.next()? {
+        match search.next(&wait).await? {
             Some(found) => {
                 self.record(&pattern, Some(&found));
                 Ok(found)
@@ -139,10 +151,21 @@ impl LogMatcher {
         pattern: impl Into<Pattern>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), LogMatchError> {
+        now(self.not_match_with(Thread, pattern, timeout))
+    }
+
+    /// What [`not_match`](LogMatcher::not_match) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn not_match_with(
+        &self,
+        wait: impl Wait,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), LogMatchError> {
         let pattern = pattern.into();
         let mut search = Search::new(self, &pattern, timeout.into())?;
         search.sought = Sought::Nothing;
-        match search.next()? {
+        match search.next(&wait).await? {
             None => Ok(()),
             Some(found) => {
                 drop(search);
@@ -169,11 +192,22 @@ impl LogMatcher {
         pattern: impl Into<Pattern>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<LogMatch>, LogMatchError> {
+        now(self.match_all_with(Thread, pattern, timeout))
+    }
+
+    /// What [`match_all`](LogMatcher::match_all) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn match_all_with(
+        &self,
+        wait: impl Wait,
+        pattern: impl Into<Pattern>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<LogMatch>, LogMatchError> {
         let pattern = pattern.into();
         let mut search = Search::new(self, &pattern, timeout.into())?;
         search.sought = Sought::Everything;
         let mut all = Vec::new();
-        while let Some(found) = search.next()? {
+        while let Some(found) = search.next(&wait).await? {
             all.push(found);
         }
         self.record(&pattern, all.last());
@@ -368,7 +402,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn next(&mut self) -> Result<Option<LogMatch>, LogMatchError> {
+    async fn next(&mut self, wait: &impl Wait) -> Result<Option<LogMatch>, LogMatchError> {
         loop {
             // Both asked before looking, so that what comes meanwhile is not missed.
             let rings = self.matcher.bell.rings();
@@ -402,7 +436,7 @@ impl<'a> Search<'a> {
             // A partial line becomes whole by not growing, which makes no event.
             let next = Instant::now() + INTERVAL;
             let until = self.until.map_or(next, |until| until.min(next));
-            self.matcher.bell.wait(rings, Some(until));
+            wait.run(self.matcher.bell.change(rings, Some(until))).await;
         }
     }
 

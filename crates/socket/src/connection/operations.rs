@@ -188,6 +188,18 @@ impl<'c> Operations<'c> {
         self.sending(Ok(bytes), 0, timeout)
     }
 
+    /// Sends as much of `bytes` as there is room for, once there is some: at least one byte, unless
+    /// there are none.
+    pub fn send_part(
+        self,
+        bytes: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Operation<Output = Result<usize, SendError>> {
+        let mut send = self.sending(Ok(bytes), 0, timeout);
+        send.is_part = true;
+        send
+    }
+
     /// Sends `payload` in one frame: see [`Connection::send_frame`].
     pub fn send_frame(
         self,
@@ -225,6 +237,7 @@ impl<'c> Operations<'c> {
             deadline: deadline(timeout),
             bytes,
             unframed,
+            is_part: false,
             sent: 0,
             part: Part::of(&inner.core.sending),
         }
@@ -349,6 +362,8 @@ struct Send<'c, B> {
     bytes: Result<B, FrameError>,
     /// How many bytes the frame was to carry.
     unframed: usize,
+    /// Whether any of them will do.
+    is_part: bool,
     sent: usize,
     part: Part<'c, Outgoing<Stream>>,
 }
@@ -418,6 +433,10 @@ impl<B: AsRef<[u8]>> Operation for Send<'_, B> {
         let outcome = self.go_on(&mut turn);
         self.deadline.set_tries(false);
         let is_full = matches!(outcome, Err(SendStop::NotNow(NotNow::TimedOut)));
+        if is_full && self.is_part && self.sent > 0 {
+            drop(turn);
+            return Attempt::Done(self.done(Ok(())));
+        }
         if is_full && !self.deadline.is_over() {
             self.part.suspend(turn, waker);
             return waits(Some(Interest::Writable), self.deadline.end_of());
