@@ -72,6 +72,7 @@ impl Driver for ChatPeer {
 
     fn starting(&self) -> Result<()> {
         let server = Server::builder().label(self.base.name()).host("127.0.0.1");
+        let server = server.record(self.base.tape());
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.bind()?);
         Ok(())
     }
