@@ -94,6 +94,7 @@ fn transcript(name: &str, peer: &str, text: &str, bytes: &[u8]) -> Transcript {
             peer: peer_address.clone(),
             dropped: Default::default(),
             records: records.collect(),
+            wire: Vec::new(),
         }],
         names: vec![(peer_address, peer)],
         ..Transcript::default()

@@ -37,7 +37,6 @@ pub struct Tape {
     peer: Address,
     opened: Opened,
     kept: Mutex<Kept>,
-    wire: Mutex<Option<Box<Wire>>>,
 }
 
 /// The tapes beside one.
@@ -63,6 +62,7 @@ struct Kept {
     /// Where the last record begins in the ring.
     latest: u64,
     tails: Option<Box<Tails>>,
+    wire: Option<Box<Wire>>,
 }
 
 #[derive(Default)]
@@ -94,7 +94,6 @@ impl Tape {
                 place,
             },
             kept: Mutex::default(),
-            wire: Mutex::default(),
         }
     }
 
@@ -147,8 +146,8 @@ impl Tape {
     /// not kept where anything is redacted.
     #[cold]
     pub fn on_wire(&self, at: Tick, is_sent: bool, bytes: &[u8], place: Option<Place>) {
-        let mut wire = self.wire.lock().unpoisoned();
-        let wire = wire.get_or_insert_default();
+        let mut kept = self.kept.lock().unpoisoned();
+        let wire = kept.wire.get_or_insert_default();
         wire.push(&self.shared, at, is_sent, bytes, place);
     }
 
@@ -241,14 +240,11 @@ impl Tape {
             peer: self.peer.clone(),
             dropped: kept.dropped,
             records,
-            wire: self.wire_records(),
+            wire: kept
+                .wire
+                .as_ref()
+                .map_or_else(Vec::new, |wire| wire.records(shared)),
         }
-    }
-
-    fn wire_records(&self) -> Vec<Record> {
-        let wire = self.wire.lock().unpoisoned();
-        let wire = wire.as_ref().map(|wire| wire.records(&self.shared));
-        wire.unwrap_or_default()
     }
 
     /// What goes when memory is short. Nothing of what is in use at this moment.
@@ -271,17 +267,11 @@ impl Tape {
     }
 
     fn give_up(&self) -> usize {
-        let kept = match self.kept.try_lock() {
+        match self.kept.try_lock() {
             Ok(mut kept) => kept.give_up(&self.shared),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().give_up(&self.shared),
             Err(TryLockError::WouldBlock) => 0,
-        };
-        let wire = match self.wire.try_lock() {
-            Ok(mut wire) => wire.as_mut().map_or(0, |wire| wire.give_up(&self.shared)),
-            // Its lock is held by who asks for memory, or by who will find it there.
-            Err(_) => 0,
-        };
-        kept + wire
+        }
     }
 
     #[inline]
@@ -397,7 +387,8 @@ impl Kept {
         let dropped = &mut self.dropped;
         let size = self.ring.clear(|old| dropped.count(old));
         shared.memory.give_back(size);
-        size
+        let wire = self.wire.as_mut();
+        size + wire.map_or(0, |wire| wire.give_up(shared))
     }
 }
 
@@ -435,9 +426,6 @@ impl Drop for Tape {
     fn drop(&mut self) {
         let mut kept = self.kept.lock().unpoisoned();
         kept.give_up(&self.shared);
-        if let Some(wire) = &mut *self.wire.lock().unpoisoned() {
-            wire.give_up(&self.shared);
-        }
         self.shared.memory.give_back(Self::SIZE);
     }
 }

@@ -14,6 +14,7 @@ mod reference;
 pub(crate) mod reply;
 mod socket;
 mod tasks;
+mod tls;
 
 use std::{error::Error, fs, io, path::Path};
 
@@ -97,6 +98,9 @@ const FIGURES: &[(&str, Measure)] = &[
     ),
     ("bulk_send_recorded", recorded::bulk_send),
     ("recorded_memory_per_connection", recorded::memory),
+    ("tls_roundtrip", tls::roundtrip),
+    ("tls_handshake", tls::handshake),
+    ("tls_bulk", tls::bulk),
     ("responder_roundtrip", reply::roundtrip),
     ("responder_connections", reply::connections),
     ("responder_memory", reply::memory),
