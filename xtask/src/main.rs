@@ -14,6 +14,7 @@ mod ci;
 mod circles;
 mod compare;
 mod dependencies;
+mod errors;
 mod facade;
 mod fuzz;
 mod ignored_signals;

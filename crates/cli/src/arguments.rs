@@ -23,9 +23,19 @@ pub(crate) struct Arguments {
 pub(crate) enum Subcommands {
     Run(Run),
     EveryCut(EveryCut),
+    Up(Up),
+    Down(Down),
+    Status(Status),
     Check(Check),
+    Graph(Graph),
     Options(Options),
     Serve(Serve),
+    /// Explain an error code
+    Explain {
+        /// The code, or its last part
+        code: String,
+    },
+    Report(Report),
     /// Print the JSON Schema of environment files, for editors
     Schema,
     /// Print completions for a shell
@@ -66,6 +76,57 @@ pub(crate) struct Run {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Bring an environment up, until somebody asks for its end
+///
+/// It is taken down by Ctrl-C, by `standin down`, or by the end of its parent, however that ends.
+/// With --detach the command returns when the environment is up, and prints its id. A setup script
+/// of nextest writes the variables for its tests, and needs no teardown:
+///
+///   standin up environment.toml --detach --with-parent $PPID --env-file "$NEXTEST_ENV"
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// Return when the environment is up
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Take the environment down when this process ends
+    #[arg(long, value_name = "PID")]
+    pub(crate) with_parent: Option<u32>,
+    /// Add the variables to this file, as lines NAME=value
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Take environments down that `standin up` has brought up
+///
+/// Exit code 125 if one of them did not stop cleanly, or something expected did not happen.
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    /// The id of an environment, its name, or its file; the only one that is up, if none is named
+    #[arg(value_name = "ENVIRONMENT")]
+    pub(crate) environments: Vec<String>,
+    /// Take all of them down
+    #[arg(long, conflicts_with = "environments")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// List the environments that are up
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The id of an environment, its name, or its file; all when none is named
+    #[arg(value_name = "ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
+    /// What is written to standard output: a table, or one JSON object a line, with variables
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) format: Format,
 }
 
 /// Which environment, and how it differs from its file.
@@ -158,6 +219,40 @@ pub(crate) struct Check {
     pub(crate) output: Output,
 }
 
+/// Print who needs whom in an environment
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) environment: Environment,
+    /// How the graph is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: GraphFormat,
+}
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A line for each driver
+    Text,
+    /// A flowchart for Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    /// A picture
+    Svg,
+    /// Data
+    Json,
+}
+
+/// Print what is left of a failed run
+///
+/// Its text, and where its page for a browser and its capture for Wireshark are.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The directory that the failure names
+    pub(crate) directory: PathBuf,
+}
+
 /// Print the options of environments and drivers
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -169,7 +264,7 @@ pub(crate) struct Options {
 #[derive(Debug, Args)]
 pub(crate) struct Output {
     /// What is written to standard error: text for people, or one JSON object a line
-    #[arg(long, value_name = "FORMAT", default_value = "human", global = true)]
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
     /// Report nothing but errors
     #[arg(short, long, conflicts_with = "verbose")]

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &EveryCut) -> u8 {
         every_cut,
         only: arguments.cut.clone(),
     };
-    let outcome = sweeper().and_then(|_sweeper| runs.run());
+    let outcome = sweeper(&[]).and_then(|_sweeper| runs.run());
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {

@@ -3,12 +3,18 @@
 
 mod arguments;
 mod check;
+mod down;
 mod every_cut;
+mod explain;
+mod graph;
 mod options;
 mod output;
 mod progress;
+mod report;
 mod run;
 mod serve;
+mod status;
+mod up;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,7 +27,13 @@ fn main() -> ExitCode {
     let code = match Arguments::parse().command {
         Subcommands::Run(run) => run::run(&run),
         Subcommands::EveryCut(every_cut) => every_cut::run(&every_cut),
+        Subcommands::Up(up) => up::run(&up),
+        Subcommands::Down(down) => down::run(&down),
+        Subcommands::Status(status) => status::run(&status),
         Subcommands::Check(check) => check::run(&check),
+        Subcommands::Graph(graph) => graph::run(&graph),
+        Subcommands::Explain { code } => explain::run(&code),
+        Subcommands::Report(report) => report::run(&report),
         Subcommands::Options(options) => options::run(&options),
         Subcommands::Serve(_) => serve::run(),
         Subcommands::Schema => print(&standin::DriverTypes::standard().schema()),

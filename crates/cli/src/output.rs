@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use miette::{Diagnostic, MietteHandler, MietteHandlerOpts, ReportHandler as _};
 use standin::Error;
-use standin_session::{Event, Happened, Observer, Outcome, UnderWay};
+use standin_session::{Ended, Entry, Event, Happened, Observer, Outcome, UnderWay};
 
 use crate::arguments::{self, Format};
 use crate::progress::Progress;
@@ -67,6 +67,37 @@ impl Output {
         }
         self.happened(&Event::now(Happened::Exited { exit_code }));
         exit_code
+    }
+
+    /// Says that an environment stays up, and how to end that.
+    pub(crate) fn up(&self, entry: &Entry) {
+        if self.is_chatty() {
+            let id = &entry.id;
+            self.line(&format!("Ctrl-C or `standin down {id}` takes it down"));
+        }
+    }
+
+    /// Says how an environment that was taken down has ended.
+    pub(crate) fn down(&self, entry: &Entry, ended: &Ended) {
+        match (&ended.report, self.format) {
+            (Some(report), Format::Human) => say(report),
+            (None, Format::Human) if ended.code != 0 => {
+                say(&format!(
+                    "standin: nobody knows how \"{}\" has ended",
+                    entry.id
+                ));
+            }
+            (None, Format::Human) if self.is_chatty() => {
+                self.line(&format!("environment \"{}\" is down", entry.environment));
+            }
+            (_, Format::Json) => {
+                let (id, code) = (&entry.id, ended.code);
+                let report = &ended.report;
+                let ended = serde_json::json!({ "id": id, "exit_code": code, "report": report });
+                say(&ended.to_string());
+            }
+            _ => {}
+        }
     }
 
     fn clear(&self) {
@@ -152,10 +183,14 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
                 programs.join(", ")
             ),
         )),
-        Happened::FilesKept { path } => Some((
-            Verbosity::Usual,
-            format!("the files of the drivers are kept in {}", path.display()),
-        )),
+        Happened::FilesKept { path, recorded } => {
+            let files = path.iter().map(|path| ("files of the drivers:", path));
+            let all = files.chain(recorded.iter().map(|path| ("recorded:", path)));
+            let lines: Vec<String> = all
+                .map(|(what, path)| format!("{what} {}", path.display()))
+                .collect();
+            Some((Verbosity::Usual, lines.join("\nstandin: ")))
+        }
         Happened::EnvironmentStopped { environment, after } => steps(format!(
             "environment \"{environment}\" is down after {}",
             Took(*after)

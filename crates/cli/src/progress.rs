@@ -127,9 +127,17 @@ fn style(template: &str) -> ProgressStyle {
 
 fn line_of(driver: &UnderWay) -> String {
     let mut text = format!("{}  {}", driver.driver, Took(driver.elapsed));
-    if let Some(step) = &driver.step {
-        text.push_str("  ");
-        text.push_str(step);
+    match (&driver.waits_for, &driver.step) {
+        (Some(waits_for), _) => {
+            text.push_str("  waits for ");
+            // One line, whatever a log says.
+            text.push_str(&waits_for.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        (None, Some(step)) => {
+            text.push_str("  ");
+            text.push_str(step);
+        }
+        (None, None) => {}
     }
     text
 }

@@ -1,5 +1,7 @@
 //! `standin run`.
 
+use std::path::PathBuf;
+
 use standin::entity::default_root;
 use standin_session::{CommandLine, Outcome, Session, Sweeper};
 
@@ -25,16 +27,16 @@ fn outcome(arguments: &Run, output: &Output) -> Outcome {
     if let Some(path) = &arguments.env_file {
         command = command.env_file(path);
     }
-    let _sweeper = match sweeper() {
+    let _sweeper = match sweeper(&[]) {
         Ok(sweeper) => sweeper,
         Err(error) => return Outcome::failed(error),
     };
     command.run(session, output)
 }
 
-/// Removes the directories of this run, should it be killed.
-pub(crate) fn sweeper() -> standin::Result<Sweeper> {
+/// Removes the directories of this run and these files, should it be killed.
+pub(crate) fn sweeper(files: &[PathBuf]) -> standin::Result<Sweeper> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.arg("__sweep").arg(default_root()?);
+    command.arg("__sweep").arg(default_root()?).args(files);
     Ok(Sweeper::start(command)?)
 }

@@ -6,7 +6,7 @@ use crate::output;
 use crate::run::sweeper;
 
 pub(crate) fn run() -> u8 {
-    let outcome = match sweeper() {
+    let outcome = match sweeper(&[]) {
         Ok(_sweeper) => serve_stdio(),
         Err(error) => Outcome::failed(error),
     };

@@ -11,7 +11,7 @@ use standin_entity::{BuildError, Entity, Failovers, NameError, Result};
 use crate::dependencies::Dependencies;
 use crate::members::{KIND, Members};
 use crate::nesting::EnvironmentParent;
-use crate::plan::sets_async_start;
+use crate::plan::{Need, Plan, sets_async_start};
 use crate::running::RunningEnvironment;
 use crate::view::EnvironmentView;
 use crate::{
@@ -325,6 +325,24 @@ impl Environment {
             }
         }
         Ok(())
+    }
+
+    /// Who of the drivers needs whom: by what it reads, and by declaration.
+    ///
+    /// ```
+    /// # use standin_environment::Environment;
+    /// # use standin_tcp::{TcpClient, TcpServer};
+    /// # fn main() -> standin_entity::Result<()> {
+    /// let mut env = Environment::new("greeting");
+    /// env.add(TcpServer::builder("server").build()?)?;
+    /// env.add(TcpClient::builder("client").connect_to("server").build()?)?;
+    /// let needs = env.needs();
+    /// assert!(needs.iter().all(|need| need.driver == "client" && need.needs == "server"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn needs(&self) -> Vec<Need> {
+        Plan::all_needs(self)
     }
 
     /// Registers a replacement for a driver: if the driver does not start, the

@@ -36,6 +36,7 @@ pub use crate::error::{AddError, DependencyError, ExportError, LoadError, Lookup
 pub use crate::failure::{EnvironmentError, Failure, NotStarted, NotStopped, TestFailure, Waiting};
 pub use crate::group::DriverGroup;
 pub use crate::nesting::EnvironmentParent;
+pub use crate::plan::Need;
 pub use crate::record::{Format, Record};
 #[doc(hidden)]
 pub use crate::running::Operations;

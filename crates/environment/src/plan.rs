@@ -73,6 +73,23 @@ impl Plan {
         mistakes
     }
 
+    /// Who needs whom, and by what.
+    pub(crate) fn all_needs(environment: &Environment) -> Vec<Need> {
+        let names = Names::new(environment);
+        let declared = environment.dependencies.iter().map(|(needs, driver)| Need {
+            driver: driver.to_owned(),
+            needs: needs.to_owned(),
+            option: "after".to_owned(),
+        });
+        let (references, _) = names.references();
+        let read = references.iter().map(|reference| Need {
+            driver: names.name(reference.reader),
+            needs: names.name(reference.read),
+            option: reference.option.clone(),
+        });
+        declared.chain(read).collect()
+    }
+
     /// Starts the drivers with `job`, until one fails.
     pub(crate) fn start<J: Job>(&self, job: &J) -> Vec<(usize, J::Error)> {
         match self.mode {
@@ -132,6 +149,18 @@ impl Plan {
     pub(crate) fn dependents(&self, place: usize) -> Vec<usize> {
         self.needs.all_then(place)
     }
+}
+
+/// A driver that needs another one to be up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Need {
+    /// The driver that needs the other one.
+    pub driver: String,
+    /// The one that is needed.
+    pub needs: String,
+    /// The option that reads from it, or `after` for a declared dependency.
+    pub option: String,
 }
 
 /// What keeps drivers from being brought into an order.

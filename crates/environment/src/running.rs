@@ -134,6 +134,18 @@ impl RunningEnvironment {
         self.operations().stop()
     }
 
+    /// As [`stop`](RunningEnvironment::stop), and returns the files that explain a failure which
+    /// was [noted](RunningEnvironment::note_failure), instead of naming them on the standard error.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`stop`](RunningEnvironment::stop).
+    pub fn stop_for_artifacts(&self) -> Result<Artifacts, EnvironmentError> {
+        self.running.stop_as(Operation::Stop, Ending::Asked)?;
+        // None are written now.
+        Ok(self.running.members.artifacts(Artifacts::default))
+    }
+
     /// Stops the drivers and starts them again.
     ///
     /// # Errors
@@ -416,7 +428,7 @@ impl Started {
         self.members.release();
         let was_up = self.is_up.swap(false, Ordering::Relaxed);
         let has_failed = self.failed.load(Ordering::Relaxed) || thread::panicking();
-        let is_done = ending == Ending::Stopped && !has_failed;
+        let is_done = ending != Ending::Dropped && !has_failed;
         let artifacts = if !failures.is_empty() || (was_up && went_wrong && !is_done) {
             let mut transcript = evidence::transcript(&self.members);
             let names = before.into_iter().flat_map(|before| before.names);
@@ -652,6 +664,8 @@ enum NotTaken {
 enum Ending {
     /// By a stop: the test is done.
     Stopped,
+    /// The same, by somebody who asks what files there are.
+    Asked,
     /// By the end of its guard, or with the environment around it: nobody knows why.
     Dropped,
 }

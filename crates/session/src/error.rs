@@ -136,6 +136,91 @@ pub enum RunError {
 
 standin::reportable!(RunError);
 
+/// Environments that are kept up cannot be found, or not be taken down.
+#[derive(Error, Diagnostic)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The directory or a file in it cannot be used.
+    #[error("cannot use {}, which says which environments are up", path.display())]
+    #[diagnostic(
+        code(standin::session::state),
+        help("it is below XDG_RUNTIME_DIR, or else TMPDIR: it must be writable, and not full")
+    )]
+    Directory {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else could change what is in the directory.
+    #[error("{} is not a directory that only this user may write to", path.display())]
+    #[diagnostic(
+        code(standin::session::state_not_private),
+        help("remove it, or set XDG_RUNTIME_DIR to a directory of your own")
+    )]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No environment is up.
+    #[error("no environment is up")]
+    #[diagnostic(
+        code(standin::session::nothing_up),
+        help("`standin up FILE` brings one up")
+    )]
+    NothingUp,
+    /// Several environments are up, and none was named.
+    #[error("{} environments are up", known.len())]
+    #[diagnostic(
+        code(standin::session::several_up),
+        help("name one of them: {}; or all, with `--all`", Names(known))
+    )]
+    SeveralUp {
+        /// Their ids.
+        known: Vec<String>,
+    },
+    /// No environment of that name is up.
+    #[error("no environment \"{wanted}\" is up")]
+    #[diagnostic(
+        code(standin::session::not_up),
+        help("{}", up(nearest.as_deref(), known))
+    )]
+    NotUp {
+        /// What was asked for.
+        wanted: String,
+        /// The id that was probably meant.
+        nearest: Option<String>,
+        /// The ids of those that are up.
+        known: Vec<String>,
+    },
+    /// The keeper of an environment cannot be asked to end.
+    #[error("cannot take environment \"{id}\" down")]
+    #[diagnostic(
+        code(standin::session::down),
+        help("it belongs to the user who has brought it up")
+    )]
+    Down {
+        /// Its id.
+        id: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The process with which the environment is to end cannot be watched.
+    #[error("cannot wait for the end of process {pid}")]
+    #[diagnostic(
+        code(standin::session::parent),
+        help("`--with-parent` takes the number of a process that runs, such as $PPID in a script")
+    )]
+    Parent {
+        /// Its number.
+        pid: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+standin::reportable!(StateError);
+
 /// There is no page on what was asked for.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
@@ -154,6 +239,31 @@ pub enum ReferenceError {
         /// The types that there are.
         known: Vec<String>,
     },
+    /// No failed run has left files in a directory.
+    #[error("there is no report of a failed run in {}", directory.display())]
+    #[diagnostic(
+        code(standin::session::no_report),
+        help("name the directory that the failure names")
+    )]
+    NoReport {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// There is no such error code.
+    #[error("there is no error code \"{code}\"")]
+    #[diagnostic(
+        code(standin::session::unknown_code),
+        help("{}", match nearest {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "errors have their codes in their last line".to_owned(),
+        })
+    )]
+    UnknownCode {
+        /// What was asked for.
+        code: String,
+        /// The code that was probably meant.
+        nearest: Option<String>,
+    },
 }
 
 standin::reportable!(ReferenceError);
@@ -162,6 +272,13 @@ fn meant(nearest: Option<&str>, list: &str, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("did you mean \"{nearest}\"?"),
         None => format!("{list}: {}", Names(known)),
+    }
+}
+
+fn up(nearest: Option<&str>, known: &[String]) -> String {
+    match known {
+        [] => "no environment is up at all".to_owned(),
+        known => meant(nearest, "these are up", known),
     }
 }
 

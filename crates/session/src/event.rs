@@ -113,10 +113,12 @@ pub enum Happened {
         /// How long its stop took.
         after: Duration,
     },
-    /// `files_kept`: something has failed, and what the drivers have written is still there.
+    /// `files_kept`: the command has failed, and what explains that is still there.
     FilesKept {
-        /// The directory.
-        path: PathBuf,
+        /// The directory of their files.
+        path: Option<PathBuf>,
+        /// What was recorded: a page, a capture, a text.
+        recorded: Vec<PathBuf>,
     },
     /// `failed`: something went wrong; the program ends with an exit code that says so.
     Failed {
@@ -249,8 +251,8 @@ impl Happened {
                 "failed",
                 json!({ "code": code, "message": message, "help": help, "report": report }),
             ),
-            Happened::FilesKept { path } => {
-                ("files_kept", json!({ "path": path.display().to_string() }))
+            Happened::FilesKept { path, recorded } => {
+                ("files_kept", json!({ "path": path, "recorded": recorded }))
             }
             Happened::Exited { exit_code } => ("exited", json!({ "exit_code": exit_code })),
             Happened::EnvironmentStopped { environment, after } => (

@@ -33,6 +33,45 @@ pub fn options_page(of: Option<&str>) -> Result<String, ReferenceError> {
     Ok(texts.collect::<Vec<_>>().join("\n"))
 }
 
+/// The pages on error codes.
+const ERRORS: &str = include_str!("../errors.md");
+
+/// What there is to say of an error code, as Markdown. Its last part, or its last two, will do.
+///
+/// ```
+/// let page = standin_session::explain("unknown_option")?;
+/// assert!(page.contains("## `standin::config::unknown_option`"));
+/// # Ok::<(), standin_session::ReferenceError>(())
+/// ```
+///
+/// # Errors
+///
+/// Returns an error if there is no such code.
+pub fn explain(code: &str) -> Result<String, ReferenceError> {
+    let titles = ERRORS.lines().filter_map(|line| line.strip_prefix("## `"));
+    let codes: Vec<&str> = titles.filter_map(|title| title.strip_suffix('`')).collect();
+    let is_meant = |known: &&&str| {
+        let end = known.strip_suffix(code);
+        end.is_some_and(|before| before.is_empty() || before.ends_with("::"))
+    };
+    let found: Vec<&str> = codes
+        .iter()
+        .filter(is_meant)
+        .filter_map(|code| section(ERRORS, &format!("`{code}`")))
+        .collect();
+    if found.is_empty() {
+        let last = |code: &str| code.rsplit("::").next().unwrap_or_default().to_owned();
+        let names: Vec<String> = codes.iter().map(|code| last(code)).collect();
+        let close = nearest(&last(code), names.iter().map(String::as_str));
+        let place = names.iter().position(|name| Some(name.as_str()) == close);
+        return Err(ReferenceError::UnknownCode {
+            code: code.to_owned(),
+            nearest: place.map(|place| codes[place].to_owned()),
+        });
+    }
+    Ok(found.join("\n"))
+}
+
 /// The part of a page below the heading of that title.
 fn section<'p>(page: &'p str, title: &str) -> Option<&'p str> {
     let heading = format!("## {title}\n");

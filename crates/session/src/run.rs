@@ -166,14 +166,22 @@ impl CommandLine {
             running.note_failure();
         }
         let view = running.view();
-        if let Err(error) = running.stop(observer) {
-            // The command's own failure says more.
-            if outcome.code == 0 {
-                outcome.code = Outcome::FAILED;
+        match running.stop(observer) {
+            Err(error) => {
+                // The command's own failure says more.
+                if outcome.code == 0 {
+                    outcome.code = Outcome::FAILED;
+                }
+                outcome.errors.push(error.into());
             }
-            outcome.errors.push(error.into());
-        } else if let Some(path) = view.runpath().filter(|path| path.exists()) {
-            observer.happened(&Event::now(Happened::FilesKept { path }));
+            Ok(artifacts) if outcome.code != 0 && self.keeps_files => {
+                let path = view.runpath().filter(|path| path.exists());
+                let recorded = artifacts.files;
+                if path.is_some() || !recorded.is_empty() {
+                    observer.happened(&Event::now(Happened::FilesKept { path, recorded }));
+                }
+            }
+            Ok(_) => {}
         }
         outcome
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use indexmap::IndexMap;
-use standin::environment::{EnvironmentError, EnvironmentView};
+use standin::environment::{Artifacts, EnvironmentError, EnvironmentView};
 use standin::{AbortHandle, DriverTypes, Environment, Result, RunningEnvironment};
 
 use crate::event::{Event, Happened};
+use crate::graph::Graph;
 use crate::watch::{Observer, Seen};
 use crate::{SessionError, Setting};
 
@@ -57,6 +58,11 @@ impl Session {
         self.environment.view()
     }
 
+    /// Who of its drivers needs whom.
+    pub fn graph(&self) -> Graph {
+        Graph::of(&self.environment)
+    }
+
     /// A handle that ends the start, and everything after it, from another thread.
     pub fn abort_handle(&self) -> AbortHandle {
         self.environment.abort_handle()
@@ -93,7 +99,7 @@ impl Session {
             }
             Err(error) => {
                 // Nobody has used what is up, so that what nobody sent is not missing.
-                let stopped = running.stop(observer);
+                let stopped = running.stop(observer).map(drop);
                 stopped.or_else(|stop| match stop.is_unmet() {
                     true => Ok(()),
                     false => Err(stop),
@@ -135,25 +141,27 @@ impl Running {
         Ok(variables)
     }
 
-    /// Stops the environment. `observer` knows what happens while that goes on.
+    /// Stops the environment. `observer` knows what happens while that goes on. Returns the files
+    /// that explain a failure which was [noted](Running::note_failure).
     ///
     /// # Errors
     ///
     /// Returns every failure of the stop, and what was expected and has not happened.
-    pub fn stop(mut self, observer: &dyn Observer) -> Result<(), EnvironmentError> {
+    pub fn stop(mut self, observer: &dyn Observer) -> Result<Artifacts, EnvironmentError> {
         let begin = Instant::now();
         let environment = self.environment.name().to_owned();
         observer.happened(&Event::now(Happened::EnvironmentStopping {
             environment: environment.clone(),
         }));
         let running = &self.environment;
-        self.seen
-            .during(&running.view(), observer, || running.stop())?;
+        let artifacts = self
+            .seen
+            .during(&running.view(), observer, || running.stop_for_artifacts())?;
         observer.happened(&Event::now(Happened::EnvironmentStopped {
             environment,
             after: begin.elapsed(),
         }));
-        Ok(())
+        Ok(artifacts)
     }
 }
 

@@ -43,6 +43,8 @@ pub struct UnderWay {
     pub elapsed: Duration,
     /// The step that it is in, if it is in one: `starting`, `started_check`.
     pub step: Option<String>,
+    /// The condition that it waits for, and the last answer, if it waits for one.
+    pub waits_for: Option<String>,
 }
 
 /// What has been seen of an environment so far.
@@ -141,6 +143,21 @@ impl Seen {
     }
 
     fn under_way(&self, view: &EnvironmentView) -> Vec<UnderWay> {
+        // Of a start there is not much on record yet.
+        let is_start = view
+            .statuses()
+            .iter()
+            .any(|(_, status)| *status == Status::Starting);
+        let stories = match is_start {
+            true => view.transcript().drivers,
+            false => Vec::new(),
+        };
+        let waits_for = |name: &str| {
+            let story = stories.iter().find(|story| *story.name == *name)?;
+            let probes = story.probes.iter().filter(|probe| !probe.is_met);
+            let probe = probes.max_by_key(|probe| probe.last)?;
+            Some(format!("{}: {}", probe.condition, probe.answer))
+        };
         let drivers = view.statuses().into_iter();
         let busy =
             drivers.filter(|(_, status)| matches!(status, Status::Starting | Status::Stopping));
@@ -151,6 +168,7 @@ impl Seen {
             Some(UnderWay {
                 elapsed: since.elapsed().unwrap_or_default(),
                 step: step.map(|step| step.to_string()),
+                waits_for: waits_for(&name).filter(|_| status == Status::Starting),
                 driver: name,
                 status,
             })

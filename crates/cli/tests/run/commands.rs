@@ -269,11 +269,11 @@ fn files_of_the_drivers_stay_when_the_command_fails() {
                 args = ['-c', 'echo evidence; sleep 600']\nlog_regexps = ['evidence']\n";
     place.write("logs.toml", file);
     let ended = place.run(&["run", "logs.toml", "--", "false"]);
-    ended.check(1, "the files of the drivers are kept in ");
+    ended.check(1, "files of the drivers: ");
     let line = ended
         .stderr
         .lines()
-        .find_map(|line| line.split_once("kept in "));
+        .find_map(|line| line.split_once("files of the drivers: "));
     let path = std::path::Path::new(line.unwrap().1);
     let log = std::fs::read_to_string(path.join("app/stdout")).unwrap();
     assert_eq!(log, "evidence\n");

@@ -55,6 +55,7 @@ impl Place {
             marker: format!("{}-{count}", std::process::id()),
         };
         place.write("shop.toml", SHOP);
+        fs::create_dir(place.path().join("runtime")).unwrap();
         // Outside of any target directory, as installed: so its runpaths are below TMPDIR.
         let program = env!("CARGO_BIN_EXE_standin");
         if fs::hard_link(program, place.program()).is_err() {
@@ -88,7 +89,7 @@ impl Place {
             .args(arguments)
             .current_dir(self.path())
             .env("STANDIN_TEST_MARKER", &self.marker)
-            .env("XDG_RUNTIME_DIR", self.path())
+            .env("XDG_RUNTIME_DIR", self.path().join("runtime"))
             .env("TMPDIR", self.path())
             .env_remove("CARGO_MANIFEST_DIR")
             .env_remove("CARGO_TARGET_DIR")

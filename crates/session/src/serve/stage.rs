@@ -106,7 +106,8 @@ impl Stage {
         };
         let stopped = running.stop(observer);
         self.enter(Phase::Stopped);
-        Ok(stopped?)
+        stopped?;
+        Ok(())
     }
 
     /// Ends what the environment does, at once: a start, waits, conversations. What is up is taken

@@ -1,0 +1,151 @@
+//! `standin up`, `down` and `status` as their users meet them.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "what is missing fails a test")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{Place, ended, signal, wait_until};
+
+/// Brings `shop.toml` up, and gives its id and the number of its keeper.
+#[track_caller]
+fn up(place: &Place, options: &[&str]) -> (String, u32) {
+    let ended = place.run(&[&["up", "shop.toml", "--detach"], options].concat());
+    ended.check(0, "is up after");
+    let id = ended.stdout.trim_end().to_owned();
+    let pid = id.rsplit_once('-').unwrap().1.parse().unwrap();
+    (id, pid)
+}
+
+#[test]
+fn a_detached_environment_is_found_used_and_taken_down() {
+    let place = Place::new();
+    place.run(&["status"]).check(0, "");
+    place.run(&["down"]).check(125, "no environment is up");
+    let (id, pid) = up(&place, &["--env-file", "env"]);
+    let status = place.run(&["status", "--format", "json"]);
+    let entry: Value = serde_json::from_str(status.stdout.trim_end()).unwrap();
+    assert_eq!(
+        (&entry["id"], &entry["pid"]),
+        (&id.clone().into(), &pid.into())
+    );
+    let bank = entry["variables"]["BANK"].as_str().unwrap();
+    assert!(place.read("env").contains(&format!("BANK={bank}\n")));
+    std::net::TcpStream::connect(bank).unwrap();
+
+    place.run(&["down", "nobody"]).check(125, &id);
+    place.run(&["down", "shop.toml"]).check(0, "is down");
+    assert!(std::net::TcpStream::connect(bank).is_err());
+    place.check_nothing_left();
+    assert_eq!(place.run(&["status"]).check(0, "").stdout, "");
+}
+
+#[test]
+fn several_of_one_file_are_told_apart() {
+    let place = Place::new();
+    let (one, other) = (up(&place, &[]).0, up(&place, &[]).0);
+    place.run(&["down"]).check(125, "2 environments are up");
+    let status = place.run(&["status"]).stdout;
+    assert!(status.contains(&one) && status.contains(&other), "{status}");
+    place.run(&["down", &one]).check(0, "");
+    place.run(&["down"]).check(0, "");
+    place.run(&["down", "--all"]).check(0, "");
+    place.check_nothing_left();
+}
+
+#[test]
+fn the_end_of_the_parent_is_that_of_the_environment() {
+    let place = Place::new();
+    let mut parent = Command::new("sleep");
+    let mut parent = parent
+        .arg("600")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    up(&place, &["--with-parent", &parent.id().to_string()]);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    place.check_nothing_left();
+    // Nobody has that number now, as far as this test can see to it.
+    let arguments = ["up", "shop.toml", "--detach", "--with-parent", "4194304"];
+    place
+        .run(&arguments)
+        .check(125, "cannot wait for the end of process");
+    place.check_nothing_left();
+}
+
+#[test]
+fn a_keeper_that_is_killed_leaves_nothing() {
+    let place = Place::new();
+    let (_, pid) = up(&place, &[]);
+    signal(pid, Signal::KILL);
+    place.check_nothing_left();
+    assert_eq!(place.run(&["status"]).check(0, "").stdout, "");
+}
+
+#[test]
+fn what_was_expected_and_did_not_come_is_said_by_down() {
+    let place = Place::new();
+    let file = "name = 'shop'\n[[driver]]\ntype = 'tcp-server'\nname = 'bank'\n\
+                framing = 'lines'\n[[driver.on]]\nequals = 'PING'\nreply = 'PONG'\ntimes = 1\n";
+    place.write("shop.toml", file);
+    up(&place, &[]);
+    place.run(&["down"]).check(125, "PING");
+    wait_until("the end", || place.processes().is_empty());
+}
+
+#[test]
+fn one_that_is_not_detached_ends_by_a_signal() {
+    let place = Place::new();
+    let child = place.command(&["up", "shop.toml"]).spawn().unwrap();
+    wait_until("the environment", || {
+        place.run(&["status"]).stdout.contains("shop.toml")
+    });
+    signal(child.id(), Signal::INT);
+    ended(child).check(0, "standin down shop-");
+    place.check_nothing_left();
+}
+
+#[test]
+fn a_start_that_fails_is_said_and_leaves_no_process() {
+    let place = Place::new();
+    let arguments = [
+        "up",
+        "shop.toml",
+        "--detach",
+        "--set",
+        "sleeper.binary=none-such",
+    ];
+    place.run(&arguments).check(125, "none-such");
+    place
+        .run(&["up", "none.toml", "--detach"])
+        .check(125, "cannot read none.toml");
+    wait_until("the end", || place.processes().is_empty());
+    assert_eq!(place.run(&["status"]).stdout, "");
+}
+
+#[test]
+fn nobody_waits_for_the_streams_of_a_detached_one() {
+    let place = Place::new();
+    // `$(...)` reads until everybody has closed the stream.
+    let script = "id=$(./standin up shop.toml --detach 2>&1) && ./standin down shop.toml";
+    let mut shell = Command::new("sh");
+    let like = place.command(&[]);
+    shell.args(["-c", script]).current_dir(place.path());
+    for (name, value) in like.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    ended(shell.spawn().unwrap()).check(0, "is down");
+    place.check_nothing_left();
+}

@@ -1,0 +1,74 @@
+//! What is left of a failed run.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use standin::environment::Format;
+
+use crate::ReferenceError;
+
+/// What the files in a directory say that a failed run has left: its text, and where the others
+/// are.
+///
+/// # Errors
+///
+/// Returns an error if there are no such files.
+pub fn failed_run(directory: &Path) -> Result<String, ReferenceError> {
+    let mut report = String::new();
+    let text = directory.join(Format::Text.file_name());
+    if let Ok(text) = fs::read_to_string(text) {
+        report.push_str(text.trim_end());
+        report.push_str("\n\n");
+    }
+    let mut is_empty = true;
+    for format in Format::ALL {
+        let path = directory.join(format.file_name());
+        if path.is_file() {
+            is_empty = false;
+            // Writing to a string does not fail.
+            let _ = writeln!(report, "{:20} {}", what(format), path.display());
+        }
+    }
+    if is_empty {
+        return Err(ReferenceError::NoReport {
+            directory: directory.to_owned(),
+        });
+    }
+    Ok(report)
+}
+
+fn what(format: Format) -> &'static str {
+    match format {
+        Format::Text => "text:",
+        Format::Page => "page for a browser:",
+        Format::Pcapng => "capture (Wireshark):",
+        Format::Mermaid => "diagram (Mermaid):",
+        Format::Json => "data (JSON):",
+        Format::Trace => "start (Perfetto):",
+        _ => "file:",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_is_there_and_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = failed_run(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("there is no report"), "{error}");
+        for (name, text) in [("transcript.txt", "hello\n"), ("report.html", "<html>")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let report = failed_run(folder.path()).unwrap();
+        let page = folder.path().join("report.html");
+        assert!(report.starts_with("hello\n\ntext:"), "{report}");
+        assert!(
+            report.contains(&format!("page for a browser:  {}\n", page.display())),
+            "{report}"
+        );
+        assert_eq!(report.lines().count(), 4);
+    }
+}
