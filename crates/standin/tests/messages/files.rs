@@ -156,9 +156,9 @@ fn two_mistakes_of_one_message_are_both_shown() {
               5:1   [defaults.tcp-server]: there is no option "x"
                     help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, framing, greeting, otherwise, on, dialogue, connection, connections, host, port, backlog, reuse_address, only_ipv6
               7:8   there is no driver type "nothing-at-all"
-                    help: the types are: tcp-server, tcp-client, process, tcp-proxy
+                    help: the types are: tcp-server, tcp-client, process
               10:8  there is no driver type "nothing-at-all"
-                    help: the types are: tcp-server, tcp-client, process, tcp-proxy
+                    help: the types are: tcp-server, tcp-client, process
               code: standin::config::invalid_file
             --- anyhow ---
             environment.toml: 4 mistakes

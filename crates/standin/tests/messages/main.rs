@@ -81,6 +81,9 @@ fn normal(text: &str, folder: &Path) -> String {
             r"what was recorded: \S*/target/standin/(\S+?)/\S+/report.html",
             "what was recorded: target/standin/$1/RUN/report.html",
         ),
+        // With more features there are more drivers, and more options of them.
+        (r", tcp-proxy\b", ""),
+        (r", tls\b", ""),
         (r"pid \d+", "pid PID"),
         (r"waited [\d.]+ (ns|µs|ms|s) for", "waited TIME for"),
         (r" {2,}(\S+\.rs):\d+(?m:$)", "  $1"),
