@@ -27,13 +27,24 @@ fn a_kill_while_the_command_runs_leaves_nothing() {
     kill(&place, child);
 }
 
-#[test]
-fn a_kill_at_any_moment_leaves_nothing() {
-    // A run takes some ten milliseconds up to its command.
-    for step in 0..12 {
+/// Kills runs, each a little later than the one before; one takes some ten milliseconds up to its
+/// command.
+fn kill_at_moments(count: u32, step: Duration) {
+    for moment in 0..count {
         let place = Place::new();
         let child = start(&place);
-        std::thread::sleep(Duration::from_millis(2) * step);
+        std::thread::sleep(step * moment);
         kill(&place, child);
     }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_nothing() {
+    kill_at_moments(12, Duration::from_millis(2));
+}
+
+#[test]
+#[ignore = "takes a minute: cargo test -p standin-cli --test run -- --ignored"]
+fn two_hundred_kills_leave_nothing() {
+    kill_at_moments(200, Duration::from_micros(250));
 }
