@@ -5,7 +5,9 @@ use std::time::Instant;
 use miette::Diagnostic;
 
 use crate::workspace::{Cargo, CargoError};
-use crate::{dependencies, fuzz, ignored_signals, layers, loom, package, programs, schema, style};
+use crate::{
+    dependencies, fuzz, ignored_signals, layers, loom, package, programs, pytest, schema, style,
+};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum CiError {
@@ -27,6 +29,9 @@ pub(crate) enum CiError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Programs(#[from] programs::ProgramsError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pytest(#[from] pytest::PytestError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Schema(#[from] schema::SchemaError),
@@ -83,6 +88,7 @@ fn steps(examples: &[String]) -> Vec<Step> {
         Step::run("test --workspace"),
         // In the workspace, `tls` is on for all of them.
         Step::run("test -p standin-tcp -p standin-process"),
+        Step::own("xtask pytest", || Ok(pytest::run()?)),
         Step::own("xtask ignored-signals", || Ok(ignored_signals::run()?)),
         Step {
             command: Cargo::new("doc --workspace --all-features --no-deps")

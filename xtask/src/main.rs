@@ -25,6 +25,7 @@ mod package;
 mod pages;
 mod parallel;
 mod programs;
+mod pytest;
 mod python;
 mod schema;
 mod soak;
@@ -96,6 +97,8 @@ enum Command {
     Style,
     /// Have tshark look at the capture of ten thousand random conversations
     Captures,
+    /// Run the tests of the pytest plugin with a real pytest, and check its types
+    Pytest,
     /// Have one conversation through the drivers and through testplan
     Compare,
     /// Write the JSON Schemas and the reference page of the options
@@ -142,6 +145,7 @@ fn main() -> miette::Result<()> {
         Command::Soak { minutes, seed } => soak::run(minutes, seed)?,
         Command::HoldRunpath { runpath } => soak::runpaths::hold(&runpath)?,
         Command::Captures => captures::run()?,
+        Command::Pytest => pytest::run()?,
         Command::Style => style::run()?,
         Command::Compare if cfg!(debug_assertions) => {
             Cargo::new("run --quiet --release --package xtask -- compare").run()?;
