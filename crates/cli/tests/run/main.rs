@@ -8,4 +8,5 @@ mod support;
 mod commands;
 mod cuts;
 mod kills;
+mod serve;
 mod signals;

@@ -10,17 +10,18 @@ use standin::socket::framing::{Delimiter, Endian, FixedSize, Framing, LengthPref
 use standin::socket::{AcceptError, ReceiveError};
 use standin::{Result, TcpError};
 
+use super::client::Client;
 use super::error::ServeError;
-use super::method::Method;
-use super::service::Service;
+use super::field::Field;
 
 /// How long something is waited for before a look whether anybody still wants it.
 const SLICE: Duration = Duration::from_millis(200);
 
 /// A request that is being carried out.
 pub(crate) struct Call<'s> {
-    pub(crate) service: &'s Service,
-    pub(crate) method: &'static Method,
+    pub(crate) client: &'s Client,
+    /// The name of the method.
+    pub(crate) method: &'static str,
     parameters: Map<String, Value>,
     is_cancelled: &'s AtomicBool,
 }
@@ -42,24 +43,24 @@ impl Data {
 }
 
 impl<'s> Call<'s> {
-    /// Checks the parameters against what the method says of them.
+    /// Checks the parameters against what the method says of them: `fields`.
     pub(crate) fn new(
-        service: &'s Service,
-        method: &'static Method,
+        client: &'s Client,
+        method: &'static str,
+        fields: &[Field],
         parameters: Map<String, Value>,
         is_cancelled: &'s AtomicBool,
     ) -> Result<Self, ServeError> {
         let call = Self {
-            service,
+            client,
             method,
             parameters,
             is_cancelled,
         };
-        let fields = method.parameters;
         for (name, value) in &call.parameters {
             let Some(field) = fields.iter().find(|field| field.name == name) else {
                 return Err(ServeError::UnknownParameter {
-                    method: method.name.to_owned(),
+                    method: method.to_owned(),
                     parameter: name.clone(),
                     known: fields.iter().map(|field| field.name.to_owned()).collect(),
                 });
@@ -73,7 +74,7 @@ impl<'s> Call<'s> {
             .find(|field| field.is_required && !call.parameters.contains_key(field.name));
         match missing {
             Some(field) => Err(ServeError::MissingParameter {
-                method: method.name.to_owned(),
+                method: method.to_owned(),
                 parameter: field.name.to_owned(),
                 expected: field.kind.describe(),
             }),
@@ -90,7 +91,7 @@ impl<'s> Call<'s> {
             found.push_str("...");
         }
         ServeError::BadParameter {
-            method: self.method.name.to_owned(),
+            method: self.method.to_owned(),
             parameter: parameter.to_owned(),
             expected: expected.to_owned(),
             found,
@@ -219,7 +220,7 @@ impl<'s> Call<'s> {
 
     fn cancelled(&self) -> ServeError {
         ServeError::Cancelled {
-            method: self.method.name.to_owned(),
+            method: self.method.to_owned(),
         }
     }
 }

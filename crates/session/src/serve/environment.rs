@@ -10,7 +10,8 @@ use standin::{Driver, Lifecycle, Result, Status};
 
 use super::call::{Call, base64};
 use super::error::ServeError;
-use super::method::{Field, Kind, Method, optional, required};
+use super::field::{Field, Kind, optional, required};
+use super::method::Method;
 use crate::{Event, Session, Setting};
 
 const DRIVER: Field = required("driver", Kind::Text, "The name of the driver.");
@@ -233,13 +234,13 @@ fn load(call: &Call<'_>) -> Result<Value> {
     let settings = settings?;
     let view = match (call.text("file"), call.text("text")) {
         (Some(file), None) => call
-            .service
+            .client
             .stage
             .load(|| Ok(Session::load(file, &settings)?))?,
         (None, Some(text)) => {
             let name = call.text("name").unwrap_or("environment");
             let load = || Ok(Session::parse(name, text, &settings)?);
-            call.service.stage.load(load)?
+            call.client.stage.load(load)?
         }
         _ => {
             return Err(call
@@ -247,18 +248,18 @@ fn load(call: &Call<'_>) -> Result<Value> {
                 .into());
         }
     };
-    call.service.held.forget();
+    call.client.held.forget();
     Ok(json!({ "environment": view.name(), "drivers": drivers(&view) }))
 }
 
 fn start(call: &Call<'_>) -> Result<Value> {
-    let stage = &call.service.stage;
+    let stage = &call.client.stage;
     let variables = match call.text("driver") {
         Some(name) => {
             running_driver(call, name)?.start()?;
             stage.variables()?
         }
-        None => stage.start(&|event: &Event| call.service.happened(event))?,
+        None => stage.start(&|event: &Event| call.client.happened(event))?,
     };
     Ok(json!({ "variables": variables }))
 }
@@ -268,12 +269,12 @@ fn stop(call: &Call<'_>) -> Result<Value> {
         running_driver(call, name)?.stop()?;
         return Ok(json!({}));
     }
-    call.service.held.forget();
-    let stage = &call.service.stage;
+    call.client.held.forget();
+    let stage = &call.client.stage;
     if call.flag("failed") {
         stage.note_failure();
     }
-    stage.stop(&|event: &Event| call.service.happened(event))?;
+    stage.stop(&|event: &Event| call.client.happened(event))?;
     let files = stage.view()?.runpath().filter(|files| files.exists());
     Ok(match files {
         Some(files) => json!({ "files": files.display().to_string() }),
@@ -287,21 +288,21 @@ fn restart(call: &Call<'_>) -> Result<Value> {
 }
 
 fn abort(call: &Call<'_>) -> Result<Value> {
-    call.service.held.forget();
-    let observer = |event: &Event| call.service.happened(event);
-    call.service.stage.abort(&observer)?;
+    call.client.held.forget();
+    let observer = |event: &Event| call.client.happened(event);
+    call.client.stage.abort(&observer)?;
     Ok(json!({}))
 }
 
 fn cancel(call: &Call<'_>) -> Result<Value> {
-    Ok(json!({ "found": call.service.cancel(call.id("request")) }))
+    Ok(json!({ "found": call.client.cancel(call.id("request")) }))
 }
 
 fn status(call: &Call<'_>) -> Result<Value> {
-    let view = call.service.stage.view().ok();
+    let view = call.client.stage.view().ok();
     let runpath = view.as_ref().and_then(EnvironmentView::runpath);
     Ok(json!({
-        "phase": call.service.stage.phase(),
+        "phase": call.client.stage.phase(),
         "environment": view.as_ref().map(EnvironmentView::name),
         "drivers": view.as_ref().map(drivers).unwrap_or_default(),
         "runpath": path(runpath),
@@ -309,7 +310,7 @@ fn status(call: &Call<'_>) -> Result<Value> {
 }
 
 fn variables(call: &Call<'_>) -> Result<Value> {
-    Ok(json!({ "variables": call.service.stage.variables()? }))
+    Ok(json!({ "variables": call.client.stage.variables()? }))
 }
 
 fn context(call: &Call<'_>) -> Result<Value> {
@@ -335,7 +336,7 @@ fn logs(call: &Call<'_>) -> Result<Value> {
 }
 
 fn transcript(call: &Call<'_>) -> Result<Value> {
-    let view = call.service.stage.view()?;
+    let view = call.client.stage.view()?;
     let mut transcript = view.transcript();
     match (call.text("driver"), call.count("connection")) {
         (Some(_), connection) => {
@@ -366,24 +367,24 @@ fn transcript(call: &Call<'_>) -> Result<Value> {
 }
 
 fn connections(call: &Call<'_>) -> Result<Value> {
-    let graph = call.service.stage.view()?.connections();
+    let graph = call.client.stage.view()?.connections();
     let graph = serde_json::to_value(&graph).map_err(standin::Error::other)?;
     Ok(json!({ "graph": graph }))
 }
 
 /// The driver that the parameter `driver` names.
 pub(super) fn driver(call: &Call<'_>) -> Result<Arc<dyn Driver>> {
-    let view = call.service.stage.view()?;
+    let view = call.client.stage.view()?;
     Ok(view.driver(call.required_text("driver"))?)
 }
 
 /// A driver of an environment that is up.
 fn running_driver(call: &Call<'_>, name: &str) -> Result<Arc<dyn Driver>> {
-    let view = call.service.stage.view()?;
-    let phase = call.service.stage.phase();
+    let view = call.client.stage.view()?;
+    let phase = call.client.stage.phase();
     if phase != "running" {
         return Err(ServeError::WrongPhase {
-            action: format!("{} a driver", call.method.name),
+            action: format!("{} a driver", call.method),
             environment: view.name().to_owned(),
             phase,
         }

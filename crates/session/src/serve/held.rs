@@ -1,8 +1,5 @@
-//! [`HeldConversations`]: the conversations of drivers that answer by themselves which are in the
-//! hands of the client, and the methods that are about such drivers.
+//! The methods that are about drivers that answer by themselves.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,7 +9,8 @@ use standin_sync::Unpoisoned;
 
 use super::call::{Call, base64};
 use super::error::ServeError;
-use super::method::{Field, Kind, Method, optional, required};
+use super::field::{Field, Kind, optional, required};
+use super::method::Method;
 use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, Peer, info, peer};
 
 /// How long is waited for a conversation unless the client says so.
@@ -164,64 +162,6 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-/// A conversation in the hands of the client.
-pub(crate) type Shared = Arc<Mutex<TcpHeld>>;
-
-/// The conversations in the hands of the client, by driver and index.
-#[derive(Default)]
-pub(crate) struct HeldConversations {
-    held: Mutex<HashMap<(String, usize), Shared>>,
-}
-
-impl HeldConversations {
-    /// Hands all of them back.
-    pub(crate) fn forget(&self) {
-        let held = std::mem::take(&mut *self.held.lock().unpoisoned());
-        drop(held);
-    }
-
-    pub(super) fn find(&self, driver: &str, index: usize) -> Option<Shared> {
-        let held = self.held.lock().unpoisoned();
-        held.get(&(driver.to_owned(), index)).map(Arc::clone)
-    }
-
-    fn get(&self, driver: &str, index: usize) -> Result<Shared, ServeError> {
-        self.find(driver, index).ok_or_else(|| ServeError::NotHeld {
-            driver: driver.to_owned(),
-            index,
-        })
-    }
-
-    fn add(&self, driver: &str, held: TcpHeld) {
-        let key = (driver.to_owned(), held.index());
-        let held = Arc::new(Mutex::new(held));
-        let before = self.held.lock().unpoisoned().insert(key, held);
-        drop(before);
-    }
-
-    /// Takes one out, unless another request uses it.
-    fn remove(&self, driver: &str, index: usize) -> Result<TcpHeld, ServeError> {
-        let mut all = self.held.lock().unpoisoned();
-        let key = (driver.to_owned(), index);
-        let Some(held) = all.remove(&key) else {
-            return Err(ServeError::NotHeld {
-                driver: key.0,
-                index,
-            });
-        };
-        match Arc::try_unwrap(held) {
-            Ok(held) => Ok(held.into_inner().unpoisoned()),
-            Err(held) => {
-                all.insert(key.clone(), held);
-                Err(ServeError::HeldInUse {
-                    driver: key.0,
-                    index,
-                })
-            }
-        }
-    }
-}
-
 fn held(call: &Call<'_>) -> Result<Value> {
     let name = call.required_text("name");
     let peer = peer(call)?;
@@ -252,14 +192,14 @@ fn hand_over(
         "frame": held.frame().map(base64),
         "state": held.state(),
     });
-    call.service.held.add(driver, held);
+    call.client.held.add(driver, held);
     Ok(result)
 }
 
 fn capture(call: &Call<'_>) -> Result<Value> {
     let driver = call.required_text("driver");
     let held = call
-        .service
+        .client
         .held
         .get(driver, call.required_count("connection"))?;
     let held = held.lock().unpoisoned();
@@ -279,9 +219,7 @@ fn take(call: &Call<'_>) -> Result<Value> {
 
 fn remove(call: &Call<'_>) -> Result<TcpHeld, ServeError> {
     let index = call.required_count("connection");
-    call.service
-        .held
-        .remove(call.required_text("driver"), index)
+    call.client.held.remove(call.required_text("driver"), index)
 }
 
 fn wait_until(call: &Call<'_>) -> Result<Value> {

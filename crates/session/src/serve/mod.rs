@@ -1,9 +1,12 @@
 //! The protocol of `standin serve`: JSON lines in and out.
 
 mod call;
+mod client;
+mod conversations;
 mod environment;
 mod error;
 mod failure;
+mod field;
 mod held;
 mod method;
 mod methods;
@@ -25,9 +28,9 @@ use self::service::Service;
 use crate::signals::Requests;
 use crate::{Event, Outcome, RunError};
 
+pub use self::client::PROTOCOL;
 pub use self::error::ServeError;
 pub use self::schema::{protocol_page, protocol_schema};
-pub use self::service::PROTOCOL;
 
 /// How often it is looked whether the process is still wanted. No event says that a parent has
 /// ended.
@@ -91,8 +94,8 @@ pub fn serve(
 ) -> Result<()> {
     let service = Arc::new(Service::new(input, output));
     service.begin()?;
-    service.wait_for_end(PERIOD, is_over);
-    service.cancel_all();
-    service.held.forget();
-    service.stage.end(&|_: &Event| {})
+    service.client.wait_for_end(PERIOD, is_over);
+    service.client.cancel_all();
+    service.client.held.forget();
+    service.client.stage.end(&|_: &Event| {})
 }

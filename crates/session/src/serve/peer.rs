@@ -8,7 +8,7 @@ use standin::{Driver as _, Result, TcpClient, TcpConnection, TcpServer};
 
 use super::call::Call;
 use super::error::ServeError;
-use super::method::{Field, Kind, optional, required};
+use super::field::{Field, Kind, optional, required};
 
 pub(super) const DRIVER: Field = required("driver", Kind::Text, "The name of the driver.");
 pub(super) const LIMIT: Field = optional(
@@ -27,7 +27,7 @@ pub(super) enum Peer {
 
 /// The driver that a request names.
 pub(super) fn peer(call: &Call<'_>) -> Result<Peer> {
-    let view = call.service.stage.view()?;
+    let view = call.client.stage.view()?;
     let name = call.required_text("driver");
     match view.get::<TcpServer>(name) {
         Ok(server) => return Ok(Peer::Server(server)),
@@ -58,12 +58,12 @@ pub(super) fn client(call: &Call<'_>) -> Result<Arc<TcpClient>> {
 
 fn wrong_driver(call: &Call<'_>, wanted: &'static str) -> standin::Error {
     let driver = call.required_text("driver").to_owned();
-    let found = call.service.stage.view().ok();
+    let found = call.client.stage.view().ok();
     let found = found.and_then(|view| view.driver(&driver).ok());
     ServeError::WrongDriver {
         kind: found.map_or_else(String::new, |found| found.base().kind().to_owned()),
         driver,
-        method: call.method.name.to_owned(),
+        method: call.method.to_owned(),
         wanted,
     }
     .into()

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::method::{Field, Kind, Method};
+use super::client::PROTOCOL;
+use super::field::{Field, Kind};
+use super::method::Method;
 use super::methods::all;
-use super::service::PROTOCOL;
 
 /// The JSON Schema of a line, in either direction: a request, an answer or an event.
 pub fn protocol_schema() -> Value {

@@ -8,45 +8,30 @@
 //!
 //! So no request waits for another one, and one by itself is never handed from thread to thread.
 
-use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use standin::{Error, Result};
-use standin_sync::{Monitor, Unpoisoned};
+use standin_sync::Unpoisoned;
 
 use super::call::Call;
+use super::client::Client;
 use super::error::ServeError;
-use super::held::HeldConversations;
 use super::methods::find;
-use super::stage::Stage;
-use crate::Event;
-
-/// The version of the protocol. It changes when a client for the one before would not work.
-pub const PROTOCOL: u32 = 1;
-
-/// How many requests may wait at the same time.
-const MOST_REQUESTS: usize = 64;
 
 /// How many threads stay to wait for requests.
 const MOST_IDLE: usize = 4;
 
 /// What answers the requests of one client.
 pub(crate) struct Service {
-    pub(crate) stage: Stage,
-    pub(crate) held: HeldConversations,
+    pub(crate) client: Client,
     input: Mutex<Box<dyn BufRead + Send>>,
-    output: Mutex<Box<dyn Write + Send>>,
     /// How many threads read requests, or wait to do so.
     idle: AtomicUsize,
-    /// The requests that are not answered, by their ids as JSON.
-    requests: Mutex<HashMap<String, Arc<AtomicBool>>>,
-    has_ended: Monitor<bool>,
 }
 
 /// What a line asks for.
@@ -70,82 +55,17 @@ impl Service {
         output: impl Write + Send + 'static,
     ) -> Self {
         Self {
-            stage: Stage::default(),
-            held: HeldConversations::default(),
+            client: Client::new(output),
             input: Mutex::new(Box::new(input)),
-            output: Mutex::new(Box::new(output)),
             idle: AtomicUsize::new(0),
-            requests: Mutex::default(),
-            has_ended: Monitor::new(false),
         }
     }
 
     /// Says who answers here, and begins to read requests.
     pub(crate) fn begin(self: &Arc<Self>) -> io::Result<()> {
-        self.write(&json!({
-            "event": "hello",
-            "protocol": PROTOCOL,
-            "version": env!("CARGO_PKG_VERSION"),
-            "pid": std::process::id(),
-        }));
+        self.client.greet();
         self.idle.fetch_add(1, Ordering::SeqCst);
         self.add_thread()
-    }
-
-    /// No more requests are wanted.
-    pub(crate) fn end(&self) {
-        self.has_ended.update(|has_ended| *has_ended = true);
-    }
-
-    /// Cancels the request of that id, and returns whether there is one.
-    pub(crate) fn cancel(&self, id: &Value) -> bool {
-        let requests = self.requests.lock().unpoisoned();
-        let request = requests.get(&id.to_string());
-        if let Some(is_cancelled) = request {
-            is_cancelled.store(true, Ordering::SeqCst);
-        }
-        request.is_some()
-    }
-
-    /// Cancels all requests.
-    pub(crate) fn cancel_all(&self) {
-        for is_cancelled in self.requests.lock().unpoisoned().values() {
-            is_cancelled.store(true, Ordering::SeqCst);
-        }
-    }
-
-    /// Waits until no more requests are wanted, or `is_over` says so, which is asked after each
-    /// `period`.
-    pub(crate) fn wait_for_end(&self, period: Duration, is_over: impl Fn() -> bool) {
-        let mut has_ended = self.has_ended.lock();
-        while !*has_ended && !is_over() {
-            let until = Some(Instant::now() + period);
-            has_ended = self.has_ended.wait(has_ended, until);
-        }
-        *has_ended = true;
-    }
-
-    /// Writes what has happened.
-    pub(crate) fn happened(&self, event: &Event) {
-        self.write(&event.to_json());
-    }
-
-    fn write(&self, message: &Value) {
-        // Whoever is about to go need not read any more, and must not keep what follows waiting.
-        if *self.has_ended.lock() {
-            return;
-        }
-        let mut line = message.to_string();
-        line.push('\n');
-        let mut output = self.output.lock().unpoisoned();
-        let written = output
-            .write_all(line.as_bytes())
-            .and_then(|()| output.flush());
-        drop(output);
-        if written.is_err() {
-            // Nobody listens any more.
-            self.end();
-        }
     }
 
     /// Adds a thread that reads requests, which is counted as idle already.
@@ -162,7 +82,7 @@ impl Service {
             line.clear();
             let mut input = self.input.lock().unpoisoned();
             if !matches!(input.read_until(b'\n', &mut line), Ok(1..)) {
-                return self.end();
+                return self.client.end();
             }
             // Before the next line is read, which may cancel this one.
             let admitted = self.admit(&line);
@@ -199,21 +119,10 @@ impl Service {
             Err(refused) => return Some(Err(refused)),
         };
         let key = request.id.to_string();
-        let mut requests = self.requests.lock().unpoisoned();
-        let refused = if requests.contains_key(&key) {
-            Some(ServeError::IdInUse { id: key.clone() })
-        } else if requests.len() >= MOST_REQUESTS {
-            Some(ServeError::TooMany {
-                limit: MOST_REQUESTS,
-            })
-        } else {
-            None
+        let is_cancelled = match self.client.admit(&key) {
+            Ok(is_cancelled) => is_cancelled,
+            Err(refused) => return Some(Err((request.id, refused))),
         };
-        if let Some(refused) = refused {
-            return Some(Err((request.id, refused)));
-        }
-        let is_cancelled = Arc::new(AtomicBool::new(false));
-        requests.insert(key.clone(), Arc::clone(&is_cancelled));
         Some(Ok(Admitted {
             request,
             key,
@@ -241,13 +150,20 @@ impl Service {
             true => self.carry_out(request, &is_cancelled),
             false => Err(ServeError::NoThread.into()),
         };
-        self.requests.lock().unpoisoned().remove(&key);
+        self.client.dismiss(&key);
         self.answer(&id, result, driver.as_deref());
     }
 
     fn carry_out(&self, request: Request, is_cancelled: &AtomicBool) -> Result<Value> {
         let method = find(&request.method)?;
-        let call = Call::new(self, method, request.parameters, is_cancelled)?;
+        let fields = method.parameters;
+        let call = Call::new(
+            &self.client,
+            method.name,
+            fields,
+            request.parameters,
+            is_cancelled,
+        )?;
         let done = catch_unwind(AssertUnwindSafe(|| (method.run)(&call)));
         done.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -265,12 +181,12 @@ impl Service {
             Ok(result) => json!({ "id": id, "result": result }),
             Err(error) => json!({ "id": id, "error": self.failure(&error, driver) }),
         };
-        self.write(&answer);
+        self.client.write(&answer);
     }
 
     /// An error as an object, with the last that was recorded of the driver that it is about.
     fn failure(&self, error: &Error, driver: Option<&str>) -> Value {
-        let lines = driver.map(|driver| self.stage.last_records(driver));
+        let lines = driver.map(|driver| self.client.stage.last_records(driver));
         super::failure::to_json(error, lines.unwrap_or_default())
     }
 }

@@ -7,8 +7,9 @@ use standin::{Result, TcpConnection, TcpError};
 use standin_sync::Unpoisoned;
 
 use super::call::{Call, Data, base64};
-use super::held::Shared;
-use super::method::{Field, Kind, Method, optional, required};
+use super::conversations::Shared;
+use super::field::{Field, Kind, optional, required};
+use super::method::Method;
 use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, client, info, peer, server};
 
 /// How long is waited for a connection unless the client says so, as in testplan.
@@ -267,7 +268,7 @@ impl Line {
         let index = call.count("connection");
         let held = index.and_then(|index| {
             let driver = call.required_text("driver");
-            call.service.held.find(driver, index)
+            call.client.held.find(driver, index)
         });
         let limit = call.limit("timeout", peer.io_timeout()?);
         let mut connection = match &held {

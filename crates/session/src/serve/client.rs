@@ -1,0 +1,131 @@
+//! [`Client`]: what a service has of its client: its environment, its requests, and the way to it.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use standin_sync::{Monitor, Unpoisoned};
+
+use super::conversations::HeldConversations;
+use super::error::ServeError;
+use super::stage::Stage;
+use crate::Event;
+
+/// The version of the protocol. It changes when a client for the one before would not work.
+pub const PROTOCOL: u32 = 1;
+
+/// How many requests may wait at the same time.
+const MOST_REQUESTS: usize = 64;
+
+/// The client of a service.
+pub(crate) struct Client {
+    pub(crate) stage: Stage,
+    pub(crate) held: HeldConversations,
+    output: Mutex<Box<dyn Write + Send>>,
+    /// The requests that are not answered, by their ids as JSON.
+    requests: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    has_ended: Monitor<bool>,
+}
+
+impl Client {
+    pub(crate) fn new(output: impl Write + Send + 'static) -> Self {
+        Self {
+            stage: Stage::default(),
+            held: HeldConversations::default(),
+            output: Mutex::new(Box::new(output)),
+            requests: Mutex::default(),
+            has_ended: Monitor::new(false),
+        }
+    }
+
+    /// Says who answers here.
+    pub(crate) fn greet(&self) {
+        self.write(&json!({
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+        }));
+    }
+
+    /// Notes a request, whose id is `key` as JSON; gives what says that it is cancelled.
+    pub(crate) fn admit(&self, key: &str) -> Result<Arc<AtomicBool>, ServeError> {
+        let mut requests = self.requests.lock().unpoisoned();
+        if requests.contains_key(key) {
+            return Err(ServeError::IdInUse { id: key.to_owned() });
+        }
+        if requests.len() >= MOST_REQUESTS {
+            return Err(ServeError::TooMany {
+                limit: MOST_REQUESTS,
+            });
+        }
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        requests.insert(key.to_owned(), Arc::clone(&is_cancelled));
+        Ok(is_cancelled)
+    }
+
+    /// A request is over, and its id is free.
+    pub(crate) fn dismiss(&self, key: &str) {
+        self.requests.lock().unpoisoned().remove(key);
+    }
+
+    /// No more requests are wanted.
+    pub(crate) fn end(&self) {
+        self.has_ended.update(|has_ended| *has_ended = true);
+    }
+
+    /// Cancels the request of that id, and returns whether there is one.
+    pub(crate) fn cancel(&self, id: &Value) -> bool {
+        let requests = self.requests.lock().unpoisoned();
+        let request = requests.get(&id.to_string());
+        if let Some(is_cancelled) = request {
+            is_cancelled.store(true, Ordering::SeqCst);
+        }
+        request.is_some()
+    }
+
+    /// Cancels all requests.
+    pub(crate) fn cancel_all(&self) {
+        for is_cancelled in self.requests.lock().unpoisoned().values() {
+            is_cancelled.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Waits until no more requests are wanted, or `is_over` says so, which is asked after each
+    /// `period`.
+    pub(crate) fn wait_for_end(&self, period: Duration, is_over: impl Fn() -> bool) {
+        let mut has_ended = self.has_ended.lock();
+        while !*has_ended && !is_over() {
+            let until = Some(Instant::now() + period);
+            has_ended = self.has_ended.wait(has_ended, until);
+        }
+        *has_ended = true;
+    }
+
+    /// Writes what has happened.
+    pub(crate) fn happened(&self, event: &Event) {
+        self.write(&event.to_json());
+    }
+
+    /// Writes a line.
+    pub(crate) fn write(&self, message: &Value) {
+        // Whoever is about to go need not read any more, and must not keep what follows waiting.
+        if *self.has_ended.lock() {
+            return;
+        }
+        let mut line = message.to_string();
+        line.push('\n');
+        let mut output = self.output.lock().unpoisoned();
+        let written = output
+            .write_all(line.as_bytes())
+            .and_then(|()| output.flush());
+        drop(output);
+        if written.is_err() {
+            // Nobody listens any more.
+            self.end();
+        }
+    }
+}
