@@ -142,8 +142,8 @@ impl Ring {
         }
     }
 
-    /// Takes the last record back, which begins at `position` (counted from the very first byte), if
-    /// it has these bytes and `is_meant` says so of the rest.
+    /// Takes the last record back, which begins at `position` (counted from the very first byte),
+    /// if it has these bytes and `is_meant` says so of the rest.
     pub(crate) fn take_back(
         &mut self,
         position: u64,

@@ -373,8 +373,8 @@ impl Kept {
         }
     }
 
-    /// How long the same line of the test has just waited for the same, without getting it. Many short waits
-    /// become one record, and leave what went before where it can be seen.
+    /// How long the same line of the test has just waited for the same, without getting it. Many
+    /// short waits become one record, and leave what went before where it can be seen.
     fn waited_before(&mut self, wanted: &[u8], place: Option<Place>) -> u64 {
         let place = place.map_or(NO_PLACE, |place| self.place(place));
         let is_same =
