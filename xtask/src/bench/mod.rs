@@ -9,6 +9,7 @@ mod connection;
 mod driver;
 mod environment;
 pub(crate) mod measure;
+mod proxy;
 mod recorded;
 mod reference;
 pub(crate) mod reply;
@@ -106,6 +107,11 @@ const FIGURES: &[(&str, Measure)] = &[
     ("responder_memory", reply::memory),
     ("unexpected_to_failure", reply::unexpected_to_failure),
     ("roundtrip_async", tasks::roundtrip),
+    ("proxy_bulk", proxy::bulk),
+    ("proxy_roundtrip", proxy::roundtrip),
+    ("proxy_latency_error", proxy::latency_error),
+    ("proxy_bandwidth_error", proxy::bandwidth_error),
+    ("every_cut", proxy::every_cut),
     ("connected_1000", connection::assertions),
     ("config_resolve", config::config_resolve),
     ("load_file_1000", config::load_file_1000),

@@ -1,5 +1,7 @@
 //! Peers of plain sockets, with a proxy between them.
 
+#![allow(dead_code, reason = "not every test program uses all of it")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;

@@ -1,0 +1,176 @@
+//! Peers and targets that do what they should not.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use standin_driver::Lifecycle;
+use standin_proxy::{Direction, Fault, FaultKind, Link};
+use support::{Between, Ends, LIMIT, receive, receive_all, send};
+
+/// Sends so much while it receives as much.
+fn floods(stream: &TcpStream, bytes: usize) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = stream;
+            stream.write_all(&vec![7; bytes]).expect("it is taken");
+            stream.shutdown(Shutdown::Write).expect("it is connected");
+        });
+        assert_eq!(receive_all(stream), (vec![7; bytes], None));
+    });
+}
+
+#[test]
+fn floods_in_both_directions_at_once_get_through() {
+    for link in [
+        Link::new(),
+        Link::new().latency(Duration::from_millis(5)),
+        Link::new().bandwidth(100_000_000),
+    ] {
+        let between = Between::new(|proxy| proxy.up(link.clone()).down(link));
+        let Ends { near, far } = between.ends();
+        thread::scope(|scope| {
+            scope.spawn(|| floods(&near, 8 << 20));
+            floods(&far, 8 << 20);
+        });
+        between
+            .proxy
+            .wait_until_open(0, LIMIT)
+            .expect("both have ended");
+    }
+}
+
+#[test]
+fn a_target_that_stays_silent_keeps_nobody_from_stopping() {
+    let between = Between::new(|proxy| proxy);
+    let Ends { near, far: _far } = between.ends();
+    send(&near, &[1; 1000]);
+    let begin = Instant::now();
+    between.proxy.stop().expect("nothing is missing");
+    assert!(begin.elapsed() < LIMIT);
+    let (bytes, _) = receive_all(&near);
+    assert!(bytes.is_empty());
+}
+
+#[test]
+fn a_target_that_vanishes_in_the_middle_is_passed_on() {
+    let between = Between::new(|proxy| proxy);
+    let Ends { mut near, far } = between.ends();
+    send(&near, &[1; 100_000]);
+    // With bytes that it has not read the system resets the connection.
+    receive(&far, 10);
+    drop(far);
+    let mut byte = [0];
+    let read = near.read(&mut byte);
+    let is_over = matches!(read, Ok(0))
+        || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+    assert!(is_over);
+}
+
+#[test]
+fn peers_that_leave_at_once_leave_nothing() {
+    let between = Between::new(|proxy| proxy);
+    thread::scope(|scope| {
+        scope.spawn(|| (0..200).for_each(|_| drop(between.accept())));
+        for _ in 0..200 {
+            drop(between.connect());
+        }
+    });
+    between
+        .proxy
+        .wait_until_open(0, LIMIT)
+        .expect("all have left");
+    assert_eq!(between.proxy.accepted(), 200);
+}
+
+#[test]
+fn thousands_of_connections_come_and_go() {
+    let between = Between::new(|proxy| proxy.fault(Fault::close().on(Direction::Down).at_byte(1)));
+    for _ in 0..40 {
+        let ends: Vec<Ends> = (0..50).map(|_| between.ends()).collect();
+        for Ends { near, far } in &ends {
+            send(near, b"a");
+            assert_eq!(receive(far, 1), b"a");
+            send(far, b"bc");
+        }
+        for Ends { near, .. } in &ends {
+            assert_eq!(receive_all(near), (b"b".to_vec(), None));
+        }
+    }
+    between
+        .proxy
+        .wait_until_open(0, LIMIT)
+        .expect("all were closed");
+    assert_eq!(between.proxy.accepted(), 2000);
+    between.proxy.stop().expect("the fault has happened");
+}
+
+#[test]
+fn what_is_changed_all_the_time_loses_no_byte() {
+    let between = Between::new(|proxy| proxy);
+    let Ends { near, far } = between.ends();
+    thread::scope(|scope| {
+        let floods = scope.spawn(|| {
+            thread::scope(|scope| {
+                scope.spawn(|| floods(&near, 4 << 20));
+                floods(&far, 4 << 20);
+            });
+        });
+        let links = [
+            Link::new().latency(Duration::from_millis(1)),
+            Link::new().slice(10_000, Duration::from_micros(50)),
+            Link::new(),
+            Link::new().bandwidth(200_000_000),
+        ];
+        for link in links.iter().cycle() {
+            if floods.is_finished() {
+                break;
+            }
+            between.proxy.set_link(Direction::Up, link.clone());
+            between.proxy.set_link(Direction::Down, link.clone());
+            between.proxy.partition(None);
+            between.proxy.heal();
+        }
+        floods.join().expect("nothing is lost");
+    });
+}
+
+#[test]
+fn cuts_from_many_threads_end_all_connections_once() {
+    let between = Between::new(|proxy| proxy);
+    let ends: Vec<Ends> = (0..20).map(|_| between.ends()).collect();
+    thread::scope(|scope| {
+        for kind in [
+            FaultKind::Reset,
+            FaultKind::Close,
+            FaultKind::Reset,
+            FaultKind::Close,
+        ] {
+            let proxy = &between.proxy;
+            scope.spawn(move || proxy.cut(kind));
+        }
+    });
+    between
+        .proxy
+        .wait_until_open(0, LIMIT)
+        .expect("all were cut");
+    for Ends { near, .. } in &ends {
+        let (bytes, error) = receive_all(near);
+        assert!(bytes.is_empty() && error.is_none_or(|error| error == ErrorKind::ConnectionReset));
+    }
+}
+
+#[test]
+fn an_abort_ends_everything_while_it_is_under_way() {
+    let slow = Link::new().bandwidth(1000);
+    let between = Between::new(|proxy| proxy.up(slow));
+    let Ends { near, far } = between.ends();
+    send(&near, &[1; 10_000]);
+    receive(&far, 1);
+    between.proxy.abort().expect("it ends");
+    assert!(receive_all(&near).0.is_empty());
+    assert_eq!(between.proxy.open(), 0);
+}
