@@ -490,3 +490,20 @@ fn options_that_make_no_sense_are_refused() {
         );
     }
 }
+
+#[test]
+fn both_ends_are_recorded_with_what_happened_to_them() {
+    let fault = Fault::reset().after_bytes(2);
+    let between = Between::new(|proxy| proxy.fault(fault));
+    let Ends { near, far } = between.ends();
+    send(&near, b"abc");
+    receive_all(&far);
+    between.proxy.stop().expect("the fault has happened");
+    let text = between.proxy.transcript().text().to_string();
+    let faults = text.matches("reset up after 2 bytes").count();
+    assert_eq!(faults, 2, "{text}");
+    assert!(
+        text.contains("\"abc\"") && text.contains("\"ab\""),
+        "{text}"
+    );
+}
