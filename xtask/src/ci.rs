@@ -89,6 +89,8 @@ fn steps(examples: &[String]) -> Vec<Step> {
         // In the workspace, `tls` is on for all of them.
         Step::run("test -p standin-tcp -p standin-process"),
         Step::own("xtask pytest", || Ok(pytest::run()?)),
+        // In the workspace, `tokio` is on and `smol` is not.
+        Step::run("test -p standin-async --all-features"),
         Step::own("xtask ignored-signals", || Ok(ignored_signals::run()?)),
         Step {
             command: Cargo::new("doc --workspace --all-features --no-deps")
