@@ -116,7 +116,7 @@ impl TcpClient {
         self.keep(&client, made.clone())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.base.secure.side() {
-            tls.connect(&made)?;
+            tls.connect(&wait, &made).await?;
         }
         Ok(self.base.handle(made))
     }
@@ -144,7 +144,7 @@ impl TcpClient {
         self.keep(&client, made.handle())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.base.secure.side() {
-            tls.connect(&made.handle())?;
+            tls.connect(&wait, &made.handle()).await?;
         }
         responder.talk(made);
         Ok(())

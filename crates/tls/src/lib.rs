@@ -37,5 +37,5 @@ pub use info::TlsInfo;
 pub use key_log::OnSecret;
 pub use listener::{TlsAcceptError, TlsListener};
 pub use session::{Plain, Session};
-pub use start::{StartTls, StartTlsError, connect};
+pub use start::{StartTls, StartTlsError, connect, connecting};
 pub use tls::{ClientAuth, Tls, UnknownWord, Version};

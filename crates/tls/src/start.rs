@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 use standin_reactor::{Group, Reactor};
 use standin_socket::{Connection, ControlError};
 use standin_sync::Monitor;
+use standin_sync::operation::{Attempt, Descriptor, Interest, Kept, Operation};
 use thiserror::Error;
 
 use crate::acceptor::Acceptor;
@@ -72,6 +74,68 @@ pub fn connect(connection: &Connection, connector: &Connector) -> Result<(), Sta
     let handshake = connector.handshake()?;
     let upgrade = connection.upgrade()?;
     finished(connection, shake(upgrade, handshake).map(|_| ()))
+}
+
+/// The same for whoever waits in another way: a task leaves the handshake to the reactor.
+#[doc(hidden)]
+pub fn connecting<'c>(
+    connection: &'c Connection,
+    connector: &'c Connector,
+) -> impl Operation<Output = Result<(), StartTlsError>> + use<'c> {
+    Connecting {
+        connection,
+        connector,
+        started: None,
+        kept: Kept::default(),
+    }
+}
+
+struct Connecting<'c> {
+    connection: &'c Connection,
+    connector: &'c Connector,
+    started: Option<StartTls>,
+    kept: Kept,
+}
+
+impl Operation for Connecting<'_> {
+    type Output = Result<(), StartTlsError>;
+
+    fn block(self) -> Self::Output {
+        connect(self.connection, self.connector)
+    }
+
+    fn attempt(&mut self, waker: &Waker) -> Attempt<Self::Output> {
+        let started = match &self.started {
+            Some(started) => started,
+            None => match StartTls::client(self.connection, self.connector) {
+                Ok(started) => self.started.insert(started),
+                Err(error) => return Attempt::Done(Err(error)),
+            },
+        };
+        let mut ended = started.outcome.when(None, |outcome| outcome.clone());
+        match ended.attempt(waker) {
+            Attempt::Done(Some(ended)) => Attempt::Done(finished(self.connection, ended)),
+            Attempt::Done(None) => Attempt::Done(finished(self.connection, Err(Failed::Closed))),
+            Attempt::Waits(waits) => Attempt::Waits(waits),
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> Self::Output {
+        Err(StartTlsError::NoReactor(error))
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::Readable
+    }
+
+    /// The reactor has it.
+    fn descriptor(&self) -> io::Result<Descriptor> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn kept(&self) -> &Kept {
+        &self.kept
+    }
 }
 
 fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), StartTlsError> {

@@ -10,9 +10,10 @@ use standin_entity::Entity;
 use standin_record::Recorder;
 use standin_socket::{Connection, Server};
 use standin_sync::Unpoisoned;
+use standin_sync::operation::Wait;
 use standin_tls::{
     Acceptor, Authority, ClientAuth, Connector, OnSecret, StartTls, Tls, TlsConfigError,
-    TlsListener, connect,
+    TlsListener, connecting,
 };
 
 use crate::TcpError;
@@ -173,12 +174,17 @@ impl TlsSide {
 
     /// Does the handshake of a client that speaks TLS from the first byte on. Closes the
     /// connection if it fails.
-    pub(crate) fn connect(&self, connection: &Connection) -> Result<(), TcpError> {
+    pub(crate) async fn connect(
+        &self,
+        wait: &impl Wait,
+        connection: &Connection,
+    ) -> Result<(), TcpError> {
         let Some(tls) = self.speaks_at_once() else {
             return Ok(());
         };
         let connector = self.connector(tls)?;
-        connect(connection, &connector).map_err(|error| {
+        let outcome = wait.run(connecting(connection, &connector)).await;
+        outcome.map_err(|error| {
             connection.close();
             self.not_started(error)
         })
