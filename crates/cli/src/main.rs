@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod serve;
 mod status;
+mod took;
 mod up;
 
 use std::io::{self, Write};

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::time::Duration;
 
 use miette::{Diagnostic, MietteHandler, MietteHandlerOpts, ReportHandler as _};
 use standin::Error;
@@ -10,6 +9,7 @@ use standin_session::{Ended, Entry, Event, Happened, Observer, Outcome, UnderWay
 
 use crate::arguments::{self, Format};
 use crate::progress::Progress;
+use crate::took::Took;
 
 /// How the command talks.
 pub(crate) struct Output {
@@ -196,20 +196,6 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
             Took(*after)
         )),
         _ => None,
-    }
-}
-
-/// A duration as people read it.
-pub(crate) struct Took(pub(crate) Duration);
-
-impl fmt::Display for Took {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs_f64();
-        match self.0.as_secs() {
-            0 if seconds < 0.1 => write!(f, "{:.0} ms", seconds * 1e3),
-            0..60 => write!(f, "{seconds:.1} s"),
-            whole => write!(f, "{} min {} s", whole / 60, whole % 60),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use standin::Status;
 use standin_session::{Event, Happened, UnderWay};
 
-use crate::output::Took;
+use crate::took::Took;
 
 /// How many drivers have a line of their own.
 const LINES: usize = 10;

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use standin_session::{Entry, StateDir, StateError};
 
 use crate::arguments::{Format, Status};
-use crate::output::{Took, complain};
+use crate::output::complain;
 use crate::print;
+use crate::took::Took;
 
 pub(crate) fn run(arguments: &Status) -> u8 {
     match entries(arguments.environment.as_deref()) {

@@ -9,7 +9,6 @@ use super::{
     core::Incoming,
     layer::LayerIn,
     waiting::{Failed, Waits},
-    wanted::Wanted,
 };
 use crate::{
     buffer::Buffer,
@@ -90,14 +89,10 @@ impl<'a> Receiver<'a> {
         receiver
     }
 
-    /// Takes what is wanted, unless the connection is closed.
-    pub(super) fn bring<W: Wanted>(&mut self, wanted: &mut W) -> Result<W::Brings, ReceiveStop> {
+    /// Whether this side has not closed the connection.
+    pub(super) fn is_open(&self) -> bool {
         let core = &self.inner.core;
-        if core.state.is_new() || core.is_open() {
-            wanted.bring(self)
-        } else {
-            Err(NotNow::Closed.into())
-        }
+        core.state.is_new() || core.is_open()
     }
 
     /// The turn and the time, of a receive that goes on later.

@@ -18,7 +18,19 @@ use crate::{
     framing::{Delimiter, FrameError, Framing},
     recording::Recording,
     time::Deadline,
+    turn_lock::NotNow,
 };
+
+impl Receiver<'_> {
+    /// Takes what is wanted, unless the connection is closed.
+    pub(super) fn bring<W: Wanted>(&mut self, wanted: &mut W) -> Result<W::Brings, ReceiveStop> {
+        if self.is_open() {
+            wanted.bring(self)
+        } else {
+            Err(NotNow::Closed.into())
+        }
+    }
+}
 
 /// What a receive is to bring.
 pub(super) trait Wanted {
