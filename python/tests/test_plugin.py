@@ -411,7 +411,7 @@ def started(pytester, test, *arguments):
     (pytester.path / "standin.toml").write_text(PROGRAM + SERVER)
     pytester.makepyfile(textwrap.dedent(test))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "standin.plugin", *arguments],
+        [sys.executable, "-m", "pytest", *arguments],
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
