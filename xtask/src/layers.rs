@@ -382,7 +382,8 @@ mod tests {
         let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
         let shown: Vec<&str> = text
             .lines()
-            .skip_while(|line| !line.starts_with("standin  "))
+            .skip_while(|line| *line != "```text")
+            .skip(1)
             .take_while(|line| line.starts_with("standin"))
             .flat_map(str::split_whitespace)
             .map(|word| word.trim_end_matches(')'))
