@@ -8,9 +8,13 @@ use crate::support::{Ended, Place, ended, signal, wait_until};
 
 /// Starts a command that makes a file `up` when it runs, and waits for that.
 fn start(place: &Place, script: &str) -> Child {
+    start_with(place, "--default-signal", script)
+}
+
+fn start_with(place: &Place, signals: &str, script: &str) -> Child {
     let script = format!("{script}; touch up; while :; do sleep 0.01; done");
     let arguments = ["run", "shop.toml", "-v", "--", "sh", "-c", &script];
-    let child = place.command(&arguments).spawn().unwrap();
+    let child = place.command_with(signals, &arguments).spawn().unwrap();
     wait_until("the command", || place.path().join("up").exists());
     child
 }
@@ -39,6 +43,15 @@ fn a_signal_goes_to_the_command() {
         end(&place, child).check(9, "is down after");
         assert!(place.path().join("got").exists());
     }
+}
+
+#[test]
+fn a_signal_that_is_ignored_from_the_start_stays_so() {
+    let place = Place::new();
+    let child = start_with(&place, "--ignore-signal=HUP", ":");
+    signal(child.id(), Signal::HUP);
+    signal(child.id(), Signal::TERM);
+    end(&place, child).check(143, "is down after");
 }
 
 #[test]

@@ -84,8 +84,16 @@ impl Place {
 
     /// The command with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.program());
+        // Whoever runs these tests in the background ignores some of them.
+        self.command_with("--default-signal", arguments)
+    }
+
+    /// The same with signals as an option of env(1) has them, which becomes the command.
+    pub(crate) fn command_with(&self, signals: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("env");
         command
+            .arg(signals)
+            .arg(self.program())
             .args(arguments)
             .current_dir(self.path())
             .env("STANDIN_TEST_MARKER", &self.marker)
