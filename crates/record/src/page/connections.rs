@@ -43,8 +43,9 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
         };
         writeln!(
             page.out,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{} {}</td><td>{}</td><td>{}</td>\
-             <td>{}</td><td>{}</td><td>{}{gone}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td class=\"whole\">{}</td><td>{} {}</td>\
+             <td class=\"whole\">{}</td><td class=\"whole\">{}</td><td>{}</td>\
+             <td>{}</td><td>{}{gone}</td></tr>",
             Html(&name(conversation)),
             Html(&one_line(&conversation.local.to_string(), 100)),
             Html(&peer.unwrap_or_default()),

@@ -168,7 +168,10 @@ impl Page<'_> {
         }
         troubles.sort_by_key(|(at, ..)| *at);
         if troubles.is_empty() {
-            self.out.push_str("<p>Nothing that was recorded.</p>\n");
+            self.out.push_str(
+                "<p>No record says so; the messages and the drivers below show what \
+                 happened.</p>\n",
+            );
         } else {
             self.out.push_str("<ol class=\"trouble\">\n");
         }
