@@ -415,6 +415,8 @@ def started(pytester, test, *arguments):
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # Whoever runs these tests in the background ignores it, and so would Python.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pids = pytester.path / "pids"
     wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
