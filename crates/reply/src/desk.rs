@@ -128,12 +128,11 @@ impl<P> Desk<P> {
         index: usize,
         until: Option<Instant>,
     ) -> Result<Parked<P>, NotHere> {
-        let is_meant = |parked: &Parked<P>| parked.index == index;
-        // Whatever comes of it, the test does not want the connection any more.
+        // A task that is dropped does not want the connection any more.
         let _wanted = Wanted { desk: self, index };
         loop {
             let seen = self.inner.when(until, |inner| {
-                if let Some(outcome) = inner.take_or_end(is_meant) {
+                if let Some(outcome) = inner.take_or_give_up(index) {
                     return Some(Ok(outcome));
                 }
                 let waker = inner.actors.get(&index)?.clone();
@@ -143,10 +142,15 @@ impl<P> Desk<P> {
                 Some(Ok(outcome)) => return outcome,
                 // Not under the lock. What changes meanwhile is seen by the next look.
                 Some(Err(waker)) => waker.wake(),
+                // It may have come at the last moment. Others who want it say so again.
                 None => {
-                    let inner = self.inner.lock();
-                    let is_with_actor = inner.actors.contains_key(&index);
-                    return Err(inner.timed_out(Some((index, is_with_actor))));
+                    return self.inner.update(|inner| {
+                        inner.take_or_give_up(index).unwrap_or_else(|| {
+                            inner.wanted.remove(&index);
+                            let is_with_actor = inner.actors.contains_key(&index);
+                            Err(inner.timed_out(Some((index, is_with_actor))))
+                        })
+                    });
                 }
             }
         }
@@ -199,6 +203,16 @@ impl<P> Inner<P> {
         }
         let over = self.over.clone()?;
         Some(Err(NotHere::Over(over)))
+    }
+
+    /// The same for whoever wants this connection, and does not any more if there is nothing to wait
+    /// for. In one step: its actor must not put it on the desk when nobody comes for it.
+    fn take_or_give_up(&mut self, index: usize) -> Option<Result<Parked<P>, NotHere>> {
+        let outcome = self.take_or_end(|parked| parked.index == index)?;
+        if outcome.is_err() {
+            self.wanted.remove(&index);
+        }
+        Some(outcome)
     }
 
     fn take(&mut self, is_meant: impl Fn(&Parked<P>) -> bool) -> Option<Parked<P>> {
