@@ -63,7 +63,7 @@ fn start(run: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
     let thread = thread::Builder::new().name("standin-aside".to_owned());
     let started: io::Result<_> = thread.spawn(run);
     started
-        .inspect_err(|error| tracing::warn!(%error, "there is no thread, so that the task blocks"))
+        .inspect_err(|error| tracing::warn!(%error, "no thread can be started, so the task blocks"))
         .ok()
 }
 

@@ -10,7 +10,7 @@ use standin_socket::operation::{Descriptor, Interest};
 
 pub(super) struct Registered(Async<Descriptor>);
 
-/// Whether there is no other event loop to take.
+/// Whether the event loop of smol is the one to use: a task of tokio uses that of its runtime.
 pub(super) fn is_meant() -> bool {
     #[cfg(feature = "tokio")]
     return super::tokio::current().is_none();
