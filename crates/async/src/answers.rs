@@ -1,6 +1,6 @@
 //! Drivers that answer by themselves.
 
-use std::{future::Future, panic::Location, time::Duration};
+use std::{future::Future, time::Duration};
 
 use standin_reply::Seen;
 use standin_socket::operation::Place;
@@ -160,7 +160,7 @@ impl HeldAsync for TcpHeld {
         &mut self,
         bytes: impl AsRef<[u8]>,
     ) -> impl Future<Output = Result<usize, TcpError>> {
-        let place = Location::caller();
+        let place = Place::caller();
         async move {
             rest(self, place).await?;
             self.connection().talk(Task, place).send(bytes).await
@@ -172,7 +172,7 @@ impl HeldAsync for TcpHeld {
         &mut self,
         text: impl AsRef<str>,
     ) -> impl Future<Output = Result<usize, TcpError>> {
-        let place = Location::caller();
+        let place = Place::caller();
         async move {
             rest(self, place).await?;
             self.connection().talk(Task, place).send_text(text).await
@@ -185,7 +185,7 @@ impl HeldAsync for TcpHeld {
         size: usize,
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
         self.connection()
-            .talk(Task, Location::caller())
+            .talk(Task, Place::caller())
             .receive_exactly(size)
     }
 
@@ -195,28 +195,26 @@ impl HeldAsync for TcpHeld {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
         self.connection()
-            .talk(Task, Location::caller())
+            .talk(Task, Place::caller())
             .receive_some(limit)
     }
 
     #[track_caller]
     fn receive_line_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.connection()
-            .talk(Task, Location::caller())
-            .receive_line()
+        self.connection().talk(Task, Place::caller()).receive_line()
     }
 
     #[track_caller]
     fn receive_line_text_async(&mut self) -> impl Future<Output = Result<String, TcpError>> {
         self.connection()
-            .talk(Task, Location::caller())
+            .talk(Task, Place::caller())
             .receive_line_text()
     }
 
     #[track_caller]
     fn receive_to_end_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
         self.connection()
-            .talk(Task, Location::caller())
+            .talk(Task, Place::caller())
             .receive_to_end()
     }
 
@@ -226,7 +224,7 @@ impl HeldAsync for TcpHeld {
         expected: impl AsRef<[u8]>,
     ) -> impl Future<Output = Result<(), TcpError>> {
         self.connection()
-            .talk(Task, Location::caller())
+            .talk(Task, Place::caller())
             .expect(expected)
     }
 }

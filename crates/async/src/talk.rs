@@ -1,7 +1,8 @@
 //! What goes over connections of drivers.
 
-use std::{future::Future, panic::Location, time::Duration};
+use std::{future::Future, time::Duration};
 
+use standin_socket::operation::Place;
 use standin_tcp::{TcpClient, TcpConnection, TcpError, TcpServer};
 
 use crate::runtime::Task;
@@ -33,7 +34,7 @@ macro_rules! talk {
                     &self,
                     $($argument: $kind),*
                 ) -> impl Future<Output = Result<$result, TcpError>> {
-                    let (connection, place) = (self.meant(), Location::caller());
+                    let (connection, place) = (self.meant(), Place::caller());
                     async move { connection?.talk(Task, place).$name($($argument),*).await }
                 }
             )+
@@ -111,7 +112,7 @@ impl ConnectionAsync for TcpConnection {
         &self,
         target: &mut [u8],
     ) -> impl Future<Output = Result<usize, TcpError>> {
-        self.talk(Task, Location::caller()).receive_into(target)
+        self.talk(Task, Place::caller()).receive_into(target)
     }
 
     #[track_caller]
@@ -119,7 +120,7 @@ impl ConnectionAsync for TcpConnection {
         &self,
         silence: Duration,
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.talk(Task, Location::caller())
+        self.talk(Task, Place::caller())
             .receive_until_silence(silence)
     }
 
@@ -128,7 +129,7 @@ impl ConnectionAsync for TcpConnection {
         &self,
         count: usize,
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.talk(Task, Location::caller())
+        self.talk(Task, Place::caller())
             .reset_after_receiving(count)
     }
 
@@ -138,7 +139,7 @@ impl ConnectionAsync for TcpConnection {
         bytes: impl AsRef<[u8]>,
         count: usize,
     ) -> impl Future<Output = Result<usize, TcpError>> {
-        self.talk(Task, Location::caller())
+        self.talk(Task, Place::caller())
             .reset_after_sending(bytes, count)
     }
 }
@@ -187,7 +188,7 @@ impl ServerAsync for TcpServer {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<TcpConnection, TcpError>> {
-        self.accept_with(Task, Location::caller(), timeout.into())
+        self.accept_with(Task, Place::caller(), timeout.into())
     }
 }
 
@@ -215,11 +216,11 @@ pub trait ClientAsync {
 impl ClientAsync for TcpClient {
     #[track_caller]
     fn connect_async(&self) -> impl Future<Output = Result<TcpConnection, TcpError>> {
-        self.connect_with(Task, Location::caller())
+        self.connect_with(Task, Place::caller())
     }
 
     #[track_caller]
     fn play_async(&self) -> impl Future<Output = Result<(), TcpError>> {
-        self.play_with(Task, Location::caller())
+        self.play_with(Task, Place::caller())
     }
 }

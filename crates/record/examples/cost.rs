@@ -3,18 +3,17 @@
 
 use std::hint::black_box;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use standin_record::{Event, Memory, Recorder, Redact, Setting, Settings, Tape, Tick};
+use standin_record::{Event, Memory, Place, Recorder, Redact, Setting, Settings, Tape, Tick};
 
 fn main() -> standin_error::Result<()> {
     println!("one record, without the clock and with it:");
     for size in [16, 512, 65_536] {
         let bytes = vec![b'x'; size];
         let tape = tape(&Recorder::new("cost"), 1);
-        let place = Some(Location::caller());
+        let place = Some(Place::caller());
         let tick = Tick::now();
         let without = each(|| tape.sent(tick, black_box(&bytes), place));
         let with = each(|| tape.sent(Tick::now(), black_box(&bytes), place));

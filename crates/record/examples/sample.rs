@@ -2,7 +2,6 @@
 //! at: `cargo run -p standin-record --example sample -- FOLDER`.
 
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
@@ -12,7 +11,7 @@ use standin_record::{By, Event, Place, Recorder, Setting, Tick};
 
 #[track_caller]
 fn here() -> Option<Place> {
-    Some(Location::caller())
+    Some(Place::caller())
 }
 
 fn main() -> Result<()> {

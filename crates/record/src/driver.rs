@@ -11,7 +11,8 @@ use standin_sync::Unpoisoned;
 
 use crate::address::Address;
 use crate::clock::Tick;
-use crate::event::{Event, Place};
+use crate::event::Event;
+use crate::place::Place;
 use crate::tape::{Others, Tape};
 use crate::tapes::Tapes;
 use crate::transcript::{Line, Probe, Setting, Step, Story, Transcript};

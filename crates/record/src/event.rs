@@ -1,10 +1,6 @@
 //! [`Event`]: what happens on a connection.
 
-use std::panic::Location;
 use std::time::Duration;
-
-/// The line of a test that asked for something.
-pub type Place = &'static Location<'static>;
 
 /// Who did something to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

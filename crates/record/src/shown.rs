@@ -3,8 +3,6 @@
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
-use crate::event::Place;
-
 /// A moment: `+0.001 260 s`.
 pub(crate) struct At(pub(crate) Duration);
 
@@ -57,15 +55,6 @@ impl fmt::Display for Size {
             _ => format!("{:.1} GB", amount / 1e9),
         };
         f.pad(&text)
-    }
-}
-
-/// The line of a test: `tests/greeting.rs:15`.
-pub(crate) struct Spot(pub(crate) Place);
-
-impl fmt::Display for Spot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0.file(), self.0.line())
     }
 }
 

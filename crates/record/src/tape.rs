@@ -2,26 +2,21 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, Mutex, TryLockError, Weak};
 
-use standin_error::is_of_test;
 use standin_sync::Unpoisoned;
 
 use crate::address::Address;
 use crate::clock::Tick;
-use crate::event::{Event, Kind, Piece, Place};
+use crate::event::{Event, Kind, Piece};
 use crate::memory::Candidate;
+use crate::place::{Place, Places};
 use crate::redact::{self, Redact, Tail};
 use crate::ring::{Header, Ring};
 use crate::settings::Shared;
 use crate::transcript::{Conversation, Dropped, Record};
 use crate::wire::Wire;
-
-/// How many places of the test are told apart on one connection.
-const PLACES: usize = 128;
-
-/// What a record has for a place that is not known.
-const NO_PLACE: u16 = u16::MAX;
 
 /// What is recorded of one connection. Records are made by whoever has the connection, from
 /// any thread; they cost less than a tenth of a microsecond each, and nothing is allocated
@@ -49,13 +44,15 @@ pub(crate) trait Others: fmt::Debug + Send + Sync {
 struct Opened {
     kind: Kind,
     time: Tick,
-    place: Option<Place>,
+    /// Its place, if that is a line of Rust, and if not: beside the kind it takes no more memory.
+    location: Option<&'static Location<'static>>,
+    elsewhere: Option<u16>,
 }
 
 #[derive(Default)]
 struct Kept {
     ring: Ring,
-    places: Vec<Place>,
+    places: Places,
     dropped: Dropped,
     has_ended: bool,
     last: u64,
@@ -81,6 +78,7 @@ impl Tape {
         place: Option<Place>,
     ) -> Self {
         shared.memory.spend(Self::SIZE);
+        let (location, elsewhere) = place.map(Place::parts).unwrap_or_default();
         Self {
             shared,
             others,
@@ -91,7 +89,8 @@ impl Tape {
             opened: Opened {
                 kind: opening.parts().0,
                 time: Tick::now(),
-                place,
+                location,
+                elsewhere,
             },
             kept: Mutex::default(),
         }
@@ -219,15 +218,16 @@ impl Tape {
     /// All records so far.
     pub(crate) fn conversation(&self) -> Conversation {
         let shared = &self.shared;
+        let place = Place::of_parts(self.opened.location, self.opened.elsewhere);
         let opened = Record {
             at: self.opened.time.since(shared.begin),
-            place: self.opened.place.filter(|place| is_of_test(place)),
+            place: place.and_then(Place::of_test),
             event: self.opened.kind.event(0, Vec::new()),
         };
         let kept = self.kept.lock().unpoisoned();
         let records = kept.ring.records().map(|(header, bytes)| Record {
             at: header.time.since(shared.begin),
-            place: place_of(&kept.places, header.place),
+            place: kept.places.place(header.place),
             event: Kind::of(header.kind).event(header.length, bytes),
         });
         let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
@@ -293,7 +293,7 @@ impl Kept {
         bytes: &[u8],
         place: Option<Place>,
     ) -> Option<u64> {
-        let place = place.map_or(NO_PLACE, |place| self.place(place));
+        let place = self.places.number(place);
         let header = Header {
             time,
             length,
@@ -359,24 +359,10 @@ impl Kept {
         self.tails = Some(tails);
     }
 
-    /// The number of a place. A connection is used from few places.
-    #[inline]
-    fn place(&mut self, place: Place) -> u16 {
-        let known = self.places.iter().position(|p| std::ptr::eq(*p, place));
-        match known {
-            Some(number) => number as u16,
-            None if self.places.len() < PLACES => {
-                self.places.push(place);
-                (self.places.len() - 1) as u16
-            }
-            None => NO_PLACE,
-        }
-    }
-
     /// How long the same line of the test has just waited for the same, without getting it. Many
     /// short waits become one record, and leave what went before where it can be seen.
     fn waited_before(&mut self, wanted: &[u8], place: Option<Place>) -> u64 {
-        let place = place.map_or(NO_PLACE, |place| self.place(place));
+        let place = self.places.number(place);
         let is_same =
             |header: Header| header.kind == Kind::DeadlinePassed as u8 && header.place == place;
         let before = self.ring.take_back(self.latest, wanted, is_same);
@@ -392,23 +378,15 @@ impl Kept {
     }
 }
 
-/// A place by its number, if it helps to look there. Who records does not ask: our own lines are
-/// as many as others.
-fn place_of(places: &[Place], number: u16) -> Option<Place> {
-    let place = places.get(usize::from(number)).copied()?;
-    is_of_test(place).then_some(place)
-}
-
 /// How large the ring of a tape may be: the places and what redaction looks back on are within
 /// what one connection may keep.
 fn limit(shared: &Shared) -> usize {
-    let beside = PLACES * size_of::<Place>();
     let looked_at = if shared.redact.is_empty() {
         0
     } else {
         redact::MEMORY
     };
-    shared.keep.saturating_sub(beside + looked_at)
+    shared.keep.saturating_sub(Places::SIZE + looked_at)
 }
 
 impl Dropped {

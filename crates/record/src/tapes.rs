@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, Weak};
 use standin_sync::Unpoisoned;
 
 use crate::address::Address;
-use crate::event::{Event, Place};
+use crate::event::Event;
 use crate::memory::{Candidate, Keeper};
+use crate::place::Place;
 use crate::settings::Shared;
 use crate::tape::{Others, Tape};
 

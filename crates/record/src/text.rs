@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::event::{By, Event, Piece};
-use crate::shown::{At, Size, Spot, Took, one_line, quoted};
+use crate::shown::{At, Size, Took, one_line, quoted};
 use crate::transcript::{Conversation, Peers, Record, Transcript};
 
 /// How many characters of the bytes of a record are shown, unless it is said otherwise.
@@ -75,7 +75,7 @@ impl fmt::Display for Text<'_> {
                     said(record, conversation, &peers, self.width),
                     record
                         .place
-                        .map(|p| Spot(p).to_string())
+                        .map(|place| place.to_string())
                         .unwrap_or_default(),
                 ]
             })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::address::Address;
-use crate::event::{Event, Piece, Place};
+use crate::event::{Event, Piece};
+use crate::place::Place;
 
 /// What was recorded up to a moment. Times are counted from the beginning of the recorder, by
 /// a clock that never jumps.

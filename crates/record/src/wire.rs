@@ -1,7 +1,8 @@
 //! [`Wire`]: what went over a wire where that is something else than what was said.
 
 use crate::clock::Tick;
-use crate::event::{Event, Piece, Place};
+use crate::event::{Event, Piece};
+use crate::place::Place;
 use crate::settings::Shared;
 use crate::transcript::Record;
 
@@ -62,7 +63,7 @@ impl Wire {
             };
             records.push(Record {
                 at: part.at.since(shared.begin),
-                place: part.place,
+                place: part.place.and_then(Place::of_test),
                 event: match part.is_sent {
                     true => Event::Sent(piece),
                     false => Event::Received(piece),

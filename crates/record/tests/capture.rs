@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +56,7 @@ fn ends(number: usize, family: u8) -> [Address; 2] {
 
 #[track_caller]
 fn here() -> Option<Place> {
-    Some(Location::caller())
+    Some(Place::caller())
 }
 
 /// What two drivers record when that happens.

@@ -8,8 +8,8 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::Value;
 use standin_record::{
-    Address, By, Conversation, Event, Line, Piece, Probe, Record, Setting, Step, Story, Transcript,
-    json_schema,
+    Address, By, Conversation, Event, Line, Piece, Place, Probe, Record, Setting, Step, Story,
+    Transcript, json_schema,
 };
 
 fn piece(bytes: &[u8]) -> Piece {
@@ -32,7 +32,7 @@ fn conversation(driver: &str, ports: [u16; 2], events: Vec<Event>) -> Conversati
         records: records
             .map(|(event, at)| Record {
                 at: Duration::from_millis(at),
-                place: Some(std::panic::Location::caller()),
+                place: Some(Place::caller()),
                 event,
             })
             .collect(),

@@ -1,7 +1,6 @@
 //! What is kept of what happens: bounds, order, places, secrets, and the text of it.
 
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +17,7 @@ fn address(port: u16) -> SocketAddr {
 
 #[track_caller]
 fn here() -> Option<Place> {
-    Some(Location::caller())
+    Some(Place::caller())
 }
 
 fn with(keep: usize, memory: usize, redact: &str) -> Recorder {
@@ -68,12 +67,12 @@ fn says_what_happened_with_the_places() {
     let transcript = recorder.transcript();
     let expected = expect![[r#"
         all 10 records, up to +0.000 000 s
-          +0.000 000 s  client#0  connected to server                        crates/record/tests/recording.rs:49
-          +0.000 000 s  server#0  accepted client                            crates/record/tests/recording.rs:50
-          +0.000 000 s  client#0  -> 4 B  "hell"                             crates/record/tests/recording.rs:51
-          +0.000 000 s  client#0  -> end: sends no more                      crates/record/tests/recording.rs:52
-          +0.000 000 s  server#0  <- 4 B  "hell"                             crates/record/tests/recording.rs:53
-          +0.000 000 s  server#0  waited 300 ms for exactly 5 bytes, 4 came  crates/record/tests/recording.rs:59
+          +0.000 000 s  client#0  connected to server                        crates/record/tests/recording.rs:48
+          +0.000 000 s  server#0  accepted client                            crates/record/tests/recording.rs:49
+          +0.000 000 s  client#0  -> 4 B  "hell"                             crates/record/tests/recording.rs:50
+          +0.000 000 s  client#0  -> end: sends no more                      crates/record/tests/recording.rs:51
+          +0.000 000 s  server#0  <- 4 B  "hell"                             crates/record/tests/recording.rs:52
+          +0.000 000 s  server#0  waited 300 ms for exactly 5 bytes, 4 came  crates/record/tests/recording.rs:58
           +0.000 000 s  server#0  not as expected: "hello"
           +0.000 000 s  server#0  fault: reset after 4 bytes\u{1b}[2J
           +0.000 000 s  server#0  -> 3.0 MB  "GET "…
@@ -203,6 +202,27 @@ fn every_record_has_the_place_that_asked() {
     let transcript = recorder.transcript();
     let records = &transcript.conversations[0].records[1..];
     assert!(records.iter().all(|record| record.place == place));
+}
+
+#[test]
+fn lines_of_other_languages_are_places_as_those_of_rust() {
+    let recorder = Recorder::new("test");
+    let there = Place::elsewhere("tests/test_bank.py", 12);
+    let client = recorder.driver("client");
+    let tape = client.connection(&Event::Connected, address(1), address(2), there);
+    tape.sent(Tick::now(), b"x", here());
+    tape.received(Tick::now(), b"y", there);
+    let records = &recorder.transcript().conversations[0].records;
+    let places: Vec<_> = records.iter().map(|record| record.place).collect();
+    assert_eq!([places[0], places[2]], [there, there]);
+    assert_eq!(places[1].map(Place::file), Some(file!()));
+    assert!(
+        recorder
+            .transcript()
+            .text()
+            .to_string()
+            .contains("tests/test_bank.py:12")
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! A conversation in the hands of the test.
 
-use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -269,7 +268,7 @@ impl Held {
     /// Sends what the conversation had still to send.
     #[track_caller]
     fn send_rest(&mut self, until: &Until) -> Result<(), SendError> {
-        now(self.send_rest_with(Thread, Location::caller(), until.left()))
+        now(self.send_rest_with(Thread, Place::caller(), until.left()))
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::panic::Location;
 use std::time::Duration;
 
 use standin_record::{By, Conversation, Event, Place, Record, Recorder};
@@ -53,7 +52,7 @@ impl Recorded {
     #[track_caller]
     fn check<R>(&self, driver: &str, event: Event, act: impl FnOnce(&Self) -> R) {
         act(self);
-        let here = Location::caller();
+        let here = Place::caller();
         let last = self.of(driver).records.pop().unwrap();
         assert_eq!(last.event, event);
         check_place(last.place, here);
@@ -88,7 +87,7 @@ macro_rules! receives {
                 let records = ends.of("server").records;
                 let record = records.iter().find(|record| record.event == received);
                 assert!(record.is_some(), "{}: {records:?}", stringify!($name));
-                let file = record.and_then(|record| record.place).map(Location::file);
+                let file = record.and_then(|record| record.place).map(Place::file);
                 assert_eq!(file, Some(file!()), "{}", stringify!($name));
             })+
         }

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::panic::Location;
 use std::time::Duration;
 
 use standin_config::{FromOptions, Options};
@@ -94,7 +93,7 @@ impl TcpClient {
     /// or another thread closes or stops it meanwhile.
     #[track_caller]
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
-        now(self.connect_with(Thread, Location::caller()))
+        now(self.connect_with(Thread, Place::caller()))
     }
 
     /// What [`connect`](TcpClient::connect) does, with `wait` to wait for it.
@@ -131,7 +130,7 @@ impl TcpClient {
     /// by itself.
     #[track_caller]
     pub fn play(&self) -> Result<(), TcpError> {
-        now(self.play_with(Thread, Location::caller()))
+        now(self.play_with(Thread, Place::caller()))
     }
 
     /// What [`play`](TcpClient::play) does, with `wait` to wait for it.

@@ -1,7 +1,5 @@
 //! [`TcpHeld`]: a conversation in the hands of the test.
 
-use std::panic::Location;
-
 use standin_reply::{HandOverError, Held, WaitError};
 use standin_socket::Address;
 use standin_socket::operation::{Place, Thread, Wait, now};
@@ -168,7 +166,7 @@ impl TcpHeld {
     #[doc(hidden)]
     #[track_caller]
     pub fn send_rest(&mut self) -> Result<(), TcpError> {
-        now(self.send_rest_with(Thread, Location::caller()))
+        now(self.send_rest_with(Thread, Place::caller()))
     }
 }
 

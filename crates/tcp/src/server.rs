@@ -1,5 +1,4 @@
 use std::fmt;
-use std::panic::Location;
 use std::time::Duration;
 
 use standin_config::{FromOptions, Options};
@@ -106,7 +105,7 @@ impl TcpServer {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<TcpConnection, TcpError> {
-        now(self.accept_with(Thread, Location::caller(), timeout))
+        now(self.accept_with(Thread, Place::caller(), timeout))
     }
 
     /// What [`accept_connection`](TcpServer::accept_connection) does, with `wait` to wait for it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::packet::{ACK, FIN, MOST, PSH, Packet, RST, SYN};
 use crate::address::Address;
 use crate::event::{By, Event, Piece};
-use crate::shown::{At, Spot};
+use crate::shown::At;
 use crate::text::{self, describe};
 use crate::transcript::{Conversation, Peers, Record, Transcript};
 
@@ -144,11 +144,7 @@ impl<'t> Direction<'t> {
         })?;
         let place = record.place?;
         let verb = if self.is_sender { "received" } else { "sent" };
-        Some(format!(
-            "{verb} by {} at {}",
-            text::name(other),
-            Spot(place)
-        ))
+        Some(format!("{verb} by {} at {place}", text::name(other)))
     }
 }
 
@@ -275,7 +271,7 @@ pub(super) fn packets<'t>(
 fn said(direction: &Direction<'_>, record: &Record) -> String {
     let name = text::name(direction.tape);
     match record.place {
-        Some(place) => format!("{name} at {}", Spot(place)),
+        Some(place) => format!("{name} at {place}"),
         None => name,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::{LIMIT, Page};
 use crate::escape::Html;
 use crate::event::{By, Event, Piece};
-use crate::shown::{At, Size, Spot, hex, one_line, quoted};
+use crate::shown::{At, Size, hex, one_line, quoted};
 use crate::text::{describe, merged, name};
 use crate::transcript::{Conversation, Record};
 
@@ -84,7 +84,7 @@ fn row(
         Event::Sent(piece) | Event::Received(piece) => bytes(&mut row, piece)?,
         other => row.push_str(&Html(&describe(other, 300)).to_string()),
     }
-    let place = record.place.map(|place| Spot(place).to_string());
+    let place = record.place.map(|place| place.to_string());
     let place = place.unwrap_or_default();
     writeln!(row, "</td><td class=\"place\">{}</td></tr>", Html(&place))?;
     Ok(row)

@@ -8,9 +8,9 @@ mod dial;
 mod models;
 mod slot;
 
-use std::{fmt, net::SocketAddr, panic::Location, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use standin_record::DriverTape;
+use standin_record::{DriverTape, Place};
 
 use self::slot::ConnectionSlot;
 pub use self::{builder::ClientBuilder, dial::Dial};
@@ -99,7 +99,7 @@ impl Client {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Connection, ConnectError> {
-        self.connecting(Location::caller(), timeout).block()
+        self.connecting(Place::caller(), timeout).block()
     }
 
     /// Connects as [`connect`](Client::connect) does, for an event loop that the connection then
@@ -113,7 +113,7 @@ impl Client {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<OwnedConnection, ConnectError> {
-        self.connecting_owned(Location::caller(), timeout).block()
+        self.connecting_owned(Place::caller(), timeout).block()
     }
 
     /// The connection that the client has, unless it was closed or belongs to somebody alone.

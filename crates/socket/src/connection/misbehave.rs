@@ -1,6 +1,6 @@
 //! What a peer should not do, done on purpose.
 
-use std::{panic::Location, time::Duration};
+use std::time::Duration;
 
 use standin_error::text::{Count, Span};
 use standin_record::{By, Event as Recorded, Place};
@@ -35,7 +35,7 @@ impl Connection {
     /// reset.
     #[track_caller]
     pub fn reset(&self) -> Result<(), ControlError> {
-        self.reset_at(Location::caller())
+        self.reset_at(Place::caller())
     }
 
     /// The same, for a layer above, as a line of the test wants it.
@@ -125,7 +125,7 @@ impl Connection {
         every: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        let (place, size) = (Location::caller(), size.max(1));
+        let (place, size) = (Place::caller(), size.max(1));
         let fault = || {
             let (bytes, size) = (Count(bytes.len(), "byte"), Count(size, "byte"));
             format!(
@@ -151,7 +151,7 @@ impl Connection {
         delay: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        let place = Location::caller();
+        let place = Place::caller();
         let fault = || {
             let bytes = Count(bytes.len(), "byte");
             format!("sends {bytes} after a delay of {}", Span(delay))
@@ -174,7 +174,7 @@ impl Connection {
     /// Returns an error if the connection is closed on this side.
     #[track_caller]
     pub fn stop_reading(&self) -> Result<(), ControlError> {
-        let place = Location::caller();
+        let place = Place::caller();
         self.control("stop reading", |stream| {
             stream.options().set_recv_buffer_size(1)
         })?;

@@ -21,7 +21,6 @@ use std::{
     any::Any,
     fmt, io,
     net::{Shutdown, TcpStream},
-    panic::Location,
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -223,7 +222,7 @@ impl Connection {
             "shut down sending",
             Event::ShutDownOutbound,
             Shutdown::Write,
-            Location::caller(),
+            Place::caller(),
         )
     }
 
@@ -239,7 +238,7 @@ impl Connection {
             "shut down receiving",
             Event::ShutDownInbound,
             Shutdown::Read,
-            Location::caller(),
+            Place::caller(),
         )
     }
 
@@ -287,14 +286,14 @@ impl Connection {
     /// connection itself, and take its time.
     #[track_caller]
     pub fn close(&self) {
-        self.inner.close(Event::Close, Some(Location::caller()));
+        self.inner.close(Event::Close, Some(Place::caller()));
     }
 
     /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it
     /// say that it was aborted.
     #[track_caller]
     pub fn abort(&self) {
-        self.inner.close(Event::Abort, Some(Location::caller()));
+        self.inner.close(Event::Abort, Some(Place::caller()));
     }
 
     /// Closes the connection or aborts it, as a line of the test wants it that has asked for more.

@@ -42,14 +42,14 @@ impl Connection {
     /// the line of the test that asks for them.
     ///
     /// ```
-    /// # use std::{panic::Location, task::Waker, time::Duration};
+    /// # use std::{task::Waker, time::Duration};
     /// # let limit = Duration::from_secs(10);
     /// # let server = standin_socket::Server::builder().bind()?;
     /// # let peer = standin_socket::Client::builder().port(server.port()).build().connect(limit)?;
     /// # let connection = server.accept(limit)?;
-    /// use standin_socket::operation::{Attempt, Operation};
+    /// use standin_socket::operation::{Attempt, Operation, Place};
     ///
-    /// let mut line = connection.operations(Location::caller()).receive_line(limit);
+    /// let mut line = connection.operations(Place::caller()).receive_line(limit);
     /// assert!(matches!(line.attempt(Waker::noop()), Attempt::Waits(_)));
     /// peer.send(b"hello\n", limit)?;
     /// assert_eq!(line.block()?, b"hello");
@@ -272,7 +272,7 @@ impl<W: Wanted> Receive<'_, W> {
             wanted.describe(&inner.recording),
             received,
             deadline,
-            place,
+            *place,
         )
     }
 }
@@ -387,7 +387,7 @@ impl<B: AsRef<[u8]>> Send<'_, B> {
                     Ok(bytes) => bytes.as_ref().len(),
                     Err(_) => self.unframed,
                 };
-                Err(inner.send_error(stop, *sent, size, deadline, place))
+                Err(inner.send_error(stop, *sent, size, deadline, *place))
             }
         }
     }

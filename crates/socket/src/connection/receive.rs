@@ -1,6 +1,6 @@
 //! Receiving: the many ways to say how much.
 
-use std::{borrow::Cow, panic::Location, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use standin_error::text::Count;
 use standin_record::{Event as Recorded, Place};
@@ -37,7 +37,7 @@ impl Connection {
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_some(limit, timeout)
             .block()
     }
@@ -54,7 +54,7 @@ impl Connection {
         target: &mut [u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_into(target, timeout)
             .block()
     }
@@ -72,7 +72,7 @@ impl Connection {
         count: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_exactly(count, timeout)
             .block()
     }
@@ -89,7 +89,7 @@ impl Connection {
         delimiter: impl Into<Vec<u8>>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_until(delimiter, timeout)
             .block()
     }
@@ -105,7 +105,7 @@ impl Connection {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_line(timeout)
             .block()
     }
@@ -138,7 +138,7 @@ impl Connection {
         matching: impl FnMut(&[u8]) -> Option<usize>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_matching(matching, timeout)
             .block()
     }
@@ -170,7 +170,7 @@ impl Connection {
         framing: &mut (impl Framing + ?Sized),
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_frame(framing, timeout)
             .block()
     }
@@ -187,7 +187,7 @@ impl Connection {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_to_end(timeout)
             .block()
     }
@@ -207,7 +207,7 @@ impl Connection {
         silence: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .receive_until_silence(silence, timeout)
             .block()
     }
@@ -221,9 +221,7 @@ impl Connection {
     /// receiving.
     #[track_caller]
     pub fn receive_buffered(&self) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
-            .receive_buffered()
-            .block()
+        self.operations(Place::caller()).receive_buffered().block()
     }
 
     /// Shows what the next receive would find, from 1 to `limit` bytes, without taking it.
@@ -237,7 +235,7 @@ impl Connection {
         limit: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .peek(limit, timeout)
             .block()
     }
@@ -254,7 +252,7 @@ impl Connection {
         expected: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), ReceiveError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .expect(expected, timeout)
             .block()
     }

@@ -1,6 +1,6 @@
 //! Sending.
 
-use std::{io, panic::Location, time::Duration};
+use std::{io, time::Duration};
 
 use standin_error::text::Count;
 use standin_record::{Event as Recorded, Place};
@@ -36,7 +36,7 @@ impl Connection {
         bytes: &[u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .send(bytes, timeout)
             .block()
     }
@@ -54,7 +54,7 @@ impl Connection {
         payload: &[u8],
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.operations(Location::caller())
+        self.operations(Place::caller())
             .send_frame(framing, payload, timeout)
             .block()
     }

@@ -12,7 +12,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
-    panic::Location,
     sync::{
         Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -162,7 +161,7 @@ impl Server {
     /// the server is gone.
     #[track_caller]
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
-        self.accepting(Location::caller(), timeout).block()
+        self.accepting(Place::caller(), timeout).block()
     }
 
     /// The accepted connection of that index, unless it was closed.
@@ -301,14 +300,14 @@ impl Server {
     /// the descriptors are gone. Closing twice does nothing.
     #[track_caller]
     pub fn close(&self) {
-        self.inner.close(LocalEnd::Closed, Location::caller());
+        self.inner.close(LocalEnd::Closed, Place::caller());
     }
 
     /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its
     /// connections say that it was aborted.
     #[track_caller]
     pub fn abort(&self) {
-        self.inner.close(LocalEnd::Aborted, Location::caller());
+        self.inner.close(LocalEnd::Aborted, Place::caller());
     }
 }
 

@@ -1,11 +1,10 @@
 //! What can be done with a connection besides sending and receiving: ending it, in good and in
 //! bad ways, and asking how it is.
 
-use std::panic::Location;
 use std::time::Duration;
 
 use standin_socket::StreamState;
-use standin_socket::operation::{Thread, now};
+use standin_socket::operation::{Place, Thread, now};
 
 use super::TcpConnection;
 use crate::TcpError;
@@ -69,7 +68,7 @@ impl TcpConnection {
     #[track_caller]
     pub fn reset_after_receiving(&self, count: usize) -> Result<Vec<u8>, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .reset_after_receiving(count))
     }
 
@@ -86,7 +85,7 @@ impl TcpConnection {
         count: usize,
     ) -> Result<usize, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .reset_after_sending(bytes, count))
     }
 

@@ -1,11 +1,10 @@
 use std::fmt;
-use std::panic::Location;
 use std::time::Duration;
 
 use standin_connection::Ends;
 use standin_driver::Explainer;
 use standin_socket::framing::Framing;
-use standin_socket::operation::{Thread, now};
+use standin_socket::operation::{Place, Thread, now};
 use standin_socket::{AcceptError, Address, ConnectError, Connection, ReceiveError, SendError};
 
 use crate::{Encoding, TcpError};
@@ -126,7 +125,7 @@ impl TcpConnection {
     /// many bytes went.
     #[track_caller]
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        now(self.talk(Thread, Location::caller()).send(bytes))
+        now(self.talk(Thread, Place::caller()).send(bytes))
     }
 
     /// Receives exactly `size` bytes.
@@ -137,7 +136,7 @@ impl TcpConnection {
     /// did come is shown by the error, and kept for the next receive.
     #[track_caller]
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_exactly(size))
+        now(self.talk(Thread, Place::caller()).receive_exactly(size))
     }
 
     /// Receives what comes first, from 1 to `limit` bytes: what is there already, or else
@@ -151,7 +150,7 @@ impl TcpConnection {
     /// on this side.
     #[track_caller]
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_some(limit))
+        now(self.talk(Thread, Place::caller()).receive_some(limit))
     }
 
     /// Receives what comes first into `target`, and returns how many bytes that is: at least
@@ -162,7 +161,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     #[track_caller]
     pub fn receive_into(&self, target: &mut [u8]) -> Result<usize, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_into(target))
+        now(self.talk(Thread, Place::caller()).receive_into(target))
     }
 
     /// Receives up to and including `delimiter`. What comes after it is kept for
@@ -175,9 +174,7 @@ impl TcpConnection {
     /// did come is kept.
     #[track_caller]
     pub fn receive_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, TcpError> {
-        now(self
-            .talk(Thread, Location::caller())
-            .receive_until(delimiter))
+        now(self.talk(Thread, Place::caller()).receive_until(delimiter))
     }
 
     /// Receives a line, which ends with LF or CRLF, and returns it without its end.
@@ -187,7 +184,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_until`](TcpConnection::receive_until).
     #[track_caller]
     pub fn receive_line(&self) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_line())
+        now(self.talk(Thread, Place::caller()).receive_line())
     }
 
     /// Receives everything until the peer closes its end.
@@ -198,7 +195,7 @@ impl TcpConnection {
     /// receive limit. What did come is kept.
     #[track_caller]
     pub fn receive_to_end(&self) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_to_end())
+        now(self.talk(Thread, Place::caller()).receive_to_end())
     }
 
     /// Receives up to where `matching` says: it is shown all bytes that have come, each time
@@ -213,7 +210,7 @@ impl TcpConnection {
         matching: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Result<Vec<u8>, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .receive_matching(matching))
     }
 
@@ -228,7 +225,7 @@ impl TcpConnection {
     #[track_caller]
     pub fn receive_until_silence(&self, silence: Duration) -> Result<Vec<u8>, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .receive_until_silence(silence))
     }
 
@@ -250,7 +247,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_some`](TcpConnection::receive_some).
     #[track_caller]
     pub fn peek(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).peek(limit))
+        now(self.talk(Thread, Place::caller()).peek(limit))
     }
 
     /// Receives one frame, and returns its payload.
@@ -264,7 +261,7 @@ impl TcpConnection {
         &self,
         framing: &mut (impl Framing + ?Sized),
     ) -> Result<Vec<u8>, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_frame(framing))
+        now(self.talk(Thread, Place::caller()).receive_frame(framing))
     }
 
     /// Sends `payload` as one frame, and returns how many bytes the frame has.
@@ -280,7 +277,7 @@ impl TcpConnection {
         payload: impl AsRef<[u8]>,
     ) -> Result<usize, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .send_frame(framing, payload))
     }
 
@@ -292,7 +289,7 @@ impl TcpConnection {
     /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
     #[track_caller]
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
-        now(self.talk(Thread, Location::caller()).expect(expected))
+        now(self.talk(Thread, Place::caller()).expect(expected))
     }
 
     /// The connection as its end reports it; `None` once it is over.

@@ -1,11 +1,10 @@
 //! Sending and receiving text.
 
-use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
 use standin_record::Tape;
 use standin_socket::framing::{Found, FrameError, Framing};
-use standin_socket::operation::{Thread, now};
+use standin_socket::operation::{Place, Thread, now};
 
 use standin_sync::Unpoisoned;
 
@@ -26,7 +25,7 @@ impl TcpConnection {
     /// character of it; nothing is sent then.
     #[track_caller]
     pub fn send_text(&self, text: impl AsRef<str>) -> Result<usize, TcpError> {
-        now(self.talk(Thread, Location::caller()).send_text(text))
+        now(self.talk(Thread, Place::caller()).send_text(text))
     }
 
     /// Receives exactly `size` bytes, as text.
@@ -38,7 +37,7 @@ impl TcpConnection {
     #[track_caller]
     pub fn receive_exactly_text(&self, size: usize) -> Result<String, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .receive_exactly_text(size))
     }
 
@@ -55,9 +54,7 @@ impl TcpConnection {
     /// than that or the stream ends within it; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_some_text(&self, limit: usize) -> Result<String, TcpError> {
-        now(self
-            .talk(Thread, Location::caller())
-            .receive_some_text(limit))
+        now(self.talk(Thread, Place::caller()).receive_some_text(limit))
     }
 
     /// Receives up to and including `delimiter`, as text. What comes after it is
@@ -70,7 +67,7 @@ impl TcpConnection {
     #[track_caller]
     pub fn receive_until_text(&self, delimiter: impl AsRef<str>) -> Result<String, TcpError> {
         now(self
-            .talk(Thread, Location::caller())
+            .talk(Thread, Place::caller())
             .receive_until_text(delimiter))
     }
 
@@ -81,7 +78,7 @@ impl TcpConnection {
     /// Returns the errors of [`receive_until_text`](TcpConnection::receive_until_text).
     #[track_caller]
     pub fn receive_line_text(&self) -> Result<String, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_line_text())
+        now(self.talk(Thread, Place::caller()).receive_line_text())
     }
 
     /// Receives everything until the peer closes its end, as text.
@@ -92,7 +89,7 @@ impl TcpConnection {
     /// bytes are not text in the encoding; they are kept for the next receive then.
     #[track_caller]
     pub fn receive_to_end_text(&self) -> Result<String, TcpError> {
-        now(self.talk(Thread, Location::caller()).receive_to_end_text())
+        now(self.talk(Thread, Place::caller()).receive_to_end_text())
     }
 
     /// Receives the bytes that `expected` is in the encoding, and nothing else will
@@ -104,7 +101,7 @@ impl TcpConnection {
     /// a character of the text.
     #[track_caller]
     pub fn expect_text(&self, expected: impl AsRef<str>) -> Result<(), TcpError> {
-        now(self.talk(Thread, Location::caller()).expect_text(expected))
+        now(self.talk(Thread, Place::caller()).expect_text(expected))
     }
 
     pub(super) fn encode<'a>(&self, text: &'a str) -> Result<std::borrow::Cow<'a, [u8]>, TcpError> {
