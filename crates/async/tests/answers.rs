@@ -9,7 +9,7 @@ use std::{io::Write, time::Duration};
 use common::{SECONDS, both, zip3};
 use futures_lite::future::{poll_once, zip};
 use standin_async::{AnswersAsync, HeldAsync, LogAsync, TalkAsync};
-use standin_driver::{Lifecycle, LogMatcher};
+use standin_driver::{Driver, Lifecycle, LogMatcher};
 use standin_reply::{Replies, Seen, equals, hold, reply};
 use standin_socket::framing::Lines;
 use standin_tcp::{TcpClient, TcpServer};
@@ -70,6 +70,15 @@ fn a_take_over_that_is_dropped_takes_nothing() {
             assert!(poll_once(first.as_mut()).await.is_none());
             let mut present = Box::pin(bank.take_over_async(0, SECONDS));
             let _ = poll_once(present.as_mut()).await;
+        }
+        client.send_text_async("PING\n").await.unwrap();
+        client.expect_text_async("PONG\n").await.unwrap();
+        {
+            let mut present = Box::pin(bank.take_over_async(0, SECONDS));
+            if poll_once(present.as_mut()).await.is_none() {
+                // Whoever answers has put it down by then.
+                bank.verify().unwrap();
+            }
         }
         client.send_text_async("PING\n").await.unwrap();
         client.expect_text_async("PONG\n").await.unwrap();

@@ -1,6 +1,6 @@
 //! Where connections change hands: from the thread that answers to the test, and back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -21,8 +21,8 @@ pub(crate) struct Desk<P> {
 struct Inner<P> {
     /// Whom to wake, of connections that are with their actors.
     actors: BTreeMap<usize, Waker>,
-    /// Connections that the test wants, wherever they are in their conversation.
-    wanted: BTreeSet<usize>,
+    /// How many want a connection, wherever it is in its conversation.
+    wanted: BTreeMap<usize, usize>,
     on_desk: VecDeque<Parked<P>>,
     over: Option<Over>,
 }
@@ -64,7 +64,7 @@ impl<P> Desk<P> {
         Desk {
             inner: Monitor::new(Inner {
                 actors: BTreeMap::new(),
-                wanted: BTreeSet::new(),
+                wanted: BTreeMap::new(),
                 on_desk: VecDeque::new(),
                 over: None,
             }),
@@ -85,14 +85,14 @@ impl<P> Desk<P> {
 
     /// Whether its actor is to put a connection on the desk.
     pub(crate) fn wants(&self, index: usize) -> bool {
-        self.inner.lock().wanted.contains(&index)
+        self.inner.lock().wanted.contains_key(&index)
     }
 
     /// Its actor puts a connection on the desk. It has it back if nobody takes it there: the test
     /// that has asked for its index does not want it any more, or nobody answers any more.
     pub(crate) fn park(&self, parked: Parked<P>) -> Result<(), P> {
         let (waker, outcome) = self.inner.update(|inner| {
-            let is_wanted = inner.wanted.remove(&parked.index);
+            let is_wanted = inner.wanted.contains_key(&parked.index);
             let has_ended = matches!(inner.over, Some(Over::Ended));
             if has_ended || (parked.name.is_none() && !is_wanted) {
                 return (None, Err(parked.connection));
@@ -121,39 +121,28 @@ impl<P> Desk<P> {
         }
     }
 
-    /// The test takes a connection, wherever it is in its conversation.
+    /// The test takes a connection, wherever it is in its conversation. What was put on the desk for
+    /// somebody who does not want it any more is given to `give_back`.
     pub(crate) async fn take_over(
         &self,
         wait: impl Wait,
         index: usize,
         until: Option<Instant>,
+        give_back: impl Fn(P),
     ) -> Result<Parked<P>, NotHere> {
-        // A task that is dropped does not want the connection any more.
-        let _wanted = Wanted { desk: self, index };
-        loop {
-            let seen = self.inner.when(until, |inner| {
-                if let Some(outcome) = inner.take_or_give_up(index) {
-                    return Some(Ok(outcome));
-                }
-                let waker = inner.actors.get(&index)?.clone();
-                inner.wanted.insert(index).then_some(Err(waker))
-            });
-            match wait.run(seen).await {
-                Some(Ok(outcome)) => return outcome,
-                // Not under the lock. What changes meanwhile is seen by the next look.
-                Some(Err(waker)) => waker.wake(),
-                // It may have come at the last moment. Others who want it say so again.
-                None => {
-                    return self.inner.update(|inner| {
-                        inner.take_or_give_up(index).unwrap_or_else(|| {
-                            inner.wanted.remove(&index);
-                            let is_with_actor = inner.actors.contains_key(&index);
-                            Err(inner.timed_out(Some((index, is_with_actor))))
-                        })
-                    });
-                }
-            }
+        let _wanted = Wanted::new(self, index, give_back);
+        let is_meant = |parked: &Parked<P>| parked.index == index;
+        let taken = self.inner.when(until, |inner| inner.take_or_end(is_meant));
+        if let Some(outcome) = wait.run(taken).await {
+            return outcome;
         }
+        self.inner.update(|inner| {
+            // It may have come at the last moment.
+            inner.take_or_end(is_meant).unwrap_or_else(|| {
+                let is_with_actor = inner.actors.contains_key(&index);
+                Err(inner.timed_out(Some((index, is_with_actor))))
+            })
+        })
     }
 
     /// Ends all waits, for the first reason that is given. When nobody answers any more, what is
@@ -176,18 +165,38 @@ impl<P> Desk<P> {
     }
 }
 
-/// A connection that the test wants to take over.
-struct Wanted<'d, P> {
+/// A connection that the test wants to take over, until it has it, gives up or is dropped.
+struct Wanted<'d, P, F: Fn(P)> {
     desk: &'d Desk<P>,
     index: usize,
+    give_back: F,
 }
 
-impl<P> Drop for Wanted<'_, P> {
+impl<'d, P, F: Fn(P)> Wanted<'d, P, F> {
+    fn new(desk: &'d Desk<P>, index: usize, give_back: F) -> Self {
+        let waker = desk.inner.update(|inner| {
+            *inner.wanted.entry(index).or_default() += 1;
+            inner.actors.get(&index).cloned()
+        });
+        let wanted = Wanted {
+            desk,
+            index,
+            give_back,
+        };
+        // Not under the lock. An actor that begins later looks for itself.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        wanted
+    }
+}
+
+impl<P, F: Fn(P)> Drop for Wanted<'_, P, F> {
     fn drop(&mut self) {
-        let inner = &self.desk.inner;
-        if inner.lock().wanted.remove(&self.index) {
-            // Somebody else may want it, and says so again.
-            inner.update(|_| {});
+        let left = (self.desk.inner).update(|inner| inner.no_longer_wants(self.index));
+        // Not under the lock.
+        if let Some(left) = left {
+            (self.give_back)(left.connection);
         }
     }
 }
@@ -205,14 +214,15 @@ impl<P> Inner<P> {
         Some(Err(NotHere::Over(over)))
     }
 
-    /// The same for whoever wants this connection, and does not any more if there is nothing to wait
-    /// for. In one step: its actor must not put it on the desk when nobody comes for it.
-    fn take_or_give_up(&mut self, index: usize) -> Option<Result<Parked<P>, NotHere>> {
-        let outcome = self.take_or_end(|parked| parked.index == index)?;
-        if outcome.is_err() {
-            self.wanted.remove(&index);
+    /// One less wants this connection. Takes it from the desk if it lies there for nobody.
+    fn no_longer_wants(&mut self, index: usize) -> Option<Parked<P>> {
+        let count = self.wanted.get_mut(&index)?;
+        *count -= 1;
+        if *count > 0 {
+            return None;
         }
-        Some(outcome)
+        self.wanted.remove(&index);
+        self.take(|parked| parked.index == index && parked.name.is_none())
     }
 
     fn take(&mut self, is_meant: impl Fn(&Parked<P>) -> bool) -> Option<Parked<P>> {
@@ -234,10 +244,11 @@ impl<P> Inner<P> {
 /// Every interleaving of a test that takes a connection, the actor that has it, and others.
 #[cfg(all(test, loom))]
 mod models {
-    use std::task::Wake;
+    use std::future::{Future, poll_fn};
+    use std::task::{Context, Poll, Wake};
 
     use loom::thread;
-    use standin_sync::operation::{Thread, now};
+    use standin_sync::operation::{Attempt, Operation, Thread, now};
 
     use super::*;
 
@@ -261,20 +272,10 @@ mod models {
     /// An actor that answers on connection 0 until it is over. Gives the connection, if it has it.
     fn answer(desk: &Desk<u32>, mail: &Arc<Monitor<Mail>>) -> Option<u32> {
         let mut connection = Some(7);
+        let mut is_over = false;
         desk.begins(0, Waker::from(Arc::new(Alarm(Arc::clone(mail)))));
         loop {
-            let mut guard = mail.wait_while(mail.lock(), None, |mail| {
-                !mail.is_woken && mail.back.is_none() && !mail.is_over
-            });
-            let back = guard.back.take();
-            let is_over = guard.is_over;
-            guard.is_woken = false;
-            drop(guard);
-            if back.is_some() {
-                assert!(connection.is_none(), "two have it");
-                connection = back;
-                desk.begins(0, Waker::from(Arc::new(Alarm(Arc::clone(mail)))));
-            }
+            // As soon as it begins, and whenever it is woken.
             if desk.wants(0)
                 && let Some(had) = connection.take()
             {
@@ -288,6 +289,31 @@ mod models {
             if is_over {
                 return connection;
             }
+            let mut guard = mail.wait_while(mail.lock(), None, |mail| {
+                !mail.is_woken && mail.back.is_none() && !mail.is_over
+            });
+            let back = guard.back.take();
+            is_over = guard.is_over;
+            guard.is_woken = false;
+            drop(guard);
+            if back.is_some() {
+                assert!(connection.is_none(), "two have it");
+                connection = back;
+                desk.begins(0, Waker::from(Arc::new(Alarm(Arc::clone(mail)))));
+            }
+        }
+    }
+
+    /// A task that nobody wakes.
+    struct Task;
+
+    impl Wait for Task {
+        async fn run<O: Operation>(&self, mut operation: O) -> O::Output {
+            poll_fn(|cx| match operation.attempt(cx.waker()) {
+                Attempt::Done(output) => Poll::Ready(output),
+                Attempt::Waits(_) => Poll::Pending,
+            })
+            .await
         }
     }
 
@@ -307,8 +333,9 @@ mod models {
                 thread::spawn(move || answer(&desk, &mail))
             };
             let take = |desk: &Desk<u32>, mail: &Monitor<Mail>| {
-                let parked = now(desk.take_over(Thread, 0, None)).unwrap();
-                mail.update(|mail| mail.back = Some(parked.connection));
+                let back = |connection| mail.update(|mail| mail.back = Some(connection));
+                let parked = now(desk.take_over(Thread, 0, None, back)).unwrap();
+                back(parked.connection);
             };
             let other = {
                 let (desk, mail) = (Arc::clone(&desk), Arc::clone(&mail));
@@ -334,12 +361,37 @@ mod models {
                 let desk = Arc::clone(&desk);
                 thread::spawn(move || desk.is_over(Over::Aborted("enough".into())))
             };
-            let taken = now(desk.take_over(Thread, 0, None)).ok();
+            let back = |connection| mail.update(|mail| mail.back = Some(connection));
+            let taken = now(desk.take_over(Thread, 0, None, back)).ok();
             aborts.join().unwrap();
             mail.update(|mail| mail.is_over = true);
             let kept = actor.join().unwrap();
             let taken = taken.map(|parked| parked.connection);
             assert_eq!(taken.xor(kept), Some(7), "{taken:?} {kept:?}");
+            assert!(desk.inner.lock().on_desk.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_leaves_it_with_its_actor() {
+        check(|| {
+            let desk = Arc::new(Desk::new());
+            let mail = Arc::new(Monitor::new(Mail::default()));
+            let actor = {
+                let (desk, mail) = (Arc::clone(&desk), Arc::clone(&mail));
+                thread::spawn(move || answer(&desk, &mail))
+            };
+            let back = |connection| mail.update(|mail| mail.back = Some(connection));
+            let mut taken = Box::pin(desk.take_over(Task, 0, None, back));
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = match taken.as_mut().poll(&mut context) {
+                Poll::Ready(outcome) => Some(outcome.unwrap().connection),
+                Poll::Pending => None,
+            };
+            drop(taken);
+            mail.update(|mail| mail.is_over = true);
+            let kept = actor.join().unwrap();
+            assert_eq!(polled.xor(kept), Some(7), "{polled:?} {kept:?}");
             assert!(desk.inner.lock().on_desk.is_empty());
         });
     }

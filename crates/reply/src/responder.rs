@@ -268,10 +268,11 @@ impl Responder {
         let timeout = timeout.into();
         let what = || format!("connection {connection} could not be taken over");
         self.may_wait(what)?;
+        let go_on = |line| self.group.spawn(Peer::of(line, Arc::clone(&self.common)));
         let taken = self
             .common
             .desk
-            .take_over(wait, connection, deadline(timeout))
+            .take_over(wait, connection, deadline(timeout), go_on)
             .await;
         self.hand_over(timeout, taken, what)
     }
