@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 
 use standin_sync::Unpoisoned;
 
@@ -31,7 +31,8 @@ pub struct Tape {
     local: Address,
     peer: Address,
     opened: Opened,
-    kept: Mutex<Kept>,
+    /// `None` before the next record: many connections are only opened.
+    kept: Mutex<Option<Box<Kept>>>,
 }
 
 /// The tapes beside one.
@@ -117,6 +118,7 @@ impl Tape {
         send: impl FnOnce() -> Result<usize, E>,
     ) -> Result<usize, E> {
         let mut kept = self.kept.lock().unpoisoned();
+        let kept = kept.get_or_insert_default();
         let at = Tick::now();
         let count = send()?;
         let sent = &bytes[..count.min(bytes.len())];
@@ -146,7 +148,7 @@ impl Tape {
     #[cold]
     pub fn on_wire(&self, at: Tick, is_sent: bool, bytes: &[u8], place: Option<Place>) {
         let mut kept = self.kept.lock().unpoisoned();
-        let wire = kept.wire.get_or_insert_default();
+        let wire = kept.get_or_insert_default().wire.get_or_insert_default();
         wire.push(&self.shared, at, is_sent, bytes, place);
     }
 
@@ -167,6 +169,7 @@ impl Tape {
         };
         let text = &text[..text.len().min(Piece::KEPT)];
         let mut kept = self.kept.lock().unpoisoned();
+        let kept = kept.get_or_insert_default();
         kept.has_ended |= matches!(kind, Kind::Closed | Kind::Reset);
         let number = match kind {
             Kind::DeadlinePassed => kept.waited_before(text, place).saturating_add(number),
@@ -184,7 +187,7 @@ impl Tape {
         }
         let mut shown = redact.bytes(bytes);
         let kept = self.kept.lock().unpoisoned();
-        if let Some(tails) = &kept.tails {
+        if let Some(tails) = kept.as_ref().and_then(|kept| kept.tails.as_ref()) {
             tails.received.hide_in(shown.to_mut());
         }
         shown
@@ -212,8 +215,8 @@ impl Tape {
         (self.local.clone(), self.driver.to_string())
     }
 
-    /// What it takes without a record.
-    pub(crate) const SIZE: usize = size_of::<Self>() + 3 * size_of::<usize>();
+    /// What it takes besides the records themselves.
+    pub(crate) const SIZE: usize = size_of::<Self>() + size_of::<Kept>() + 5 * size_of::<usize>();
 
     /// All records so far.
     pub(crate) fn conversation(&self) -> Conversation {
@@ -225,10 +228,13 @@ impl Tape {
             event: self.opened.kind.event(0, Vec::new()),
         };
         let kept = self.kept.lock().unpoisoned();
-        let records = kept.ring.records().map(|(header, bytes)| Record {
-            at: header.time.since(shared.begin),
-            place: kept.places.place(header.place),
-            event: Kind::of(header.kind).event(header.length, bytes),
+        let kept = kept.as_deref();
+        let records = kept.into_iter().flat_map(|kept| {
+            kept.ring.records().map(|(header, bytes)| Record {
+                at: header.time.since(shared.begin),
+                place: kept.places.place(header.place),
+                event: Kind::of(header.kind).event(header.length, bytes),
+            })
         });
         let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
         // What one thread sends may be noted after what another one received meanwhile.
@@ -238,25 +244,23 @@ impl Tape {
             index: self.index,
             local: self.local.clone(),
             peer: self.peer.clone(),
-            dropped: kept.dropped,
+            dropped: kept.map(|kept| kept.dropped).unwrap_or_default(),
             records,
             wire: kept
-                .wire
-                .as_ref()
+                .and_then(|kept| kept.wire.as_ref())
                 .map_or_else(Vec::new, |wire| wire.records(shared)),
         }
     }
 
     /// What goes when memory is short. Nothing of what is in use at this moment.
     pub(crate) fn candidate(self: &Arc<Self>) -> Option<Candidate> {
-        let kept = match self.kept.try_lock() {
-            Ok(kept) => kept,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
+        let kept = self.kept_if_free()?;
+        let (has_ended, last) = match kept.as_deref() {
+            Some(kept) => (kept.has_ended, kept.last),
+            None => (false, self.opened.time.0),
         };
         // The recorder and who asks have it at least; whoever else has it may still use it.
-        let has_ended = kept.has_ended || Arc::strong_count(self) <= 2;
-        let last = kept.last;
+        let has_ended = has_ended || Arc::strong_count(self) <= 2;
         drop(kept);
         let tape = Arc::clone(self);
         Some(Candidate {
@@ -266,17 +270,26 @@ impl Tape {
         })
     }
 
-    fn give_up(&self) -> usize {
+    /// What is kept, unless somebody uses it at this moment.
+    fn kept_if_free(&self) -> Option<MutexGuard<'_, Option<Box<Kept>>>> {
         match self.kept.try_lock() {
-            Ok(mut kept) => kept.give_up(&self.shared),
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().give_up(&self.shared),
-            Err(TryLockError::WouldBlock) => 0,
+            Ok(kept) => Some(kept),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    fn give_up(&self) -> usize {
+        let Some(mut kept) = self.kept_if_free() else {
+            return 0;
+        };
+        kept.as_mut().map_or(0, |kept| kept.give_up(&self.shared))
     }
 
     #[inline]
     fn bytes(&self, kind: Kind, at: Tick, bytes: &[u8], length: u64, place: Option<Place>) {
         let mut kept = self.kept.lock().unpoisoned();
+        let kept = kept.get_or_insert_default();
         kept.push_bytes(&self.shared, kind, at, length, bytes, place);
     }
 }
@@ -402,8 +415,9 @@ impl Dropped {
 
 impl Drop for Tape {
     fn drop(&mut self) {
-        let mut kept = self.kept.lock().unpoisoned();
-        kept.give_up(&self.shared);
+        if let Some(kept) = self.kept.get_mut().unpoisoned() {
+            kept.give_up(&self.shared);
+        }
         self.shared.memory.give_back(Self::SIZE);
     }
 }

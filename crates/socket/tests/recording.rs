@@ -242,6 +242,28 @@ fn what_does_not_come_is_recorded_but_for_who_only_looks() {
 }
 
 #[test]
+fn an_end_in_the_middle_of_what_was_wanted_is_recorded_as_unmet() {
+    let ends = recorded();
+    ends.near.send(b"line\nhal", LIMIT).unwrap();
+    ends.near.shutdown_write().unwrap();
+    ends.far.receive_line(LIMIT).unwrap();
+    ends.far.receive_line(LIMIT).unwrap_err();
+    let unmet = |ends: &Recorded| -> Vec<String> {
+        let records = ends.of("server").records.into_iter();
+        let unmet = records.filter_map(|record| match record.event {
+            Event::Unmet(text) => Some(text),
+            _ => None,
+        });
+        unmet.collect()
+    };
+    assert_eq!(unmet(&ends), ["a line: the stream ended after 3 bytes"]);
+    // The end itself is what whoever receives until there is no more comes to.
+    assert_eq!(ends.far.receive_to_end(LIMIT).unwrap(), b"hal");
+    ends.far.receive_some(1, LIMIT).unwrap_err();
+    assert_eq!(unmet(&ends).len(), 1);
+}
+
+#[test]
 fn what_is_done_to_a_server_is_recorded_among_its_lines() {
     let ends = recorded();
     ends.server.refuse().unwrap();

@@ -343,13 +343,14 @@ impl Inner {
         deadline: &Deadline,
         place: Place,
     ) {
+        let came = || Count(received.len(), "byte");
         let event = || match stop {
             ReceiveStop::NotNow(NotNow::TimedOut) if !deadline.forbids_waiting() => {
                 Some(Recorded::DeadlinePassed {
                     after: deadline.elapsed(),
                     wanted: match received.len() {
                         0 => format!("{wanted}, nothing came"),
-                        came => format!("{wanted}, {} came", Count(came, "byte")),
+                        _ => format!("{wanted}, {} came", came()),
                     },
                 })
             }
@@ -359,6 +360,11 @@ impl Inner {
             }
             ReceiveStop::Frame(_) => Some(Recorded::Unmet(format!("{wanted}: it is not a frame"))),
             ReceiveStop::Limit => Some(Recorded::Unmet(format!("{wanted}: too many bytes"))),
+            // Whoever receives until there is no more finds the end with nothing before it.
+            ReceiveStop::PeerClosed if !received.is_empty() => Some(Recorded::Unmet(format!(
+                "{wanted}: the stream ended after {}",
+                came()
+            ))),
             _ => None,
         };
         self.recording.happened_perhaps(event, Some(place));

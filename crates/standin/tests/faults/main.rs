@@ -174,11 +174,12 @@ fn an_early_close() {
               00000020  2e 2e 2e 2e 2e 2e 2e 2e  2e 2e 2e 2e 2e 2e 2e 2e  |................|
               00000030  2e 2e 2e 2e 2e 2e 2e 2e  2e 2e 2e 2e              |............|
               at crates/standin/tests/faults/planted.rs
-              all 4 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
+              all 5 records of client#0 (127.0.0.1:PORT <-> server 127.0.0.1:PORT), up to +TIME
                 +TIME  connected to server
                 +TIME  -> 9 B  "GET 100\r\n"                                                    crates/standin/tests/faults/planted.rs
                 +TIME  <- 60 B  "............................................................"  crates/standin/tests/faults/planted.rs
                 +TIME  <- end: the peer sends no more                                           crates/standin/tests/faults/planted.rs
+                +TIME  not as expected: exactly 100 bytes: the stream ended after 60 bytes      crates/standin/tests/faults/planted.rs
               help: what came before the end is kept: receive_some and receive_to_end hand it over
               code: standin::socket::receive_peer_closed
         "#]],
@@ -345,10 +346,11 @@ fn a_truncated_message() {
             Error: server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted "8=FIX.4.2|55=IBM|", received 14 bytes; the peer has closed the stream
               00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49        |8=FIX.4.2|55=I|
               at crates/standin/tests/faults/planted.rs
-              all 3 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
-                +TIME  accepted client                 crates/standin/tests/faults/planted.rs
-                +TIME  <- 14 B  "8=FIX.4.2|55=I"       crates/standin/tests/faults/planted.rs
-                +TIME  <- end: the peer sends no more  crates/standin/tests/faults/planted.rs
+              all 4 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
+                +TIME  accepted client                                                        crates/standin/tests/faults/planted.rs
+                +TIME  <- 14 B  "8=FIX.4.2|55=I"                                              crates/standin/tests/faults/planted.rs
+                +TIME  <- end: the peer sends no more                                         crates/standin/tests/faults/planted.rs
+                +TIME  not as expected: "8=FIX.4.2|55=IBM|": the stream ended after 14 bytes  crates/standin/tests/faults/planted.rs
               help: what came before the end is kept: receive_some and receive_to_end hand it over
               code: standin::socket::receive_peer_closed
         "#]],
