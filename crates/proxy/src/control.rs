@@ -11,6 +11,7 @@ use standin_connection::Ends;
 use standin_error::text::Count;
 use standin_reactor::Handle;
 use standin_socket::Address;
+use standin_sync::operation::Operation;
 use standin_sync::{Monitor, MutexGuard};
 
 use crate::frames::NewFraming;
@@ -145,13 +146,15 @@ impl Control {
         });
     }
 
-    /// Waits until there are so many open connections or fewer, and says how many there are.
-    pub(crate) fn wait_until_open(&self, most: usize, until: Option<Instant>) -> usize {
-        let state = self.state.lock();
-        let state = self.state.wait_while(state, until, |state| {
-            state.open() > most && !state.is_interrupted
-        });
-        state.open()
+    /// That there are so many open connections or fewer, or nobody waits for that any more.
+    pub(crate) fn until_open(
+        &self,
+        most: usize,
+        until: Option<Instant>,
+    ) -> impl Operation<Output = Option<()>> {
+        self.state.when(until, move |state| {
+            (state.open() <= most || state.is_interrupted).then_some(())
+        })
     }
 
     /// Ends every wait, or lets there be waits again.

@@ -54,6 +54,8 @@ pub enum ProxyError {
         fault: String,
         /// Why nobody waits any more.
         reason: String,
+        /// Whether that is because the time is up.
+        timed_out: bool,
     },
     /// More connections are open than should be.
     #[error("proxy \"{proxy}\": {} open, and it should be {most} at most{}", Count(*open, "connection"), lines(&[], connections))]
@@ -68,6 +70,8 @@ pub enum ProxyError {
         open: usize,
         /// How many should be, at most.
         most: usize,
+        /// Whether the time is up; otherwise the test has failed elsewhere.
+        timed_out: bool,
         /// The connections that there were, with what went over them.
         connections: Vec<String>,
     },
@@ -168,6 +172,20 @@ pub enum ProxyError {
 standin_error::reportable!(ProxyError, parts = ProxyError::parts);
 
 impl ProxyError {
+    /// Whether something was waited for until the time was up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(
+            self,
+            ProxyError::NotYet {
+                timed_out: true,
+                ..
+            } | ProxyError::StillOpen {
+                timed_out: true,
+                ..
+            }
+        )
+    }
+
     /// The errors that this one passes on.
     fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {
         match self {

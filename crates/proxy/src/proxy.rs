@@ -10,6 +10,7 @@ use standin_entity::Result;
 use standin_reactor::{Group, Reactor};
 use standin_socket::{Address, Client, Server};
 use standin_sync::Unpoisoned;
+use standin_sync::operation::{Thread, Wait, now};
 
 use crate::control::{Control, Pause, Shared, Watcher};
 use crate::pair::Listener;
@@ -241,15 +242,28 @@ impl TcpProxy {
         most: usize,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), ProxyError> {
+        now(self.wait_until_open_with(Thread, most, timeout))
+    }
+
+    /// What [`wait_until_open`](TcpProxy::wait_until_open) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn wait_until_open_with(
+        &self,
+        wait: impl Wait,
+        most: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), ProxyError> {
         let until = timeout
             .into()
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        match self.control.wait_until_open(most, until) {
+        let outcome = wait.run(self.control.until_open(most, until)).await;
+        match self.open() {
             open if open <= most => Ok(()),
             open => Err(ProxyError::StillOpen {
                 proxy: self.base.name().to_owned(),
                 open,
                 most,
+                timed_out: outcome.is_none(),
                 connections: self.control.connections(),
             }),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use standin_sync::Monitor;
+use standin_sync::operation::{Thread, Wait, now};
 
 use crate::fault::Point;
 use crate::{Fault, ProxyError};
@@ -87,23 +88,37 @@ impl Injected {
     ///
     /// Returns an error if the time is up, or the proxy is stopped.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ProxyError> {
+        now(self.wait_with(Thread, timeout))
+    }
+
+    /// What [`wait`](Injected::wait) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn wait_with(
+        &self,
+        wait: impl Wait,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<(), ProxyError> {
         let timeout = timeout.into();
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let fired = &self.rule.fired;
-        let fired = fired.wait_while(fired.lock(), until, |fired| {
-            fired.count == 0 && fired.over.is_none()
+        let has_fired = self.rule.fired.when(until, |fired| match &fired.over {
+            _ if fired.count > 0 => Some(None),
+            Some(reason) => Some(Some(Arc::clone(reason))),
+            None => None,
         });
-        if fired.count > 0 {
-            return Ok(());
-        }
+        let outcome = wait.run(has_fired).await;
+        let reason = match &outcome {
+            Some(None) => return Ok(()),
+            Some(Some(reason)) => reason.to_string(),
+            None => match timeout {
+                Some(timeout) => format!("it did not within {timeout:?}"),
+                None => "nobody waits any more".to_owned(),
+            },
+        };
         Err(ProxyError::NotYet {
             proxy: self.proxy.to_string(),
             fault: self.rule.fault.to_string(),
-            reason: match (&fired.over, timeout) {
-                (Some(reason), _) => reason.to_string(),
-                (None, Some(timeout)) => format!("it did not within {timeout:?}"),
-                (None, None) => "nobody waits any more".to_owned(),
-            },
+            reason,
+            timed_out: outcome.is_none(),
         })
     }
 }

@@ -12,8 +12,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ struct Client {
     is_over: Arc<AtomicBool>,
     /// What came while something else was waited for.
     heard: Vec<Value>,
+    /// The methods of the requests, by their ids.
+    methods: HashMap<String, String>,
 }
 
 impl Client {
@@ -52,10 +54,17 @@ impl Client {
             service: Some(service),
             is_over,
             heard: Vec::new(),
+            methods: HashMap::new(),
         }
     }
 
     fn say(&mut self, line: &str) {
+        if let Ok(request) = serde_json::from_str::<Value>(line)
+            && let Some(method) = request["method"].as_str()
+        {
+            self.methods
+                .insert(request["id"].to_string(), method.to_owned());
+        }
         let line = format!("{line}\n");
         self.to
             .as_mut()
@@ -74,10 +83,27 @@ impl Client {
             let read = self.from.read_line(&mut line).unwrap();
             assert!(read > 0, "the service has ended; it said {:#?}", self.heard);
             let message: Value = serde_json::from_str(&line).unwrap();
+            self.check(&message);
             if is_wanted(&message) {
                 return message;
             }
             self.heard.push(message);
+        }
+    }
+
+    /// Everything that the service says is as its schema has it.
+    fn check(&self, message: &Value) {
+        check(
+            if message.get("event").is_some() {
+                "event"
+            } else {
+                "answer"
+            },
+            message,
+        );
+        if let Some(result) = message.get("result") {
+            let method = &self.methods[&message["id"].to_string()];
+            check(&format!("results/$defs/{method}"), result);
         }
     }
 
@@ -102,23 +128,31 @@ fn greeting() -> String {
 }
 
 /// The schema of what `name` leads to within that of the protocol.
-fn schema(name: &str) -> Validator {
-    let mut schema = protocol_schema();
-    let object = schema.as_object_mut().unwrap();
-    object.shift_remove("anyOf");
-    object.insert("$ref".to_owned(), json!(format!("#/$defs/{name}")));
-    jsonschema::validator_for(&schema).unwrap()
+fn schema(name: &str) -> Arc<Validator> {
+    static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap();
+    let schema = known.entry(name.to_owned()).or_insert_with(|| {
+        let mut schema = protocol_schema();
+        let object = schema.as_object_mut().unwrap();
+        object.shift_remove("anyOf");
+        object.insert("$ref".to_owned(), json!(format!("#/$defs/{name}")));
+        Arc::new(jsonschema::validator_for(&schema).unwrap())
+    });
+    Arc::clone(schema)
+}
+
+#[track_caller]
+fn check(name: &str, value: &Value) {
+    let valid = schema(name)
+        .validate(value)
+        .map_err(|error| error.to_string());
+    assert_eq!(valid, Ok(()), "{value:#}");
 }
 
 /// A conversation of a file.
 struct Conversation {
     client: Client,
     names: HashMap<String, Value>,
-    requests: Validator,
-    answers: Validator,
-    events: Validator,
-    /// The methods of the requests, by their ids.
-    methods: HashMap<String, String>,
 }
 
 impl Conversation {
@@ -126,16 +160,11 @@ impl Conversation {
         if let Some(request) = line.strip_prefix("> ") {
             let request: Value = serde_json::from_str(request).unwrap();
             let request = self.filled(request);
-            let method = request["method"].as_str().unwrap().to_owned();
-            self.methods.insert(request["id"].to_string(), method);
-            self.requests
-                .validate(&request)
-                .map_err(|e| e.to_string())
-                .unwrap();
+            check("request", &request);
             self.client.say(&request.to_string());
         } else if let Some(request) = line.strip_prefix("!> ") {
             let is_allowed = serde_json::from_str(request)
-                .is_ok_and(|request: Value| self.requests.is_valid(&request));
+                .is_ok_and(|request: Value| schema("request").is_valid(&request));
             assert!(!is_allowed, "the schema allows it");
             self.client.say(request);
         } else if let Some(expected) = line.strip_prefix("< ") {
@@ -146,17 +175,6 @@ impl Conversation {
             };
             let is_it = |message: &Value| message.get(key) == Some(&expected[key]);
             let message = self.client.hear(is_it);
-            match key {
-                "event" => self.events.validate(&message),
-                _ => self.answers.validate(&message),
-            }
-            .map_err(|error| format!("{error}: {message}"))
-            .unwrap();
-            if let Some(result) = message.get("result") {
-                let method = &self.methods[&message["id"].to_string()];
-                let schema = schema(&format!("results/$defs/{method}"));
-                schema.validate(result).map_err(|e| e.to_string()).unwrap();
-            }
             let fits = self.fits(&expected, &message);
             assert!(fits, "heard {message:#}");
         } else {
@@ -213,10 +231,6 @@ fn converse(name: &str, text: &str) {
     let mut conversation = Conversation {
         client: Client::new(),
         names: [("file".to_owned(), json!(greeting()))].into(),
-        requests: schema("request"),
-        answers: schema("answer"),
-        events: schema("event"),
-        methods: HashMap::new(),
     };
     for (index, line) in text.lines().enumerate() {
         eprintln!("{name}:{}: {line}", index + 1);
@@ -234,7 +248,7 @@ fn every_conversation_goes_as_its_file_says() {
         converse(&file.file_name().to_string_lossy(), &text);
         count += 1;
     }
-    assert!(count >= 5, "only {count} conversations");
+    assert!(count >= 7, "only {count} conversations");
 }
 
 #[test]
@@ -328,5 +342,139 @@ fn many_requests_wait_at_once_and_too_many_are_refused() {
         "standin::serve::too_many_requests"
     );
     // The answers of all the others have no room: nobody reads them.
+    client.leave().unwrap();
+}
+
+#[test]
+fn every_wait_can_be_cancelled() {
+    let mut client = Client::new();
+    let text = "name = 'x'\n[[driver]]\ntype = 'tcp-server'\nname = 'server'\n\
+                host = '127.0.0.1'\n[[driver]]\ntype = 'tcp-proxy'\nname = 'proxy'\n\
+                host = '127.0.0.1'\nto = { driver = 'server', value = '{{ host }}:{{ port }}' }\n\
+                [[driver]]\ntype = 'tcp-client'\nname = 'client'\nhost = '127.0.0.1'\n\
+                port = { driver = 'proxy', value = '{{ port }}' }\n[[driver]]\n\
+                type = 'tcp-server'\nname = 'bank'\nframing = 'lines'\n\
+                [[driver.on]]\nequals = 'PAY'\nname = 'pay'\nreply = 'paid'\ntimes = '0..'\n";
+    client.ask(1, "load", &json!({ "text": text }));
+    client.ask(2, "start", &json!({}));
+    client.ask(3, "accept_connection", &json!({ "driver": "server" }));
+    let fault = json!({ "kind": "close", "after_bytes": 1_000_000_000, "optional": true });
+    let fault = client.ask(4, "inject", &json!({ "driver": "proxy", "fault": fault }));
+    assert_eq!(fault["result"]["fault"], 0, "{fault:#}");
+    let all = "x".repeat(16 << 20);
+    let waits = [
+        ("accept_connection", json!({ "driver": "server" })),
+        ("receive_exactly", json!({ "driver": "server", "size": 5 })),
+        ("receive_some", json!({ "driver": "server", "as": "text" })),
+        (
+            "receive_until",
+            json!({ "driver": "server", "delimiter": { "text": ";" } }),
+        ),
+        ("receive_line", json!({ "driver": "server" })),
+        (
+            "receive_frame",
+            json!({ "driver": "server", "framing": { "fixed_size": 3 } }),
+        ),
+        ("receive_to_end", json!({ "driver": "server" })),
+        (
+            "receive_until_silence",
+            json!({ "driver": "server", "silence": 3600 }),
+        ),
+        (
+            "expect",
+            json!({ "driver": "server", "data": { "text": "hello" } }),
+        ),
+        ("held", json!({ "driver": "bank", "name": "pay" })),
+        ("take_over", json!({ "driver": "bank", "connection": 0 })),
+        ("wait_until", json!({ "driver": "bank", "rule": "pay" })),
+        ("wait_for_fault", json!({ "driver": "proxy", "fault": 0 })),
+        ("wait_until_open", json!({ "driver": "proxy", "most": 0 })),
+        // More than there is room for on the way.
+        (
+            "send",
+            json!({ "driver": "client", "data": { "text": all } }),
+        ),
+    ];
+    for (id, (method, mut parameters)) in (100..).zip(waits) {
+        parameters["timeout"] = Value::Null;
+        let request = json!({ "id": id, "method": method, "params": parameters });
+        check("request", &request);
+        client.say(&request.to_string());
+        let answer = client.ask(id + 100, "cancel", &json!({ "request": id }));
+        assert_eq!(answer["result"]["found"], true, "{method}");
+        let answer = client.hear(|message| message["id"] == id);
+        assert_eq!(
+            answer["error"]["code"], "standin::serve::cancelled",
+            "{answer:#}"
+        );
+    }
+    client.leave().unwrap();
+}
+
+#[test]
+fn receives_that_are_cancelled_at_any_moment_lose_nothing() {
+    const LINES: usize = 2000;
+    let mut client = Client::new();
+    let port = started(&mut client);
+    client.ask(4, "accept_connection", &json!({ "driver": "server" }));
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    // The peer of `started`, and the client, come before.
+    for id in 5..7 {
+        client.ask(id, "accept_connection", &json!({ "driver": "server" }));
+    }
+    let text: String = (0..LINES).map(|line| format!("line {line}\n")).collect();
+    let sent = text.clone();
+    let sender = thread::spawn(move || {
+        for piece in sent.as_bytes().chunks(7) {
+            peer.write_all(piece).unwrap();
+            thread::yield_now();
+        }
+    });
+    let methods = [
+        ("receive_line", json!({ "driver": "server", "as": "text" })),
+        (
+            "receive_exactly",
+            json!({ "driver": "server", "as": "text", "size": 40 }),
+        ),
+        ("receive_some", json!({ "driver": "server", "as": "text" })),
+        (
+            "receive_until",
+            json!({ "driver": "server", "as": "text", "delimiter": { "text": "9\n" } }),
+        ),
+    ];
+    let mut received = String::new();
+    let mut cancelled = 0;
+    for id in (1000..).step_by(2) {
+        let last = text.len() - received.len() < 50;
+        let (method, parameters) = match last {
+            true => ("receive_some", json!({ "driver": "server", "as": "text" })),
+            false => methods[id / 2 % methods.len()].clone(),
+        };
+        client.say(&json!({ "id": id, "method": method, "params": parameters }).to_string());
+        if !last {
+            client.say(
+                &json!({ "id": id + 1, "method": "cancel", "params": { "request": id } })
+                    .to_string(),
+            );
+        }
+        let answer = client.hear(|message| message["id"] == id);
+        match answer["result"]["data"]["text"].as_str() {
+            Some(text) if method == "receive_line" => received.push_str(&format!("{text}\n")),
+            Some(text) => received.push_str(text),
+            None => {
+                assert_eq!(
+                    answer["error"]["code"], "standin::serve::cancelled",
+                    "{answer:#}"
+                );
+                cancelled += 1;
+            }
+        }
+        if received.len() == text.len() {
+            break;
+        }
+    }
+    assert!(received == text, "{received}");
+    assert!(cancelled > 0, "none was cancelled");
+    sender.join().unwrap();
     client.leave().unwrap();
 }

@@ -1,29 +1,30 @@
 //! [`Call`]: a request with its parameters checked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
-use standin::reply::{HandOverError, WaitError};
+use standin::config::{self, OptionValue};
+use standin::record::Place;
 use standin::socket::framing::{Delimiter, Endian, FixedSize, Framing, LengthPrefix, Lines, Width};
-use standin::socket::{AcceptError, ReceiveError};
-use standin::{Result, TcpError};
+use standin::{Error, Result};
 
 use super::client::Client;
 use super::error::ServeError;
 use super::field::Field;
-
-/// How long something is waited for before a look whether anybody still wants it.
-const SLICE: Duration = Duration::from_millis(200);
+use super::waiter::Waiter;
 
 /// A request that is being carried out.
 pub(crate) struct Call<'s> {
     pub(crate) client: &'s Client,
     /// The name of the method.
     pub(crate) method: &'static str,
-    parameters: Map<String, Value>,
-    is_cancelled: &'s AtomicBool,
+    /// The line of the test that asks.
+    pub(crate) place: Place,
+    /// Who waits for it.
+    pub(crate) waiter: &'s Waiter,
+    pub(crate) parameters: Map<String, Value>,
 }
 
 /// Bytes of a request: as they are, or a text that becomes bytes in the encoding of a connection.
@@ -42,43 +43,31 @@ impl Data {
     }
 }
 
-impl<'s> Call<'s> {
+impl Call<'_> {
     /// Checks the parameters against what the method says of them: `fields`.
-    pub(crate) fn new(
-        client: &'s Client,
-        method: &'static str,
-        fields: &[Field],
-        parameters: Map<String, Value>,
-        is_cancelled: &'s AtomicBool,
-    ) -> Result<Self, ServeError> {
-        let call = Self {
-            client,
-            method,
-            parameters,
-            is_cancelled,
-        };
-        for (name, value) in &call.parameters {
+    pub(crate) fn check(&self, fields: &[Field]) -> Result<(), ServeError> {
+        for (name, value) in &self.parameters {
             let Some(field) = fields.iter().find(|field| field.name == name) else {
                 return Err(ServeError::UnknownParameter {
-                    method: method.to_owned(),
+                    method: self.method.to_owned(),
                     parameter: name.clone(),
                     known: fields.iter().map(|field| field.name.to_owned()).collect(),
                 });
             };
             if !field.kind.allows(value) {
-                return Err(call.bad(name, &field.kind.describe()));
+                return Err(self.bad(name, &field.kind.describe()));
             }
         }
         let missing = fields
             .iter()
-            .find(|field| field.is_required && !call.parameters.contains_key(field.name));
+            .find(|field| field.is_required && !self.parameters.contains_key(field.name));
         match missing {
             Some(field) => Err(ServeError::MissingParameter {
-                method: method.to_owned(),
+                method: self.method.to_owned(),
                 parameter: field.name.to_owned(),
                 expected: field.kind.describe(),
             }),
-            None => Ok(call),
+            None => Ok(()),
         }
     }
 
@@ -135,8 +124,15 @@ impl<'s> Call<'s> {
 
     /// A time that the checks have found to be there.
     pub(crate) fn required_seconds(&self, name: &str) -> Duration {
-        let seconds = self.parameters.get(name).and_then(Value::as_f64);
-        duration(seconds.unwrap_or_default())
+        self.seconds(name).unwrap_or_default()
+    }
+
+    /// A time; `None` if nothing is said.
+    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
+        self.parameters
+            .get(name)
+            .and_then(Value::as_f64)
+            .map(duration)
     }
 
     /// A limit; `None` if there is none, and `default` if nothing is said.
@@ -193,28 +189,32 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// Tries to get something within a limit, a slice of time after the other, until the client
-    /// cancels the request. What an attempt has received stays where the next one finds it.
-    pub(crate) fn wait<T>(
-        &self,
-        limit: Option<Duration>,
-        mut attempt: impl FnMut(Duration) -> Result<T, TcpError>,
-    ) -> Result<T> {
-        let begin = Instant::now();
-        loop {
-            let left = limit.map(|limit| limit.saturating_sub(begin.elapsed()));
-            let slice = left.map_or(SLICE, |left| left.min(SLICE));
-            match attempt(slice) {
-                Err(error) if error.is_timeout() => {
-                    if self.is_cancelled.load(Ordering::SeqCst) {
-                        return Err(self.cancelled().into());
-                    }
-                    if left.is_some_and(|left| left <= SLICE) {
-                        return Err(of_all_slices(error, begin.elapsed(), limit).into());
-                    }
-                }
-                done => return Ok(done?),
-            }
+    /// An option of a driver, with the values that it has in files.
+    pub(crate) fn option<T: OptionValue>(&self, name: &str) -> Result<Option<T>, ServeError> {
+        let Some(value) = self.parameters.get(name) else {
+            return Ok(None);
+        };
+        let bad = |problem: String| ServeError::BadOption {
+            method: self.method.to_owned(),
+            parameter: name.to_owned(),
+            problem,
+        };
+        let value: config::Value =
+            serde_json::from_value(value.clone()).map_err(|error| bad(error.to_string()))?;
+        let value = T::from_value(&value).map_err(|error| bad(error.to_string()))?;
+        Ok(Some(value))
+    }
+
+    /// What a future comes to in which the [`waiter`](Call::waiter) waits, unless the client
+    /// cancels the request before. What has been received by then stays where the next receive
+    /// finds it.
+    pub(crate) fn wait<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T>
+    where
+        Error: From<E>,
+    {
+        match self.waiter.run(future) {
+            Some(done) => Ok(done?),
+            None => Err(self.cancelled().into()),
         }
     }
 
@@ -223,36 +223,6 @@ impl<'s> Call<'s> {
             method: self.method.to_owned(),
         }
     }
-}
-
-/// The error of the last slice, with the time that all of them took.
-fn of_all_slices(mut error: TcpError, whole: Duration, allowed: Option<Duration>) -> TcpError {
-    match &mut error {
-        TcpError::Receive(ReceiveError::TimedOut(failure)) => {
-            failure.circumstances.elapsed = whole;
-            failure.circumstances.limit = allowed;
-        }
-        TcpError::Accept(AcceptError::TimedOut { elapsed, limit, .. }) => {
-            *elapsed = whole;
-            *limit = allowed;
-        }
-        TcpError::Moved { failed, .. } => {
-            if let TcpError::Accept(AcceptError::TimedOut { elapsed, limit, .. }) = &mut **failed {
-                *elapsed = whole;
-                *limit = allowed;
-            }
-        }
-        TcpError::HandOver {
-            failed: HandOverError::TimedOut { limit, .. },
-            ..
-        }
-        | TcpError::NotSeen {
-            failed: WaitError::TimedOut { limit, .. },
-            ..
-        } => *limit = allowed.unwrap_or(whole),
-        _ => {}
-    }
-    error
 }
 
 /// Bytes as a result has them.

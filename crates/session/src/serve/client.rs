@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,9 @@ use standin_sync::{Monitor, Unpoisoned};
 
 use super::conversations::HeldConversations;
 use super::error::ServeError;
+use super::faults::Faults;
 use super::stage::Stage;
+use super::waiter::Signal;
 use crate::Event;
 
 /// The version of the protocol. It changes when a client for the one before would not work.
@@ -24,9 +25,10 @@ const MOST_REQUESTS: usize = 64;
 pub(crate) struct Client {
     pub(crate) stage: Stage,
     pub(crate) held: HeldConversations,
+    pub(crate) faults: Faults,
     output: Mutex<Box<dyn Write + Send>>,
     /// The requests that are not answered, by their ids as JSON.
-    requests: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    requests: Mutex<HashMap<String, Arc<Signal>>>,
     has_ended: Monitor<bool>,
 }
 
@@ -35,6 +37,7 @@ impl Client {
         Self {
             stage: Stage::default(),
             held: HeldConversations::default(),
+            faults: Faults::default(),
             output: Mutex::new(Box::new(output)),
             requests: Mutex::default(),
             has_ended: Monitor::new(false),
@@ -51,8 +54,8 @@ impl Client {
         }));
     }
 
-    /// Notes a request, whose id is `key` as JSON; gives what says that it is cancelled.
-    pub(crate) fn admit(&self, key: &str) -> Result<Arc<AtomicBool>, ServeError> {
+    /// Notes a request, whose id is `key` as JSON, and what cancels it.
+    pub(crate) fn admit(&self, key: &str, signal: Arc<Signal>) -> Result<(), ServeError> {
         let mut requests = self.requests.lock().unpoisoned();
         if requests.contains_key(key) {
             return Err(ServeError::IdInUse { id: key.to_owned() });
@@ -62,9 +65,8 @@ impl Client {
                 limit: MOST_REQUESTS,
             });
         }
-        let is_cancelled = Arc::new(AtomicBool::new(false));
-        requests.insert(key.to_owned(), Arc::clone(&is_cancelled));
-        Ok(is_cancelled)
+        requests.insert(key.to_owned(), signal);
+        Ok(())
     }
 
     /// A request is over, and its id is free.
@@ -81,17 +83,16 @@ impl Client {
     pub(crate) fn cancel(&self, id: &Value) -> bool {
         let requests = self.requests.lock().unpoisoned();
         let request = requests.get(&id.to_string());
-        if let Some(is_cancelled) = request {
-            is_cancelled.store(true, Ordering::SeqCst);
+        if let Some(signal) = request {
+            signal.cancel();
         }
         request.is_some()
     }
 
     /// Cancels all requests.
     pub(crate) fn cancel_all(&self) {
-        for is_cancelled in self.requests.lock().unpoisoned().values() {
-            is_cancelled.store(true, Ordering::SeqCst);
-        }
+        let requests = self.requests.lock().unpoisoned();
+        requests.values().for_each(|signal| signal.cancel());
     }
 
     /// Waits until no more requests are wanted, or `is_over` says so, which is asked after each

@@ -103,8 +103,8 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "cancel",
         doc: "Ends the wait of another request, which is answered with the error \
-              `standin::serve::cancelled` within a fifth of a second. What it has received stays \
-              for the next receive. Sends, connects, starts and stops go on.",
+              `standin::serve::cancelled` at once. What has come stays for the next receive; of \
+              a send a part may have gone. `send_in_pieces`, starts and stops go on.",
         parameters: &[required("request", Kind::Id, "The id of that request.")],
         result: &[required(
             "found",
@@ -249,6 +249,7 @@ fn load(call: &Call<'_>) -> Result<Value> {
         }
     };
     call.client.held.forget();
+    call.client.faults.forget();
     Ok(json!({ "environment": view.name(), "drivers": drivers(&view) }))
 }
 

@@ -97,6 +97,20 @@ pub enum ServeError {
         /// What it is, shortened.
         found: String,
     },
+    /// A parameter that is an option of a driver has a value that it cannot have.
+    #[error("`{method}`: \"{parameter}\": {problem}")]
+    #[diagnostic(
+        code(standin::serve::bad_option),
+        help("it is what an environment file has there; `standin options` lists it")
+    )]
+    BadOption {
+        /// The method.
+        method: String,
+        /// The parameter.
+        parameter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Nothing was loaded.
     #[error("there is no environment")]
     #[diagnostic(
@@ -167,6 +181,18 @@ pub enum ServeError {
         driver: String,
         /// The number of the connection.
         index: usize,
+    },
+    /// There is no such fault.
+    #[error("there is no fault {fault} of proxy \"{driver}\"")]
+    #[diagnostic(
+        code(standin::serve::unknown_fault),
+        help("`inject` returns the number of a fault, which is of its proxy and environment only")
+    )]
+    UnknownFault {
+        /// The proxy.
+        driver: String,
+        /// The number that no fault has.
+        fault: usize,
     },
     /// The request was cancelled.
     #[error("`{method}` was cancelled")]

@@ -39,6 +39,10 @@ pub(crate) enum Kind {
     MaybeData,
     /// How a stream is cut into frames.
     Framing,
+    /// A fault of a proxy, as files have it.
+    Fault,
+    /// How a direction of a proxy is: a link, or a list of them, as files have it.
+    Links,
     /// A connection: `driver`, `index`, `local`, `peer`.
     Connection,
     /// The drivers, each with `name`, `type` and `status`.
@@ -87,6 +91,8 @@ impl Kind {
             Kind::Data => "data",
             Kind::MaybeData => "data, or null",
             Kind::Framing => "a framing",
+            Kind::Fault => "a fault",
+            Kind::Links => "a link, or a list of links",
             Kind::Connection => "a connection",
             Kind::Drivers => "a list of drivers",
             Kind::Object => "an object",
@@ -118,7 +124,8 @@ impl Kind {
             Kind::Limit => value.is_null() || is_seconds(value),
             Kind::Flag => value.is_boolean(),
             Kind::MaybeData => value.is_null() || value.is_object(),
-            Kind::Data | Kind::Connection | Kind::Object => value.is_object(),
+            Kind::Data | Kind::Connection | Kind::Fault | Kind::Object => value.is_object(),
+            Kind::Links => value.is_object() || value.is_array(),
             Kind::Framing => value.is_object() || value.is_string(),
             Kind::Drivers => value.is_array(),
         }

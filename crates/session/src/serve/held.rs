@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use standin::reply::{Ledger, Seen};
-use standin::{Driver as _, Result, TcpConnection, TcpError, TcpHeld};
+use standin::{Driver as _, Result, TcpConnection, TcpHeld};
 use standin_sync::Unpoisoned;
 
 use super::call::{Call, base64};
@@ -164,27 +164,25 @@ pub(super) const METHODS: &[Method] = &[
 
 fn held(call: &Call<'_>) -> Result<Value> {
     let name = call.required_text("name");
-    let peer = peer(call)?;
-    hand_over(call, |limit| match &peer {
-        Peer::Server(server) => server.held(name, limit),
-        Peer::Client(client) => client.held(name, limit),
-    })
+    let (waiter, limit) = (call.waiter, call.limit("timeout", LIMIT_OF_WAITS));
+    let held = match peer(call)? {
+        Peer::Server(server) => call.wait(server.held_with(waiter, name, limit)),
+        Peer::Client(client) => call.wait(client.held_with(waiter, name, limit)),
+    };
+    hand_over(call, held?)
 }
 
 fn take_over(call: &Call<'_>) -> Result<Value> {
     let index = call.required_count("connection");
-    let peer = peer(call)?;
-    hand_over(call, |limit| match &peer {
-        Peer::Server(server) => server.take_over(index, limit),
-        Peer::Client(client) => client.take_over(index, limit),
-    })
+    let (waiter, limit) = (call.waiter, call.limit("timeout", LIMIT_OF_WAITS));
+    let held = match peer(call)? {
+        Peer::Server(server) => call.wait(server.take_over_with(waiter, index, limit)),
+        Peer::Client(client) => call.wait(client.take_over_with(waiter, index, limit)),
+    };
+    hand_over(call, held?)
 }
 
-fn hand_over(
-    call: &Call<'_>,
-    attempt: impl FnMut(Duration) -> Result<TcpHeld, TcpError>,
-) -> Result<Value> {
-    let held = call.wait(call.limit("timeout", LIMIT_OF_WAITS), attempt)?;
+fn hand_over(call: &Call<'_>, held: TcpHeld) -> Result<Value> {
     let driver = call.required_text("driver");
     let result = json!({
         "connection": info(driver, held.connection()),
@@ -235,11 +233,11 @@ fn wait_until(call: &Call<'_>) -> Result<Value> {
         return Err(call.bad("frames", expected).into());
     }
     let seen = wanted.pop().unwrap_or_else(Seen::everything);
-    let peer = peer(call)?;
-    call.wait(call.limit("timeout", LIMIT_OF_WAITS), |limit| match &peer {
-        Peer::Server(server) => server.wait_until(seen.clone(), limit),
-        Peer::Client(client) => client.wait_until(seen.clone(), limit),
-    })?;
+    let (waiter, limit) = (call.waiter, call.limit("timeout", LIMIT_OF_WAITS));
+    match peer(call)? {
+        Peer::Server(server) => call.wait(server.wait_until_with(waiter, seen, limit)),
+        Peer::Client(client) => call.wait(client.wait_until_with(waiter, seen, limit)),
+    }?;
     Ok(json!({}))
 }
 

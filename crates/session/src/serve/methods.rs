@@ -4,7 +4,7 @@ use standin::config::nearest;
 
 use super::error::ServeError;
 use super::method::Method;
-use super::{environment, held, talk};
+use super::{environment, held, proxy, talk};
 
 /// All methods, in the order of the reference page.
 pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
@@ -12,6 +12,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Method> {
         .iter()
         .chain(talk::METHODS)
         .chain(held::METHODS)
+        .chain(proxy::METHODS)
 }
 
 /// The method of that name.

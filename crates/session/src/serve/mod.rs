@@ -6,15 +6,18 @@ mod conversations;
 mod environment;
 mod error;
 mod failure;
+mod faults;
 mod field;
 mod held;
 mod method;
 mod methods;
 mod peer;
+mod proxy;
 mod schema;
 mod service;
 mod stage;
 mod talk;
+mod waiter;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use standin::environment::LookupError;
-use standin::{Driver as _, Result, TcpClient, TcpConnection, TcpServer};
+use standin::{Driver as _, Result, TcpClient, TcpConnection, TcpProxy, TcpServer};
 
 use super::call::Call;
 use super::error::ServeError;
@@ -53,6 +53,16 @@ pub(super) fn client(call: &Call<'_>) -> Result<Arc<TcpClient>> {
     match peer(call)? {
         Peer::Client(client) => Ok(client),
         Peer::Server(_) => Err(wrong_driver(call, "TCP clients")),
+    }
+}
+
+/// The proxy that a request names.
+pub(super) fn proxy(call: &Call<'_>) -> Result<Arc<TcpProxy>> {
+    let view = call.client.stage.view()?;
+    match view.get::<TcpProxy>(call.required_text("driver")) {
+        Ok(proxy) => Ok(proxy),
+        Err(LookupError::OtherType { .. }) => Err(wrong_driver(call, "TCP proxies")),
+        Err(error) => Err(error.into()),
     }
 }
 

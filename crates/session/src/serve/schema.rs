@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
+use standin::config::{self, OptionValue};
 
 use super::client::PROTOCOL;
 use super::field::{Field, Kind};
@@ -51,6 +52,18 @@ pub fn protocol_schema() -> Value {
             "results": { "description": "The result by method.", "$defs": results },
             "data": data(),
             "framing": framing(),
+            "fault": option(&<standin::Fault as OptionValue>::kind()),
+            "link": option(&<standin::Link as OptionValue>::kind()),
+            "place": {
+                "type": "object",
+                "description": "The line of the test that asks, which transcripts show.",
+                "properties": {
+                    "file": { "type": "string" },
+                    "line": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+                },
+                "required": ["file", "line"],
+                "additionalProperties": false,
+            },
             "connection": {
                 "type": "object",
                 "properties": {
@@ -79,6 +92,7 @@ fn request(method: &Method) -> Value {
             "id": { "type": ["integer", "string"] },
             "method": { "const": method.name },
             "params": parameters,
+            "place": { "$ref": "#/$defs/place" },
         },
         "required": required,
         "additionalProperties": false,
@@ -178,6 +192,44 @@ fn framing() -> Value {
     })
 }
 
+/// The values of an option in a file, as far as their types say.
+fn option(kind: &config::Kind) -> Value {
+    match kind {
+        config::Kind::Bool => json!({ "type": "boolean" }),
+        config::Kind::Int { min, .. } => match min {
+            Some(min) => json!({ "type": "integer", "minimum": min }),
+            None => json!({ "type": "integer" }),
+        },
+        config::Kind::Float => json!({ "type": "number" }),
+        config::Kind::String => json!({ "type": "string" }),
+        config::Kind::OneOf(texts) => json!({ "enum": texts }),
+        config::Kind::Duration => json!({ "type": ["string", "number"] }),
+        config::Kind::Map(kind) => {
+            json!({ "type": "object", "additionalProperties": option(kind) })
+        }
+        config::Kind::Lazy(kind) => option(&kind.get()),
+        config::Kind::Union(kinds) => {
+            json!({ "anyOf": kinds.iter().map(option).collect::<Vec<_>>() })
+        }
+        config::Kind::Nested(table) => {
+            let options = table.options().iter().map(|of| {
+                let mut schema = option(of.kind());
+                schema["description"] = json!(of.docs());
+                (of.name().to_owned(), schema)
+            });
+            let required = table.options().iter().filter(|option| option.is_required());
+            let required: Vec<_> = required.map(|option| option.name()).collect();
+            json!({
+                "type": "object",
+                "properties": Value::Object(options.collect()),
+                "required": required,
+                "additionalProperties": false,
+            })
+        }
+        _ => json!({}),
+    }
+}
+
 impl Kind {
     fn schema(self) -> Value {
         let texts = || json!({ "type": "array", "items": { "type": "string" } });
@@ -199,6 +251,13 @@ impl Kind {
                 json!({ "anyOf": [{ "$ref": "#/$defs/data" }, { "type": "null" }] })
             }
             Kind::Framing => json!({ "$ref": "#/$defs/framing" }),
+            Kind::Fault => json!({ "$ref": "#/$defs/fault" }),
+            Kind::Links => json!({
+                "anyOf": [
+                    { "$ref": "#/$defs/link" },
+                    { "type": "array", "items": { "$ref": "#/$defs/link" } },
+                ],
+            }),
             Kind::Connection => json!({ "$ref": "#/$defs/connection" }),
             Kind::Object => json!({ "type": "object" }),
             Kind::Drivers => json!({

@@ -10,11 +10,12 @@
 
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Map, Value, json};
+use standin::record::Place;
 use standin::{Error, Result};
 use standin_sync::Unpoisoned;
 
@@ -22,6 +23,7 @@ use super::call::Call;
 use super::client::Client;
 use super::error::ServeError;
 use super::methods::find;
+use super::waiter::Waiter;
 
 /// How many threads stay to wait for requests.
 const MOST_IDLE: usize = 4;
@@ -39,6 +41,8 @@ struct Request {
     id: Value,
     method: String,
     parameters: Map<String, Value>,
+    /// The line of the test that asks.
+    place: Option<Place>,
 }
 
 /// A request that is being carried out.
@@ -46,7 +50,6 @@ struct Admitted {
     request: Request,
     /// Its id as JSON.
     key: String,
-    is_cancelled: Arc<AtomicBool>,
 }
 
 impl Service {
@@ -71,12 +74,13 @@ impl Service {
     /// Adds a thread that reads requests, which is counted as idle already.
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let service = Arc::clone(self);
+        let waiter = Waiter::new()?;
         let thread = thread::Builder::new().name("standin-serve".to_owned());
-        thread.spawn(move || service.work()).map(drop)
+        thread.spawn(move || service.work(&waiter)).map(drop)
     }
 
     /// What each thread does.
-    fn work(self: Arc<Self>) {
+    fn work(self: Arc<Self>, waiter: &Waiter) {
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -85,10 +89,10 @@ impl Service {
                 return self.client.end();
             }
             // Before the next line is read, which may cancel this one.
-            let admitted = self.admit(&line);
+            let admitted = self.admit(&line, waiter);
             let is_read_on = self.see_to_next_reader();
             drop(input);
-            self.take(admitted, is_read_on);
+            self.take(admitted, waiter, is_read_on);
             if self.idle.fetch_add(1, Ordering::SeqCst) >= MOST_IDLE {
                 self.idle.fetch_sub(1, Ordering::SeqCst);
                 return;
@@ -110,7 +114,7 @@ impl Service {
     }
 
     /// Reads a line; `None` if it is empty.
-    fn admit(&self, line: &[u8]) -> Option<Result<Admitted, (Value, ServeError)>> {
+    fn admit(&self, line: &[u8], waiter: &Waiter) -> Option<Result<Admitted, (Value, ServeError)>> {
         if line.trim_ascii().is_empty() {
             return None;
         }
@@ -119,51 +123,47 @@ impl Service {
             Err(refused) => return Some(Err(refused)),
         };
         let key = request.id.to_string();
-        let is_cancelled = match self.client.admit(&key) {
-            Ok(is_cancelled) => is_cancelled,
-            Err(refused) => return Some(Err((request.id, refused))),
-        };
-        Some(Ok(Admitted {
-            request,
-            key,
-            is_cancelled,
-        }))
+        Some(match self.client.admit(&key, waiter.begin()) {
+            Ok(()) => Ok(Admitted { request, key }),
+            Err(refused) => Err((request.id, refused)),
+        })
     }
 
     /// Answers a line.
-    fn take(&self, line: Option<Result<Admitted, (Value, ServeError)>>, is_read_on: bool) {
+    fn take(
+        &self,
+        line: Option<Result<Admitted, (Value, ServeError)>>,
+        waiter: &Waiter,
+        is_read_on: bool,
+    ) {
         let admitted = match line {
             None => return,
             Some(Err((id, error))) => return self.answer(&id, Err(error.into()), None),
             Some(Ok(admitted)) => admitted,
         };
-        let Admitted {
-            request,
-            key,
-            is_cancelled,
-        } = admitted;
+        let Admitted { request, key } = admitted;
         let driver = request.parameters.get("driver").and_then(Value::as_str);
         let driver = driver.map(str::to_owned);
         let id = request.id.clone();
         // Without a thread that reads on nobody could cancel it.
         let result = match is_read_on {
-            true => self.carry_out(request, &is_cancelled),
+            true => self.carry_out(request, waiter),
             false => Err(ServeError::NoThread.into()),
         };
         self.client.dismiss(&key);
         self.answer(&id, result, driver.as_deref());
     }
 
-    fn carry_out(&self, request: Request, is_cancelled: &AtomicBool) -> Result<Value> {
+    fn carry_out(&self, request: Request, waiter: &Waiter) -> Result<Value> {
         let method = find(&request.method)?;
-        let fields = method.parameters;
-        let call = Call::new(
-            &self.client,
-            method.name,
-            fields,
-            request.parameters,
-            is_cancelled,
-        )?;
+        let call = Call {
+            client: &self.client,
+            method: method.name,
+            place: request.place.unwrap_or_else(Place::caller),
+            waiter,
+            parameters: request.parameters,
+        };
+        call.check(method.parameters)?;
         let done = catch_unwind(AssertUnwindSafe(|| (method.run)(&call)));
         done.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -218,11 +218,20 @@ impl Request {
             Some(Value::Object(parameters)) => parameters,
             Some(_) => return Err(not_a_request(&id, "its \"params\" are not an object")),
         };
+        let place = match object.shift_remove("place").map(|place| place_of(&place)) {
+            None => None,
+            Some(Some((file, line))) => Place::elsewhere(&file, line),
+            Some(None) => {
+                let problem = "its \"place\" is not an object with \"file\" and \"line\"";
+                return Err(not_a_request(&id, problem));
+            }
+        };
         match object.keys().next() {
             None => Ok(Self {
                 id,
                 method,
                 parameters,
+                place,
             }),
             Some(key) => {
                 let problem = format!("it has a key \"{key}\", which requests do not have");
@@ -230,4 +239,14 @@ impl Request {
             }
         }
     }
+}
+
+/// The file and the line of a place.
+fn place_of(value: &Value) -> Option<(String, u32)> {
+    let object = value.as_object().filter(|object| object.len() == 2)?;
+    let line = object.get("line")?.as_u64()?;
+    Some((
+        object.get("file")?.as_str()?.to_owned(),
+        line.try_into().ok()?,
+    ))
 }

@@ -1,8 +1,10 @@
 //! The methods that accept, connect, send and receive.
 
+use std::future::Future;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use standin::tcp::Talk;
 use standin::{Result, TcpConnection, TcpError};
 use standin_sync::Unpoisoned;
 
@@ -10,7 +12,8 @@ use super::call::{Call, Data, base64};
 use super::conversations::Shared;
 use super::field::{Field, Kind, optional, required};
 use super::method::Method;
-use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, client, info, peer, server};
+use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, client, info, peer, proxy, server};
+use super::waiter::Waiter;
 
 /// How long is waited for a connection unless the client says so, as in testplan.
 const LIMIT_OF_ACCEPT: Duration = Duration::from_secs(10);
@@ -183,8 +186,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "receive_until_silence",
-        doc: "Receives everything until nothing has come for a while; nothing if nothing comes. It \
-              cannot be cancelled.",
+        doc: "Receives everything until nothing has come for a while; nothing if nothing comes.",
         parameters: &[
             DRIVER,
             CONNECTION,
@@ -231,7 +233,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "refuse",
-        doc: "Has a server refuse connections from now on. Those that it has go on.",
+        doc: "Has a server or a proxy refuse connections from now on. Those that it has go on.",
         parameters: &[DRIVER],
         result: &[],
         run: refuse,
@@ -245,7 +247,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "come_back",
-        doc: "Has a server listen again, on the same port, after `refuse` or `go_away`.",
+        doc: "Has a server or a proxy listen again, on the same port, after `refuse` or `go_away`.",
         parameters: &[DRIVER],
         result: &[],
         run: come_back,
@@ -255,8 +257,6 @@ pub(super) const METHODS: &[Method] = &[
 /// A connection that a request talks over.
 struct Line {
     connection: TcpConnection,
-    /// How long it may take.
-    limit: Option<Duration>,
     /// The conversation that it belongs to, which nobody hands back meanwhile.
     held: Option<Shared>,
 }
@@ -270,7 +270,6 @@ impl Line {
             let driver = call.required_text("driver");
             call.client.held.find(driver, index)
         });
-        let limit = call.limit("timeout", peer.io_timeout()?);
         let mut connection = match &held {
             Some(held) => held.lock().unpoisoned().connection().clone(),
             None => peer.connection(index)?,
@@ -278,9 +277,9 @@ impl Line {
         if let Some(encoding) = call.text("encoding") {
             connection = connection.with_encoding(encoding)?;
         }
+        let limit = call.limit("timeout", peer.io_timeout()?);
         Ok(Self {
             connection: connection.with_timeout(limit),
-            limit,
             held,
         })
     }
@@ -289,45 +288,40 @@ impl Line {
     fn to_send(call: &Call<'_>) -> Result<Self> {
         let line = Self::of(call)?;
         if let Some(held) = &line.held {
-            held.lock().unpoisoned().send_rest()?;
+            let mut held = held.lock().unpoisoned();
+            call.wait(held.send_rest_with(call.waiter, call.place))?;
         }
         Ok(line)
     }
 
-    /// Receives within the limit, unless the request is cancelled.
-    fn receive<T>(
-        &self,
-        call: &Call<'_>,
-        mut receive: impl FnMut(&TcpConnection) -> Result<T, TcpError>,
-    ) -> Result<T> {
-        call.wait(self.limit, |slice| {
-            receive(&self.connection.with_timeout(slice))
-        })
+    /// What is said over it, as the request wants it.
+    fn talk<'l>(&'l self, call: &Call<'l>) -> Talk<'l, &'l Waiter> {
+        self.connection.talk(call.waiter, call.place)
     }
+}
 
-    /// Receives bytes or text, as the request says.
-    fn receive_as(
-        &self,
-        call: &Call<'_>,
-        bytes: impl FnMut(&TcpConnection) -> Result<Vec<u8>, TcpError>,
-        text: impl FnMut(&TcpConnection) -> Result<String, TcpError>,
-    ) -> Result<Value> {
-        Ok(match call.text("as") {
-            Some("text") => json!({ "data": { "text": self.receive(call, text)? } }),
-            _ => json!({ "data": base64(&self.receive(call, bytes)?) }),
-        })
-    }
+/// Receives bytes or text, as the request says.
+fn receive_as(
+    call: &Call<'_>,
+    bytes: impl Future<Output = Result<Vec<u8>, TcpError>>,
+    text: impl Future<Output = Result<String, TcpError>>,
+) -> Result<Value> {
+    Ok(match call.text("as") {
+        Some("text") => json!({ "data": { "text": call.wait(text)? } }),
+        _ => json!({ "data": base64(&call.wait(bytes)?) }),
+    })
 }
 
 fn accept_connection(call: &Call<'_>) -> Result<Value> {
     let server = server(call)?;
     let limit = call.limit("timeout", LIMIT_OF_ACCEPT);
-    let connection = call.wait(limit, |slice| server.accept_connection(slice))?;
+    let connection = call.wait(server.accept_with(call.waiter, call.place, limit))?;
     Ok(json!({ "connection": info(call.required_text("driver"), &connection) }))
 }
 
 fn connect(call: &Call<'_>) -> Result<Value> {
-    let connection = client(call)?.connect()?;
+    let client = client(call)?;
+    let connection = call.wait(client.connect_with(call.waiter, call.place))?;
     Ok(json!({ "connection": info(call.required_text("driver"), &connection) }))
 }
 
@@ -346,8 +340,8 @@ fn send(call: &Call<'_>) -> Result<Value> {
     let data = call.data("data")?;
     let line = Line::to_send(call)?;
     let sent = match data {
-        Data::Bytes(bytes) => line.connection.send(bytes)?,
-        Data::Text(text) => line.connection.send_text(text)?,
+        Data::Bytes(bytes) => call.wait(line.talk(call).send(bytes))?,
+        Data::Text(text) => call.wait(line.talk(call).send_text(text))?,
     };
     Ok(json!({ "sent": sent }))
 }
@@ -356,7 +350,7 @@ fn send_frame(call: &Call<'_>) -> Result<Value> {
     let payload = call.data("data")?.into_bytes();
     let mut framing = call.framing("framing")?;
     let line = Line::to_send(call)?;
-    let sent = line.connection.send_frame(&mut *framing, payload)?;
+    let sent = call.wait(line.talk(call).send_frame(&mut *framing, payload))?;
     Ok(json!({ "sent": sent }))
 }
 
@@ -365,41 +359,45 @@ fn send_in_pieces(call: &Call<'_>) -> Result<Value> {
     let size = call.required_count("size");
     let every = call.required_seconds("every");
     let line = Line::to_send(call)?;
-    let sent = line.connection.send_in_pieces(bytes, size, every)?;
+    let sent = line.talk(call).send_in_pieces(&bytes, size, every)?;
     Ok(json!({ "sent": sent }))
 }
 
 fn receive_exactly(call: &Call<'_>) -> Result<Value> {
     let size = call.required_count("size");
-    Line::of(call)?.receive_as(
+    let line = Line::of(call)?;
+    let talk = line.talk(call);
+    receive_as(
         call,
-        |connection| connection.receive_exactly(size),
-        |connection| connection.receive_exactly_text(size),
+        talk.receive_exactly(size),
+        talk.receive_exactly_text(size),
     )
 }
 
 fn receive_some(call: &Call<'_>) -> Result<Value> {
     let limit = call.count("limit").unwrap_or(SOME);
-    Line::of(call)?.receive_as(
+    let line = Line::of(call)?;
+    let talk = line.talk(call);
+    receive_as(
         call,
-        |connection| connection.receive_some(limit),
-        |connection| connection.receive_some_text(limit),
+        talk.receive_some(limit),
+        talk.receive_some_text(limit),
     )
 }
 
 fn receive_until(call: &Call<'_>) -> Result<Value> {
     let line = Line::of(call)?;
+    let talk = line.talk(call);
     match (call.data("delimiter")?, call.text("as")) {
         (Data::Text(text), Some("text")) => {
-            let received = line.receive(call, |line| line.receive_until_text(&text))?;
+            let received = call.wait(talk.receive_until_text(text))?;
             Ok(json!({ "data": { "text": received } }))
         }
         (_, Some("text")) => Err(call
             .bad("delimiter", "a text where text is received")
             .into()),
         (delimiter, _) => {
-            let delimiter = delimiter.into_bytes();
-            let received = line.receive(call, |line| line.receive_until(&delimiter))?;
+            let received = call.wait(talk.receive_until(delimiter.into_bytes()))?;
             Ok(json!({ "data": base64(&received) }))
         }
     }
@@ -407,32 +405,27 @@ fn receive_until(call: &Call<'_>) -> Result<Value> {
 
 fn receive_line(call: &Call<'_>) -> Result<Value> {
     let line = Line::of(call)?;
-    line.receive_as(
-        call,
-        TcpConnection::receive_line,
-        TcpConnection::receive_line_text,
-    )
+    let talk = line.talk(call);
+    receive_as(call, talk.receive_line(), talk.receive_line_text())
 }
 
 fn receive_frame(call: &Call<'_>) -> Result<Value> {
     let mut framing = call.framing("framing")?;
     let line = Line::of(call)?;
-    let received = line.receive(call, |line| line.receive_frame(&mut *framing))?;
+    let received = call.wait(line.talk(call).receive_frame(&mut *framing))?;
     Ok(json!({ "data": base64(&received) }))
 }
 
 fn receive_to_end(call: &Call<'_>) -> Result<Value> {
     let line = Line::of(call)?;
-    line.receive_as(
-        call,
-        TcpConnection::receive_to_end,
-        TcpConnection::receive_to_end_text,
-    )
+    let talk = line.talk(call);
+    receive_as(call, talk.receive_to_end(), talk.receive_to_end_text())
 }
 
 fn receive_until_silence(call: &Call<'_>) -> Result<Value> {
     let silence = call.required_seconds("silence");
-    let received = Line::of(call)?.connection.receive_until_silence(silence)?;
+    let line = Line::of(call)?;
+    let received = call.wait(line.talk(call).receive_until_silence(silence))?;
     Ok(json!({ "data": base64(&received) }))
 }
 
@@ -444,29 +437,32 @@ fn receive_buffered(call: &Call<'_>) -> Result<Value> {
 fn expect(call: &Call<'_>) -> Result<Value> {
     let line = Line::of(call)?;
     match call.data("data")? {
-        Data::Bytes(bytes) => line.receive(call, |line| line.expect(&bytes))?,
-        Data::Text(text) => line.receive(call, |line| line.expect_text(&text))?,
+        Data::Bytes(bytes) => call.wait(line.talk(call).expect(bytes))?,
+        Data::Text(text) => call.wait(line.talk(call).expect_text(text))?,
     }
     Ok(json!({}))
 }
 
 fn close(call: &Call<'_>) -> Result<Value> {
-    Line::of(call)?.connection.close();
+    Line::of(call)?.talk(call).close();
     Ok(json!({}))
 }
 
 fn shutdown_write(call: &Call<'_>) -> Result<Value> {
-    Line::to_send(call)?.connection.shutdown_write()?;
+    Line::to_send(call)?.talk(call).shutdown_write()?;
     Ok(json!({}))
 }
 
 fn reset(call: &Call<'_>) -> Result<Value> {
-    Line::of(call)?.connection.reset()?;
+    Line::of(call)?.talk(call).reset()?;
     Ok(json!({}))
 }
 
 fn refuse(call: &Call<'_>) -> Result<Value> {
-    server(call)?.refuse()?;
+    match proxy(call) {
+        Ok(proxy) => proxy.refuse()?,
+        Err(_) => server(call)?.refuse()?,
+    }
     Ok(json!({}))
 }
 
@@ -476,6 +472,9 @@ fn go_away(call: &Call<'_>) -> Result<Value> {
 }
 
 fn come_back(call: &Call<'_>) -> Result<Value> {
-    server(call)?.come_back()?;
+    match proxy(call) {
+        Ok(proxy) => proxy.come_back()?,
+        Err(_) => server(call)?.come_back()?,
+    }
     Ok(json!({}))
 }

@@ -124,7 +124,7 @@ impl<'c, M: Made> Connect<'c, M> {
             Some(course) => course,
             None => {
                 if let Some(earlier) = inner.slot.begin(turn)? {
-                    earlier.close_at(Event::Close, self.place);
+                    earlier.end_at(Event::Close, self.place);
                 }
                 self.course.insert(Course::of(inner, &mut self.deadline)?)
             }
@@ -290,7 +290,7 @@ impl Inner {
                 Ok(connection)
             }
             Err(not_now) => {
-                connection.close_at(Event::Close, place);
+                connection.end_at(Event::Close, place);
                 Err(not_now)
             }
         }

@@ -125,7 +125,20 @@ impl Connection {
         every: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        let (place, size) = (Place::caller(), size.max(1));
+        self.send_in_pieces_at(bytes, size, every, timeout, Place::caller())
+    }
+
+    /// The same, for a layer above, as a line of the test wants it.
+    #[doc(hidden)]
+    pub fn send_in_pieces_at(
+        &self,
+        bytes: &[u8],
+        size: usize,
+        every: Duration,
+        timeout: impl Into<Option<Duration>>,
+        place: Place,
+    ) -> Result<usize, SendError> {
+        let size = size.max(1);
         let fault = || {
             let (bytes, size) = (Count(bytes.len(), "byte"), Count(size, "byte"));
             format!(

@@ -218,11 +218,17 @@ impl Connection {
     /// Returns an error if the connection is closed here or the peer has reset it.
     #[track_caller]
     pub fn shutdown_write(&self) -> Result<(), ControlError> {
+        self.shutdown_write_at(Place::caller())
+    }
+
+    /// The same, for a layer above, as a line of the test wants it.
+    #[doc(hidden)]
+    pub fn shutdown_write_at(&self, place: Place) -> Result<(), ControlError> {
         self.shut_down(
             "shut down sending",
             Event::ShutDownOutbound,
             Shutdown::Write,
-            Place::caller(),
+            place,
         )
     }
 
@@ -286,18 +292,24 @@ impl Connection {
     /// connection itself, and take its time.
     #[track_caller]
     pub fn close(&self) {
-        self.inner.close(Event::Close, Some(Place::caller()));
+        self.close_at(Place::caller());
+    }
+
+    /// The same, for a layer above, as a line of the test wants it.
+    #[doc(hidden)]
+    pub fn close_at(&self, place: Place) {
+        self.end_at(Event::Close, place);
     }
 
     /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it
     /// say that it was aborted.
     #[track_caller]
     pub fn abort(&self) {
-        self.inner.close(Event::Abort, Some(Place::caller()));
+        self.end_at(Event::Abort, Place::caller());
     }
 
     /// Closes the connection or aborts it, as a line of the test wants it that has asked for more.
-    pub(crate) fn close_at(&self, event: Event, place: Place) {
+    pub(crate) fn end_at(&self, event: Event, place: Place) {
         self.inner.close(event, Some(place));
     }
 

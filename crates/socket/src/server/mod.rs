@@ -469,8 +469,8 @@ impl Inner {
         self.accepting.settle(VecDeque::clear);
         for connection in self.open() {
             match self.end.get() {
-                LocalEnd::Aborted => connection.close_at(Event::Abort, place),
-                _ => connection.close_at(Event::Close, place),
+                LocalEnd::Aborted => connection.end_at(Event::Abort, place),
+                _ => connection.end_at(Event::Close, place),
             }
         }
         self.wake();

@@ -103,8 +103,8 @@ impl TcpConnection {
         size: usize,
         every: Duration,
     ) -> Result<usize, TcpError> {
-        let bytes = bytes.as_ref();
-        self.noted(self.socket.send_in_pieces(bytes, size, every, self.timeout))
+        self.talk(Thread, Place::caller())
+            .send_in_pieces(bytes.as_ref(), size, every)
     }
 
     /// Waits for the time of `delay` and then sends `bytes`: a peer that takes its time.

@@ -213,6 +213,32 @@ impl<'c, W: Wait + Copy> Talk<'c, W> {
             .await
     }
 
+    /// Has the calling thread wait for it.
+    pub fn send_in_pieces(
+        self,
+        bytes: &[u8],
+        size: usize,
+        every: Duration,
+    ) -> Result<usize, TcpError> {
+        let TcpConnection {
+            socket, timeout, ..
+        } = self.connection;
+        let sent = socket.send_in_pieces_at(bytes, size, every, *timeout, self.place);
+        self.connection.noted(sent)
+    }
+
+    pub fn close(self) {
+        self.connection.socket.close_at(self.place);
+    }
+
+    pub fn shutdown_write(self) -> Result<(), TcpError> {
+        Ok(self.connection.socket.shutdown_write_at(self.place)?)
+    }
+
+    pub fn reset(self) -> Result<(), TcpError> {
+        Ok(self.connection.socket.reset_at(self.place)?)
+    }
+
     pub async fn reset_after_receiving(self, count: usize) -> Result<Vec<u8>, TcpError> {
         let received = self.receive_exactly(count).await?;
         // Fails only when another thread has just closed it, which was first then.
