@@ -17,6 +17,7 @@ use standin_sync::{Monitor, MutexGuard};
 use crate::frames::NewFraming;
 use crate::pace::Pace;
 use crate::rule::Rule;
+use crate::time::later;
 use crate::{Direction, FaultKind, Link};
 
 /// What a proxy is to do now, and what has happened.
@@ -74,15 +75,34 @@ impl From<Link> for Shared {
 }
 
 /// A direction in which nothing goes through.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pause {
+    since: Instant,
     /// `None` until it is healed.
     pub(crate) until: Option<Instant>,
 }
 
 impl Pause {
+    /// From now on, for so long.
+    pub(crate) fn new(time: Option<Duration>) -> Pause {
+        let since = Instant::now();
+        Pause {
+            since,
+            until: time.map(|time| later(since, time)),
+        }
+    }
+
     pub(crate) fn is_over(self, now: Instant) -> bool {
         self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.until {
+            Some(until) => write!(f, "for {:?}", until - self.since),
+            None => f.write_str("until it is healed"),
+        }
     }
 }
 

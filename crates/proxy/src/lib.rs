@@ -5,18 +5,26 @@ mod control;
 mod direction;
 mod error;
 mod every_cut;
+mod far;
 mod fault;
 mod frames;
+mod line;
 mod link;
+mod listener;
 mod pace;
 mod pair;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod passage;
 #[cfg(test)]
 mod properties;
 mod proxy;
 mod queue;
 mod random;
 mod rule;
+mod side;
 mod stream;
+mod time;
 
 pub use crate::config::{TcpProxyBuilder, TcpProxyConfig};
 pub use crate::direction::Direction;

@@ -1,6 +1,8 @@
+use std::fmt;
 use std::time::Duration;
 
 use standin_config::{Config, Kind, OptionValue, Value, ValueError};
+use standin_error::text::Count;
 
 /// How a direction of a proxy's connections is, for as long as that is set. Without anything it is
 /// as if there were no proxy.
@@ -145,6 +147,29 @@ impl Link {
         let is_meant = |wanted: &String| peer.is_some_and(|peer| Ok(peer) == wanted.parse());
         self.connection.is_none_or(|wanted| wanted == connection)
             && self.peer.as_ref().is_none_or(is_meant)
+    }
+}
+
+/// What is set of it.
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pause = self.slice_pause_or_default();
+        let parts = [
+            self.latency.map(|time| format!("latency {time:?}")),
+            self.jitter.map(|time| format!("jitter {time:?}")),
+            self.bandwidth.map(|rate| format!("{rate} bytes/s")),
+            self.shared_bandwidth
+                .map(|rate| format!("{rate} bytes/s of all connections together")),
+            self.slice
+                .map(|size| format!("slices of {} {pause:?} apart", Count(size, "byte"))),
+            self.limit
+                .map(|count| format!("{count} bytes, and the rest is lost")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        match parts.is_empty() {
+            true => f.write_str("as if there were no proxy"),
+            false => f.write_str(&parts.join(", ")),
+        }
     }
 }
 

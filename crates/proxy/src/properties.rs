@@ -6,77 +6,28 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use standin_socket::framing::Lines;
 
+use crate::passage::{Got, Passage};
 use crate::queue::Act;
 use crate::random::Random;
 use crate::rule::Rule;
 use crate::stream::{Note, Out, Stream};
-use crate::{Fault, Link};
-
-/// What a receiver has got, and what has happened to it.
-#[derive(Debug, Default, PartialEq)]
-struct Got {
-    bytes: Vec<u8>,
-    acts: Vec<(usize, Act)>,
-    /// Which faults have happened, after how many bytes.
-    fired: Vec<(String, u64)>,
-}
-
-fn stream(faults: &[Fault], link: &Link, start: Instant) -> Stream {
-    let mut stream = Stream::new(Random::new(7, 0, 1));
-    stream.set_framing(Box::new(Lines::new()));
-    stream.set_link(link, None);
-    for fault in faults {
-        let rule = Rule::new(fault.clone()).expect("a fault that makes sense");
-        stream.arm(start, Arc::new(rule));
-    }
-    stream
-}
+use crate::{Fault, Link, NewFraming};
 
 /// Passes bytes, in these pieces, to a receiver that takes so many at a time.
 fn pass(faults: &[Fault], link: &Link, pieces: &[&[u8]], takes: usize) -> Got {
-    let mut now = Instant::now();
-    let mut stream = stream(faults, link, now);
-    let mut got = Got::default();
-    receive(&mut stream, &mut now, &mut got, takes);
+    let mut passage = Passage::new(Some(&NewFraming::new(Lines::new())), 7);
+    passage.set_link(link.clone());
+    for fault in faults {
+        assert!(passage.inject(fault.clone()), "a fault that makes sense");
+    }
+    passage.receive(takes);
     for piece in pieces {
-        // A line that is down for a while carries on.
-        if got.acts.iter().all(|(_, act)| *act == Act::Silence) {
-            stream.push(now, piece);
-            receive(&mut stream, &mut now, &mut got, takes);
-        }
+        passage.push(piece, takes);
+        passage.receive(takes);
     }
-    stream.end(now);
-    receive(&mut stream, &mut now, &mut got, takes);
-    for note in stream.take_notes() {
-        if let Note::Fired { rule, bytes, .. } = note {
-            got.fired.push((rule.fault.to_string(), bytes));
-        }
-    }
-    // A cut is noted when it reaches the receiver, other faults when they happen.
-    got.fired.sort();
-    got
-}
-
-fn receive(stream: &mut Stream, now: &mut Instant, got: &mut Got, takes: usize) {
-    loop {
-        let count = match stream.next(*now) {
-            Out::Nothing => return,
-            Out::Wait(at) => {
-                *now = at;
-                continue;
-            }
-            Out::Act(act) => {
-                got.acts.push((got.bytes.len(), act));
-                continue;
-            }
-            Out::Send(bytes) => {
-                let count = bytes.len().min(takes);
-                got.bytes.extend_from_slice(&bytes[..count]);
-                count
-            }
-        };
-        stream.sent(*now, count);
-    }
+    passage.end();
+    passage.receive(takes);
+    passage.into_got()
 }
 
 /// The same bytes in other pieces.
@@ -236,7 +187,10 @@ fn a_delay_holds_what_follows_and_nothing_before() {
     let start = Instant::now();
     let time = Duration::from_millis(50);
     let fault = Fault::delay(time).at_frame(1);
-    let mut stream = stream(&[fault], &Link::new(), start);
+    let mut stream = Stream::new(Random::new(7, 0, 1));
+    stream.set_framing(Box::new(Lines::new()));
+    let rule = Rule::new(fault).expect("a fault that makes sense");
+    stream.arm(start, Arc::new(rule));
     stream.push(start, b"one\ntwo\n");
     assert_eq!(stream.next(start), Out::Send(b"one\n"));
     stream.sent(start, 4);

@@ -13,7 +13,7 @@ use standin_sync::Unpoisoned;
 use standin_sync::operation::{Thread, Wait, now};
 
 use crate::control::{Control, Pause, Shared, Watcher};
-use crate::pair::Listener;
+use crate::listener::Listener;
 use crate::random::Random;
 use crate::rule::{Injected, Rule};
 use crate::{
@@ -189,10 +189,10 @@ impl TcpProxy {
     }
 
     fn pause_all(&self, directions: &[Direction], time: Option<Duration>) {
-        let until = time.and_then(|time| Instant::now().checked_add(time));
+        let pause = Pause::new(time);
         self.order(|state| {
             for direction in directions {
-                state.orders.paused[direction.index()] = Some(Pause { until });
+                state.orders.paused[direction.index()] = Some(pause);
             }
         });
     }

@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
+use crate::time::LONGEST;
+
 /// The environment variable that gives a seed to whatever has none of its own.
 pub(crate) const VARIABLE: &str = "STANDIN_SEED";
 
@@ -46,6 +48,7 @@ impl Random {
     /// A time around `middle`, at most `around` away from it.
     pub(crate) fn near(&mut self, middle: Duration, around: Duration) -> Duration {
         let place = self.fraction();
+        let (middle, around) = (middle.min(LONGEST), around.min(LONGEST));
         (middle + around.mul_f64(2.0 * place)).saturating_sub(around)
     }
 }

@@ -14,6 +14,7 @@ use crate::pace::Pace;
 use crate::queue::{Act, Item, Queue};
 use crate::random::Random;
 use crate::rule::Rule;
+use crate::time::later;
 use crate::{FaultKind, Link};
 
 /// How much waits for a receiver that takes its time, before the sender has to wait, too.
@@ -125,13 +126,15 @@ impl Stream {
         self.notes_all = true;
     }
 
-    /// What comes from now on goes over this link.
-    pub(crate) fn set_link(&mut self, link: &Link, shared_pace: Option<Arc<Mutex<Pace>>>) {
+    /// What comes from now on goes over this link. Says whether it is another one than before.
+    pub(crate) fn set_link(&mut self, link: &Link, shared_pace: Option<Arc<Mutex<Pace>>>) -> bool {
+        let has_changed = self.link != *link;
         if self.link.bandwidth != link.bandwidth {
             self.pace = link.bandwidth.map(Pace::new);
         }
         self.shared_pace = shared_pace;
         self.link = link.clone();
+        has_changed
     }
 
     /// Adds a fault that may happen.
@@ -281,7 +284,7 @@ impl Stream {
         self.ready -= count;
         self.queue.sent(count);
         if self.ready == 0 && self.link.slice.is_some() {
-            self.next_slice = Some(now + self.link.slice_pause_or_default());
+            self.next_slice = Some(later(now, self.link.slice_pause_or_default()));
         }
     }
 
@@ -315,7 +318,7 @@ impl Stream {
             Some(jitter) => self.random.near(latency, jitter),
             None => latency,
         };
-        let mut due = now + latency;
+        let mut due = later(now, latency);
         if let Some(at) = self.not_before {
             due = due.max(at);
             if at <= now {
@@ -483,7 +486,7 @@ impl Stream {
                 return self.notes.push(fired);
             }
             FaultKind::Delay(time) => {
-                let until = now + time;
+                let until = later(now, time);
                 self.not_before = Some(self.not_before.map_or(until, |at| at.max(until)));
                 return self.notes.push(fired);
             }

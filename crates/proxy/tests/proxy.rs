@@ -507,3 +507,32 @@ fn both_ends_are_recorded_with_what_happened_to_them() {
         "{text}"
     );
 }
+
+#[test]
+fn what_the_way_is_like_is_recorded_on_open_connections() {
+    let slow = Link::new()
+        .latency(Duration::from_millis(1))
+        .bandwidth(1_000_000);
+    let between = Between::new(|proxy| proxy.up(slow));
+    let Ends { near, far } = between.ends();
+    let proxy = &between.proxy;
+    proxy.set_link(Direction::Down, Link::new().slice(100, Duration::ZERO));
+    proxy.partition(Duration::from_secs(600));
+    proxy.heal();
+    proxy.pause(Direction::Up, None);
+    proxy.clear();
+    send(&near, b"a");
+    receive(&far, 1);
+    let text = proxy.transcript().text().to_string();
+    for says in [
+        "from now on up: latency 1ms, 1000000 bytes/s",
+        "from now on down: slices of 100 bytes 0ns apart",
+        "nothing goes up for 600s",
+        "nothing goes down for 600s",
+        "nothing goes up until it is healed",
+        "from now on up: as if there were no proxy",
+        "healed",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}

@@ -41,6 +41,29 @@ pub enum Next {
     Done,
 }
 
+/// Which of its sources an actor registers. It may have events of two, such as the ends of two
+/// connections between which it passes on what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The source that [`Turn::register`] registers.
+    First,
+    /// The other one.
+    Second,
+}
+
+/// What has become of a source of an actor's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceEvent {
+    /// Which source it is.
+    pub slot: Slot,
+    /// Whether there may be something to receive: bytes, an end, or a failure.
+    pub may_receive: bool,
+    /// Whether there may be more behind a receive that does not fill its buffer, and no other event
+    /// will say so: the peer has ended its direction or sent an urgent byte, or the connection has
+    /// failed.
+    pub may_hide_more: bool,
+}
+
 /// What an actor may do in its turn.
 pub struct Turn<'a> {
     pub(crate) core: &'a Arc<Core<dyn Actor>>,
@@ -48,10 +71,26 @@ pub struct Turn<'a> {
     pub(crate) members: &'a Arc<Members>,
     pub(crate) key: Key,
     pub(crate) is_first: bool,
-    pub(crate) may_hide_more: bool,
+    pub(crate) event: Option<SourceEvent>,
     pub(crate) now: Option<Instant>,
     pub(crate) wakes_at: Option<Instant>,
     pub(crate) spawned: &'a mut Vec<(Arc<Members>, Box<dyn Actor>)>,
+}
+
+impl Slot {
+    /// What events of a source of the actor at `index` are known by.
+    fn token(self, index: usize) -> Token {
+        Token((index << 1) | usize::from(self == Slot::Second))
+    }
+
+    /// The place of the actor, and which of its sources it is.
+    pub(crate) fn of(token: Token) -> (usize, Slot) {
+        let slot = match token.0 & 1 {
+            0 => Slot::First,
+            _ => Slot::Second,
+        };
+        (token.0 >> 1, slot)
+    }
 }
 
 impl Turn<'_> {
@@ -60,11 +99,10 @@ impl Turn<'_> {
         self.is_first
     }
 
-    /// Whether there may be more behind a receive that does not fill its buffer, and no other event
-    /// will say so: the peer has ended its direction or sent an urgent byte, or the connection has
-    /// failed.
-    pub fn may_hide_more(&self) -> bool {
-        self.may_hide_more
+    /// The event that gives the actor its turn; `None` if it has one for another reason. What has
+    /// become of a source since the last event of it, the next one says.
+    pub fn event(&self) -> Option<SourceEvent> {
+        self.event
     }
 
     /// The time in this turn.
@@ -86,7 +124,17 @@ impl Turn<'_> {
     ///
     /// Returns an error if the system refuses.
     pub fn register(&mut self, source: &mut impl Source) -> io::Result<()> {
-        let token = Token(self.key.index);
+        self.register_as(Slot::First, source)
+    }
+
+    /// [Registers](Turn::register) one of two sources, so that [events](Turn::event) say which of
+    /// them they are of.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system refuses.
+    pub fn register_as(&mut self, slot: Slot, source: &mut impl Source) -> io::Result<()> {
+        let token = slot.token(self.key.index);
         match source.register(self.registry, token, CHANGES) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 source.reregister(self.registry, token, CHANGES)
@@ -146,7 +194,7 @@ impl fmt::Debug for Turn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
             .field("is_first", &self.is_first)
-            .field("may_hide_more", &self.may_hide_more)
+            .field("event", &self.event)
             .field("wakes_at", &self.wakes_at)
             .finish_non_exhaustive()
     }

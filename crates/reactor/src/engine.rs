@@ -10,7 +10,7 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 use standin_sync::Monitor;
 
-use crate::actor::{Actor, Next, Panicked, Turn};
+use crate::actor::{Actor, Next, Panicked, Slot, SourceEvent, Turn};
 use crate::core::{Core, Key, Request};
 use crate::members::Members;
 use crate::sys::Alarm;
@@ -130,11 +130,17 @@ impl Engine {
             match event.token() {
                 WAKER => is_asked = true,
                 ALARM => has_rung = true,
-                Token(index) => {
+                token => {
+                    let (index, slot) = Slot::of(token);
                     // An urgent byte cuts a receive short, which looks as if that were all.
                     let may_hide_more =
                         event.is_read_closed() || event.is_error() || event.is_priority();
-                    self.act(index, may_hide_more);
+                    let event = SourceEvent {
+                        slot,
+                        may_receive: event.is_readable() || may_hide_more,
+                        may_hide_more,
+                    };
+                    self.act(index, Some(event));
                 }
             }
         }
@@ -144,7 +150,7 @@ impl Engine {
             };
             if let Some(entry) = self.entry(key) {
                 entry.is_due = false;
-                self.act(key.index, false);
+                self.act(key.index, None);
             }
         }
         if has_rung {
@@ -165,7 +171,7 @@ impl Engine {
             if let Some(entry) = self.actors.get_mut(index) {
                 entry.wakes_at = None;
             }
-            self.act(index, false);
+            self.act(index, None);
         }
     }
 
@@ -273,7 +279,7 @@ impl Engine {
 
     /// Gives an actor its turn. An event may be of one that had the place before: then it is a turn
     /// without a reason.
-    fn act(&mut self, index: usize, may_hide_more: bool) {
+    fn act(&mut self, index: usize, event: Option<SourceEvent>) {
         let Some(entry) = self.actors.get_mut(index) else {
             return;
         };
@@ -295,7 +301,7 @@ impl Engine {
             members: &members,
             key,
             is_first: std::mem::take(&mut entry.is_new),
-            may_hide_more,
+            event,
             now: None,
             wakes_at: before,
             spawned: &mut self.spawned,

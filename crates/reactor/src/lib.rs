@@ -10,7 +10,7 @@ mod reactor;
 mod sys;
 mod timers;
 
-pub use self::actor::{Actor, Handle, Next, Panicked, Turn};
+pub use self::actor::{Actor, Handle, Next, Panicked, Slot, SourceEvent, Turn};
 pub use self::core::Busy;
 pub use self::group::{Group, Stuck};
 pub use self::reactor::Reactor;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use standin_reactor::{Actor, Group, Next, Reactor, Turn};
+use standin_reactor::{Actor, Group, Next, Reactor, Slot, Turn};
 use standin_socket::{Client, Connection, End, LeakCheck, OwnedConnection, Server, Tried};
 
 /// Far more than anything here takes.
@@ -274,6 +274,39 @@ fn an_actor_may_end_its_own_group() {
     assert!(group.is_empty());
     group.spawn(Acts(|_: &mut Turn<'_>| panic!("it does not act any more")));
     group.settle(LIMIT).unwrap();
+}
+
+#[test]
+fn an_event_says_of_which_source_it_is() {
+    let group = group();
+    let server = Server::builder().bind().unwrap();
+    let client = Client::builder().port(server.port());
+    let mut sources = [Slot::First, Slot::Second]
+        .map(|slot| (slot, client.clone().build().connect_owned(LIMIT).unwrap()));
+    let (near, far) = (server.accept(LIMIT).unwrap(), server.accept(LIMIT).unwrap());
+    let (says, hears) = mpsc::channel();
+    group.spawn(Acts(move |turn: &mut Turn<'_>| {
+        if turn.is_first() {
+            for (slot, source) in &mut sources {
+                turn.register_as(*slot, source)?;
+            }
+        }
+        if let Some(event) = turn.event()
+            && event.may_receive
+        {
+            let _ = says.send((event.slot, event.may_hide_more));
+        }
+        Ok(Next::Wait)
+    }));
+    near.send(b"a", LIMIT).unwrap();
+    assert_eq!(hears.recv_timeout(LIMIT).unwrap(), (Slot::First, false));
+    far.send(b"b", LIMIT).unwrap();
+    assert_eq!(hears.recv_timeout(LIMIT).unwrap(), (Slot::Second, false));
+    near.shutdown_write().unwrap();
+    assert_eq!(hears.recv_timeout(LIMIT).unwrap(), (Slot::First, true));
+    // Who has no event has its turn for another reason.
+    group.settle(LIMIT).unwrap();
+    assert!(hears.try_recv().is_err());
 }
 
 /// In a process of its own, where nobody else has a reactor.

@@ -185,7 +185,7 @@ impl Actor for Peer {
         if std::mem::take(&mut self.is_timed) {
             turn.wake_at(None);
         }
-        self.may_hide_more |= turn.may_hide_more();
+        self.may_hide_more |= turn.event().is_some_and(|event| event.may_hide_more);
         if self.common.desk.wants(self.index) {
             return self.park(turn, None);
         }
