@@ -1,7 +1,7 @@
 //! What a proxy costs, and how exact it is.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,15 +11,9 @@ use standin::reply::{Replies, anything, echo};
 use standin::socket::framing::Lines;
 use standin::{Lifecycle as _, Link, TcpProxy, TcpServer};
 
-use super::measure::{in_turn, micros_each};
-use super::reply::tokio_echo;
+use super::echo::{connect, median_trip, tokio_echo, trip};
+use super::measure::in_turn;
 use super::{Figure, Outcome};
-
-/// 64 bytes, as in other figures.
-const MESSAGE: [u8; 64] = [b'Z'; 64];
-
-/// Round trips of one measurement.
-const TRIPS: usize = 2_000;
 
 /// What one measurement of bulk sends, and how much at a time.
 const BULK: usize = 256 << 20;
@@ -36,32 +30,103 @@ fn proxy(to: SocketAddr, up: Link) -> Outcome<(TcpProxy, SocketAddr)> {
     Ok((proxy, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
 }
 
-fn connect(address: SocketAddr) -> Outcome<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// Two threads for each connection, which pass on what comes: the plainest proxy that there is.
+fn copying_threads(to: SocketAddr) -> Outcome<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for near in listener.incoming() {
+            let near = near?;
+            near.set_nodelay(true)?;
+            let far = TcpStream::connect(to)?;
+            far.set_nodelay(true)?;
+            let up = (near.try_clone()?, far.try_clone()?);
+            for (from, to) in [up, (far, near)] {
+                thread::spawn(|| copy(from, to));
+            }
+        }
+        std::io::Result::Ok(())
+    });
+    Ok(address)
 }
 
-fn trip(stream: &mut TcpStream) -> Outcome<()> {
-    let mut answer = MESSAGE;
-    stream.write_all(&MESSAGE)?;
-    stream.read_exact(&mut answer)?;
-    Ok(())
+fn copy(mut from: TcpStream, mut to: TcpStream) -> std::io::Result<()> {
+    let mut bytes = vec![0; PIECE];
+    loop {
+        match from.read(&mut bytes)? {
+            0 => return to.shutdown(Shutdown::Write),
+            count => to.write_all(&bytes[..count])?,
+        }
+    }
 }
 
-fn trips(stream: &mut TcpStream) -> Outcome<f64> {
-    micros_each(TRIPS, || (0..TRIPS).try_for_each(|_| trip(stream)))
+/// What a round trip of 64 bytes takes: without anybody between, with a proxy, and with threads that
+/// copy.
+struct Trips {
+    direct: f64,
+    proxy: f64,
+    threads: f64,
 }
 
-/// A round trip of 64 bytes with an echo, through a proxy and without.
+impl Trips {
+    fn measure() -> Outcome<Trips> {
+        let echo = tokio_echo()?;
+        let (_proxy, address) = proxy(echo, Link::new())?;
+        let (mut through, mut direct) = (connect(address)?, connect(echo)?);
+        let mut threads = connect(copying_threads(echo)?)?;
+        let [direct, proxy, threads] = in_turn(
+            31,
+            [
+                &mut || median_trip(&mut direct),
+                &mut || median_trip(&mut through),
+                &mut || median_trip(&mut threads),
+            ],
+        )?;
+        Ok(Trips {
+            direct,
+            proxy,
+            threads,
+        })
+    }
+}
+
+/// A round trip of 64 bytes with an echo, through a proxy and without, where the system puts the
+/// threads on processors as it likes. There each of the two hops more can wake another processor,
+/// which takes longer than anything else; what is left when all share one is beside it.
 pub(crate) fn roundtrip() -> Outcome<Figure> {
-    let echo = tokio_echo()?;
-    let (_proxy, address) = proxy(echo, Link::new())?;
-    let (mut through, mut direct) = (connect(address)?, connect(echo)?);
-    let ways: [&mut dyn FnMut() -> Outcome<f64>; 2] =
-        [&mut || trips(&mut through), &mut || trips(&mut direct)];
-    let [ours, plain] = in_turn(31, ways)?;
-    Ok(Figure::compared("proxy_roundtrip", ours, plain, "µs").with_other("more", ours - plain))
+    let spread = Trips::measure()?;
+    let shared = on_one_processor(Trips::measure)?;
+    let figure = Figure::compared("proxy_roundtrip", spread.proxy, spread.direct, "µs")
+        .with_other("more", spread.proxy - spread.direct)
+        .with_other("copying threads, more", spread.threads - spread.direct);
+    let Some(shared) = shared else {
+        return Ok(figure);
+    };
+    Ok(figure
+        .with_other("on one processor, more", shared.proxy - shared.direct)
+        .with_other(
+            "copying threads there, more",
+            shared.threads - shared.direct,
+        ))
+}
+
+/// Measures with this thread, and all that it starts, on one processor, where the system can.
+#[cfg(target_os = "linux")]
+fn on_one_processor<R>(measure: impl FnOnce() -> Outcome<R>) -> Outcome<Option<R>> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let before = sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|index| before.is_set(*index));
+    let mut one = CpuSet::new();
+    one.set(first.ok_or("no processor is allowed")?);
+    sched_setaffinity(None, &one)?;
+    let measured = measure();
+    sched_setaffinity(None, &before)?;
+    measured.map(Some)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_one_processor<R>(_: impl FnOnce() -> Outcome<R>) -> Outcome<Option<R>> {
+    Ok(None)
 }
 
 /// Sends so many bytes to a sink behind an address, and waits until all have arrived. Gives the

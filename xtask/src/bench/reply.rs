@@ -12,6 +12,7 @@ use standin::{Environment, TcpServer};
 use standin_socket::Server;
 use standin_socket::framing::Lines;
 
+use super::echo::{MESSAGE, connect, tokio_echo, trip, trips};
 use super::measure::{in_turn, median, micros_each};
 use super::socket::resident_bytes;
 use super::{Figure, Outcome};
@@ -21,16 +22,6 @@ const CHILD: &str = "STANDIN_BENCH_RESPONDER";
 
 /// Longer than anything takes.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// 64 bytes, a line.
-const MESSAGE: [u8; 64] = {
-    let mut message = [b'Z'; 64];
-    message[63] = b'\n';
-    message
-};
-
-/// Round trips of one measurement.
-const TRIPS: usize = 2_000;
 
 /// How many connections one responder has.
 const MANY: usize = 10_000;
@@ -54,52 +45,6 @@ impl Answers {
     fn connect(&self) -> Outcome<TcpStream> {
         let address = self.server.local_socket_addr().ok_or("no address")?;
         connect(address)
-    }
-}
-
-fn connect(address: SocketAddr) -> Outcome<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Sends a line and receives one of the same size.
-fn trip(stream: &mut TcpStream) -> Outcome<()> {
-    let mut answer = MESSAGE;
-    stream.write_all(&MESSAGE)?;
-    stream.read_exact(&mut answer)?;
-    Ok(())
-}
-
-fn trips(stream: &mut TcpStream) -> Outcome<f64> {
-    micros_each(TRIPS, || (0..TRIPS).try_for_each(|_| trip(stream)))
-}
-
-/// An echo of tokio's, on one thread that ends with the process.
-pub(crate) fn tokio_echo() -> Outcome<SocketAddr> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || runtime.block_on(serve(listener)));
-    Ok(address)
-}
-
-async fn serve(listener: tokio::net::TcpListener) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-            let mut bytes = [0; 4096];
-            stream.set_nodelay(true)?;
-            loop {
-                let count = stream.read(&mut bytes).await?;
-                if count == 0 {
-                    return std::io::Result::Ok(());
-                }
-                stream.write_all(&bytes[..count]).await?;
-            }
-        });
     }
 }
 

@@ -13,7 +13,7 @@ use standin::reply::{Replies, Responder, equals, reply};
 use standin_socket::Server;
 use standin_socket::framing::Lines;
 
-use crate::bench::{Outcome, measure::median, measure::micros_each, reply::tokio_echo};
+use crate::bench::{Outcome, echo::tokio_echo, measure::median, measure::micros_each};
 
 /// The variable that names mountebank's program, if that is not `mb`.
 const MOUNTEBANK: &str = "STANDIN_BENCH_MOUNTEBANK";
