@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(crate) struct AsSteps<'a> {
 struct OnRecord<'a> {
     tape: &'a DriverTape,
     step: &'static str,
-    error: Option<String>,
+    error: Option<Cow<'static, str>>,
 }
 
 impl Drop for OnRecord<'_> {
@@ -59,10 +60,10 @@ impl<'a> AsSteps<'a> {
         let mut on_record = OnRecord {
             tape,
             step,
-            error: Some("it panicked".to_owned()),
+            error: Some("it panicked".into()),
         };
         let result = work();
-        on_record.error = result.as_ref().err().map(brief);
+        on_record.error = result.as_ref().err().map(|error| brief(error).into());
         result
     }
 

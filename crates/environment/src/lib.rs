@@ -23,6 +23,7 @@ mod say;
 mod schedule;
 #[cfg(unix)]
 mod signals;
+mod started;
 mod starting;
 mod turn;
 mod types;
