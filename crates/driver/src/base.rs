@@ -280,7 +280,7 @@ impl DriverBase {
     /// by which its environment knows it. To be asked for at each start, since a driver may
     /// move; it may be kept for longer than the driver.
     pub fn tape(&self) -> DriverTape {
-        self.recorder().driver(self.entity().subject().name())
+        self.recorder().driver(&self.entity().known_as())
     }
 
     /// Puts on record what the driver is: its kind, and its options with where each comes from.

@@ -236,6 +236,14 @@ impl Entity {
         &self.inner.options
     }
 
+    /// What errors call it: its own name, or another one that was
+    /// [given](Entity::set_known_as) to it.
+    #[must_use]
+    pub fn known_as(&self) -> String {
+        let alias = self.place().alias.clone();
+        alias.unwrap_or_else(|| self.name().to_owned())
+    }
+
     /// Lets errors call it by another name than its own.
     pub fn set_known_as(&self, name: impl Into<String>) {
         self.place().alias = Some(name.into());
@@ -244,11 +252,10 @@ impl Entity {
     /// Whom errors are about, when they are about this.
     #[must_use]
     pub fn subject(&self) -> Subject {
-        let alias = self.place().alias.clone();
         Subject {
             entity: self.to_string(),
             what: self.inner.noun.clone(),
-            name: alias.unwrap_or_else(|| self.name().to_owned()),
+            name: self.known_as(),
         }
     }
 

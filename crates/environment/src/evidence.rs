@@ -94,7 +94,7 @@ pub(crate) fn write(members: &Members, mut transcript: Transcript) -> Artifacts 
 pub(crate) fn add_logs(members: &Members, transcript: &mut Transcript) {
     let mut left = LOGS;
     for driver in members.drivers() {
-        let name = driver.base().entity().subject().name().to_owned();
+        let name = driver.base().entity().known_as();
         let lines = catch_unwind(AssertUnwindSafe(|| driver.fetch_error_log()));
         let Ok(Ok(lines)) = lines else {
             continue;

@@ -323,14 +323,14 @@ impl Started {
                     call,
                     within: members.name().to_owned(),
                     operation,
-                    driver: caller.map(|(driver, _)| known_as(&**driver)),
+                    driver: caller.map(|(driver, _)| driver.base().entity().known_as()),
                     step: caller.and_then(|(_, resource)| resource.running_step()),
                 }
             }
             NotTaken::Busy(operation) => {
                 let step = |driver: &Arc<dyn Driver>| {
                     let step = driver.base().resource().running_step()?;
-                    Some((known_as(&**driver), step))
+                    Some((driver.base().entity().known_as(), step))
                 };
                 let nested = self.members.all_nested();
                 let environments = nested.iter().chain([&self.members]);
@@ -476,9 +476,4 @@ enum Files {
 enum Purpose {
     Start,
     Stop,
-}
-
-/// What errors call a driver.
-fn known_as(driver: &dyn Driver) -> String {
-    driver.base().entity().subject().name().to_owned()
 }

@@ -487,7 +487,7 @@ fn a_replacement_takes_the_place_of_what_does_not_start() {
         let env = env.start().unwrap();
         let server = env.get::<Probe>("server").unwrap();
         assert_eq!(server.name(), "well");
-        assert_eq!(server.base().entity().subject().name(), "server");
+        assert_eq!(server.base().entity().known_as(), "server");
         assert_eq!(server.status(), Status::Started);
         assert_eq!(server.context().text("word").unwrap(), "of the spare");
         trace.take();

@@ -62,7 +62,7 @@ fn gives_drivers_back_by_name_and_type() {
 fn errors_call_a_driver_by_a_name_that_it_has() {
     let mut env = Environment::new("env");
     let a = env.add_as("alias", probe("a")).unwrap();
-    let known_as = || a.base().entity().subject().name().to_owned();
+    let known_as = || a.base().entity().known_as();
     env.add_as("again", a.clone()).unwrap();
     assert_eq!(known_as(), "alias");
     env.remove("alias").unwrap();

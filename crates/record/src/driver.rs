@@ -23,6 +23,9 @@ const PROBES: usize = 32;
 const LINES: usize = 64;
 const TEXT: usize = 512;
 
+/// How many steps a life usually has.
+const USUAL_STEPS: usize = 12;
+
 /// What is recorded of the life of one driver: its steps, what was asked of it before it was
 /// ready, lines of its logs, its end; and its connections.
 ///
@@ -298,6 +301,9 @@ impl Life {
             self.steps.pop_front();
             self.dropped += 1;
         }
+
+        self.steps
+            .reserve(USUAL_STEPS.saturating_sub(self.steps.len()));
         self.steps.push_back(Open {
             name,
             began: now,

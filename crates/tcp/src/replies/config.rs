@@ -81,6 +81,9 @@ impl RepliesConfig {
     /// something else there.
     pub(crate) fn of(driver: &Node) -> Result<Self, ResolveError> {
         let mut config = Self::clone(&*driver.shared::<Self>()?);
+        if config.replies.is_none() && config.set_in_file().is_empty() {
+            return Ok(config);
+        }
         let is_ours = |name| {
             let option = driver.description().option(name);
             option.map(OptionDescription::declared_in) == Some(Self::description().name())
