@@ -329,6 +329,9 @@ def test_a_start_that_fails_says_who_failed(pytester):
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*sleeper*there-is-no-such-program*"])
+    # Once.
+    result.stdout.no_fnmatch_line("*During handling*")
+    result.stdout.no_fnmatch_line("*nothing was recorded*")
 
 
 def test_a_command_that_is_not_there_says_so(project):
@@ -524,3 +527,152 @@ def test_an_environment_that_nobody_uses_any_more_ends():
     assert all(is_up(pid) for pid in pids)
     del env
     wait_until(lambda: not any(is_up(pid) for pid in pids))
+
+
+PROXIED = """
+name = "shop"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+host = "127.0.0.1"
+
+[[driver]]
+type = "tcp-proxy"
+name = "wan"
+host = "127.0.0.1"
+framing = "lines"
+to = { driver = "bank", value = "{{ host }}:{{ port }}" }
+
+[[driver]]
+type = "tcp-client"
+name = "program"
+host = "127.0.0.1"
+port = { driver = "wan", value = "{{ port }}" }
+"""
+
+
+def test_faults_come_and_go_while_the_test_runs():
+    with standin.load(text=PROXIED) as env:
+        wan = env.wan
+        assert isinstance(wan, standin.TcpProxy) and wan.address == (wan.host, wan.port)
+        peer = env.bank.accept_connection()
+        fault = wan.inject("silence", after_bytes=2)
+        assert fault.count == 0 and fault.description in repr(fault)
+        env.program.send_text("hello\n")
+        fault.wait()
+        assert fault.count == 1
+        assert peer.receive_exactly_text(2) == "he"
+        wan.heal()
+        assert peer.receive_line_text() == "llo"
+        wan.partition()
+        peer.send_text("late\n")
+        with pytest.raises(standin.TimedOut):
+            env.program.receive_line(timeout=0.05)
+        wan.heal()
+        assert env.program.receive_line() == b"late"
+        wan.set_link("up", latency=0.001, slice=2)
+        wan.set_link("down", [{"latency": "1ms"}, {"connection": 1}])
+        wan.set_link("down")
+        wan.pause("up", 0.01)
+        wan.inject("corrupt", at_byte=6, optional=True).withdraw()
+        env.program.send_text("again\n")
+        assert peer.receive_line_text() == "again"
+        with pytest.raises(standin.StandinError, match="latncy"):
+            wan.set_link("up", latncy=1)
+        with pytest.raises(standin.TimedOut, match="has not happened"):
+            wan.inject("drop", match="^COMMIT", optional=True).wait(timeout=0)
+        with pytest.raises(standin.TimedOut, match="1 connection open"):
+            wan.wait_until_open(0, timeout=0)
+        wan.cut()
+        wan.wait_until_open(0)
+        wan.refuse()
+        with pytest.raises(standin.StandinError):
+            env.program.connect()
+        wan.come_back()
+        env.program.connect()
+        env.bank.accept_connection()
+        assert wan.traffic["connections"] == 2 and wan.traffic["up"] == 12
+        wan.clear()
+
+
+def test_a_fault_that_never_happens_fails_the_test():
+    with pytest.raises(standin.Unmet, match="reset down after 9 bytes"):
+        with standin.load(text=PROXIED) as env:
+            env.wan.inject("reset", direction="down", after_bytes=9)
+
+
+def test_transcripts_show_the_lines_of_the_test(project):
+    project.makepyfile(
+        test_places="""
+        def talks(connection):
+            connection.send_text("hello")
+
+        def test_places(standin):
+            connection = standin.server.accept_connection()
+            talks(connection)
+            standin.client.expect_text("hello")
+            connection.close()
+            lines = standin.transcript().splitlines()
+            for said, place in [
+                ("accepted", 5), ("-> 5 B", 2), ("<- 5 B", 7), ("closed", 8),
+            ]:
+                (line,) = [line for line in lines if said in line]
+                assert line.endswith(f"  test_places.py:{place}"), lines
+            assert b"test_places.py:2" in standin.capture()
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_failure_names_the_files_that_explain_it(project, monkeypatch):
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.standin(scope="module")
+        class Test:
+            def test_one(self, standin):
+                standin.server.accept_connection()
+                assert False
+
+            def test_two(self, standin):
+                standin.client.send_text("second")
+                assert False
+        """
+    )
+    folder = project.path / "artifacts"
+    monkeypatch.setenv("STANDIN_ARTIFACTS", str(folder))
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=2)
+    pages = list(folder.glob("**/report.html"))
+    assert len(pages) == 1
+    named = [line for line in result.outlines if line.startswith("page:")]
+    assert [line.split()[1] for line in named] == [str(pages[0])] * 2
+    # The stop has written it once more, with what the second test has recorded.
+    assert "second" in pages[0].read_text()
+    result.stdout.fnmatch_lines(["capture:*/capture.pcapng", "files of drivers:*"])
+
+
+def test_a_with_that_fails_names_them_too(pytester, monkeypatch):
+    pytester.makepyfile(
+        f"""
+        import standin
+
+        def test_fails():
+            with standin.load(text={ENVIRONMENT!r}):
+                assert False
+        """
+    )
+    monkeypatch.setenv("STANDIN_ARTIFACTS", str(pytester.path / "artifacts"))
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Captured stderr call*", "page:*/report.html"])
+
+
+def test_settings_are_values_of_python():
+    rules = [{"equals": "PING", "reply": "PONG\n", "times": 1}]
+    settings = {"server.framing": "lines", "server.on": rules, "client.connect_at_start": True}
+    with standin.load(text=ENVIRONMENT, settings=settings) as env:
+        env.client.send_text("PING\n")
+        assert env.client.receive_line() == b"PONG"

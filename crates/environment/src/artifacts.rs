@@ -39,6 +39,18 @@ impl Artifacts {
         }
     }
 
+    /// Writes them once more to where they are, with what has come since.
+    pub(crate) fn again(&self, transcript: &Transcript, formats: &[Format]) -> Self {
+        match self.files.first().and_then(|file| file.parent()) {
+            Some(folder) => Self::write(transcript, formats, |format, content| {
+                let path = folder.join(format.file_name());
+                write_whole(&path, content)?;
+                Ok(path)
+            }),
+            None => Self::of_failure(transcript, formats),
+        }
+    }
+
     /// The same in a thread of its own, for where a panic would end the program.
     pub(crate) fn of_panic(transcript: &Transcript, formats: &[Format]) -> Self {
         thread::scope(|scope| {

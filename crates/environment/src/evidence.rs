@@ -81,12 +81,21 @@ pub(crate) fn write(members: &Members, mut transcript: Transcript) -> Artifacts 
     // What drivers are asked is their code, and runs without a lock.
     add_logs(members, &mut transcript);
     let formats = members.record().on_failure;
-    members.artifacts(|| {
-        if thread::panicking() {
-            Artifacts::of_panic(&transcript, &formats)
-        } else {
-            Artifacts::of_failure(&transcript, &formats)
-        }
+    members.artifacts(|| match members.early_artifacts() {
+        Some(early) => early.again(&transcript, &formats),
+        None if thread::panicking() => Artifacts::of_panic(&transcript, &formats),
+        None => Artifacts::of_failure(&transcript, &formats),
+    })
+}
+
+/// Writes the same before the end of the environment; [`write`] writes it once more then.
+pub(crate) fn write_early(members: &Members) -> Artifacts {
+    let mut transcript = transcript(members);
+    add_logs(members, &mut transcript);
+    let formats = members.record().on_failure;
+    members.write_early(|early| match early {
+        Some(early) => early.again(&transcript, &formats),
+        None => Artifacts::of_failure(&transcript, &formats),
     })
 }
 

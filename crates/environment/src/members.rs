@@ -45,6 +45,8 @@ pub(crate) struct Members {
     recorder: OnceLock<Recorder>,
     /// What was written because the test has failed, since the latest start.
     artifacts: Mutex<Option<Artifacts>>,
+    /// Those that were written before the end.
+    early_artifacts: Mutex<Option<Artifacts>>,
 }
 
 /// An environment that has been started.
@@ -71,6 +73,7 @@ impl Members {
             ended: Mutex::default(),
             recorder: OnceLock::new(),
             artifacts: Mutex::default(),
+            early_artifacts: Mutex::default(),
         });
         let source: Weak<Self> = Arc::downgrade(&members);
         provide_context(&members.entity, source);
@@ -95,6 +98,21 @@ impl Members {
     pub(crate) fn artifacts(&self, write: impl FnOnce() -> Artifacts) -> Artifacts {
         let mut artifacts = self.artifacts.lock().unpoisoned();
         artifacts.get_or_insert_with(write).clone()
+    }
+
+    /// What `write` writes before the end of the environment, given what was written there before.
+    pub(crate) fn write_early(
+        &self,
+        write: impl FnOnce(Option<&Artifacts>) -> Artifacts,
+    ) -> Artifacts {
+        let mut early = self.early_artifacts.lock().unpoisoned();
+        let written = write(early.as_ref());
+        early.insert(written).clone()
+    }
+
+    /// What was written before the end of the environment.
+    pub(crate) fn early_artifacts(&self) -> Option<Artifacts> {
+        self.early_artifacts.lock().unpoisoned().clone()
     }
 
     /// Those of the environment that is `entity`, or the nearest around it.
@@ -189,6 +207,7 @@ impl Members {
     pub(crate) fn open(&self) {
         self.is_closed.store(false, Ordering::SeqCst);
         *self.artifacts.lock().unpoisoned() = None;
+        *self.early_artifacts.lock().unpoisoned() = None;
         *self.broken.lock().unpoisoned() = None;
         self.release();
     }

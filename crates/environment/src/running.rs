@@ -204,6 +204,14 @@ impl RunningEnvironment {
         self.running.note_failure();
     }
 
+    /// Says that the test has failed, as [`note_failure`](RunningEnvironment::note_failure) does,
+    /// and writes at once the files that explain it, for whoever reports the failure before the
+    /// environment stops. The stop, and whoever calls this again, writes them to the same place
+    /// with what has come since.
+    pub fn write_failure(&self) -> Artifacts {
+        self.running.write_failure()
+    }
+
     /// Ends everything at once: see [`AbortHandle::abort`](crate::AbortHandle::abort).
     pub fn abort(&self) {
         self.abort_handle().abort();

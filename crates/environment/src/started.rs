@@ -61,6 +61,12 @@ impl Started {
         self.failed.store(true, Ordering::Relaxed);
     }
 
+    /// Notes it, and writes at once what explains it.
+    pub(crate) fn write_failure(&self) -> Artifacts {
+        self.note_failure();
+        evidence::write_early(&self.members)
+    }
+
     pub(crate) fn start(self: &Arc<Self>, call: Operation) -> Result<(), EnvironmentError> {
         let _turn = self
             .take(call, Purpose::Start)

@@ -127,6 +127,12 @@ impl Running {
         self.environment.note_failure();
     }
 
+    /// Says that what used the environment has failed, and writes at once what was recorded so far;
+    /// the stop writes it to the same place with what has come since.
+    pub fn write_failure(&self) -> Artifacts {
+        self.environment.write_failure()
+    }
+
     /// The variables for programs that use the environment, as things are now:
     /// `DRIVER_<NAME>_ATTR_<ATTRIBUTE>` for what the drivers publish, and those of `[export]` in
     /// the file, which win.

@@ -111,6 +111,7 @@ fn each_way_to_fail_leaves_them_and_says_where() {
         "subjects::error_of_a_driver",
         "subjects::returned_to_run",
         "subjects::noted",
+        "subjects::written_early",
         "subjects::panics_after_a_stop",
         "subjects::panics_after_the_scope",
         "subjects::aborts",
@@ -124,7 +125,12 @@ fn each_way_to_fail_leaves_them_and_says_where() {
             "{}",
             ended.output
         );
-        if test != "subjects::aborts" && test != "subjects::noted" {
+        let passes = [
+            "subjects::aborts",
+            "subjects::noted",
+            "subjects::written_early",
+        ];
+        if !passes.contains(&test) {
             assert!(!ended.passed, "{test}: {}", ended.output);
         }
     }
@@ -327,6 +333,31 @@ mod subjects {
         let env = start()?;
         env.note_failure();
         Ok(env.stop()?)
+    }
+
+    #[test]
+    #[ignore = "another test looks at what it leaves"]
+    fn written_early() -> Result<()> {
+        let env = start()?;
+        let early = env.write_failure();
+        let page = |text: &str| {
+            let page = early
+                .files
+                .iter()
+                .find(|file| file.ends_with("report.html"));
+            fs::read_to_string(page.unwrap()).unwrap().contains(text)
+        };
+        assert!(!page("second"));
+        let server = env.get::<TcpServer>("server")?;
+        let peer = std::net::TcpStream::connect(("localhost", server.port().unwrap()))?;
+        server.accept_connection(SOON)?.send_text("second")?;
+        assert_eq!(env.write_failure(), early);
+        assert!(page("second") && !page("third"));
+        server.send_text("third")?;
+        drop(peer);
+        env.stop()?;
+        assert!(page("third"));
+        Ok(())
     }
 
     #[test]

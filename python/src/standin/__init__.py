@@ -12,7 +12,17 @@ What a failed call raises is a :class:`StandinError`, whose text is the whole re
 """
 
 from ._command import find_command
-from ._drivers import Connection, Driver, Held, TCPClient, TcpClient, TCPServer, TcpServer
+from ._drivers import (
+    Connection,
+    Driver,
+    Fault,
+    Held,
+    TCPClient,
+    TcpClient,
+    TcpProxy,
+    TCPServer,
+    TcpServer,
+)
 from ._environment import Environment, load
 from ._errors import PeerClosed, ServiceError, StandinError, TimedOut, Unmet
 from ._service import PROTOCOL, Service
@@ -22,6 +32,7 @@ __all__ = [
     "Connection",
     "Driver",
     "Environment",
+    "Fault",
     "Held",
     "PeerClosed",
     "Service",
@@ -30,6 +41,7 @@ __all__ = [
     "TCPClient",
     "TCPServer",
     "TcpClient",
+    "TcpProxy",
     "TcpServer",
     "TimedOut",
     "Unmet",

@@ -549,11 +549,128 @@ class TcpClient(_TcpDriver):
         return int(self.context["server_port"])
 
 
+#: How a direction of a proxy is: ``{"latency": 0.02}``, or several that are meant for different
+#: connections.
+Link = Union[Dict[str, Any], List[Dict[str, Any]]]
+
+
+class Fault:
+    """A fault that was put into a proxy."""
+
+    def __init__(self, proxy: "TcpProxy", found: Dict[str, Any]) -> None:
+        self._proxy = proxy
+        self._number = int(found["fault"])
+        #: What it is, in words.
+        self.description = str(found["description"])
+
+    def __repr__(self) -> str:
+        return f"<fault of {self._proxy.name!r}: {self.description}>"
+
+    @property
+    def count(self) -> int:
+        """On how many connections it has happened."""
+        return int(self._ask("fault_count")["count"])
+
+    def wait(self, timeout: Optional[float] = 10.0) -> None:
+        """Waits until it has happened."""
+        __tracebackhide__ = True
+        self._ask("wait_for_fault", timeout=timeout)
+
+    def withdraw(self) -> None:
+        """Takes it away. That it has not happened does not fail the stop any more."""
+        __tracebackhide__ = True
+        self._ask("withdraw")
+
+    def _ask(self, method: str, **parameters: Any) -> Dict[str, Any]:
+        __tracebackhide__ = True
+        return self._proxy._ask(method, fault=self._number, **parameters)
+
+
+class TcpProxy(Driver):
+    """A proxy between a peer and its target, with faults that come and go while the test runs."""
+
+    def set_link(self, direction: str, link: Optional[Link] = None, **options: Any) -> None:
+        """Says how a direction, ``"up"`` to the target or ``"down"``, is from now on:
+        ``set_link("down", latency=0.02, bandwidth=100_000)``; without more as if there were no
+        proxy."""
+        __tracebackhide__ = True
+        self._ask("set_link", direction=direction, link=options if link is None else link)
+
+    def inject(self, kind: Union[str, Dict[str, Any]], **options: Any) -> Fault:
+        """Adds a fault, with the options that it has in files:
+        ``inject("reset", direction="down", after_bytes=100)``, ``inject({"delay": 0.05})``."""
+        __tracebackhide__ = True
+        return Fault(self, self._ask("inject", fault={"kind": kind, **options}))
+
+    def clear(self) -> None:
+        """Takes everything away: faults, links and pauses, those of the file too."""
+        __tracebackhide__ = True
+        self._ask("clear")
+
+    def cut(self, kind: str = "reset") -> None:
+        """Does something to all connections that are open, at once: ``reset``, ``close`` or
+        ``silence``."""
+        __tracebackhide__ = True
+        self._ask("cut", kind=kind)
+
+    def pause(self, direction: str, time: Optional[float] = None) -> None:
+        """Lets nothing through in a direction, for ``time`` seconds or until it is healed."""
+        __tracebackhide__ = True
+        self._ask("pause", direction=direction, time=time)
+
+    def partition(self, time: Optional[float] = None) -> None:
+        """Lets nothing through in either direction, for ``time`` seconds or until it is healed."""
+        __tracebackhide__ = True
+        self._ask("pause", time=time)
+
+    def heal(self) -> None:
+        """Ends every pause and every silence: what was held goes on."""
+        __tracebackhide__ = True
+        self._ask("heal")
+
+    def refuse(self) -> None:
+        """Refuses connections from now on; those that it has go on."""
+        __tracebackhide__ = True
+        self._ask("refuse")
+
+    def come_back(self) -> None:
+        """Accepts connections again."""
+        __tracebackhide__ = True
+        self._ask("come_back")
+
+    def wait_until_open(self, most: int, timeout: Optional[float] = 10.0) -> None:
+        """Waits until so many connections or fewer are open."""
+        __tracebackhide__ = True
+        self._ask("wait_until_open", most=most, timeout=timeout)
+
+    @property
+    def host(self) -> str:
+        """The host that it listens on, as configured."""
+        return str(self.context["host"])
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.context["port"])
+
+    @property
+    def address(self) -> Tuple[str, int]:
+        """Host and port, as :func:`socket.create_connection` takes them."""
+        context = self.context
+        return str(context["host"]), int(context["port"])
+
+    @property
+    def traffic(self) -> Dict[str, Any]:
+        """What has gone through it: ``target``, ``connections``, ``open`` ones of them, and how
+        many bytes, ``up`` and ``down``."""
+        return self._ask("traffic")
+
+
 TCPServer = TcpServer
 TCPClient = TcpClient
 
 
 def driver(service: Service, name: str, kind: str) -> Driver:
     """The driver of that type."""
-    kinds = {"TcpServer": TcpServer, "TcpClient": TcpClient}
+    kinds = {"TcpServer": TcpServer, "TcpClient": TcpClient, "TcpProxy": TcpProxy}
     return kinds.get(kind, Driver)(service, name, kind)

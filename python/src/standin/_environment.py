@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from types import TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Type, Union
 
@@ -61,8 +62,11 @@ class Environment:
         for found in loaded["drivers"]:
             name = str(found["name"])
             self._drivers[name] = driver(self.service, name, str(found["type"]))
-        #: The directory of its files, if they stayed after a stop.
+        #: The directory of the files of its drivers, if they stayed after a stop.
         self.files: Optional[str] = None
+        #: Where what was recorded is, if a test has failed: a page, a capture, a text.
+        self.recorded: List[str] = []
+        self._problems: List[str] = []
 
     def __repr__(self) -> str:
         return f"<environment {self.name!r}: {', '.join(self._drivers)}>"
@@ -105,8 +109,33 @@ class Environment:
     def stop(self, failed: bool = False) -> None:
         """Stops it. With ``failed`` its files stay."""
         __tracebackhide__ = True
-        files = self.service.ask("stop", failed=failed).get("files")
+        self._left(self.service.ask("stop", failed=failed))
+
+    def note_failure(self) -> None:
+        """Says that a test which uses it has failed: its files stay, and what was recorded so far
+        is written at once to the files of :attr:`recorded`."""
+        __tracebackhide__ = True
+        self._left(self.service.ask("note_failure"))
+
+    def _left(self, left: Dict[str, Any]) -> None:
+        files = left.get("files")
         self.files = None if files is None else str(files)
+        self.recorded = [str(path) for path in left.get("recorded", [])]
+        self._problems = [str(problem) for problem in left.get("problems", [])]
+
+    def files_of_failure(self) -> str:
+        """Where the files are that explain a failure, as lines for people."""
+        # What people open comes first.
+        names = {".html": "page", ".pcapng": "capture", ".txt": "text", ".mmd": "diagram"}
+        found = []
+        for end, name in names.items():
+            found += [(name, path) for path in self.recorded if path.endswith(end)]
+        found += [("data", path) for path in self.recorded if path.endswith(".json")]
+        if self.files is not None:
+            found.append(("files of drivers", self.files))
+        width = max((len(name) for name, _ in found), default=0) + 1
+        lines = [f"{name + ':':{width}} {path}" for name, path in found]
+        return "\n".join(lines + self._problems)
 
     def abort(self) -> None:
         """Ends at once what it does, and takes it down."""
@@ -185,6 +214,10 @@ class Environment:
                 raise
         finally:
             self.close()
+        files = self.files_of_failure() if kind is not None else ""
+        if files:
+            # A failing test shows what it has written there.
+            print(f"standin: files of {self.name!r}\n{files}", file=sys.stderr)
 
 
 def _settings(settings: Settings) -> List[str]:
@@ -195,4 +228,14 @@ def _settings(settings: Settings) -> List[str]:
 
 def _value(value: Any) -> str:
     """A value as TOML has it; texts need no quotes."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        entries = (f"{json.dumps(str(key))} = {_toml(each)}" for key, each in value.items())
+        return "{ " + ", ".join(entries) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # Texts, numbers, true and false are as in JSON.
+    return json.dumps(value)

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 
 from ._command import find_command
 from ._errors import ServiceError, from_answer
+from ._place import place
 
 #: The version of the protocol that this client speaks.
 PROTOCOL = 1
@@ -103,6 +104,9 @@ class Service:
         __tracebackhide__ = True
         number = next(self._ids)
         request = {"id": number, "method": method, "params": parameters}
+        asked_at = place()
+        if asked_at is not None:
+            request["place"] = asked_at
         line = json.dumps(request).encode("ascii") + b"\n"
         try:
             with self._write_lock:

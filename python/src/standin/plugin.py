@@ -78,12 +78,14 @@ class _Environments:
         has_failed = any(env is failed for failed in self.failed)
         try:
             env.stop(failed=has_failed)
+            report = None
         except StandinError as error:
             # What failed before explains what is missing at the end.
-            if not has_failed:
-                pytest.fail(str(error), pytrace=False)
+            report = None if has_failed else str(error)
         finally:
             env.close()
+        if report is not None:
+            pytest.fail(report, pytrace=False)
 
     def pytest_unconfigure(self) -> None:
         for env in list(self.up.values()):
@@ -125,8 +127,10 @@ def standin(request: pytest.FixtureRequest) -> Environment:
     try:
         return environments.of(request.node)
     except (StandinError, _MarkerError) as error:
-        # The report is all that there is to see, and where the plugin was is of no use.
-        pytest.fail(str(error), pytrace=False)
+        report = str(error)
+    # The report is all that there is to see: neither where the plugin was, nor, as within the
+    # `except`, the same error once more.
+    pytest.fail(report, pytrace=False)
 
 
 def _declared(item: pytest.Item) -> Tuple[str, Settings, str]:
@@ -191,7 +195,7 @@ def _sections(env: Environment) -> List[Tuple[str, str]]:
     sections = []
     try:
         transcript = env.transcript().rstrip()
-        if transcript:
+        if transcript and not transcript.startswith("nothing was recorded"):
             sections.append((f"standin: what was recorded of {env.name!r}", transcript))
         if env.service.is_running:
             for driver in env.drivers:
@@ -199,6 +203,10 @@ def _sections(env: Environment) -> List[Tuple[str, str]]:
                 if lines:
                     title = f"standin: what {driver.name!r} has written"
                     sections.append((title, "\n".join(lines)))
+            env.note_failure()
+            files = env.files_of_failure()
+            if files:
+                sections.append((f"standin: files of {env.name!r}", files))
     except StandinError as error:
         sections.append((f"standin: {env.name!r} does not answer", str(error)))
     return sections

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use standin::config;
-use standin::environment::EnvironmentView;
+use standin::environment::{Artifacts, EnvironmentView};
 use standin::{Driver, Lifecycle, Result, Status};
 
 use super::call::{Call, base64};
@@ -15,6 +15,23 @@ use super::method::Method;
 use crate::{Event, Session, Setting};
 
 const DRIVER: Field = required("driver", Kind::Text, "The name of the driver.");
+const LEFT: &[Field] = &[
+    optional(
+        "files",
+        Kind::Text,
+        "The directory that has the files of the drivers, if they stay.",
+    ),
+    optional(
+        "recorded",
+        Kind::Texts,
+        "Where what was recorded is: a page, a capture, a text; if the test has failed.",
+    ),
+    optional(
+        "problems",
+        Kind::Texts,
+        "What could not be written, each as a sentence.",
+    ),
+];
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -78,12 +95,17 @@ pub(super) const METHODS: &[Method] = &[
                  false.",
             ),
         ],
-        result: &[optional(
-            "files",
-            Kind::Text,
-            "The directory that has the files of the environment, if they stay.",
-        )],
+        result: LEFT,
         run: stop,
+    },
+    Method {
+        name: "note_failure",
+        doc: "Says that the test has failed, as `stop` with `failed` does, and writes at once what \
+              was recorded so far, for whoever reports the failure before the environment stops. \
+              The stop writes the same files once more, with what has come since.",
+        parameters: &[],
+        result: LEFT,
+        run: note_failure,
     },
     Method {
         name: "restart",
@@ -275,12 +297,31 @@ fn stop(call: &Call<'_>) -> Result<Value> {
     if call.flag("failed") {
         stage.note_failure();
     }
-    stage.stop(&|event: &Event| call.client.happened(event))?;
-    let files = stage.view()?.runpath().filter(|files| files.exists());
-    Ok(match files {
-        Some(files) => json!({ "files": files.display().to_string() }),
-        None => json!({}),
-    })
+    let artifacts = stage.stop(&|event: &Event| call.client.happened(event))?;
+    left(call, artifacts)
+}
+
+fn note_failure(call: &Call<'_>) -> Result<Value> {
+    left(call, call.client.stage.write_failure())
+}
+
+/// What there is to look at after a failure.
+fn left(call: &Call<'_>, artifacts: Artifacts) -> Result<Value> {
+    let mut left = Map::new();
+    let files = call.client.stage.view()?.runpath();
+    if let Some(files) = path(files.filter(|files| files.exists())) {
+        left.insert("files".to_owned(), json!(files));
+    }
+    let Artifacts {
+        files, problems, ..
+    } = artifacts;
+    let recorded: Vec<_> = files.into_iter().map(|file| path(Some(file))).collect();
+    for (key, texts) in [("recorded", json!(recorded)), ("problems", json!(problems))] {
+        if texts != json!([]) {
+            left.insert(key.to_owned(), texts);
+        }
+    }
+    Ok(Value::Object(left))
 }
 
 fn restart(call: &Call<'_>) -> Result<Value> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use indexmap::IndexMap;
-use standin::environment::EnvironmentView;
+use standin::environment::{Artifacts, EnvironmentView};
 use standin::{AbortHandle, Result};
 use standin_sync::Monitor;
 
@@ -87,8 +87,16 @@ impl Stage {
         }
     }
 
-    /// Stops the environment.
-    pub(crate) fn stop(&self, observer: &dyn Observer) -> Result<()> {
+    /// The test has failed: writes what explains that. Nothing if the environment is not up.
+    pub(crate) fn write_failure(&self) -> Artifacts {
+        match &self.state.lock().phase {
+            Phase::Running(running) => running.write_failure(),
+            _ => Artifacts::default(),
+        }
+    }
+
+    /// Stops the environment, and gives what explains a failure that was noted.
+    pub(crate) fn stop(&self, observer: &dyn Observer) -> Result<Artifacts> {
         let running = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut state.phase, Phase::Stopping) {
@@ -96,7 +104,7 @@ impl Stage {
                 // One that never started is down.
                 Phase::Loaded(_) | Phase::Stopped => {
                     state.phase = Phase::Stopped;
-                    return Ok(());
+                    return Ok(Artifacts::default());
                 }
                 phase => {
                     state.phase = phase;
@@ -106,8 +114,7 @@ impl Stage {
         };
         let stopped = running.stop(observer);
         self.enter(Phase::Stopped);
-        stopped?;
-        Ok(())
+        Ok(stopped?)
     }
 
     /// Ends what the environment does, at once: a start, waits, conversations. What is up is taken
@@ -139,7 +146,7 @@ impl Stage {
         let is_up = matches!(state.phase, Phase::Running(_));
         drop(state);
         match is_up {
-            true => self.stop(observer),
+            true => self.stop(observer).map(drop),
             false => Ok(()),
         }
     }
