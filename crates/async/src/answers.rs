@@ -78,158 +78,85 @@ macro_rules! answers {
 
 answers! { TcpClient, TcpServer }
 
+/// Makes a trait of the table of what can be said and heard.
+macro_rules! talk {
+    (send: $($name:ident, $name_async:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+        $(
+            #[doc = $what]
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("Returns the errors of [`TcpHeld::", stringify!($name), "`].")]
+            #[track_caller]
+            fn $name_async(
+                &mut self,
+                $($argument: $kind),*
+            ) -> impl Future<Output = Result<$result, TcpError>> {
+                let (held, place) = (self.meant(), Place::caller());
+                async move {
+                    held.send_rest_with(Task, place).await?;
+                    held.connection().talk(Task, place).$name($($argument),*).await
+                }
+            }
+        )+
+    };
+    (receive: $($name:ident, $name_async:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+        $(
+            #[doc = $what]
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("Returns the errors of [`TcpHeld::", stringify!($name), "`].")]
+            #[track_caller]
+            fn $name_async(
+                &mut self,
+                $($argument: $kind),*
+            ) -> impl Future<Output = Result<$result, TcpError>> {
+                let (held, place) = (self.meant(), Place::caller());
+                held.connection().talk(Task, place).$name($($argument),*)
+            }
+        )+
+    };
+}
+
 /// What goes over a conversation that the test has in its hands. Before what is sent goes what was
 /// still to be sent when the test took it over; of that nothing is sent twice, also when a future
 /// is dropped.
 pub trait HeldAsync {
-    /// Sends all of `bytes`, as they are, and returns how many they are.
+    /// The conversation.
+    #[doc(hidden)]
+    fn meant(&mut self) -> &mut TcpHeld;
+
+    standin_tcp::over_a_held_conversation! { talk }
+
+    /// Sends `payload` as one frame of the replies' framing.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`TcpHeld::send`].
-    fn send_async(
+    /// Returns the errors of [`TcpHeld::send_frame`].
+    #[track_caller]
+    fn send_frame_async(
         &mut self,
-        bytes: impl AsRef<[u8]>,
-    ) -> impl Future<Output = Result<usize, TcpError>>;
+        payload: impl AsRef<[u8]>,
+    ) -> impl Future<Output = Result<usize, TcpError>> {
+        let (held, place) = (self.meant(), Place::caller());
+        held.send_frame_with(Task, place, payload)
+    }
 
-    /// Sends all of `text`, and returns how many bytes it became.
+    /// Receives one frame of the replies' framing, and returns its payload.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`TcpHeld::send_text`].
-    fn send_text_async(
-        &mut self,
-        text: impl AsRef<str>,
-    ) -> impl Future<Output = Result<usize, TcpError>>;
-
-    /// Receives exactly `size` bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::receive_exactly`].
-    fn receive_exactly_async(
-        &mut self,
-        size: usize,
-    ) -> impl Future<Output = Result<Vec<u8>, TcpError>>;
-
-    /// Receives what comes first, from 1 to `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::receive_some`].
-    fn receive_some_async(
-        &mut self,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<u8>, TcpError>>;
-
-    /// Receives a line, and returns it without its LF or CRLF.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::receive_line`].
-    fn receive_line_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>>;
-
-    /// Receives a line, and returns it without its LF or CRLF, as text.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::receive_line_text`].
-    fn receive_line_text_async(&mut self) -> impl Future<Output = Result<String, TcpError>>;
-
-    /// Receives everything until the peer closes its end.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::receive_to_end`].
-    fn receive_to_end_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>>;
-
-    /// Receives `expected`, and nothing else will do.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`TcpHeld::expect`].
-    fn expect_async(
-        &mut self,
-        expected: impl AsRef<[u8]>,
-    ) -> impl Future<Output = Result<(), TcpError>>;
+    /// Returns the errors of [`TcpHeld::receive_frame`].
+    #[track_caller]
+    fn receive_frame_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
+        let (held, place) = (self.meant(), Place::caller());
+        held.receive_frame_with(Task, place)
+    }
 }
 
 impl HeldAsync for TcpHeld {
-    #[track_caller]
-    fn send_async(
-        &mut self,
-        bytes: impl AsRef<[u8]>,
-    ) -> impl Future<Output = Result<usize, TcpError>> {
-        let place = Place::caller();
-        async move {
-            rest(self, place).await?;
-            self.connection().talk(Task, place).send(bytes).await
-        }
+    fn meant(&mut self) -> &mut TcpHeld {
+        self
     }
-
-    #[track_caller]
-    fn send_text_async(
-        &mut self,
-        text: impl AsRef<str>,
-    ) -> impl Future<Output = Result<usize, TcpError>> {
-        let place = Place::caller();
-        async move {
-            rest(self, place).await?;
-            self.connection().talk(Task, place).send_text(text).await
-        }
-    }
-
-    #[track_caller]
-    fn receive_exactly_async(
-        &mut self,
-        size: usize,
-    ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.connection()
-            .talk(Task, Place::caller())
-            .receive_exactly(size)
-    }
-
-    #[track_caller]
-    fn receive_some_async(
-        &mut self,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.connection()
-            .talk(Task, Place::caller())
-            .receive_some(limit)
-    }
-
-    #[track_caller]
-    fn receive_line_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.connection().talk(Task, Place::caller()).receive_line()
-    }
-
-    #[track_caller]
-    fn receive_line_text_async(&mut self) -> impl Future<Output = Result<String, TcpError>> {
-        self.connection()
-            .talk(Task, Place::caller())
-            .receive_line_text()
-    }
-
-    #[track_caller]
-    fn receive_to_end_async(&mut self) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
-        self.connection()
-            .talk(Task, Place::caller())
-            .receive_to_end()
-    }
-
-    #[track_caller]
-    fn expect_async(
-        &mut self,
-        expected: impl AsRef<[u8]>,
-    ) -> impl Future<Output = Result<(), TcpError>> {
-        self.connection()
-            .talk(Task, Place::caller())
-            .expect(expected)
-    }
-}
-
-/// Sends what was still to be sent.
-async fn rest(held: &mut TcpHeld, place: Place) -> Result<(), TcpError> {
-    held.send_rest_with(Task, place).await
 }

@@ -10,7 +10,9 @@ use std::{
 };
 
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{PauseError, RestartError, StartError, Status, StopError, WaitError};
+use standin_entity::{
+    AbortError, Check, PauseError, RestartError, StartError, Status, StopError, WaitError,
+};
 
 use crate::aside::aside;
 
@@ -40,6 +42,13 @@ pub trait DriverAsync {
     /// Returns the errors of [`Lifecycle::stop`].
     fn stop_async(&self) -> impl Future<Output = Result<(), StopError>>;
 
+    /// Stops the driver as the end of its scope does, so that its files stay.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Lifecycle::wind_down`].
+    fn wind_down_async(&self) -> impl Future<Output = Result<(), StopError>>;
+
     /// Stops the driver and starts it again.
     ///
     /// # Errors
@@ -60,6 +69,22 @@ pub trait DriverAsync {
     ///
     /// Returns the errors of [`Lifecycle::resume`].
     fn resume_async(&self) -> impl Future<Output = Result<(), PauseError>>;
+
+    /// Ends at once whatever the driver does, and every wait on it. A future that is dropped leaves
+    /// that to its thread.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Lifecycle::abort`].
+    fn abort_async(&self) -> impl Future<Output = Result<(), AbortError>>;
+
+    /// Whether the driver is ready now; if not, what is missing. A thread asks, as what answers may
+    /// run in the same runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Lifecycle::extract_values`].
+    fn extract_values_async(&self) -> impl Future<Output = standin_entity::Result<Check>>;
 
     /// Waits until the driver has `status`, as [`Lifecycle::wait`] does: with a timeout, what is
     /// under way stays so when it ends or the future is dropped.
@@ -83,6 +108,10 @@ impl<D: Driver + ?Sized> DriverAsync for Arc<D> {
         of(self, |driver| driver.stop())
     }
 
+    fn wind_down_async(&self) -> impl Future<Output = Result<(), StopError>> {
+        of(self, |driver| driver.wind_down())
+    }
+
     fn restart_async(&self) -> impl Future<Output = Result<(), RestartError>> {
         of(self, |driver| driver.restart())
     }
@@ -96,6 +125,16 @@ impl<D: Driver + ?Sized> DriverAsync for Arc<D> {
     fn resume_async(&self) -> impl Future<Output = Result<(), PauseError>> {
         let driver = Arc::clone(self);
         aside(move || driver.resume(), || {})
+    }
+
+    fn abort_async(&self) -> impl Future<Output = Result<(), AbortError>> {
+        let driver = Arc::clone(self);
+        aside(move || driver.abort(), || {})
+    }
+
+    fn extract_values_async(&self) -> impl Future<Output = standin_entity::Result<Check>> {
+        let driver = Arc::clone(self);
+        aside(move || driver.extract_values(), || {})
     }
 
     async fn wait_async(

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
-use standin_environment::{Environment, EnvironmentError, FailedStart, RunningEnvironment};
+use standin_environment::{
+    Artifacts, Environment, EnvironmentError, FailedStart, RunningEnvironment,
+};
 use standin_error::Error;
 
 use crate::aside::aside;
@@ -67,6 +69,18 @@ pub trait RunningAsync {
     /// Returns the errors of [`RunningEnvironment::stop`].
     fn stop_async(&self) -> impl Future<Output = Result<(), EnvironmentError>>;
 
+    /// Stops the drivers, and returns the files that explain a failure which was noted.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RunningEnvironment::stop_for_artifacts`].
+    fn stop_for_artifacts_async(&self)
+    -> impl Future<Output = Result<Artifacts, EnvironmentError>>;
+
+    /// Ends everything at once, as [`RunningEnvironment::abort`] does. A future that is dropped
+    /// leaves that to its thread.
+    fn abort_async(&self) -> impl Future<Output = ()>;
+
     /// Stops the drivers and starts them again.
     ///
     /// # Errors
@@ -95,6 +109,20 @@ impl RunningAsync for RunningEnvironment {
     async fn stop_async(&self) -> Result<(), EnvironmentError> {
         let (operations, abort) = (self.operations(), self.abort_handle());
         aside(move || operations.stop(), move || abort.abort()).await
+    }
+
+    async fn stop_for_artifacts_async(&self) -> Result<Artifacts, EnvironmentError> {
+        let (operations, abort) = (self.operations(), self.abort_handle());
+        aside(
+            move || operations.stop_for_artifacts(),
+            move || abort.abort(),
+        )
+        .await
+    }
+
+    async fn abort_async(&self) {
+        let abort = self.abort_handle();
+        aside(move || abort.abort(), || {}).await;
     }
 
     async fn restart_async(&self) -> Result<(), EnvironmentError> {

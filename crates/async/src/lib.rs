@@ -6,6 +6,9 @@ mod clock;
 mod driver;
 mod environment;
 mod log;
+mod process;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod readiness;
 mod runtime;
 mod talk;
@@ -14,5 +17,8 @@ pub use answers::{AnswersAsync, HeldAsync};
 pub use driver::DriverAsync;
 pub use environment::{EnvironmentAsync, RunningAsync};
 pub use log::LogAsync;
+pub use process::ProcessAsync;
+#[cfg(feature = "proxy")]
+pub use proxy::ProxyAsync;
 pub use runtime::{Running, Task};
 pub use talk::{ClientAsync, ConnectionAsync, ServerAsync, TalkAsync};

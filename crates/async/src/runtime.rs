@@ -67,14 +67,16 @@ fn attempt<O: Operation>(
     cx: &mut Context<'_>,
 ) -> io::Result<Result<O::Output, Alarm>> {
     let mut sources: Arc<Sources> = operation.kept().value();
-    let mut registered = sources.here();
-    let mut interest = operation.interest();
+    let mut asks = operation
+        .interest()
+        .and_then(|interest| Some((sources.here()?, interest)));
     loop {
         let mut tried = None;
         let mut attempt = |waker: &Waker| {
             let outcome = operation.attempt(waker);
-            let needs =
-                matches!(&outcome, Attempt::Waits(waits) if waits.readiness == Some(interest));
+            let asked = asks.as_ref().map(|(_, interest)| *interest);
+            let needs = matches!(&outcome, Attempt::Waits(waits)
+                if asked.is_some() && waits.readiness == asked);
             tried = Some(outcome);
             if needs {
                 Poll::Pending
@@ -82,8 +84,8 @@ fn attempt<O: Operation>(
                 Poll::Ready(())
             }
         };
-        match &registered {
-            Some(registered) => registered.try_while_ready(interest, cx, &mut attempt)?,
+        match &asks {
+            Some((source, interest)) => source.try_while_ready(*interest, cx, &mut attempt)?,
             None => drop(attempt(cx.waker())),
         }
         let waits = match tried {
@@ -91,18 +93,22 @@ fn attempt<O: Operation>(
             Some(Attempt::Waits(waits)) => waits,
             None => continue,
         };
+        let source = asks.as_ref().map(|(source, _)| &**source);
+        let Some(wanted) = waits.readiness else {
+            if source.is_some() {
+                // An event loop wakes only who has asked it last.
+                operation.yield_place();
+            }
+            return alarm(waits, source, cx).map(Err);
+        };
         let now: Arc<Sources> = operation.kept().value();
-        match (&registered, waits.readiness) {
-            (_, None) => return alarm(waits, registered.as_deref(), cx).map(Err),
-            (Some(source), Some(wanted)) if wanted == interest && Arc::ptr_eq(&now, &sources) => {
-                return alarm(waits, Some(source), cx).map(Err);
-            }
-            (_, Some(wanted)) => {
-                interest = wanted;
-                registered = Some(now.register(|| operation.descriptor())?);
-                sources = now;
-            }
+        let has_asked = asks.as_ref().is_some_and(|(_, asked)| *asked == wanted);
+        if has_asked && Arc::ptr_eq(&now, &sources) {
+            return alarm(waits, source, cx).map(Err);
         }
+        let source = now.register(|| operation.descriptor())?;
+        asks = Some((source, wanted));
+        sources = now;
     }
 }
 

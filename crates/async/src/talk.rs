@@ -84,6 +84,30 @@ pub trait ConnectionAsync {
         silence: Duration,
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>>;
 
+    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them. Of one that is
+    /// dropped a part may have gone.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpConnection::send_in_pieces`].
+    fn send_in_pieces_async(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        size: usize,
+        every: Duration,
+    ) -> impl Future<Output = Result<usize, TcpError>>;
+
+    /// Waits for the time of `delay` and then sends `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpConnection::send_delayed`].
+    fn send_delayed_async(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        delay: Duration,
+    ) -> impl Future<Output = Result<usize, TcpError>>;
+
     /// Receives exactly `count` bytes, returns them, and resets the connection.
     ///
     /// # Errors
@@ -122,6 +146,26 @@ impl ConnectionAsync for TcpConnection {
     ) -> impl Future<Output = Result<Vec<u8>, TcpError>> {
         self.talk(Task, Place::caller())
             .receive_until_silence(silence)
+    }
+
+    #[track_caller]
+    fn send_in_pieces_async(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        size: usize,
+        every: Duration,
+    ) -> impl Future<Output = Result<usize, TcpError>> {
+        self.talk(Task, Place::caller())
+            .send_in_pieces(bytes, size, every)
+    }
+
+    #[track_caller]
+    fn send_delayed_async(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        delay: Duration,
+    ) -> impl Future<Output = Result<usize, TcpError>> {
+        self.talk(Task, Place::caller()).send_delayed(bytes, delay)
     }
 
     #[track_caller]

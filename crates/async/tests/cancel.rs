@@ -277,3 +277,19 @@ async fn a_send_that_is_dropped_has_sent_a_part_of_it() {
     let received = far.receive_to_end_async().await.unwrap();
     assert!(received.len() < much.len() && received.iter().all(|byte| *byte == 1));
 }
+
+#[tokio::test]
+async fn who_has_the_turn_is_woken_though_others_stand_in_line() {
+    let (near, far, _drivers) = pair().await;
+    let receive = |size| {
+        let near = near.with_timeout(Duration::from_secs(5));
+        tokio::spawn(async move { near.receive_exactly_async(size).await })
+    };
+    let first = receive(4);
+    tokio::task::yield_now().await;
+    let second = receive(2);
+    tokio::task::yield_now().await;
+    far.send(b"abcdef").unwrap();
+    assert_eq!(first.await.unwrap().unwrap(), b"abcd");
+    assert_eq!(second.await.unwrap().unwrap(), b"ef");
+}

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use standin_sync::operation::{Operation, Thread, Wait, now};
 use standin_sync::{Monitor, Unpoisoned};
 
 use crate::stdin::Input;
@@ -116,9 +117,23 @@ impl Child {
     /// Waits as [`wait`](Child::wait) does, until [`interrupt`](Child::interrupt) is called; then
     /// it returns its end only if that has come already.
     pub fn wait_unless_interrupted(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
-        let is_done = |now: &Progress| now.exit.is_some() || now.is_interrupted;
-        let progress = wait(&self.shared, until.into(), is_done);
-        progress.exit.map(|(exit, _)| exit)
+        now(self.wait_unless_interrupted_with(Thread, until))
+    }
+
+    /// What [`wait_unless_interrupted`](Child::wait_unless_interrupted) does, with `wait` to wait
+    /// for it.
+    #[doc(hidden)]
+    pub async fn wait_unless_interrupted_with(
+        &self,
+        wait: impl Wait,
+        until: impl Into<Option<Instant>>,
+    ) -> Option<Exit> {
+        let ended = self.shared.when(until.into(), |now| {
+            let is_done = now.exit.is_some() || now.is_interrupted || now.is_gone;
+            is_done.then_some(now.exit)
+        });
+        let (exit, _) = wait.run(ended).await.flatten()?;
+        Some(exit)
     }
 
     /// Ends every [`wait_unless_interrupted`](Child::wait_unless_interrupted), now and in future.
@@ -200,7 +215,16 @@ impl Child {
         bytes: impl AsRef<[u8]>,
         until: impl Into<Option<Instant>>,
     ) -> Result<(), WriteError> {
-        self.input.write(bytes.as_ref(), until.into())
+        self.writing_stdin(bytes, until).block()
+    }
+
+    /// What [`write_stdin`](Child::write_stdin) does, as a value: dropping it gives up the rest.
+    pub fn writing_stdin(
+        &self,
+        bytes: impl AsRef<[u8]>,
+        until: impl Into<Option<Instant>>,
+    ) -> impl Operation<Output = Result<(), WriteError>> {
+        self.input.writing(bytes, until.into())
     }
 
     /// Closes its standard input: it reads the end. Does not wait: a write that

@@ -39,11 +39,14 @@ impl WriteError {
 #[cfg(unix)]
 mod unix {
     use std::io::{self, PipeReader, PipeWriter, Write};
+    use std::os::fd::AsFd;
     use std::sync::Arc;
+    use std::task::Waker;
     use std::time::{Duration, Instant};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use standin_sync::Monitor;
+    use standin_sync::operation::{Attempt, Descriptor, Interest, Kept, Operation, Waits};
 
     use super::WriteError;
 
@@ -54,6 +57,7 @@ mod unix {
     #[derive(Debug, Default)]
     pub(crate) struct Input {
         state: Monitor<State>,
+        kept: Kept,
     }
 
     #[derive(Debug, Default)]
@@ -75,24 +79,22 @@ mod unix {
                     pipe: pipe.map(Arc::new),
                     ..State::default()
                 }),
+                kept: Kept::default(),
             })
         }
 
-        pub(crate) fn write(&self, bytes: &[u8], until: Option<Instant>) -> Result<(), WriteError> {
-            let mut written = 0;
-            let result = self.take_turn(until).and_then(|()| {
-                let result = self.write_all(bytes, until, &mut written);
-                self.state.update(|state| {
-                    state.is_busy = false;
-                    state.waker = None;
-                });
-                result
-            });
-            result.map_err(|source| WriteError {
-                written,
-                total: bytes.len(),
-                source,
-            })
+        pub(crate) fn writing<B: AsRef<[u8]>>(
+            &self,
+            bytes: B,
+            until: Option<Instant>,
+        ) -> Writing<'_, B> {
+            Writing {
+                input: self,
+                bytes,
+                until,
+                written: 0,
+                has_turn: false,
+            }
         }
 
         pub(crate) fn close(&self) {
@@ -100,50 +102,152 @@ mod unix {
                 state.pipe = None;
                 state.waker = None;
             });
+            // The program reads the end only when no handle is left.
+            self.kept.close();
         }
 
-        fn take_turn(&self, until: Option<Instant>) -> io::Result<()> {
-            let others_write = |state: &mut State| state.is_busy && state.pipe.is_some();
-            let mut state = self
-                .state
-                .wait_while(self.state.lock(), until, others_write);
-            open(&state)?;
-            if state.is_busy {
-                return Err(io::ErrorKind::TimedOut.into());
+        fn pipe(&self) -> io::Result<Arc<PipeWriter>> {
+            open(&self.state.lock())
+        }
+
+        /// Takes the turn to write, once nobody else has it; an error once it is closed.
+        fn taking_turn(
+            &self,
+            until: Option<Instant>,
+        ) -> impl Operation<Output = Option<io::Result<()>>> {
+            self.state.when(until, |state| match open(state) {
+                Ok(_) if state.is_busy => None,
+                Ok(_) => {
+                    state.is_busy = true;
+                    Some(Ok(()))
+                }
+                Err(error) => Some(Err(error)),
+            })
+        }
+    }
+
+    /// A write.
+    pub(crate) struct Writing<'i, B> {
+        input: &'i Input,
+        bytes: B,
+        until: Option<Instant>,
+        written: usize,
+        has_turn: bool,
+    }
+
+    impl<B: AsRef<[u8]>> Writing<'_, B> {
+        fn run(&mut self) -> io::Result<()> {
+            self.has_turn(self.input.taking_turn(self.until).block())?;
+            let mut waiting: Option<PipeReader> = None;
+            while !self.write()? {
+                let pipe = self.input.pipe()?;
+                let waiting = match &waiting {
+                    Some(waiting) => waiting,
+                    None => {
+                        let (reader, writer) = io::pipe()?;
+                        let mut state = self.input.state.lock();
+                        open(&state)?;
+                        state.waker = Some(writer);
+                        waiting.insert(reader)
+                    }
+                };
+                wait(&pipe, waiting, self.until)?;
             }
-            state.is_busy = true;
             Ok(())
         }
 
-        fn write_all(
-            &self,
-            bytes: &[u8],
-            until: Option<Instant>,
-            written: &mut usize,
-        ) -> io::Result<()> {
-            let mut waiting: Option<PipeReader> = None;
-            while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-                let pipe = open(&self.state.lock())?;
-                match (&*pipe).write(rest) {
-                    Ok(count) => *written += count,
+        fn try_once(&mut self, waker: &Waker) -> io::Result<Option<Waits>> {
+            let Self { input, until, .. } = *self;
+            if !self.has_turn {
+                match input.taking_turn(until).attempt(waker) {
+                    Attempt::Done(taken) => self.has_turn(taken)?,
+                    Attempt::Waits(waits) => return Ok(Some(waits)),
+                }
+            }
+            if self.write()? {
+                return Ok(None);
+            }
+            // A close wakes it, too.
+            let mut closed = input.state.when(until, |state| open(state).err());
+            match closed.attempt(waker) {
+                Attempt::Waits(waits) => Ok(Some(Waits {
+                    readiness: Some(Interest::Writable),
+                    ..waits
+                })),
+                Attempt::Done(Some(error)) => Err(error),
+                Attempt::Done(None) => Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+
+        fn has_turn(&mut self, taken: Option<io::Result<()>>) -> io::Result<()> {
+            taken.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
+            self.has_turn = true;
+            Ok(())
+        }
+
+        /// Writes what the pipe takes; says whether that is all.
+        fn write(&mut self) -> io::Result<bool> {
+            let bytes = self.bytes.as_ref();
+            while let Some(rest) = bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
+                match (&*self.input.pipe()?).write(rest) {
+                    Ok(count) => self.written += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        let waiting = match &waiting {
-                            Some(waiting) => waiting,
-                            None => {
-                                let (reader, writer) = io::pipe()?;
-                                let mut state = self.state.lock();
-                                open(&state)?;
-                                state.waker = Some(writer);
-                                waiting.insert(reader)
-                            }
-                        };
-                        wait(&pipe, waiting, until)?;
-                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                     Err(error) => return Err(error),
                 }
             }
-            Ok(())
+            Ok(true)
+        }
+
+        fn error(&self, source: io::Error) -> WriteError {
+            WriteError {
+                written: self.written,
+                total: self.bytes.as_ref().len(),
+                source,
+            }
+        }
+    }
+
+    impl<B: AsRef<[u8]>> Operation for Writing<'_, B> {
+        type Output = Result<(), WriteError>;
+
+        fn block(mut self) -> Self::Output {
+            self.run().map_err(|source| self.error(source))
+        }
+
+        fn attempt(&mut self, waker: &Waker) -> Attempt<Self::Output> {
+            match self.try_once(waker) {
+                Ok(Some(waits)) => Attempt::Waits(waits),
+                Ok(None) => Attempt::Done(Ok(())),
+                Err(source) => Attempt::Done(Err(self.error(source))),
+            }
+        }
+
+        fn fail(&mut self, error: io::Error) -> Self::Output {
+            Err(self.error(error))
+        }
+
+        fn interest(&self) -> Option<Interest> {
+            self.has_turn.then_some(Interest::Writable)
+        }
+
+        fn descriptor(&self) -> io::Result<Descriptor> {
+            self.input.pipe()?.as_fd().try_clone_to_owned()
+        }
+
+        fn kept(&self) -> &Kept {
+            &self.input.kept
+        }
+    }
+
+    impl<B> Drop for Writing<'_, B> {
+        fn drop(&mut self) {
+            if self.has_turn {
+                self.input.state.update(|state| {
+                    state.is_busy = false;
+                    state.waker = None;
+                });
+            }
         }
     }
 
@@ -178,30 +282,69 @@ mod unix {
 #[cfg(not(unix))]
 mod unsupported {
     use std::io::{self, PipeWriter};
+    use std::task::Waker;
     use std::time::Instant;
+
+    use standin_sync::operation::{Attempt, Descriptor, Interest, Kept, Operation};
 
     use super::WriteError;
 
-    #[derive(Debug)]
-    pub(crate) struct Input;
+    #[derive(Debug, Default)]
+    pub(crate) struct Input {
+        kept: Kept,
+    }
 
     impl Input {
         pub(crate) fn new(_pipe: Option<PipeWriter>) -> io::Result<Self> {
-            Ok(Self)
+            Ok(Self::default())
         }
 
-        pub(crate) fn write(
+        pub(crate) fn writing<B: AsRef<[u8]>>(
             &self,
-            bytes: &[u8],
+            bytes: B,
             _until: Option<Instant>,
-        ) -> Result<(), WriteError> {
-            Err(WriteError {
-                written: 0,
-                total: bytes.len(),
-                source: io::Error::from(io::ErrorKind::Unsupported),
-            })
+        ) -> Writing<'_, B> {
+            Writing { input: self, bytes }
         }
 
         pub(crate) fn close(&self) {}
+    }
+
+    /// A write.
+    pub(crate) struct Writing<'i, B> {
+        input: &'i Input,
+        bytes: B,
+    }
+
+    impl<B: AsRef<[u8]>> Operation for Writing<'_, B> {
+        type Output = Result<(), WriteError>;
+
+        fn block(mut self) -> Self::Output {
+            self.fail(io::ErrorKind::Unsupported.into())
+        }
+
+        fn attempt(&mut self, _: &Waker) -> Attempt<Self::Output> {
+            Attempt::Done(self.fail(io::ErrorKind::Unsupported.into()))
+        }
+
+        fn fail(&mut self, source: io::Error) -> Self::Output {
+            Err(WriteError {
+                written: 0,
+                total: self.bytes.as_ref().len(),
+                source,
+            })
+        }
+
+        fn interest(&self) -> Option<Interest> {
+            None
+        }
+
+        fn descriptor(&self) -> io::Result<Descriptor> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn kept(&self) -> &Kept {
+            &self.input.kept
+        }
     }
 }

@@ -234,6 +234,11 @@ impl Operations {
         self.0.stop(Operation::Stop)
     }
 
+    /// See [`RunningEnvironment::stop_for_artifacts`].
+    pub fn stop_for_artifacts(&self) -> Result<Artifacts, EnvironmentError> {
+        self.0.stop_for_artifacts()
+    }
+
     /// See [`RunningEnvironment::restart`].
     pub fn restart(&self) -> Result<(), EnvironmentError> {
         self.0.stop(Operation::Restart)?;

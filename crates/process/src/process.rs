@@ -11,6 +11,7 @@ use standin_driver::{Attributes, BuildError, ContextError, Driver, DriverBase, R
 use standin_entity::{Check, Error, Result};
 use standin_socket::OtherAddresses;
 use standin_sync::Unpoisoned;
+use standin_sync::operation::{Thread, Wait, now};
 
 use crate::command::Prepared;
 use crate::listen::{Bound, Listen};
@@ -154,6 +155,16 @@ impl Process {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Exit, ProcessError> {
+        now(self.wait_for_exit_with(Thread, timeout))
+    }
+
+    /// What [`wait_for_exit`](Process::wait_for_exit) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn wait_for_exit_with(
+        &self,
+        wait: impl Wait,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Exit, ProcessError> {
         let timeout = timeout.into();
         let Some(child) = self.child() else {
             // Not in one expression with a lock: what the error says takes it, too.
@@ -161,7 +172,7 @@ impl Process {
             return exit.ok_or_else(|| self.not_running());
         };
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        if let Some(exit) = child.wait_unless_interrupted(until) {
+        if let Some(exit) = child.wait_unless_interrupted_with(wait, until).await {
             return Ok(exit);
         }
         let driver = self.base.name().to_owned();
@@ -190,18 +201,27 @@ impl Process {
     /// Returns an error if it is not running, does not read all of it in time or any
     /// more, or has no pipe there. It says how much was written.
     pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
+        now(self.write_stdin_with(Thread, bytes))
+    }
+
+    /// What [`write_stdin`](Process::write_stdin) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn write_stdin_with(
+        &self,
+        wait: impl Wait,
+        bytes: impl AsRef<[u8]>,
+    ) -> Result<(), ProcessError> {
         let child = self.child().ok_or_else(|| self.not_running())?;
         let timeout = self.base.options().shared::<ProcessConfig>();
         let timeout = timeout
             .ok()
             .map(|config| config.driver.resource.entity.timeout);
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        child
-            .write_stdin(bytes, until)
-            .map_err(|source| ProcessError::Stdin {
-                driver: self.base.name().to_owned(),
-                source,
-            })
+        let written = wait.run(child.writing_stdin(bytes, until)).await;
+        written.map_err(|source| ProcessError::Stdin {
+            driver: self.base.name().to_owned(),
+            source,
+        })
     }
 
     /// Closes the standard input of the process: it reads the end. Does not wait: a

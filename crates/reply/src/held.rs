@@ -107,17 +107,28 @@ impl Held {
         payload: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
+        now(self.send_frame_with(Thread, Place::caller(), payload, timeout))
+    }
+
+    /// What [`send_frame`](Held::send_frame) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn send_frame_with(
+        &mut self,
+        wait: impl Wait,
+        place: Place,
+        payload: impl AsRef<[u8]>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<usize, SendError> {
         let until = Until::new(timeout);
-        self.send_rest(&until)?;
-        let connection = &self.connection;
-        let payload = payload.as_ref();
-        match self
-            .line
-            .as_mut()
-            .and_then(|line| line.conversation.framing())
-        {
-            Some(framing) => connection.send_frame(framing, payload, until.left()),
-            None => connection.send(payload, until.left()),
+        self.send_rest_with(&wait, place, until.left()).await?;
+        let operations = self.connection.operations(place);
+        let framing = self.line.as_mut().map(|line| line.conversation.framing());
+        match framing.flatten() {
+            Some(framing) => {
+                let frame = operations.send_frame(framing, payload.as_ref(), until.left());
+                wait.run(frame).await
+            }
+            None => wait.run(operations.send(payload, until.left())).await,
         }
     }
 
@@ -132,14 +143,22 @@ impl Held {
         &mut self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<u8>, ReceiveError> {
-        let connection = &self.connection;
-        match self
-            .line
-            .as_mut()
-            .and_then(|line| line.conversation.framing())
-        {
-            Some(framing) => connection.receive_frame(framing, timeout),
-            None => connection.receive_some(RAW, timeout),
+        now(self.receive_frame_with(Thread, Place::caller(), timeout))
+    }
+
+    /// What [`receive_frame`](Held::receive_frame) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn receive_frame_with(
+        &mut self,
+        wait: impl Wait,
+        place: Place,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Vec<u8>, ReceiveError> {
+        let operations = self.connection.operations(place);
+        let framing = self.line.as_mut().map(|line| line.conversation.framing());
+        match framing.flatten() {
+            Some(framing) => wait.run(operations.receive_frame(framing, timeout)).await,
+            None => wait.run(operations.receive_some(RAW, timeout)).await,
         }
     }
 
@@ -213,7 +232,7 @@ impl Held {
     #[doc(hidden)]
     pub async fn send_rest_with(
         &mut self,
-        wait: impl Wait,
+        wait: &impl Wait,
         place: Place,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), SendError> {
@@ -268,7 +287,7 @@ impl Held {
     /// Sends what the conversation had still to send.
     #[track_caller]
     fn send_rest(&mut self, until: &Until) -> Result<(), SendError> {
-        now(self.send_rest_with(Thread, Place::caller(), until.left()))
+        now(self.send_rest_with(&Thread, Place::caller(), until.left()))
     }
 }
 

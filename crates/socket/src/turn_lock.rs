@@ -522,6 +522,18 @@ impl<'a, T> Part<'a, T> {
         }
     }
 
+    /// Whether it has the turn, or probably gets it at once.
+    pub(crate) fn is_next(&self) -> bool {
+        self.has_turn || !self.lock.line.idle.load(Ordering::Relaxed)
+    }
+
+    /// Has whoever has the turn look again, unless that is this part.
+    pub(crate) fn yield_place(&self) {
+        if !self.has_turn {
+            self.lock.wake_waiting();
+        }
+    }
+
     fn take_back(&mut self, epoch: u64) -> Turn<'a, T> {
         let lock = self.lock;
         {

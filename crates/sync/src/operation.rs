@@ -54,8 +54,13 @@ pub trait Operation {
     /// Gives it up, because nobody can wait for it.
     fn fail(&mut self, error: io::Error) -> Self::Output;
 
-    /// What it will wait for, most probably.
-    fn interest(&self) -> Interest;
+    /// What it will wait for of its [descriptor](Operation::descriptor), most probably: nothing
+    /// while it stands in line for its turn, or if it waits for something else.
+    fn interest(&self) -> Option<Interest>;
+
+    /// Whoever asked an event loop for this operation may have taken the place there of the one
+    /// whose turn it is: has that one ask again.
+    fn yield_place(&self) {}
 
     /// Another handle of what it waits for to become ready.
     ///

@@ -59,11 +59,11 @@ impl<T, R, L: FnMut(&mut T) -> Option<R>> Operation for When<'_, T, L> {
         None
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Readable
+    /// It is not a socket.
+    fn interest(&self) -> Option<Interest> {
+        None
     }
 
-    /// It is not a socket.
     fn descriptor(&self) -> io::Result<Descriptor> {
         Err(io::ErrorKind::Unsupported.into())
     }

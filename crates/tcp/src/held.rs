@@ -21,9 +21,44 @@ pub struct TcpHeld {
     connection: TcpConnection,
 }
 
+/// What can be said and heard over a conversation that a test has in its hands, in one table, as
+/// [`over_a_connection`](crate::over_a_connection) has it: what is sent, and what is received.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! over_a_held_conversation {
+    ($callback:ident) => {
+        $callback! { send:
+            send, send_async(bytes: impl AsRef<[u8]>) -> usize,
+                "Sends all of `bytes`, as they are, and returns how many they are.";
+            send_text, send_text_async(text: impl AsRef<str>) -> usize,
+                "Sends all of `text`, and returns how many bytes it became.";
+        }
+        $callback! { receive:
+            receive_exactly, receive_exactly_async(size: usize) -> Vec<u8>,
+                "Receives exactly `size` bytes.";
+            receive_exactly_text, receive_exactly_text_async(size: usize) -> String,
+                "Receives exactly `size` bytes, as text.";
+            receive_some, receive_some_async(limit: usize) -> Vec<u8>,
+                "Receives what comes first, from 1 to `limit` bytes.";
+            receive_until, receive_until_async(delimiter: impl AsRef<[u8]>) -> Vec<u8>,
+                "Receives up to and including `delimiter`.";
+            receive_line, receive_line_async() -> Vec<u8>,
+                "Receives a line, and returns it without its LF or CRLF.";
+            receive_line_text, receive_line_text_async() -> String,
+                "Receives a line, and returns it without its LF or CRLF, as text.";
+            receive_to_end, receive_to_end_async() -> Vec<u8>,
+                "Receives everything until the peer closes its end.";
+            expect, expect_async(expected: impl AsRef<[u8]>) -> (),
+                "Receives `expected`, and nothing else will do.";
+            expect_text, expect_text_async(expected: impl AsRef<str>) -> (),
+                "Receives the text `expected`, and nothing else will do.";
+        }
+    };
+}
+
 /// The methods that talk, each as those of [`TcpConnection`].
 macro_rules! talk {
-    (receive: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+    (receive: $($name:ident, $_:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(
             #[doc = $what]
             ///
@@ -36,7 +71,7 @@ macro_rules! talk {
             }
         )+
     };
-    (send: $($name:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
+    (send: $($name:ident, $_:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(
             #[doc = $what]
             /// Before that goes what was still to be sent when the test took the conversation over.
@@ -85,13 +120,6 @@ impl TcpHeld {
         self.held.state()
     }
 
-    talk! { send:
-        send(bytes: impl AsRef<[u8]>) -> usize,
-            "Sends all of `bytes`, as they are, and returns how many they are.";
-        send_text(text: impl AsRef<str>) -> usize,
-            "Sends all of `text`, and returns how many bytes it became.";
-    }
-
     /// Sends `payload` as one frame of the replies' framing, and returns how many bytes that has;
     /// as it is if the replies are raw.
     ///
@@ -100,7 +128,22 @@ impl TcpHeld {
     /// Returns an error if no frame can carry it, or it cannot be sent in time.
     #[track_caller]
     pub fn send_frame(&mut self, payload: impl AsRef<[u8]>) -> Result<usize, TcpError> {
-        let sent = self.held.send_frame(payload, self.connection.timeout());
+        now(self.send_frame_with(Thread, Place::caller(), payload))
+    }
+
+    /// What [`send_frame`](TcpHeld::send_frame) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn send_frame_with(
+        &mut self,
+        wait: impl Wait,
+        place: Place,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<usize, TcpError> {
+        let timeout = self.connection.timeout();
+        let sent = self
+            .held
+            .send_frame_with(wait, place, payload, timeout)
+            .await;
         self.connection.noted(sent)
     }
 
@@ -112,25 +155,31 @@ impl TcpHeld {
     /// Returns an error if there is none in time.
     #[track_caller]
     pub fn receive_frame(&mut self) -> Result<Vec<u8>, TcpError> {
-        let received = self.held.receive_frame(self.connection.timeout());
+        now(self.receive_frame_with(Thread, Place::caller()))
+    }
+
+    /// What [`receive_frame`](TcpHeld::receive_frame) does, with `wait` to wait for it.
+    #[doc(hidden)]
+    pub async fn receive_frame_with(
+        &mut self,
+        wait: impl Wait,
+        place: Place,
+    ) -> Result<Vec<u8>, TcpError> {
+        let timeout = self.connection.timeout();
+        let received = self.held.receive_frame_with(wait, place, timeout).await;
         self.connection.noted(received)
     }
 
-    talk! { receive:
-        receive_exactly(size: usize) -> Vec<u8>, "Receives exactly `size` bytes.";
-        receive_exactly_text(size: usize) -> String, "Receives exactly `size` bytes, as text.";
-        receive_some(limit: usize) -> Vec<u8>,
-            "Receives what comes first, from 1 to `limit` bytes.";
-        receive_until(delimiter: impl AsRef<[u8]>) -> Vec<u8>,
-            "Receives up to and including `delimiter`.";
-        receive_line() -> Vec<u8>, "Receives a line, and returns it without its LF or CRLF.";
-        receive_line_text() -> String,
-            "Receives a line, and returns it without its LF or CRLF, as text.";
-        receive_to_end() -> Vec<u8>, "Receives everything until the peer closes its end.";
-        expect(expected: impl AsRef<[u8]>) -> (), "Receives `expected`, and nothing else will do.";
-        expect_text(expected: impl AsRef<str>) -> (),
-            "Receives the text `expected`, and nothing else will do.";
-        shutdown_write() -> (), "Says that no more will be sent.";
+    crate::over_a_held_conversation! { talk }
+
+    /// Says that no more will be sent.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpConnection::shutdown_write`].
+    #[track_caller]
+    pub fn shutdown_write(&mut self) -> Result<(), TcpError> {
+        self.connection.shutdown_write()
     }
 
     /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A driver
@@ -148,17 +197,18 @@ impl TcpHeld {
     }
 
     /// The same connection, for a layer above that has limits and encodings of its own. What is
-    /// sent on it goes after [`send_rest`](TcpHeld::send_rest).
+    /// sent on it goes after [`send_rest_with`](TcpHeld::send_rest_with).
     #[doc(hidden)]
     pub fn connection(&self) -> &TcpConnection {
         &self.connection
     }
 
-    /// Sends what was still to be sent, with `wait` to wait for it.
+    /// Sends what was still to be sent when the test took the conversation over, with `wait` to
+    /// wait for it.
     #[doc(hidden)]
     pub async fn send_rest_with(&mut self, wait: impl Wait, place: Place) -> Result<(), TcpError> {
         let timeout = self.connection.timeout();
-        let sent = self.held.send_rest_with(wait, place, timeout).await;
+        let sent = self.held.send_rest_with(&wait, place, timeout).await;
         self.connection.noted(sent)
     }
 

@@ -124,11 +124,11 @@ impl Operation for Connecting<'_> {
         Err(StartTlsError::NoReactor(error))
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Readable
+    /// The reactor has it.
+    fn interest(&self) -> Option<Interest> {
+        None
     }
 
-    /// The reactor has it.
     fn descriptor(&self) -> io::Result<Descriptor> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -359,7 +359,7 @@ fn send_in_pieces(call: &Call<'_>) -> Result<Value> {
     let size = call.required_count("size");
     let every = call.required_seconds("every");
     let line = Line::to_send(call)?;
-    let sent = line.talk(call).send_in_pieces(&bytes, size, every)?;
+    let sent = call.wait(line.talk(call).send_in_pieces(bytes, size, every))?;
     Ok(json!({ "sent": sent }))
 }
 

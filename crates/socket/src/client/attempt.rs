@@ -241,8 +241,12 @@ impl<M: Made> Operation for Connect<'_, M> {
         Err(self.error(Ok(NotNow::Io(error))))
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Writable
+    fn interest(&self) -> Option<Interest> {
+        self.part.is_next().then_some(Interest::Writable)
+    }
+
+    fn yield_place(&self) {
+        self.part.yield_place();
     }
 
     fn descriptor(&self) -> io::Result<Descriptor> {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use standin_error::text::{Count, Span};
 use standin_record::{By, Event as Recorded, Place};
 
-use super::{Connection, deadline};
+use super::Connection;
 use crate::{
     error::{ControlError, ReceiveError, SendError},
+    operation::Operation,
     state::Event,
 };
 
@@ -125,30 +125,9 @@ impl Connection {
         every: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        self.send_in_pieces_at(bytes, size, every, timeout, Place::caller())
-    }
-
-    /// The same, for a layer above, as a line of the test wants it.
-    #[doc(hidden)]
-    pub fn send_in_pieces_at(
-        &self,
-        bytes: &[u8],
-        size: usize,
-        every: Duration,
-        timeout: impl Into<Option<Duration>>,
-        place: Place,
-    ) -> Result<usize, SendError> {
-        let size = size.max(1);
-        let fault = || {
-            let (bytes, size) = (Count(bytes.len(), "byte"), Count(size, "byte"));
-            format!(
-                "sends {bytes} in pieces of {size}, one every {}",
-                Span(every)
-            )
-        };
-        self.record_fault(fault, place);
-        let deadline = deadline(timeout);
-        self.send_paced(bytes, size, Duration::ZERO, every, deadline, place)
+        self.operations(Place::caller())
+            .send_in_pieces(bytes, size, every, timeout)
+            .block()
     }
 
     /// Waits for the time of `delay` and then sends `bytes`: a peer that thinks.
@@ -164,14 +143,9 @@ impl Connection {
         delay: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<usize, SendError> {
-        let place = Place::caller();
-        let fault = || {
-            let bytes = Count(bytes.len(), "byte");
-            format!("sends {bytes} after a delay of {}", Span(delay))
-        };
-        self.record_fault(fault, place);
-        let deadline = deadline(timeout);
-        self.send_paced(bytes, usize::MAX, delay, Duration::ZERO, deadline, place)
+        self.operations(Place::caller())
+            .send_delayed(bytes, delay, timeout)
+            .block()
     }
 
     /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending

@@ -9,6 +9,7 @@ mod models;
 mod observe;
 mod operations;
 mod owned;
+mod paced;
 mod receive;
 mod receiver;
 mod send;

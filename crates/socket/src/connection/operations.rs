@@ -12,6 +12,7 @@ use super::{
     Connection, Inner,
     core::{Incoming, Outgoing},
     deadline,
+    paced::{Pace, Paced},
     receiver::{ReceiveStop, Receiver},
     send::SendStop,
     wanted::{
@@ -211,6 +212,42 @@ impl<'c> Operations<'c> {
         self.sending(frame, payload.len(), timeout)
     }
 
+    /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: see
+    /// [`Connection::send_in_pieces`].
+    pub fn send_in_pieces(
+        self,
+        bytes: impl AsRef<[u8]>,
+        size: usize,
+        every: Duration,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Operation<Output = Result<usize, SendError>> {
+        let pace = Pace::Pieces { size, every };
+        Paced::of(
+            &self.connection.inner,
+            self.place,
+            bytes,
+            pace,
+            deadline(timeout),
+        )
+    }
+
+    /// Waits for the time of `delay` and then sends `bytes`: see [`Connection::send_delayed`].
+    pub fn send_delayed(
+        self,
+        bytes: impl AsRef<[u8]>,
+        delay: Duration,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Operation<Output = Result<usize, SendError>> {
+        let pace = Pace::Delay(delay);
+        Paced::of(
+            &self.connection.inner,
+            self.place,
+            bytes,
+            pace,
+            deadline(timeout),
+        )
+    }
+
     #[inline]
     fn receive<W: Wanted>(self, wanted: W, timeout: impl Into<Option<Duration>>) -> Receive<'c, W> {
         let inner = &*self.connection.inner;
@@ -340,8 +377,12 @@ impl<W: Wanted> Operation for Receive<'_, W> {
         Err(self.error(stop, Evidence::default()))
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Readable
+    fn interest(&self) -> Option<Interest> {
+        self.part.is_next().then_some(Interest::Readable)
+    }
+
+    fn yield_place(&self) {
+        self.part.yield_place();
     }
 
     fn descriptor(&self) -> io::Result<Descriptor> {
@@ -450,8 +491,12 @@ impl<B: AsRef<[u8]>> Operation for Send<'_, B> {
         self.done(Err(NotNow::Io(error).into()))
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Writable
+    fn interest(&self) -> Option<Interest> {
+        self.part.is_next().then_some(Interest::Writable)
+    }
+
+    fn yield_place(&self) {
+        self.part.yield_place();
     }
 
     fn descriptor(&self) -> io::Result<Descriptor> {

@@ -17,7 +17,7 @@ use crate::{
     recording::Recording,
     state::{Event, Fault, LocalEnd, Outbound, Stand},
     sys::{self, Blocking, Interest, Stream},
-    time::{Deadline, Remaining},
+    time::Deadline,
     transform::TransformError,
     turn_lock::{NotNow, Turn},
 };
@@ -57,49 +57,6 @@ impl Connection {
         self.operations(Place::caller())
             .send_frame(framing, payload, timeout)
             .block()
-    }
-
-    /// Sends after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come
-    /// between.
-    pub(super) fn send_paced(
-        &self,
-        bytes: &[u8],
-        size: usize,
-        mut pause: Duration,
-        every: Duration,
-        mut deadline: Deadline,
-        place: Place,
-    ) -> Result<usize, SendError> {
-        let mut sent = 0;
-        deadline.start();
-        let mut paced = || -> Result<(), SendStop> {
-            let mut turn = self.inner.core.sending.enter(&mut deadline)?;
-            for piece in bytes.chunks(size) {
-                if !pause.is_zero() {
-                    match deadline.remaining().at_most(pause) {
-                        Remaining::Time(time) => turn.pause(time)?,
-                        _ => return Err(NotNow::TimedOut.into()),
-                    }
-                    if deadline.has_passed() {
-                        return Err(NotNow::TimedOut.into());
-                    }
-                }
-                self.inner
-                    .send_in_turn(&mut turn, piece, &mut sent, &mut deadline, Some(place))?;
-                pause = every;
-            }
-            Ok(())
-        };
-        match paced() {
-            Ok(()) => {
-                tracing::trace!(connection = %self.inner.party(), bytes = sent, "sent in pieces");
-                Ok(sent)
-            }
-            Err(stop) => {
-                let size = bytes.len();
-                Err(self.inner.send_error(stop, sent, size, &deadline, place))
-            }
-        }
     }
 }
 

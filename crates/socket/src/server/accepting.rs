@@ -94,8 +94,12 @@ impl Operation for Accept<'_> {
         self.done(Err(NotNow::Io(error)))
     }
 
-    fn interest(&self) -> Interest {
-        Interest::Readable
+    fn interest(&self) -> Option<Interest> {
+        self.part.is_next().then_some(Interest::Readable)
+    }
+
+    fn yield_place(&self) {
+        self.part.yield_place();
     }
 
     fn descriptor(&self) -> io::Result<Descriptor> {

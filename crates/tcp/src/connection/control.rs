@@ -103,8 +103,9 @@ impl TcpConnection {
         size: usize,
         every: Duration,
     ) -> Result<usize, TcpError> {
-        self.talk(Thread, Place::caller())
-            .send_in_pieces(bytes.as_ref(), size, every)
+        now(self
+            .talk(Thread, Place::caller())
+            .send_in_pieces(bytes, size, every))
     }
 
     /// Waits for the time of `delay` and then sends `bytes`: a peer that takes its time.
@@ -119,8 +120,9 @@ impl TcpConnection {
         bytes: impl AsRef<[u8]>,
         delay: Duration,
     ) -> Result<usize, TcpError> {
-        let bytes = bytes.as_ref();
-        self.noted(self.socket.send_delayed(bytes, delay, self.timeout))
+        now(self
+            .talk(Thread, Place::caller())
+            .send_delayed(bytes, delay))
     }
 
     /// Makes the system's receive buffer as small as it can be, so that a peer that goes on

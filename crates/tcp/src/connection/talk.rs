@@ -213,20 +213,6 @@ impl<'c, W: Wait + Copy> Talk<'c, W> {
             .await
     }
 
-    /// Has the calling thread wait for it.
-    pub fn send_in_pieces(
-        self,
-        bytes: &[u8],
-        size: usize,
-        every: Duration,
-    ) -> Result<usize, TcpError> {
-        let TcpConnection {
-            socket, timeout, ..
-        } = self.connection;
-        let sent = socket.send_in_pieces_at(bytes, size, every, *timeout, self.place);
-        self.connection.noted(sent)
-    }
-
     pub fn close(self) {
         self.connection.socket.close_at(self.place);
     }
@@ -255,6 +241,30 @@ impl<'c, W: Wait + Copy> Talk<'c, W> {
         let sent = self.send(&bytes[..count.min(bytes.len())]).await?;
         let _ = self.connection.socket.reset_at(self.place);
         Ok(sent)
+    }
+
+    pub async fn send_in_pieces(
+        self,
+        bytes: impl AsRef<[u8]>,
+        size: usize,
+        every: Duration,
+    ) -> Result<usize, TcpError> {
+        let timeout = self.connection.timeout;
+        self.run(
+            self.operations()
+                .send_in_pieces(bytes, size, every, timeout),
+        )
+        .await
+    }
+
+    pub async fn send_delayed(
+        self,
+        bytes: impl AsRef<[u8]>,
+        delay: Duration,
+    ) -> Result<usize, TcpError> {
+        let timeout = self.connection.timeout;
+        self.run(self.operations().send_delayed(bytes, delay, timeout))
+            .await
     }
 
     fn operations(&self) -> Operations<'c> {

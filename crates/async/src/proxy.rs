@@ -1,0 +1,31 @@
+//! Proxies.
+
+use std::{future::Future, time::Duration};
+
+use standin_proxy::{ProxyError, TcpProxy};
+
+use crate::runtime::Task;
+
+/// What a [`TcpProxy`] has besides its [life](crate::DriverAsync).
+pub trait ProxyAsync {
+    /// Waits until so many connections or fewer are open.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpProxy::wait_until_open`].
+    fn wait_until_open_async(
+        &self,
+        most: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Future<Output = Result<(), ProxyError>>;
+}
+
+impl ProxyAsync for TcpProxy {
+    fn wait_until_open_async(
+        &self,
+        most: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Future<Output = Result<(), ProxyError>> {
+        self.wait_until_open_with(Task, most, timeout)
+    }
+}
