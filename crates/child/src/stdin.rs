@@ -45,8 +45,8 @@ mod unix {
     use std::time::{Duration, Instant};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use standin_sync::Monitor;
     use standin_sync::operation::{Attempt, Descriptor, Interest, Kept, Operation, Waits};
+    use standin_sync::{Monitor, long_wait};
 
     use super::WriteError;
 
@@ -267,12 +267,17 @@ mod unix {
     /// Until the pipe takes more, or breaks, or is closed by another thread.
     fn wait(pipe: &PipeWriter, waker: &PipeReader, until: Option<Instant>) -> io::Result<()> {
         let left = left(until)?.map(|left| left + Duration::from_micros(1));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let time = long_wait::at_once(left);
+        let timeout = Timespec::try_from(time).ok();
         let mut fds = [
             PollFd::new(pipe, PollFlags::OUT),
             PollFd::new(waker, PollFlags::IN),
         ];
         match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) if left != Some(time) => {
+                long_wait::goes_on();
+                Ok(())
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use standin_sync::long_wait;
+
 /// The time that one operation may take.
 ///
 /// The clock is first read when the operation would have to wait: an operation that finds what it
@@ -63,6 +65,14 @@ impl Deadline {
     pub(crate) fn end_of(&mut self) -> Option<Instant> {
         self.start();
         self.started?.checked_add(self.limit?)
+    }
+
+    /// Says something if the operation has waited for long, and goes on.
+    #[cold]
+    pub(crate) fn goes_on(&self) {
+        if self.elapsed() >= long_wait::LONG && !self.is_over() {
+            long_wait::goes_on();
+        }
     }
 
     /// Whether the limit is over, which a limit of zero always is.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use standin_sync::Unpoisoned;
+use standin_sync::{Unpoisoned, long_wait};
 
 use crate::{
     sync::{
@@ -157,8 +157,8 @@ impl<T> TurnLock<T> {
                 Remaining::Nothing if self.line.idle.load(Ordering::SeqCst) => {
                     break Err(NotNow::TimedOut);
                 }
-                Remaining::Nothing | Remaining::Unlimited => self.line.wait(waits),
-                Remaining::Time(left) => self.line.wait_for(waits, left),
+                Remaining::Nothing | Remaining::Unlimited => self.line.wait(waits, None),
+                Remaining::Time(left) => self.line.wait(waits, Some(left)),
             };
         };
         self.line.leave(waits);
@@ -196,7 +196,7 @@ impl<T> TurnLock<T> {
         let slot = loop {
             match self.try_lock() {
                 Some(slot) => break slot,
-                None => waits = self.line.wait(waits),
+                None => waits = self.line.wait(waits, None),
             }
         };
         self.line.leave(waits);
@@ -649,16 +649,23 @@ impl WaitQueue {
         drop(waits);
     }
 
-    fn wait<'a>(&'a self, waits: MutexGuard<'a, Waits>) -> MutexGuard<'a, Waits> {
-        self.changed.wait(waits).unpoisoned()
-    }
-
-    fn wait_for<'a>(
+    /// Waits to look again, as long as that at most; `None` is "no limit".
+    fn wait<'a>(
         &'a self,
         waits: MutexGuard<'a, Waits>,
-        left: Duration,
+        left: Option<Duration>,
     ) -> MutexGuard<'a, Waits> {
-        self.changed.wait_timeout(waits, left).unpoisoned().0
+        // In loom's model only a change ends a wait without a limit.
+        #[cfg(loom)]
+        if left.is_none() {
+            return self.changed.wait(waits).unpoisoned();
+        }
+        let time = long_wait::at_once(left);
+        let (waits, outcome) = self.changed.wait_timeout(waits, time).unpoisoned();
+        if outcome.timed_out() && left != Some(time) {
+            long_wait::goes_on();
+        }
+        waits
     }
 
     /// Makes those in line look again.

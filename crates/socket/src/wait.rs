@@ -17,9 +17,10 @@
 //! Only one registration is kept, so that traffic of sockets that the thread does not wait for
 //! cannot wake it.
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, sync::Arc};
 
 use mio::{Events, Poll, Token, Waker};
+use standin_sync::long_wait;
 
 use crate::{
     sys::{Interest, Registered, Source},
@@ -91,15 +92,15 @@ impl Waiter {
             // A registration that is kept must not end a pause early.
             None => self.forget(),
         }
-        // Longer than any test: the caller looks at its deadline again and comes back.
-        let timeout = left
-            .as_timeout()
-            .map(|timeout| timeout.min(Duration::from_secs(3600)));
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) if self.events.is_empty() => Ok(match timeout {
-                Some(timeout) if left.as_timeout() == Some(timeout) => Woken::TimedOut,
-                _ => Woken::Event,
-            }),
+        let left = left.as_timeout();
+        let timeout = long_wait::at_once(left);
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Ok(()) if self.events.is_empty() && left == Some(timeout) => Ok(Woken::TimedOut),
+            Ok(()) if self.events.is_empty() => {
+                // The caller looks at its deadline again and comes back.
+                long_wait::goes_on();
+                Ok(Woken::Event)
+            }
             Ok(()) => Ok(Woken::Event),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Woken::Event),
             Err(error) => Err(error),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod long_wait;
 pub mod operation;
 mod when;
 
@@ -139,14 +140,16 @@ impl<T> Monitor<T> {
 
     #[cfg(not(loom))]
     fn block<'a>(&self, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
-        let Some(until) = until else {
-            return self.changed.wait(guard).unpoisoned();
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
             return guard;
         }
-        self.changed.wait_timeout(guard, left).unpoisoned().0
+        let time = long_wait::at_once(left);
+        let (guard, outcome) = self.changed.wait_timeout(guard, time).unpoisoned();
+        if outcome.timed_out() && left != Some(time) {
+            long_wait::goes_on();
+        }
+        guard
     }
 
     /// Loom has no clock: only a change ends a wait, so that a wake-up that

@@ -627,6 +627,8 @@ impl Inner {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if blocking == Blocking::Never {
                     waiting.tried(false);
+                } else {
+                    deadline.goes_on();
                 }
             }
             Err(error) => {

@@ -2,6 +2,8 @@
 
 use std::{io, time::Duration};
 
+use standin_sync::long_wait;
+
 use crate::{
     sys::{Blocking, Interest, Stream},
     time::{Deadline, Remaining},
@@ -16,7 +18,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// The timeout that the socket has; `None` when none was set yet.
-    timeout: Option<Option<Duration>>,
+    timeout: Option<Duration>,
     /// Whether the last try found nothing.
     expected: bool,
     /// How many operations went to wait at once, since the last try.
@@ -26,10 +28,6 @@ pub(super) struct Waiting {
 impl Waiting {
     /// After so many operations without a try, there is one: things may have changed.
     const UNTRIED: u8 = 32;
-
-    /// The longest timeout of a socket. Longer than a test, and not too long for any system: the
-    /// deadline is looked at again afterwards.
-    const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
     /// Whether to try before waiting.
     #[inline]
@@ -52,7 +50,7 @@ impl Waiting {
         if deadline.forbids_waiting() || self.tries_first() {
             return Some(Blocking::Never);
         }
-        if self.timeout != Some(deadline.limit()) {
+        if self.timeout != Some(long_wait::at_once(deadline.limit())) {
             return None;
         }
         deadline.start();
@@ -70,14 +68,14 @@ impl Waiting {
         &mut self,
         stream: &Stream,
         interest: Interest,
-        timeout: Option<Duration>,
+        timeout: Duration,
     ) -> io::Result<()> {
         // The system counts in microseconds, and zero means for ever.
-        let timeout = timeout.map(|timeout| timeout.clamp(Duration::from_micros(1), Self::LONGEST));
+        let timeout = timeout.max(Duration::from_micros(1));
         if self.timeout != Some(timeout) {
             match interest {
-                Interest::Readable => stream.set_receive_timeout(timeout),
-                Interest::Writable => stream.set_send_timeout(timeout),
+                Interest::Readable => stream.set_receive_timeout(Some(timeout)),
+                Interest::Writable => stream.set_send_timeout(Some(timeout)),
             }?;
             self.timeout = Some(timeout);
         }
@@ -123,7 +121,7 @@ impl Waits<'_> {
             line,
         } = self;
         let mut tries = deadline.forbids_waiting() || waiting.tries_first();
-        let mut has_tried = false;
+        let (mut has_tried, mut has_waited) = (false, false);
         let mut blocks = stream.keeps_timeout(interest);
         loop {
             let outcome = if tries {
@@ -139,12 +137,18 @@ impl Waits<'_> {
                 };
                 if left == Some(Duration::ZERO) {
                     attempt(stream, Blocking::Never)
-                } else if blocks {
-                    waiting.prepare(stream, interest, left)?;
-                    line.idle_while(|| attempt(stream, waits_for))
                 } else {
-                    line.idle_while(|| stream.poll(interest, left))?;
-                    attempt(stream, Blocking::Never)
+                    if has_waited {
+                        deadline.goes_on();
+                    }
+                    let time = long_wait::at_once(left);
+                    if blocks {
+                        waiting.prepare(stream, interest, time)?;
+                        line.idle_while(|| attempt(stream, waits_for))
+                    } else {
+                        line.idle_while(|| stream.poll(interest, Some(time)))?;
+                        attempt(stream, Blocking::Never)
+                    }
                 }
             };
             match outcome {
@@ -153,8 +157,9 @@ impl Waits<'_> {
                     if tries {
                         waiting.tried(false);
                     } else {
-                        // Either the time is up, or somebody has made the stream non-blocking.
+                        // Either the time is over, or somebody has made the stream non-blocking.
                         blocks = false;
+                        has_waited = true;
                     }
                     has_tried = true;
                     tries = false;
