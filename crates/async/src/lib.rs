@@ -19,6 +19,6 @@ pub use environment::{EnvironmentAsync, RunningAsync};
 pub use log::LogAsync;
 pub use process::ProcessAsync;
 #[cfg(feature = "proxy")]
-pub use proxy::ProxyAsync;
+pub use proxy::{InjectedAsync, ProxyAsync};
 pub use runtime::{Running, Task};
 pub use talk::{ClientAsync, ConnectionAsync, ServerAsync, TalkAsync};

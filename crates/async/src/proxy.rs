@@ -1,8 +1,8 @@
-//! Proxies.
+//! Proxies, and what they do to connections.
 
 use std::{future::Future, time::Duration};
 
-use standin_proxy::{ProxyError, TcpProxy};
+use standin_proxy::{Injected, ProxyError, TcpProxy};
 
 use crate::runtime::Task;
 
@@ -27,5 +27,27 @@ impl ProxyAsync for TcpProxy {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<(), ProxyError>> {
         self.wait_until_open_with(Task, most, timeout)
+    }
+}
+
+/// What an [`Injected`] fault has.
+pub trait InjectedAsync {
+    /// Waits until the fault has happened.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Injected::wait`].
+    fn wait_async(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Future<Output = Result<(), ProxyError>>;
+}
+
+impl InjectedAsync for Injected {
+    fn wait_async(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> impl Future<Output = Result<(), ProxyError>> {
+        self.wait_with(Task, timeout)
     }
 }

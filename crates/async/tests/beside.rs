@@ -5,6 +5,7 @@
 mod common;
 
 use std::{
+    io::Write,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,14 +13,14 @@ use std::{
 use common::{SECONDS, both, pair, server};
 use futures_lite::future::{poll_once, zip};
 use standin_async::{
-    ConnectionAsync, DriverAsync, EnvironmentAsync, ProcessAsync, ProxyAsync, RunningAsync,
-    ServerAsync, TalkAsync,
+    ConnectionAsync, DriverAsync, EnvironmentAsync, InjectedAsync, ProcessAsync, ProxyAsync,
+    RunningAsync, ServerAsync, TalkAsync,
 };
 use standin_driver::Lifecycle;
 use standin_entity::{Check, Status};
 use standin_environment::Environment;
 use standin_process::{Exit, Process, Stdin};
-use standin_proxy::TcpProxy;
+use standin_proxy::{Fault, TcpProxy};
 
 fn shell(script: &str) -> Process {
     let process = Process::builder("program")
@@ -73,6 +74,13 @@ fn connections_through_a_proxy_are_waited_for() {
         let near = target.accept_connection_async(SECONDS).await.unwrap();
         let limit = Duration::from_millis(20);
         assert!(proxy.wait_until_open_async(0, limit).await.is_err());
+        let fault = proxy.inject(Fault::close().after_bytes(1 << 20)).unwrap();
+        assert!(fault.wait_async(limit).await.is_err());
+        let fault = proxy.inject(Fault::delay(limit)).unwrap();
+        let sends = async { (&peer).write_all(b"late").unwrap() };
+        let (happened, ()) = zip(fault.wait_async(SECONDS), sends).await;
+        happened.unwrap();
+        assert_eq!(near.receive_exactly_async(4).await.unwrap(), b"late");
         let closes = async {
             drop(peer);
             near.receive_to_end_async().await.unwrap();
