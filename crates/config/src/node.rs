@@ -1,6 +1,6 @@
 //! [`Node`]: one config in the tree of configs.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{
@@ -68,6 +68,7 @@ pub trait Lineage: Send + Sync {
 /// A config that was resolved before, with the [`CHANGES`] that it has seen.
 struct Kept {
     changes: u64,
+    of: TypeId,
     config: Arc<dyn Any + Send + Sync>,
 }
 
@@ -240,15 +241,19 @@ impl Node {
     pub(crate) fn keep<C: Config>(&self, changes: u64, config: Arc<C>) {
         let mut kept = self.kept_configs();
         kept.retain(|kept| kept.changes == changes);
-        kept.push(Kept { changes, config });
+        kept.push(Kept {
+            changes,
+            of: TypeId::of::<C>(),
+            config,
+        });
     }
 
     /// What was kept when there had been so many changes.
     pub(crate) fn kept<C: Config>(&self, changes: u64) -> Option<Arc<C>> {
-        self.kept_configs()
-            .iter()
-            .filter(|kept| kept.changes == changes)
-            .find_map(|kept| kept.config.clone().downcast::<C>().ok())
+        let kept = self.kept_configs();
+        let is_meant = |kept: &&Kept| kept.changes == changes && kept.of == TypeId::of::<C>();
+        let found = kept.iter().find(is_meant)?;
+        Arc::clone(&found.config).downcast().ok()
     }
 
     fn kept_configs(&self) -> MutexGuard<'_, Vec<Kept>> {

@@ -15,12 +15,15 @@ use crate::artifacts::Artifacts;
 use crate::record::Format;
 use crate::say::say;
 
-/// Of how many environments of a thread.
-const KEPT: usize = 4;
+/// Of how many environments of a thread, and of how many drivers: of one environment always, and of
+/// those before as long as all together are few.
+const ENVIRONMENTS: usize = 4;
+const DRIVERS: usize = 100;
 
 /// An environment that is down.
 struct Ended {
     recorder: Recorder,
+    drivers: usize,
     formats: Vec<Format>,
 }
 
@@ -28,8 +31,8 @@ thread_local! {
     static ENDED: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Keeps what was recorded in case this thread panics later.
-pub(crate) fn keep(recorder: Recorder, formats: &[Format]) {
+/// Keeps what was recorded of so many drivers in case this thread panics later.
+pub(crate) fn keep(recorder: Recorder, drivers: usize, formats: &[Format]) {
     if formats.is_empty() || thread::panicking() {
         return;
     }
@@ -43,13 +46,23 @@ pub(crate) fn keep(recorder: Recorder, formats: &[Format]) {
     });
     let ended = Ended {
         recorder,
+        drivers,
         formats: formats.to_vec(),
     };
     let former = ENDED.try_with(|all| {
         let mut all = all.borrow_mut();
         all.push_back(ended);
-        (all.len() > KEPT).then(|| all.pop_front())
+        let has_room = |all: &VecDeque<Ended>| {
+            let drivers: usize = all.iter().map(|ended| ended.drivers).sum();
+            all.len() <= 1 || (all.len() <= ENVIRONMENTS && drivers <= DRIVERS)
+        };
+        let mut former = Vec::new();
+        while !has_room(&all) {
+            former.extend(all.pop_front());
+        }
+        former
     });
+    // Not while others are looked at.
     drop(former);
 }
 
@@ -62,7 +75,10 @@ fn write() {
     let Ok(Ok(all)) = all else {
         return;
     };
-    for Ended { recorder, formats } in all {
+    for ended in all {
+        let Ended {
+            recorder, formats, ..
+        } = ended;
         let transcript = recorder.transcript();
         let artifacts = Artifacts::of_panic(&transcript, &formats);
         if !artifacts.is_empty() {

@@ -235,7 +235,8 @@ impl Started {
         } else {
             if was_up {
                 let formats = &self.config.record.on_failure;
-                afterwards::keep(self.members.recorder().clone(), formats);
+                let drivers = self.members.read().len();
+                afterwards::keep(self.members.recorder().clone(), drivers, formats);
             }
             None
         };

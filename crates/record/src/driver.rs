@@ -1,6 +1,5 @@
 //! [`DriverTape`]: what is recorded of the life of one driver.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +23,7 @@ const LINES: usize = 64;
 const TEXT: usize = 512;
 
 /// How many steps a life usually has.
-const USUAL_STEPS: usize = 12;
+const USUAL_STEPS: usize = 10;
 
 /// What is recorded of the life of one driver: its steps, what was asked of it before it was
 /// ready, lines of its logs, its end; and its connections.
@@ -55,10 +54,10 @@ struct Life {
 
 /// A step that is under way, or over.
 struct Open {
-    name: Cow<'static, str>,
+    name: &'static str,
     began: Tick,
     ended: Option<Tick>,
-    error: Option<String>,
+    error: Option<Box<str>>,
 }
 
 impl DriverTape {
@@ -136,16 +135,16 @@ impl DriverTape {
 
     /// A step of the driver's life begins, such as `starting`. With [`Step::START`] a new life
     /// does: what was asked before it was ready, and how it ended, is of the former one.
-    pub fn step_began(&self, name: impl Into<Cow<'static, str>>) {
+    pub fn step_began(&self, name: &'static str) {
         let now = Tick::now();
-        self.life().begin(now, name.into());
+        self.life().begin(now, name);
     }
 
     /// A step is under way that may have been before: it begins if it has not yet.
-    pub fn step_goes_on(&self, name: impl Into<Cow<'static, str>>) {
-        let (now, name) = (Tick::now(), name.into());
+    pub fn step_goes_on(&self, name: &'static str) {
+        let now = Tick::now();
         let mut life = self.life();
-        if life.open(&name).is_none() {
+        if life.open(name).is_none() {
             life.begin(now, name);
         }
     }
@@ -154,7 +153,7 @@ impl DriverTape {
     /// nothing if it is over already.
     pub fn step_ended(&self, name: &str, error: Option<&str>) {
         let now = Tick::now();
-        let error = error.map(|error| self.cut(error));
+        let error = error.map(|error| self.cut(error).into());
         if let Some(step) = self.life().open(name) {
             step.ended = Some(now);
             step.error = error;
@@ -164,7 +163,7 @@ impl DriverTape {
     /// Every step that is under way is over, and this is why.
     pub fn steps_ended(&self, error: &str) {
         let now = Tick::now();
-        let error = self.cut(error);
+        let error: Box<str> = self.cut(error).into();
         let mut life = self.life();
         let open = life.steps.iter_mut().filter(|step| step.ended.is_none());
         for step in open {
@@ -244,10 +243,10 @@ impl DriverTape {
         let at = |tick: Tick| tick.since(self.0.tapes.shared().begin);
         let life = self.life();
         let steps = life.steps.iter().map(|step| Step {
-            name: step.name.clone().into_owned(),
+            name: step.name.to_owned(),
             at: at(step.began),
             took: step.ended.map(|ended| ended.since(step.began)),
-            error: step.error.clone(),
+            error: step.error.as_deref().map(str::to_owned),
         });
         let probes = life.probes.iter().map(|(first, last, probe)| Probe {
             first: at(*first),
@@ -292,7 +291,7 @@ impl DriverTape {
 }
 
 impl Life {
-    fn begin(&mut self, now: Tick, name: Cow<'static, str>) {
+    fn begin(&mut self, now: Tick, name: &'static str) {
         if name == Step::START {
             self.probes.clear();
             self.exit = None;
