@@ -114,6 +114,11 @@ fn the_smallest_cut_comes_first_and_can_be_repeated() {
         "{shown}"
     );
     assert!(shown.contains("the first answer"), "{shown}");
+    let again = format!(
+        "again: STANDIN_CUT=wan:0:up:frame0:close STANDIN_SEED={}\n",
+        report.seed()
+    );
+    assert!(shown.contains(&again), "{shown}");
     let smallest = report.failures().next().expect("a failure").cut.clone();
     let again = every_cut
         .only(smallest.clone())

@@ -8,5 +8,6 @@ mod support;
 mod commands;
 mod cuts;
 mod kills;
+mod programs;
 mod serve;
 mod signals;

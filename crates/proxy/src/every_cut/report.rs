@@ -6,7 +6,7 @@ use standin_error::text::Count;
 
 use super::conversation::Conversation;
 use super::cut::{Cut, Place};
-use crate::FaultKind;
+use crate::{FaultKind, random};
 
 /// What came of a run with a cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +184,9 @@ impl CutReport {
             }
             outcome => writeln!(f, "    {outcome} after {:.1} s", result.took.as_secs_f64())?,
         }
-        writeln!(f, "  again: {}={}", super::VARIABLE, result.cut)
+        let (cut, seed) = (super::VARIABLE, random::VARIABLE);
+        let Self { seed: number, .. } = self;
+        writeln!(f, "  again: {cut}={} {seed}={number}", result.cut)
     }
 
     /// A line for each place, a column for each fault.
