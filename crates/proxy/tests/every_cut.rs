@@ -169,7 +169,7 @@ fn a_test_that_goes_another_way_each_time_is_said_to() {
     assert!(!report.is_deterministic());
     let note = &report.notes()[0];
     assert!(
-        note.contains("wan:0:up: 1 frames at first, 2 frames then"),
+        note.contains("wan:0:up: 1 frame at first, 2 frames then"),
         "{note}"
     );
 }
@@ -241,6 +241,19 @@ fn what_is_missing_for_cuts_is_said() {
     assert!(
         matches!(silent, Err(EveryCutError::NothingCame)),
         "{silent:?}"
+    );
+    let beyond = "wan:0:down:frame9:close".parse().expect("a cut");
+    let beyond = every_cut().only(beyond).run(|trial| {
+        between(trial, |stream| {
+            says(stream, 1).map_err(Error::other)?;
+            Ok(())
+        })
+    });
+    let error = beyond.expect_err("there is no such frame").to_string();
+    assert_eq!(
+        error,
+        "the cut wan:0:down:frame9:close has not happened: what goes through without it is 2 \
+         frames on 1 connection"
     );
     let hangs = every_cut()
         .run_limit(Duration::from_millis(200))

@@ -178,9 +178,10 @@ struct Sizes {
 
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Sizes { frames: 0, bytes } => write!(f, "{bytes} bytes"),
-            Sizes { frames, .. } => write!(f, "{frames} frames"),
-        }
+        let (count, thing) = match self {
+            Sizes { frames: 0, bytes } => (*bytes, "byte"),
+            Sizes { frames, .. } => (*frames, "frame"),
+        };
+        Count(usize::try_from(count).unwrap_or(usize::MAX), thing).fmt(f)
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::cut::Cut;
 use super::report::CutReport;
 
 /// Why not every cut could be tried, or what was found.
@@ -49,6 +50,20 @@ pub enum EveryCutError {
         )
     )]
     NothingCame,
+    /// The one cut that was to be tried has not happened.
+    #[error("the cut {cut} has not happened: what goes through without it is {conversation}")]
+    #[diagnostic(
+        code(standin::proxy::every_cut_not_reached),
+        help(
+            "its place is beyond the end of the conversation, or the run with it went another way"
+        )
+    )]
+    NotReached {
+        /// The cut.
+        cut: Box<Cut>,
+        /// What goes through all proxies.
+        conversation: String,
+    },
     /// What the variable says is not a cut.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -206,8 +206,8 @@ impl EveryCut {
     ///
     /// # Errors
     ///
-    /// Returns an error if the test fails or hangs without a cut, or nothing goes through a proxy
-    /// that it watches. That cuts break it is for the report to say; [`check`](CutReport::check)
+    /// Returns an error if the test fails or hangs without a cut, nothing goes through a proxy that
+    /// it watches, or the [one](EveryCut::only) cut that is to be tried does not happen. That cuts break it is for the report to say; [`check`](CutReport::check)
     /// makes an error of that.
     pub fn run(
         &self,
@@ -240,12 +240,24 @@ impl EveryCut {
             }
         };
         let mut cuts = cuts(&boundaries, &kinds);
-        cuts.extend(only.map(|cut| (conversation.entry_of(&cut), cut)));
+        cuts.extend(
+            only.iter()
+                .map(|cut| (conversation.entry_of(cut), cut.clone())),
+        );
         let until = run::Until {
             time: begin.checked_add(self.time_limit),
             failures: self.most_failures,
         };
         let (results, left_behind) = run::all(&runs, &cuts, self.workers, &until);
+        if only.is_some()
+            && let [result] = &results[..]
+            && result.outcome == Outcome::NotReached
+        {
+            return Err(EveryCutError::NotReached {
+                cut: Box::new(result.cut.clone()),
+                conversation: conversation.summary(),
+            });
+        }
         if results.len() < cuts.len() {
             let left = Count(cuts.len() - results.len(), "run");
             let is_late = until.time.is_some_and(|time| Instant::now() >= time);
