@@ -65,6 +65,11 @@ pub struct TcpProxyConfig {
     )]
     pub framed: Option<crate::NewFraming>,
 
+    /// Whether it refuses connections from the start on, until code lets it
+    /// [come back](TcpProxy::come_back). The port is its own all the same.
+    #[config(default = false)]
+    pub refuse: bool,
+
     /// How long a connect to the target may take. After that, the connection is reset.
     #[config(default = Duration::from_secs(10))]
     pub connect_limit: Duration,

@@ -18,7 +18,7 @@ use crate::frames::NewFraming;
 use crate::pace::Pace;
 use crate::rule::Rule;
 use crate::time::later;
-use crate::{Direction, FaultKind, Link};
+use crate::{Direction, FaultKind, Link, random};
 
 /// What a proxy is to do now, and what has happened.
 pub(crate) struct Control {
@@ -215,15 +215,17 @@ impl Control {
         lines
     }
 
-    /// Nothing that is random is used without a word about where it comes from.
-    pub(crate) fn is_random(&self) -> Option<u64> {
+    /// A word about where numbers come from that look random, if any do.
+    pub(crate) fn chance(&self) -> Option<String> {
         let state = self.state();
         let links = state.orders.links.iter().flatten();
         let mut jitters = links.filter(|shared| shared.link.jitter.is_some());
         let mut rules = state.orders.rules.iter();
         let is_random =
             jitters.next().is_some() || rules.any(|rule| rule.fault.probability.is_some());
-        is_random.then_some(state.seed)
+        let (seed, variable) = (state.seed, random::VARIABLE);
+        is_random
+            .then(|| format!("chance decides by the seed {seed}: {variable}={seed} repeats it"))
     }
 }
 

@@ -83,6 +83,9 @@ impl Pair {
         self.version = Some(version);
         let orders = self.control.state().orders.clone();
         let before = std::mem::replace(&mut self.orders, orders);
+        if is_new && let Some(chance) = self.control.chance() {
+            self.note(&chance);
+        }
         if before.heals < self.orders.heals && !is_new {
             self.note("healed");
         }

@@ -446,6 +446,9 @@ impl Driver for TcpProxy {
             state.unreached = None;
             state.orders.rules.iter().for_each(|rule| rule.renew());
         });
+        if config.refuse {
+            server.refuse()?;
+        }
         let port = server.port();
         tracing::info!(proxy = self.base.name(), host, port, to, "listening");
         let listener = Listener::new(server.clone(), client, Arc::clone(&self.control));
@@ -472,7 +475,7 @@ impl Driver for TcpProxy {
             return Ok(());
         }
         let mut connections = self.control.connections();
-        connections.extend(self.control.is_random().map(seed_of));
+        connections.extend(self.control.chance());
         Err(ProxyError::NeverHappened {
             proxy: self.base.name().to_owned(),
             faults,
@@ -482,7 +485,7 @@ impl Driver for TcpProxy {
 
     fn trouble(&self) -> Option<String> {
         let not_reached = self.control.state().not_reached();
-        let troubles = [not_reached, self.control.is_random().map(seed_of)];
+        let troubles = [not_reached, self.control.chance()];
         let troubles: Vec<String> = troubles.into_iter().flatten().collect();
         (!troubles.is_empty()).then(|| troubles.join("; "))
     }
@@ -556,12 +559,6 @@ impl Driver for TcpProxy {
         });
         std::iter::once(near).chain(far).collect()
     }
-}
-
-/// A word about where numbers come from that look random.
-fn seed_of(seed: u64) -> String {
-    let variable = crate::random::VARIABLE;
-    format!("chance decides by the seed {seed}: {variable}={seed} repeats it")
 }
 
 impl Drop for TcpProxy {

@@ -258,6 +258,16 @@ fn refuses_and_comes_back_and_open_connections_go_on() {
 }
 
 #[test]
+fn refuses_from_the_start_on() {
+    let between = Between::new(|proxy| proxy.refuse(true));
+    let port = between.proxy.port().expect("it is started");
+    let error = TcpStream::connect(("127.0.0.1", port)).expect_err("it refuses");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    between.proxy.come_back().expect("it runs");
+    between.ends();
+}
+
+#[test]
 fn accepts_and_closes() {
     let between = Between::new(|proxy| proxy.fault(Fault::close()));
     assert_eq!(receive_all(&between.connect()), (vec![], None));
@@ -336,6 +346,8 @@ fn chance_shows_its_seed() {
     let never = Fault::reset().with_probability(0.0);
     let between = Between::new(|proxy| proxy.fault(never).seed(42u64));
     let _ends = between.ends();
+    let transcript = between.proxy.transcript().text().to_string();
+    assert!(transcript.contains("STANDIN_SEED=42"), "{transcript}");
     let error = between.proxy.stop().expect_err("it has not happened");
     assert!(
         format!("{error:?}").contains("STANDIN_SEED=42"),
