@@ -136,6 +136,11 @@ impl Line {
     /// Receives what there is and has room, and sends it at once if nothing is to happen to it.
     fn receive(&mut self, from: &mut Side, to: Option<&mut Side>, now: Instant) -> Moved {
         let room = self.stream.room();
+        if room == 0 && from.has_failed() && self.reset_at.is_none() {
+            // What has come before is lost with the connection, as without a proxy.
+            self.reset_at = Some(self.stream.reset(now));
+            return Moved::Something;
+        }
         if room == 0 || self.stream.has_ended() || !from.may_receive() {
             return Moved::Nothing;
         }

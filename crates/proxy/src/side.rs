@@ -15,10 +15,16 @@ pub(crate) struct Side {
     may_receive: bool,
     /// What is received may be less than there is, and no other event will say so.
     may_hide_more: bool,
+    /// An event has said that it is reset, or has failed otherwise.
+    has_failed: bool,
 }
 
 /// How often what nobody looks at is received before the connection is closed all the same.
 const DISCARDED: usize = 16;
+
+/// A receive that brings so many bytes is of a sender that goes on: to try again costs less than to
+/// wait for the event that says so.
+const MORE: usize = 16 << 10;
 
 thread_local! {
     /// What all connections of the reactor's thread receive into, one after the other.
@@ -32,6 +38,7 @@ impl Side {
             slot,
             may_receive: true,
             may_hide_more: false,
+            has_failed: false,
         }
     }
 
@@ -47,12 +54,18 @@ impl Side {
         if event.slot == self.slot {
             self.may_receive |= event.may_receive;
             self.may_hide_more |= event.may_hide_more;
+            self.has_failed |= event.has_failed;
         }
     }
 
     /// Whether there may be something to receive.
     pub(crate) fn may_receive(&self) -> bool {
         self.may_receive
+    }
+
+    /// Whether it was reset, or has failed otherwise, also while nothing is received.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Receives what has come, as many bytes as there is room for, and gives them to `take`.
@@ -65,7 +78,7 @@ impl Side {
             let room = room.min(buffer.len());
             match self.connection.try_receive(&mut buffer[..room]) {
                 Tried::Done(count) => {
-                    self.may_receive = count == room || self.may_hide_more;
+                    self.may_receive = count == room || count >= MORE || self.may_hide_more;
                     Ok(take(&buffer[..count]))
                 }
                 other => {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use standin_driver::Lifecycle;
 use standin_proxy::{Direction, Fault, FaultKind, Link};
-use support::{Between, Ends, LIMIT, receive, receive_all, send};
+use support::{Between, Ends, LIMIT, fill, receive, receive_all, send};
 
 /// Sends so much while it receives as much.
 fn floods(stream: &TcpStream, bytes: usize) {
@@ -68,6 +68,19 @@ fn a_target_that_vanishes_in_the_middle_is_passed_on() {
     let is_over = matches!(read, Ok(0))
         || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
     assert!(is_over);
+}
+
+#[test]
+fn a_reset_gets_past_bytes_that_nobody_receives() {
+    let between = Between::new(|proxy| proxy);
+    let Ends { near, far } = between.ends();
+    fill(&near);
+    socket2::SockRef::from(&near)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a TCP socket");
+    drop(near);
+    between.proxy.wait_until_open(0, LIMIT).expect("it is over");
+    assert_eq!(receive_all(&far).1, Some(ErrorKind::ConnectionReset));
 }
 
 #[test]

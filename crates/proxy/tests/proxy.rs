@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use standin_driver::Lifecycle;
 use standin_proxy::{Direction, Fault, FaultKind, Link, TcpProxy};
 use standin_socket::framing::Lines;
-use support::{Between, Ends, LIMIT, end, receive, receive_all, send};
+use support::{Between, Ends, LIMIT, end, fill, receive, receive_all, send};
 
 #[test]
 fn is_send_and_sync() {
@@ -54,26 +54,8 @@ fn a_reset_passes_through() {
 #[test]
 fn a_receiver_that_does_not_read_stops_the_sender() {
     let between = Between::new(|proxy| proxy);
-    let Ends { mut near, far } = between.ends();
-    near.set_nonblocking(true).expect("a TCP socket");
-    let piece = vec![7; 1 << 20];
-    let mut sent = 0;
-    let mut last = Instant::now();
-    // Until nothing was taken for a while.
-    while last.elapsed() < Duration::from_millis(300) {
-        match near.write(&piece) {
-            Ok(count) => {
-                sent += count;
-                last = Instant::now();
-                assert!(sent < 256 << 20, "the proxy takes everything");
-            }
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                std::thread::yield_now();
-            }
-        }
-    }
-    near.set_nonblocking(false).expect("a TCP socket");
+    let Ends { near, far } = between.ends();
+    let sent = fill(&near);
     end(&near);
     let (received, error) = receive_all(&far);
     assert_eq!((received.len(), error), (sent, None));

@@ -62,6 +62,9 @@ pub struct SourceEvent {
     /// will say so: the peer has ended its direction or sent an urgent byte, or the connection has
     /// failed.
     pub may_hide_more: bool,
+    /// Whether the connection has failed, such as by a reset. What has come before may still be
+    /// there.
+    pub has_failed: bool,
 }
 
 /// What an actor may do in its turn.

@@ -139,6 +139,7 @@ impl Engine {
                         slot,
                         may_receive: event.is_readable() || may_hide_more,
                         may_hide_more,
+                        has_failed: event.is_error(),
                     };
                     self.act(index, Some(event));
                 }

@@ -2,9 +2,9 @@
 
 #![allow(dead_code, reason = "not every test program uses all of it")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use standin_driver::Lifecycle;
 use standin_proxy::{TcpProxy, TcpProxyBuilder};
@@ -64,6 +64,29 @@ pub(crate) fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).expect("the proxy takes it");
 }
 
+/// Sends until nothing was taken for a while, and says how many bytes were.
+pub(crate) fn fill(mut stream: &TcpStream) -> usize {
+    stream.set_nonblocking(true).expect("a TCP socket");
+    let piece = vec![7; 1 << 20];
+    let mut sent = 0;
+    let mut last = Instant::now();
+    while last.elapsed() < Duration::from_millis(300) {
+        match stream.write(&piece) {
+            Ok(count) => {
+                sent += count;
+                last = Instant::now();
+                assert!(sent < 256 << 20, "everything is taken");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                std::thread::yield_now();
+            }
+        }
+    }
+    stream.set_nonblocking(false).expect("a TCP socket");
+    sent
+}
+
 pub(crate) fn receive(mut stream: &TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     stream.read_exact(&mut bytes).expect("so many bytes come");
@@ -71,7 +94,7 @@ pub(crate) fn receive(mut stream: &TcpStream, count: usize) -> Vec<u8> {
 }
 
 /// Everything up to the end, and how it ended: with an error if it was not in order.
-pub(crate) fn receive_all(mut stream: &TcpStream) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+pub(crate) fn receive_all(mut stream: &TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut bytes = Vec::new();
     let error = stream.read_to_end(&mut bytes).err();
     (bytes, error.map(|error| error.kind()))
