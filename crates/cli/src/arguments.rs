@@ -295,7 +295,8 @@ const EVERY_CUT_EXIT_CODES: &str = "\
 Exit codes:
   0      no cut breaks the command
   1      some do
-  125    it fails without a cut, nothing goes through a proxy, or the file is not right
+  125    it fails without a cut, nothing goes through a proxy, the cut of --cut does not happen, or
+         the file is not right
   128+N  signal N ended it";
 
 fn fault_of(text: &str) -> Result<FaultKind, String> {
