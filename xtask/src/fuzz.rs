@@ -18,6 +18,7 @@ const TARGETS: &[&str] = &[
     "conversation",
     "environment_file",
     "framing",
+    "proxy",
     "status",
     "template",
     "transcript",
