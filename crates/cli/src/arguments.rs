@@ -220,10 +220,21 @@ pub(crate) struct Check {
 }
 
 /// Print who needs whom in an environment
+///
+/// As the file declares it, or, with --running, as an environment is now that `standin up` has
+/// brought up: how each driver is and where, whom it waits for, and who is connected to whom.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    #[command(flatten)]
-    pub(crate) environment: Environment,
+    /// The environment file; with --running the id, the name or the file of an environment that is
+    /// up, or nothing for the only one
+    #[arg(required_unless_present = "running", value_name = "FILE")]
+    pub(crate) file: Option<String>,
+    /// Set an option of a driver, or of the environment: bank.port=8080, timeout=5s
+    #[arg(long, value_name = "DRIVER.OPTION=VALUE", value_parser = setting_of, conflicts_with = "running")]
+    pub(crate) set: Vec<Setting>,
+    /// Show an environment that is up
+    #[arg(long)]
+    pub(crate) running: bool,
     /// How the graph is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: GraphFormat,

@@ -1,13 +1,13 @@
 //! `standin graph`.
 
-use standin_session::{GraphFormat, Session};
+use standin::Error;
+use standin_session::{Graph, GraphFormat, Session, StateDir, StateError};
 
-use crate::arguments::{self, Graph};
+use crate::arguments;
 use crate::output::complain;
 use crate::print;
 
-pub(crate) fn run(arguments: &Graph) -> u8 {
-    let environment = &arguments.environment;
+pub(crate) fn run(arguments: &arguments::Graph) -> u8 {
     let format = match arguments.format {
         arguments::GraphFormat::Text => GraphFormat::Text,
         arguments::GraphFormat::Mermaid => GraphFormat::Mermaid,
@@ -15,8 +15,26 @@ pub(crate) fn run(arguments: &Graph) -> u8 {
         arguments::GraphFormat::Svg => GraphFormat::Svg,
         arguments::GraphFormat::Json => GraphFormat::Json,
     };
-    match Session::load(&environment.file, &environment.set) {
-        Ok(session) => print(&session.graph().written(format)),
-        Err(error) => complain(&error.into()),
+    let file = arguments.file.as_deref();
+    let graph = match arguments.running {
+        true => running(file).map_err(Error::from),
+        false => Session::load(file.unwrap_or_default(), &arguments.set)
+            .map(|session| session.graph())
+            .map_err(Error::from),
+    };
+    match graph {
+        Ok(graph) => print(&graph.written(format)),
+        Err(error) => complain(&error),
+    }
+}
+
+/// The environment that is up.
+fn running(wanted: Option<&str>) -> Result<Graph, StateError> {
+    let directory = StateDir::open()?;
+    match &directory.find(wanted)?[..] {
+        [entry] => directory.graph(entry),
+        entries => Err(StateError::SeveralUp {
+            known: entries.iter().map(|entry| entry.id.clone()).collect(),
+        }),
     }
 }

@@ -36,9 +36,9 @@ fn keep(arguments: &Up, output: &Output) -> Outcome {
         Ok(session) => session,
         Err(error) => return Outcome::failed(error),
     };
-    let started = Keeper::state_file(&session)
+    let started = Keeper::state_files(&session)
         .map_err(standin::Error::from)
-        .and_then(|file| sweeper(&[file]));
+        .and_then(|files| sweeper(&files));
     let _sweeper = match started {
         Ok(sweeper) => sweeper,
         Err(error) => return Outcome::failed(error),

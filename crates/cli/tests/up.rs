@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Place, ended, signal, wait_until};
+use support::{Place, SHOP, ended, signal, wait_until};
 
 /// Brings `shop.toml` up, and gives its id and the number of its keeper.
 #[track_caller]
@@ -41,6 +41,68 @@ fn a_detached_environment_is_found_used_and_taken_down() {
     assert!(std::net::TcpStream::connect(bank).is_err());
     place.check_nothing_left();
     assert_eq!(place.run(&["status"]).check(0, "").stdout, "");
+}
+
+#[test]
+fn the_graph_of_one_that_is_up_shows_how_it_is() {
+    let place = Place::new();
+    place.write(
+        "shop.toml",
+        &format!(
+            "{SHOP}\n[[driver]]\ntype = 'tcp-client'\nname = 'client'\nhost = '127.0.0.1'\n\
+             port = {{ driver = 'bank', value = '{{{{ port }}}}' }}\n"
+        ),
+    );
+    let graph = |options: &[&str]| place.run(&[&["graph"], options].concat());
+    let declared = graph(&["shop.toml"]).check(0, "").stdout.clone();
+    assert!(
+        declared.contains("client   TcpClient  needs bank (port)"),
+        "{declared}"
+    );
+    graph(&["--running"]).check(1, "no environment is up");
+    let (id, _) = up(&place, &[]);
+    let status = place.run(&["status", "--format", "json"]).stdout;
+    let entry: Value = serde_json::from_str(status.trim_end()).unwrap();
+    let bank = entry["variables"]["BANK"].as_str().unwrap();
+    let now = graph(&["--running"]).check(0, "").stdout.clone();
+    for line in [
+        format!("bank     TcpServer  started, {bank}"),
+        "sleeper  Process    started, process ".to_owned(),
+        "needs bank (port)".to_owned(),
+        "client is connected to bank (tcp://".to_owned(),
+    ] {
+        assert!(now.contains(&line), "no {line:?} in {now}");
+    }
+    let json = graph(&["--running", "shop.toml", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["drivers"][0]["place"], bank);
+    assert_eq!(json["drivers"][2]["status"], "STARTED");
+    assert_eq!(json["connected"][0]["from"], "client");
+    for format in ["mermaid", "dot", "svg"] {
+        let picture = graph(&["--running", &id, "--format", format]);
+        assert!(picture.check(0, "").stdout.contains(bank), "{format}");
+    }
+    graph(&["--running", "nobody"]).check(1, &id);
+    let (other, _) = up(&place, &[]);
+    graph(&["--running"]).check(1, "2 environments are up");
+    graph(&["--running", "shop.toml"]).check(1, "2 environments are up");
+    graph(&["--running", &other]).check(0, "");
+    place.run(&["down", "--all"]).check(0, "");
+    place.check_nothing_left();
+    assert_eq!(place.state(), Vec::<String>::new());
+}
+
+#[test]
+fn a_keeper_that_does_not_answer_is_said() {
+    let place = Place::new();
+    let (id, pid) = up(&place, &[]);
+    signal(pid, Signal::STOP);
+    let asked = place.run(&["graph", "--running"]);
+    signal(pid, Signal::CONT);
+    asked.check(1, "does not answer");
+    place.run(&["graph", "--running", &id]).check(0, "");
+    place.run(&["down"]).check(0, "");
+    place.check_nothing_left();
 }
 
 #[test]
@@ -84,6 +146,7 @@ fn a_keeper_that_is_killed_leaves_nothing() {
     let (_, pid) = up(&place, &[]);
     signal(pid, Signal::KILL);
     place.check_nothing_left();
+    assert_eq!(place.state(), Vec::<String>::new());
     assert_eq!(place.run(&["status"]).check(0, "").stdout, "");
 }
 

@@ -193,6 +193,45 @@ pub enum StateError {
         /// The ids of those that are up.
         known: Vec<String>,
     },
+    /// An environment has ended meanwhile.
+    #[error("environment \"{id}\" is not up any more")]
+    #[diagnostic(
+        code(standin::session::gone),
+        help("`standin status` lists those that are up")
+    )]
+    Gone {
+        /// The environment.
+        id: String,
+    },
+    /// The keeper of an environment does not answer.
+    #[error("the keeper of environment \"{id}\", process {pid}, does not answer")]
+    #[diagnostic(
+        code(standin::session::no_answer),
+        help("was it suspended? `kill -CONT {pid}` lets it go on")
+    )]
+    NoAnswer {
+        /// The environment.
+        id: String,
+        /// The number of the keeper.
+        pid: u32,
+        /// What came instead.
+        source: std::io::Error,
+    },
+    /// The keeper of an environment is of another version.
+    #[error(
+        "environment \"{id}\" is kept by standin {version}, and this is standin {}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    #[diagnostic(
+        code(standin::session::other_version),
+        help("use the command that has brought it up")
+    )]
+    OtherVersion {
+        /// The environment.
+        id: String,
+        /// The version of its keeper.
+        version: String,
+    },
     /// The keeper of an environment cannot be asked to end.
     #[error("cannot take environment \"{id}\" down")]
     #[diagnostic(

@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use standin::Error;
 use standin_sync::Monitor;
 
+use crate::ask::Answers;
 use crate::envfile::write_env_file;
 use crate::run::Outcome;
 use crate::session::Session;
@@ -51,13 +52,14 @@ impl Keeper {
         self
     }
 
-    /// The file of the state directory that an environment of this process has.
+    /// The files of the state directory that an environment of this process has.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`StateDir::open`].
-    pub fn state_file(session: &Session) -> Result<PathBuf, StateError> {
-        Ok(StateDir::open()?.file(&id_of(session.view().name())))
+    pub fn state_files(session: &Session) -> Result<[PathBuf; 2], StateError> {
+        let (directory, id) = (StateDir::open()?, id_of(session.view().name()));
+        Ok([directory.file(&id), directory.socket(&id)])
     }
 
     /// Starts the environment of `file`, calls `up` when it is up and others can find it, and
@@ -115,6 +117,7 @@ impl Keeper {
                 }
             })?;
         }
+        let graph = session.graph();
         let running = match session.start(observer) {
             Ok(running) => running,
             Err(error) => {
@@ -140,13 +143,20 @@ impl Keeper {
                 started: SystemTime::now(),
                 variables,
             };
+            let answers = Answers::begin(directory.socket(&entry.id), {
+                let view = view.clone();
+                move || graph.now(&view).to_json()
+            });
+            // It is used without that, too; who asks is told that nobody answers.
+            let answers = answers.inspect_err(|error| tracing::warn!(%error, "nobody can ask"));
             let kept = directory.keep(entry.clone())?;
-            Ok((entry, kept))
+            Ok((entry, kept, answers.ok()))
         });
         let kept = match kept {
-            Ok((entry, kept)) => {
+            Ok((entry, kept, answers)) => {
                 up(&entry);
                 drop(asked.wait_while(asked.lock(), None, |asked| asked.count == 0));
+                drop(answers);
                 Ok(kept)
             }
             Err(error) => Err(error),

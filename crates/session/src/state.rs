@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use standin::config::nearest;
 
-use crate::StateError;
+use crate::ask::{NoAnswer, PATIENCE, ask};
+use crate::{Graph, StateError};
 
 /// The directory of the environments that are up.
 ///
@@ -119,6 +120,9 @@ impl StateDir {
             };
             if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
                 let _ = fs::remove_file(&path);
+                if let Some(id) = path.file_stem().and_then(|id| id.to_str()) {
+                    let _ = fs::remove_file(self.socket(id));
+                }
             } else if let Some(entry) = read(&file) {
                 entries.push(entry);
             }
@@ -207,6 +211,44 @@ impl StateDir {
         })
     }
 
+    /// Asks the keeper of an environment how that is now.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the keeper is gone, does not answer, or is of another version.
+    pub fn graph(&self, entry: &Entry) -> Result<Graph, StateError> {
+        let id = entry.id.clone();
+        let answer = match ask(&self.socket(&entry.id)) {
+            Ok(answer) => answer,
+            Err(NoAnswer::OfVersion(version)) => {
+                return Err(StateError::OtherVersion { id, version });
+            }
+            Err(NoAnswer::Io(source)) => {
+                // One that has ended meanwhile has no file any more, or nobody holds its lock.
+                let is_up = self.entries()?.iter().any(|one| one.id == entry.id);
+                let is_late = matches!(
+                    source.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                );
+                return Err(match is_up {
+                    true => StateError::NoAnswer {
+                        pid: entry.pid,
+                        id,
+                        source: match is_late {
+                            true => io::Error::other(format!("it said nothing for {PATIENCE:?}")),
+                            false => source,
+                        },
+                    },
+                    false => StateError::Gone { id },
+                });
+            }
+        };
+        Graph::of_json(&answer).ok_or_else(|| StateError::OtherVersion {
+            id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
     /// Makes the file of an environment that this process keeps up.
     pub(crate) fn keep(&self, entry: Entry) -> Result<Kept, StateError> {
         let path = self.file(&entry.id);
@@ -242,6 +284,13 @@ impl StateDir {
 
     pub(crate) fn file(&self, id: &str) -> PathBuf {
         self.path.join(format!("{id}.json"))
+    }
+
+    /// Where the keeper answers. Paths of sockets are short, so that it is named after the number
+    /// of the process alone.
+    pub(crate) fn socket(&self, id: &str) -> PathBuf {
+        let pid = id.rsplit('-').next().unwrap_or(id);
+        self.path.join(format!("{pid}.sock"))
     }
 }
 

@@ -161,6 +161,14 @@ impl Place {
         }
     }
 
+    /// What is in the directory of the environments that are up.
+    pub(crate) fn state(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path().join("runtime/standin")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().display().to_string())
+            .collect()
+    }
+
     /// The directories of runpaths.
     fn roots(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path()).unwrap().flatten();
