@@ -13,6 +13,8 @@ use crate::pair::Pair;
 /// Accepts whoever comes.
 pub(crate) struct Listener {
     server: Server,
+    /// The socket that is registered: see [`Server::has_changed`].
+    changes: Option<usize>,
     client: ClientBuilder,
     control: Arc<Control>,
 }
@@ -28,6 +30,7 @@ impl Listener {
     pub(crate) fn new(server: Server, client: ClientBuilder, control: Arc<Control>) -> Listener {
         Listener {
             server,
+            changes: None,
             client,
             control,
         }
@@ -41,7 +44,10 @@ impl Actor for Listener {
         }
         turn.wake_at(None);
         // The socket may be another one than before, or none for a while.
-        if turn.register(&mut self.server).is_err() && !self.server.is_open() {
+        if self.server.has_changed(&mut self.changes)
+            && turn.register(&mut self.server).is_err()
+            && !self.server.is_open()
+        {
             return Ok(Next::Done);
         }
         for _ in 0..ACCEPTED_AT_ONCE {

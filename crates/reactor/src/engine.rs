@@ -250,7 +250,7 @@ impl Engine {
             is_new: true,
             is_due: false,
         });
-        self.wake(Key { index, serial });
+        self.act(index, None);
     }
 
     fn wake(&mut self, key: Key) {

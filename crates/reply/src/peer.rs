@@ -31,6 +31,8 @@ pub(crate) struct Line {
 /// Accepts whoever comes.
 pub(crate) struct Listener {
     server: Server,
+    /// The socket that is registered: see [`Server::has_changed`].
+    changes: Option<usize>,
     common: Arc<Common>,
     /// The system did not let it accept, which was said.
     has_failed: bool,
@@ -47,6 +49,7 @@ impl Listener {
     pub(crate) fn new(server: Server, common: Arc<Common>) -> Listener {
         Listener {
             server,
+            changes: None,
             common,
             has_failed: false,
         }
@@ -60,7 +63,10 @@ impl Actor for Listener {
         }
         turn.wake_at(None);
         // The socket may be another one than before, or none for a while.
-        if turn.register(&mut self.server).is_err() && !self.server.is_open() {
+        if self.server.has_changed(&mut self.changes)
+            && turn.register(&mut self.server).is_err()
+            && !self.server.is_open()
+        {
             return Ok(Next::Done);
         }
         for _ in 0..ACCEPTED_AT_ONCE {

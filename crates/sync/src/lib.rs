@@ -87,20 +87,37 @@ impl<T> Monitor<T> {
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut value = self.lock();
         let result = change(&mut value);
-        self.notify_all();
+        let (has_threads, tasks) = self.who_waits();
+        // They would wait for the lock otherwise as soon as they are awake.
+        drop(value);
+        self.wake(has_threads, tasks);
         result
     }
 
     /// Wakes all who wait. To be called under the lock.
     pub fn notify_all(&self) {
-        if self.waiting.load(Ordering::Relaxed) > 0 {
+        let (has_threads, tasks) = self.who_waits();
+        self.wake(has_threads, tasks);
+    }
+
+    /// Whether threads wait, and the tasks that do. To be called under the lock.
+    fn who_waits(&self) -> (bool, Vec<Waker>) {
+        let has_tasks = self.has_tasks.load(Ordering::Relaxed);
+        let tasks = match has_tasks {
+            true => {
+                self.has_tasks.store(false, Ordering::Relaxed);
+                std::mem::take(&mut *self.tasks.lock().unpoisoned())
+            }
+            false => Vec::new(),
+        };
+        (self.waiting.load(Ordering::Relaxed) > 0, tasks)
+    }
+
+    fn wake(&self, has_threads: bool, tasks: Vec<Waker>) {
+        if has_threads {
             self.changed.notify_all();
         }
-        if self.has_tasks.load(Ordering::Relaxed) {
-            self.has_tasks.store(false, Ordering::Relaxed);
-            let tasks = std::mem::take(&mut *self.tasks.lock().unpoisoned());
-            tasks.into_iter().for_each(Waker::wake);
-        }
+        tasks.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes a task at the next change. To be called under the lock.

@@ -97,6 +97,7 @@ impl TlsListener {
         });
         group.spawn(Listener {
             server: server.clone(),
+            changes: None,
             acceptor,
             desk: Arc::clone(&desk),
         });
@@ -216,16 +217,19 @@ impl Desk {
 
     /// A handshake has come to an end.
     fn put(&self, connection: OwnedConnection, outcome: Result<Connection, Failed>) {
-        let peer = connection.peer_address().to_string();
         let ready = match (outcome, &self.takes) {
             (Ok(_), None) => Some(Ok(connection)),
             (Ok(_), Some(takes)) => {
                 takes(connection);
                 None
             }
-            (Err(Failed::Tls(error)), None) => Some(Err(Refused { peer, error })),
+            (Err(Failed::Tls(error)), None) => {
+                let peer = connection.peer_address().to_string();
+                Some(Err(Refused { peer, error }))
+            }
             (Err(Failed::Tls(error)), Some(_)) => {
-                tracing::debug!(peer, %error, "a handshake failed");
+                let peer = connection.peer_address();
+                tracing::debug!(%peer, %error, "a handshake failed");
                 None
             }
             (Err(Failed::Closed), _) => None,
@@ -240,6 +244,8 @@ impl Desk {
 /// Accepts whoever comes.
 struct Listener {
     server: Server,
+    /// The socket that is registered: see [`Server::has_changed`].
+    changes: Option<usize>,
     acceptor: Acceptor,
     desk: Arc<Desk>,
 }
@@ -251,7 +257,10 @@ impl Actor for Listener {
         }
         turn.wake_at(None);
         // The socket may be another one than before, or none for a while.
-        if turn.register(&mut self.server).is_err() && !self.server.is_open() {
+        if self.server.has_changed(&mut self.changes)
+            && turn.register(&mut self.server).is_err()
+            && !self.server.is_open()
+        {
             self.desk.close();
             return Ok(Next::Done);
         }

@@ -26,27 +26,27 @@ impl Alarm {
         Ok(Alarm { timer, time: None })
     }
 
-    /// Ends the next poll at `time`, and gives the timeout that the poll needs for it beside.
+    /// Ends the next poll at `time`, or earlier, and gives the timeout that the poll needs for it
+    /// beside.
     pub(crate) fn set(&mut self, time: Option<Instant>) -> io::Result<Option<Duration>> {
-        if self.time == time {
+        let Some(time) = time else {
+            return Ok(None);
+        };
+        // Most times are limits that nobody reaches: each later than those before, and taken back
+        // long before it comes. To be woken once too early costs less than to set each of them.
+        if self.time.is_some_and(|set| set <= time) {
             return Ok(None);
         }
-        // Zero would be no time at all.
-        let left = time.map(|time| {
-            time.saturating_duration_since(Instant::now())
-                .max(Duration::from_nanos(1))
-        });
-        // Longer than any test, and not too long for the system.
-        let left = left.map(|left| left.min(Duration::from_secs(1 << 30)));
-        let value = left
-            .and_then(|left| Timespec::try_from(left).ok())
-            .unwrap_or_default();
+        let left = time.saturating_duration_since(Instant::now());
+        // Zero would be no time at all. The other is longer than any test, and not too long for
+        // the system.
+        let left = left.clamp(Duration::from_nanos(1), Duration::from_secs(1 << 30));
         let once = Itimerspec {
             it_interval: Timespec::default(),
-            it_value: value,
+            it_value: Timespec::try_from(left).unwrap_or_default(),
         };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
-        self.time = time;
+        self.time = Some(time);
         Ok(None)
     }
 

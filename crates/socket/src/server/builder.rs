@@ -183,6 +183,7 @@ impl ServerBuilder {
                 end: SharedEnd::new(),
                 accepting: TurnLock::new(VecDeque::new()),
                 waker: Mutex::new(None),
+                changes: AtomicUsize::new(0),
                 kept: Kept::default(),
                 registry: Arc::new(Registry::default()),
             }),

@@ -99,6 +99,8 @@ struct Inner {
     accepting: TurnLock<VecDeque<Pending>>,
     /// Of an event loop that accepts.
     waker: Mutex<Option<Waker>>,
+    /// How often something was done to the listener.
+    changes: AtomicUsize,
     /// Of the listener.
     kept: Kept,
     registry: Arc<Registry>,

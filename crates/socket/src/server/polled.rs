@@ -1,6 +1,6 @@
 //! A server in an event loop.
 
-use std::{io, task::Waker};
+use std::{io, sync::atomic::Ordering, task::Waker};
 
 use mio::{Interest, Registry, Token, event};
 use standin_sync::Unpoisoned;
@@ -37,6 +37,13 @@ impl Server {
         *self.inner.waker.lock().unpoisoned() = Some(waker);
     }
 
+    /// Whether the socket may be another one than when this was asked last: then it has to be
+    /// registered again. `seen` is what it was then, and `None` before the first time.
+    pub fn has_changed(&self, seen: &mut Option<usize>) -> bool {
+        let changes = Some(self.inner.changes.load(Ordering::Acquire));
+        std::mem::replace(seen, changes) != changes
+    }
+
     fn with_listener(&self, f: impl FnOnce(&Listener) -> io::Result<()>) -> io::Result<()> {
         match &*self.inner.listener() {
             Some(listener) => f(listener),
@@ -51,6 +58,7 @@ impl Server {
 impl Inner {
     /// Makes whoever waits to accept look again.
     pub(super) fn wake(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
         self.accepting.wake_waiting();
         // Not under the lock: it is a user's code.
         let waker = self.waker.lock().unpoisoned().clone();
