@@ -9,7 +9,7 @@ use rcgen::{
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
     RevocationReason, RevokedCertParams, SerialNumber,
 };
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::CertificateDer;
 use standin_sync::Unpoisoned;
 
 use crate::defect::Defect;
@@ -46,7 +46,13 @@ struct Inner {
     key: KeyPair,
     der: CertificateDer<'static>,
     pem: String,
-    revoked: Mutex<Vec<SerialNumber>>,
+    revoked: Mutex<Vec<Revoked>>,
+}
+
+/// A certificate that is not valid any more.
+struct Revoked {
+    serial: SerialNumber,
+    der: CertificateDer<'static>,
 }
 
 /// Of what kind a certificate is.
@@ -164,7 +170,10 @@ impl Authority {
             _ => params.signed_by(&key, &self.issuer())?,
         };
         if let (Some(Defect::Revoked), Some(serial)) = (defect, &params.serial_number) {
-            self.0.revoked.lock().unpoisoned().push(serial.clone());
+            self.0.revoked.lock().unpoisoned().push(Revoked {
+                serial: serial.clone(),
+                der: certificate.der().clone(),
+            });
         }
         Ok(Identity::issued(certificate.der().clone(), &key))
     }
@@ -173,15 +182,17 @@ impl Authority {
         &self.0.der
     }
 
-    pub(crate) fn crl_der(&self) -> Result<CertificateRevocationListDer<'static>, TlsConfigError> {
-        Ok(self.crl()?.der().clone())
+    /// Whether it has revoked this certificate by now.
+    pub(crate) fn has_revoked(&self, der: &CertificateDer<'_>) -> bool {
+        let revoked = self.0.revoked.lock().unpoisoned();
+        revoked.iter().any(|revoked| revoked.der == *der)
     }
 
     fn crl(&self) -> Result<rcgen::CertificateRevocationList, TlsConfigError> {
         let now = SystemTime::now();
-        let revoked = self.0.revoked.lock().unpoisoned().clone();
-        let revoked = revoked.into_iter().map(|serial_number| RevokedCertParams {
-            serial_number,
+        let revoked = self.0.revoked.lock().unpoisoned();
+        let revoked = revoked.iter().map(|revoked| RevokedCertParams {
+            serial_number: revoked.serial.clone(),
             revocation_time: (now - DAY).into(),
             reason_code: Some(RevocationReason::KeyCompromise),
             invalidity_date: None,

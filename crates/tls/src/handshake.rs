@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::Connection;
+use standin_error::text::{Count, Span};
 
 use crate::alert::Alert;
 use crate::defect::Defect;
 use crate::error::{Side, TlsError};
 use crate::explain::Context;
 use crate::hello::Offer;
-use crate::info::TlsInfo;
 use crate::session::{Session, drain};
 use crate::verify::take_shown;
 
@@ -32,7 +32,6 @@ pub struct Handshake {
     output: Vec<u8>,
     first: Vec<u8>,
     received: usize,
-    offer: Option<Box<Offer>>,
     is_cut: bool,
 }
 
@@ -57,7 +56,6 @@ impl Handshake {
             output: Vec::new(),
             first: Vec::new(),
             received: 0,
-            offer: None,
             is_cut: false,
         };
         if handshake.context.side == Side::Client {
@@ -71,7 +69,8 @@ impl Handshake {
         match &mut self.engine {
             Engine::Tls(_) => self.collect(),
             Engine::Defective(Defect::Plaintext) => {
-                self.output.extend(b"GET / HTTP/1.1\r\n\r\n");
+                self.output
+                    .extend(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
             }
             Engine::Defective(Defect::OldProtocol) => self.output.extend(old_hello(1, OLD_OFFER)),
             Engine::Defective(_) => {}
@@ -113,9 +112,6 @@ impl Handshake {
         self.received += wire.len();
         let room = FIRST.saturating_sub(self.first.len());
         self.first.extend(&wire[..wire.len().min(room)]);
-        if self.offer.is_none() && self.context.side == Side::Server {
-            self.offer = Offer::of(&self.first).map(Box::new);
-        }
         match &mut self.engine {
             Engine::Tls(_) => self.read_tls(wire),
             Engine::Defective(defect) => {
@@ -174,7 +170,7 @@ impl Handshake {
                 );
                 self.is_cut = true;
             }
-            Defect::OldProtocol if self.offer.is_some() && !self.first.is_empty() => {
+            Defect::OldProtocol if self.offer().is_some() => {
                 self.output.extend(old_hello(2, OLD_CHOICE));
                 self.output.extend(OLD_DONE);
                 // What comes now is the answer to it.
@@ -191,7 +187,7 @@ impl Handshake {
             // The kinds of records there are.
             Some(20..=24) | None => self
                 .context
-                .explain(error, true, shown, self.offer.as_deref()),
+                .explain(error, true, shown, self.offer().as_ref()),
             Some(_) => TlsError::NotTls {
                 peer: self.context.peer(),
                 received: self.first.clone(),
@@ -202,20 +198,20 @@ impl Handshake {
     /// Why there will be no agreement: the stream has ended.
     pub fn ended(&self) -> TlsError {
         let peer = self.context.peer();
-        match &self.engine {
-            Engine::Defective(defect) => TlsError::Defective {
-                defect: *defect,
+        match self.hinders() {
+            Some(defect) => TlsError::Defective {
+                defect,
                 peer,
                 then: format!(
-                    "closed the connection after it had sent {} bytes",
-                    self.received
+                    "closed the connection after it had sent {}",
+                    Count(self.received, "byte")
                 ),
             },
-            Engine::Tls(_) => match self.first.first() {
+            None => match self.first.first() {
                 Some(20..=24) | None => TlsError::Ended {
                     peer,
                     received: self.received,
-                    offer: self.offer.clone(),
+                    offer: self.offer().map(Box::new),
                 },
                 Some(_) => TlsError::NotTls {
                     peer,
@@ -230,40 +226,50 @@ impl Handshake {
         TlsError::Defective {
             defect: self.context.tls.defect.unwrap_or(Defect::CutInHandshake),
             peer: self.context.peer(),
-            then: format!("had sent {} bytes", self.received),
+            then: format!("had sent {}", Count(self.received, "byte")),
         }
     }
 
     /// Why there was no agreement: the time is up.
     pub fn timed_out(&self) -> TlsError {
         let peer = self.context.peer();
-        match &self.engine {
-            Engine::Defective(defect) => TlsError::Defective {
-                defect: *defect,
+        match self.hinders() {
+            Some(defect) => TlsError::Defective {
+                defect,
                 peer,
-                then: format!("has waited, and sent {} bytes", self.received),
+                then: format!(
+                    "had waited for {}, and sent {}",
+                    Span(self.limit()),
+                    Count(self.received, "byte")
+                ),
             },
-            Engine::Tls(_) => TlsError::TimedOut {
+            None => TlsError::TimedOut {
                 peer,
                 limit: self.limit(),
                 received: self.received,
-                offer: self.offer.clone(),
+                offer: self.offer().map(Box::new),
             },
         }
     }
 
+    /// What this side does on purpose so that there may be no agreement.
+    fn hinders(&self) -> Option<Defect> {
+        match &self.engine {
+            Engine::Defective(defect) => Some(*defect),
+            Engine::Tls(_) => self.context.tls.defect.filter(|d| *d == Defect::Dribble),
+        }
+    }
+
     /// What a client has offered so far; `None` of a server.
-    pub fn offer(&self) -> Option<&Offer> {
-        self.offer.as_deref()
+    pub fn offer(&self) -> Option<Offer> {
+        let is_server = self.context.side == Side::Server;
+        is_server.then(|| Offer::of(&self.first)).flatten()
     }
 
     /// The connection from now on; `None` if both sides have not agreed yet.
     pub fn into_session(self) -> Option<Session> {
         match self.engine {
-            Engine::Tls(tls) if !tls.is_handshaking() => {
-                let info = TlsInfo::of(&tls, self.context.asks_for.as_deref());
-                Some(Session::new(tls, self.context, info))
-            }
+            Engine::Tls(tls) if !tls.is_handshaking() => Some(Session::new(tls, self.context)),
             _ => None,
         }
     }

@@ -26,13 +26,24 @@ pub struct TlsInfo {
 impl TlsInfo {
     /// Of a connection whose handshake is done.
     pub(crate) fn of(tls: &rustls::Connection, asked_for: Option<&str>) -> TlsInfo {
+        let certificates = tls.peer_certificates().unwrap_or_default();
+        TlsInfo {
+            peer_certificates: certificates
+                .iter()
+                .filter_map(|der| Certificate::from_der(der))
+                .collect(),
+            ..TlsInfo::without_certificates(tls, asked_for)
+        }
+    }
+
+    /// The same without the certificates, as reading them takes the most of it.
+    fn without_certificates(tls: &rustls::Connection, asked_for: Option<&str>) -> TlsInfo {
         let server_name = match tls {
             rustls::Connection::Server(server) => server.server_name(),
             rustls::Connection::Client(_) => asked_for,
         };
         let cipher = tls.negotiated_cipher_suite();
         let cipher = cipher.and_then(|cipher| cipher.suite().as_str());
-        let certificates = tls.peer_certificates().unwrap_or_default();
         TlsInfo {
             version: match tls.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => Version::Tls12,
@@ -43,12 +54,25 @@ impl TlsInfo {
             alpn: tls
                 .alpn_protocol()
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
-            peer_certificates: certificates
-                .iter()
-                .filter_map(|der| Certificate::from_der(der))
-                .collect(),
+            peer_certificates: Vec::new(),
             is_resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
         }
+    }
+
+    /// What is recorded of a handshake.
+    pub(crate) fn note(tls: &rustls::Connection, asked_for: Option<&str>) -> String {
+        let info = TlsInfo::without_certificates(tls, asked_for);
+        let mut note = format!("{}, {}", info.version, info.cipher);
+        if let Some(name) = &info.server_name {
+            note += &format!(", for \"{name}\"");
+        }
+        if let Some(alpn) = &info.alpn {
+            note += &format!(", {alpn}");
+        }
+        if info.is_resumed {
+            note += ", resumed";
+        }
+        note
     }
 
     /// The peer's own certificate; `None` if it has shown none.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::Connection;
 
@@ -17,7 +17,8 @@ use crate::verify::take_shown;
 pub struct Session {
     tls: Box<Connection>,
     context: Arc<Context>,
-    info: Arc<TlsInfo>,
+    /// Made when somebody asks.
+    info: OnceLock<Arc<TlsInfo>>,
     /// The first data is to be spoiled.
     spoils: bool,
     has_closed: bool,
@@ -36,12 +37,12 @@ pub enum Plain {
 }
 
 impl Session {
-    pub(crate) fn new(tls: Box<Connection>, context: Arc<Context>, info: TlsInfo) -> Session {
+    pub(crate) fn new(tls: Box<Connection>, context: Arc<Context>) -> Session {
         Session {
             spoils: context.tls.defect == Some(Defect::BadRecord),
             tls,
             context,
-            info: Arc::new(info),
+            info: OnceLock::new(),
             has_closed: false,
             error: None,
         }
@@ -49,7 +50,13 @@ impl Session {
 
     /// What both sides have agreed on.
     pub fn info(&self) -> &Arc<TlsInfo> {
-        &self.info
+        let info = || TlsInfo::of(&self.tls, self.context.asks_for.as_deref());
+        self.info.get_or_init(|| Arc::new(info()))
+    }
+
+    /// What is recorded of the handshake.
+    pub(crate) fn note(&self) -> String {
+        TlsInfo::note(&self.tls, self.context.asks_for.as_deref())
     }
 
     /// Why nothing can be received any more, if that is so.
@@ -157,7 +164,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("side", &self.context.side)
-            .field("info", &self.info)
+            .field("info", self.info())
             .finish_non_exhaustive()
     }
 }

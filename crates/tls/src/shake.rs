@@ -8,10 +8,10 @@ use standin_socket::{Connection, End, TransformError, Tried, Upgrade};
 
 use crate::error::TlsError;
 use crate::handshake::Handshake;
-use crate::info::TlsInfo;
+use crate::session::Session;
 
 /// How much is read from the wire at once.
-const WIRE: usize = 16 << 10;
+const WIRE: usize = 4 << 10;
 
 /// How often one connection receives before others have a turn.
 const RECEIVED_AT_ONCE: usize = 16;
@@ -34,6 +34,10 @@ struct Talk {
     until: Instant,
     /// When the next byte may be sent, if they are sent one by one.
     next_byte: Option<Instant>,
+    /// Everything was read that had come: there is nothing before an event, or a wait, says so.
+    is_drained: bool,
+    /// There may be more behind a receive that does not fill its buffer.
+    may_hide_more: bool,
     /// Why there will be no agreement, as soon as the peer knows it.
     error: Option<TlsError>,
 }
@@ -57,6 +61,9 @@ impl Talk {
             sent: 0,
             until: now.checked_add(limit).unwrap_or(now),
             next_byte: None,
+            // Nobody has answered yet.
+            is_drained: true,
+            may_hide_more: false,
             error: None,
         }
     }
@@ -79,19 +86,24 @@ impl Talk {
             if now >= self.until {
                 return Wants::End(Err(Failed::Tls(self.handshake.timed_out())));
             }
-            if *receives == 0 {
+            let has_unread = self.upgrade.has_unread();
+            if *receives == 0 || self.is_drained && !has_unread {
                 return Wants::ToReceive;
             }
             *receives -= 1;
             let mut wire = [0; WIRE];
             match self.upgrade.try_receive(&mut wire) {
                 Tried::Done(count) => {
+                    self.is_drained = !has_unread && count < WIRE && !self.may_hide_more;
                     let mut rest = &wire[..count];
                     let outcome = self.handshake.read(&mut rest);
                     self.upgrade.unread(rest);
                     self.error = outcome.err();
                 }
-                Tried::NotNow => return Wants::ToReceive,
+                Tried::NotNow => {
+                    self.is_drained = true;
+                    return Wants::ToReceive;
+                }
                 Tried::Ended(End::Closed) => return Wants::End(Err(Failed::Closed)),
                 Tried::Ended(_) => {
                     return Wants::End(Err(Failed::Tls(self.handshake.ended())));
@@ -143,8 +155,7 @@ impl Talk {
         match outcome {
             Ok(()) => match self.handshake.into_session() {
                 Some(session) => {
-                    let note = note(session.info());
-                    self.upgrade.finish(session, &note);
+                    self.upgrade.finish(session, Session::note);
                     Ok(connection)
                 }
                 // It has said that it is done.
@@ -159,21 +170,6 @@ impl Talk {
     }
 }
 
-/// What is recorded of a handshake.
-fn note(info: &TlsInfo) -> String {
-    let mut note = format!("{}, {}", info.version, info.cipher);
-    if let Some(name) = &info.server_name {
-        note += &format!(", for \"{name}\"");
-    }
-    if let Some(alpn) = &info.alpn {
-        note += &format!(", {alpn}");
-    }
-    if info.is_resumed {
-        note += ", resumed";
-    }
-    note
-}
-
 /// Does the handshake in this thread.
 pub(crate) fn shake(upgrade: Upgrade, handshake: Handshake) -> Result<Connection, Failed> {
     let mut talk = Talk::new(upgrade, handshake, Instant::now());
@@ -183,7 +179,10 @@ pub(crate) fn shake(upgrade: Upgrade, handshake: Handshake) -> Result<Connection
         let left = |until: Instant| until.saturating_duration_since(now);
         let waited = match talk.go_on(now, &mut receives) {
             Wants::ToReceive if receives == 0 => Ok(()),
-            Wants::ToReceive => talk.upgrade.wait_to_receive(left(talk.until)),
+            Wants::ToReceive => {
+                talk.is_drained = false;
+                talk.upgrade.wait_to_receive(left(talk.until))
+            }
             Wants::ToSend => talk.upgrade.wait_to_send(left(talk.until)),
             Wants::Time(time) => {
                 std::thread::sleep(left(time));
@@ -219,8 +218,12 @@ impl<F: FnOnce(Result<Connection, Failed>) + Send> Actor for Shake<F> {
             return Ok(Next::Done);
         };
         if turn.is_first() {
+            // There will be an event if something has come already.
             turn.register(&mut talk.upgrade)?;
             talk.upgrade.wake_when_closed(turn.waker());
+        } else if turn.event().is_none_or(|event| event.may_receive) {
+            talk.is_drained = false;
+            talk.may_hide_more = turn.event().is_some_and(|event| event.may_hide_more);
         }
         let mut receives = RECEIVED_AT_ONCE;
         let now = turn.now();

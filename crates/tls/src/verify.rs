@@ -8,7 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
 
 use crate::authority::Authority;
 use crate::certificate::Certificate;
@@ -20,17 +23,42 @@ use crate::tls::{ClientAuth, Tls};
 thread_local! {
     /// The certificates that were looked at last. Verifiers belong to all connections of one
     /// side, and are called by whoever hands bytes of one to rustls.
-    static SHOWN: RefCell<Vec<Certificate>> = const { RefCell::new(Vec::new()) };
+    static SHOWN: RefCell<Vec<CertificateDer<'static>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Takes the certificates that were looked at on this thread since the last call.
 pub(crate) fn take_shown() -> Vec<Certificate> {
-    SHOWN.take()
+    let shown = SHOWN.take();
+    shown
+        .iter()
+        .filter_map(|der| Certificate::from_der(der))
+        .collect()
 }
 
-fn note(own: &CertificateDer<'_>, others: &[CertificateDer<'_>]) {
-    let all = std::iter::once(own).chain(others);
-    SHOWN.set(all.filter_map(|der| Certificate::from_der(der)).collect());
+/// Notes which certificates are looked at, if that ends in an error, which shows them.
+fn noted<T>(
+    own: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if outcome.is_err() {
+        let all = std::iter::once(own).chain(others);
+        SHOWN.set(all.map(|der| der.clone().into_owned()).collect());
+    }
+    outcome
+}
+
+/// Refuses what the authority has revoked by now. It is asked itself: its list would be as of the
+/// time at which it was made, and checking the signature of that takes as long as all the rest.
+fn not_revoked<T>(
+    authority: &Authority,
+    own: &CertificateDer<'_>,
+    verified: T,
+) -> Result<T, Error> {
+    match authority.has_revoked(own) {
+        true => Err(CertificateError::Revoked.into()),
+        false => Ok(verified),
+    }
 }
 
 /// Who verifies the certificate of a server.
@@ -39,12 +67,10 @@ pub(crate) fn of_servers(
     authority: &Authority,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
     let (roots, provider) = (roots(tls, authority)?, provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls([authority.crl_der()?])
-        .allow_unknown_revocation_status()
-        .build()?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     Ok(Arc::new(OfServers {
-        verifier,
+        verifier: verifier.build()?,
+        authority: authority.clone(),
         refuses: tls.verify,
     }))
 }
@@ -58,13 +84,14 @@ pub(crate) fn of_clients(
         return Ok(None);
     }
     let (roots, provider) = (roots(tls, authority)?, provider());
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls([authority.crl_der()?])
-        .allow_unknown_revocation_status();
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     if tls.client_auth == ClientAuth::Optional {
         builder = builder.allow_unauthenticated();
     }
-    Ok(Some(Arc::new(OfClients(builder.build()?))))
+    Ok(Some(Arc::new(OfClients {
+        verifier: builder.build()?,
+        authority: authority.clone(),
+    })))
 }
 
 fn roots(tls: &Tls, authority: &Authority) -> Result<RootCertStore, TlsConfigError> {
@@ -84,6 +111,7 @@ fn roots(tls: &Tls, authority: &Authority) -> Result<RootCertStore, TlsConfigErr
 #[derive(Debug)]
 struct OfServers {
     verifier: Arc<WebPkiServerVerifier>,
+    authority: Authority,
     refuses: bool,
 }
 
@@ -96,13 +124,13 @@ impl ServerCertVerifier for OfServers {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        note(own, others);
         let outcome = self
             .verifier
-            .verify_server_cert(own, others, name, ocsp, now);
+            .verify_server_cert(own, others, name, ocsp, now)
+            .and_then(|verified| not_revoked(&self.authority, own, verified));
         match outcome {
             Err(_) if !self.refuses => Ok(ServerCertVerified::assertion()),
-            outcome => outcome,
+            outcome => noted(own, others, outcome),
         }
     }
 
@@ -112,7 +140,8 @@ impl ServerCertVerifier for OfServers {
         own: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, own, signed)
+        let outcome = self.verifier.verify_tls12_signature(message, own, signed);
+        noted(own, &[], outcome)
     }
 
     fn verify_tls13_signature(
@@ -121,7 +150,8 @@ impl ServerCertVerifier for OfServers {
         own: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, own, signed)
+        let outcome = self.verifier.verify_tls13_signature(message, own, signed);
+        noted(own, &[], outcome)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -130,19 +160,22 @@ impl ServerCertVerifier for OfServers {
 }
 
 #[derive(Debug)]
-struct OfClients(Arc<dyn ClientCertVerifier>);
+struct OfClients {
+    verifier: Arc<dyn ClientCertVerifier>,
+    authority: Authority,
+}
 
 impl ClientCertVerifier for OfClients {
     fn offer_client_auth(&self) -> bool {
-        self.0.offer_client_auth()
+        self.verifier.offer_client_auth()
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.0.client_auth_mandatory()
+        self.verifier.client_auth_mandatory()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.verifier.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -151,8 +184,11 @@ impl ClientCertVerifier for OfClients {
         others: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        note(own, others);
-        self.0.verify_client_cert(own, others, now)
+        let outcome = self
+            .verifier
+            .verify_client_cert(own, others, now)
+            .and_then(|verified| not_revoked(&self.authority, own, verified));
+        noted(own, others, outcome)
     }
 
     fn verify_tls12_signature(
@@ -161,7 +197,8 @@ impl ClientCertVerifier for OfClients {
         own: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, own, signed)
+        let outcome = self.verifier.verify_tls12_signature(message, own, signed);
+        noted(own, &[], outcome)
     }
 
     fn verify_tls13_signature(
@@ -170,10 +207,11 @@ impl ClientCertVerifier for OfClients {
         own: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, own, signed)
+        let outcome = self.verifier.verify_tls13_signature(message, own, signed);
+        noted(own, &[], outcome)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }

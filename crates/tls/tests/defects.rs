@@ -96,6 +96,28 @@ fn a_certificate_that_is_revoked_is_refused() {
     );
 }
 
+/// On either side, and whenever that was.
+#[test]
+fn a_certificate_that_is_revoked_later_is_refused() {
+    let authority = Authority::new("test").unwrap();
+    let strict = Tls::new().client_auth(ClientAuth::Required);
+    let (acceptor, connector) = sides(&strict, &Tls::new(), &authority);
+    let revoked = Tls::new().defect(Defect::Revoked);
+    let (revoked_acceptor, revoked_connector) = sides(&revoked, &revoked, &authority);
+    for (server, client) in [
+        meet(&acceptor, &revoked_connector),
+        meet(&revoked_acceptor, &connector),
+    ] {
+        let errors = [server.err(), client.err()].into_iter().flatten();
+        let errors: Vec<_> = errors.map(|error| error.to_string()).collect();
+        let reason = "its authority has revoked it";
+        assert!(
+            errors.iter().any(|error| error.contains(reason)),
+            "{errors:?}"
+        );
+    }
+}
+
 /// Only the one that has the defect.
 #[test]
 fn other_certificates_of_an_authority_that_revokes_are_accepted() {
@@ -261,6 +283,7 @@ fn a_client_with_a_defective_certificate_is_refused() {
         (Defect::Untrusted, "not trusted"),
         (Defect::SelfSigned, "it is signed by itself"),
         (Defect::NoIntermediate, "no certificate in between"),
+        (Defect::Revoked, "its authority has revoked it"),
     ];
     for (defect, reason) in reasons {
         let strict = Tls::new().client_auth(ClientAuth::Required);
@@ -279,7 +302,7 @@ fn a_client_with_a_defect_in_what_it_says_is_refused() {
     let found = [
         (
             Defect::Plaintext,
-            "the client does not speak TLS: it sent \"GET / HTTP/1.1\\r\\n\\r\\n\"",
+            "the client does not speak TLS: it sent \"GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n\"",
         ),
         (Defect::OldProtocol, "the client offered TLS 1.0"),
         (

@@ -10,8 +10,9 @@ use crate::{
     turn_lock::{Turn, TurnLock},
 };
 
-/// How much is read from the wire at once: a record of TLS.
-const WIRE: usize = 17 << 10;
+/// How much is read from the wire at once: more after a read that has filled what there was. The
+/// second is a record of TLS, the last several of them.
+const WIRE: [usize; 3] = [4 << 10, 17 << 10, 68 << 10];
 
 /// The transform of a connection. Both directions use it, each from within its turn, and for
 /// moments only: neither waits for the wire meanwhile.
@@ -131,13 +132,26 @@ impl LayerIn {
         }
     }
 
-    /// Gives what can be received without reading from the wire.
+    /// Gives what can be received without reading from the wire, as much as `target` has room for.
     pub(super) fn receive(&mut self, target: &mut [u8]) -> Result<Received, TransformError> {
         let layer = &*self.layer;
         let Shared { transform, output } = &mut *layer.shared.lock().unpoisoned();
+        let mut count = 0;
         loop {
-            let received = transform.receive(target)?;
-            if received != Received::Nothing || self.taken == self.filled {
+            let received = match transform.receive(&mut target[count..]) {
+                Ok(Received::Bytes(more)) => {
+                    count += more;
+                    if count == target.len() {
+                        return Ok(Received::Bytes(count));
+                    }
+                    continue;
+                }
+                // What ends it is found again when nothing is left to hand over.
+                _ if count > 0 && self.taken == self.filled => return Ok(Received::Bytes(count)),
+                Ok(Received::Ended) | Err(_) if count > 0 => return Ok(Received::Bytes(count)),
+                received => received?,
+            };
+            if received == Received::Ended || self.taken == self.filled {
                 return Ok(received);
             }
             let mut wire = &self.wire[self.taken..self.filled];
@@ -146,13 +160,22 @@ impl LayerIn {
             if !output.is_empty() {
                 layer.has_output.store(true, Ordering::SeqCst);
             }
-            outcome?;
+            match outcome {
+                Err(_) if count > 0 => return Ok(Received::Bytes(count)),
+                outcome => outcome?,
+            }
         }
     }
 
     /// Where more from the wire is to be put; nothing of what is there is left.
     pub(super) fn room(&mut self) -> &mut [u8] {
-        self.wire.resize(WIRE, 0);
+        let least = if self.filled == self.wire.len() {
+            self.filled + 1
+        } else {
+            self.wire.len()
+        };
+        let size = WIRE.into_iter().find(|size| *size >= least);
+        self.wire.resize(size.unwrap_or(WIRE[2]), 0);
         (self.taken, self.filled) = (0, 0);
         &mut self.wire
     }

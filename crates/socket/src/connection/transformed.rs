@@ -20,8 +20,8 @@ use crate::{
     turn_lock::{NotNow, Turn},
 };
 
-/// The largest piece that is made at once: a record of TLS.
-const PIECE: usize = 16 << 10;
+/// The largest piece that is made, and given to the system, at once: four records of TLS.
+const PIECE: usize = 64 << 10;
 
 /// What is recorded of a write to the wire: that is recorded apart from what is said.
 const NOTHING: &Recording = &Recording::none();
@@ -30,8 +30,8 @@ const NOTHING: &Recording = &Recording::none();
 /// does not read.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// How many pieces are read that nobody will receive.
-const DISCARDED: usize = 16;
+/// How many pieces are read that nobody will receive, and how large each is.
+const DISCARDED: (usize, usize) = (64, 4 << 10);
 
 impl Inner {
     /// Sends bytes as their transform has them. Those count as sent that were given to the
@@ -165,12 +165,12 @@ impl Inner {
             return;
         };
         if let Some(stream) = &turn.value().stream {
-            let mut wire = vec![0; PIECE];
+            let mut wire = [0; DISCARDED.1];
             let read = || stream.receive(&mut wire, Blocking::Never);
             // A peer that goes on sending is not listened to for ever.
             let _ = std::iter::repeat_with(read)
-                .take(DISCARDED)
-                .find(|read| !matches!(read, Ok(1..)));
+                .take(DISCARDED.0)
+                .find(|read| !read.as_ref().is_ok_and(|count| *count == DISCARDED.1));
         }
     }
 

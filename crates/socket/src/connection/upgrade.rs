@@ -90,6 +90,11 @@ impl Upgrade {
         &self.connection
     }
 
+    /// Whether the next receive finds bytes that were read from the wire before.
+    pub fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// Receives from the wire what has come, without waiting.
     pub fn try_receive(&mut self, target: &mut [u8]) -> Tried {
         if !self.unread.is_empty() && !target.is_empty() {
@@ -179,24 +184,25 @@ impl Upgrade {
         self.unread.splice(..0, wire.iter().copied());
     }
 
-    /// Gives the connection its transform. `note` is recorded.
-    pub fn finish(mut self, transform: impl Transform + 'static, note: &str) {
-        self.install(Box::new(transform), note);
+    /// Gives the connection its transform. What `note` says of it is recorded, if anything is.
+    pub fn finish<T: Transform + 'static>(mut self, transform: T, note: impl FnOnce(&T) -> String) {
+        let noted = || Recorded::Note(note(&transform));
+        self.inner().recording.happened(noted, None);
+        self.install(Box::new(transform));
     }
 
     /// Ends the attempt: whoever receives or sends gets this error from now on.
     pub fn fail(mut self, error: TransformError) {
-        let note = error.to_string();
-        self.install(Box::new(Failed(error)), &note);
+        let noted = || Recorded::Note(error.to_string());
+        self.inner().recording.happened(noted, None);
+        self.install(Box::new(Failed(error)));
     }
 
-    fn install(&mut self, transform: Box<dyn Transform>, note: &str) {
+    fn install(&mut self, transform: Box<dyn Transform>) {
         self.is_over = true;
         let unread = std::mem::take(&mut self.unread);
         let layer = std::sync::Arc::new(Layer::new(transform));
         let inner = self.inner();
-        let noted = || Recorded::Note(note.to_owned());
-        inner.recording.happened(noted, None);
         // There is none yet: what begins an upgrade has looked, and nobody else does.
         let _ = inner.core.layer.set(std::sync::Arc::clone(&layer));
         let outgoing = LayerOut::new(std::sync::Arc::clone(&layer));

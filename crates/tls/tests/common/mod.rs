@@ -22,7 +22,6 @@ pub(crate) fn both(
 }
 
 pub(crate) fn sides(server: &Tls, client: &Tls, authority: &Authority) -> (Acceptor, Connector) {
-    // In this order, as what is revoked must be known to the client.
     let acceptor = Acceptor::new(server, &[HOST, "127.0.0.1"], authority, None).unwrap();
     let client = Connector::new(client, HOST, &["client.test"], authority, None);
     (acceptor, client.unwrap())
