@@ -63,15 +63,24 @@ pub enum TlsConfigError {
     #[error("there is no private key in \"{}\", but {found}", path.display())]
     #[diagnostic(
         code(standin::tls::no_key),
-        help(
-            "a key is a section \"PRIVATE KEY\", \"EC PRIVATE KEY\" or \"RSA PRIVATE KEY\"; those with a password cannot be read"
-        )
+        help("a key is a section \"PRIVATE KEY\", \"EC PRIVATE KEY\" or \"RSA PRIVATE KEY\"")
     )]
     NoKey {
         /// The file.
         path: PathBuf,
         /// What is in it.
         found: String,
+    },
+
+    /// A key is encrypted with a password.
+    #[error("the private key in \"{}\" is encrypted, and there is nobody to ask for its password", path.display())]
+    #[diagnostic(
+        code(standin::tls::encrypted_key),
+        help("decrypt it into a file of its own: `openssl pkey -in \"{}\" -out plain.key`", path.display())
+    )]
+    EncryptedKey {
+        /// The file.
+        path: PathBuf,
     },
 
     /// A key is of another certificate.

@@ -44,6 +44,9 @@ impl Identity {
         let chain = certificates(certificate)?;
         let bytes = read(key)?;
         let private = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+            _ if is_encrypted(&bytes) => TlsConfigError::EncryptedKey {
+                path: key.to_owned(),
+            },
             PemError::NoItemsFound => TlsConfigError::NoKey {
                 path: key.to_owned(),
                 found: sections(&bytes),
@@ -146,6 +149,13 @@ fn not_pem(path: &Path, error: PemError) -> TlsConfigError {
     }
 }
 
+/// Whether a file in PEM has a key with a password: in PKCS#8, or as older programs write them.
+fn is_encrypted(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || text.contains("Proc-Type: 4,ENCRYPTED")
+}
+
 /// Which sections a file in PEM has, for messages.
 fn sections(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -154,10 +164,15 @@ fn sections(bytes: &[u8]) -> String {
         .filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
         .map(|label| format!("\"{}\"", label.escape_debug()))
         .collect();
-    if labels.is_empty() {
-        "nothing in PEM".to_owned()
-    } else {
-        labels.join(", ")
+    match (labels.is_empty(), bytes) {
+        (false, _) => labels.join(", "),
+        // A sequence with its length in two bytes, which every certificate and key is.
+        (true, [0x30, 0x81 | 0x82, ..]) => {
+            "DER, the binary form (`openssl x509 -inform DER` or `openssl pkey -inform DER` turn it \
+             into PEM)"
+                .to_owned()
+        }
+        (true, _) => "nothing in PEM".to_owned(),
     }
 }
 

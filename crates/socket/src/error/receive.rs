@@ -110,10 +110,7 @@ pub enum ReceiveError {
     /// What goes over the wire cannot be made or understood: see
     /// [`Transform`](crate::Transform).
     #[error("{}", failure.sentence("the secured stream is of no more use"))]
-    #[diagnostic(
-        code(standin::socket::receive_transform),
-        help("see the cause; nothing can be received any more")
-    )]
+    #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.
         failure: Box<ReceiveFailure>,

@@ -85,10 +85,7 @@ pub enum SendError {
     /// What goes over the wire cannot be made or understood: see
     /// [`Transform`](crate::Transform).
     #[error("{}", failure.sentence("the secured stream is of no more use"))]
-    #[diagnostic(
-        code(standin::socket::send_transform),
-        help("see the cause; nothing can be sent any more")
-    )]
+    #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.
         failure: Box<SendFailure>,

@@ -5,9 +5,11 @@
 
 mod capture;
 mod clients;
+mod defective_clients;
 mod drivers;
 mod files;
 mod matrix;
+mod pem;
 #[path = "../real_peers/program.rs"]
 #[allow(
     dead_code,

@@ -93,7 +93,8 @@ fn check(start: impl Fn(&Path, u16) -> Program) -> Result<()> {
     Ok(())
 }
 
-fn s_server(folder: &Path, port: u16, options: &[&str]) -> Program {
+/// Starts `openssl s_server` and waits for it.
+pub(crate) fn s_server(folder: &Path, port: u16, options: &[&str]) -> Program {
     let mut command = Command::new("openssl");
     command
         .args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-www"])
@@ -102,6 +103,34 @@ fn s_server(folder: &Path, port: u16, options: &[&str]) -> Program {
         .current_dir(folder);
     let mut program = Program::spawn("openssl", &mut command);
     assert!(program.wait_for("ACCEPT").is_some(), "it has ended");
+    program
+}
+
+/// Starts nginx with one server, and waits for it. It logs what its clients do wrong.
+pub(crate) fn nginx(
+    program: &Path,
+    folder: &Path,
+    port: u16,
+    listens: &str,
+    options: &str,
+) -> Program {
+    let text = format!(
+        "daemon off; pid nginx.pid; error_log stderr info; worker_processes 1;\nevents {{}}\n\
+         http {{ access_log off; server {{ listen 127.0.0.1:{port} {listens};\n\
+         ssl_certificate bank.pem; ssl_certificate_key bank.key; {options} }} }}\n"
+    );
+    let config = folder.join("nginx.conf");
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new(program);
+    command
+        .arg("-p")
+        .arg(folder)
+        .arg("-c")
+        .arg(&config)
+        .args(["-e", "stderr"]);
+    let mut program = Program::spawn("nginx", &mut command);
+    let is_ready = program.wait_for("start worker process ").is_some();
+    assert!(is_ready, "it has ended");
     program
 }
 
@@ -167,37 +196,15 @@ fn openssls_server_accepts_the_certificate_of_a_client() -> Result<()> {
 
 #[test]
 fn nginx_is_refused_for_its_certificate() -> Result<()> {
-    let Some(nginx) = find("nginx") else {
+    let Some(program) = find("nginx") else {
         return Ok(());
     };
-    let start = |folder: &Path, port: u16, ssl: &str| {
-        let text = format!(
-            "daemon off; pid nginx.pid; error_log stderr notice; worker_processes 1;\nevents {{}}\n\
-             http {{ access_log off; server {{ listen 127.0.0.1:{port}{ssl};\n\
-             ssl_protocols TLSv1.2 TLSv1.3;\n\
-             ssl_certificate bank.pem; ssl_certificate_key bank.key; }} }}\n"
-        );
-        let config = folder.join("nginx.conf");
-        fs::write(&config, text).unwrap();
-        let mut command = Command::new(&nginx);
-        command
-            .arg("-p")
-            .arg(folder)
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
-        let mut program = Program::spawn("nginx", &mut command);
-        assert!(
-            program.wait_for("start worker process ").is_some(),
-            "it has ended"
-        );
-        program
-    };
-    check(|folder, port| start(folder, port, " ssl"))?;
+    let protocols = "ssl_protocols TLSv1.2 TLSv1.3;";
+    check(|folder, port| nginx(&program, folder, port, "ssl", protocols))?;
 
     let trial = Trial::new(Tls::new())?;
     trial.write(&trial.authority().issue(["bank.test"]).unwrap());
-    let _nginx = start(trial.folder.path(), trial.port.number(), "");
+    let _nginx = nginx(&program, trial.folder.path(), trial.port.number(), "", "");
     let error = trial.client.connect().unwrap_err().to_string();
     let expected = matrix::cell("plaintext", "TcpClient");
     assert!(error.contains(expected.trim_matches('`')), "{error}");

@@ -70,7 +70,7 @@ pub(crate) struct TlsSide {
 }
 
 impl Secure {
-    /// Begins anew. A server whose certificate cannot be made does not start.
+    /// Begins anew. A driver whose options or files do not fit does not start.
     pub(crate) fn begin(
         &self,
         driver: &DriverBase,
@@ -94,7 +94,9 @@ impl Secure {
             started: Mutex::default(),
         });
         let mut files = Files::default();
-        if let Some(tls) = side.tls.as_ref().filter(|_| is_server) {
+        if let Some(tls) = side.tls.as_ref().filter(|_| !is_server) {
+            side.connector(tls).map_err(TcpError::from)?;
+        } else if let Some(tls) = &side.tls {
             side.acceptor().map_err(TcpError::from)?;
             let runpath = match driver.entity().runpath() {
                 Some(runpath) => runpath,
@@ -221,8 +223,7 @@ impl TlsSide {
         Ok(self.acceptor.get_or_init(|| acceptor))
     }
 
-    /// One for all connections, as sessions are resumed by the one that has them. What the
-    /// authority had revoked when it was made counts.
+    /// One for all connections, as sessions are resumed by the one that has them.
     fn connector(&self, tls: &Tls) -> Result<Connector, TlsConfigError> {
         if let Some(connector) = self.connector.get() {
             return Ok(connector.clone());
