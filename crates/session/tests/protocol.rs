@@ -93,6 +93,12 @@ impl Client {
 
     /// Everything that the service says is as its schema has it.
     fn check(&self, message: &Value) {
+        if let Some(event) = message.get("event") {
+            let schema = protocol_schema();
+            let known = schema["$defs"]["event"]["allOf"].as_array().unwrap();
+            let is_it = |one: &Value| one["if"]["properties"]["event"]["const"] == *event;
+            assert!(known.iter().any(is_it), "the schema does not have {event}");
+        }
         check(
             if message.get("event").is_some() {
                 "event"
@@ -477,4 +483,28 @@ fn receives_that_are_cancelled_at_any_moment_lose_nothing() {
     assert!(cancelled > 0, "none was cancelled");
     sender.join().unwrap();
     client.leave().unwrap();
+}
+
+#[test]
+fn the_schema_refuses_what_the_service_never_says() {
+    let at = "2026-11-29T02:00:00Z";
+    for (name, value) in [
+        (
+            "event",
+            json!({ "event": "driver_started", "driver": "a", "at": at }),
+        ),
+        (
+            "event",
+            json!({ "event": "hello", "protocol": 1, "version": "0.1.0", "pid": -1 }),
+        ),
+        ("event", json!({ "at": at })),
+        ("answer", json!({ "id": 1 })),
+        ("answer", json!({ "id": 1, "result": {}, "error": {} })),
+        ("results/$defs/send", json!({ "sent": "5" })),
+        ("results/$defs/wait_for_fault", json!({})),
+    ] {
+        assert!(!schema(name).is_valid(&value), "{name}: {value}");
+    }
+    let later = json!({ "event": "of_a_later_version", "more": true });
+    assert!(schema("event").is_valid(&later));
 }

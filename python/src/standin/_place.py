@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import Any, Dict, Optional
+from typing import Dict, Optional, Tuple
 
-_files: Dict[str, str] = {}
+_known: Dict[Tuple[str, int], bytes] = {}
 
 
-def place() -> Optional[Dict[str, Any]]:
-    """The nearest line outside of this package that has led here."""
+def place() -> Optional[bytes]:
+    """The nearest line outside of this package that has led here, as JSON."""
     frame = sys._getframe(1)
     while True:
         name = frame.f_globals.get("__name__", "")
         if name != "standin" and not name.startswith("standin."):
-            return {"file": _shown(frame.f_code.co_filename), "line": frame.f_lineno}
+            line = (frame.f_code.co_filename, frame.f_lineno)
+            return _known.get(line) or _json(line)
         if frame.f_back is None:
             return None
         frame = frame.f_back
 
 
-def _shown(file: str) -> str:
-    """A path as pytest shows it: from the current directory, for what is below it."""
-    shown = _files.get(file)
-    if shown is None:
-        shown = file
-        try:
-            relative = os.path.relpath(file)
-            if not relative.startswith(os.pardir):
-                shown = relative
-        except (OSError, ValueError):
-            # No current directory, or another drive.
-            pass
-        _files[file] = shown
-    return shown
+def _json(line: Tuple[str, int]) -> bytes:
+    file, number = line
+    try:
+        # As pytest shows it: from the current directory, for what is below it.
+        relative = os.path.relpath(file)
+        if not relative.startswith(os.pardir):
+            file = relative
+    except (OSError, ValueError):
+        # No current directory, or another drive.
+        pass
+    text = json.dumps({"file": file, "line": number}).encode("ascii")
+    _known[line] = text
+    return text

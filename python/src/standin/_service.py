@@ -104,10 +104,11 @@ class Service:
         __tracebackhide__ = True
         number = next(self._ids)
         request = {"id": number, "method": method, "params": parameters}
+        line = json.dumps(request).encode("ascii")
         asked_at = place()
         if asked_at is not None:
-            request["place"] = asked_at
-        line = json.dumps(request).encode("ascii") + b"\n"
+            line = line[:-1] + b', "place": ' + asked_at + b"}"
+        line += b"\n"
         try:
             with self._write_lock:
                 _write_all(self._to.fileno(), line)

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Id,
     /// A number of seconds.
     Seconds,
+    /// A number of milliseconds.
+    Milliseconds,
     /// A number of seconds, or `null` for as long as it takes.
     Limit,
     /// `true` or `false`.
@@ -86,6 +88,7 @@ impl Kind {
             Kind::Count => "a whole number from 0 on",
             Kind::Id => "a whole number or a text",
             Kind::Seconds => "a number of seconds",
+            Kind::Milliseconds => "a number of milliseconds",
             Kind::Limit => "a number of seconds, or null",
             Kind::Flag => "true or false",
             Kind::Data => "data",
@@ -120,7 +123,7 @@ impl Kind {
             Kind::Choice(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
             Kind::Count => value.is_u64(),
             Kind::Id => value.is_i64() || value.is_u64() || value.is_string(),
-            Kind::Seconds => is_seconds(value),
+            Kind::Seconds | Kind::Milliseconds => is_seconds(value),
             Kind::Limit => value.is_null() || is_seconds(value),
             Kind::Flag => value.is_boolean(),
             Kind::MaybeData => value.is_null() || value.is_object(),

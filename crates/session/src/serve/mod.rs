@@ -5,6 +5,7 @@ mod client;
 mod conversations;
 mod environment;
 mod error;
+mod events;
 mod failure;
 mod faults;
 mod field;

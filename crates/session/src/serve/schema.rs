@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use standin::config::{self, OptionValue};
 
 use super::client::PROTOCOL;
+use super::events::{EVENTS, EventKind};
 use super::field::{Field, Kind};
 use super::method::Method;
 use super::methods::all;
@@ -42,12 +43,9 @@ pub fn protocol_schema() -> Value {
             "event": {
                 "type": "object",
                 "description": "Something that has happened. More events and more keys may come.",
-                "properties": {
-                    "event": { "type": "string" },
-                    "at": { "type": "string", "format": "date-time" },
-                    "protocol": { "type": "integer" },
-                },
+                "properties": { "event": { "type": "string" } },
                 "required": ["event"],
+                "allOf": EVENTS.iter().map(event).collect::<Vec<_>>(),
             },
             "results": { "description": "The result by method.", "$defs": results },
             "data": data(),
@@ -76,6 +74,12 @@ pub fn protocol_schema() -> Value {
             },
         },
     })
+}
+
+fn event(event: &EventKind) -> Value {
+    let mut keys = object(event.fields);
+    keys["description"] = json!(event.doc);
+    json!({ "if": { "properties": { "event": { "const": event.name } } }, "then": keys })
 }
 
 fn request(method: &Method) -> Value {
@@ -243,7 +247,7 @@ impl Kind {
             Kind::Choice(choices) => json!({ "enum": choices }),
             Kind::Count => json!({ "type": "integer", "minimum": 0 }),
             Kind::Id => json!({ "type": ["integer", "string"] }),
-            Kind::Seconds => json!({ "type": "number", "minimum": 0 }),
+            Kind::Seconds | Kind::Milliseconds => json!({ "type": "number", "minimum": 0 }),
             Kind::Limit => json!({ "type": ["number", "null"], "minimum": 0 }),
             Kind::Flag => json!({ "type": "boolean" }),
             Kind::Data => json!({ "$ref": "#/$defs/data" }),
@@ -287,6 +291,11 @@ pub fn protocol_page() -> String {
         let _ = write!(page, "\n## {}\n\n{}\n", method.name, wrapped(method.doc));
         table(&mut page, "parameter", method.parameters);
         table(&mut page, "result", method.result);
+    }
+    page.push_str("\n# Events\n\nWhat a client hears without having asked.\n");
+    for event in EVENTS {
+        let _ = write!(page, "\n## {}\n\n{}\n", event.name, event.doc);
+        table(&mut page, "key", event.fields);
     }
     page
 }
