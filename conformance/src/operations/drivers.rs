@@ -166,7 +166,7 @@ pub(super) fn new(call: &Call) -> Outcome {
 pub(super) fn attributes(values: &IndexMap<String, Value>) -> Result<Attributes, Failure> {
     let mut attributes = Attributes::new();
     for (name, value) in values {
-        attributes.insert(name, value.to_option()?);
+        attributes.insert(name.clone(), value.to_option()?);
     }
     Ok(attributes)
 }

@@ -1,5 +1,10 @@
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use standin_config::{Node, Value};
+
+/// How many attributes a driver usually has.
+const USUAL: usize = 14;
 
 /// What a driver publishes about itself: names and values, in order.
 ///
@@ -17,7 +22,7 @@ use standin_config::{Node, Value};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
-    values: IndexMap<String, Value>,
+    values: IndexMap<Cow<'static, str>, Value>,
     /// The options of the driver, for templates that ask for `cfg`.
     options: Option<Node>,
 }
@@ -25,7 +30,9 @@ pub struct Attributes {
 /// As a table of the values.
 impl From<Attributes> for Value {
     fn from(attributes: Attributes) -> Self {
-        attributes.values.into_iter().collect()
+        let values = attributes.values.into_iter();
+        let named = values.map(|(name, value)| (name.into_owned(), value));
+        named.collect()
     }
 }
 
@@ -44,7 +51,7 @@ impl Attributes {
 
     /// Adds `name`, or replaces its value.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         self.insert(name, value);
         self
     }
@@ -52,7 +59,11 @@ impl Attributes {
     /// Adds `name` if its value is known already. A template that asks for a
     /// name that is not known yet gets an error rather than an empty text.
     #[must_use]
-    pub fn with_known(self, name: impl Into<String>, value: Option<impl Into<Value>>) -> Self {
+    pub fn with_known(
+        self,
+        name: impl Into<Cow<'static, str>>,
+        value: Option<impl Into<Value>>,
+    ) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -60,7 +71,10 @@ impl Attributes {
     }
 
     /// Adds `name`, or replaces its value.
-    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+    pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        if self.values.is_empty() {
+            self.values.reserve(USUAL);
+        }
         self.values.insert(name.into(), value.into());
     }
 
@@ -99,14 +113,12 @@ impl Attributes {
 
     /// All names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
+        self.values.keys().map(|name| &**name)
     }
 
     /// All names with their values, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
+        self.values.iter().map(|(name, value)| (&**name, value))
     }
 }
 
