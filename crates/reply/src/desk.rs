@@ -121,8 +121,8 @@ impl<P> Desk<P> {
         }
     }
 
-    /// The test takes a connection, wherever it is in its conversation. What was put on the desk for
-    /// somebody who does not want it any more is given to `give_back`.
+    /// The test takes a connection, wherever it is in its conversation. What was put on the desk
+    /// for somebody who does not want it any more is given to `give_back`.
     pub(crate) async fn take_over(
         &self,
         wait: impl Wait,

@@ -1,4 +1,4 @@
-//! Threads that wait for long, and may do so in vain: whom they wait for runs in the same thread.
+//! Threads that wait for long, perhaps for code that would have to run in the same thread.
 //!
 //! A test that blocks the only thread of its runtime hangs until its limit if its peer is a task of
 //! that runtime, and nothing shows why. So no thread waits for longer than [`LONG`] at once; one

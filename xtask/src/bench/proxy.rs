@@ -60,8 +60,8 @@ fn copy(mut from: TcpStream, mut to: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// What a round trip of 64 bytes takes: without anybody between, with a proxy, and with threads that
-/// copy.
+/// What a round trip of 64 bytes takes: without anybody between, with a proxy, and with threads
+/// that copy.
 struct Trips {
     direct: f64,
     proxy: f64,

@@ -14,7 +14,7 @@ const CURL: &str = r#"page=$(curl -s -m 10 --noproxy '*' "${URL}page") || exit 0
 const REDIS_CLI: &str = r#"said=$(redis-cli -p $PORT GET colour 2>&1)
 case "$said" in green | Error*) ;; *) echo "said '$said'"; exit 1 ;; esac"#;
 
-/// Whether a program is here. If not the test is skipped, and says so past the capture of the test's
+/// Whether a program is here. If not the test is skipped, and says so past the capture of its
 /// output.
 fn is_here(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

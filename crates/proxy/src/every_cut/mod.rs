@@ -207,8 +207,8 @@ impl EveryCut {
     /// # Errors
     ///
     /// Returns an error if the test fails or hangs without a cut, nothing goes through a proxy that
-    /// it watches, or the [one](EveryCut::only) cut that is to be tried does not happen. That cuts break it is for the report to say; [`check`](CutReport::check)
-    /// makes an error of that.
+    /// it watches, or the [one](EveryCut::only) cut that is to be tried does not happen. That cuts
+    /// break it is for the report to say; [`check`](CutReport::check) makes an error of that.
     pub fn run(
         &self,
         test: impl Fn(&Trial) -> standin_error::Result<()> + Send + Sync + 'static,
