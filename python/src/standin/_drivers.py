@@ -9,6 +9,9 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 from ._errors import PeerClosed
 from ._service import Service
 
+#: A failure is shown where the test asked for something, not here.
+__tracebackhide__ = True
+
 #: How many bytes a receive without a size takes at most.
 DEFAULT_SIZE = 1024
 
@@ -129,7 +132,6 @@ class Driver:
         return self._ask("files")
 
     def _ask(self, method: str, **parameters: Any) -> Dict[str, Any]:
-        __tracebackhide__ = True
         return self._service.ask(method, driver=self.name, **parameters)
 
 
@@ -149,20 +151,17 @@ class _Talks:
 
     def send(self, data: Bytes, timeout: Timeout = UNSET) -> int:
         """Sends all of the bytes, and returns how many they were."""
-        __tracebackhide__ = True
         return int(self._talk("send", data=_data(data), timeout=timeout)["sent"])
 
     def send_text(
         self, text: str, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> int:
         """Sends all of the text, and returns how many bytes it became."""
-        __tracebackhide__ = True
         data = _data(text)
         return int(self._talk("send", data=data, timeout=timeout, encoding=encoding)["sent"])
 
     def send_frame(self, data: Bytes, framing: Framing, timeout: Timeout = UNSET) -> int:
         """Sends the bytes as one frame."""
-        __tracebackhide__ = True
         parameters = {"data": _data(data), "framing": _framing(framing), "timeout": timeout}
         return int(self._talk("send_frame", **parameters)["sent"])
 
@@ -170,14 +169,12 @@ class _Talks:
         self, data: Bytes, size: int, every: float, timeout: Timeout = UNSET
     ) -> int:
         """Sends the bytes in pieces of ``size``, with a pause of ``every`` seconds between them."""
-        __tracebackhide__ = True
         parameters = {"data": _data(data), "size": size, "every": every, "timeout": timeout}
         return int(self._talk("send_in_pieces", **parameters)["sent"])
 
     def receive(self, size: Optional[int] = None, timeout: Timeout = UNSET) -> bytes:
         """Receives as testplan's drivers do: a server exactly ``size`` bytes, a client, or either
         without a size, what comes first; nothing at the end of the stream."""
-        __tracebackhide__ = True
         if size is not None and self._is_of_server:
             return self.receive_exactly(size, timeout)
         try:
@@ -192,7 +189,6 @@ class _Talks:
         encoding: Union[str, _Unset] = UNSET,
     ) -> str:
         """Receives as :meth:`receive` does, as text."""
-        __tracebackhide__ = True
         if size is not None and self._is_of_server:
             return self.receive_exactly_text(size, timeout, encoding)
         try:
@@ -203,21 +199,18 @@ class _Talks:
 
     def receive_exactly(self, size: int, timeout: Timeout = UNSET) -> bytes:
         """Receives exactly ``size`` bytes."""
-        __tracebackhide__ = True
         return self._received("receive_exactly", size=size, timeout=timeout)
 
     def receive_exactly_text(
         self, size: int, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> str:
         """Receives exactly ``size`` bytes, as text."""
-        __tracebackhide__ = True
         return self._received_text(
             "receive_exactly", size=size, timeout=timeout, encoding=encoding
         )
 
     def receive_some(self, limit: int = DEFAULT_SIZE, timeout: Timeout = UNSET) -> bytes:
         """Receives what comes first, from 1 to ``limit`` bytes."""
-        __tracebackhide__ = True
         return self._received("receive_some", limit=limit, timeout=timeout)
 
     def receive_some_text(
@@ -227,87 +220,72 @@ class _Talks:
         encoding: Union[str, _Unset] = UNSET,
     ) -> str:
         """Receives the whole characters that come first."""
-        __tracebackhide__ = True
         return self._received_text(
             "receive_some", limit=limit, timeout=timeout, encoding=encoding
         )
 
     def receive_until(self, delimiter: Bytes, timeout: Timeout = UNSET) -> bytes:
         """Receives up to and including the delimiter."""
-        __tracebackhide__ = True
         return self._received("receive_until", delimiter=_data(delimiter), timeout=timeout)
 
     def receive_until_text(
         self, delimiter: str, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> str:
         """Receives up to and including the delimiter, as text."""
-        __tracebackhide__ = True
         return self._received_text(
             "receive_until", delimiter=_data(delimiter), timeout=timeout, encoding=encoding
         )
 
     def receive_line(self, timeout: Timeout = UNSET) -> bytes:
         """Receives a line, and returns it without its end."""
-        __tracebackhide__ = True
         return self._received("receive_line", timeout=timeout)
 
     def receive_line_text(
         self, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> str:
         """Receives a line, and returns it without its end, as text."""
-        __tracebackhide__ = True
         return self._received_text("receive_line", timeout=timeout, encoding=encoding)
 
     def receive_frame(self, framing: Framing, timeout: Timeout = UNSET) -> bytes:
         """Receives one frame, and returns what it carries."""
-        __tracebackhide__ = True
         return self._received("receive_frame", framing=_framing(framing), timeout=timeout)
 
     def receive_to_end(self, timeout: Timeout = UNSET) -> bytes:
         """Receives everything until the peer closes its end."""
-        __tracebackhide__ = True
         return self._received("receive_to_end", timeout=timeout)
 
     def receive_to_end_text(
         self, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> str:
         """Receives everything until the peer closes its end, as text."""
-        __tracebackhide__ = True
         return self._received_text("receive_to_end", timeout=timeout, encoding=encoding)
 
     def receive_until_silence(self, silence: float, timeout: Timeout = UNSET) -> bytes:
         """Receives everything until nothing has come for ``silence`` seconds."""
-        __tracebackhide__ = True
         return self._received("receive_until_silence", silence=silence, timeout=timeout)
 
     def receive_buffered(self) -> bytes:
         """Receives what has come already, which may be nothing."""
-        __tracebackhide__ = True
         return self._received("receive_buffered")
 
     def expect(self, data: Bytes, timeout: Timeout = UNSET) -> None:
         """Receives these bytes, and nothing else will do."""
-        __tracebackhide__ = True
         self._talk("expect", data=_data(data), timeout=timeout)
 
     def expect_text(
         self, text: str, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> None:
         """Receives this text, and nothing else will do."""
-        __tracebackhide__ = True
         self._talk("expect", data=_data(text), timeout=timeout, encoding=encoding)
 
     def shutdown_write(self) -> None:
         """Says to the peer that no more will be sent."""
-        __tracebackhide__ = True
         self._talk("shutdown_write")
 
     def _received(self, method: str, **parameters: Any) -> bytes:
-        __tracebackhide__ = True
         return _bytes(self._talk(method, **parameters)["data"])
 
     def _received_text(self, method: str, **parameters: Any) -> str:
-        __tracebackhide__ = True
         parameters["as"] = "text"
         return str(self._talk(method, **parameters)["data"]["text"])
 
@@ -333,12 +311,10 @@ class Connection(_Talks):
 
     def close(self) -> None:
         """Closes it."""
-        __tracebackhide__ = True
         self._talk("close")
 
     def reset(self) -> None:
         """Resets it: the peer gets an error where it waits."""
-        __tracebackhide__ = True
         self._talk("reset")
 
     @property
@@ -363,7 +339,6 @@ class Connection(_Talks):
         return str(data["text"])
 
     def _talk(self, method: str, **parameters: Any) -> Dict[str, Any]:
-        __tracebackhide__ = True
         return self._driver._ask(method, connection=self.index, **_given(**parameters))
 
 
@@ -399,18 +374,15 @@ class _TcpDriver(Driver, _Talks):
 
     def connection(self, index: Optional[int] = None) -> Connection:
         """The connection of that index, or the one that is meant without one."""
-        __tracebackhide__ = True
         which = {} if index is None else {"connection": index}
         return Connection(self, self._ask("connection", **which)["connection"])
 
     def held(self, name: str, timeout: Optional[float] = 10.0) -> Held:
         """Waits for a conversation that a rule holds under this name."""
-        __tracebackhide__ = True
         return Held(self, self._ask("held", name=name, timeout=timeout))
 
     def take_over(self, index: int, timeout: Optional[float] = 10.0) -> Held:
         """Takes a conversation into the hands of the test wherever it is."""
-        __tracebackhide__ = True
         return Held(self, self._ask("take_over", connection=index, timeout=timeout))
 
     def wait_until(
@@ -425,7 +397,6 @@ class _TcpDriver(Driver, _Talks):
     ) -> None:
         """Waits until a rule has matched, so much has come, or a dialogue is over; without any of
         these until everything has come that must."""
-        __tracebackhide__ = True
         what: Dict[str, Any] = {"frames": frames, "connections": connections, "dialogue": dialogue}
         what = {name: value for name, value in what.items() if value is not None}
         if rule is not None:
@@ -439,11 +410,9 @@ class _TcpDriver(Driver, _Talks):
 
     def verify(self) -> None:
         """Fails unless everything has happened that must, and nothing unexpected."""
-        __tracebackhide__ = True
         self._ask("verify")
 
     def _talk(self, method: str, **parameters: Any) -> Dict[str, Any]:
-        __tracebackhide__ = True
         return self._ask(method, **_given(**parameters))
 
 
@@ -454,13 +423,11 @@ class TcpServer(_TcpDriver):
 
     def accept_connection(self, timeout: Optional[float] = 10.0) -> Connection:
         """Accepts the next connection."""
-        __tracebackhide__ = True
         found = self._ask("accept_connection", timeout=timeout)["connection"]
         return Connection(self, found)
 
     def close_connection(self, index: Optional[int] = None) -> None:
         """Closes the connection of that index, or the latest one."""
-        __tracebackhide__ = True
         self.connection(index).close()
 
     @property
@@ -514,17 +481,14 @@ class TcpClient(_TcpDriver):
 
     def connect(self) -> Connection:
         """Connects; the connection that it had before is closed."""
-        __tracebackhide__ = True
         return Connection(self, self._ask("connect")["connection"])
 
     def reconnect(self) -> Connection:
         """Connects again, as testplan calls it."""
-        __tracebackhide__ = True
         return self.connect()
 
     def close(self) -> None:
         """Closes its connection."""
-        __tracebackhide__ = True
         self._ask("close")
 
     def send_tsp(self, data: Bytes) -> Tuple[float, int]:
@@ -573,16 +537,13 @@ class Fault:
 
     def wait(self, timeout: Optional[float] = 10.0) -> None:
         """Waits until it has happened."""
-        __tracebackhide__ = True
         self._ask("wait_for_fault", timeout=timeout)
 
     def withdraw(self) -> None:
         """Takes it away. That it has not happened does not fail the stop any more."""
-        __tracebackhide__ = True
         self._ask("withdraw")
 
     def _ask(self, method: str, **parameters: Any) -> Dict[str, Any]:
-        __tracebackhide__ = True
         return self._proxy._ask(method, fault=self._number, **parameters)
 
 
@@ -593,54 +554,44 @@ class TcpProxy(Driver):
         """Says how a direction, ``"up"`` to the target or ``"down"``, is from now on:
         ``set_link("down", latency=0.02, bandwidth=100_000)``; without more as if there were no
         proxy."""
-        __tracebackhide__ = True
         self._ask("set_link", direction=direction, link=options if link is None else link)
 
     def inject(self, kind: Union[str, Dict[str, Any]], **options: Any) -> Fault:
         """Adds a fault, with the options that it has in files:
         ``inject("reset", direction="down", after_bytes=100)``, ``inject({"delay": 0.05})``."""
-        __tracebackhide__ = True
         return Fault(self, self._ask("inject", fault={"kind": kind, **options}))
 
     def clear(self) -> None:
         """Takes everything away: faults, links and pauses, those of the file too."""
-        __tracebackhide__ = True
         self._ask("clear")
 
     def cut(self, kind: str = "reset") -> None:
         """Does something to all connections that are open, at once: ``reset``, ``close`` or
         ``silence``."""
-        __tracebackhide__ = True
         self._ask("cut", kind=kind)
 
     def pause(self, direction: str, time: Optional[float] = None) -> None:
         """Lets nothing through in a direction, for ``time`` seconds or until it is healed."""
-        __tracebackhide__ = True
         self._ask("pause", direction=direction, time=time)
 
     def partition(self, time: Optional[float] = None) -> None:
         """Lets nothing through in either direction, for ``time`` seconds or until it is healed."""
-        __tracebackhide__ = True
         self._ask("pause", time=time)
 
     def heal(self) -> None:
         """Ends every pause and every silence: what was held goes on."""
-        __tracebackhide__ = True
         self._ask("heal")
 
     def refuse(self) -> None:
         """Refuses connections from now on; those that it has go on."""
-        __tracebackhide__ = True
         self._ask("refuse")
 
     def come_back(self) -> None:
         """Accepts connections again."""
-        __tracebackhide__ = True
         self._ask("come_back")
 
     def wait_until_open(self, most: int, timeout: Optional[float] = 10.0) -> None:
         """Waits until so many connections or fewer are open."""
-        __tracebackhide__ = True
         self._ask("wait_until_open", most=most, timeout=timeout)
 
     @property

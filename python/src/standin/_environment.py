@@ -13,6 +13,9 @@ from ._drivers import Driver, driver
 from ._errors import StandinError
 from ._service import Service
 
+#: A failure is shown where the test asked for something, not here.
+__tracebackhide__ = True
+
 Settings = Union[Mapping[str, Any], Sequence[str]]
 
 
@@ -27,7 +30,6 @@ def load(
 
     ``settings`` replace options of the file: ``{"bank.port": 8080}`` or ``["bank.port=8080"]``.
     """
-    __tracebackhide__ = True
     return Environment(file, text=text, settings=settings, command=command)
 
 
@@ -43,7 +45,6 @@ class Environment:
         settings: Settings = (),
         command: Optional[str] = None,
     ) -> None:
-        __tracebackhide__ = True
         self._drivers: Dict[str, Driver] = {}
         self._transcript: Optional[str] = None
         parameters: Dict[str, Any] = {"settings": _settings(settings)}
@@ -72,7 +73,6 @@ class Environment:
         return f"<environment {self.name!r}: {', '.join(self._drivers)}>"
 
     def __getitem__(self, name: str) -> Any:
-        __tracebackhide__ = True
         try:
             return self._drivers[name]
         except KeyError:
@@ -103,18 +103,15 @@ class Environment:
 
     def start(self) -> None:
         """Starts it."""
-        __tracebackhide__ = True
         self.service.ask("start")
 
     def stop(self, failed: bool = False) -> None:
         """Stops it. With ``failed`` its files stay."""
-        __tracebackhide__ = True
         self._left(self.service.ask("stop", failed=failed))
 
     def note_failure(self) -> None:
         """Says that a test which uses it has failed: its files stay, and what was recorded so far
         is written at once to the files of :attr:`recorded`."""
-        __tracebackhide__ = True
         self._left(self.service.ask("note_failure"))
 
     def _left(self, left: Dict[str, Any]) -> None:
@@ -139,7 +136,6 @@ class Environment:
 
     def abort(self) -> None:
         """Ends at once what it does, and takes it down."""
-        __tracebackhide__ = True
         self.service.ask("abort")
 
     def close(self) -> None:
@@ -179,7 +175,6 @@ class Environment:
 
     def transcript(self, format: str = "text") -> str:
         """What was recorded: ``text``, ``start``, ``json``, ``html``, ``mermaid`` or ``trace``."""
-        __tracebackhide__ = True
         if self._transcript is not None and format == "text":
             return self._transcript
         data = self.service.ask("transcript", format=format)["data"]
@@ -191,7 +186,6 @@ class Environment:
         return base64.b64decode(data["base64"])
 
     def __enter__(self) -> "Environment":
-        __tracebackhide__ = True
         try:
             self.start()
         except BaseException:
@@ -205,7 +199,6 @@ class Environment:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        __tracebackhide__ = True
         try:
             self.stop(failed=kind is not None)
         except StandinError:
