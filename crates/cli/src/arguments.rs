@@ -93,6 +93,9 @@ pub(crate) struct Up {
     /// Return when the environment is up
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Be the process that keeps a detached environment
+    #[arg(long, hide = true)]
+    pub(crate) keeper: bool,
     /// Take the environment down when this process ends
     #[arg(long, value_name = "PID")]
     pub(crate) with_parent: Option<u32>,
@@ -294,7 +297,7 @@ pub(crate) enum Format {
 const EXIT_CODES: &str = "\
 Exit codes:
   that of the command
-  124    the time of the command was over
+  124    the command took longer than --timeout
   125    the environment failed: it did not start or stop, or something expected did not happen
   126    the command cannot be executed
   127    there is no such command

@@ -63,7 +63,7 @@ impl Output {
         outcome.errors.iter().for_each(|error| self.error(error));
         let exit_code = outcome.code;
         if exit_code == Outcome::TIMED_OUT && self.is_chatty() {
-            self.line("the time of the command was over");
+            self.line("the command took longer than --timeout");
         }
         self.happened(&Event::now(Happened::Exited { exit_code }));
         exit_code
@@ -184,11 +184,16 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
             ),
         )),
         Happened::FilesKept { path, recorded } => {
-            let files = path.iter().map(|path| ("files of the drivers:", path));
-            let all = files.chain(recorded.iter().map(|path| ("recorded:", path)));
-            let lines: Vec<String> = all
-                .map(|(what, path)| format!("{what} {}", path.display()))
-                .collect();
+            let files = path
+                .iter()
+                .map(|path| format!("files of the drivers: {}", path.display()));
+            // They are all in one directory.
+            let directory = recorded.first().and_then(|file| file.parent());
+            let shown = directory.map(|directory| {
+                let directory = directory.display();
+                format!("`standin report {directory}` shows what was recorded")
+            });
+            let lines: Vec<String> = files.chain(shown).collect();
             Some((Verbosity::Usual, lines.join("\nstandin: ")))
         }
         Happened::EnvironmentStopped { environment, after } => steps(format!(

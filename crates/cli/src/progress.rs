@@ -78,10 +78,11 @@ impl Lines {
         let is_stop = drivers
             .iter()
             .any(|driver| driver.status == Status::Stopping);
-        let what = if is_stop { "stopping" } else { "starting" };
+        let what = if is_stop { "down" } else { "up" };
+        // What counts comes first: a narrow terminal has no more.
         let text = format!(
-            "{what} \"{}\": {} of {}",
-            self.environment, self.done, self.count
+            "{} of {} drivers of \"{}\" {what}",
+            self.done, self.count, self.environment
         );
         let head = self.head.get_or_insert_with(|| {
             let style = style("{spinner:.green} {wide_msg}");
@@ -103,7 +104,7 @@ impl Lines {
                 .drivers
                 .entry(driver.driver.clone())
                 .or_insert_with(|| {
-                    let style = style("    {wide_msg}");
+                    let style = style("  {wide_msg}");
                     self.all.add(ProgressBar::new_spinner().with_style(style))
                 });
             line.set_message(line_of(driver));
@@ -126,7 +127,8 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn line_of(driver: &UnderWay) -> String {
-    let mut text = format!("{}  {}", driver.driver, Took(driver.elapsed));
+    let elapsed = Took(driver.elapsed).to_string();
+    let mut text = format!("{elapsed:>7}  {}", driver.driver);
     match (&driver.waits_for, &driver.step) {
         (Some(waits_for), _) => {
             text.push_str("  waits for ");

@@ -1,23 +1,23 @@
 //! `standin up`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use standin_session::{Keeper, Outcome, Session};
 
-use crate::arguments::{Format, Up};
+use crate::arguments::Up;
 use crate::output::{Output, say};
 use crate::print;
 use crate::run::sweeper;
 
-/// Set for the process that keeps the environment of a detached one.
-const DETACHED: &str = "STANDIN_DETACHED";
+/// What the process that keeps a detached environment writes before its id, to tell that from what
+/// it says to people.
+const UP: char = '\0';
 
 pub(crate) fn run(arguments: &Up) -> u8 {
-    if arguments.detach {
-        return match detach(arguments) {
+    if arguments.detach && !arguments.keeper {
+        return match detach() {
             Ok(code) => code,
             Err(error) => {
                 Output::new(&arguments.output).error(&error);
@@ -50,80 +50,40 @@ fn keep(arguments: &Up, output: &Output) -> Outcome {
     if let Some(path) = &arguments.env_file {
         keeper = keeper.env_file(path);
     }
-    let is_detached = std::env::var_os(DETACHED).is_some();
     keeper.keep(&environment.file, session, output, |entry| {
-        if is_detached {
-            // One line, which whoever has detached this waits for.
+        if arguments.keeper {
+            // Whoever has detached this waits for it, or is gone.
             let mut stdout = io::stdout();
-            let _ = writeln!(stdout, "{}", entry.id).and_then(|()| stdout.flush());
+            let _ = writeln!(stdout, "{UP}{}", entry.id).and_then(|()| stdout.flush());
         } else {
             output.up(entry);
         }
     })
 }
 
-/// Starts this program once more, to keep the environment up, and waits until it is.
-fn detach(arguments: &Up) -> standin::Result<u8> {
-    let mut said = unnamed_file()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    let environment = &arguments.environment;
-    command.arg("up").arg(&environment.file);
-    for setting in &environment.set {
-        command.arg("--set").arg(setting.to_string());
-    }
-    if let Some(parent) = arguments.with_parent {
-        command.arg("--with-parent").arg(parent.to_string());
-    }
-    if let Some(path) = &arguments.env_file {
-        command.arg("--env-file").arg(path);
-    }
-    let output = &arguments.output;
-    if output.format == Format::Json {
-        command.args(["--format", "json"]);
-    }
-    let flags = [(output.quiet, "--quiet"), (output.verbose, "--verbose")];
-    command.args(
-        flags
-            .iter()
-            .filter(|(is_set, _)| *is_set)
-            .map(|(_, flag)| flag),
-    );
-    let mut keeper = command
-        .env(DETACHED, "1")
+/// Starts this program once more, to keep the environment up, and passes on what it says until it
+/// is. Nothing of that goes by way of a disk, which may be full.
+fn detach() -> standin::Result<u8> {
+    let (said, says) = io::pipe()?;
+    let mut keeper = Command::new(std::env::current_exe()?)
+        .args(["up", "--keeper"])
+        // Those after the name of this program and `up`.
+        .args(std::env::args_os().skip(2))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(said.try_clone()?)
+        .stdout(says.try_clone()?)
+        .stderr(says)
         // Neither Ctrl-C nor the end of the terminal is meant for it.
         .process_group(0)
         .spawn()?;
-    let mut id = String::new();
-    if let Some(stdout) = keeper.stdout.take() {
-        BufReader::new(stdout).read_line(&mut id)?;
+    for line in BufReader::new(said).lines() {
+        let line = line?;
+        if let Some(id) = line.strip_prefix(UP) {
+            print(&format!("{id}\n"));
+            return Ok(0);
+        }
+        say(&line);
     }
-    let code = match id.is_empty() {
-        true => keeper.wait()?.code().and_then(|code| code.try_into().ok()),
-        false => Some(0),
-    };
-    // What it has said so far, it has said for this one.
-    let mut text = String::new();
-    said.rewind()?;
-    said.read_to_string(&mut text)?;
-    if !text.is_empty() {
-        say(&text);
-    }
-    print(&id);
+    let code = keeper.wait()?.code();
+    let code = code.and_then(|code| code.try_into().ok());
     Ok(code.unwrap_or(Outcome::FAILED))
-}
-
-/// A file that goes when nobody has it open any more.
-fn unnamed_file() -> io::Result<File> {
-    let path = std::env::temp_dir().join(format!("standin-{}.log", std::process::id()));
-    let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .append(true)
-        .create_new(true)
-        .open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
 }

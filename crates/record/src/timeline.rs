@@ -8,8 +8,11 @@ use crate::driver::until;
 use crate::shown::{At, Took, one_line};
 use crate::transcript::{Probe, Step, Story, Transcript};
 
-/// How many characters the bar of the whole start has.
-const BAR: usize = 40;
+/// How many characters a name and the bar of the whole start have together, so that a line of a
+/// report has no more than 80 with its times.
+const ROOM: usize = 48;
+const SHORTEST_BAR: usize = 16;
+const LONGEST_BAR: usize = 40;
 
 /// How many drivers are shown. Those that failed, that wait and the slowest ones are.
 const SHOWN: usize = 30;
@@ -134,6 +137,7 @@ impl fmt::Display for StartText<'_> {
         let name = |story: &Story| one_line(&story.name, 32);
         let names = shown.iter().map(|(story, _)| name(story).chars().count());
         let width = names.max().unwrap_or(0);
+        let length = ROOM.saturating_sub(width).clamp(SHORTEST_BAR, LONGEST_BAR);
         let mut in_detail = 0;
         for (story, step) in &shown {
             let took = until(step, taken);
@@ -143,7 +147,7 @@ impl fmt::Display for StartText<'_> {
                 name(story),
                 At(step.at),
                 Took(took).to_string(),
-                bar(step.at.saturating_sub(first), took, whole),
+                bar(step.at.saturating_sub(first), took, whole, length),
                 self.outcome(step)
             )?;
             if step.is_trouble() && in_detail < DETAILED {
@@ -186,18 +190,18 @@ fn most_telling<'t>(
     order.into_iter().map(|index| started[index]).collect()
 }
 
-fn bar(offset: Duration, took: Duration, whole: Duration) -> String {
+fn bar(offset: Duration, took: Duration, whole: Duration, length: usize) -> String {
     let place = |time: Duration| {
         let part = time.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
-        ((part * BAR as f64).round() as usize).min(BAR)
+        ((part * length as f64).round() as usize).min(length)
     };
-    let start = place(offset).min(BAR - 1);
+    let start = place(offset).min(length - 1);
     let end = place(offset + took).max(start + 1);
     format!(
         "{}{}{}",
         " ".repeat(start),
         "=".repeat(end - start),
-        " ".repeat(BAR - end)
+        " ".repeat(length - end)
     )
 }
 

@@ -41,7 +41,7 @@ fn exit_codes_are_as_documented() {
         (&[], &["sh", "-c", "exit 255"], 255, ""),
         (&[], &["sh", "-c", "kill -KILL $$"], 137, ""),
         (&[], &["sh", "-c", "kill -TERM $$"], 143, ""),
-        (&["--timeout", "100ms"], &["sleep", "600"], 124, "the time of the command was over"),
+        (&["--timeout", "100ms"], &["sleep", "600"], 124, "the command took longer than --timeout"),
         (&["--timeout", "1m"], &["true"], 0, ""),
         (&["--set", "sleeper.binary=there-is-none"], &["true"], 125, "binary_not_found"),
         (&["--set", "bnak.port=1"], &["true"], 125, "did you mean \"bank\"?"),

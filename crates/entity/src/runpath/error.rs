@@ -37,7 +37,10 @@ pub enum RunpathError {
     #[error("{entity} cannot {action} {}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_dirs),
-        help("check who owns {}, or set `runpath` to another directory", path.display())
+        help(
+            "check who owns {}, and that its disk is not full, or set `runpath` to another directory",
+            path.display()
+        )
     )]
     Directory {
         /// Whose runpath it is.
