@@ -161,8 +161,12 @@ fn names_read(template: &str, markup: Markup) -> BTreeMap<String, bool> {
 /// `context["name"]`, also as `context['name']`, and a call as `context.get(`; but not of an
 /// attribute `context` of something else.
 static ACCESS: LazyLock<Regex> = LazyLock::new(|| {
-    let literal = r#"\[\s*(?:'(?<single>[^'\\]*)'|"(?<double>[^"\\]*)")\s*\]"#;
-    let pattern = format!(r"(?<before>^|[^\w.])context\s*(?:{literal}|\.\s*\w+\s*\()");
+    // Names and spaces of the engine are ASCII, and all of Unicode's would take milliseconds.
+    let space = "[[:space:]]*";
+    let literal = format!(r#"\[{space}(?:'(?<single>[^'\\]*)'|"(?<double>[^"\\]*)"){space}\]"#);
+    let pattern = format!(
+        r"(?<before>^|[^[:word:].])context{space}(?:{literal}|\.{space}[[:word:]]+{space}\()"
+    );
     Regex::new(&pattern).expect("the pattern is valid")
 });
 
