@@ -8,23 +8,7 @@ use expect_test::{Expect, expect};
 use standin::Status;
 use standin_session::{Event, Happened, Observer, Session, Setting};
 
-const SHOP: &str = r#"
-name = "shop"
-
-[export]
-BANK = "{{ context.bank.host }}:{{ context.bank.port }}"
-
-[[driver]]
-type = "tcp-server"
-name = "bank"
-host = "127.0.0.1"
-
-[[driver]]
-type = "process"
-name = "sleeper"
-binary = "sleep"
-args = ["600"]
-"#;
+const SHOP: &str = include_str!("shop.toml");
 
 /// Keeps what happens, without what differs from run to run.
 #[derive(Default)]

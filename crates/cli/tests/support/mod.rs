@@ -18,23 +18,7 @@ pub(crate) struct Place {
 }
 
 /// A server and a process.
-pub(crate) const SHOP: &str = r#"
-name = "shop"
-
-[export]
-BANK = "{{ context.bank.host }}:{{ context.bank.port }}"
-
-[[driver]]
-type = "tcp-server"
-name = "bank"
-host = "127.0.0.1"
-
-[[driver]]
-type = "process"
-name = "sleeper"
-binary = "sleep"
-args = ["600"]
-"#;
+pub(crate) const SHOP: &str = include_str!("../../../session/tests/shop.toml");
 
 /// How a run has ended.
 #[derive(Debug)]
