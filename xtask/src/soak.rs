@@ -20,6 +20,7 @@ use standin_sync::Unpoisoned;
 use standin_tcp::{TcpClient, TcpServer};
 
 use crate::bench::Outcome;
+use crate::workspace::{Cargo, CargoError};
 
 /// How long anything may take: a bound for a hang.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -29,6 +30,9 @@ const GROWTH: u64 = 32 << 20;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum SoakError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cargo(#[from] CargoError),
     #[error("piece {number}, \"{name}\", failed")]
     #[diagnostic(
         code(xtask::soak::failed),
@@ -73,6 +77,8 @@ const PIECES: &[(&str, Piece)] = &[
 ];
 
 pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
+    // The command, which is killed 200 times; what it leaves is not of this process.
+    Cargo::new("test --quiet --package standin-cli --test run -- --ignored").run()?;
     let seed = seed.unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(1, |since| since.as_secs())

@@ -81,7 +81,7 @@ impl Lines {
         let what = if is_stop { "down" } else { "up" };
         // What counts comes first: a narrow terminal has no more.
         let text = format!(
-            "{} of {} drivers of \"{}\" {what}",
+            "{} of {} drivers {what} in \"{}\"",
             self.done, self.count, self.environment
         );
         let head = self.head.get_or_insert_with(|| {

@@ -4,6 +4,7 @@
 //! per crate that is measured; [`FIGURES`] and [`NAMED_ONLY`] list them all.
 
 mod build;
+pub(crate) mod command;
 mod config;
 mod connection;
 mod driver;
@@ -129,7 +130,11 @@ const FIGURES: &[(&str, Measure)] = &[
 ];
 
 /// Figures that are taken only when they are named: they take minutes, and may fetch crates.
-const NAMED_ONLY: &[(&str, Measure)] = &[("build", build::build)];
+const NAMED_ONLY: &[(&str, Measure)] = &[
+    ("build", build::build),
+    ("run_overhead", command::run_overhead),
+    ("binary_size", command::binary_size),
+];
 
 /// Why the figures could not be taken.
 #[derive(Debug, Error, Diagnostic)]

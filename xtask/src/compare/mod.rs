@@ -6,9 +6,11 @@
 //! accept a burst of connections, stop.
 //!
 //! Beside it, one question and its answer with others that answer by themselves: see
-//! `responders.rs`.
+//! `responders.rs`; and the command `standin` next to others that bring servers up: see
+//! `runners.rs`.
 
 mod responders;
+mod runners;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -86,7 +88,9 @@ pub(crate) fn run() -> Result<(), CompareError> {
         );
     }
     println!();
-    responders::run().map_err(failed)
+    responders::run().map_err(failed)?;
+    println!();
+    runners::run().map_err(failed)
 }
 
 fn converse(times: &mut Times) -> Outcome<()> {
