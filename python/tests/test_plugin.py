@@ -331,6 +331,8 @@ def test_a_start_that_fails_says_who_failed(pytester):
     result.stdout.fnmatch_lines(["*sleeper*there-is-no-such-program*"])
     # Once.
     result.stdout.no_fnmatch_line("*During handling*")
+    result.stdout.no_fnmatch_line("*traceback entries are hidden*")
+    result.stdout.no_fnmatch_line("*plugin.py*")
     result.stdout.no_fnmatch_line("*nothing was recorded*")
 
 

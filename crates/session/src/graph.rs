@@ -1,5 +1,6 @@
 //! [`Graph`]: who needs whom in an environment, as it is declared, and how it is now.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -282,17 +283,16 @@ impl Graph {
             let ((fx, fy), (tx, ty)) = (places[from], places[to]);
             // Below the arrows of needs, and the other way mostly.
             let low = 3 * BOX.1 / 4;
-            let (fx, tx) = if fx < tx {
-                (fx + BOX.0, tx)
-            } else {
-                (fx, tx + BOX.0)
+            let ((fx, fy), (tx, ty)) = match fx.cmp(&tx) {
+                Ordering::Less => ((fx + BOX.0, fy + low), (tx, ty + low)),
+                Ordering::Greater => ((fx, fy + low), (tx + BOX.0, ty + low)),
+                Ordering::Equal if fy < ty => ((fx + BOX.0 / 2, fy + BOX.1), (tx + BOX.0 / 2, ty)),
+                Ordering::Equal => ((fx + BOX.0 / 2, fy), (tx + BOX.0 / 2, ty + BOX.1)),
             };
             writeln!(
                 text,
-                "<path d=\"M{fx} {}L{tx} {}\" stroke=\"#16a\" stroke-width=\"2\" \
+                "<path d=\"M{fx} {fy}L{tx} {ty}\" stroke=\"#16a\" stroke-width=\"2\" \
                  marker-end=\"url(#end)\"><title>{}</title></path>",
-                fy + low,
-                ty + low,
                 escaped(by)
             )?;
         }

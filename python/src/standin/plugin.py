@@ -121,7 +121,6 @@ def used(item: pytest.Item) -> List[Environment]:
 def standin(request: pytest.FixtureRequest) -> Environment:
     """The environment of the test, up: from the file that its marker ``standin`` names, or else
     from ``<test file>.toml`` or ``standin.toml`` beside the test."""
-    __tracebackhide__ = True
     environments = request.config.pluginmanager.get_plugin("standin-environments")
     assert isinstance(environments, _Environments)
     try:
