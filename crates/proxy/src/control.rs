@@ -14,6 +14,7 @@ use standin_socket::Address;
 use standin_sync::operation::Operation;
 use standin_sync::{Monitor, MutexGuard};
 
+use crate::counted::counted;
 use crate::frames::NewFraming;
 use crate::pace::Pace;
 use crate::rule::Rule;
@@ -119,7 +120,8 @@ pub(crate) struct Pair {
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [up, down] = [0, 1].map(|index| self.came[index].load(Ordering::Relaxed));
-        write!(f, "from {}: {up} bytes up, {down} bytes down", self.peer)?;
+        let [up, down] = [up, down].map(|bytes| counted(bytes, "byte"));
+        write!(f, "from {}: {up} up, {down} down", self.peer)?;
         match self.handle {
             Some(_) => f.write_str(", and it is open"),
             None => Ok(()),
@@ -224,8 +226,7 @@ impl Control {
         let is_random =
             jitters.next().is_some() || rules.any(|rule| rule.fault.probability.is_some());
         let (seed, variable) = (state.seed, random::VARIABLE);
-        is_random
-            .then(|| format!("chance decides by the seed {seed}: {variable}={seed} repeats it"))
+        is_random.then(|| format!("{variable}={seed} repeats what chance decides"))
     }
 }
 

@@ -6,6 +6,7 @@ use regex::bytes::Regex;
 use standin_config::{Config, OptionValue};
 
 use crate::Direction;
+use crate::counted::counted;
 
 /// What a [`Fault`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, OptionValue)]
@@ -348,18 +349,18 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.direction)?;
         if let Some(count) = self.after_bytes {
-            write!(f, " after {count} bytes")?;
+            write!(f, " after {}", counted(count, "byte"))?;
         }
         if let Some(index) = self.at_byte {
             write!(f, " at byte {index}")?;
         }
         if let Some(count) = self.after_frames {
-            write!(f, " after {count} frames")?;
+            write!(f, " after {}", counted(count, "frame"))?;
         }
         if let Some(index) = self.at_frame {
             match self.offset {
                 0 => write!(f, " at frame {index}")?,
-                bytes => write!(f, " after {bytes} bytes of frame {index}")?,
+                bytes => write!(f, " after {} of frame {index}", counted(bytes, "byte"))?,
             }
         }
         if let Some(expression) = &self.expression {

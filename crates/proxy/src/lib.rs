@@ -2,6 +2,7 @@
 
 mod config;
 mod control;
+mod counted;
 mod direction;
 mod error;
 mod every_cut;

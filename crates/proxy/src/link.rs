@@ -4,6 +4,8 @@ use std::time::Duration;
 use standin_config::{Config, Kind, OptionValue, Value, ValueError};
 use standin_error::text::Count;
 
+use crate::counted::counted;
+
 /// How a direction of a proxy's connections is, for as long as that is set. Without anything it is
 /// as if there were no proxy.
 ///
@@ -163,7 +165,7 @@ impl fmt::Display for Link {
             self.slice
                 .map(|size| format!("slices of {} {pause:?} apart", Count(size, "byte"))),
             self.limit
-                .map(|count| format!("{count} bytes, and the rest is lost")),
+                .map(|count| format!("{}, and the rest is lost", counted(count, "byte"))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         match parts.is_empty() {

@@ -10,6 +10,7 @@ use standin_reactor::{Actor, Next, Slot, Turn};
 use standin_socket::{ClientBuilder, OwnedConnection};
 
 use crate::control::{self, Came, Control, Orders, Watcher};
+use crate::counted::counted;
 use crate::far::{Far, Progress};
 use crate::line::{Line, Moved, Over, Wakes};
 use crate::random::Random;
@@ -201,12 +202,10 @@ impl Pair {
                     bytes,
                     frames,
                 } => {
-                    let frames = frames.map(|frames| format!(" and {frames} frames"));
+                    let bytes = counted(bytes, "byte");
+                    let frames = frames.map(|frames| format!(" and {}", counted(frames, "frame")));
                     let frames = frames.unwrap_or_default();
-                    self.note(&format!(
-                        "{}: {bytes} bytes{frames} {direction}",
-                        rule.fault
-                    ));
+                    self.note(&format!("{}: {bytes}{frames} {direction}", rule.fault));
                     self.fired.push(rule);
                 }
                 Note::Came { size, head } => {

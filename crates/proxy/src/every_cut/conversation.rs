@@ -7,6 +7,7 @@ use standin_error::text::Count;
 
 use super::cut::{Cut, Place};
 use crate::Direction;
+use crate::counted::counted;
 
 /// What goes through the proxies in a run, in order.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +86,7 @@ impl Conversation {
         let bytes = self.entries.iter().filter(|entry| !entry.is_frame);
         let bytes: u64 = bytes.map(|entry| entry.size).sum();
         let frames = (frames > 0).then(|| Count(frames, "frame").to_string());
-        let bytes = (bytes > 0).then(|| format!("{bytes} bytes"));
+        let bytes = (bytes > 0).then(|| counted(bytes, "byte").to_string());
         let what: Vec<String> = frames.into_iter().chain(bytes).collect();
         format!(
             "{} on {}",
@@ -182,6 +183,6 @@ impl fmt::Display for Sizes {
             Sizes { frames: 0, bytes } => (*bytes, "byte"),
             Sizes { frames, .. } => (*frames, "frame"),
         };
-        Count(usize::try_from(count).unwrap_or(usize::MAX), thing).fmt(f)
+        counted(count, thing).fmt(f)
     }
 }

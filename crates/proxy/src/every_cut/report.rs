@@ -6,6 +6,7 @@ use standin_error::text::Count;
 
 use super::conversation::Conversation;
 use super::cut::{Cut, Place};
+use crate::counted::counted;
 use crate::{FaultKind, random};
 
 /// What came of a run with a cut.
@@ -169,7 +170,8 @@ impl CutReport {
                 match result.cut.place {
                     Place::Frame { offset: 0, .. } => write!(f, "  <- {}", result.cut.kind)?,
                     Place::Frame { offset, .. } => {
-                        write!(f, "  <- {} after {offset} bytes of it", result.cut.kind)?;
+                        let (kind, bytes) = (result.cut.kind, counted(offset, "byte"));
+                        write!(f, "  <- {kind} after {bytes} of it")?;
                     }
                     Place::Byte(byte) => write!(f, "  <- {} at byte {byte}", result.cut.kind)?,
                 }
