@@ -3,16 +3,17 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use standin::proxy::{Cut, CutReport, EveryCut, Trial};
 use standin::{Error, Result, TcpProxy};
+use standin_sync::Unpoisoned;
 
 use crate::run::Outcome;
 use crate::signals::Requests;
-use crate::{CommandLine, Event, RunError, Session, Setting};
+use crate::{CommandLine, Event, Happened, RunError, Session, Setting};
 
 /// A command that is run again and again, each time in an environment of its own with one more cut
 /// of what goes through its proxies: see [`EveryCut`].
@@ -99,7 +100,15 @@ impl CutRuns {
         if let Some(output) = &output {
             command = command.output(output).keep_files(false);
         }
-        let Outcome { code, errors } = command.run(session, &|_: &Event| {});
+        let recorded = Mutex::new(Vec::new());
+        let Outcome { code, errors } = command.run(session, &|event: &Event| {
+            if let Happened::FilesKept {
+                recorded: files, ..
+            } = &event.what
+            {
+                recorded.lock().unpoisoned().extend(files.iter().cloned());
+            }
+        });
         let said = output.map(|path| {
             let said = fs::read(&path).unwrap_or_default();
             // Nobody needs it any more, and the folder goes in any case.
@@ -118,6 +127,9 @@ impl CutRuns {
         };
         for error in errors {
             text.push_str(&format!("\n{error:?}"));
+        }
+        for file in recorded.into_inner().unpoisoned() {
+            text.push_str(&format!("\nrecorded: {}", file.display()));
         }
         text.push_str(&said.unwrap_or_default());
         Err(Error::msg(text))

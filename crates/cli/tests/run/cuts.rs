@@ -97,6 +97,12 @@ fn cuts_that_break_a_command_are_shown_and_one_that_hangs_is_ended() {
         ended.stdout.starts_with("got ''\nevery cut: 2 frames"),
         "{ended:?}"
     );
+    // What goes over its connections can be looked at.
+    let files = ended.stdout.lines();
+    let mut files = files.filter_map(|line| line.trim().strip_prefix("recorded: "));
+    let transcript = files.find(|path| path.ends_with("transcript.txt"));
+    let transcript = std::fs::read_to_string(transcript.unwrap()).unwrap();
+    assert!(transcript.contains("close up at frame 0"), "{transcript}");
     place.check_left(&ended);
 }
 
