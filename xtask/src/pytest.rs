@@ -10,7 +10,7 @@ use miette::Diagnostic;
 
 use crate::workspace::{root, target_folder};
 
-/// What the tests need besides Python: pytest itself, what checks the types, and what builds wheels.
+/// What the tests need besides Python: pytest itself, what checks types, and what builds wheels.
 const PACKAGES: &[&str] = &["pytest", "mypy", "maturin"];
 
 /// Without the packages the tests cannot run. Set, that is a failure.
