@@ -45,7 +45,7 @@ pub enum TlsConfigError {
     },
 
     /// A file has no certificate in it.
-    #[error("there is no certificate in \"{}\", but {found}", path.display())]
+    #[error("there is no certificate in \"{}\": it has {found}", path.display())]
     #[diagnostic(
         code(standin::tls::no_certificate),
         help(
@@ -60,7 +60,7 @@ pub enum TlsConfigError {
     },
 
     /// A file has no key in it.
-    #[error("there is no private key in \"{}\", but {found}", path.display())]
+    #[error("there is no private key in \"{}\": it has {found}", path.display())]
     #[diagnostic(
         code(standin::tls::no_key),
         help("a key is a section \"PRIVATE KEY\", \"EC PRIVATE KEY\" or \"RSA PRIVATE KEY\"")

@@ -80,10 +80,11 @@ pub(crate) fn of_clients(
     tls: &Tls,
     authority: &Authority,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsConfigError> {
+    // Files that are wrong are wrong here, too.
+    let (roots, provider) = (roots(tls, authority)?, provider());
     if tls.client_auth == ClientAuth::None {
         return Ok(None);
     }
-    let (roots, provider) = (roots(tls, authority)?, provider());
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     if tls.client_auth == ClientAuth::Optional {
         builder = builder.allow_unauthenticated();

@@ -72,7 +72,7 @@ fn what_is_wrong_with_files_is_said() {
         matches!(error, TlsConfigError::NoCertificate { .. }),
         "{text}"
     );
-    assert!(text.ends_with("but \"PRIVATE KEY\""), "{text}");
+    assert!(text.ends_with("it has \"PRIVATE KEY\""), "{text}");
 
     let error = of(&files.certificate, &files.certificate);
     assert!(matches!(error, TlsConfigError::NoKey { .. }), "{error}");
@@ -97,7 +97,14 @@ fn what_is_wrong_with_files_is_said() {
     let garbage = files.folder.path().join("garbage.pem");
     std::fs::write(&garbage, [0xff, 0, 10, 13]).unwrap();
     let error = of(&garbage, &files.key).to_string();
-    assert!(error.ends_with("but nothing in PEM"), "{error}");
+    assert!(error.ends_with("it has nothing in PEM"), "{error}");
+
+    // Also where nobody may ever be asked for a certificate.
+    let error = refused(Tls::new().trust(&garbage));
+    assert!(
+        matches!(error, TlsConfigError::NoCertificate { .. }),
+        "{error}"
+    );
 
     std::fs::write(
         &garbage,

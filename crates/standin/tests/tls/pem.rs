@@ -135,10 +135,10 @@ fn keys_that_cannot_be_used_are_refused() -> Result<()> {
         "{:?}",
         Identity::from_files(&certificate, &key).unwrap_err()
     );
-    assert!(error.contains("but DER, the binary form"), "{error}");
+    assert!(error.contains("it has DER, the binary form"), "{error}");
     let der = folder.path().join("bank.der");
     let error = format!("{:?}", Identity::from_files(der, key).unwrap_err());
-    assert!(error.contains("but DER, the binary form"), "{error}");
+    assert!(error.contains("it has DER, the binary form"), "{error}");
 
     for (makes, reason) in [
         (
