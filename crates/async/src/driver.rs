@@ -2,8 +2,9 @@
 
 use std::{
     future::Future,
+    mem,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -11,12 +12,16 @@ use std::{
 
 use standin_driver::{Driver, Lifecycle};
 use standin_entity::{
-    AbortError, Check, PauseError, RestartError, StartError, Status, StopError, WaitError,
+    AbortError, AnnouncedStop, Check, PauseError, RestartError, StartError, Status, StopError,
+    WaitError,
 };
+
+use standin_sync::Unpoisoned;
 
 use crate::aside::aside;
 
-/// How long a thread waits for a status before it looks whether its task still does.
+/// How long a thread completes a step for whoever waits, before it looks whether its task still
+/// does.
 const SLICE: Duration = Duration::from_millis(50);
 
 /// What can be done with every driver, yours too: it has to be shared, as [`Environment::add`]
@@ -142,51 +147,93 @@ impl<D: Driver + ?Sized> DriverAsync for Arc<D> {
         status: Status,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
-        let Some(timeout) = timeout.into() else {
-            return of(self, move |driver| driver.wait(status, None)).await;
-        };
+        let timeout = timeout.into();
         let driver = Arc::clone(self);
         let is_given_up = Arc::new(AtomicBool::new(false));
-        let give_up = Arc::clone(&is_given_up);
-        let wait = move || {
-            let began = Instant::now();
-            loop {
-                let left = timeout.saturating_sub(began.elapsed());
-                let waited = driver.wait(status, left.min(SLICE));
-                let goes_on = matches!(waited, Err(WaitError::Timeout { .. })) && left > SLICE;
-                if !goes_on || is_given_up.load(Ordering::Relaxed) {
-                    return waited;
+        let course = Arc::new(Mutex::new(Course::UnderWay));
+        let give_up = {
+            let (driver, is_given_up) = (Arc::clone(self), Arc::clone(&is_given_up));
+            let course = Arc::clone(&course);
+            move || {
+                is_given_up.store(true, Ordering::SeqCst);
+                driver.base().resource().look_again();
+                // The wait completes what is under way, and cannot be ended in another way. A
+                // driver that rests is left alone.
+                if timeout.is_none() && is_under_way(&*driver) {
+                    Course::end(&course, &*driver);
                 }
             }
         };
-        aside(wait, move || give_up.store(true, Ordering::Relaxed)).await
+        let wait = move || {
+            let began = Instant::now();
+            let waited = loop {
+                let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+                let slice = left.filter(|left| *left > SLICE && is_under_way(&*driver));
+                let waited =
+                    driver.wait_unless(status, slice.map_or(left, |_| Some(SLICE)), &is_given_up);
+                let goes_on = slice.is_some() && matches!(waited, Err(WaitError::Timeout { .. }));
+                if !goes_on || is_given_up.load(Ordering::SeqCst) {
+                    break waited;
+                }
+            };
+            Course::is_over(&course);
+            waited
+        };
+        aside(wait, give_up).await
     }
 }
 
-/// Has a thread do something to a driver. Giving up announces a stop, which ends a start, and
-/// interrupts what its step waits for.
+/// Whether a step of the driver may have to be completed by whoever waits.
+fn is_under_way(driver: &(impl Driver + ?Sized)) -> bool {
+    matches!(driver.status(), Status::Starting | Status::Stopping)
+}
+
+/// How far work has got that may be given up.
+enum Course {
+    UnderWay,
+    Over,
+    /// Its stop is announced, which ends it.
+    GivenUp(#[expect(dead_code, reason = "it is kept until the work is over")] AnnouncedStop),
+}
+
+impl Course {
+    /// Ends work that is under way: announces a stop, which ends a start, and interrupts what its
+    /// step waits for. Work that is over is left as it is.
+    fn end(course: &Mutex<Course>, driver: &(impl Driver + ?Sized)) {
+        let mut course = course.lock().unpoisoned();
+        if matches!(*course, Course::UnderWay) {
+            *course = Course::GivenUp(driver.base().resource().announce_stop());
+            driver.interrupt();
+        }
+    }
+
+    /// The work is over; says whether it was given up. It may begin again from now on.
+    fn is_over(course: &Mutex<Course>) -> bool {
+        let before = mem::replace(&mut *course.lock().unpoisoned(), Course::Over);
+        matches!(before, Course::GivenUp(_))
+    }
+}
+
+/// Has a thread do something to a driver.
 async fn of<D: Driver + ?Sized, T: Send + 'static>(
     driver: &Arc<D>,
     work: impl FnOnce(&D) -> T + Send + 'static,
 ) -> T {
     let (works, ends) = (Arc::clone(driver), Arc::clone(driver));
-    let announced = Arc::new(std::sync::Mutex::new(None));
-    let keeps = Arc::clone(&announced);
-    let give_up = move || {
-        let stop = ends.base().resource().announce_stop();
-        ends.interrupt();
-        if let Ok(mut announced) = keeps.lock() {
-            *announced = Some(stop);
-        }
-    };
+    let course = Arc::new(Mutex::new(Course::UnderWay));
+    let given_up = Arc::clone(&course);
     aside(
         move || {
             let outcome = work(&works);
-            // It may start again from now on.
-            drop(announced);
+            if Course::is_over(&course) && works.status() == Status::Started {
+                // It was up at the last moment, of which nobody knows, and is interrupted.
+                if let Err(error) = works.stop() {
+                    tracing::warn!(%error, "a driver whose start was given up does not stop");
+                }
+            }
             outcome
         },
-        give_up,
+        move || Course::end(&given_up, &*ends),
     )
     .await
 }

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    io,
+    io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -70,6 +70,7 @@ fn attempt<O: Operation>(
     let mut asks = operation
         .interest()
         .and_then(|interest| Some((sources.here()?, interest)));
+    let mut is_anew = false;
     loop {
         let mut tried = None;
         let mut attempt = |waker: &Waker| {
@@ -85,7 +86,16 @@ fn attempt<O: Operation>(
             }
         };
         match &asks {
-            Some((source, interest)) => source.try_while_ready(*interest, cx, &mut attempt)?,
+            Some((source, interest)) => {
+                if let Err(error) = source.try_while_ready(*interest, cx, &mut attempt) {
+                    sources.forget(source);
+                    if mem::replace(&mut is_anew, true) {
+                        return Err(error);
+                    }
+                    asks = None;
+                    continue;
+                }
+            }
             None => drop(attempt(cx.waker())),
         }
         let waits = match tried {

@@ -6,7 +6,8 @@ mod common;
 
 use std::{
     io::{Read, Write},
-    sync::Arc,
+    pin::pin,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,11 @@ use standin_environment::Environment;
 use standin_error::{Error, Result};
 use standin_tcp::{TcpClient, TcpServer};
 use test_port::TestPort;
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpListener,
+    runtime::{self, Runtime},
+};
 
 /// A client that waits for somebody to listen.
 fn patient(port: u16) -> TcpClient {
@@ -180,6 +185,119 @@ fn a_runtime_may_go_while_drivers_are_up() {
         let line = connection.receive_line_text().unwrap();
         assert_eq!(line, format!("half a line {round}"));
     }
+}
+
+/// Says when a future waits.
+async fn waiting<F: Future>(future: F, says: mpsc::Sender<()>) -> F::Output {
+    let mut future = pin!(future);
+    match poll_once(future.as_mut()).await {
+        Some(output) => output,
+        None => {
+            says.send(()).unwrap();
+            future.await
+        }
+    }
+}
+
+fn many() -> Runtime {
+    let mut many = runtime::Builder::new_multi_thread();
+    many.worker_threads(2).enable_io().build().unwrap()
+}
+
+fn one() -> Runtime {
+    let mut one = runtime::Builder::new_current_thread();
+    one.enable_io().build().unwrap()
+}
+
+#[test]
+fn a_runtime_may_be_shut_down_in_any_way_while_drivers_are_up() {
+    let ways: [fn(Runtime); 4] = [
+        drop,
+        Runtime::shutdown_background,
+        |runtime| runtime.shutdown_timeout(SECONDS),
+        |runtime| {
+            one().block_on(async {
+                let drops = tokio::task::spawn_blocking(|| drop(runtime));
+                drops.await.unwrap();
+            });
+        },
+    ];
+    for ends in ways {
+        let server = Arc::new(server());
+        let connect = || std::net::TcpStream::connect(("127.0.0.1", server.port().unwrap()));
+        let mut peer = connect().unwrap();
+        let connection = server.accept_connection(SECONDS).unwrap();
+        let runtime = many();
+        let (says, waits) = mpsc::channel();
+        let (receives, says_too) = (connection.clone(), says.clone());
+        runtime.spawn(async move {
+            drop(waiting(receives.receive_line_async(), says_too).await);
+        });
+        let accepts = Arc::clone(&server);
+        runtime.spawn(async move {
+            drop(waiting(accepts.accept_connection_async(SECONDS), says).await);
+        });
+        waits.iter().take(2).for_each(drop);
+        ends(runtime);
+        // Threads, and tasks of other runtimes, go on with the drivers.
+        peer.write_all(b"one\ntwo\n").unwrap();
+        assert_eq!(connection.receive_line().unwrap(), b"one");
+        let line = many().block_on(connection.receive_line_async());
+        assert_eq!(line.unwrap(), b"two");
+        let _next = connect().unwrap();
+        let accepted = one().block_on(server.accept_connection_async(SECONDS));
+        assert_eq!(accepted.unwrap().index(), 1);
+        server.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_start_ends_with_its_runtime() {
+    let nobody = TestPort::claim();
+    let mut env = Environment::new("env");
+    let client = env.add(patient(nobody.number())).unwrap();
+    let began = Instant::now();
+    let runtime = many();
+    runtime.spawn(async move { drop(env.start_async().await) });
+    while client.status() != Status::Starting {
+        std::thread::yield_now();
+    }
+    runtime.shutdown_timeout(SECONDS);
+    while client.status() == Status::Starting {
+        std::thread::yield_now();
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "it did not wait for the limit"
+    );
+}
+
+#[test]
+fn a_future_that_one_runtime_has_begun_ends_in_another() {
+    let server = server();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", server.port().unwrap())).unwrap();
+    let connection = server.accept_connection(SECONDS).unwrap();
+    let mut line = Box::pin(connection.receive_line_async());
+    for _ in 0..3 {
+        let runtime = one();
+        assert!(runtime.block_on(poll_once(line.as_mut())).is_none());
+    }
+    peer.write_all(b"a line\n").unwrap();
+    assert_eq!(many().block_on(line).unwrap(), b"a line");
+}
+
+#[test]
+fn a_guard_is_dropped_in_the_blocking_section_of_a_runtime() {
+    many().block_on(async {
+        let mut env = Environment::new("env");
+        let server = TcpServer::builder("server").host("127.0.0.1");
+        let server = env.add(server.build().unwrap()).unwrap();
+        let guard = env.start_async().await.unwrap();
+        tokio::task::spawn(async move { tokio::task::block_in_place(|| drop(guard)) })
+            .await
+            .unwrap();
+        assert_eq!(server.status(), Status::Stopped);
+    });
 }
 
 #[tokio::test]

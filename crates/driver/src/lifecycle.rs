@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use standin_config::{Markup, ResolveError};
@@ -108,6 +109,20 @@ pub trait Lifecycle: Driver {
         self.base()
             .resource()
             .wait(&AsSteps::new(self.as_driver()), status, timeout)
+    }
+
+    /// What [`wait`](Lifecycle::wait) does, for whoever may give up: see
+    /// [`Resource::wait_unless`](standin_entity::Resource::wait_unless).
+    #[doc(hidden)]
+    fn wait_unless(
+        &self,
+        status: Status,
+        timeout: Option<Duration>,
+        is_given_up: &AtomicBool,
+    ) -> Result<(), WaitError> {
+        let steps = AsSteps::new(self.as_driver());
+        let resource = self.base().resource();
+        resource.wait_unless(&steps, status, timeout, is_given_up)
     }
 
     /// Ends at once whatever the driver does, and every wait on it, from any

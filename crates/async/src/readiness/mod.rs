@@ -28,6 +28,12 @@ impl Sources {
         all.iter().find(|source| source.is_here()).cloned()
     }
 
+    /// Drops the registration with a runtime that has ended: another one may have its number now.
+    pub(crate) fn forget(&self, gone: &Arc<Registered>) {
+        let mut all = self.0.lock().unpoisoned();
+        all.retain(|source| !Arc::ptr_eq(source, gone));
+    }
+
     /// Registers the socket with that runtime, unless it is.
     pub(crate) fn register(
         &self,

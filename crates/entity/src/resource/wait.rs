@@ -1,5 +1,6 @@
 //! Waiting for a status.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::check::{CheckEnd, Run};
@@ -37,6 +38,19 @@ impl Resource {
         target: Status,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<(), WaitError> {
+        self.wait_unless(steps, target, timeout, &AtomicBool::new(false))
+    }
+
+    /// The same for whoever may give up: by setting `is_given_up`, and then
+    /// [`look_again`](Resource::look_again).
+    #[doc(hidden)]
+    pub fn wait_unless(
+        &self,
+        steps: &dyn Steps,
+        target: Status,
+        timeout: impl Into<Option<Duration>>,
+        is_given_up: &AtomicBool,
+    ) -> Result<(), WaitError> {
         let options = &*self.options().map_err(|failure| WaitError::Step {
             entity: self.subject(),
             cause: failure.cause,
@@ -67,6 +81,10 @@ impl Resource {
                     _ => {}
                 }
             }
+            let patience = match is_given_up.load(Ordering::SeqCst) {
+                true => Patience::of(Duration::ZERO),
+                false => patience,
+            };
             let is_over = patience.is_over();
             match self.wait_for_others(state, patience) {
                 Ok(after) if !is_over => state = after,
@@ -82,6 +100,13 @@ impl Resource {
                 }
             }
         }
+    }
+
+    /// Has everybody who waits look again.
+    #[doc(hidden)]
+    pub fn look_again(&self) {
+        let _state = self.lock();
+        self.inner.monitor.notify_all();
     }
 
     /// How the wait ends, if it ends now.
