@@ -21,6 +21,9 @@ use crate::{
     wait::{self, Woken},
 };
 
+#[cfg(all(test, loom))]
+mod models;
+
 /// The turn lock and the value that travels with the turn (a receive buffer, for one).
 ///
 /// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a
