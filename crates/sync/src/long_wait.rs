@@ -139,7 +139,10 @@ impl<'s> Note<'s> {
         };
         // Files of the package that is tested, which is where tests run, have short names. Of
         // functions within others not all have names that say whose they are.
-        let is_near = |frame: &Frame<'_>| frame.place.is_some_and(|place| place.starts_with("./"));
+        let is_near = |frame: &Frame<'_>| {
+            let is_of_package = frame.place.is_some_and(|place| place.starts_with("./"));
+            is_of_package && !names(frame, &BENEATH)
+        };
         let is_named = |frame: &Frame<'_>| frame.function.contains("::");
         let caller = frames.iter().position(is_near).or_else(|| {
             let mut frames = frames.iter();

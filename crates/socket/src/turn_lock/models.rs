@@ -1,6 +1,6 @@
 //! Every interleaving of tasks, and of threads beside them, that take turns, keep them from one try
-//! to the next, and are dropped, within a bound on preemptions. A wake-up that is missing shows as a
-//! deadlock.
+//! to the next, and are dropped, within a bound on preemptions. A wake-up that is missing shows as
+//! a deadlock.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p standin-socket --lib models`
 
