@@ -66,25 +66,24 @@ impl Line {
         &mut self,
         from: Option<&mut Side>,
         mut to: Option<&mut Side>,
-        now: Instant,
         wakes: &mut Wakes,
     ) -> Moved {
         let mut has_moved = false;
         if let Some(to) = &mut to {
-            match self.send(to, now, wakes) {
+            match self.send(to, wakes) {
                 Moved::Something => has_moved = true,
                 Moved::Nothing => {}
                 over => return over,
             }
             if let Some(at) = self.reset_at {
-                if at <= now {
+                if at <= Instant::now() {
                     return Moved::Over(Over::Reset);
                 }
                 wakes.at(at);
             }
         }
         let received = match from {
-            Some(from) => self.receive(from, to, now),
+            Some(from) => self.receive(from, to),
             None => Moved::Nothing,
         };
         match received {
@@ -93,9 +92,11 @@ impl Line {
         }
     }
 
-    /// Sends what is due, as much as the receiver takes.
-    fn send(&mut self, to: &mut Side, now: Instant, wakes: &mut Wakes) -> Moved {
+    /// Sends what is due, as much as the receiver takes. Pauses begin when something was sent, not
+    /// earlier.
+    fn send(&mut self, to: &mut Side, wakes: &mut Wakes) -> Moved {
         let mut moved = Moved::Nothing;
+        let mut now = Instant::now();
         loop {
             let act = match self.stream.next(now) {
                 Out::Nothing => return moved,
@@ -109,6 +110,7 @@ impl Line {
                     match to.send(bytes) {
                         Tried::Done(0) | Tried::NotNow => return moved,
                         Tried::Done(count) => {
+                            now = Instant::now();
                             self.stream.sent(now, count);
                             moved = Moved::Something;
                             if count < size {
@@ -133,12 +135,13 @@ impl Line {
         }
     }
 
-    /// Receives what there is and has room, and sends it at once if nothing is to happen to it.
-    fn receive(&mut self, from: &mut Side, to: Option<&mut Side>, now: Instant) -> Moved {
+    /// Receives what there is and has room, and sends it at once if nothing is to happen to it. It is
+    /// on its way from when it was received, not earlier.
+    fn receive(&mut self, from: &mut Side, to: Option<&mut Side>) -> Moved {
         let room = self.stream.room();
         if room == 0 && from.has_failed() && self.reset_at.is_none() {
             // What has come before is lost with the connection, as without a proxy.
-            self.reset_at = Some(self.stream.reset(now));
+            self.reset_at = Some(self.stream.reset(Instant::now()));
             return Moved::Something;
         }
         if room == 0 || self.stream.has_ended() || !from.may_receive() {
@@ -159,18 +162,18 @@ impl Line {
                 }
                 stream.passed(sent);
             }
-            stream.push(now, &bytes[sent..]);
+            stream.push(Instant::now(), &bytes[sent..]);
             Moved::Something
         });
         match received {
             Ok(moved) => moved,
             Err(Tried::Ended(_)) if !from.is_open() => Moved::Over(Over::Gone),
             Err(Tried::Ended(End::PeerClosed)) => {
-                self.stream.end(now);
+                self.stream.end(Instant::now());
                 Moved::Something
             }
             Err(Tried::Ended(_)) => {
-                self.reset_at = Some(self.stream.reset(now));
+                self.reset_at = Some(self.stream.reset(Instant::now()));
                 Moved::Something
             }
             Err(_) => Moved::Nothing,

@@ -226,13 +226,13 @@ impl Pair {
     }
 
     /// Moves bytes in one direction, as many as can be without waiting.
-    fn go(&mut self, direction: Direction, now: Instant, wakes: &mut Wakes) -> Moved {
+    fn go(&mut self, direction: Direction, wakes: &mut Wakes) -> Moved {
         let far = self.far.side();
         let (from, to) = match direction {
             Direction::Up => (Some(&mut self.near), far),
             Direction::Down => (far, Some(&mut self.near)),
         };
-        self.lines[direction.index()].go(from, to, now, wakes)
+        self.lines[direction.index()].go(from, to, wakes)
     }
 
     /// Ends the connection on both sides.
@@ -312,13 +312,12 @@ impl Actor for Pair {
             if let Err(over) = self.connect(turn, &mut wakes) {
                 return Ok(self.end(over));
             }
-            let now = turn.now();
             let mut has_moved = false;
             for direction in Direction::BOTH {
                 if pauses[direction.index()].is_some() {
                     continue;
                 }
-                match self.go(direction, now, &mut wakes) {
+                match self.go(direction, &mut wakes) {
                     Moved::Nothing => {}
                     Moved::Something => has_moved = true,
                     Moved::Silence => self.silent_since = Some(self.orders.heals),
