@@ -25,7 +25,7 @@ use crate::{Environment, EnvironmentConfig, EnvironmentError, EnvironmentView};
 /// whether the test has passed: a `?` ends it as well as its last line. So files with
 /// something in them stay, until later runs of the same test program.
 ///
-/// When a driver was not [used as the test expects](Driver::verify), and nothing has failed by
+/// When a driver was not [used as the test expects](standin_driver::Driver::verify), and nothing has failed by
 /// then, dropping the guard panics: the test would pass otherwise. That a test is on its way out
 /// with an error is seen of a [`standin_error::Error`] that `?` has made in the same thread. To
 /// see the test's own error first, whatever it is, use [`run`](RunningEnvironment::run).
