@@ -230,15 +230,22 @@ fn a_runtime_may_be_shut_down_in_any_way_while_drivers_are_up() {
         let runtime = many();
         let (says, waits) = mpsc::channel();
         let (receives, says_too) = (connection.clone(), says.clone());
+        let (alive, ended) = mpsc::channel::<()>();
+        let alive_too = alive.clone();
         runtime.spawn(async move {
+            let _alive = alive_too;
             drop(waiting(receives.receive_line_async(), says_too).await);
         });
         let accepts = Arc::clone(&server);
         runtime.spawn(async move {
+            let _alive = alive;
             drop(waiting(accepts.accept_connection_async(SECONDS), says).await);
         });
         waits.iter().take(2).for_each(drop);
         ends(runtime);
+        // Not every way waits for the tasks to be gone.
+        let gone = ended.recv_timeout(SECONDS);
+        assert_eq!(gone, Err(mpsc::RecvTimeoutError::Disconnected));
         // Threads, and tasks of other runtimes, go on with the drivers.
         peer.write_all(b"one\ntwo\n").unwrap();
         assert_eq!(connection.receive_line().unwrap(), b"one");
