@@ -294,7 +294,11 @@ impl super::Inner {
         self.resize_queue(0)?;
         loop {
             let filler = Connecting::new(&Address::from(target))?;
-            if !is_connected(&filler)? {
+            let is_connected = is_connected(&filler)?;
+            let address = filler.options().local_addr()?.as_socket();
+            // One that is given up may get into the queue at the last moment.
+            (self.fillers().addresses).extend(address.map(Address::from));
+            if !is_connected {
                 return Ok(());
             }
             let filler = filler.into_stream()?;
@@ -303,7 +307,6 @@ impl super::Inner {
             if !self.end.is_open() {
                 return Err(closed());
             }
-            fillers.addresses.insert(filler.local_address()?);
             fillers.streams.push(filler);
         }
     }
