@@ -106,6 +106,15 @@ fn a_keeper_that_does_not_answer_is_said() {
 }
 
 #[test]
+fn a_keeper_that_is_suspended_can_be_taken_down() {
+    let place = Place::new();
+    let (_, pid) = up(&place, &[]);
+    signal(pid, Signal::STOP);
+    place.run(&["down"]).check(0, "");
+    place.check_nothing_left();
+}
+
+#[test]
 fn several_of_one_file_are_told_apart() {
     let place = Place::new();
     let (one, other) = (up(&place, &[]).0, up(&place, &[]).0);

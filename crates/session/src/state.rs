@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use standin::config::nearest;
@@ -195,6 +196,12 @@ impl StateDir {
             let pid = i32::try_from(entry.pid).ok().and_then(Pid::from_raw);
             if let Some(pid) = pid {
                 kill_process(pid, Signal::TERM).map_err(|errno| failed(errno.into()))?;
+                // A suspended one hears of it only when it goes on.
+                match kill_process(pid, Signal::CONT) {
+                    // It has ended already.
+                    Ok(()) | Err(Errno::SRCH) => {}
+                    Err(errno) => return Err(failed(errno.into())),
+                }
             }
             flock(&file, FlockOperation::LockShared).map_err(|errno| failed(errno.into()))?;
         }
