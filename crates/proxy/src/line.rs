@@ -135,8 +135,8 @@ impl Line {
         }
     }
 
-    /// Receives what there is and has room, and sends it at once if nothing is to happen to it. It is
-    /// on its way from when it was received, not earlier.
+    /// Receives what there is and has room, and sends it at once if nothing is to happen to it. It
+    /// is on its way from when it was received, not earlier.
     fn receive(&mut self, from: &mut Side, to: Option<&mut Side>) -> Moved {
         let room = self.stream.room();
         if room == 0 && from.has_failed() && self.reset_at.is_none() {
