@@ -25,10 +25,11 @@ use crate::{Environment, EnvironmentConfig, EnvironmentError, EnvironmentView};
 /// whether the test has passed: a `?` ends it as well as its last line. So files with
 /// something in them stay, until later runs of the same test program.
 ///
-/// When a driver was not [used as the test expects](standin_driver::Driver::verify), and nothing has failed by
-/// then, dropping the guard panics: the test would pass otherwise. That a test is on its way out
-/// with an error is seen of a [`standin_error::Error`] that `?` has made in the same thread. To
-/// see the test's own error first, whatever it is, use [`run`](RunningEnvironment::run).
+/// When a driver was not [used as the test expects](standin_driver::Driver::verify), and nothing
+/// has failed by then, dropping the guard panics: the test would pass otherwise. That a test is on
+/// its way out with an error is seen of a [`standin_error::Error`] that `?` has made in the same
+/// thread. To see the test's own error first, whatever it is, use
+/// [`run`](RunningEnvironment::run).
 ///
 /// When the guard is dropped by a panic, or after something went wrong (a start, a stop, an
 /// operation of a driver), it says to the standard error where the files are, which driver
