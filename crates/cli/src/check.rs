@@ -13,10 +13,11 @@ pub(crate) fn run(arguments: &Check) -> u8 {
     match Session::load(&environment.file, &environment.set) {
         Ok(session) if output.is_chatty() => {
             let view = session.view();
-            let (name, drivers) = (view.name(), view.len());
+            let (name, count) = (view.name(), view.len());
+            let drivers = if count == 1 { "driver" } else { "drivers" };
             let file = environment.file.display();
             print(&format!(
-                "{file}: environment \"{name}\", {drivers} drivers\n"
+                "{file}: environment \"{name}\", {count} {drivers}\n"
             ))
         }
         Ok(_) => 0,
