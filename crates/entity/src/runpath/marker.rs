@@ -21,6 +21,16 @@ pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
     Ok(text.is_some_and(|text| text.starts_with(SIGNATURE.as_bytes())))
 }
 
+/// Whether the directory is standin's: the marker is in it, or nothing is, because whoever made it
+/// was killed before it had written the marker.
+pub(super) fn is_in_or_was_to_be(directory: &Directory) -> io::Result<bool> {
+    if is_in(directory)? {
+        return Ok(true);
+    }
+    let is_bare = directory.names()?.iter().all(|name| name == NAME);
+    Ok(is_bare && directory.read(NAME)?.is_none_or(|text| text.is_empty()))
+}
+
 /// Marks the directory as standin's and `entity` as its only user.
 pub(super) fn write(directory: &Directory, entity: &dyn fmt::Display) -> io::Result<()> {
     let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));

@@ -394,8 +394,7 @@ pub(super) fn prune(folder: &Path, this: &Name) {
 /// Removes the directory of a run that is over, unless it has files and they are kept.
 fn remove_old(path: &Path, keeps_files: impl FnOnce() -> bool) -> io::Result<()> {
     let mut directory = Directory::open(path)?;
-    // Whoever made it and did not come to mark it left nothing in it.
-    if !marker::is_in(&directory)? && !directory.names()?.is_empty() {
+    if !marker::is_in_or_was_to_be(&directory)? {
         return Ok(());
     }
     if !directory.try_lock(Lock::Exclusive)? {
@@ -464,6 +463,15 @@ mod tests {
         assert!(remove_root(&root).unwrap());
         assert!(remove_root(&root).unwrap());
         assert!(other.join("file").exists() && !root.exists());
+        // Killed just before it was marked, and something that only looks like it.
+        for has_file in [false, true] {
+            std::fs::create_dir_all(&root).unwrap();
+            std::fs::write(root.join(marker::NAME), "").unwrap();
+            if has_file {
+                std::fs::write(root.join("file"), "x").unwrap();
+            }
+            assert_eq!(remove_root(&root).unwrap(), !has_file);
+        }
     }
 
     #[test]
