@@ -28,7 +28,8 @@ pub(super) fn is_in_or_was_to_be(directory: &Directory) -> io::Result<bool> {
         return Ok(true);
     }
     let is_bare = directory.names()?.iter().all(|name| name == NAME);
-    Ok(is_bare && directory.read(NAME)?.is_none_or(|text| text.is_empty()))
+    let is_begun = |text: Vec<u8>| SIGNATURE.as_bytes().starts_with(&text);
+    Ok(is_bare && directory.read(NAME)?.is_none_or(is_begun))
 }
 
 /// Marks the directory as standin's and `entity` as its only user.

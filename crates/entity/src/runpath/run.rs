@@ -463,14 +463,20 @@ mod tests {
         assert!(remove_root(&root).unwrap());
         assert!(remove_root(&root).unwrap());
         assert!(other.join("file").exists() && !root.exists());
-        // Killed just before it was marked, and something that only looks like it.
-        for has_file in [false, true] {
+        // Killed before it was marked, or out of space meanwhile; and what only looks like it.
+        let cases = [
+            ("", false, true),
+            ("Sig", false, true),
+            ("mine", false, false),
+            ("", true, false),
+        ];
+        for (text, has_file, goes) in cases {
             std::fs::create_dir_all(&root).unwrap();
-            std::fs::write(root.join(marker::NAME), "").unwrap();
+            std::fs::write(root.join(marker::NAME), text).unwrap();
             if has_file {
                 std::fs::write(root.join("file"), "x").unwrap();
             }
-            assert_eq!(remove_root(&root).unwrap(), !has_file);
+            assert_eq!(remove_root(&root).unwrap(), goes);
         }
     }
 
