@@ -8,7 +8,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use standin_record::{
-    Address, By, Conversation, Event, Line, Piece, Probe, Record, Setting, Step, Story, Transcript,
+    Address, By, Conversation, Event, Line, Piece, Probe, ProgramEnd, Record, Setting, Step, Story, Transcript,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -128,7 +128,10 @@ fn story(name: &str, text: &str) -> Story {
             text: text.to_owned(),
             ..Line::default()
         }],
-        exit: Some((Duration::ZERO, text.to_owned())),
+        exit: Some(ProgramEnd {
+            how: text.to_owned(),
+            ..ProgramEnd::default()
+        }),
         dropped: 0,
     }
 }

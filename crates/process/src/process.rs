@@ -414,12 +414,13 @@ impl Driver for Process {
             .stderr(self.open_output(&err)?);
         let resource = self.base.resource().clone();
         let (tape, started) = (self.base.tape(), Arc::<OnceLock<Weak<Child>>>::default());
+        let expected = config.expected_retcode.unwrap_or_default();
         let ended = {
             let started = started.clone();
             move || {
                 let child = started.get().and_then(Weak::upgrade);
                 if let Some(exit) = child.and_then(|child| child.exit()) {
-                    tape.exited(&format!("ended with {exit}"));
+                    tape.exited(&format!("ended with {exit}"), exit.retcode() == expected);
                 }
             }
         };

@@ -55,7 +55,7 @@ fn shop() -> Recorder {
                 "stderr",
                 "cannot read mailer.conf: no such file or directory",
             );
-            driver.exited("exited with code 2");
+            driver.exited("ended with exit code 2", false);
             driver.step_ended("start", Some("the process ended before it was ready"));
         } else {
             driver.probed("log matches \"ready\"", "ready to accept connections", true);

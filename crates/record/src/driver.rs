@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::place::Place;
 use crate::tape::{Others, Tape};
 use crate::tapes::Tapes;
-use crate::transcript::{Line, Probe, Setting, Step, Story, Transcript};
+use crate::transcript::{Line, Probe, ProgramEnd, Setting, Step, Story, Transcript};
 
 /// How many steps, conditions and lines of a driver are kept, and how much of a text.
 const STEPS: usize = 128;
@@ -48,7 +48,7 @@ struct Life {
     steps: VecDeque<Open>,
     probes: Vec<(Tick, Tick, Probe)>,
     lines: VecDeque<(Tick, Line)>,
-    exit: Option<(Tick, String)>,
+    exit: Option<(Tick, ProgramEnd)>,
     dropped: u64,
 }
 
@@ -232,11 +232,16 @@ impl DriverTape {
         life.lines.push_back((now, line));
     }
 
-    /// It is over: how its program ended, or why it failed. The first time since its start counts.
-    pub fn exited(&self, how: &str) {
+    /// Its program ended: how, and whether it should end like that. The first time since its start
+    /// counts.
+    pub fn exited(&self, how: &str, is_expected: bool) {
         let now = Tick::now();
-        let how = self.cut(how);
-        self.life().exit.get_or_insert((now, how));
+        let end = ProgramEnd {
+            how: self.cut(how),
+            is_expected,
+            ..ProgramEnd::default()
+        };
+        self.life().exit.get_or_insert((now, end));
     }
 
     pub(crate) fn story(&self) -> Story {
@@ -257,6 +262,10 @@ impl DriverTape {
             at: at(*time),
             ..line.clone()
         });
+        let exit = life.exit.as_ref().map(|(time, end)| ProgramEnd {
+            at: at(*time),
+            ..end.clone()
+        });
         Story {
             name: Arc::clone(&self.0.name),
             kind: life.kind.clone(),
@@ -265,10 +274,7 @@ impl DriverTape {
             steps: steps.collect(),
             probes: probes.collect(),
             lines: lines.collect(),
-            exit: life
-                .exit
-                .as_ref()
-                .map(|(time, how)| (at(*time), how.clone())),
+            exit,
             dropped: life.dropped,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::event::{By, Event, Piece};
 use crate::shown::day;
 use crate::transcript::{
-    Conversation, Line, Peers, Probe, Record, Setting, Step, Story, Transcript,
+    Conversation, Line, Peers, Probe, ProgramEnd, Record, Setting, Step, Story, Transcript,
 };
 
 /// What version of the format is written. It changes when a reader of the one before would
@@ -162,8 +162,8 @@ impl Serialize for Story {
         map.serialize_entry("steps", &self.steps)?;
         map.serialize_entry("readiness", &self.probes)?;
         map.serialize_entry("log", &self.lines)?;
-        if let Some((at, how)) = &self.exit {
-            map.serialize_entry("exit", &json!({ "at": nanos(*at), "text": how }))?;
+        if let Some(end) = &self.exit {
+            map.serialize_entry("exit", end)?;
         }
         map.serialize_entry("dropped", &self.dropped)?;
         map.end()
@@ -204,6 +204,16 @@ impl Serialize for Probe {
         map.serialize_entry("count", &self.count)?;
         map.serialize_entry("answer", &self.answer)?;
         map.serialize_entry("is_met", &self.is_met)?;
+        map.end()
+    }
+}
+
+impl Serialize for ProgramEnd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("at", &nanos(self.at))?;
+        map.serialize_entry("text", &self.how)?;
+        map.serialize_entry("is_expected", &self.is_expected)?;
         map.end()
     }
 }
@@ -309,7 +319,11 @@ pub fn json_schema() -> Value {
             "log": text("The name of the log."),
             "text": text("The line."),
         })), "Lines of its logs that matter."),
-        "exit": all_of(json!({ "at": time("When it ended."), "text": text("How it ended.") })),
+        "exit": all_of(json!({
+            "at": time("When it ended."),
+            "text": text("How it ended."),
+            "is_expected": { "type": "boolean", "description": "Whether it should end like that." },
+        })),
         "dropped": count("How many steps, conditions and lines were forgotten."),
     });
     let driver_required = [

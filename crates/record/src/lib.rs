@@ -42,5 +42,5 @@ pub use tape::Tape;
 pub use text::Text;
 pub use timeline::StartText;
 pub use transcript::{
-    Conversation, Dropped, Line, Probe, Record, Setting, Step, Story, Transcript,
+    Conversation, Dropped, Line, Probe, ProgramEnd, Record, Setting, Step, Story, Transcript,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::driver::until;
 use crate::shown::{At, Took, one_line};
-use crate::transcript::{Probe, Step, Story, Transcript};
+use crate::transcript::{Probe, ProgramEnd, Step, Story, Transcript};
 
 /// How many characters a name and the bar of the whole start have together, so that a line of a
 /// report has no more than 80 with its times.
@@ -42,14 +42,14 @@ impl Story {
         steps.find(|step| step.name == Step::START)
     }
 
-    /// When and how its program ended, unless that was because it was stopped or aborted.
-    pub fn ended_by_itself(&self) -> Option<(Duration, &str)> {
-        let (at, how) = self.exit.as_ref()?;
+    /// How its program ended, unless that was because it was stopped or aborted.
+    pub fn ended_by_itself(&self) -> Option<&ProgramEnd> {
+        let exit = self.exit.as_ref()?;
         let ends = ["stopping", "aborting"];
         let begun = self.start().map_or(Duration::ZERO, |start| start.at);
         let is_end = |step: &&Step| step.at >= begun && ends.contains(&&*step.name);
         let end = self.steps.iter().find(is_end);
-        end.is_none_or(|end| *at < end.at).then_some((*at, how))
+        end.is_none_or(|end| exit.at < end.at).then_some(exit)
     }
 }
 
@@ -230,7 +230,10 @@ impl StartText<'_> {
             write!(f, "\n{:indent$}{log}: {text}", "")?;
         }
         match story.ended_by_itself() {
-            Some((at, how)) => write!(f, "\n{:indent$}{} {}", "", At(at), one_line(how, 100)),
+            Some(end) => {
+                let how = one_line(&end.how, 100);
+                write!(f, "\n{:indent$}{} {how}", "", At(end.at))
+            }
             None => Ok(()),
         }
     }

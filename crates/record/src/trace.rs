@@ -66,9 +66,10 @@ fn rows(story: &Story, taken: Duration, begin: Duration, base: &Value, out: &mut
             "ts": micros(begin + line.at), "args": { "log": line.log },
         }));
     }
-    if let Some((at, how)) = &story.exit {
+    if let Some(end) = &story.exit {
         add(json!({
-            "ph": "i", "s": "t", "cat": "exit", "name": how, "ts": micros(begin + *at),
+            "ph": "i", "s": "t", "cat": "exit", "name": end.how, "ts": micros(begin + end.at),
+            "args": { "expected": end.is_expected },
         }));
     }
 }

@@ -47,8 +47,8 @@ pub struct Story {
     pub probes: Vec<Probe>,
     /// Lines of its logs that matter.
     pub lines: Vec<Line>,
-    /// When and how it ended.
-    pub exit: Option<(Duration, String)>,
+    /// How its program ended, if it has.
+    pub exit: Option<ProgramEnd>,
     /// How many steps, conditions and lines were forgotten, because they were too many.
     pub dropped: u64,
 }
@@ -103,6 +103,17 @@ pub struct Line {
     pub log: String,
     /// What it says.
     pub text: String,
+}
+
+/// The end of a driver's program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgramEnd {
+    /// When it was noticed.
+    pub at: Duration,
+    /// How it ended.
+    pub how: String,
+    /// Whether it should end like that.
+    pub is_expected: bool,
 }
 
 /// What was recorded of one connection.

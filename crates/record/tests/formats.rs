@@ -8,8 +8,8 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde_json::Value;
 use standin_record::{
-    Address, By, Conversation, Event, Line, Piece, Place, Probe, Record, Setting, Step, Story,
-    Transcript, json_schema,
+    Address, By, Conversation, Event, Line, Piece, Place, Probe, ProgramEnd, Record, Setting, Step,
+    Story, Transcript, json_schema,
 };
 
 fn piece(bytes: &[u8]) -> Piece {
@@ -80,7 +80,10 @@ fn everything(name: &str, text: &str, bytes: &[u8]) -> Transcript {
             text: text.clone(),
             ..Line::default()
         }],
-        exit: Some((Duration::ZERO, text.clone())),
+        exit: Some(ProgramEnd {
+            how: text.clone(),
+            ..ProgramEnd::default()
+        }),
         dropped: 0,
     };
     Transcript {

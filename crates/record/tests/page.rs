@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use standin_record::{
-    Address, By, Conversation, Event, Line, Piece, Probe, Record, Setting, Step, Story, Transcript,
+    Address, By, Conversation, Event, Line, Piece, Probe, ProgramEnd, Record, Setting, Step, Story,
+    Transcript,
 };
 
 use markup::Markup;
@@ -41,7 +42,11 @@ fn story(name: &str, text: &str, number: u64) -> Story {
             text: text.to_owned(),
             at: Duration::from_millis(number),
         }],
-        exit: Some((Duration::from_secs(3), text.to_owned())),
+        exit: Some(ProgramEnd {
+            at: Duration::from_secs(3),
+            how: text.to_owned(),
+            is_expected: number.is_multiple_of(2),
+        }),
         dropped: number,
     }
 }

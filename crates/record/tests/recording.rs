@@ -282,7 +282,7 @@ fn secrets_are_not_kept_whatever_says_them() {
     driver.probed("log has hunter2", "hunter2 is not there", false);
     driver.step_began("start");
     driver.step_ended("start", Some("refused hunter2"));
-    driver.exited("exited with hunter2");
+    driver.exited("ended with hunter2", false);
     // Too long to be kept, and secret only as a whole.
     let long = format!("{}hunter2", "x".repeat(508));
     tape.sent(Tick::now(), long.as_bytes(), None);

@@ -263,7 +263,9 @@ fn how_it_ended_and_whose_its_ports_are_is_on_record() {
     let exit = || app.transcript().drivers[0].exit.clone();
     // Another thread puts it there.
     eventually(|| exit().is_some());
-    assert_eq!(exit().unwrap().1, "ended with exit code 3");
+    let end = exit().unwrap();
+    assert_eq!(end.how, "ended with exit code 3");
+    assert!(!end.is_expected, "it is 0 that is");
     let names = app.transcript().names;
     let name = names
         .iter()
@@ -274,4 +276,37 @@ fn how_it_ended_and_whose_its_ports_are_is_on_record() {
     app.start().unwrap();
     assert_eq!(exit(), None, "it is of the former run");
     app.stop().unwrap();
+}
+
+#[test]
+fn whether_it_should_end_like_that_is_on_record() {
+    for (script, expected, is_expected) in [
+        ("read line; exit 10", None, false),
+        ("read line; exit 10", Some(10), true),
+        ("read line", None, true),
+        ("read line", Some(10), false),
+    ] {
+        let folder = folder();
+        let app = shell(folder.path(), script);
+        let app = match expected {
+            Some(code) => app.expected_retcode(code),
+            None => app,
+        };
+        let app = app.build().unwrap();
+        app.start().unwrap();
+        app.write_stdin("go\n").unwrap();
+        app.wait_for_exit(SOON).unwrap();
+        let exit = || app.transcript().drivers[0].exit.clone();
+        eventually(|| exit().is_some());
+        let text = format!("{script:?}, expected {expected:?}");
+        assert_eq!(exit().unwrap().is_expected, is_expected, "{text}");
+        let page = app.transcript().to_html();
+        let troubles = page.split("<ol class=\"trouble\">").nth(1);
+        let is_trouble = troubles.is_some_and(|page| {
+            let list = page.split("</ol>").next().unwrap();
+            list.contains("ended with exit code")
+        });
+        assert_eq!(is_trouble, !is_expected, "{text}");
+        let _ = app.stop();
+    }
 }

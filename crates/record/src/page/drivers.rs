@@ -78,8 +78,13 @@ fn body(story: &Story) -> Result<String, fmt::Error> {
         format!("{} {} {outcome}", At(step.at), step.name)
     })?;
     list(&mut out, "Readiness", &story.probes, answer)?;
-    if let Some((at, how)) = &story.exit {
-        writeln!(out, "<p>{} {}</p>", At(*at), Html(&one_line(how, 600)))?;
+    if let Some(end) = &story.exit {
+        writeln!(
+            out,
+            "<p>{} {}</p>",
+            At(end.at),
+            Html(&one_line(&end.how, 600))
+        )?;
     }
     if !story.lines.is_empty() {
         out.push_str("<h3>Logs</h3>\n<pre>");

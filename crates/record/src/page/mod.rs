@@ -143,10 +143,8 @@ impl Page<'_> {
                 };
                 troubles.push((step.at, format!("d{number}"), name.clone(), what));
             }
-            // One that is done is as it should be, most of the time.
-            let ended = story.ended_by_itself();
-            if let Some((at, how)) = ended.filter(|(_, how)| !how.ends_with("exit code 0")) {
-                troubles.push((at, format!("d{number}"), name.clone(), how.to_owned()));
+            if let Some(end) = story.ended_by_itself().filter(|end| !end.is_expected) {
+                troubles.push((end.at, format!("d{number}"), name.clone(), end.how.clone()));
             }
             for probe in story.probes.iter().filter(|probe| !probe.is_met) {
                 let what = crate::timeline::answer(probe);
