@@ -2,35 +2,24 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use standin_reactor::{Actor, Next, Turn};
-use standin_socket::{AcceptError, ClientBuilder, Server};
+use standin_socket::{Arrival, Arrivals, ClientBuilder, Server};
 
 use crate::control::Control;
 use crate::pair::Pair;
 
 /// Accepts whoever comes.
 pub(crate) struct Listener {
-    server: Server,
-    /// The socket that is registered: see [`Server::has_changed`].
-    changes: Option<usize>,
+    arrivals: Arrivals,
     client: ClientBuilder,
     control: Arc<Control>,
 }
 
-/// How many connections are accepted before others have a turn.
-const ACCEPTED_AT_ONCE: usize = 64;
-
-/// How long it is until the next try when the system does not let it accept: no event says when it
-/// does again.
-const NEXT_TRY: Duration = Duration::from_millis(20);
-
 impl Listener {
-    pub(crate) fn new(server: Server, client: ClientBuilder, control: Arc<Control>) -> Listener {
+    pub(crate) fn new(server: &Server, client: ClientBuilder, control: Arc<Control>) -> Listener {
         Listener {
-            server,
-            changes: None,
+            arrivals: server.arrivals(),
             client,
             control,
         }
@@ -40,34 +29,26 @@ impl Listener {
 impl Actor for Listener {
     fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         if turn.is_first() {
-            self.server.wake_when_changed(turn.waker());
+            self.arrivals.wake_when_changed(turn.waker());
         }
         turn.wake_at(None);
-        // The socket may be another one than before, or none for a while.
-        if self.server.has_changed(&mut self.changes)
-            && turn.register(&mut self.server).is_err()
-            && !self.server.is_open()
-        {
-            return Ok(Next::Done);
-        }
-        for _ in 0..ACCEPTED_AT_ONCE {
-            match self.server.try_accept() {
-                Ok(Some(near)) => {
+        loop {
+            match self.arrivals.take_next() {
+                Arrival::Moved => turn.register(&mut self.arrivals)?,
+                Arrival::Connection(near) => {
                     let (client, control) = (self.client.clone(), Arc::clone(&self.control));
                     turn.spawn(Pair::new(near, client, control));
                 }
-                Ok(None) => return Ok(Next::Wait),
-                Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
-                    return Ok(Next::Done);
-                }
-                Err(error) => {
+                Arrival::Nobody => return Ok(Next::Wait),
+                Arrival::Enough => return Ok(Next::Again),
+                Arrival::Failed { error, next_try } => {
                     tracing::warn!(proxy = %self.control.name, %error, "cannot accept");
-                    let next_try = turn.now() + NEXT_TRY;
-                    turn.wake_at(Some(next_try));
+                    let again = turn.now() + next_try;
+                    turn.wake_at(Some(again));
                     return Ok(Next::Wait);
                 }
+                Arrival::Closed => return Ok(Next::Done),
             }
         }
-        Ok(Next::Again)
     }
 }

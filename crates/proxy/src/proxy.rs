@@ -451,7 +451,7 @@ impl Driver for TcpProxy {
         }
         let port = server.port();
         tracing::info!(proxy = self.base.name(), host, port, to, "listening");
-        let listener = Listener::new(server.clone(), client, Arc::clone(&self.control));
+        let listener = Listener::new(&server, client, Arc::clone(&self.control));
         group.spawn(listener);
         let limit = config.driver.resource.limit_of_stop(Duration::ZERO).total();
         *self.state.write().unpoisoned() = State {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin_reactor::{Actor, Group, Next, Reactor, Slot, Turn};
-use standin_socket::{Client, Connection, End, LeakCheck, OwnedConnection, Server, Tried};
+use standin_socket::{Arrival, Client, Connection, End, LeakCheck, OwnedConnection, Server, Tried};
 
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,21 +26,21 @@ fn accepts<A: Actor + 'static>(
     server: &Server,
     mut make: impl FnMut(OwnedConnection) -> A + Send + 'static,
 ) -> impl Actor + 'static {
-    let mut server = server.clone();
+    let mut arrivals = server.arrivals();
     Acts(move |turn: &mut Turn<'_>| {
         if turn.is_first() {
-            let handle = turn.waker();
-            server.wake_when_changed(handle);
+            arrivals.wake_when_changed(turn.waker());
         }
-        // The socket may be another one than before.
-        match turn.register(&mut server) {
-            Err(_) if !server.is_open() => return Ok(Next::Done),
-            _ => {}
+        loop {
+            match arrivals.take_next() {
+                Arrival::Moved => turn.register(&mut arrivals)?,
+                Arrival::Connection(connection) => turn.spawn(make(connection)),
+                Arrival::Nobody => return Ok(Next::Wait),
+                Arrival::Enough => return Ok(Next::Again),
+                Arrival::Failed { error, .. } => return Err(io::Error::other(error)),
+                Arrival::Closed => return Ok(Next::Done),
+            }
         }
-        while let Ok(Some(connection)) = server.try_accept() {
-            turn.spawn(make(connection));
-        }
-        Ok(Next::Wait)
     })
 }
 

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use standin_reactor::{Actor, Next, Turn};
-use standin_socket::{AcceptError, OwnedConnection, Server, Tried};
+use standin_socket::{Arrival, Arrivals, End, OwnedConnection, Server, Tried};
 
 use crate::desk::{Desk, Parked};
 use crate::unexpected::Surprise;
@@ -30,26 +29,16 @@ pub(crate) struct Line {
 
 /// Accepts whoever comes.
 pub(crate) struct Listener {
-    server: Server,
-    /// The socket that is registered: see [`Server::has_changed`].
-    changes: Option<usize>,
+    arrivals: Arrivals,
     common: Arc<Common>,
     /// The system did not let it accept, which was said.
     has_failed: bool,
 }
 
-/// How many connections are accepted before others have a turn.
-const ACCEPTED_AT_ONCE: usize = 64;
-
-/// How long it is until the next try when the system does not let it accept: no event says when it
-/// does again.
-const NEXT_TRY: Duration = Duration::from_millis(20);
-
 impl Listener {
-    pub(crate) fn new(server: Server, common: Arc<Common>) -> Listener {
+    pub(crate) fn new(server: &Server, common: Arc<Common>) -> Listener {
         Listener {
-            server,
-            changes: None,
+            arrivals: server.arrivals(),
             common,
             has_failed: false,
         }
@@ -59,27 +48,19 @@ impl Listener {
 impl Actor for Listener {
     fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         if turn.is_first() {
-            self.server.wake_when_changed(turn.waker());
+            self.arrivals.wake_when_changed(turn.waker());
         }
         turn.wake_at(None);
-        // The socket may be another one than before, or none for a while.
-        if self.server.has_changed(&mut self.changes)
-            && turn.register(&mut self.server).is_err()
-            && !self.server.is_open()
-        {
-            return Ok(Next::Done);
-        }
-        for _ in 0..ACCEPTED_AT_ONCE {
-            match self.server.try_accept() {
-                Ok(Some(connection)) => {
+        loop {
+            match self.arrivals.take_next() {
+                Arrival::Moved => turn.register(&mut self.arrivals)?,
+                Arrival::Connection(connection) => {
                     let index = connection.index();
                     turn.spawn(Peer::new(connection, index, Arc::clone(&self.common)));
                 }
-                Ok(None) => return Ok(Next::Wait),
-                Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
-                    return Ok(Next::Done);
-                }
-                Err(error) => {
+                Arrival::Nobody => return Ok(Next::Wait),
+                Arrival::Enough => return Ok(Next::Again),
+                Arrival::Failed { error, next_try } => {
                     if !std::mem::replace(&mut self.has_failed, true) {
                         let ledger = &self.common.ledger;
                         ledger.surprised(Unexpected {
@@ -93,13 +74,13 @@ impl Actor for Listener {
                             records: None,
                         });
                     }
-                    let next_try = turn.now() + NEXT_TRY;
-                    turn.wake_at(Some(next_try));
+                    let again = turn.now() + next_try;
+                    turn.wake_at(Some(again));
                     return Ok(Next::Wait);
                 }
+                Arrival::Closed => return Ok(Next::Done),
             }
         }
-        Ok(Next::Again)
     }
 }
 
@@ -291,7 +272,7 @@ impl Line {
             match self.connection.try_send(self.conversation.output()) {
                 Tried::Done(0) | Tried::NotNow => break,
                 Tried::Done(count) => self.conversation.sent(count),
-                Tried::Ended(_) if !self.connection.is_open() => return false,
+                Tried::Ended(End::Closed) => return false,
                 // A peer may take no more, which is not a failure by itself.
                 Tried::Ended(_) => self.conversation.mute(),
             }
@@ -324,8 +305,7 @@ impl Line {
                 }
             }
             Tried::NotNow => Received::Nothing,
-            // The end that this side has just made is not the peer's.
-            Tried::Ended(_) if !self.connection.is_open() => Received::Closed,
+            Tried::Ended(End::Closed) => Received::Closed,
             Tried::Ended(end) => {
                 self.conversation.end(&end);
                 Received::Full

@@ -99,7 +99,7 @@ impl Responder {
     /// Returns an error if the system has no thread or no descriptor left.
     pub fn serve(server: &Server, script: Script) -> io::Result<Responder> {
         let responder = Responder::new(script)?;
-        let listener = Listener::new(server.clone(), Arc::clone(&responder.common));
+        let listener = Listener::new(server, Arc::clone(&responder.common));
         responder.group.spawn(listener);
         Ok(responder)
     }

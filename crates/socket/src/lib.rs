@@ -57,5 +57,5 @@ pub use error::{
     SendFailure, StreamState,
 };
 pub use leak::{LeakCheck, LeakError, Leftovers};
-pub use server::{FullQueue, HeldPort, OtherAddresses, Server, ServerBuilder};
+pub use server::{Arrival, Arrivals, FullQueue, HeldPort, OtherAddresses, Server, ServerBuilder};
 pub use transform::{Received, Transform, TransformError};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use standin_socket::{Client, Connection, End, OwnedConnection, Server, Tried};
+use standin_socket::{Arrival, Arrivals, Client, Connection, End, OwnedConnection, Server, Tried};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -128,7 +128,8 @@ fn a_waker_says_that_the_server_has_closed_it() {
 fn a_waker_says_that_the_server_may_accept_again() {
     let server = Server::builder().bind().unwrap();
     let wakes = Arc::new(Wakes::default());
-    server.wake_when_changed(Waker::from(Arc::clone(&wakes)));
+    let arrivals = server.arrivals();
+    arrivals.wake_when_changed(Waker::from(Arc::clone(&wakes)));
     server.refuse().unwrap();
     let before = wakes.count();
     server.come_back().unwrap();
@@ -163,4 +164,86 @@ fn a_dialed_connection_has_its_index_and_closes_when_it_is_dropped() {
     assert!(dial.try_finish().is_err(), "there was an outcome already");
     drop(far);
     assert_eq!(near.receive_to_end(LIMIT).expect("an end"), b"");
+}
+
+#[test]
+fn others_have_a_turn_when_many_have_come() {
+    let server = Server::builder().bind().unwrap();
+    let client = Client::builder().port(server.port()).build();
+    let mut arrivals = server.arrivals();
+    assert!(matches!(arrivals.take_next(), Arrival::Moved));
+    let peers: Vec<_> = (0..100).map(|_| client.connect(LIMIT).unwrap()).collect();
+    let mut accepted = Vec::new();
+    let mut in_a_row = 0;
+    while accepted.len() < peers.len() {
+        match arrivals.take_next() {
+            Arrival::Connection(connection) => {
+                in_a_row += 1;
+                accepted.push(connection);
+            }
+            Arrival::Enough => {
+                assert!(in_a_row > 0);
+                in_a_row = 0;
+            }
+            Arrival::Nobody => std::thread::yield_now(),
+            other => panic!("{other:?}"),
+        }
+        assert!(in_a_row <= 64);
+    }
+    assert!(matches!(
+        arrivals.take_next(),
+        Arrival::Nobody | Arrival::Enough
+    ));
+}
+
+#[test]
+fn arrivals_follow_the_server_to_another_socket() {
+    let server = Server::builder().bind().unwrap();
+    let client = Client::builder().port(server.port()).build();
+    let mut poll = mio::Poll::new().unwrap();
+    let mut arrivals = server.arrivals();
+    let moved = |arrivals: &mut Arrivals, poll: &mio::Poll| {
+        assert!(matches!(arrivals.take_next(), Arrival::Moved));
+        let (token, interest) = (mio::Token(0), mio::Interest::READABLE);
+        let registry = poll.registry();
+        // The socket may be the same as before after all.
+        registry
+            .register(arrivals, token, interest)
+            .or_else(|_| registry.reregister(arrivals, token, interest))
+            .unwrap();
+    };
+    moved(&mut arrivals, &poll);
+    assert!(matches!(arrivals.take_next(), Arrival::Nobody));
+    server.refuse().unwrap();
+    moved(&mut arrivals, &poll);
+    assert!(matches!(arrivals.take_next(), Arrival::Nobody));
+    server.come_back().unwrap();
+    moved(&mut arrivals, &poll);
+    let _peer = client.connect(LIMIT).unwrap();
+    let mut events = mio::Events::with_capacity(8);
+    poll.poll(&mut events, Some(LIMIT)).unwrap();
+    assert!(matches!(arrivals.take_next(), Arrival::Connection(_)));
+    server.close();
+    moved(&mut arrivals, &poll);
+    assert!(matches!(arrivals.take_next(), Arrival::Closed));
+}
+
+#[test]
+fn an_end_that_this_side_makes_meanwhile_is_never_the_peers() {
+    for round in 0..300 {
+        let (server, mut owned, _peer) = pair();
+        std::thread::scope(|scope| {
+            scope.spawn(|| server.close_connection(0).unwrap());
+            let end = loop {
+                let tried = match round % 2 {
+                    0 => owned.try_receive(&mut [0; 4]),
+                    _ => owned.try_send(b"x"),
+                };
+                if let Tried::Ended(end) = tried {
+                    break end;
+                }
+            };
+            assert!(matches!(end, End::Closed), "{end}");
+        });
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use miette::Diagnostic;
 use standin_error::text::{Count, Span};
 use standin_reactor::{Actor, Group, Next, Reactor, Stuck, Turn};
-use standin_socket::{AcceptError, Connection, OwnedConnection, Server};
+use standin_socket::{Arrival, Arrivals, Connection, OwnedConnection, Server};
 use standin_sync::Monitor;
 use standin_sync::operation::{Thread, Wait, now};
 use thiserror::Error;
@@ -17,13 +17,6 @@ use thiserror::Error;
 use crate::acceptor::Acceptor;
 use crate::error::TlsError;
 use crate::shake::{Failed, Shake};
-
-/// How many connections are accepted before others have a turn.
-const ACCEPTED_AT_ONCE: usize = 64;
-
-/// How long it is until the next try when the system does not let it accept: no event says when it
-/// does again.
-const NEXT_TRY: Duration = Duration::from_millis(20);
 
 /// Accepts the connections of a server and does their side of the handshake, all at once, on the
 /// reactor's thread: a test that drives both ends from one thread need not care about the order of
@@ -96,8 +89,7 @@ impl TlsListener {
             takes,
         });
         group.spawn(Listener {
-            server: server.clone(),
-            changes: None,
+            arrivals: server.arrivals(),
             acceptor,
             desk: Arc::clone(&desk),
         });
@@ -243,9 +235,7 @@ impl Desk {
 
 /// Accepts whoever comes.
 struct Listener {
-    server: Server,
-    /// The socket that is registered: see [`Server::has_changed`].
-    changes: Option<usize>,
+    arrivals: Arrivals,
     acceptor: Acceptor,
     desk: Arc<Desk>,
 }
@@ -253,35 +243,28 @@ struct Listener {
 impl Actor for Listener {
     fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next> {
         if turn.is_first() {
-            self.server.wake_when_changed(turn.waker());
+            self.arrivals.wake_when_changed(turn.waker());
         }
         turn.wake_at(None);
-        // The socket may be another one than before, or none for a while.
-        if self.server.has_changed(&mut self.changes)
-            && turn.register(&mut self.server).is_err()
-            && !self.server.is_open()
-        {
-            self.desk.close();
-            return Ok(Next::Done);
-        }
-        for _ in 0..ACCEPTED_AT_ONCE {
-            match self.server.try_accept() {
-                Ok(Some(connection)) => self.greet(connection, turn)?,
-                Ok(None) => return Ok(Next::Wait),
-                Err(AcceptError::Closed { .. } | AcceptError::Aborted { .. }) => {
+        loop {
+            match self.arrivals.take_next() {
+                Arrival::Moved => turn.register(&mut self.arrivals)?,
+                Arrival::Connection(connection) => self.greet(connection, turn)?,
+                Arrival::Nobody => return Ok(Next::Wait),
+                Arrival::Enough => return Ok(Next::Again),
+                Arrival::Failed { error, next_try } => {
+                    let error = Arc::new(io::Error::other(error));
+                    self.desk.state.update(|state| state.error = Some(error));
+                    let again = turn.now() + next_try;
+                    turn.wake_at(Some(again));
+                    return Ok(Next::Wait);
+                }
+                Arrival::Closed => {
                     self.desk.close();
                     return Ok(Next::Done);
                 }
-                Err(error) => {
-                    let error = Arc::new(io::Error::other(error));
-                    self.desk.state.update(|state| state.error = Some(error));
-                    let next_try = turn.now() + NEXT_TRY;
-                    turn.wake_at(Some(next_try));
-                    return Ok(Next::Wait);
-                }
             }
         }
-        Ok(Next::Again)
     }
 }
 

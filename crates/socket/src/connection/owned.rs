@@ -41,13 +41,14 @@ use crate::{address::Address, error::ControlError, turn_lock::NotNow};
 /// use standin_socket::{Client, Server, Tried};
 ///
 /// let limit = Duration::from_secs(10);
-/// let mut server = Server::builder().bind()?;
+/// let server = Server::builder().bind()?;
 /// let client = Client::builder().port(server.port()).build();
 /// let near = client.connect(limit)?;
 ///
 /// let mut poll = Poll::new()?;
 /// let mut events = Events::with_capacity(8);
-/// poll.registry().register(&mut server, Token(0), Interest::READABLE)?;
+/// let mut arrivals = server.arrivals();
+/// poll.registry().register(&mut arrivals, Token(0), Interest::READABLE)?;
 /// poll.poll(&mut events, Some(limit))?;
 /// let mut far = server.try_accept()?.expect("somebody has connected");
 /// assert!(server.connections().is_empty());
@@ -189,18 +190,18 @@ impl OwnedConnection {
         };
         match Receiver::new(inner, turn, deadline, None).some_into(target) {
             Ok(count) => Tried::Done(count),
-            Err(stop) => match stop {
-                ReceiveStop::Transform(error) => Tried::Ended(End::Failed(io::Error::other(error))),
-                ReceiveStop::NotNow(not_now) => not_now.into(),
-                ReceiveStop::ShutDown => Tried::Ended(End::ShutDown),
-                ReceiveStop::PeerClosed => Tried::Ended(End::PeerClosed),
-                ReceiveStop::Reset => Tried::Ended(End::Reset),
-                ReceiveStop::Io(error) => Tried::Ended(End::Failed(error)),
-                // Of receives that want something in particular.
-                ReceiveStop::Limit | ReceiveStop::Frame(_) | ReceiveStop::Unexpected(_) => {
-                    Tried::NotNow
-                }
-            },
+            Err(ReceiveStop::NotNow(not_now)) => not_now.into(),
+            // Of receives that want something in particular.
+            Err(ReceiveStop::Limit | ReceiveStop::Frame(_) | ReceiveStop::Unexpected(_)) => {
+                Tried::NotNow
+            }
+            Err(stop) => self.ended(match stop {
+                ReceiveStop::Transform(error) => End::Failed(io::Error::other(error)),
+                ReceiveStop::ShutDown => End::ShutDown,
+                ReceiveStop::Reset => End::Reset,
+                ReceiveStop::Io(error) => End::Failed(error),
+                _ => End::PeerClosed,
+            }),
         }
     }
 
@@ -218,17 +219,23 @@ impl OwnedConnection {
             Ok(()) => Tried::Done(sent),
             // What stops it now stops the next one.
             Err(_) if sent > 0 => Tried::Done(sent),
-            Err(stop) => match stop {
-                SendStop::Transform(error) => Tried::Ended(End::Failed(io::Error::other(error))),
-                SendStop::NotNow(not_now) => not_now.into(),
-                SendStop::ShutDown => Tried::Ended(End::ShutDown),
-                SendStop::PeerClosed => Tried::Ended(End::PeerClosed),
-                SendStop::Reset => Tried::Ended(End::Reset),
-                SendStop::Io(error) => Tried::Ended(End::Failed(error)),
-                // Of sends of frames.
-                SendStop::Frame(_) => Tried::NotNow,
-            },
+            Err(SendStop::NotNow(not_now)) => not_now.into(),
+            // Of sends of frames.
+            Err(SendStop::Frame(_)) => Tried::NotNow,
+            Err(stop) => self.ended(match stop {
+                SendStop::Transform(error) => End::Failed(io::Error::other(error)),
+                SendStop::ShutDown => End::ShutDown,
+                SendStop::Reset => End::Reset,
+                SendStop::Io(error) => End::Failed(error),
+                _ => End::PeerClosed,
+            }),
         }
+    }
+
+    /// The end that was found, unless this side has closed the connection meanwhile: then it is of
+    /// that.
+    fn ended(&self, end: End) -> Tried {
+        Tried::Ended(if self.is_open() { end } else { End::Closed })
     }
 
     /// Whether it has a [`Transform`](crate::Transform). Then a receive that does not fill its

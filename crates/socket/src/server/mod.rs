@@ -29,6 +29,7 @@ pub use self::{
     builder::ServerBuilder,
     held::{HeldPort, OtherAddresses},
     misbehave::FullQueue,
+    polled::{Arrival, Arrivals},
 };
 use crate::{
     address::Address,
