@@ -395,6 +395,10 @@ fn every_wait_can_be_cancelled() {
         ("wait_until", json!({ "driver": "bank", "rule": "pay" })),
         ("wait_for_fault", json!({ "driver": "proxy", "fault": 0 })),
         ("wait_until_open", json!({ "driver": "proxy", "most": 0 })),
+        (
+            "send_in_pieces",
+            json!({ "driver": "client", "data": { "text": "xx" }, "size": 1, "every": 3600 }),
+        ),
         // More than there is room for on the way.
         (
             "send",

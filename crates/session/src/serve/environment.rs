@@ -126,7 +126,7 @@ pub(super) const METHODS: &[Method] = &[
         name: "cancel",
         doc: "Ends the wait of another request, which is answered with the error \
               `standin::serve::cancelled` at once. What has come stays for the next receive; of \
-              a send a part may have gone. `send_in_pieces`, starts and stops go on.",
+              a send a part may have gone. Starts and stops go on.",
         parameters: &[required("request", Kind::Id, "The id of that request.")],
         result: &[required(
             "found",
