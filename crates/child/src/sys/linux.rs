@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
@@ -21,7 +22,7 @@ pub(crate) struct Handle {
     leader: Pid,
     supervisor: Pid,
     /// The same process, however long ago it ended.
-    supervisor_fd: OwnedFd,
+    supervisor_fd: Arc<OwnedFd>,
     control: UnixStream,
 }
 
@@ -30,7 +31,8 @@ pub(crate) struct Handle {
 pub(crate) struct Watch {
     reports: UnixStream,
     leader: Pid,
-    leader_fd: Option<OwnedFd>,
+    /// The supervisor and the leader, if the system has given something to hold them by.
+    held: Option<(Arc<OwnedFd>, OwnedFd)>,
     has_exited: bool,
 }
 
@@ -50,16 +52,18 @@ impl Handle {
         let mut watch = Watch {
             reports,
             leader: supervisor,
-            leader_fd: None,
+            held: None,
             has_exited: false,
         };
         let error = match (watch.read(), supervisor_fd) {
             (Some(Message::Running(pid)), Ok(supervisor_fd)) => {
                 let leader = Pid::from_raw(pid).unwrap_or(supervisor);
+                let supervisor_fd = Arc::new(supervisor_fd);
                 watch.leader = leader;
                 // It is not reaped, so this is still the same process.
                 let leader_fd = rustix::process::pidfd_open(leader, PidfdFlags::empty());
-                watch.leader_fd = leader_fd.ok();
+                let held = |leader| (Arc::clone(&supervisor_fd), leader);
+                watch.held = leader_fd.ok().map(held);
                 let handle = Self {
                     leader,
                     supervisor,
@@ -154,16 +158,19 @@ impl Watch {
             pid,
             "the supervisor of a process was killed: what that has started may be left"
         );
-        if let Some(leader) = &self.leader_fd {
+        if let Some((supervisor, leader)) = &self.held {
             let members = below::group(pid.unsigned_abs());
             let _ = rustix::process::pidfd_send_signal(leader, Signal::KILL);
             for member in &members {
                 member.kill();
             }
-            reap_orphan(leader);
-            members
-                .iter()
-                .for_each(|member| reap_orphan(member.handle()));
+            let mut orphans = vec![leader];
+            orphans.extend(members.iter().map(|member| member.handle()));
+            // A process has another parent only when its own is gone, which may be after its own
+            // end. So all of them end first.
+            wait_for_end(supervisor);
+            orphans.iter().for_each(|orphan| wait_for_end(orphan));
+            orphans.into_iter().for_each(reap_orphan);
         }
         Event::Exited {
             exit: Exit::Signal(Signal::KILL.as_raw()),
@@ -172,11 +179,14 @@ impl Watch {
     }
 }
 
-/// Waits for the end of a process that lost its parent, and reaps it if that made it
-/// a child of this process, as it does when this one is a child subreaper.
-fn reap_orphan(process: &OwnedFd) {
+fn wait_for_end(process: &OwnedFd) {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
     let _ = retry_on_intr(|| poll(&mut fds, None));
+}
+
+/// Reaps a process that has ended and lost its parent, if that made it a child of this process, as
+/// it does when this one is a child subreaper.
+fn reap_orphan(process: &OwnedFd) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     let _ = waitid(WaitId::PidFd(process.as_fd()), options);
 }
