@@ -283,7 +283,7 @@ def test_markers_name_files_and_settings(project):
 @pytest.mark.parametrize(
     "marker, message",
     [
-        ("'there-is-none.toml'", "there is no environment file *there-is-none.toml"),
+        ("'there-is-none.toml'", "environment file *there-is-none.toml not found"),
         ("scope='week'", "the scope 'week', which is not one of function, class, module*"),
         ("fiel='x.toml'", "the marker is standin(file, settings={}, scope='function')*"),
         ("settings={'sever.port': 1}", "*there is no driver \"sever\"*"),
@@ -319,7 +319,7 @@ def test_no_file_says_where_it_was_looked_for(pytester):
     pytester.makepyfile("def test_x(standin): pass")
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*there is no environment file: neither */test_no_file*.toml nor *"])
+    result.stdout.fnmatch_lines(["*no environment file found: neither */test_no_file*.toml nor *"])
 
 
 def test_a_start_that_fails_says_who_failed(pytester):

@@ -38,7 +38,7 @@ pub(crate) enum DependenciesError {
         )
     )]
     Metadata(#[from] cargo_metadata::Error),
-    #[error("not fit to be used:\n  {}", flaws.join("\n  "))]
+    #[error("cannot be used:\n  {}", flaws.join("\n  "))]
     #[diagnostic(
         code(xtask::dependencies::flaws),
         help(

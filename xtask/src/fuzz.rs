@@ -41,7 +41,7 @@ pub(crate) enum FuzzError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cargo(#[from] CargoError),
-    #[error("there is no fuzz target `{name}`")]
+    #[error("unknown fuzz target `{name}`")]
     #[diagnostic(code(xtask::fuzz::unknown), help("there are: {}", TARGETS.join(", ")))]
     Unknown { name: String },
     #[error("an input can be tried with one target only")]
@@ -50,7 +50,7 @@ pub(crate) enum FuzzError {
         help("name it: cargo xtask fuzz --input FILE TARGET")
     )]
     InputForMany,
-    #[error("the compiler does not say which platform it is for")]
+    #[error("the compiler does not report its platform")]
     #[diagnostic(
         code(xtask::fuzz::host),
         help("does `rustc -vV` print a line `host: ...`?")
@@ -63,7 +63,7 @@ pub(crate) enum FuzzError {
         #[source]
         source: io::Error,
     },
-    #[error("`{target}` broke")]
+    #[error("`{target}` failed")]
     #[diagnostic(
         code(xtask::fuzz::broke),
         help(
@@ -203,6 +203,6 @@ mod tests {
     #[test]
     fn an_unknown_target_is_refused() {
         let error = chosen(&["farming".to_owned()]).unwrap_err();
-        assert_eq!(error.to_string(), "there is no fuzz target `farming`");
+        assert_eq!(error.to_string(), "unknown fuzz target `farming`");
     }
 }

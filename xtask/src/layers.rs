@@ -137,7 +137,7 @@ pub(crate) enum Broken {
         help("add it to LAYERS in xtask/src/layers.rs and to the table in ARCHITECTURE.md")
     )]
     NoLayer { name: String },
-    #[error("there is no crate {name}")]
+    #[error("the workspace has no crate {name}")]
     #[diagnostic(
         code(xtask::layers::no_crate),
         help("remove it from LAYERS in xtask/src/layers.rs and from ARCHITECTURE.md")

@@ -19,7 +19,7 @@ pub(crate) enum PackageError {
         help("does `cargo metadata` work in the workspace's root?")
     )]
     Metadata(#[from] cargo_metadata::Error),
-    #[error("not fit to be published:\n  {}", flaws.join("\n  "))]
+    #[error("cannot be published:\n  {}", flaws.join("\n  "))]
     #[diagnostic(
         code(xtask::package::flaws),
         help(

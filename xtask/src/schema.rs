@@ -33,7 +33,7 @@ pub(crate) enum SchemaError {
     #[error("cannot read or write {path}")]
     #[diagnostic(
         code(xtask::schema::file),
-        help("may you write in the workspace's folders?")
+        help("check that you may write in the workspace's folders")
     )]
     File {
         path: String,

@@ -259,10 +259,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if self.watcher().is_some() && !self.end(Instant::now() + Self::DEATH) {
-            tracing::warn!(
-                pid = self.pid(),
-                "a process does not end, although it was killed"
-            );
+            tracing::warn!(pid = self.pid(), "a process was killed but does not end");
         }
     }
 }

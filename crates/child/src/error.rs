@@ -22,7 +22,7 @@ pub enum SpawnError {
     #[error("cannot run \"{program}\"")]
     #[diagnostic(
         code(standin::child::program),
-        help("it must be there, be executable, and have an interpreter that is there")
+        help("it must exist, be executable, and have an interpreter that exists")
     )]
     Program {
         /// The path of the program.
@@ -47,7 +47,9 @@ pub enum SpawnError {
     #[error("\"{}\" cannot be an environment variable", name.escape_debug())]
     #[diagnostic(
         code(standin::child::variable),
-        help("a name is not empty and contains no `=`; neither it nor its value contains a NUL")
+        help(
+            "a name must not be empty or contain `=`; neither it nor its value may contain a NUL"
+        )
     )]
     Variable {
         /// The name of the variable.
@@ -64,7 +66,7 @@ pub enum SpawnError {
     #[error("cannot start a process for \"{program}\"")]
     #[diagnostic(
         code(standin::child::system),
-        help("see the limits on processes, memory and open files")
+        help("check the limits on processes, memory and open files")
     )]
     System {
         /// The path of the program.
@@ -74,7 +76,7 @@ pub enum SpawnError {
     },
     /// This platform has nothing to hold a process by.
     #[error("processes are not supported on this platform")]
-    #[diagnostic(code(standin::child::not_supported), help("run this on a Unix"))]
+    #[diagnostic(code(standin::child::not_supported), help("run this on Unix"))]
     NotSupported,
 }
 

@@ -15,7 +15,7 @@ pub(crate) use unsupported::Input;
 #[error("{written} of {total} bytes were written to its standard input")]
 #[diagnostic(
     code(standin::child::write),
-    help("the program must read its standard input, and not have ended")
+    help("the program must be running and read its standard input")
 )]
 pub struct WriteError {
     /// How many bytes the system took. The program need not have read them.

@@ -280,7 +280,7 @@ pub(crate) struct Output {
     /// What is written to standard error: text for people, or one JSON object a line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
-    /// Report nothing but errors
+    /// Report only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Report each step
@@ -300,7 +300,7 @@ Exit codes:
   124    the command took longer than --timeout
   125    the environment failed: it did not start or stop, or something expected did not happen
   126    the command cannot be executed
-  127    there is no such command
+  127    the command was not found
   128+N  signal N ended the command, or the run before there was one
 
 SIGINT, SIGTERM and SIGHUP go to the command first; a second one ends everything at once.";
@@ -308,16 +308,16 @@ SIGINT, SIGTERM and SIGHUP go to the command first; a second one ends everything
 const EVERY_CUT_EXIT_CODES: &str = "\
 Exit codes:
   0      no cut breaks the command
-  1      some do
+  1      some cuts do
   125    it fails without a cut, nothing goes through a proxy, the cut of --cut does not happen, or
-         the file is not right
+         the file is invalid
   128+N  signal N ended it";
 
 fn fault_of(text: &str) -> Result<FaultKind, String> {
     // A fault is written as in a cut.
     let cut: Result<Cut, _> = format!("proxy:0:up:frame0:{text}").parse();
     cut.map(|cut| cut.kind()).map_err(|_| {
-        "it is one of reset, close, half-close, silence, drop, corrupt and delay=100ms".to_owned()
+        "use one of reset, close, half-close, silence, drop, corrupt and delay=100ms".to_owned()
     })
 }
 

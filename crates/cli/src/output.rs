@@ -83,7 +83,7 @@ impl Output {
             (Some(report), Format::Human) => say(report),
             (None, Format::Human) if ended.code != 0 => {
                 say(&format!(
-                    "standin: nobody knows how \"{}\" has ended",
+                    "standin: cannot find out how \"{}\" ended",
                     entry.id
                 ));
             }

@@ -76,7 +76,7 @@ fn misfit(entries: &IndexMap<String, Value>, value: &Value) -> ValueError {
         let missing = [DRIVER, VALUE]
             .into_iter()
             .filter(|key| !entries.contains_key(*key));
-        let error = error.because(format!("there is no key {key:?} in a context value"));
+        let error = error.because(format!("a context value has no key {key:?}"));
         return match nearest(key, missing) {
             Some(known) => error.hint(format!("did you mean {known:?}?")),
             None => error,

@@ -205,7 +205,7 @@ impl std::error::Error for ValueError {}
 #[non_exhaustive]
 pub enum OptionError {
     /// The config has no such option.
-    #[error("{owner}: there is no option {option:?}")]
+    #[error("{owner}: unknown option {option:?}")]
     #[diagnostic(code(standin::config::unknown_option))]
     Unknown {
         /// Whose config it is.
@@ -303,7 +303,7 @@ pub enum OptionError {
     #[diagnostic(
         code(standin::config::code_only),
         help(
-            "it holds code, such as a hook: set it with its builder method, read it from the typed config"
+            "it holds code, such as a hook: set it with its builder method, and read it from the typed config"
         )
     )]
     CodeOnly {
@@ -564,7 +564,7 @@ pub enum ParentError {
         parent: Option<String>,
     },
     /// The parent is the config itself or one that inherits from it.
-    #[error("{owner}: {parent:?} cannot be its parent, for it inherits from {owner:?}")]
+    #[error("{owner}: {parent:?} cannot be its parent, because it inherits from {owner:?}")]
     #[diagnostic(
         code(standin::config::parent_cycle),
         help("parents form a tree: give {owner:?} a parent that does not inherit from it")

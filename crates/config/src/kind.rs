@@ -364,7 +364,7 @@ impl Kind {
 
     /// The error for a value that has no written form.
     pub(crate) fn unfit_code(&self) -> ValueError {
-        ValueError::new(self.to_string(), "a value that only code can give")
+        ValueError::new(self.to_string(), "a value that only code can set")
     }
 
     /// True when a context value fits.
@@ -547,7 +547,7 @@ impl std::fmt::Display for Kind {
                 write!(f, "a table {{ {} }}", names.join(", "))
             }
             Kind::Lazy(kind) => kind.get().fmt(f),
-            Kind::Code => f.write_str("a value that only code can give"),
+            Kind::Code => f.write_str("a value that only code can set"),
         }
     }
 }

@@ -176,7 +176,7 @@ impl OptionValue for PathBuf {
     fn check(&self) -> Result<(), ValueError> {
         match self.as_os_str().as_encoded_bytes().contains(&0) {
             true => Err(ValueError::new("a valid path", self.to_value().to_string())
-                .because("no system takes a NUL character in a path")),
+                .because("a path cannot contain a NUL character")),
             false => Ok(()),
         }
     }

@@ -44,7 +44,7 @@ pub fn verbatim(text: impl Into<String>) -> Text {
 impl Text {
     fn table() -> Kind {
         let text = OptionDescription::required(VERBATIM, Kind::String)
-            .docs_are("The text as it stands: `{{` and `{%` mean nothing in it.");
+            .docs_are("The text as it is: `{{` and `{%` have no meaning in it.");
         Kind::Nested(ConfigDescription::builder("text").option(text).build())
     }
 }

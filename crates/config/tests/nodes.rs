@@ -43,7 +43,7 @@ fn a_layer_refuses_unknown_names_and_misfits() {
     let error = layer.set("timeuot", 1).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "EnvironmentConfig: there is no option \"timeuot\""
+        "EnvironmentConfig: unknown option \"timeuot\""
     );
     let error = layer.set("timeout", "soon").unwrap_err();
     assert_eq!(

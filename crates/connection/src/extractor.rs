@@ -121,10 +121,10 @@ pub struct OwnConnection {
 #[non_exhaustive]
 pub enum ExtractError {
     /// The extractor reads what a process has open, and the driver runs none.
-    #[error("driver {driver} runs no process whose connections could be read")]
+    #[error("driver {driver} has no process whose connections can be read")]
     #[diagnostic(
         code(standin::connection::no_process),
-        help("use `OwnConnection` for it, or answer `ConnectionSource::process`")
+        help("use `OwnConnection`, or implement `ConnectionSource::process`")
     )]
     NoProcess {
         /// The driver's name.
@@ -144,10 +144,10 @@ pub enum ExtractError {
         source: ProcessError,
     },
     /// An extractor of the user's own failed.
-    #[error("cannot find out the connections of driver {driver}")]
+    #[error("cannot determine the connections of driver {driver}")]
     #[diagnostic(
         code(standin::connection::extractor),
-        help("see the cause, which the extractor gave")
+        help("see the cause, which the extractor reported")
     )]
     Other {
         /// The driver's name.

@@ -89,7 +89,7 @@ pub enum ProcessError {
     #[error("there is no process {pid}")]
     #[diagnostic(
         code(standin::connection::no_such_process),
-        help("it may have ended; its log and exit code say more")
+        help("it may have ended; see its log and exit code")
     )]
     NotFound {
         /// The process id.
@@ -119,7 +119,7 @@ pub enum ProcessError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// This platform has no way to tell.
-    #[error("what a process has open cannot be read here: not supported on {platform}")]
+    #[error("cannot read what a process has open: not supported on {platform}")]
     #[diagnostic(
         code(standin::connection::not_supported),
         help(

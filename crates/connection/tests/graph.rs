@@ -368,7 +368,7 @@ fn says_that_a_connection_goes_the_other_way() {
     check_error(
         graph.connected("server", "client").unwrap_err(),
         expect![[r#"
-            server is not connected to client: it is the other way round, client connects to server
+            server is not connected to client: the connection goes the other way, client connects to server
             [standin::connection::not_connected]
             server reports tcp://80 (listening at 127.0.0.1:80)
             client reports tcp://80 (connecting from 127.0.0.1:5000)
@@ -384,7 +384,7 @@ fn names_a_driver_that_is_not_there() {
     check_error(
         graph.connected("client", "serve").unwrap_err(),
         expect![[r#"
-            there is no driver "serve" in the connection graph
+            the connection graph has no driver "serve"
             [standin::connection::unknown_driver]
             did you mean "server"? the graph:
             client is unconnected
@@ -408,7 +408,7 @@ fn names_everybody_else_who_is_connected() {
     check_error(
         connected.and_nobody_else().unwrap_err(),
         expect![[r#"
-            server has other peers than client: other, 10.0.0.9:5002
+            server has peers other than client: other, 10.0.0.9:5002
             [standin::connection::somebody_else]
             the graph:
             client --> server   tcp://80   5000 -> 80

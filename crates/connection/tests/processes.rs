@@ -234,7 +234,7 @@ fn a_driver_that_runs_no_process_is_an_error() {
     match ProcessFiles::new().extract(&source) {
         Err(error @ ExtractError::NoProcess { .. }) => assert_eq!(
             error.to_string(),
-            "driver subject runs no process whose connections could be read"
+            "driver subject has no process whose connections can be read"
         ),
         other => panic!("{other:?}"),
     }

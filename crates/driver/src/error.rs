@@ -12,7 +12,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ContextError {
     /// The reading driver is in no environment.
-    #[error("driver \"{reader}\" reads the context of \"{driver}\", but is in no environment")]
+    #[error("driver \"{reader}\" reads the context of \"{driver}\", but is not in an environment")]
     #[diagnostic(
         code(standin::driver::no_environment),
         help("add both drivers to one environment, or give \"{reader}\" a plain value")
@@ -24,7 +24,7 @@ pub enum ContextError {
         driver: String,
     },
     /// No driver of that name is in the environment.
-    #[error("driver \"{reader}\" reads the context of \"{driver}\", and no driver has that name")]
+    #[error("driver \"{reader}\" reads the context of \"{driver}\", but no driver has that name")]
     #[diagnostic(code(standin::driver::unknown_driver), help("{}", known_drivers(known, nearest.as_deref())))]
     UnknownDriver {
         /// The driver that has the context value.
@@ -121,7 +121,7 @@ pub enum LogError {
     #[error("driver \"{driver}\" cannot read its log `{}`", path.display())]
     #[diagnostic(
         code(standin::driver::log_unreadable),
-        help("it has to be a file that this user may read")
+        help("it must be a file that this user may read")
     )]
     Read {
         /// The driver.
@@ -167,11 +167,11 @@ standin_error::reportable!(LogError);
 /// listens there.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error(
-    "driver \"{driver}\" waits for port {port} of {host}, which accepts connections already, before the start"
+    "driver \"{driver}\" waits for port {port} of {host}, which already accepted connections before the start"
 )]
 #[diagnostic(
     code(standin::driver::port_in_use),
-    help("end the program that listens there, or use another port; `ss -ltnp` lists who listens")
+    help("stop the program that listens there, or use another port; `ss -ltnp` lists it")
 )]
 #[non_exhaustive]
 pub struct PortInUse {
@@ -244,7 +244,7 @@ pub enum InstallError {
     #[error("driver \"{driver}\" cannot install `{}` as `{}`", source_path.display(), path.display())]
     #[diagnostic(
         code(standin::driver::install_write),
-        help("see that the directory may be written to")
+        help("check that the directory is writable")
     )]
     Write {
         /// The driver.
@@ -336,7 +336,7 @@ fn at(path: &std::path::Path, line: Option<usize>) -> String {
 #[error("driver \"{driver}\" cannot write its log to `{}`", path.display())]
 #[diagnostic(
     code(standin::driver::file_logger),
-    help("`file_logger` is a path below the runpath that may be written to")
+    help("`file_logger` must be a writable path below the runpath")
 )]
 pub(crate) struct FileLogError {
     pub(crate) driver: String,
@@ -348,9 +348,12 @@ standin_error::reportable!(FileLogError);
 
 fn known_drivers(known: &[String], nearest: Option<&str>) -> String {
     match (nearest, known) {
-        (Some(nearest), _) => format!("did you mean \"{nearest}\"? there are: {}", Names(known)),
+        (Some(nearest), _) => format!(
+            "did you mean \"{nearest}\"? the drivers are: {}",
+            Names(known)
+        ),
         (None, []) => "the environment is empty: add the driver first".to_owned(),
-        (None, known) => format!("there are: {}", Names(known)),
+        (None, known) => format!("the drivers are: {}", Names(known)),
     }
 }
 

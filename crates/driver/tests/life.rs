@@ -126,7 +126,7 @@ fn each_condition_with_its_last_answer_and_the_lines_that_were_looked_for() {
     ];
     assert_eq!(probes, expected);
     let last = &story.probes[2];
-    assert_eq!(last.answer, "nobody listens there");
+    assert_eq!(last.answer, "nothing listens there");
     assert!(last.count > 1 && last.first < last.last, "{last:?}");
     let lines = story.lines.iter().map(|line| (&*line.log, &*line.text));
     let lines: Vec<_> = lines.collect();

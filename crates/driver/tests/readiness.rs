@@ -205,9 +205,9 @@ fn a_timeout_says_what_each_saw_last() {
         .find(|report| !report.contains("it has not run yet"))
         .unwrap();
     for part in [
-        "none of these:".to_owned(),
+        "none of these holds:".to_owned(),
         format!("port {port} of 127.0.0.1: "),
-        "never`: it is not there".to_owned(),
+        "never`: it does not exist".to_owned(),
         "unmatched `log` in".to_owned(),
         "exit code 3, no such user".to_owned(),
         "the moon is full: not yet".to_owned(),
@@ -445,7 +445,7 @@ fn only_a_file_of_this_start_makes_ready() {
     append(&folder.path().join("app/app.pid"), b"1");
     let options = stub(folder.path(), [Readiness::file("app.pid")]).timeout(BRIEF);
     let report = report(built(options.path_cleanup(false)).start().unwrap_err());
-    assert!(report.contains("it was there before the start"), "{report}");
+    assert!(report.contains("it existed before the start"), "{report}");
 }
 
 #[test]
@@ -463,7 +463,7 @@ fn a_port_of_somebody_else_does_not_make_ready() {
     assert!(app.steps.lock().unwrap().is_empty(), "it was started");
     let report = report(error);
     for part in [
-        format!("port {port} of 127.0.0.1, which accepts connections already, before the start"),
+        format!("port {port} of 127.0.0.1, which already accepted connections before the start"),
         "code: standin::driver::port_in_use".to_owned(),
     ] {
         assert!(report.contains(&part), "{report}");
@@ -474,7 +474,7 @@ fn a_port_of_somebody_else_does_not_make_ready() {
             .start()
             .unwrap_err(),
     );
-    assert!(report.contains("nobody listens there"), "{report}");
+    assert!(report.contains("nothing listens there"), "{report}");
 }
 
 #[cfg(target_os = "linux")]

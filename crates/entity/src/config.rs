@@ -33,7 +33,7 @@ pub struct EntityConfig {
     pub runpath: Option<PathBuf>,
 
     /// Whether the runpath is emptied when the entity starts. It is an error if
-    /// files are in it and standin did not make it. Switch it off to use such a
+    /// files are in it and standin did not create it. Switch it off to use such a
     /// directory as it is, to keep what earlier runs left, or to share a runpath.
     /// Default: yes.
     #[config(inherited, fallback = true)]

@@ -38,7 +38,7 @@ pub enum StartError {
     #[error("{entity} was stopped while it started")]
     #[diagnostic(
         code(standin::entity::start_interrupted),
-        help("it can be started again; see who calls `stop` meanwhile")
+        help("it can be started again; find out what calls `stop` during the start")
     )]
     Interrupted {
         /// The resource.
@@ -68,7 +68,7 @@ pub enum StartError {
     #[error("{entity} was not ready {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::start_timeout),
-        help("look for why it is not ready, or raise its {limit}")
+        help("find out why it is not ready, or raise its {limit}")
     )]
     Timeout {
         /// The resource.
@@ -87,7 +87,7 @@ pub enum StartError {
     #[error("{entity} is being started by another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::start_busy),
-        help("a step of it blocks; `abort` is what can end that")
+        help("one of its steps blocks; `abort` can end that")
     )]
     Busy {
         /// The resource.
@@ -230,7 +230,7 @@ pub enum StopError {
     #[error("{entity} was not down {overdue}{evidence}")]
     #[diagnostic(
         code(standin::entity::stop_timeout),
-        help("look for why it does not end, or raise its {limit}")
+        help("find out why it does not stop, or raise its {limit}")
     )]
     Timeout {
         /// The resource.
@@ -249,7 +249,7 @@ pub enum StopError {
     #[error("{entity} was aborted while it stopped")]
     #[diagnostic(
         code(standin::entity::stop_aborted),
-        help("`aborting` has taken over; there is nothing to be done")
+        help("`aborting` has taken over; nothing needs to be done")
     )]
     Aborted {
         /// The resource.
@@ -263,7 +263,7 @@ pub enum StopError {
     #[error("{entity} is busy in another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::stop_busy),
-        help("a step of it blocks; `abort` is what can end that")
+        help("one of its steps blocks; `abort` can end that")
     )]
     Busy {
         /// The resource.
@@ -318,7 +318,7 @@ pub enum WaitError {
     #[error("{entity} was {status} and not {target} {overdue}")]
     #[diagnostic(
         code(standin::entity::wait_timeout),
-        help("wait longer, or look for why it stays {status}")
+        help("wait longer, or find out why it stays {status}")
     )]
     Timeout {
         /// The resource.
@@ -452,7 +452,7 @@ pub enum PauseError {
     #[error("{entity} is busy in another thread, which has not finished {overdue}")]
     #[diagnostic(
         code(standin::entity::pause_busy),
-        help("a step of it blocks; `abort` is what can end that")
+        help("one of its steps blocks; `abort` can end that")
     )]
     Busy {
         /// The resource.

@@ -53,7 +53,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
 #[diagnostic(
     code(standin::entity::bad_name),
     help(
-        "names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good"
+        "names become directory names; letters, digits, spaces, `-`, `_` and `.` are always allowed"
     )
 )]
 #[non_exhaustive]

@@ -36,7 +36,7 @@ impl IllegalTransition {
 #[error("unknown status \"{text}\"")]
 #[diagnostic(
     code(standin::entity::unknown_status),
-    help("known are {}", Status::ALL.map(Status::as_str).join(", "))
+    help("the statuses are {}", Status::ALL.map(Status::as_str).join(", "))
 )]
 #[non_exhaustive]
 pub struct UnknownStatus {
@@ -230,7 +230,9 @@ mod tests {
         let help = error.help().map(|help| help.to_string());
         assert_eq!(
             help.as_deref(),
-            Some("known are NONE, STARTING, STARTED, PAUSING, PAUSED, RESUMING, STOPPING, STOPPED")
+            Some(
+                "the statuses are NONE, STARTING, STARTED, PAUSING, PAUSED, RESUMING, STOPPING, STOPPED"
+            )
         );
     }
 

@@ -126,7 +126,7 @@ pub enum JoinError {
     #[error("{parent} cannot be the parent of {entity}: it belongs to {present}")]
     #[diagnostic(
         code(standin::entity::has_parent),
-        help("let {entity} leave {present} first")
+        help("remove {entity} from {present} first")
     )]
     Elsewhere {
         /// The child.

@@ -57,7 +57,7 @@ pub(crate) fn explanation(members: &Members, asking: &str) -> Option<String> {
     }
     if more > 0 {
         lines.push(format!(
-            "meanwhile: {more} more drivers are not as they should be"
+            "meanwhile: {more} more drivers are in an unexpected state"
         ));
     }
     if (has_files || !lines.is_empty())

@@ -18,7 +18,7 @@ use crate::record::Format;
 pub struct Artifacts {
     /// The files.
     pub files: Vec<PathBuf>,
-    /// What could not be written, each as a sentence.
+    /// The files that could not be written, each with the reason, as sentences.
     pub problems: Vec<String>,
 }
 

@@ -29,7 +29,7 @@ pub enum AddError {
     #[diagnostic(
         code(standin::environment::in_two_environments),
         help(
-            "make a driver of its own for each environment; an environment can also be the parent of another one"
+            "create a separate driver for each environment; an environment can also be the parent of another one"
         )
     )]
     InAnotherEnvironment {
@@ -88,7 +88,7 @@ pub enum LoadError {
     #[diagnostic(transparent)]
     Environment(#[from] BuildError),
     /// The document is one of another kind of environment.
-    #[error("the document has the options of something else than an environment")]
+    #[error("the document does not have the options of an environment")]
     #[diagnostic(
         code(standin::environment::other_options),
         help("make the document with `EnvironmentBuilder`")
@@ -177,7 +177,7 @@ pub enum DependencyError {
         help(
             "{}add the driver first; {}",
             meant(name, known),
-            list("there are", known)
+            list("the drivers are", known)
         )
     )]
     UnknownDriver {
@@ -194,7 +194,7 @@ pub enum DependencyError {
     )]
     #[diagnostic(
         code(standin::environment::unknown_context),
-        help("{}{}", meant(name, known), list("there are", known))
+        help("{}{}", meant(name, known), list("the drivers are", known))
     )]
     UnknownContext {
         /// The environment.
@@ -213,7 +213,7 @@ pub enum DependencyError {
     #[diagnostic(
         code(standin::environment::cycle),
         help(
-            "an arrow means \"starts before\"; take one of them away, be it a declared dependency or a context value"
+            "an arrow means \"starts before\"; remove one, either a declared dependency or a context value"
         )
     )]
     Cycle {
@@ -240,7 +240,7 @@ pub enum DependencyError {
     },
     /// With dependencies, `async_start` has no meaning.
     #[error(
-        "driver \"{driver}\" sets `async_start`, and environment \"{environment}\" starts its drivers by their dependencies"
+        "driver \"{driver}\" sets `async_start`, but environment \"{environment}\" starts its drivers by their dependencies"
     )]
     #[diagnostic(
         code(standin::environment::async_start),

@@ -100,7 +100,7 @@ pub enum EnvironmentError {
     #[error("environment \"{environment}\" belongs to \"{parent}\", which is stopped")]
     #[diagnostic(
         code(standin::environment::parent_stopped),
-        help("start \"{parent}\" first; a stop of it stops what belongs to it")
+        help("start \"{parent}\" first; stopping it stops what belongs to it")
     )]
     ParentStopped {
         /// The environment.
@@ -213,7 +213,7 @@ impl Diagnostic for NotStarted {
         if let Some(limit) = self.limit {
             let limit = Span(limit);
             lines.push(format!(
-                "look for what takes so long, or raise the `start_limit` of the environment (now {limit})"
+                "find out what takes so long, or raise the `start_limit` of the environment (now {limit})"
             ));
         }
         let only = several::only(&self.failures);
@@ -353,7 +353,7 @@ pub enum Failure {
     Nested(Box<EnvironmentError>),
     /// It failed to start, and so did its replacements.
     #[error(
-        "{}, and none of its replacements was started either",
+        "{}, and none of its replacements started either",
         text::in_full(first)
     )]
     #[diagnostic(code(standin::environment::failover))]

@@ -27,7 +27,7 @@ fn an_unknown_key_comes_with_the_nearest_known_one() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml:4:1: driver "server": there is no option "timeuot"
+              × environment.toml:4:1: driver "server": unknown option "timeuot"
                ╭─[environment.toml:4:1]
              3 │ name = 'server'
              4 │ timeuot = 5
@@ -46,7 +46,7 @@ fn an_unknown_key_of_the_environment_is_told_apart() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml:1:1: the environment: there is no option "drivers"
+              × environment.toml:1:1: the environment: unknown option "drivers"
                ╭─[environment.toml:1:1]
              1 │ drivers = []
                · ───┬───
@@ -64,7 +64,7 @@ fn a_key_for_code_says_so() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml:4:1: driver "a": there is no option "pre_start"
+              × environment.toml:4:1: driver "a": unknown option "pre_start"
                ╭─[environment.toml:4:1]
              3 │ name = 'a'
              4 │ pre_start = 'x'
@@ -244,7 +244,7 @@ fn an_unknown_type() {
         expect![[r#"
             standin::environment::unknown_type
 
-              × environment.toml:2:8: there is no driver type "tcp-sever"
+              × environment.toml:2:8: unknown driver type "tcp-sever"
                ╭─[environment.toml:2:8]
              1 │ [[driver]]
              2 │ type = 'tcp-sever'
@@ -372,7 +372,7 @@ host = { driver = "b", value = "{{ host }}" }
              10 │ [[driver]]
                 ╰────
               help: a driver starts after those in its `after` and those whose context it reads:
-                    take one of these away
+                    remove one of these
         "#]],
     );
 }
@@ -386,10 +386,10 @@ fn defaults_are_checked_too() {
 
               × environment.toml: 5 mistakes
               │   2:11  [defaults]: option "timeout": true is not a duration
-              │   3:1   [defaults]: there is no option "name"
-              │   4:1   [defaults]: there is no option "hots"
-              │   6:1   [defaults.tcp-server]: there is no option "greeting"
-              │   7:11  there is no driver type "tcp-sever"
+              │   3:1   [defaults]: unknown option "name"
+              │   4:1   [defaults]: unknown option "hots"
+              │   6:1   [defaults.tcp-server]: unknown option "greeting"
+              │   7:11  unknown driver type "tcp-sever"
               ╰─▶ [defaults]: option "timeout": true is not a duration
 
             Error: standin::config::wrong_type
@@ -407,7 +407,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × [defaults]: there is no option "name"
+              × [defaults]: unknown option "name"
                ╭─[environment.toml:3:1]
              2 │ timeout = true
              3 │ name = 'x'
@@ -419,7 +419,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × [defaults]: there is no option "hots"
+              × [defaults]: unknown option "hots"
                ╭─[environment.toml:4:1]
              3 │ name = 'x'
              4 │ hots = 'x'
@@ -431,7 +431,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::config::unknown_option
 
-              × [defaults.tcp-server]: there is no option "greeting"
+              × [defaults.tcp-server]: unknown option "greeting"
                ╭─[environment.toml:6:1]
              5 │ [defaults.tcp-server]
              6 │ greeting = 'hello'
@@ -444,7 +444,7 @@ fn defaults_are_checked_too() {
 
             Error: standin::environment::unknown_type
 
-              × there is no driver type "tcp-sever"
+              × unknown driver type "tcp-sever"
                ╭─[environment.toml:7:11]
              6 │ greeting = 'hello'
              7 │ [defaults.tcp-sever]
@@ -534,7 +534,7 @@ fn spans_are_right_with_a_byte_order_mark_crlf_tabs_and_wide_characters() {
         expect![[r#"
             standin::config::unknown_option
 
-              × environment.toml:5:2: driver "中": there is no option "colour"
+              × environment.toml:5:2: driver "中": unknown option "colour"
                ╭─[environment.toml:5:2]
              4 │     name    = '中'
              5 │     colour  = '文'

@@ -106,9 +106,7 @@ fn mistakes_have_their_place() {
     refuses("", expect![[r#"driver "wan": option "to" is missing"#]]);
     refuses(
         "to = \"b:1\"\n[[driver.fault]]\nkind = \"reset\"\nat_frame = 1\n",
-        expect![[
-            r#"driver "wan": option "fault[0]": it is about frames, and nothing says what a frame is"#
-        ]],
+        expect![[r#"driver "wan": option "fault[0]": it is about frames, but no framing is set"#]],
     );
     refuses(
         "to = \"b:1\"\nframing = \"lines\"\n[[driver.fault]]\nkind = \"reset\"\nat_frame = 1\nat_byte = 1\n",

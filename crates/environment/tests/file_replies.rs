@@ -233,14 +233,14 @@ fn replies_need_a_framing() {
     check(
         "greeting = 'hi'\nconnections = 2",
         expect![[r#"
-        "'hi'" in line 5: driver "s": option "greeting": it means nothing without `framing`
+        "'hi'" in line 5: driver "s": option "greeting": it has no effect without `framing`
           say how the stream is cut into frames: framing = "lines"
     "#]],
     );
     check(
         "[[driver.on]]\nequals = 'A'",
         expect![[r#"
-        "[[driver.on]]" in line 4: driver "s": option "on": it means nothing without `framing`
+        "[[driver.on]]" in line 4: driver "s": option "on": it has no effect without `framing`
           say how the stream is cut into frames: framing = "lines"
     "#]],
     );
@@ -258,7 +258,7 @@ fn framings_that_cannot_be_are_mistakes() {
     check(
         "framing = { fixed_size = 0 }",
         expect![[r#"
-            "0" in line 5: driver "s": option "framing.fixed_size": a frame has at least 1 byte
+            "0" in line 5: driver "s": option "framing.fixed_size": a frame must have at least 1 byte
               framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
@@ -272,7 +272,7 @@ fn framings_that_cannot_be_are_mistakes() {
     check(
         "framing = { delimiter = { hex = '0' } }",
         expect![[r#"
-            "'0'" in line 5: driver "s": option "framing.delimiter.hex": "0" is not bytes in hexadecimal digits: the last byte has one digit only
+            "'0'" in line 5: driver "s": option "framing.delimiter.hex": "0" is not a string of hexadecimal digits: the last byte has only one digit
               framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
@@ -291,7 +291,7 @@ fn patterns_that_do_not_parse_are_shown_where_they_do_not() {
         "framing = 'lines'\non = [{ match = '^PAY (?<amount>\\d+$' }]",
         expect![[r#"
             "(" in line 6: driver "s": option "on[0].match": the pattern `^PAY (?<amount>\d+$` is not valid: unclosed group
-              see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
     check(
@@ -299,28 +299,28 @@ fn patterns_that_do_not_parse_are_shown_where_they_do_not() {
 on = [{ match = "\u00fc\\d[z-a]" }]"#,
         expect![[r#"
             "z-a" in line 6: driver "s": option "on[0].match": the pattern `ü\d[z-a]` is not valid: invalid character class range, the start must be <= the end
-              see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
     check(
         "framing = 'lines'\ndialogue = [{ expect = { match = 'x{2,1}' } }]",
         expect![[r#"
             "{2,1}" in line 6: driver "s": option "dialogue[0].expect.match": the pattern `x{2,1}` is not valid: invalid repetition count range, the start must be <= the end
-              see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
     check(
         "framing = 'lines'\ndialogue = [{ branch = [{ expect = 'a' }, { expect = { match = '[' } }] }]",
         expect![[r#"
             "[" in line 6: driver "s": option "dialogue[0].branch[1].expect.match": the pattern `[` is not valid: unclosed character class
-              see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
     check(
         "framing = 'lines'\n[[driver.connection]]\nindex = 0\ndialogue = [{ repeat = 2, steps = [{ pause = 1, expect = { match = '(' } }] }]",
         expect![[r#"
             "(" in line 8: driver "s": option "connection[0].dialogue[0].steps[0].expect.match": the pattern `(` is not valid: unclosed group
-              see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
 }
@@ -330,39 +330,39 @@ fn names_that_nobody_knows_are_mistakes() {
     check(
         "framing = 'lines'\ngreeting = 'hi {{ who }}'",
         expect![[r#"
-            "who" in line 6: driver "s": option "greeting": the reply names `who`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<who>...)`; there are "connection", "context"
+            "who" in line 6: driver "s": option "greeting": the reply names `who`, which is unknown
+              a pattern gives a name to what its groups match, `(?<who>...)`; the known names are "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\non = [{ match = '(?<a>.)', reply = '{{ a }}{{ b }}' }]",
         expect![[r#"
-            "b" in line 6: driver "s": option "on[0].reply": the reply names `b`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
+            "b" in line 6: driver "s": option "on[0].reply": the reply names `b`, which is unknown
+              a pattern gives a name to what its groups match, `(?<b>...)`; the known names are "a", "frame", "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\ndialogue = [{ expect = { match = '(?<a>.)' } }, { send = '{{ b }}' }]",
         expect![[r#"
-            "b" in line 6: driver "s": option "dialogue[1].send": the reply names `b`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
+            "b" in line 6: driver "s": option "dialogue[1].send": the reply names `b`, which is unknown
+              a pattern gives a name to what its groups match, `(?<b>...)`; the known names are "a", "frame", "connection", "context"
         "#]],
     );
     check(
         r#"framing = 'lines'
 greeting = ['b', 'b {{ a.b }} {{ abb }} {{ b }}', { text = "\u00fc{{ cc }}" }]"#,
         expect![[r#"
-            "a" in line 6: driver "s": option "greeting[1]": the reply names `a`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<a>...)`; there are "connection", "context"
-            "cc" in line 6: driver "s": option "greeting[2].text": the reply names `cc`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<cc>...)`; there are "connection", "context"
+            "a" in line 6: driver "s": option "greeting[1]": the reply names `a`, which is unknown
+              a pattern gives a name to what its groups match, `(?<a>...)`; the known names are "connection", "context"
+            "cc" in line 6: driver "s": option "greeting[2].text": the reply names `cc`, which is unknown
+              a pattern gives a name to what its groups match, `(?<cc>...)`; the known names are "connection", "context"
         "#]],
     );
     check(
         "framing = 'lines'\notherwise = { reply = '{{ a }}' }",
         expect![[r#"
-            "a" in line 6: driver "s": option "otherwise.reply": the reply names `a`, which nobody knows
-              a pattern gives a name to what its groups match, `(?<a>...)`; there are "frame", "connection", "context"
+            "a" in line 6: driver "s": option "otherwise.reply": the reply names `a`, which is unknown
+              a pattern gives a name to what its groups match, `(?<a>...)`; the known names are "frame", "connection", "context"
         "#]],
     );
     check(
@@ -379,7 +379,7 @@ fn rules_that_can_never_apply_are_mistakes() {
     check(
         "framing = 'lines'\n[[driver.on]]\nprefix = 'PA'\n[[driver.on]]\nequals = 'PAY'",
         expect![[r#"
-            "'PAY'" in line 9: driver "s": option "on[1].equals": equals "PAY" can never be reached: rule 1 (prefix "PA") matches all that it matches
+            "'PAY'" in line 9: driver "s": option "on[1].equals": equals "PAY" can never be reached: rule 1 (prefix "PA") matches everything that it matches
               the first rule that matches applies: write this one before the other, or limit how often the other does, times = "..=1"
         "#]],
     );
@@ -400,7 +400,7 @@ fn rules_that_can_never_apply_are_mistakes() {
     check(
         "framing = 'lines'\nconnections = '..=1'\nconnection = [{ index = 1, dialogue = [{ expect = 'a' }] }]",
         expect![[r#"
-            "'..=1'" in line 6: driver "s": option "connections": connection 1 has a dialogue, and there may be 1 connections at most
+            "'..=1'" in line 6: driver "s": option "connections": connection 1 has a dialogue, but at most 1 connections are allowed
               connections are counted from 0: the first one is connection 0
         "#]],
     );
@@ -411,7 +411,7 @@ fn what_says_too_little_or_too_much_is_a_mistake() {
     check(
         "framing = 'lines'\non = [{ reply = 'a' }, { equals = 'a', prefix = 'b' }]",
         expect![[r#"
-            "{ reply = 'a' }" in line 6: driver "s": option "on[0]": it does not say which frames are meant
+            "{ reply = 'a' }" in line 6: driver "s": option "on[0]": it does not say which frames it is for
               a rule has one of `match`, `equals`, `prefix` and `anything`
             "{ equals = 'a', prefix = 'b' }" in line 6: driver "s": option "on[1]": `equals` and `prefix` both say which frames are meant
               a rule has one of `match`, `equals`, `prefix` and `anything`
@@ -420,10 +420,10 @@ fn what_says_too_little_or_too_much_is_a_mistake() {
     check(
         "framing = 'lines'\non = [{ equals = 'a', in = 'b', in_any_state = true, enter = 'c', leave_state = true }]",
         expect![[r#"
-            "true" in line 6: driver "s": option "on[0].in_any_state": there is `in`, too, which says something else
-              take one of both away
-            "true" in line 6: driver "s": option "on[0].leave_state": there is `enter`, too, which says something else
-              take one of both away
+            "true" in line 6: driver "s": option "on[0].in_any_state": it conflicts with `in`
+              remove one of the two
+            "true" in line 6: driver "s": option "on[0].leave_state": it conflicts with `enter`
+              remove one of the two
         "#]],
     );
     check(
@@ -512,7 +512,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\non = [{ equals = { hex = '0g' } }]",
         expect![[r#"
-            "'0g'" in line 6: driver "s": option "on[0].equals.hex": "0g" is not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+            "'0g'" in line 6: driver "s": option "on[0].equals.hex": "0g" is not a string of hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
               on: Rules, `[[driver.on]]`: which frames are answered, and how. The first that matches applies.
         "#]],
     );
@@ -526,7 +526,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\ngreeting = { hex = '0g' }",
         expect![[r#"
-            "'0g'" in line 6: driver "s": option "greeting.hex": not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+            "'0g'" in line 6: driver "s": option "greeting.hex": invalid hexadecimal bytes: 'g' at character 1 is not a hexadecimal digit
               write two digits for each byte: "00 ff 0a"
         "#]],
     );

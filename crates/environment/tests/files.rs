@@ -122,7 +122,7 @@ fn the_folder_of_a_file_is_never_emptied() {
             let error = Environment::from_file(&file).unwrap().start().unwrap_err();
             let told = format!("{error:?}");
             assert!(
-                told.contains("standin did not make it") && told.contains("path_cleanup = false"),
+                told.contains("standin did not create it") && told.contains("path_cleanup = false"),
                 "{told}"
             );
             assert!(
@@ -212,9 +212,9 @@ fn all_mistakes_are_told_at_once() {
         environment.toml: 3 mistakes
           5:1   driver number 1: option "name" is missing
                 help: "name" is a string: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
-          7:1   driver number 1: there is no option "nmae"
+          7:1   driver number 1: unknown option "nmae"
                 help: did you mean "name"?
-          10:8  there is no driver type "tcp-clinet"
+          10:8  unknown driver type "tcp-clinet"
                 help: did you mean "tcp-client"?
           code: standin::config::invalid_file
     "#]].assert_eq(&format!("{error:?}\n"));
@@ -285,7 +285,7 @@ fn mistakes_in_exports_have_their_places() {
         "\"A=B\" = '1'\nBROKEN = '{{ context.bank.port'\n",
         expect![[r#"
             environment.toml: 2 mistakes
-              4:1   the environment: option "export" has the key "A=B", but the name of a variable has no `=` in it
+              4:1   the environment: option "export" has the key "A=B", but the name of a variable must not contain `=`
               5:10  the environment: option "export.BROKEN": the template does not parse: `{{` without `}}`"#]],
     );
     check(

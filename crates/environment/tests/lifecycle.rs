@@ -518,8 +518,5 @@ fn tells_when_no_replacement_starts_either() {
     );
     let text = format!("{:?}", Error::from(env.start().unwrap_err()));
     assert!(text.contains("the starting of spare fails"), "{text}");
-    assert!(
-        text.contains("none of its replacements was started"),
-        "{text}"
-    );
+    assert!(text.contains("none of its replacements started"), "{text}");
 }

@@ -114,7 +114,7 @@ fn checks_names() {
         Environment::new("a/b").add(probe("a")).unwrap_err(),
         expect![[r#"
             "a/b" cannot be the name of an entity: it has a path separator
-              help: names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good
+              help: names become directory names; letters, digits, spaces, `-`, `_` and `.` are always allowed
               code: standin::entity::bad_name
         "#]],
     );
@@ -122,7 +122,7 @@ fn checks_names() {
         Environment::new("").start().unwrap_err(),
         expect![[r#"
         "" cannot be the name of an entity: it is empty
-          help: names become names of directories; letters, digits, spaces, `-`, `_` and `.` are always good
+          help: names become directory names; letters, digits, spaces, `-`, `_` and `.` are always allowed
           code: standin::entity::bad_name
     "#]],
     );
@@ -137,7 +137,7 @@ fn a_driver_is_in_one_environment() {
         other.add_as("a", a.clone()).unwrap_err(),
         expect![[r#"
         driver "a" is in another environment than "other" already
-          help: make a driver of its own for each environment; an environment can also be the parent of another one
+          help: create a separate driver for each environment; an environment can also be the parent of another one
           code: standin::environment::in_two_environments
     "#]],
     );
@@ -153,7 +153,7 @@ fn refuses_impossible_dependencies() {
         env.add_dependency(&b, &a).unwrap_err(),
         expect![[r#"
             drivers wait for each other: b -> a -> b
-              help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
+              help: an arrow means "starts before"; remove one, either a declared dependency or a context value
               code: standin::environment::cycle
         "#]],
     );
@@ -161,7 +161,7 @@ fn refuses_impossible_dependencies() {
         env.add_dependency("a", "c").unwrap_err(),
         expect![[r#"
             a dependency names "c", which is not a driver of environment "env"
-              help: add the driver first; there are: "a", "b"
+              help: add the driver first; the drivers are: "a", "b"
               code: standin::environment::unknown_dependency
         "#]],
     );
@@ -169,7 +169,7 @@ fn refuses_impossible_dependencies() {
         env.add_dependency("a", "a").unwrap_err(),
         expect![[r#"
         drivers wait for each other: a -> a
-          help: an arrow means "starts before"; take one of them away, be it a declared dependency or a context value
+          help: an arrow means "starts before"; remove one, either a declared dependency or a context value
           code: standin::environment::cycle
     "#]],
     );
@@ -185,7 +185,7 @@ fn refuses_impossible_dependencies() {
     check(
         env.add_dependency("a", "late").unwrap_err(),
         expect![[r#"
-        driver "late" sets `async_start`, and environment "env" starts its drivers by their dependencies
+        driver "late" sets `async_start`, but environment "env" starts its drivers by their dependencies
           help: leave `async_start` out: drivers that do not depend on each other start at the same time anyway
           code: standin::environment::async_start
     "#]],
@@ -296,7 +296,7 @@ fn tells_context_values_that_cannot_be() {
         "{{ port }}",
         expect![[r#"
             option `port` of driver "client" reads the context of "srever", which is not a driver of environment "env"
-              help: did you mean "server"? there are: "server", "client"
+              help: did you mean "server"? the drivers are: "server", "client"
               code: standin::environment::unknown_context
         "#]],
     );
@@ -356,7 +356,7 @@ fn a_driver_outside_of_an_environment_reads_nothing() {
         client.start().unwrap_err(),
         expect![[r#"
             driver "client" could not be started
-              caused by: driver "client" reads the context of "server", but is in no environment
+              caused by: driver "client" reads the context of "server", but is not in an environment
               help: add both drivers to one environment, or give "client" a plain value
               code: standin::driver::no_environment
         "#]],

@@ -62,7 +62,7 @@ fn names_are_checked_with_everything_else() {
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
             10: driver "..": option "name" is "..", but it stands for a directory
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
-            11: driver "..": there is no option "timeuot"
+            11: driver "..": unknown option "timeuot"
                help: did you mean "timeout"?
         "#]],
     );
@@ -83,7 +83,7 @@ fn what_no_process_can_have_is_refused_at_load() {
         expect![[r#"
             6: driver "app": option "args[0]": the template does not parse: `{{` without `}}`
                help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is not a template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
-            6: driver "app": option "args[2]" is "a\u0000b", but no program can be given a NUL character
+            6: driver "app": option "args[2]" is "a\u0000b", but a program cannot be given a NUL character
                help: args: Arguments of the program. Each may be a template over the driver's own context (`{{ runpath }}/app.conf`) and over that of the drivers before it (`{{ context.server.port }}`). One that is not a template, such as `--format={{.Names}}`, is `{ verbatim = "..." }`.
             7: driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
                help: expected_retcode: Exit code that the process must have when it has ended; the negative number of the signal for one that a signal ended, such as -15. Default: any will do.
@@ -97,11 +97,11 @@ fn what_no_process_can_have_is_refused_at_load() {
                help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
             11: driver "app": option "ready[0].all[1]": { nope = 1 } is not a table { log, file, times } or a table { port, host, interval } or a table { command, interval } or a table { file } or a table { ended_with } or a table { all } or a table { any }
                help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
-            12: driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
+            12: driver "app": option "runpath": "a\u0000" is not a valid path: a path cannot contain a NUL character
                help: runpath: Directory for the files of this entity. What belongs to the entity has its files below it. Default, also when it is empty: one below the runpath of its parent, named after the entity; without a parent below `target/standin`, in a directory for each run of the test program.
-            14: driver "app": option "env" has the key "", but a variable has a name
+            14: driver "app": option "env" has the key "", but a variable must have a name
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
-            15: driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
+            15: driver "app": option "env" has the key "A=B", but the name of a variable must not contain `=`
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
             16: driver "app": option "env.C": the template does not parse: `{{` without `}}`
                help: env: Environment variables of the process, on top of those of the test. Values may be templates, as in `args`.
@@ -145,12 +145,12 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
     expect![[r#"
         driver "a/b": option "name" is "a/b", but it has a path separator
         driver "app": option "args[0]": the template does not parse: `{{` without `}}`
-        driver "app": option "env" has the key "A=B", but the name of a variable has no `=` in it
-        driver "app": option "env" has the key "", but a variable has a name
-        driver "app": option "env.A" is "b\u0000", but no program can be given a NUL character
+        driver "app": option "env" has the key "A=B", but the name of a variable must not contain `=`
+        driver "app": option "env" has the key "", but a variable must have a name
+        driver "app": option "env.A" is "b\u0000", but a program cannot be given a NUL character
         driver "app": option "expected_retcode" is 300, but it must be from -64 to 255
         driver "app": option "expected_retcode" is -200, but it must be from -64 to 255
-        driver "app": option "runpath": "a\u0000" is not a valid path: no system takes a NUL character in a path
+        driver "app": option "runpath": "a\u0000" is not a valid path: a path cannot contain a NUL character
         driver "app": option "listen[1].name" is "a", but another one has this `name` already
         driver "s": option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
         environment "a/b": option "name" is "a/b", but it has a path separator
@@ -193,9 +193,9 @@ fn a_start_that_is_not_waited_for_has_no_dependencies() {
     check(
         text,
         expect![[r#"
-            2: the environment: there is no option "timeuot"
+            2: the environment: unknown option "timeuot"
                help: did you mean "timeout"?
-            9: driver "b" sets `async_start`, and environment "e" starts its drivers by their dependencies
+            9: driver "b" sets `async_start`, but environment "e" starts its drivers by their dependencies
                help: leave `async_start` out: drivers that do not depend on each other start at the same time anyway
         "#]],
     );
@@ -298,7 +298,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
     check(
         &server("host = { drver = 's', value = '{{ host }}' }"),
         expect![[r#"
-            5: driver "s": option "host": there is no key "drver" in a context value
+            5: driver "s": option "host": a context value has no key "drver"
                help: did you mean "driver"?
         "#]],
     );
@@ -335,7 +335,7 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
     check(
         "name = 'e'\n[[driver]]\ntype = 'tcp_client'\nname = 's'\n",
         expect![[r#"
-            3: there is no driver type "tcp_client"
+            3: unknown driver type "tcp_client"
                help: did you mean "tcp-client"?
         "#]],
     );

@@ -47,7 +47,7 @@ pub enum ProcessError {
     },
     /// The program is there, and what runs it is not.
     #[error(
-        "process \"{driver}\": `{}` cannot be run: {interpreter}, which it needs, is not there",
+        "process \"{driver}\": `{}` cannot be run: {interpreter}, which it needs, does not exist",
         path.display()
     )]
     #[diagnostic(
@@ -63,11 +63,11 @@ pub enum ProcessError {
         interpreter: String,
     },
     /// The directory to start in is not there.
-    #[error("process \"{driver}\": the working directory `{}` is not there", path.display())]
+    #[error("process \"{driver}\": the working directory `{}` does not exist", path.display())]
     #[diagnostic(
         code(standin::process::working_dir),
         help(
-            "make it before the start, in the `pre_start` hook say, or leave out `working_dir` to use the runpath"
+            "create it before the start, for example in the `pre_start` hook, or leave out `working_dir` to use the runpath"
         )
     )]
     WorkingDir {
@@ -80,7 +80,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\": cannot open `{}`", path.display())]
     #[diagnostic(
         code(standin::process::stream),
-        help("see that the file is there and may be opened by this user")
+        help("check that the file exists and that this user may open it")
     )]
     Stream {
         /// The driver.
@@ -94,7 +94,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\": cannot listen on {host}:{port} for it, as \"{name}\"")]
     #[diagnostic(
         code(standin::process::listen),
-        help("leave out `port`, and the system chooses one that is free")
+        help("leave out `port` to let the system choose a free one")
     )]
     Listen {
         /// The driver.
@@ -186,7 +186,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\" is not running{}", Ended(exit))]
     #[diagnostic(
         code(standin::process::not_running),
-        help("start \"{driver}\" first, or see why it has ended")
+        help("start \"{driver}\" first, or find out why it ended")
     )]
     NotRunning {
         /// The driver.
@@ -199,7 +199,7 @@ pub enum ProcessError {
     #[diagnostic(
         code(standin::process::stdin),
         help(
-            "the process must read it, with `stdin` configured as \"pipe\", and not be past `close_stdin`"
+            "the process must read it, with `stdin` configured as \"pipe\", before `close_stdin`"
         )
     )]
     Stdin {
@@ -228,7 +228,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\" (pid {pid}) is no longer waited for\n{reason}")]
     #[diagnostic(
         code(standin::process::interrupted),
-        help("mend what failed the test first")
+        help("fix what failed the test first")
     )]
     Interrupted {
         /// The driver.
@@ -258,7 +258,7 @@ pub enum ProcessError {
     #[error("process \"{driver}\": processes are not supported on this platform")]
     #[diagnostic(
         code(standin::process::not_supported),
-        help("run this test on a Unix, or skip it elsewhere")
+        help("run this test on Unix, or skip it elsewhere")
     )]
     NotSupported {
         /// The driver.
@@ -279,7 +279,7 @@ pub enum NotExecutable {
     #[error("it is not a file")]
     NoFile,
     /// Nobody may execute it.
-    #[error("it may not be executed, by anybody")]
+    #[error("it is not executable")]
     Permission,
 }
 

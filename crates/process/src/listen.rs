@@ -125,7 +125,7 @@ pub(crate) struct Bound {
 fn name_rule() -> Constraint {
     let check = |name: &String| match is_name(name) {
         true => Ok(()),
-        false => Err("the name of a port is not empty, and has no `:` or control character in it"),
+        false => Err("the name of a port must not be empty or contain `:` or a control character"),
     };
     Constraint::check(check).with_pattern(r"^[^:\x00-\x1f\x7f-\x9f]+$")
 }

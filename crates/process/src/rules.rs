@@ -6,9 +6,11 @@ use standin_config::Constraint;
 #[doc(hidden)]
 pub fn variable_names() -> Constraint {
     let check = |name: &String| match name.as_str() {
-        "" => Err("a variable has a name"),
-        name if name.contains('=') => Err("the name of a variable has no `=` in it"),
-        name if name.contains('\0') => Err("the name of a variable has no NUL character in it"),
+        "" => Err("a variable must have a name"),
+        name if name.contains('=') => Err("the name of a variable must not contain `=`"),
+        name if name.contains('\0') => {
+            Err("the name of a variable must not contain a NUL character")
+        }
         _ => Ok(()),
     };
     Constraint::keys(Constraint::check(check).with_pattern(r"^[^=\x00]+$"))
@@ -18,7 +20,7 @@ pub fn variable_names() -> Constraint {
 #[doc(hidden)]
 pub fn no_nul() -> Constraint {
     let check = |text: &String| match text.contains('\0') {
-        true => Err("no program can be given a NUL character"),
+        true => Err("a program cannot be given a NUL character"),
         false => Ok(()),
     };
     Constraint::each(Constraint::check(check).with_pattern(r"^[^\x00]*$"))

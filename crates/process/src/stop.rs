@@ -33,7 +33,7 @@ impl Stop {
     pub(crate) fn come_down(&mut self, child: &Child, base: &DriverBase) -> Check {
         let pid = child.pid();
         if child.wait(self.until).is_none() {
-            let text = format!("process {pid} is still there after `stop_timeout`, killing it");
+            let text = format!("process {pid} is still running after `stop_timeout`, killing it");
             log::warn(base, text);
             self.killed.push(format!("process {pid}"));
         } else {

@@ -130,12 +130,9 @@ fn misfits(config: &TcpProxyConfig) -> Vec<Misfit> {
                 misfits.push(Misfit::new("fault", message).at([at, Step::Key(key.into())]));
             }
             Ok(_) if fault.needs_frames() && !has_frames => misfits.push(
-                Misfit::new(
-                    "fault",
-                    "it is about frames, and nothing says what a frame is",
-                )
-                .at([at])
-                .help("say how the streams are cut into frames: framing = \"lines\""),
+                Misfit::new("fault", "it is about frames, but no framing is set")
+                    .at([at])
+                    .help("say how the streams are cut into frames: framing = \"lines\""),
             ),
             Ok(_) => {}
         }

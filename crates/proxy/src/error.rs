@@ -45,7 +45,7 @@ pub enum ProxyError {
     #[error("proxy \"{proxy}\": {fault} has not happened: {reason}")]
     #[diagnostic(
         code(standin::proxy::not_yet),
-        help("see that somebody connects, and sends as much")
+        help("check that a client connects and enough is sent")
     )]
     NotYet {
         /// The proxy.
@@ -61,7 +61,7 @@ pub enum ProxyError {
     #[error("proxy \"{proxy}\": {} open, and it should be {most} at most{}", Count(*open, "connection"), lines(&[], connections))]
     #[diagnostic(
         code(standin::proxy::still_open),
-        help("does somebody forget to close a connection that has broken?")
+        help("does a program forget to close a broken connection?")
     )]
     StillOpen {
         /// The proxy.
@@ -79,7 +79,7 @@ pub enum ProxyError {
     #[error("proxy \"{proxy}\": {fault}: {reason}")]
     #[diagnostic(
         code(standin::proxy::fault),
-        help("say another place, or what a frame is")
+        help("choose another place, or give the proxy a framing")
     )]
     Fault {
         /// The proxy.
@@ -94,7 +94,7 @@ pub enum ProxyError {
     #[diagnostic(
         code(standin::proxy::target),
         help(
-            "write a host and a port, as `127.0.0.1:5432` or `[::1]:5432`, or `unix:` and the path of a Unix socket"
+            "write a host and a port, such as `127.0.0.1:5432` or `[::1]:5432`, or `unix:` and the path of a Unix socket"
         )
     )]
     Target {

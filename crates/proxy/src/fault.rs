@@ -303,7 +303,7 @@ impl Fault {
             point = Some(("match", Point::Frame(regex)));
         }
         if self.offset > 0 && self.at_frame.is_none() {
-            return Err(("offset", "it means nothing without `at_frame`".to_owned()));
+            return Err(("offset", "it has no effect without `at_frame`".to_owned()));
         }
         if let Some(peer) = &self.peer
             && peer.parse::<IpAddr>().is_err()

@@ -136,7 +136,7 @@ impl TcpProxy {
         let rule = Arc::new(rule);
         self.order(|state| {
             if fault.needs_frames() && state.framing.is_none() {
-                return Err(wrong("nothing says what a frame is".to_owned()));
+                return Err(wrong("no framing is set".to_owned()));
             }
             state.orders.rules.push(Arc::clone(&rule));
             Ok(())
@@ -147,7 +147,7 @@ impl TcpProxy {
         })
     }
 
-    /// Takes a fault away. That it has not happened does not fail the stop any more.
+    /// Removes a fault. If it has not happened, that no longer fails the stop.
     pub fn withdraw(&self, injected: &Injected) {
         self.order(|state| {
             let rules = &mut state.orders.rules;
@@ -155,7 +155,7 @@ impl TcpProxy {
         });
     }
 
-    /// Takes everything away: all faults, links and pauses, those of the options too. From now on
+    /// Removes all faults, links and pauses, including those of the options. From now on
     /// it is as if there were no proxy.
     pub fn clear(&self) {
         self.order(|state| {

@@ -110,8 +110,8 @@ impl Injected {
             Some(None) => return Ok(()),
             Some(Some(reason)) => reason.to_string(),
             None => match timeout {
-                Some(timeout) => format!("it did not within {timeout:?}"),
-                None => "nobody waits any more".to_owned(),
+                Some(timeout) => format!("waited {timeout:?}"),
+                None => "the wait was given up".to_owned(),
             },
         };
         Err(ProxyError::NotYet {

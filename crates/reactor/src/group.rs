@@ -131,7 +131,7 @@ impl fmt::Display for Stuck {
         let Stuck { group, limit, busy } = self;
         write!(
             f,
-            "what `{group}` does by itself did not come to an end within {limit:?}"
+            "what `{group}` does by itself did not end within {limit:?}"
         )?;
         match busy {
             Some(busy) => write!(f, ": {busy}"),

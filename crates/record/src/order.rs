@@ -27,8 +27,8 @@ pub struct Said {
 #[diagnostic(
     code(standin::record::not_said),
     help(
-        "bytes are compared as they were sent, also across pieces; take the transcript after \
-         waiting for what is to come"
+        "bytes are compared as they were sent, also across pieces; wait for what is expected \
+         before you take the transcript"
     )
 )]
 pub struct NotSaid {

@@ -134,7 +134,7 @@ impl Then {
 
 /// Why a text does not say what to do then.
 #[derive(thiserror::Error, miette::Diagnostic)]
-#[error("\"{text}\" does not say what to do after an answer")]
+#[error("\"{text}\" is not something to do after an answer")]
 #[diagnostic(
     code(standin::reply::then),
     help("write \"continue\", \"close\", \"half-close\", \"reset\" or \"stop-reading\"")
@@ -274,7 +274,7 @@ pub fn bytes_of_hex(digits: &str) -> Result<Vec<u8>, String> {
     for (at, character) in digits.char_indices() {
         if character.is_ascii_whitespace() || character == ':' {
             if high.is_some() {
-                return Err(format!("the byte before character {at} has one digit only"));
+                return Err(format!("the byte before character {at} has only one digit"));
             }
             continue;
         }
@@ -289,7 +289,7 @@ pub fn bytes_of_hex(digits: &str) -> Result<Vec<u8>, String> {
     }
     match high {
         None => Ok(bytes),
-        Some(_) => Err("the last byte has one digit only".to_owned()),
+        Some(_) => Err("the last byte has only one digit".to_owned()),
     }
 }
 

@@ -520,23 +520,23 @@ mod tests {
                 .on("B", "{{ }}")
                 .otherwise(reply("{{ a }}")),
             expect![[r#"
-                the greeting: not bytes in hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+                the greeting: invalid hexadecimal bytes: 'g' at character 1 is not a hexadecimal digit
                   help: write two digits for each byte: "00 ff 0a"
                   code: standin::reply::hex
                 rule 1: the pattern `^(a` is not valid: unclosed group
-                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
                   code: standin::reply::pattern
-                rule 2: the reply names `b`, which nobody knows
-                  help: a pattern gives a name to what its groups match, `(?<b>...)`; there are "a", "frame", "connection", "context"
+                rule 2: the reply names `b`, which is unknown
+                  help: a pattern gives a name to what its groups match, `(?<b>...)`; the known names are "a", "frame", "connection", "context"
                   code: standin::reply::unknown_name
                 rule 3: the reply is not a valid template: syntax error: unexpected end of variable block
                   help: `{{ name }}` is replaced; to send braces as they are, use `reply_bytes`
                   code: standin::reply::template
-                rule 3: equals "B" can never be reached: rule 2 (pattern `^(?<a>.)`) matches all that it matches
+                rule 3: equals "B" can never be reached: rule 2 (pattern `^(?<a>.)`) matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable
-                what happens otherwise: the reply names `a`, which nobody knows
-                  help: a pattern gives a name to what its groups match, `(?<a>...)`; there are "frame", "connection", "context"
+                what happens otherwise: the reply names `a`, which is unknown
+                  help: a pattern gives a name to what its groups match, `(?<a>...)`; the known names are "frame", "connection", "context"
                   code: standin::reply::unknown_name"#]],
         );
     }
@@ -558,16 +558,16 @@ mod tests {
                     no_reply(),
                 ),
             expect![[r#"
-                rule 2: equals "PAY" can never be reached: rule 1 (prefix "PA") matches all that it matches
+                rule 2: equals "PAY" can never be reached: rule 1 (prefix "PA") matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable
-                rule 3: pattern `^PARK (?<n>.)` can never be reached: rule 1 (prefix "PA") matches all that it matches
+                rule 3: pattern `^PARK (?<n>.)` can never be reached: rule 1 (prefix "PA") matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable
-                rule 6: equals "QUIT" can never be reached: rule 4 (pattern `^Q`) matches all that it matches
+                rule 6: equals "QUIT" can never be reached: rule 4 (pattern `^Q`) matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable
-                rule 8: equals "x" can never be reached: rule 7 (anything in any state) matches all that it matches
+                rule 8: equals "x" can never be reached: rule 7 (anything in any state) matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable
                 rule 8: no answer brings a connection into the state "data"
@@ -576,7 +576,7 @@ mod tests {
                 rule 9: no number is 3 or more and 1 or less
                   help: write `1..=3`, the smaller number first
                   code: standin::reply::impossible_times
-                rule 9: equals "y" can never be reached: rule 7 (anything in any state) matches all that it matches
+                rule 9: equals "y" can never be reached: rule 7 (anything in any state) matches everything that it matches
                   help: the first rule that matches applies: declare this one before the other, or limit how often the other does, `times(..=1)`
                   code: standin::reply::unreachable"#]],
         );
@@ -602,16 +602,16 @@ mod tests {
                 rule 2: rule 1 is called "a" too
                   help: give each rule a name of its own
                   code: standin::reply::same_name
-                step 2 of the dialogue: the reply names `nobody`, which nobody knows
-                  help: a pattern gives a name to what its groups match, `(?<nobody>...)`; there are "frame", "connection", "context"
+                step 2 of the dialogue: the reply names `nobody`, which is unknown
+                  help: a pattern gives a name to what its groups match, `(?<nobody>...)`; the known names are "frame", "connection", "context"
                   code: standin::reply::unknown_name
                 step 1 of the dialogue of connection 3: a step of a dialogue has a number of times
                   help: a dialogue waits for one frame after the other; repeat a part of it with `repeat`
                   code: standin::reply::only_for_rules
                 step 2.1.1 of the dialogue of connection 3: the pattern `[` is not valid: unclosed character class
-                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a character takes its meaning away
+                  help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
                   code: standin::reply::pattern
-                the number of connections: connection 3 has a dialogue, and there may be 2 connections at most
+                the number of connections: connection 3 has a dialogue, but at most 2 connections are allowed
                   help: connections are counted from 0: the first one is connection 0
                   code: standin::reply::too_many_connections"#]],
         );

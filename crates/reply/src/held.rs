@@ -372,7 +372,7 @@ pub enum HandOverError {
     },
 
     /// Nobody answers any more.
-    #[error("{}{what}: nobody answers any more", Prefix(who))]
+    #[error("{}{what}: answering has stopped", Prefix(who))]
     #[diagnostic(
         code(standin::reply::hand_over_ended),
         help("it was stopped before; connections change hands while peers are answered")

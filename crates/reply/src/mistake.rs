@@ -105,7 +105,7 @@ pub enum Problem {
     #[diagnostic(
         code(standin::reply::pattern),
         help(
-            "see https://docs.rs/regex/latest/regex/#syntax; `\\` before a character takes its meaning away"
+            "see https://docs.rs/regex/latest/regex/#syntax; `\\` before a special character makes it literal"
         )
     )]
     Pattern {
@@ -118,7 +118,7 @@ pub enum Problem {
     },
 
     /// A template names what nobody knows.
-    #[error("the reply names `{name}`, which nobody knows")]
+    #[error("the reply names `{name}`, which is unknown")]
     #[diagnostic(
         code(standin::reply::unknown_name),
         help(
@@ -145,7 +145,7 @@ pub enum Problem {
     },
 
     /// A text does not say bytes in hexadecimal digits.
-    #[error("not bytes in hexadecimal digits: {reason}")]
+    #[error("invalid hexadecimal bytes: {reason}")]
     #[diagnostic(
         code(standin::reply::hex),
         help("write two digits for each byte: \"00 ff 0a\"")
@@ -169,7 +169,7 @@ pub enum Problem {
     },
 
     /// A rule never applies, because an earlier one does.
-    #[error("{what} can never be reached: rule {} ({earlier}) matches all that it matches", by + 1)]
+    #[error("{what} can never be reached: rule {} ({earlier}) matches everything that it matches", by + 1)]
     #[diagnostic(
         code(standin::reply::unreachable),
         help(
@@ -232,7 +232,7 @@ pub enum Problem {
 
     /// A dialogue is for a connection that may not come.
     #[error(
-        "connection {index} has a dialogue, and there may be {} connections at most",
+        "connection {index} has a dialogue, but at most {} connections are allowed",
         most
     )]
     #[diagnostic(
@@ -251,8 +251,8 @@ standin_error::reportable!(Problem);
 
 fn available(known: &[String]) -> String {
     match known {
-        [] => "there are no names here".to_owned(),
-        known => format!("there are {}", Names(known)),
+        [] => "no names are known here".to_owned(),
+        known => format!("the known names are {}", Names(known)),
     }
 }
 
@@ -260,7 +260,7 @@ fn states(known: &[Arc<str>]) -> String {
     match known {
         [] => "answers enter a state with `enter`; none does".to_owned(),
         known => format!(
-            "answers enter a state with `enter`; there are {}",
+            "answers enter a state with `enter`; the states are {}",
             Names(known)
         ),
     }

@@ -289,8 +289,8 @@ impl Responder {
             .map_err(|stuck| StuckError { stuck })
     }
 
-    /// Says whether everything has happened that must, and nothing unexpected, once everything
-    /// that has arrived by now is acted on.
+    /// Says whether everything that must happen has happened, and nothing unexpected, once
+    /// everything that has arrived so far has been acted on.
     ///
     /// # Errors
     ///

@@ -91,7 +91,7 @@ impl fmt::Display for Seen {
             What::Frames => write!(f, "{} came", Count(times, "frame")),
             What::Connections => write!(f, "{} came", Count(times, "connection")),
             What::Dialogue => write!(f, "the dialogue of connection {times} is over"),
-            What::Everything => f.write_str("everything has happened that must"),
+            What::Everything => f.write_str("everything that must happen has happened"),
         }
     }
 }
@@ -165,10 +165,7 @@ pub enum WaitError {
     },
 
     /// Nobody answers any more.
-    #[error(
-        "{}nobody answers any more: waited until {seen}; {so_far}",
-        Prefix(who)
-    )]
+    #[error("{}answering has stopped: waited until {seen}; {so_far}", Prefix(who))]
     #[diagnostic(
         code(standin::reply::wait_ended),
         help("it was stopped before; wait for what must happen before the stop")
@@ -205,7 +202,7 @@ impl WaitError {
 fn named(known: &[Arc<str>]) -> String {
     match known {
         [] => "give a rule a name with `named`; none has one".to_owned(),
-        known => format!("there are {}", Names(known)),
+        known => format!("the rules are {}", Names(known)),
     }
 }
 
@@ -368,7 +365,7 @@ mod tests {
             Seen::rule("d"),
             expect![[r#"
             no rule is called "d"
-              help: there are "c"
+              help: the rules are "c"
               code: standin::reply::no_such_rule"#]],
         );
         fails(
@@ -383,7 +380,7 @@ mod tests {
             &ledger,
             Seen::everything(),
             expect![[r#"
-            server "bank": timed out after 20ms: waited until everything has happened that must; 1 connection and 1 frame came
+            server "bank": timed out after 20ms: waited until everything that must happen has happened; 1 connection and 1 frame came
               server "bank": rule 1 ("c", equals "c") must match at least 2 times, and never did
               server "bank": the dialogue of connection 0 has stopped at step 2 (expect: equals "b")
               help: the peers did not do it in time; wait longer if they need it
@@ -394,7 +391,7 @@ mod tests {
             &ledger,
             Seen::connections(2),
             expect![[r#"
-            server "bank": nobody answers any more: waited until 2 connections came; 1 connection and 1 frame came
+            server "bank": answering has stopped: waited until 2 connections came; 1 connection and 1 frame came
               help: it was stopped before; wait for what must happen before the stop
               code: standin::reply::wait_ended"#]],
         );
@@ -413,7 +410,7 @@ mod tests {
         expect![[r#"
             server "bank", connection 0 (here <-> there): unexpected frame "x" at step 1 (expect: equals "a")
               equals "a": begins differently
-              help: change what the dialogue expects, or say what happens otherwise (`otherwise`)
+              help: change what the dialogue expects, or handle it with `otherwise`
               code: standin::reply::unexpected_frame"#]].assert_eq(&format!("{:?}", waited.unwrap_err()));
     }
 }

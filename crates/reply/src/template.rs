@@ -251,7 +251,7 @@ fn named(error: Error, template: &minijinja::Template<'_, '_>) -> Error {
     names.sort();
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     let one_of = if names.len() > 1 { "one of " } else { "" };
-    let detail = format!("{one_of}{} is not there", names.join(", "));
+    let detail = format!("{one_of}{} does not exist", names.join(", "));
     Error::new(ErrorKind::UndefinedError, detail)
 }
 
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named() {
         let error = render("{{ port.number.x }} {{ who | upper }}").unwrap_err();
-        let expected = "undefined value: one of `port.number.x`, `who` is not there";
+        let expected = "undefined value: one of `port.number.x`, `who` does not exist";
         assert_eq!(error.to_string(), expected);
     }
 

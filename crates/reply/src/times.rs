@@ -131,7 +131,7 @@ impl fmt::Display for Times {
 
 /// Why a text does not say how often.
 #[derive(thiserror::Error, miette::Diagnostic)]
-#[error("\"{text}\" does not say how often")]
+#[error("\"{text}\" is not a number of times")]
 #[diagnostic(
     code(standin::reply::times),
     help("write a number or a range: \"2\", \"1..\", \"..=3\", \"1..=3\"")

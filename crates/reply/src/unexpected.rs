@@ -185,7 +185,7 @@ impl fmt::Display for Surprise {
                 }
             }
             Surprise::NotAFrame { bytes, source } => {
-                write!(f, "what came is not a frame: {source}: {bytes}")
+                write!(f, "what arrived is not a frame: {source}: {bytes}")
             }
             Surprise::TooLong { head, limit } => {
                 write!(f, "a frame is longer than {limit} bytes; it begins {head}")
@@ -200,10 +200,10 @@ impl fmt::Display for Surprise {
             Surprise::NoAnswer { reason } => write!(f, "the answer could not be sent: {reason}"),
             Surprise::NotAccepted { reason } => f.write_str(reason),
             Surprise::TooMany { allowed } => match allowed.most() {
-                Some(0) => f.write_str("no connection may come"),
+                Some(0) => f.write_str("no connection is allowed"),
                 most => write!(
                     f,
-                    "one connection too many: there may be {} at most",
+                    "one connection too many: at most {} are allowed",
                     most.unwrap_or(0)
                 ),
             },
@@ -249,27 +249,27 @@ impl Diagnostic for Unexpected {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(match &self.surprise {
             Surprise::Frame { step: None, .. } => {
-                "add a rule for it, or say what happens otherwise (`otherwise`)"
+                "add a rule for it, or handle it with `otherwise`"
             }
             Surprise::Frame { step: Some(_), .. } => {
-                "change what the dialogue expects, or say what happens otherwise (`otherwise`)"
+                "change what the dialogue expects, or handle it with `otherwise`"
             }
             Surprise::NotAFrame { .. } => "compare the framing with the peer's",
             Surprise::TooLong { .. } => {
-                "raise the receive limit if such frames are meant; or the framing is not the peer's"
+                "raise the receive limit if such frames are expected, or compare the framing with the peer's"
             }
             Surprise::EndInFrame { .. } => {
-                "the peer was ended, or the framing is not its own: lines end with a newline"
+                "the peer was killed, or it uses another framing: lines end with a newline"
             }
             Surprise::EndInDialogue { .. } => {
-                "the peer has said less than was expected; `branch` allows several ways to go on"
+                "the peer sent less than was expected; `branch` allows several ways to go on"
             }
             Surprise::Panicked { .. } => "the panic's own message is in the output of the test",
             Surprise::NoAnswer { .. } => "see the reason",
             Surprise::NotAccepted { .. } => {
                 "peers wait until it can; \"too many open files\" means the limit on descriptors (ulimit -n)"
             }
-            Surprise::TooMany { .. } => "the limit is that of `connections`",
+            Surprise::TooMany { .. } => "`connections` sets the limit",
         }))
     }
 }

@@ -16,7 +16,7 @@ use crate::Unexpected;
 #[diagnostic(
     code(standin::reply::unmet),
     help(
-        "the peers were to do that before the end; wait for it with `wait_until` if they need time"
+        "the peers had to do that before the end; wait for it with `wait_until` if they need time"
     )
 )]
 pub struct Unmet {
@@ -78,7 +78,7 @@ pub enum Fault {
     #[diagnostic(transparent)]
     Unexpected(Unexpected),
     /// More was unexpected than is kept.
-    #[error("{0} more times something was unexpected")]
+    #[error("something unexpected happened {0} more times")]
     #[diagnostic(
         code(standin::reply::more_unexpected),
         help("only the first of them are kept in full")
@@ -152,7 +152,7 @@ impl fmt::Display for Verdict {
             Some(only) => only.fmt(f),
             None => {
                 let before = format_args!("{}", Prefix(&self.who));
-                several::write(&self.faults, f, before, "things are not as declared")
+                several::write(&self.faults, f, before, "things did not happen as declared")
             }
         }
     }

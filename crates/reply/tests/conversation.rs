@@ -115,7 +115,7 @@ fn a_rule_is_passed_over_when_it_has_matched_often_enough() {
               rule 2 ("second", equals "a"): it may match exactly once, and has
               rule 3 (equals "b"): begins differently
               the frame before was "a"; what was sent last is "second\n"
-              help: add a rule for it, or say what happens otherwise (`otherwise`)
+              help: add a rule for it, or handle it with `otherwise`
               code: standin::reply::unexpected_frame"#]],
     );
     expect![[r#"rule 3 (equals "b") must match at least 2 times, and never did"#]]
@@ -167,7 +167,7 @@ fn closures_have_a_state_for_each_connection_and_captures_for_all() {
               rule 1 (equals "reset"): begins differently
               closure 1: does not answer it
               the frame before was "reset"; what was sent last is "0\n"
-              help: add a rule for it, or say what happens otherwise (`otherwise`)
+              help: add a rule for it, or handle it with `otherwise`
               code: standin::reply::unexpected_frame"#]],
     );
 }
@@ -204,21 +204,21 @@ fn a_frame_in_other_letters_is_explained() {
           rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): only the case of its letters differs (the closest)
           rule 2 (equals "QUIT"): begins differently
           rule 3 (prefix "Quick"): begins differently
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         the replies, connection 0: unexpected frame "quit"
           rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): does not match
           rule 2 (equals "QUIT"): only the case of its letters differs (the closest)
           rule 3 (prefix "Quick"): begins differently
           the frame before was "ehlo x"; nothing was sent
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         the replies, connection 0: unexpected frame "quickly"
           rule 1 (pattern `^(HELO|EHLO) (?<who>.*)$`): does not match
           rule 2 (equals "QUIT"): begins differently
           rule 3 (prefix "Quick"): only the case of its letters differs (the closest)
           the frame before was "quit"; nothing was sent
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame"#]],
     );
 }
@@ -250,7 +250,7 @@ fn an_unexpected_frame_is_explained() {
           rule 5 (predicate "is long"): is not so
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "HELO"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): begins differently
@@ -261,7 +261,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "HELO"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "PAY"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): begins differently
@@ -272,7 +272,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "HELO"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "QUITE"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): begins differently
@@ -283,7 +283,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "PAY"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "BALANCE x"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): does not match (the closest)
@@ -294,7 +294,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "QUITE"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "x"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): begins differently
@@ -305,7 +305,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "BALANCE x"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame
         server "bank", connection 0: unexpected frame "\0\xff"
           rule 1 (pattern `^BALANCE (?<account>\d+)$`): begins differently
@@ -316,7 +316,7 @@ fn an_unexpected_frame_is_explained() {
           rule 6 (equals "x" in state "data"): the connection is in no state
           rule 7 (equals "DATA"): begins differently
           the frame before was "x"; what was sent last is "250 hello\n"
-          help: add a rule for it, or say what happens otherwise (`otherwise`)
+          help: add a rule for it, or handle it with `otherwise`
           code: standin::reply::unexpected_frame"#]],
     );
 }
@@ -364,13 +364,13 @@ fn a_dialogue_is_followed_step_by_step() {
             the replies, connection 1: unexpected frame "PONG" at step 4.1 (expect: equals "PING")
               equals "PING": at byte 1 is "ONG" instead of "ING"
               the frame before was "PING"; what was sent last is "PONG Bob\n"
-              help: change what the dialogue expects, or say what happens otherwise (`otherwise`)
+              help: change what the dialogue expects, or handle it with `otherwise`
               code: standin::reply::unexpected_frame
             the replies, connection 1: unexpected frame "QUI" at step 6 (expect one of: equals "QUIT"; prefix "SAY ")
               equals "QUIT": ends before "T" (the closest)
               prefix "SAY ": begins differently
               the frame before was "PING"; what was sent last is "PONG Bob\n"
-              help: change what the dialogue expects, or say what happens otherwise (`otherwise`)
+              help: change what the dialogue expects, or handle it with `otherwise`
               code: standin::reply::unexpected_frame"#]],
     );
 }
@@ -390,12 +390,12 @@ fn connections_have_dialogues_of_their_own_and_a_number() {
     let third = Talk::on(&ledger, 2);
     assert_eq!(third.action, Action::Close);
     expect![[r#"
-        2 things are not as declared
-          - the replies, connection 2: one connection too many: there may be 2 at most
-            help: the limit is that of `connections`
+        2 things did not happen as declared
+          - the replies, connection 2: one connection too many: at most 2 are allowed
+            help: `connections` sets the limit
             code: standin::reply::too_many_connections
           - the dialogue of connection 1 has stopped at step 1 (expect: equals "second")
-            help: the peers were to do that before the end; wait for it with `wait_until` if they need time
+            help: the peers had to do that before the end; wait for it with `wait_until` if they need time
             code: standin::reply::unmet
           code: standin::reply::not_as_declared"#]].assert_eq(&format!("{:?}", ledger.verify().unwrap_err()));
 
@@ -418,7 +418,7 @@ fn an_end_in_the_middle_is_unexpected() {
         expect![[r#"
             the replies, connection 0: the peer closed the connection in the middle of a frame: "c"
               the frame before was "a"; what was sent last is "b\n"
-              help: the peer was ended, or the framing is not its own: lines end with a newline
+              help: the peer was killed, or it uses another framing: lines end with a newline
               code: standin::reply::end_in_frame"#]],
     );
     assert_eq!(talk.unmet(), "");
@@ -432,7 +432,7 @@ fn an_end_in_the_middle_is_unexpected() {
         expect![[r#"
             the replies, connection 0: the peer reset the connection in the middle of the dialogue, at step 3 (expect: equals "c")
               the frame before was "a"; what was sent last is "b\n"
-              help: the peer has said less than was expected; `branch` allows several ways to go on
+              help: the peer sent less than was expected; `branch` allows several ways to go on
               code: standin::reply::end_in_dialogue"#]],
     );
     let mut talk = Talk::new(&replies);
@@ -460,7 +460,7 @@ fn what_cannot_be_understood_closes_the_connection() {
     fails(
         &talk,
         expect![[r#"
-            the replies, connection 0: what came is not a frame: a frame of 4 bytes is over the limit of 3: "\u{4}aaaa\u{1}a"
+            the replies, connection 0: what arrived is not a frame: a frame of 4 bytes is over the limit of 3: "\u{4}aaaa\u{1}a"
               the frame before was "a"; what was sent last is "x"
               help: compare the framing with the peer's
               code: standin::reply::not_a_frame"#]],
@@ -479,7 +479,7 @@ fn what_cannot_be_understood_closes_the_connection() {
         expect![[r#"
             the replies, connection 0: a frame is longer than 8 bytes; it begins "12345678\n"
               the frame before was "1234567"; what was sent last is "x\n"
-              help: raise the receive limit if such frames are meant; or the framing is not the peer's
+              help: raise the receive limit if such frames are expected, or compare the framing with the peer's
               code: standin::reply::frame_too_long"#]],
     );
 }
@@ -608,9 +608,12 @@ fn only_so_much_evidence_is_kept() {
     assert_eq!(talk.ledger.unexpected_count(), 100);
     assert_eq!(talk.ledger.unexpected()[0].frame().unwrap().len(), 512);
     let text = talk.ledger.verify().unwrap_err().to_string();
-    assert!(text.starts_with("65 things are not as declared"), "{text}");
     assert!(
-        text.contains("36 more times something was unexpected"),
+        text.starts_with("65 things did not happen as declared"),
+        "{text}"
+    );
+    assert!(
+        text.contains("something unexpected happened 36 more times"),
         "{text}"
     );
 }

@@ -82,7 +82,7 @@ standin::reportable!(SessionError { Load });
 #[non_exhaustive]
 pub enum RunError {
     /// There is nothing to run.
-    #[error("there is no command to run")]
+    #[error("no command to run")]
     #[diagnostic(
         code(standin::session::no_command),
         help("write it after `--`: `standin run environment.toml -- pytest`")
@@ -92,7 +92,7 @@ pub enum RunError {
     #[error("cannot listen to the signals that end a run")]
     #[diagnostic(
         code(standin::session::signals),
-        help("see the limits on open files and threads")
+        help("check the limits on open files and threads")
     )]
     Signals {
         /// What the system said.
@@ -102,7 +102,7 @@ pub enum RunError {
     #[error("cannot write the variables to {}", path.display())]
     #[diagnostic(
         code(standin::session::env_file),
-        help("it has to be a file that this user may write to, on a disk that is not full")
+        help("it must be a file that this user may write to, on a disk that is not full")
     )]
     EnvFile {
         /// The file.
@@ -114,7 +114,7 @@ pub enum RunError {
     #[error("cannot write the output of the command to {}", path.display())]
     #[diagnostic(
         code(standin::session::output),
-        help("it has to be a file that this user may write to, on a disk that is not full")
+        help("it must be a file that this user may write to, on a disk that is not full")
     )]
     Output {
         /// The file.
@@ -123,7 +123,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// What belongs to the command does not end.
-    #[error("the command (pid {pid}) was killed, and something that it has started does not end")]
+    #[error("the command (pid {pid}) was killed, but something that it started does not end")]
     #[diagnostic(
         code(standin::session::not_ended),
         help("a process that changed its user, or that waits for a device, cannot be killed")
@@ -141,7 +141,7 @@ standin::reportable!(RunError);
 #[non_exhaustive]
 pub enum StateError {
     /// The directory or a file in it cannot be used.
-    #[error("cannot use {}, which says which environments are up", path.display())]
+    #[error("cannot use {}, which records which environments are up", path.display())]
     #[diagnostic(
         code(standin::session::state),
         help("it is below XDG_RUNTIME_DIR, or else TMPDIR: it must be writable, and not full")
@@ -194,7 +194,7 @@ pub enum StateError {
         known: Vec<String>,
     },
     /// An environment has ended meanwhile.
-    #[error("environment \"{id}\" is not up any more")]
+    #[error("environment \"{id}\" is no longer up")]
     #[diagnostic(
         code(standin::session::gone),
         help("`standin status` lists those that are up")
@@ -219,12 +219,12 @@ pub enum StateError {
     },
     /// The keeper of an environment is of another version.
     #[error(
-        "environment \"{id}\" is kept by standin {version}, and this is standin {}",
+        "environment \"{id}\" is kept by standin {version}, but this is standin {}",
         env!("CARGO_PKG_VERSION")
     )]
     #[diagnostic(
         code(standin::session::other_version),
-        help("use the command that has brought it up")
+        help("use the version of the command that brought it up")
     )]
     OtherVersion {
         /// The environment.
@@ -236,7 +236,7 @@ pub enum StateError {
     #[error("cannot take environment \"{id}\" down")]
     #[diagnostic(
         code(standin::session::down),
-        help("it belongs to the user who has brought it up")
+        help("it belongs to the user who brought it up")
     )]
     Down {
         /// Its id.
@@ -265,7 +265,7 @@ standin::reportable!(StateError);
 #[non_exhaustive]
 pub enum ReferenceError {
     /// There is no such type of drivers.
-    #[error("there is no driver type \"{name}\"")]
+    #[error("unknown driver type \"{name}\"")]
     #[diagnostic(
         code(standin::session::unknown_type),
         help("{}", meant(nearest.as_deref(), "the types are", known))
@@ -289,12 +289,12 @@ pub enum ReferenceError {
         directory: PathBuf,
     },
     /// There is no such error code.
-    #[error("there is no error code \"{code}\"")]
+    #[error("unknown error code \"{code}\"")]
     #[diagnostic(
         code(standin::session::unknown_code),
         help("{}", match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "errors have their codes in their last line".to_owned(),
+            None => "the last line of an error is its code".to_owned(),
         })
     )]
     UnknownCode {
@@ -316,7 +316,7 @@ fn meant(nearest: Option<&str>, list: &str, known: &[String]) -> String {
 
 fn up(nearest: Option<&str>, known: &[String]) -> String {
     match known {
-        [] => "no environment is up at all".to_owned(),
+        [] => "no environment is up".to_owned(),
         known => meant(nearest, "these are up", known),
     }
 }

@@ -74,7 +74,7 @@ impl CutRuns {
         let outputs = Outputs::new()?;
         let report = every_cut.run(move |trial| match asked.load(Ordering::SeqCst) {
             0 => self.once(trial, &outputs),
-            _ => Err(Error::msg("the run was ended from outside")),
+            _ => Err(Error::msg("the run was ended by a signal")),
         });
         drop(requests);
         let ended_by = Some(signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0);

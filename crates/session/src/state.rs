@@ -242,7 +242,7 @@ impl StateDir {
                         pid: entry.pid,
                         id,
                         source: match is_late {
-                            true => io::Error::other(format!("it said nothing for {PATIENCE:?}")),
+                            true => io::Error::other(format!("it did not answer for {PATIENCE:?}")),
                             false => source,
                         },
                     },

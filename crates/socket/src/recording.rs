@@ -151,7 +151,7 @@ impl Recording {
         if before.inbound != after.inbound {
             let event = match after.inbound {
                 Inbound::Ended => Some(Event::HalfClosed(By::Peer)),
-                Inbound::ShutDown => Some(Event::Note("receives no more".to_owned())),
+                Inbound::ShutDown => Some(Event::Note("no longer receives".to_owned())),
                 Inbound::Open | Inbound::Failed => None,
             };
             if let Some(event) = event {

@@ -155,14 +155,18 @@ fn every_end_is_recorded_with_its_line() {
     });
     ends.check(
         "client",
-        Event::Note("receives no more".to_owned()),
+        Event::Note("no longer receives".to_owned()),
         |ends| {
             ends.near.shutdown_read().unwrap();
         },
     );
-    ends.check("server", Event::Fault("reads no more".to_owned()), |ends| {
-        ends.far.stop_reading().unwrap();
-    });
+    ends.check(
+        "server",
+        Event::Fault("no longer reads".to_owned()),
+        |ends| {
+            ends.far.stop_reading().unwrap();
+        },
+    );
     ends.check("server", closed(), |ends| ends.far.close());
     ends.far.close();
     assert_eq!(
@@ -279,7 +283,7 @@ fn what_is_done_to_a_server_is_recorded_among_its_lines() {
             "refuses connections",
             "accepts connections again",
             "keeps its queue full",
-            "keeps its queue full no more"
+            "no longer keeps its queue full"
         ]
     );
 }

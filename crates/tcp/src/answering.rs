@@ -52,7 +52,7 @@ impl Answering {
         self.now.read().unpoisoned().ledger.clone()
     }
 
-    /// Whether everything has happened that must, and nothing unexpected.
+    /// Whether everything that must happen has happened, and nothing unexpected.
     pub(crate) fn verify(&self) -> Result<(), VerifyError> {
         let limit = self.now.read().unpoisoned().limit;
         match self.responder() {

@@ -35,7 +35,7 @@ pub enum TcpError {
     #[error("driver \"{driver}\" does not wait any more\n{reason}")]
     #[diagnostic(
         code(standin::tcp::interrupted),
-        help("mend what failed the test first")
+        help("fix what failed the test first")
     )]
     Interrupted {
         /// The driver.
@@ -222,7 +222,7 @@ pub enum TcpError {
     #[error("driver \"{driver}\" cannot write its certificates to \"{}\"", path.display())]
     #[diagnostic(
         code(standin::tcp::tls_file),
-        help("they are below the runpath, for programs that are to trust the driver")
+        help("they are below the runpath, for programs that trust the driver")
     )]
     TlsFile {
         /// The driver.
@@ -295,7 +295,7 @@ pub enum TcpError {
     #[diagnostic(
         code(standin::tcp::moved),
         help(
-            "each start of a server with port 0 takes a free port; with `go_away` and `come_back` it vanishes and returns on the same one. Otherwise start those that have the old port again, too"
+            "each start of a server with port 0 takes a free port; with `go_away` and `come_back` it vanishes and returns on the same one. Otherwise also restart those that have the old port"
         )
     )]
     Moved {

@@ -49,9 +49,9 @@ macro_rules! over_a_held_conversation {
             receive_to_end, receive_to_end_async() -> Vec<u8>,
                 "Receives everything until the peer closes its end.";
             expect, expect_async(expected: impl AsRef<[u8]>) -> (),
-                "Receives `expected`, and nothing else will do.";
+                "Receives `expected`; anything else is an error.";
             expect_text, expect_text_async(expected: impl AsRef<str>) -> (),
-                "Receives the text `expected`, and nothing else will do.";
+                "Receives the text `expected`; anything else is an error.";
         }
     };
 }

@@ -31,8 +31,8 @@ macro_rules! over_a_connection {
                 framing: &mut (impl $crate::Framing + ?Sized),
                 payload: impl AsRef<[u8]>
             ) -> usize, "Sends `payload` as one frame, and returns how many bytes the frame has.";
-            expect, expect_async(expected: impl AsRef<[u8]>) -> (), "Receives `expected`, and nothing else will do.";
-            expect_text, expect_text_async(expected: impl AsRef<str>) -> (), "Receives the text `expected`, and nothing else will do.";
+            expect, expect_async(expected: impl AsRef<[u8]>) -> (), "Receives `expected`; anything else is an error.";
+            expect_text, expect_text_async(expected: impl AsRef<str>) -> (), "Receives the text `expected`; anything else is an error.";
         }
     };
 }

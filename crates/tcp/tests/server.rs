@@ -187,7 +187,7 @@ fn text_that_does_not_encode_is_not_sent() {
     peer.read_exact(&mut byte).unwrap();
     assert_eq!(byte, [0xe9]);
     let error = connection.with_encoding("klingon").unwrap_err();
-    assert_eq!(error.to_string(), "there is no encoding \"klingon\"");
+    assert_eq!(error.to_string(), "unknown encoding \"klingon\"");
 }
 
 #[test]

@@ -51,19 +51,19 @@ impl Alert {
     pub(crate) fn meaning(self) -> Option<&'static str> {
         Some(match self.0 {
             20 => "it could not decrypt what it received",
-            40 => "it saw no way to agree with what was offered",
+            40 => "it found nothing acceptable in what was offered",
             42 => "it does not accept the certificate",
             43 => "it does not accept certificates of this kind",
             44 => "the certificate has been revoked",
             45 => "the certificate is not valid at this time",
             46 => "it does not accept the certificate, perhaps because of its name",
             48 => "it does not trust the authority",
-            49 => "it does not let this side in",
-            70 => "it speaks none of the versions of TLS that were offered",
+            49 => "it denied this side access",
+            70 => "it supports none of the offered versions of TLS",
             71 => "what was offered is not secure enough for it",
-            112 => "it knows no such server name",
-            116 => "it asks for a certificate, and was shown none",
-            120 => "it speaks none of the protocols that were offered (ALPN)",
+            112 => "it does not know the server name",
+            116 => "it requires a certificate, but received none",
+            120 => "it supports none of the offered protocols (ALPN)",
             _ => return None,
         })
     }

@@ -79,7 +79,7 @@ impl fmt::Display for Certificate {
         let (from, to) = (self.day_from(), self.day_to());
         write!(f, "\"{}\" (for {names}; ", self.short_name())?;
         match self.is_self_signed() {
-            true => f.write_str("signed by itself")?,
+            true => f.write_str("self-signed")?,
             false => write!(f, "of authority \"{}\"", self.short_issuer())?,
         }
         write!(f, "; valid from {from} to {to})")

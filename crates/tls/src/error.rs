@@ -22,7 +22,7 @@ pub enum TlsConfigError {
     #[error("cannot read \"{}\"", path.display())]
     #[diagnostic(
         code(standin::tls::unreadable_file),
-        help("relative paths begin where the test runs")
+        help("relative paths start at the current directory of the test")
     )]
     Read {
         /// The file.
@@ -32,10 +32,12 @@ pub enum TlsConfigError {
     },
 
     /// What is in a file is not what it says.
-    #[error("\"{}\" is not a file in PEM as it should be: {reason}", path.display())]
+    #[error("\"{}\" is not a valid PEM file: {reason}", path.display())]
     #[diagnostic(
         code(standin::tls::not_pem),
-        help("it has sections from \"-----BEGIN ...\" to \"-----END ...\" with base64 in between")
+        help(
+            "a PEM file has sections from \"-----BEGIN ...\" to \"-----END ...\" with base64 in between"
+        )
     )]
     NotPem {
         /// The file.
@@ -73,7 +75,7 @@ pub enum TlsConfigError {
     },
 
     /// A key is encrypted with a password.
-    #[error("the private key in \"{}\" is encrypted, and there is nobody to ask for its password", path.display())]
+    #[error("the private key in \"{}\" is encrypted, and nobody can be asked for its password", path.display())]
     #[diagnostic(
         code(standin::tls::encrypted_key),
         help("decrypt it into a file of its own: `openssl pkey -in \"{}\" -out plain.key`", path.display())
@@ -85,12 +87,12 @@ pub enum TlsConfigError {
 
     /// A key is of another certificate.
     #[error(
-        "the key in \"{}\" is not that of the certificate {subject} in \"{}\"",
+        "the key in \"{}\" does not match the certificate {subject} in \"{}\"",
         key.display(), certificate.display()
     )]
     #[diagnostic(
         code(standin::tls::key_mismatch),
-        help("they belong together: the certificate names the public half of the key")
+        help("the two belong together: the certificate names the public half of the key")
     )]
     KeyMismatch {
         /// The file with the certificate.
@@ -115,7 +117,7 @@ pub enum TlsConfigError {
     },
 
     /// Something that a certificate is to be for, or that a client asks for, cannot be a name.
-    #[error("\"{name}\" is neither a name nor an address that a certificate can be for")]
+    #[error("\"{name}\" is neither a name nor an address that a certificate can be issued for")]
     #[diagnostic(
         code(standin::tls::name),
         help(
@@ -139,15 +141,15 @@ pub enum TlsConfigError {
     },
 
     /// No version is to be spoken.
-    #[error("no version of TLS is to be spoken")]
-    #[diagnostic(code(standin::tls::no_version), help("it is 1.2 or 1.3, or both"))]
+    #[error("no version of TLS is enabled")]
+    #[diagnostic(code(standin::tls::no_version), help("enable 1.2, 1.3 or both"))]
     NoVersion,
 
     /// A defect of certificates and a certificate of a file exclude each other.
-    #[error("the defect \"{defect}\" is about the certificate, and that comes from a file")]
+    #[error("the defect \"{defect}\" concerns the certificate, which comes from a file")]
     #[diagnostic(
         code(standin::tls::defect_of_file),
-        help("leave the file out, and a certificate with the defect is made")
+        help("leave out the file to have a certificate with the defect made")
     )]
     DefectOfFile {
         /// The defect.
@@ -155,7 +157,7 @@ pub enum TlsConfigError {
     },
 
     /// A certificate cannot be made.
-    #[error("a certificate cannot be made: {reason}")]
+    #[error("cannot create a certificate: {reason}")]
     #[diagnostic(code(standin::tls::not_made), help("see the reason"))]
     NotMade {
         /// What is wrong.
@@ -260,7 +262,7 @@ pub enum TlsError {
     },
 
     /// The client has shown no certificate.
-    #[error("the client has shown no certificate, and this server requires one")]
+    #[error("the client sent no certificate, but this server requires one")]
     #[diagnostic(
         code(standin::tls::no_certificate_shown),
         help(
@@ -273,7 +275,7 @@ pub enum TlsError {
     #[error("{peer} does not speak TLS: it sent \"{}\"", excerpt(received))]
     #[diagnostic(
         code(standin::tls::not_tls),
-        help("does it expect to be spoken to without TLS, or is it another port?")
+        help("does it expect a connection without TLS, or is this the wrong port?")
     )]
     NotTls {
         /// Who speaks something else.
@@ -284,11 +286,11 @@ pub enum TlsError {
 
     /// Both sides found nothing that both speak.
     #[error(
-        "both sides have no {what} in common: the client offered {offered}, the server speaks {spoken}"
+        "the two sides have no {what} in common: the client offered {offered}, the server supports {spoken}"
     )]
     #[diagnostic(
         code(standin::tls::nothing_in_common),
-        help("let one of both sides speak what the other one does")
+        help("let one side support what the other one does")
     )]
     NothingInCommon {
         /// What they would have to have in common: "version of TLS", "protocol (ALPN)", ...
@@ -300,11 +302,11 @@ pub enum TlsError {
     },
 
     /// The peer has ended the stream in the middle of the handshake.
-    #[error("{peer} closed the connection in the handshake, after {}{}", Count(*received, "byte"), Offered(offer))]
+    #[error("{peer} closed the connection during the handshake, after {}{}", Count(*received, "byte"), Offered(offer))]
     #[diagnostic(
         code(standin::tls::ended_in_handshake),
         help(
-            "many programs do that without a word when they do not trust a certificate; look at what this one logs"
+            "many programs do that silently when they do not trust a certificate; see what this one logs"
         )
     )]
     Ended {
@@ -317,10 +319,10 @@ pub enum TlsError {
     },
 
     /// The handshake was not done in time.
-    #[error("the handshake was not done within {}: {peer} had sent {}{}", Span(*limit), Count(*received, "byte"), Offered(offer))]
+    #[error("the handshake did not finish within {}: {peer} had sent {}{}", Span(*limit), Count(*received, "byte"), Offered(offer))]
     #[diagnostic(
         code(standin::tls::handshake_timed_out),
-        help("does the peer speak TLS on this port? `handshake_limit` says how long it may take")
+        help("does the peer speak TLS on this port? `handshake_limit` sets how long it may take")
     )]
     TimedOut {
         /// Who was waited for.
@@ -339,7 +341,7 @@ pub enum TlsError {
     )]
     #[diagnostic(
         code(standin::tls::bad_record),
-        help("nothing that comes after it can be trusted; the connection is of no more use")
+        help("nothing after it can be trusted; the connection is no longer usable")
     )]
     BadRecord {
         /// Who has sent it.
@@ -347,11 +349,11 @@ pub enum TlsError {
     },
 
     /// The stream has ended without the word that nothing is missing.
-    #[error("{peer} ended the stream without saying that nothing is missing (close_notify)")]
+    #[error("{peer} ended the stream without a close_notify")]
     #[diagnostic(
         code(standin::tls::no_close_notify),
         help(
-            "what came may be cut short; where that does not matter, set `require_close_notify` to false"
+            "what arrived may be incomplete; where that does not matter, set `require_close_notify` to false"
         )
     )]
     Truncated {
@@ -360,7 +362,7 @@ pub enum TlsError {
     },
 
     /// The peer does not keep to the rules.
-    #[error("{peer} does not speak TLS as it should: {reason}")]
+    #[error("{peer} breaks the TLS protocol: {reason}")]
     #[diagnostic(
         code(standin::tls::protocol),
         help("`SSLKEYLOGFILE` and a capture show in Wireshark what was said")
@@ -374,7 +376,7 @@ pub enum TlsError {
 
     /// There was no handshake, on purpose.
     #[error(
-        "there is no TLS on this connection, because this side has the defect \"{defect}\"; {peer} {then}"
+        "this connection has no TLS because this side has the defect \"{defect}\"; {peer} {then}"
     )]
     #[diagnostic(
         code(standin::tls::defect),

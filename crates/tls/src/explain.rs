@@ -71,7 +71,7 @@ impl Context {
     fn help(&self, alert: Alert) -> String {
         let (peer, side) = (self.peer(), self.side);
         if let Some(defect) = self.tls.defect {
-            return format!("{side} has the defect \"{defect}\", and this is how {peer} takes it");
+            return format!("{side} has the defect \"{defect}\", and this is how {peer} reacts");
         }
         match alert.0 {
             48 | 46 | 42 if side == Side::Server => format!(
@@ -79,10 +79,10 @@ impl Context {
                  of the server, or name the server in `trust` of the process"
             ),
             48 | 46 | 42 => "let the server trust the authority of the client".to_owned(),
-            116 => "the client was to show a certificate, and has shown none".to_owned(),
+            116 => "the server requires a certificate, but the client sent none".to_owned(),
             70 => format!("this side speaks {}", self.versions()),
-            120 if self.tls.alpn.is_empty() => "this side names no protocol".to_owned(),
-            120 => format!("this side names {}", self.tls.alpn.join(", ")),
+            120 if self.tls.alpn.is_empty() => "this side offers no protocol".to_owned(),
+            120 => format!("this side offers {}", self.tls.alpn.join(", ")),
             _ => format!("{peer} may have logged more about it"),
         }
     }
@@ -97,7 +97,7 @@ impl Context {
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 let first = own.map(Certificate::day_from).unwrap_or_default();
-                format!("it is not valid yet, but from {first} on")
+                format!("it is not valid before {first}")
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 let wanted = self.asks_for.as_deref().unwrap_or_default();
@@ -105,13 +105,13 @@ impl Context {
             }
             CertificateError::UnknownIssuer => match (own, &shown[..]) {
                 (Some(own), _) if own.is_self_signed() => {
-                    "it is signed by itself, and no authority that is trusted".to_owned()
+                    "it is self-signed and not trusted".to_owned()
                 }
                 (Some(own), [_]) => format!(
-                    "\"{}\", who issued it, is not trusted, and no certificate in between came along",
+                    "its issuer \"{}\" is not trusted, and no intermediate certificate was sent",
                     own.short_issuer()
                 ),
-                _ => "nobody who issued it is trusted".to_owned(),
+                _ => "none of its issuers is trusted".to_owned(),
             },
             CertificateError::Revoked => "its authority has revoked it".to_owned(),
             CertificateError::BadSignature => {
@@ -127,7 +127,7 @@ impl Context {
                 "ask for one of its names (`server_name`), or issue it for this one (`names`)"
                     .to_owned()
             }
-            _ => format!("give {peer} a certificate that is in order"),
+            _ => format!("give {peer} a valid certificate"),
         };
         TlsError::Certificate {
             peer,
@@ -161,7 +161,7 @@ impl Context {
             NoSignatureSchemesInCommon => self.nothing_in_common("way to sign", offer),
             what => TlsError::Protocol {
                 peer: self.peer(),
-                reason: format!("both sides do not fit together ({what:?})"),
+                reason: format!("the two sides are incompatible ({what:?})"),
             },
         }
     }

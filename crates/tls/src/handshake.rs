@@ -203,7 +203,7 @@ impl Handshake {
                 defect,
                 peer,
                 then: format!(
-                    "closed the connection after it had sent {}",
+                    "closed the connection after sending {}",
                     Count(self.received, "byte")
                 ),
             },

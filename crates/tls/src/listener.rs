@@ -304,7 +304,7 @@ impl fmt::Display for Who {
 #[non_exhaustive]
 pub enum TlsAcceptError {
     /// A client has connected, and both sides did not agree.
-    #[error("{who}: there is no TLS with the client at {peer}: {failed}")]
+    #[error("{who}: TLS with the client at {peer} failed: {failed}")]
     #[diagnostic(forward(failed))]
     Handshake {
         /// The server.

@@ -34,7 +34,7 @@ pub enum StartTlsError {
     Config(#[from] TlsConfigError),
 
     /// Both sides did not agree.
-    #[error("there is no TLS with the peer at {peer}: {failed}")]
+    #[error("TLS with the peer at {peer} failed: {failed}")]
     #[diagnostic(forward(failed))]
     Handshake {
         /// The address of the peer.
@@ -44,7 +44,7 @@ pub enum StartTlsError {
     },
 
     /// The connection was closed on this side meanwhile.
-    #[error("there is no TLS with the peer at {peer}: the connection was closed on this side")]
+    #[error("cannot start TLS with the peer at {peer}: the connection was closed on this side")]
     #[diagnostic(
         code(standin::tls::start_closed),
         help("something closed the connection, or stopped what it belongs to")
@@ -55,7 +55,7 @@ pub enum StartTlsError {
     },
 
     /// The system has no thread for the handshake.
-    #[error("there is nobody to do the handshake")]
+    #[error("cannot start the thread for handshakes")]
     #[diagnostic(
         code(standin::tls::no_reactor),
         help("the process has too many threads or open files")

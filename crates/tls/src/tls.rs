@@ -273,7 +273,7 @@ impl FromStr for ClientAuth {
         found.ok_or_else(|| UnknownWord {
             word: word.to_owned(),
             what: "a way to ask clients for certificates",
-            help: "possible are \"none\", \"optional\" and \"required\"",
+            help: "use \"none\", \"optional\" or \"required\"",
         })
     }
 }
@@ -285,8 +285,8 @@ impl FromStr for Version {
         let found = Self::ALL.into_iter().find(|one| one.name() == word);
         found.ok_or_else(|| UnknownWord {
             word: word.to_owned(),
-            what: "a version of TLS that can be spoken",
-            help: "possible are \"1.2\" and \"1.3\"",
+            what: "a supported version of TLS",
+            help: "use \"1.2\" or \"1.3\"",
         })
     }
 }

@@ -102,7 +102,7 @@ fn roots(tls: &Tls, authority: &Authority) -> Result<RootCertStore, TlsConfigErr
         for der in certificates(path)? {
             roots.add(der).map_err(|source| TlsConfigError::NotPem {
                 path: path.clone(),
-                reason: format!("it has a certificate that no authority can have: {source}"),
+                reason: format!("it has a certificate that cannot be an authority's: {source}"),
             })?;
         }
     }

@@ -46,7 +46,7 @@ fn a_certificate_that_has_expired_is_refused() {
 fn a_certificate_that_is_not_valid_yet_is_refused() {
     check_certificate(
         Defect::NotYetValid,
-        "it is not valid yet, but from",
+        "it is not valid before",
         "certificate_expired",
     );
 }
@@ -72,7 +72,7 @@ fn a_certificate_of_an_unknown_authority_is_refused() {
 
 #[test]
 fn a_certificate_that_nobody_else_has_signed_is_refused() {
-    check_certificate(Defect::SelfSigned, "it is signed by itself", "unknown_ca");
+    check_certificate(Defect::SelfSigned, "it is self-signed", "unknown_ca");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_certificate_without_the_one_in_between_is_refused() {
     let client = client.to_string();
     assert!(client.contains("intermediate"), "{client}");
     assert!(
-        client.contains("no certificate in between came along"),
+        client.contains("no intermediate certificate was sent"),
         "{client}"
     );
     assert!(server.to_string().contains("unknown_ca (48)"), "{server}");
@@ -137,12 +137,12 @@ fn one_that_speaks_tls_1_2_only_is_refused_by_who_wants_more() {
     let server = server.unwrap_err().to_string();
     assert_eq!(
         server,
-        "both sides have no version of TLS in common: the client offered TLS 1.3, the server \
-         speaks TLS 1.2"
+        "the two sides have no version of TLS in common: the client offered TLS 1.3, the server \
+         supports TLS 1.2"
     );
     let client = client.unwrap_err().to_string();
-    let alert = "the server ended the handshake with alert protocol_version (70): it speaks none \
-                 of the versions of TLS that were offered";
+    let alert = "the server ended the handshake with alert protocol_version (70): it supports \
+                 none of the offered versions of TLS";
     assert_eq!(client, alert);
 
     let (server, client) = both(old, Tls::new());
@@ -195,7 +195,7 @@ fn one_that_is_silent_is_waited_for_until_the_time_is_up() {
     let client = client.to_string();
     assert_eq!(
         client,
-        "the handshake was not done within 10s: the server had sent 0 bytes"
+        "the handshake did not finish within 10s: the server had sent 0 bytes"
     );
     assert!(server.to_string().contains("\"silent\""), "{server}");
 }
@@ -237,7 +237,7 @@ fn one_that_closes_in_the_handshake_is_reported() {
     let (server, client) = refused_by_client(Defect::CutInHandshake);
     let client = client.to_string();
     assert!(
-        client.starts_with("the server closed the connection in the handshake, after"),
+        client.starts_with("the server closed the connection during the handshake, after"),
         "{client}"
     );
     assert!(
@@ -279,10 +279,10 @@ fn one_that_does_not_say_that_nothing_is_missing_is_reported() {
 fn a_client_with_a_defective_certificate_is_refused() {
     let reasons = [
         (Defect::Expired, "it has expired"),
-        (Defect::NotYetValid, "it is not valid yet"),
+        (Defect::NotYetValid, "it is not valid before"),
         (Defect::Untrusted, "not trusted"),
-        (Defect::SelfSigned, "it is signed by itself"),
-        (Defect::NoIntermediate, "no certificate in between"),
+        (Defect::SelfSigned, "it is self-signed"),
+        (Defect::NoIntermediate, "no intermediate certificate"),
         (Defect::Revoked, "its authority has revoked it"),
     ];
     for (defect, reason) in reasons {
@@ -307,7 +307,7 @@ fn a_client_with_a_defect_in_what_it_says_is_refused() {
         (Defect::OldProtocol, "the client offered TLS 1.0"),
         (
             Defect::CutInHandshake,
-            "the client closed the connection in the handshake",
+            "the client closed the connection during the handshake",
         ),
         (Defect::Silent, "the client had sent 0 bytes"),
     ];

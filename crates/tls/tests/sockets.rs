@@ -231,7 +231,7 @@ fn a_handshake_that_fails_is_reported_by_both_sides() {
     );
     let text = cause(&error);
     assert!(
-        text.starts_with("server \"bank\": there is no TLS with the client at "),
+        text.starts_with("server \"bank\": TLS with the client at "),
         "{text}"
     );
     assert!(
@@ -248,7 +248,7 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
     let silent = bank.dial();
     let error = bank.listener.accept(LIMIT).unwrap_err();
     assert!(
-        cause(&error).contains("was not done within 100ms"),
+        cause(&error).contains("did not finish within 100ms"),
         "{}",
         cause(&error)
     );
@@ -268,13 +268,13 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
     // Whoever uses the connection has the same error.
     let error = near.receive_some(1, LIMIT).unwrap_err();
     assert!(
-        cause(&error).contains("was not done within 100ms"),
+        cause(&error).contains("did not finish within 100ms"),
         "{}",
         cause(&error)
     );
     let error = near.send(b"x", LIMIT).unwrap_err();
     assert!(
-        cause(&error).contains("was not done within 100ms"),
+        cause(&error).contains("did not finish within 100ms"),
         "{}",
         cause(&error)
     );

@@ -33,7 +33,7 @@ def find_command() -> str:
     if found:
         return found
     raise ServiceError(
-        "the command `standin` is not there\n"
-        f"  help: install this package from a wheel, which has it, or name it in {VARIABLE}; "
+        "cannot find the command `standin`\n"
+        f"  help: install this package from a wheel, which contains it, or set {VARIABLE}; "
         f"looked in {', '.join(folder for folder in folders if folder)} and PATH"
     )

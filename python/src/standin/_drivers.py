@@ -265,17 +265,17 @@ class _Talks:
         return self._received("receive_until_silence", silence=silence, timeout=timeout)
 
     def receive_buffered(self) -> bytes:
-        """Receives what has come already, which may be nothing."""
+        """Receives what has already arrived, which may be nothing."""
         return self._received("receive_buffered")
 
     def expect(self, data: Bytes, timeout: Timeout = UNSET) -> None:
-        """Receives these bytes, and nothing else will do."""
+        """Receives these bytes; anything else is an error."""
         self._talk("expect", data=_data(data), timeout=timeout)
 
     def expect_text(
         self, text: str, timeout: Timeout = UNSET, encoding: Union[str, _Unset] = UNSET
     ) -> None:
-        """Receives this text, and nothing else will do."""
+        """Receives this text; anything else is an error."""
         self._talk("expect", data=_data(text), timeout=timeout, encoding=encoding)
 
     def shutdown_write(self) -> None:
@@ -319,7 +319,7 @@ class Connection(_Talks):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not closed on this side."""
+        """Whether it is still open on this side."""
         return bool(self._talk("connection")["is_open"])
 
     @property
@@ -329,7 +329,7 @@ class Connection(_Talks):
 
     @property
     def peer_has_ended(self) -> bool:
-        """Whether the peer sends no more."""
+        """Whether the peer has finished sending."""
         return bool(self._talk("connection")["peer_has_ended"])
 
     def transcript(self, last: Optional[int] = None) -> str:
@@ -409,7 +409,7 @@ class _TcpDriver(Driver, _Talks):
         return self._ask("ledger", rules=list(rules))
 
     def verify(self) -> None:
-        """Fails unless everything has happened that must, and nothing unexpected."""
+        """Fails unless everything that must happen has happened, and nothing unexpected."""
         self._ask("verify")
 
     def _talk(self, method: str, **parameters: Any) -> Dict[str, Any]:
@@ -532,7 +532,7 @@ class Fault:
 
     @property
     def count(self) -> int:
-        """On how many connections it has happened."""
+        """The number of connections on which it has happened."""
         return int(self._ask("fault_count")["count"])
 
     def wait(self, timeout: Optional[float] = 10.0) -> None:
@@ -540,7 +540,7 @@ class Fault:
         self._ask("wait_for_fault", timeout=timeout)
 
     def withdraw(self) -> None:
-        """Takes it away. That it has not happened does not fail the stop any more."""
+        """Removes it. If it has not happened, that no longer fails the stop."""
         self._ask("withdraw")
 
     def _ask(self, method: str, **parameters: Any) -> Dict[str, Any]:

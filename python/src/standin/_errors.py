@@ -46,7 +46,7 @@ class Unmet(StandinError, AssertionError):
 
 
 class ServiceError(StandinError):
-    """The command ``standin`` is not there, is another version's, or has ended."""
+    """The command ``standin`` was not found, has another version, or has ended."""
 
 
 def from_answer(error: Dict[str, Any]) -> StandinError:
@@ -59,7 +59,7 @@ def from_answer(error: Dict[str, Any]) -> StandinError:
     elif error.get("unmet"):
         kind = Unmet
     return kind(
-        error.get("report") or error.get("message") or "it failed, and did not say why",
+        error.get("report") or error.get("message") or "it failed and gave no reason",
         code=error.get("code"),
         message=error.get("message"),
         help=error.get("help"),

@@ -159,14 +159,14 @@ def _declared(item: pytest.Item) -> Tuple[str, Settings, str]:
     if file is not None:
         path = os.path.join(folder, os.fspath(file))
         if not os.path.isfile(path):
-            raise _MarkerError(f"{item.nodeid}: there is no environment file {path}")
+            raise _MarkerError(f"{item.nodeid}: environment file {path} not found")
     else:
         stem = os.path.splitext(os.path.basename(test_file))[0]
         candidates = [os.path.join(folder, name) for name in (f"{stem}.toml", "standin.toml")]
         path = next((path for path in candidates if os.path.isfile(path)), "")
         if not path:
             raise _MarkerError(
-                f"{item.nodeid}: there is no environment file: neither {candidates[0]} nor "
+                f"{item.nodeid}: no environment file found: neither {candidates[0]} nor "
                 f"{candidates[1]}; the marker standin(file) can name another one"
             )
     return path, settings if settings is not None else (), scope

@@ -139,7 +139,7 @@ const NAMED_ONLY: &[(&str, Measure)] = &[
 /// Why the figures could not be taken.
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum BenchError {
-    #[error("there is no figure `{name}`")]
+    #[error("unknown figure `{name}`")]
     #[diagnostic(code(xtask::bench::unknown), help("the figures are: {known}"))]
     Unknown { name: String, known: String },
 

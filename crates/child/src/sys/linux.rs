@@ -156,7 +156,7 @@ impl Watch {
         let pid = self.leader.as_raw_pid();
         tracing::warn!(
             pid,
-            "the supervisor of a process was killed: what that has started may be left"
+            "the supervisor of a process was killed: what it started may still be running"
         );
         if let Some((supervisor, leader)) = &self.held {
             let members = below::group(pid.unsigned_abs());

@@ -36,7 +36,7 @@ use crate::options::{Config, TypedOptions};
 /// assert_eq!(errors.mistakes().len(), 2);
 /// assert_eq!(
 ///     errors.mistakes()[1].to_string(),
-///     "tea.toml: there is no option \"tiem\""
+///     "tea.toml: unknown option \"tiem\""
 /// );
 /// # Ok::<(), miette::Report>(())
 /// ```

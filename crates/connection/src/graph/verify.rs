@@ -25,7 +25,7 @@ pub struct Connected<'g> {
 #[non_exhaustive]
 pub enum VerifyError {
     /// There is no such driver.
-    #[error("there is no driver \"{name}\" in the connection graph")]
+    #[error("the connection graph has no driver \"{name}\"")]
     #[diagnostic(
         code(standin::connection::unknown_driver),
         help("{}the graph:\n{graph}", did_you_mean(nearest.as_deref()))
@@ -70,7 +70,7 @@ pub enum VerifyError {
         graph: String,
     },
     /// Somebody else is connected to the server as well.
-    #[error("{server} has other peers than {}: {}", list(clients), list(others))]
+    #[error("{server} has peers other than {}: {}", list(clients), list(others))]
     #[diagnostic(code(standin::connection::somebody_else), help("the graph:\n{graph}"))]
     SomebodyElse {
         /// The driver that is connected to.
@@ -244,7 +244,7 @@ impl ConnectionGraph {
 
     fn reason(&self, client: &str, server: &str) -> String {
         if !self.between(server, client).is_empty() {
-            return format!("it is the other way round, {server} connects to {client}");
+            return format!("the connection goes the other way, {server} connects to {client}");
         }
         for (driver, closed) in [
             (client, "has no connection now"),

@@ -66,7 +66,7 @@ pub enum LogMatchError {
     #[error("no line of `{}` matches `{pattern}` after {}{}", path.display(), Looked { lines: *lines, last, too_long: *too_long, elapsed: *elapsed }, Note(note))]
     #[diagnostic(
         code(standin::driver::log_no_match),
-        help("a pattern has to match from the beginning of a line: put `.*` in front of one that may be anywhere{}{}", unfinished_help(*is_unfinished), over_help(*is_over))
+        help("a pattern must match from the beginning of a line: put `.*` in front of one that may match anywhere{}{}", unfinished_help(*is_unfinished), over_help(*is_over))
     )]
     NoMatch {
         /// The log.
@@ -93,9 +93,7 @@ pub enum LogMatchError {
     #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]
     #[diagnostic(
         code(standin::driver::log_line_too_long),
-        help(
-            "let the pattern match within the beginning of that line, or use `seek_end` behind it"
-        )
+        help("match the beginning of that line, or call `seek_end` once it has been written")
     )]
     LineTooLong {
         /// The log.
@@ -106,10 +104,10 @@ pub enum LogMatchError {
         begin: String,
     },
     /// A line matches that should not be there.
-    #[error("a line of `{}` matches `{pattern}`, which none should: {:?}{}", path.display(), found.text(), Note(note))]
+    #[error("a line of `{}` matches `{pattern}`, which no line should: {:?}{}", path.display(), found.text(), Note(note))]
     #[diagnostic(
         code(standin::driver::log_match),
-        help("see the log around that line; `seek_end` leaves out what was there before")
+        help("see the log around that line; `seek_end` skips what was written before")
     )]
     Match {
         /// The log.
@@ -125,7 +123,7 @@ pub enum LogMatchError {
     #[error("the log `{}` cannot be read", path.display())]
     #[diagnostic(
         code(standin::driver::log_unreadable),
-        help("it has to be a file that this user may read")
+        help("it must be a file that this user may read")
     )]
     Read {
         /// The log.

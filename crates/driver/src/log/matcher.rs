@@ -294,7 +294,7 @@ impl LogMatcher {
             Some(found) => tape.logged(&log, &found.text()),
             None => tape.probed(
                 &format!("a line `{pattern}` in {log}"),
-                "there was none",
+                "no line matched",
                 false,
             ),
         }
@@ -586,7 +586,7 @@ mod tests {
         log.seek_start();
         let error = log.not_match("t", SOON).unwrap_err();
         assert!(
-            error.to_string().ends_with("which none should: \"two\""),
+            error.to_string().ends_with("which no line should: \"two\""),
             "{error}"
         );
         assert!(matches!(

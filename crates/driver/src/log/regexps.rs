@@ -36,7 +36,7 @@ pub(crate) struct Regexps {
 #[derive(Debug)]
 struct Sought {
     regex: Regex,
-    /// How many lines have to match.
+    /// How many lines must match.
     times: u64,
     /// How many have.
     found: u64,
@@ -170,7 +170,7 @@ impl Regexps {
     /// What is there of the log.
     fn seen(&self) -> String {
         match self.lines {
-            0 if !self.path().exists() => "the file is not there".to_owned(),
+            0 if !self.path().exists() => "the file does not exist".to_owned(),
             0 if self.last.is_empty() && self.follower.is_at_beginning() => {
                 "the file is empty".to_owned()
             }

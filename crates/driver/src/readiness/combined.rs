@@ -47,7 +47,7 @@ impl Probe for Any {
         if self.0.is_empty() {
             return Ok(Check::Ready);
         }
-        let mut missing = vec!["none of these:".to_owned()];
+        let mut missing = vec!["none of these holds:".to_owned()];
         for probe in &mut self.0 {
             match probe.check(driver, progress)? {
                 Check::Ready => return Ok(Check::Ready),

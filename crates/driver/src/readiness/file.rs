@@ -29,8 +29,8 @@ impl Question for FileExists {
         }
         let seen = match newness {
             Newness::New => return Ok(Answer::Met),
-            Newness::Missing => "it is not there",
-            Newness::Old => "it was there before the start, and has not been written since",
+            Newness::Missing => "it does not exist",
+            Newness::Old => "it existed before the start, and has not been written since",
         };
         Ok(Answer::not_yet(
             format_args!("file `{}`", path.display()),

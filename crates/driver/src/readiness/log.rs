@@ -13,7 +13,7 @@ use crate::{Driver, Lifecycle, LogError};
 pub struct LogLine {
     pub(super) pattern: Pattern,
     pub(super) file: Option<String>,
-    /// How many lines have to match.
+    /// How many lines must match.
     pub(super) times: u64,
 }
 

@@ -336,11 +336,7 @@ fn condition() -> Kind {
                     "The log to look in; a relative path starts at the runpath. Default: the \
                      log of the driver.",
                 ),
-                (
-                    "times",
-                    times(),
-                    "How many lines have to match. Default: one.",
-                ),
+                ("times", times(), "How many lines must match. Default: one."),
             ],
         ),
         table(

@@ -111,7 +111,7 @@ fn accepts(address: SocketAddr) -> std::result::Result<(), String> {
         match listens(address) {
             Some(true) => return Ok(()),
             Some(false) if address.ip().is_loopback() => {
-                return Err("nobody listens there".to_owned());
+                return Err("nothing listens there".to_owned());
             }
             _ => {}
         }
@@ -119,7 +119,7 @@ fn accepts(address: SocketAddr) -> std::result::Result<(), String> {
     match TcpStream::connect_timeout(&address, ATTEMPT) {
         // Without anybody behind it, the system may connect a port with itself.
         Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
-            Err("nobody listens there".to_owned())
+            Err("nothing listens there".to_owned())
         }
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),

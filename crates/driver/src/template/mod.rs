@@ -35,7 +35,7 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TemplateError::Failed(reason) => f.write_str(reason),
-            TemplateError::Undefined(name) => write!(f, "`{name}` is not there"),
+            TemplateError::Undefined(name) => write!(f, "`{name}` does not exist"),
             TemplateError::NotInContext(Missing { driver, attribute }) => match attribute {
                 None => write!(f, "driver \"{driver}\" is not there"),
                 Some(name) => write!(f, "driver \"{driver}\" does not publish `{name}`"),

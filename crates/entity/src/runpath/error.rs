@@ -22,7 +22,7 @@ pub enum RunpathError {
     },
     /// The directory of all runpaths without another place could be changed by
     /// other users.
-    #[error("{} cannot have the files of tests: {reason}", path.display())]
+    #[error("{} cannot hold the files of tests: {reason}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_not_private),
         help("remove {}, set TMPDIR to a directory of your own, or set `runpath`", path.display())
@@ -79,7 +79,7 @@ pub enum RunpathError {
         path: PathBuf,
     },
     /// Cleaning up would delete what no test should.
-    #[error("{entity} does not empty {}: it is {what}", path.display())]
+    #[error("{entity} refuses to empty {}: it is {what}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_precious),
         help("set `runpath` to a directory of its own, or set `path_cleanup = false`")
@@ -94,14 +94,14 @@ pub enum RunpathError {
     },
     /// Cleaning up would delete files that standin did not make.
     #[error(
-        "{entity} does not empty {}: standin did not make it, and it holds {}",
+        "{entity} refuses to empty {}: standin did not create it, and it contains {}",
         path.display(),
         listed(found)
     )]
     #[diagnostic(
         code(standin::entity::runpath_foreign),
         help(
-            "set `runpath` to a directory that is empty or not there yet, or set `path_cleanup = false` to keep what is in this one"
+            "set `runpath` to a directory that is empty or does not exist yet, or set `path_cleanup = false` to keep what is in this one"
         )
     )]
     Foreign {
@@ -113,7 +113,7 @@ pub enum RunpathError {
         found: Vec<String>,
     },
     /// Cleaning up would delete the files of another entity that is running.
-    #[error("{entity} does not empty {}: {other} is using it", path.display())]
+    #[error("{entity} refuses to empty {}: {other} is using it", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_shared),
         help(
@@ -145,11 +145,11 @@ pub enum RunpathError {
         holder: String,
     },
     /// Something else is now where the entity's directory was, and stays as it is.
-    #[error("{entity} does not remove {}: it is not the directory that {entity} made", path.display())]
+    #[error("{entity} refuses to remove {}: it is not the directory that {entity} made", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_replaced),
         help(
-            "something else was put in its place, and stays; the files of {entity} are wherever they were moved"
+            "something else took its place and is kept; the files of {entity} are wherever they were moved"
         )
     )]
     Replaced {

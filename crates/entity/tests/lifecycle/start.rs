@@ -189,7 +189,7 @@ fn a_failing_test_shows_what_to_know() {
     assert_eq!(
         shown,
         "resource \"peer\" was not ready at once: the log does not say `ready`\n  app.log:\n    \
-         out of memory\n  help: look for why it is not ready, or raise its `timeout` (now 0s)\n  \
+         out of memory\n  help: find out why it is not ready, or raise its `timeout` (now 0s)\n  \
          code: standin::entity::start_timeout"
     );
 }

@@ -47,8 +47,8 @@ fn what_standin_did_not_make_is_never_emptied_or_removed() {
     assert_eq!(
         format!("{error:?}")
             .replace(&tmp.display().to_string(), "TMP"),
-        "entity[careless] does not empty TMP/project: standin did not make it, and it holds .git, Cargo.toml, a and 2 more
-  help: set `runpath` to a directory that is empty or not there yet, or set `path_cleanup = false` to keep what is in this one
+        "entity[careless] refuses to empty TMP/project: standin did not create it, and it contains .git, Cargo.toml, a and 2 more
+  help: set `runpath` to a directory that is empty or does not exist yet, or set `path_cleanup = false` to keep what is in this one
   code: standin::entity::runpath_foreign"
     );
     let error = entity.remove_runpath().unwrap_err();

@@ -41,7 +41,7 @@ pub enum Mistake {
         span: SourceSpan,
     },
     /// No type of that name is registered.
-    #[error("there is no driver type {type_name:?}")]
+    #[error("unknown driver type {type_name:?}")]
     #[diagnostic(code(standin::environment::unknown_type))]
     UnknownType {
         /// The name.
@@ -90,7 +90,7 @@ pub enum Mistake {
     #[diagnostic(
         code(standin::environment::cycle),
         help(
-            "a driver starts after those in its `after` and those whose context it reads: take one of these away"
+            "a driver starts after those in its `after` and those whose context it reads: remove one of these"
         )
     )]
     Cycle {

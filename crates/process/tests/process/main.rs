@@ -232,7 +232,7 @@ fn a_missing_interpreter_is_named() {
             .build()
             .unwrap();
         let report = report(app.start().unwrap_err());
-        let expected = format!("cannot be run: {interpreter}, which it needs, is not there");
+        let expected = format!("cannot be run: {interpreter}, which it needs, does not exist");
         assert!(report.contains(&expected), "{report}");
         assert!(report.contains(help), "{report}");
     }
@@ -288,7 +288,7 @@ fn a_context_value_without_an_environment_fails_the_start() {
         .build()
         .unwrap();
     let report = report(app.start().unwrap_err());
-    assert!(report.contains("but is in no environment"), "{report}");
+    assert!(report.contains("but is not in an environment"), "{report}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub enum EveryCutError {
     #[error("the test fails without a cut: {error}")]
     #[diagnostic(
         code(standin::proxy::every_cut_baseline),
-        help("let the test pass on a good network first")
+        help("make the test pass on a good network first")
     )]
     Baseline {
         /// Its error.
@@ -25,7 +25,7 @@ pub enum EveryCutError {
     #[diagnostic(
         code(standin::proxy::every_cut_hangs),
         help(
-            "let the test end on a good network first, or give each run more time with `run_limit`"
+            "make the test end on a good network first, or give each run more time with `run_limit`"
         )
     )]
     Hangs {
@@ -46,7 +46,7 @@ pub enum EveryCutError {
     #[diagnostic(
         code(standin::proxy::every_cut_silent),
         help(
-            "let the program connect to the port of the proxy, not to that of its target; with a framing, whole frames have to come"
+            "connect the program to the proxy's port, not to its target's; with a framing, whole frames must arrive"
         )
     )]
     NothingCame,
@@ -72,7 +72,7 @@ pub enum EveryCutError {
     #[error("{} of {} cuts break the test\n{report}", report.failures().count(), report.results().len())]
     #[diagnostic(
         code(standin::proxy::every_cut_found),
-        help("mend the smallest first; the variable STANDIN_CUT repeats one alone")
+        help("fix the smallest first; the variable STANDIN_CUT repeats a single one")
     )]
     Found {
         /// All runs.

@@ -29,7 +29,7 @@ const VARIABLE: &str = "STANDIN_CUT";
 /// break it.
 ///
 /// The test runs without a cut first, twice, and what goes through the proxies that it
-/// [watches](Trial::watch) is learnt: frames, or bytes where nothing says what a frame is. Then it
+/// [watches](Trial::watch) is learnt: frames, or bytes where no framing is set. Then it
 /// runs again for each frame and each kind of fault: when that frame has come, it does not go
 /// through, and the fault happens instead. All that came before has come through, so that a
 /// run always gets equally far.

@@ -92,7 +92,7 @@ impl Runs {
         });
         let thread = match spawned {
             Ok(thread) => thread,
-            Err(error) => return Ended::Failed(format!("there is no thread for it: {error}")),
+            Err(error) => return Ended::Failed(format!("cannot start a thread for it: {error}")),
         };
         let ended = match hears.recv_timeout(self.limit) {
             Ok(ended) => ended,

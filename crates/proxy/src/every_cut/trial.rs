@@ -49,7 +49,7 @@ impl Trial {
     ///
     /// # Errors
     ///
-    /// Returns an error if the cut is about frames, and nothing says what a frame is.
+    /// Returns an error if the cut is about frames, and no framing is set.
     pub fn watch(&self, proxy: &Arc<TcpProxy>) -> Result<(), ProxyError> {
         let name = proxy.base().name().to_owned();
         if let Some(framing) = &self.framing

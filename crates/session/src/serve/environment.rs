@@ -19,17 +19,17 @@ const LEFT: &[Field] = &[
     optional(
         "files",
         Kind::Text,
-        "The directory that has the files of the drivers, if they stay.",
+        "The directory with the files of the drivers, if they are kept.",
     ),
     optional(
         "recorded",
         Kind::Texts,
-        "Where what was recorded is: a page, a capture, a text; if the test has failed.",
+        "Where the recordings are (a page, a capture, a text), if the test has failed.",
     ),
     optional(
         "problems",
         Kind::Texts,
-        "What could not be written, each as a sentence.",
+        "The files that could not be written, each with the reason, as sentences.",
     ),
 ];
 
@@ -131,13 +131,13 @@ pub(super) const METHODS: &[Method] = &[
         result: &[required(
             "found",
             Kind::Flag,
-            "Whether there is such a request that is not answered.",
+            "Whether that request existed and was still unanswered.",
         )],
         run: cancel,
     },
     Method {
         name: "status",
-        doc: "Returns how far the environment has come.",
+        doc: "Returns the phase of the environment.",
         parameters: &[],
         result: &[
             required(
@@ -145,7 +145,7 @@ pub(super) const METHODS: &[Method] = &[
                 Kind::Choice(&[
                     "empty", "loaded", "starting", "running", "stopping", "stopped",
                 ]),
-                "How far it has come.",
+                "The phase that it is in.",
             ),
             required(
                 "environment",
@@ -156,7 +156,7 @@ pub(super) const METHODS: &[Method] = &[
             required(
                 "runpath",
                 Kind::MaybeText,
-                "The directory that has the files of the drivers; null before the first start.",
+                "The directory with the files of the drivers; null before the first start.",
             ),
         ],
         run: status,
@@ -239,7 +239,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "connections",
-        doc: "Returns who is connected to whom now, as the drivers report it.",
+        doc: "Returns who is connected to whom at present, as the drivers report it.",
         parameters: &[],
         result: &[required(
             "graph",

@@ -31,7 +31,7 @@ pub enum ServeError {
         problem: String,
     },
     /// The number of the request is that of another one that is not answered yet.
-    #[error("there is a request with the id {id} already, which is not answered yet")]
+    #[error("a request with the id {id} is still unanswered")]
     #[diagnostic(
         code(standin::serve::id_in_use),
         help("give each request an id of its own")
@@ -51,7 +51,7 @@ pub enum ServeError {
         limit: usize,
     },
     /// There is no such method.
-    #[error("there is no method \"{method}\"")]
+    #[error("unknown method \"{method}\"")]
     #[diagnostic(code(standin::serve::unknown_method), help("{}", meant(nearest.as_deref())))]
     UnknownMethod {
         /// Its name.
@@ -101,7 +101,7 @@ pub enum ServeError {
     #[error("`{method}`: \"{parameter}\": {problem}")]
     #[diagnostic(
         code(standin::serve::bad_option),
-        help("it is what an environment file has there; `standin options` lists it")
+        help("write it as in an environment file; `standin options` lists the options")
     )]
     BadOption {
         /// The method.
@@ -144,11 +144,11 @@ pub enum ServeError {
     },
     /// The connection of a client is another one by now.
     #[error(
-        "connection {index} of client \"{driver}\" is over: its connection is number {current} now"
+        "connection {index} of client \"{driver}\" has ended: the client's connection is now number {current}"
     )]
     #[diagnostic(
         code(standin::serve::other_connection),
-        help("`connect` closes the connection before; use the one that it returns")
+        help("`connect` closes the previous connection; use the one that it returns")
     )]
     OtherConnection {
         /// The client.
@@ -183,10 +183,10 @@ pub enum ServeError {
         index: usize,
     },
     /// There is no such fault.
-    #[error("there is no fault {fault} of proxy \"{driver}\"")]
+    #[error("proxy \"{driver}\" has no fault {fault}")]
     #[diagnostic(
         code(standin::serve::unknown_fault),
-        help("`inject` returns the number of a fault, which is of its proxy and environment only")
+        help("use a number that `inject` returned for this proxy, in this environment")
     )]
     UnknownFault {
         /// The proxy.
@@ -202,7 +202,7 @@ pub enum ServeError {
         method: String,
     },
     /// The system has no thread for the request.
-    #[error("there is no thread for the request")]
+    #[error("cannot start a thread for the request")]
     #[diagnostic(
         code(standin::serve::no_thread),
         help("the process, or the user, has too many threads")
@@ -212,7 +212,7 @@ pub enum ServeError {
     #[error("`{method}` has panicked: {message}")]
     #[diagnostic(
         code(standin::serve::panicked),
-        help("this is a mistake of standin's: please report it")
+        help("this is a bug in standin: please report it")
     )]
     Panicked {
         /// The method.

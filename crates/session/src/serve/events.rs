@@ -19,16 +19,16 @@ const ENVIRONMENT: Field = required("environment", Kind::Text, "The name of the 
 pub(crate) const EVENTS: &[EventKind] = &[
     EventKind {
         name: "hello",
-        doc: "The service is there: always the first line.",
+        doc: "The service is ready: always the first line.",
         fields: &[
             required("protocol", Kind::Count, "The version of the protocol."),
             required("version", Kind::Text, "The version of the command."),
-            required("pid", Kind::Count, "The number of its process."),
+            required("pid", Kind::Count, "The id of its process."),
         ],
     },
     EventKind {
         name: "environment_starting",
-        doc: "The environment begins to start.",
+        doc: "The environment starts.",
         fields: &[
             AT,
             ENVIRONMENT,
@@ -41,7 +41,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
     },
     EventKind {
         name: "driver_starting",
-        doc: "A driver begins to start.",
+        doc: "A driver starts.",
         fields: &[AT, DRIVER],
     },
     EventKind {
@@ -60,7 +60,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
                 Kind::Text,
                 "What was being done: `start`, `stop`.",
             ),
-            required("message", Kind::Text, "Why, as a text of several lines."),
+            required("message", Kind::Text, "The reason, in several lines."),
         ],
     },
     EventKind {
@@ -79,12 +79,12 @@ pub(crate) const EVENTS: &[EventKind] = &[
     },
     EventKind {
         name: "environment_stopping",
-        doc: "The environment begins to stop.",
+        doc: "The environment stops.",
         fields: &[AT, ENVIRONMENT],
     },
     EventKind {
         name: "driver_stopping",
-        doc: "A driver begins to stop.",
+        doc: "A driver stops.",
         fields: &[AT, DRIVER],
     },
     EventKind {

@@ -85,7 +85,7 @@ impl Kind {
                 let quoted: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
                 return quoted.join(" or ");
             }
-            Kind::Count => "a whole number from 0 on",
+            Kind::Count => "a whole number of at least 0",
             Kind::Id => "a whole number or a text",
             Kind::Seconds => "a number of seconds",
             Kind::Milliseconds => "a number of milliseconds",

@@ -65,13 +65,13 @@ pub(super) const METHODS: &[Method] = &[
         result: &[required(
             "data",
             Kind::MaybeData,
-            "What it has matched, if it has.",
+            "What it matched, if it did.",
         )],
         run: capture,
     },
     Method {
         name: "hand_back",
-        doc: "Hands a conversation back to its driver, which goes on with it.",
+        doc: "Hands a conversation back to its driver, which continues it.",
         parameters: &[DRIVER, INDEX],
         result: &[],
         run: hand_back,
@@ -98,13 +98,17 @@ pub(super) const METHODS: &[Method] = &[
             optional(
                 "times",
                 Kind::Count,
-                "How often the rule has. Default: once.",
+                "How many times it must have matched. Default: once.",
             ),
-            optional("frames", Kind::Count, "Until so many frames have come."),
+            optional(
+                "frames",
+                Kind::Count,
+                "Until this many frames have arrived.",
+            ),
             optional(
                 "connections",
                 Kind::Count,
-                "Until so many connections have come.",
+                "Until this many connections have been accepted.",
             ),
             optional(
                 "dialogue",
@@ -118,26 +122,22 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "ledger",
-        doc: "Returns the account of what a driver has heard by itself since its latest start.",
+        doc: "Returns what a driver that answers by itself has received since its latest start.",
         parameters: &[
             DRIVER,
-            optional(
-                "rules",
-                Kind::Texts,
-                "The names of rules that are asked for.",
-            ),
+            optional("rules", Kind::Texts, "The names of the rules to report."),
         ],
         result: &[
             required(
                 "connections",
                 Kind::Count,
-                "How many connections have come.",
+                "How many connections were accepted.",
             ),
-            required("frames", Kind::Count, "How many frames have come."),
+            required("frames", Kind::Count, "How many frames were received."),
             required(
                 "matched",
                 Kind::Object,
-                "How often each rule that is asked for has matched; null for names that no rule has.",
+                "How often each of these rules has matched; null for names that no rule has.",
             ),
             required(
                 "unexpected",
@@ -147,7 +147,7 @@ pub(super) const METHODS: &[Method] = &[
             required(
                 "unmet",
                 Kind::Texts,
-                "What should have happened, and has not.",
+                "What should have happened but has not.",
             ),
         ],
         run: ledger,

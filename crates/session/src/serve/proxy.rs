@@ -17,11 +17,7 @@ use super::peer::{DRIVER, LIMIT, proxy};
 const LIMIT_OF_WAITS: Duration = Duration::from_secs(10);
 
 const DIRECTIONS: Kind = Kind::Choice(&["up", "down"]);
-const FAULT: Field = required(
-    "fault",
-    Kind::Count,
-    "The number that `inject` has returned.",
-);
+const FAULT: Field = required("fault", Kind::Count, "The number that `inject` returned.");
 const TIME: Field = optional(
     "time",
     Kind::Limit,
@@ -30,13 +26,13 @@ const TIME: Field = optional(
 const COUNT: &[Field] = &[required(
     "count",
     Kind::Count,
-    "On how many connections it has happened.",
+    "The number of connections on which it has happened.",
 )];
 
 pub(super) const METHODS: &[Method] = &[
     Method {
         name: "set_link",
-        doc: "Says how a direction of a proxy is from now on, in place of what its options say.",
+        doc: "Sets how a direction of a proxy behaves from now on, instead of its options.",
         parameters: &[
             DRIVER,
             required(
@@ -47,7 +43,7 @@ pub(super) const METHODS: &[Method] = &[
             optional(
                 "link",
                 Kind::Links,
-                "How it is, as in the option `up`. Default: as if there were no proxy.",
+                "How it behaves, as in the option `up`. Default: as if there were no proxy.",
             ),
         ],
         result: &[],
@@ -70,7 +66,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "withdraw",
-        doc: "Takes a fault away. That it has not happened does not fail the stop any more.",
+        doc: "Removes a fault. If it has not happened, that no longer fails the stop.",
         parameters: &[DRIVER, FAULT],
         result: &[],
         run: withdraw,
@@ -91,7 +87,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "clear",
-        doc: "Takes everything away: all faults, links and pauses, those of the options too.",
+        doc: "Removes all faults, links and pauses, including those of the options.",
         parameters: &[DRIVER],
         result: &[],
         run: clear,
@@ -113,7 +109,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "pause",
-        doc: "Lets nothing through any more, also of those who connect meanwhile. Nothing is lost.",
+        doc: "Holds everything back, also on connections that are made meanwhile. Nothing is lost.",
         parameters: &[
             DRIVER,
             optional(
@@ -128,14 +124,14 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "heal",
-        doc: "Ends every pause and every silence of a proxy: what was held goes on.",
+        doc: "Ends every pause and every silence of a proxy: what was held back is passed on.",
         parameters: &[DRIVER],
         result: &[],
         run: heal,
     },
     Method {
         name: "wait_until_open",
-        doc: "Waits until so many connections through a proxy or fewer are open.",
+        doc: "Waits until at most this many connections through a proxy are open.",
         parameters: &[
             DRIVER,
             required("most", Kind::Count, "How many may be open."),
@@ -152,20 +148,24 @@ pub(super) const METHODS: &[Method] = &[
             required(
                 "target",
                 Kind::MaybeText,
-                "Where it passes on to; null before the first start.",
+                "The address that it passes on to; null before the first start.",
             ),
             required(
                 "connections",
                 Kind::Count,
-                "How many connections have come.",
+                "How many connections were accepted.",
             ),
             required("open", Kind::Count, "How many of them are open."),
             required(
                 "up",
                 Kind::Count,
-                "How many bytes have come for the target.",
+                "How many bytes were received for the target.",
             ),
-            required("down", Kind::Count, "How many bytes have come from it."),
+            required(
+                "down",
+                Kind::Count,
+                "How many bytes were received from the target.",
+            ),
         ],
         run: traffic,
     },

@@ -42,7 +42,7 @@ pub fn protocol_schema() -> Value {
             "error": error(),
             "event": {
                 "type": "object",
-                "description": "Something that has happened. More events and more keys may come.",
+                "description": "Something that has happened. New events and keys may be added.",
                 "properties": { "event": { "type": "string" } },
                 "required": ["event"],
                 "allOf": EVENTS.iter().map(event).collect::<Vec<_>>(),
@@ -127,8 +127,8 @@ fn error() -> Value {
             "code": maybe("What went wrong, for programs: `standin::socket::receive_timed_out`."),
             "message": text("What went wrong, for people."),
             "help": maybe("What can be done about it."),
-            "report": text("All that is known, of several lines: what a failing test shows."),
-            "timed_out": flag("Whether the time was up."),
+            "report": text("The full report, in several lines, as a failing test shows it."),
+            "timed_out": flag("Whether a time limit was exceeded."),
             "peer_closed": flag("Whether the peer has closed its end and all was received."),
             "unmet": flag("Whether something expected has not happened, and nothing else failed."),
             "transcript": {

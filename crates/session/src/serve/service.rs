@@ -170,7 +170,7 @@ impl Service {
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
             Err(ServeError::Panicked {
                 method: method.name.to_owned(),
-                message: text.unwrap_or_else(|| "it does not say why".to_owned()),
+                message: text.unwrap_or_else(|| "it gives no reason".to_owned()),
             }
             .into())
         })

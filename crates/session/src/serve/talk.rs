@@ -40,7 +40,7 @@ const ENCODING: Field = optional(
 const AS: Field = optional(
     "as",
     Kind::Choice(&["base64", "text"]),
-    "How the result has the bytes. Default: `base64`.",
+    "How the result encodes the bytes. Default: `base64`.",
 );
 const DATA: Field = required("data", Kind::Data, "The bytes.");
 const RECEIVED: &[Field] = &[required("data", Kind::Data, "What was received.")];
@@ -70,20 +70,20 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "connection",
-        doc: "Returns how a connection is.",
+        doc: "Returns the state of a connection.",
         parameters: &[DRIVER, CONNECTION],
         result: &[
             CONNECTION_RESULT,
             required(
                 "is_open",
                 Kind::Flag,
-                "Whether it is not closed on this side.",
+                "Whether it is still open on this side.",
             ),
             required("is_connected", Kind::Flag, "Whether it is up."),
             required(
                 "peer_has_ended",
                 Kind::Flag,
-                "Whether the peer sends no more.",
+                "Whether the peer has finished sending.",
             ),
             required("state", Kind::Text, "The state of the stream, in words."),
         ],
@@ -110,7 +110,7 @@ pub(super) const METHODS: &[Method] = &[
             DRIVER,
             CONNECTION,
             DATA,
-            required("size", Kind::Count, "How many bytes a piece has."),
+            required("size", Kind::Count, "How many bytes each piece has."),
             required("every", Kind::Seconds, "How long each pause is."),
             TIMEOUT,
         ],
@@ -119,7 +119,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "receive_exactly",
-        doc: "Receives exactly so many bytes.",
+        doc: "Receives exactly this many bytes.",
         parameters: &[
             DRIVER,
             CONNECTION,
@@ -186,11 +186,11 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "receive_until_silence",
-        doc: "Receives everything until nothing has come for a while; nothing if nothing comes.",
+        doc: "Receives everything until nothing has arrived for a while; nothing if nothing arrives.",
         parameters: &[
             DRIVER,
             CONNECTION,
-            required("silence", Kind::Seconds, "How long that is."),
+            required("silence", Kind::Seconds, "How long that while is."),
             TIMEOUT,
         ],
         result: RECEIVED,
@@ -198,14 +198,14 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "receive_buffered",
-        doc: "Receives what has come already, which may be nothing.",
+        doc: "Receives what has already arrived, which may be nothing.",
         parameters: &[DRIVER, CONNECTION],
         result: RECEIVED,
         run: receive_buffered,
     },
     Method {
         name: "expect",
-        doc: "Receives these bytes. An error says at once where something else differs.",
+        doc: "Receives these bytes. Anything else is an error at once, which shows the difference.",
         parameters: &[DRIVER, CONNECTION, DATA, ENCODING, TIMEOUT],
         result: &[],
         run: expect,
@@ -219,7 +219,7 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "shutdown_write",
-        doc: "Says to the peer that no more will be sent. Receiving goes on.",
+        doc: "Signals to the peer that nothing more will be sent. Receiving still works.",
         parameters: &[DRIVER, CONNECTION],
         result: &[],
         run: shutdown_write,
@@ -233,21 +233,21 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "refuse",
-        doc: "Has a server or a proxy refuse connections from now on. Those that it has go on.",
+        doc: "Makes a server or a proxy refuse new connections. Existing ones continue.",
         parameters: &[DRIVER],
         result: &[],
         run: refuse,
     },
     Method {
         name: "go_away",
-        doc: "Has a server close all connections and refuse new ones, as if it had been stopped.",
+        doc: "Makes a server close all connections and refuse new ones, as if it had been stopped.",
         parameters: &[DRIVER],
         result: &[],
         run: go_away,
     },
     Method {
         name: "come_back",
-        doc: "Has a server or a proxy listen again, on the same port, after `refuse` or `go_away`.",
+        doc: "Makes a server or a proxy listen again, on the same port, after `refuse` or `go_away`.",
         parameters: &[DRIVER],
         result: &[],
         run: come_back,

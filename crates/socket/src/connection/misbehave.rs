@@ -165,7 +165,7 @@ impl Connection {
         self.control("stop reading", |stream| {
             stream.options().set_recv_buffer_size(1)
         })?;
-        self.record_fault(|| "reads no more".to_owned(), place);
+        self.record_fault(|| "no longer reads".to_owned(), place);
         Ok(())
     }
 

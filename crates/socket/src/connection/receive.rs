@@ -240,7 +240,7 @@ impl Connection {
             .block()
     }
 
-    /// Receives `expected`, and nothing else will do.
+    /// Receives `expected`; anything else is an error.
     ///
     /// # Errors
     ///

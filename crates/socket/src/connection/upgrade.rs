@@ -31,7 +31,7 @@ pub struct Upgrade {
 }
 
 impl Connection {
-    /// Begins to agree with the peer on another way to talk.
+    /// Begins to switch to another protocol on the same connection.
     ///
     /// # Errors
     ///
@@ -41,13 +41,13 @@ impl Connection {
         let inner = &*self.inner;
         let refused = |reason| ControlError::Unsupported {
             party: Box::new(inner.party()),
-            action: "begin another way to talk on",
+            action: "upgrade",
             reason,
         };
         if !inner.core.is_open() {
             return Err(ControlError::Closed {
                 party: Box::new(inner.party()),
-                action: "begin another way to talk on",
+                action: "upgrade",
             });
         }
         let busy = "another thread receives or sends over it";
@@ -56,7 +56,7 @@ impl Connection {
         let sending = inner.core.sending.try_enter();
         let sending = sending.ok_or_else(|| refused(busy))?;
         if inner.core.layer.get().is_some() {
-            return Err(refused("it has begun one already"));
+            return Err(refused("it has been upgraded already"));
         }
         let buffer = &mut receiving.value().buffer;
         if let Some(returned) = inner.core.returned.take() {
@@ -74,7 +74,7 @@ impl Connection {
 }
 
 impl OwnedConnection {
-    /// Begins to agree with the peer on another way to talk: see [`Connection::upgrade`].
+    /// Begins to switch to another protocol on the same connection: see [`Connection::upgrade`].
     ///
     /// # Errors
     ///

@@ -122,7 +122,7 @@ pub enum CloseError {
     #[error("{party}: connection {index} is not active: it was closed before")]
     #[diagnostic(
         code(standin::socket::connection_not_active),
-        help("indices are never used again; use a newer one")
+        help("indices are never reused; use a newer one")
     )]
     NotActive {
         /// The server.

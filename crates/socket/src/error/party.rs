@@ -117,7 +117,7 @@ impl fmt::Display for StreamState {
         f.write_str(match self {
             StreamState::Open => "the stream is open",
             StreamState::PeerClosed => "the peer has closed the stream",
-            StreamState::NotRead => "the peer takes no more",
+            StreamState::NotRead => "the peer accepts no more data",
             StreamState::ReceivingShutDown => "the receiving half was shut down on this side",
             StreamState::SendingShutDown => "the sending half was shut down on this side",
             StreamState::Reset => "the stream was reset",

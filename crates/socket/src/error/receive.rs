@@ -20,9 +20,7 @@ pub enum ReceiveError {
     #[error("{}", .0.sentence("timed out"))]
     #[diagnostic(
         code(standin::socket::receive_timed_out),
-        help(
-            "what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant"
-        )
+        help("what did arrive is kept for the next receive; wait longer, or ask for less")
     )]
     TimedOut(Box<ReceiveFailure>),
 
@@ -76,7 +74,7 @@ pub enum ReceiveError {
     #[diagnostic(
         code(standin::socket::receive_limit),
         help(
-            "the bytes so far are kept; raise the connection's receive limit if so many are meant to come"
+            "the bytes so far are kept; raise the connection's receive limit if that many are expected"
         )
     )]
     Limit(Box<ReceiveFailure>),
@@ -95,7 +93,7 @@ pub enum ReceiveError {
     },
 
     /// What came is not a frame.
-    #[error("{}", failure.sentence("what came is not a frame"))]
+    #[error("{}", failure.sentence("what arrived is not a frame"))]
     #[diagnostic(
         code(standin::socket::receive_frame),
         help("the bytes are kept: receive them another way to go on regardless")
@@ -109,7 +107,7 @@ pub enum ReceiveError {
 
     /// What goes over the wire cannot be made or understood: see
     /// [`Transform`](crate::Transform).
-    #[error("{}", failure.sentence("the secured stream is of no more use"))]
+    #[error("{}", failure.sentence("the TLS stream is no longer usable"))]
     #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.

@@ -25,7 +25,7 @@ pub enum SendError {
     TimedOut(Box<SendFailure>),
 
     /// The peer closed the connection and takes no more (`EPIPE`).
-    #[error("{}", .0.sentence("nobody reads any more"))]
+    #[error("{}", .0.sentence("the peer no longer reads"))]
     #[diagnostic(
         code(standin::socket::send_peer_closed),
         help("the peer closed the connection; what it sent before can still be received")
@@ -70,7 +70,7 @@ pub enum SendError {
     Aborted(Box<SendFailure>),
 
     /// No frame can carry the payload. Nothing was sent.
-    #[error("{}", failure.sentence("the payload fits no frame"))]
+    #[error("{}", failure.sentence("the payload does not fit into a frame"))]
     #[diagnostic(
         code(standin::socket::send_frame),
         help("see the cause; check the framing's width and limit")
@@ -84,7 +84,7 @@ pub enum SendError {
 
     /// What goes over the wire cannot be made or understood: see
     /// [`Transform`](crate::Transform).
-    #[error("{}", failure.sentence("the secured stream is of no more use"))]
+    #[error("{}", failure.sentence("the TLS stream is no longer usable"))]
     #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.

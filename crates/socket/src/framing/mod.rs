@@ -86,9 +86,7 @@ pub trait Framing {
     /// Returns [`FrameError`] if no frame can carry it; always, unless a framing says how.
     fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
         let _ = payload;
-        Err(FrameError::invalid(
-            "this framing does not say how to make a frame",
-        ))
+        Err(FrameError::invalid("this framing cannot make frames"))
     }
 
     /// What a frame is, for messages: "a line".
@@ -152,7 +150,7 @@ impl Found {
     /// Refuses a frame that lies outside the bytes it was found in, or makes no progress.
     pub(crate) fn checked(self, available: usize) -> Result<Found, FrameError> {
         match &self {
-            Found::Frame { size: 0, .. } => Err(FrameError::invalid("a frame of no bytes at all")),
+            Found::Frame { size: 0, .. } => Err(FrameError::invalid("an empty frame")),
             Found::Frame { payload, size }
                 if *size > available || payload.start > payload.end || payload.end > *size =>
             {
@@ -174,7 +172,7 @@ pub enum FrameError {
     #[error("a frame of {size} bytes is over the limit of {limit}")]
     #[diagnostic(
         code(standin::socket::frame_too_long),
-        help("raise the framing's limit; or its width or endianness is not the peer's")
+        help("raise the framing's limit, or check that its width and endianness are the peer's")
     )]
     TooLong {
         /// What the frame says.
@@ -184,7 +182,9 @@ pub enum FrameError {
     },
 
     /// The frame says that it is smaller than its own length field.
-    #[error("a frame that counts its own length field cannot have {size} bytes, it needs {least}")]
+    #[error(
+        "a frame that counts its own length field cannot have {size} bytes; it needs at least {least}"
+    )]
     #[diagnostic(
         code(standin::socket::frame_too_short),
         help("the peer's length may not count the length field itself")

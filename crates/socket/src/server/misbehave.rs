@@ -212,7 +212,7 @@ impl Drop for FullQueue {
         let inner = &*self.server.inner;
         let _changing = inner.changing();
         inner.stop_filling();
-        inner.record_fault("keeps its queue full no more");
+        inner.record_fault("no longer keeps its queue full");
     }
 }
 

@@ -153,7 +153,7 @@ fn a_silent_peer() {
                 +TIME  connected to server
                 +TIME  -> 6 B  "PING\r\n"                      crates/standin/tests/faults/planted.rs
                 +TIME  waited TIME for a line, nothing came  crates/standin/tests/faults/planted.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
+              help: what did arrive is kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
         "#]],
     );
@@ -223,7 +223,7 @@ fn a_slow_probe() {
                           log `step 1` in stdout: met at +TIME
                 waiting for database: client
                 critical path: bank TIME -> database TIME
-              help: look for why it is not ready, or raise its `timeout` (now TIME)
+              help: find out why it is not ready, or raise its `timeout` (now TIME)
                 the files of the drivers are kept in RUN/shop
                 what was recorded: ARTIFACTS/shop/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_timeout
@@ -265,7 +265,7 @@ fn a_dependency_that_never_gets_ready() {
                 database  +TIME  TIME  |BAR|  failed: it took too long
                 waiting for database: app, web, worker
                 critical path: redis TIME -> database TIME
-              help: look for why it is not ready, or raise its `timeout` (now TIME)
+              help: find out why it is not ready, or raise its `timeout` (now TIME)
                 the files of the drivers are kept in RUN/shop
                 what was recorded: ARTIFACTS/shop/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_timeout
@@ -318,7 +318,7 @@ fn an_unexpected_frame() {
                   rule 2 (equals "QUIT"): begins differently
                 at crates/standin/tests/faults/planted.rs
               also: environment "bank" did not stop cleanly: driver "bank" was not used as the test expects
-                help: add a rule for it, or say what happens otherwise (`otherwise`)
+                help: add a rule for it, or handle it with `otherwise`
                 help: what was recorded: ARTIFACTS/bank/RUN/report.html (beside it transcript.txt, capture.pcapng)
                 code: standin::reply::unexpected_frame
               all 5 records of bank#0 (127.0.0.1:PORT <-> program 127.0.0.1:PORT), up to +TIME
@@ -328,7 +328,7 @@ fn an_unexpected_frame() {
                 +TIME  <- 10 B  "BALNCE 17\n"
                 +TIME  not as expected: frame "BALNCE 17"
               files: RUN/bank
-              help: mend what failed the test first
+              help: fix what failed the test first
               code: standin::tcp::interrupted
         "#]],
     );

@@ -21,12 +21,12 @@ fn an_option_is_misspelled() {
     check_file(
         "name = 'test'\n[[driver]]\ntype = 'tcp-server'\nname = 'server'\nprot = 80\n",
         expect![[r#"
-            environment.toml:5:1: driver "server": there is no option "prot"
+            environment.toml:5:1: driver "server": unknown option "prot"
               at crates/standin/tests/messages/files.rs
               help: did you mean "port"?
               code: standin::config::unknown_option
             --- anyhow ---
-            environment.toml:5:1: driver "server": there is no option "prot"
+            environment.toml:5:1: driver "server": unknown option "prot"
         "#]],
     );
 }
@@ -36,12 +36,12 @@ fn the_type_is_misspelled() {
     check_file(
         "name = 'test'\n[[driver]]\ntype = 'tcp_server'\nname = 'server'\n",
         expect![[r#"
-            environment.toml:3:8: there is no driver type "tcp_server"
+            environment.toml:3:8: unknown driver type "tcp_server"
               at crates/standin/tests/messages/files.rs
               help: did you mean "tcp-server"?
               code: standin::environment::unknown_type
             --- anyhow ---
-            environment.toml:3:8: there is no driver type "tcp_server"
+            environment.toml:3:8: unknown driver type "tcp_server"
         "#]],
     );
 }
@@ -104,40 +104,40 @@ fn a_file_of_nine_mistakes_fits_on_a_screen() {
         expect![[r#"
             environment.toml: 9 mistakes
               at crates/standin/tests/messages/files.rs
-              2:1    the environment: there is no option "timeuot"
+              2:1    the environment: unknown option "timeuot"
                      help: did you mean "timeout"?
               7:8    driver "client": option "port": 70000 is not a valid port: ports are 0 to 65535
                      help: port: Port of the server: a number, a numeric text or the name of a service. With a Unix socket: 0.
-              8:1    driver "client": there is no option "prot"
+              8:1    driver "client": unknown option "prot"
                      help: did you mean "port"?
               11:8   two drivers are called "client"
                      at 5:8: first used here
                      help: give each driver a name of its own: others refer to it by its name
               12:8   driver "client": option "port": -1 is not a valid port: ports are 0 to 65535
                      help: port: Port to listen on: a number, a numeric text or the name of a service. With 0 the system chooses a free one.
-              13:1   driver "client": there is no option "prot"
+              13:1   driver "client": unknown option "prot"
                      help: did you mean "port"?
-              14:1   driver "client": there is no option "prto"
+              14:1   driver "client": unknown option "prto"
                      help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, framing, greeting, otherwise, on, dialogue, connection, connections, host, port, backlog, reuse_address, only_ipv6
-              16:8   there is no driver type "tcp_server"
+              16:8   unknown driver type "tcp_server"
                      help: did you mean "tcp-server"?
               21:10  driver "d" depends on "db", but there is no such driver
                      help: did you mean "d"?
               code: standin::config::invalid_file
             --- anyhow ---
             environment.toml: 9 mistakes
-              2:1    the environment: there is no option "timeuot"
+              2:1    the environment: unknown option "timeuot"
               7:8    driver "client": option "port": 70000 is not a valid port: ports are 0 to 65535
-              8:1    driver "client": there is no option "prot"
+              8:1    driver "client": unknown option "prot"
               11:8   two drivers are called "client"
               12:8   driver "client": option "port": -1 is not a valid port: ports are 0 to 65535
-              13:1   driver "client": there is no option "prot"
-              14:1   driver "client": there is no option "prto"
-              16:8   there is no driver type "tcp_server"
+              13:1   driver "client": unknown option "prot"
+              14:1   driver "client": unknown option "prto"
+              16:8   unknown driver type "tcp_server"
               21:10  driver "d" depends on "db", but there is no such driver
 
             Caused by:
-                the environment: there is no option "timeuot"
+                the environment: unknown option "timeuot"
         "#]],
     );
 }
@@ -151,24 +151,24 @@ fn two_mistakes_of_one_message_are_both_shown() {
         expect![[r#"
             environment.toml: 4 mistakes
               at crates/standin/tests/messages/files.rs
-              3:1   [defaults]: there is no option "x"
+              3:1   [defaults]: unknown option "x"
                     help: [defaults] holds options of drivers, and a table for each type
-              5:1   [defaults.tcp-server]: there is no option "x"
+              5:1   [defaults.tcp-server]: unknown option "x"
                     help: the options of tcp-server are: name, runpath, path_cleanup, timeout, status_wait_timeout, abort_wait_timeout, error_logs_max_lines, async_start, auto_start, start_limit, stop_limit, install_files, log_regexps, stdout_regexps, stderr_regexps, ready, file_logger, io_timeout, encoding, receive_limit, nodelay, send_buffer, receive_buffer, keepalive, framing, greeting, otherwise, on, dialogue, connection, connections, host, port, backlog, reuse_address, only_ipv6
-              7:8   there is no driver type "nothing-at-all"
+              7:8   unknown driver type "nothing-at-all"
                     help: the types are: tcp-server, tcp-client, process
-              10:8  there is no driver type "nothing-at-all"
+              10:8  unknown driver type "nothing-at-all"
                     help: the types are: tcp-server, tcp-client, process
               code: standin::config::invalid_file
             --- anyhow ---
             environment.toml: 4 mistakes
-              3:1   [defaults]: there is no option "x"
-              5:1   [defaults.tcp-server]: there is no option "x"
-              7:8   there is no driver type "nothing-at-all"
-              10:8  there is no driver type "nothing-at-all"
+              3:1   [defaults]: unknown option "x"
+              5:1   [defaults.tcp-server]: unknown option "x"
+              7:8   unknown driver type "nothing-at-all"
+              10:8  unknown driver type "nothing-at-all"
 
             Caused by:
-                [defaults]: there is no option "x"
+                [defaults]: unknown option "x"
         "#]],
     );
 }

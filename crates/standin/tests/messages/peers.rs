@@ -58,7 +58,7 @@ fn less_is_sent_than_is_wanted() {
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
                 +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
+              help: what did arrive is kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
@@ -87,7 +87,7 @@ fn one_byte_is_wanted_and_none_is_sent() {
               all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less, if that is what was meant
+              help: what did arrive is kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
@@ -265,12 +265,12 @@ fn the_encoding_is_unknown() {
             Ok(())
         },
         expect![[r#"
-            there is no encoding "utf-9"
+            unknown encoding "utf-9"
               at crates/standin/tests/messages/peers.rs
               help: use a label of the WHATWG Encoding Standard, such as utf-8, latin-1, utf-16le or shift_jis
               code: standin::tcp::unknown_encoding
             --- anyhow ---
-            there is no encoding "utf-9"
+            unknown encoding "utf-9"
         "#]],
     );
 }

@@ -58,7 +58,7 @@ fn the_program_is_not_executable() {
         expect![[r#"
             environment "test" did not start: driver "app" could not be started
               at crates/standin/tests/messages/processes.rs
-              caused by: process "app": `DIR/program` cannot be run: it may not be executed, by anybody
+              caused by: process "app": `DIR/program` cannot be run: it is not executable
               help: `chmod +x` it, or name another file as `binary`
               help: the files of the drivers are kept in DIR/run
                 what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
@@ -67,7 +67,7 @@ fn the_program_is_not_executable() {
             environment "test" did not start: driver "app" could not be started
 
             Caused by:
-                process "app": `DIR/program` cannot be run: it may not be executed, by anybody
+                process "app": `DIR/program` cannot be run: it is not executable
         "#]],
     );
 }
@@ -115,7 +115,7 @@ fn the_program_is_never_ready() {
               Information from log file: DIR/run/app/stdout
                 starting
               at crates/standin/tests/messages/processes.rs
-              help: look for why it is not ready, or raise its `timeout` (now 500ms)
+              help: find out why it is not ready, or raise its `timeout` (now 500ms)
                 the files of the drivers are kept in DIR/run
                 what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_timeout

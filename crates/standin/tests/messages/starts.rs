@@ -60,7 +60,7 @@ fn the_driver_of_the_context_is_misspelled() {
         expect![[r#"
             option `host` of driver "client" reads the context of "sever", which is not a driver of environment "test"
               at crates/standin/tests/messages/starts.rs
-              help: did you mean "server"? there are: "server", "client"
+              help: did you mean "server"? the drivers are: "server", "client"
               code: standin::environment::unknown_context
             --- anyhow ---
             option `host` of driver "client" reads the context of "sever", which is not a driver of environment "test"

@@ -149,10 +149,7 @@ fn a_refused_client_is_an_error_of_the_accept() -> Result<()> {
         "{error}"
     );
     let error = format!("{:?}", server.accept_connection(LIMIT).unwrap_err());
-    assert!(
-        error.contains("the client has shown no certificate"),
-        "{error}"
-    );
+    assert!(error.contains("the client sent no certificate"), "{error}");
     // The next one is accepted as ever.
     assert!(
         server
@@ -315,7 +312,7 @@ fn options_that_do_not_fit_are_refused_at_once() {
             .defect(Defect::Expired),
     );
     assert!(
-        error.contains("the defect \"expired\" is about the certificate"),
+        error.contains("the defect \"expired\" concerns the certificate"),
         "{error}"
     );
     let error = build(Tls::new().names(["not a name"]));

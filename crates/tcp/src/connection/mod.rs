@@ -281,7 +281,7 @@ impl TcpConnection {
             .send_frame(framing, payload))
     }
 
-    /// Receives `expected`, and nothing else will do.
+    /// Receives `expected`; anything else is an error.
     ///
     /// # Errors
     ///

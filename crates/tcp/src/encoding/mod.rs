@@ -43,7 +43,7 @@ enum Kind {
 
 /// No encoding has this label.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
-#[error("there is no encoding \"{label}\"")]
+#[error("unknown encoding \"{label}\"")]
 #[diagnostic(
     code(standin::tcp::unknown_encoding),
     help(
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn refuses_an_unknown_label() {
         let error = "utf-9".parse::<Encoding>().unwrap_err();
-        assert_eq!(error.to_string(), "there is no encoding \"utf-9\"");
+        assert_eq!(error.to_string(), "unknown encoding \"utf-9\"");
         assert!("iso-2022-kr".parse::<Encoding>().is_err());
     }
 }

@@ -23,7 +23,7 @@ impl OptionValue for Bytes {
     fn kind() -> Kind {
         Kind::lazy::<Self>(|| {
             let hex = OptionDescription::required(HEX, Kind::String)
-                .docs_are("Two hexadecimal digits for each byte; spaces between them mean nothing.")
+                .docs_are("Two hexadecimal digits for each byte; spaces between them are ignored.")
                 .example("00 ff 0a");
             let table = ConfigDescription::builder("bytes").option(hex).build();
             Kind::Union(vec![Kind::String, Kind::Nested(table)])
@@ -36,7 +36,7 @@ impl OptionValue for Bytes {
             (None, Some(digits)) => {
                 let digits = String::from_value(digits).map_err(|error| error.at_key(HEX))?;
                 bytes_of_hex(&digits).map_err(|reason| {
-                    ValueError::new("bytes in hexadecimal digits", format!("{digits:?}"))
+                    ValueError::new("a string of hexadecimal digits", format!("{digits:?}"))
                         .because(reason)
                         .at_key(HEX)
                 })?

@@ -69,7 +69,7 @@ pub struct RepliesConfig {
 fn misfits(config: &RepliesConfig) -> Vec<Misfit> {
     match config.set_in_file().first() {
         Some(option) if !config.is_declared() => vec![
-            Misfit::new(*option, "it means nothing without `framing`")
+            Misfit::new(*option, "it has no effect without `framing`")
                 .help("say how the stream is cut into frames: framing = \"lines\""),
         ],
         _ => config.declared().err().unwrap_or_default(),

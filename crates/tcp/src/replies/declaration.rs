@@ -69,7 +69,7 @@ impl Declaration {
                 self.places.conditions.push(condition);
                 None
             }
-            [] => Some("it does not say which frames are meant".to_owned()),
+            [] => Some("it does not say which frames it is for".to_owned()),
             [first, second, ..] => Some(format!(
                 "`{first}` and `{second}` both say which frames are meant"
             )),
@@ -80,9 +80,9 @@ impl Declaration {
                 .help("a rule has one of `match`, `equals`, `prefix` and `anything`")
         }));
         for (first, second) in rule.contradictions() {
-            let message = format!("there is `{first}`, too, which says something else");
+            let message = format!("it conflicts with `{first}`");
             let misfit = Misfit::new("on", message).at([at.clone(), key(second)]);
-            self.misfits.push(misfit.help("take one of both away"));
+            self.misfits.push(misfit.help("remove one of the two"));
         }
         if let Some(says) = &rule.reply {
             self.check_says("on", &[at, key("reply")], says);

@@ -102,7 +102,7 @@ impl Framing {
             Framing::FixedSize(0) => {
                 return Err(wrong(
                     "fixed_size",
-                    "a frame has at least 1 byte".to_owned(),
+                    "a frame must have at least 1 byte".to_owned(),
                 ));
             }
             Framing::FixedSize(size) => Replies::framed(FixedSize::new(*size)),

@@ -72,11 +72,11 @@ fn a_client_does_less_than_it_must() {
     expect![[r#"
         environment "cache" did not stop cleanly: driver "redis" was not used as the test expects
           at examples/peers/src/lib.rs
-          caused by: server "redis": 2 things are not as declared
+          caused by: server "redis": 2 things did not happen as declared
           - server "redis": rule 3 ("set", pattern `(?i)\r\nSET\r\n\$6\r\ncolour\r\n\$5\r\ngreen\r\n$`) must match exactly once, and never did
           - server "redis": rule 5 ("get", pattern `(?i)\r\nGET\r\n\$6\r\ncolour\r\n$` in state "set") must match at least once, and never did
             RECORDS
-            help: the peers were to do that before the end; wait for it with `wait_until` if they need time
+            help: the peers had to do that before the end; wait for it with `wait_until` if they need time
             code: standin::reply::unmet
           help: the files of the drivers are kept in DIR/peers/RUN/cache
             what was recorded: DIR/cache/RUN/report.html (beside it transcript.txt, capture.pcapng)
