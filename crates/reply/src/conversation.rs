@@ -219,6 +219,8 @@ impl Conversation {
                 Phase::Talking => {}
                 Phase::NotReading => return Action::Idle,
                 Phase::Held(name) => return Action::Hold(Arc::clone(name)),
+                // Whatever ends it, what was answered before is sent.
+                Phase::Over(Action::Close) if !self.output.is_empty() => return Action::Send,
                 Phase::Over(action) => return action.clone(),
             }
             let outcome = match self.doing {

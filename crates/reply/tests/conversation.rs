@@ -638,3 +638,26 @@ fn many_dialogues_that_are_not_over_are_counted() {
         .wait_until(Seen::dialogue(99), Duration::ZERO)
         .unwrap();
 }
+
+#[test]
+fn an_end_waits_until_what_was_answered_is_sent() {
+    for closes in [false, true] {
+        let talks = lines().on("A", "an answer\n");
+        let talks = match closes {
+            true => talks.on("Z", no_reply().then(Then::Close)),
+            false => talks,
+        };
+        let ledger = Ledger::new(talks.prepare(&[]).unwrap());
+        let mut conversation = standin_reply::Conversation::new(&ledger, 0);
+        let now = std::time::Instant::now();
+        conversation.receive(if closes { b"A\nZ\n" } else { b"A\n" });
+        conversation.end(&End::PeerClosed);
+        // The system takes it byte by byte.
+        let mut answer = Vec::new();
+        while conversation.act(now) != Action::Close {
+            answer.push(conversation.output()[0]);
+            conversation.sent(1);
+        }
+        assert_eq!(answer, b"an answer\n");
+    }
+}
