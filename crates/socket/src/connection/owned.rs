@@ -190,18 +190,18 @@ impl OwnedConnection {
         };
         match Receiver::new(inner, turn, deadline, None).some_into(target) {
             Ok(count) => Tried::Done(count),
-            Err(ReceiveStop::NotNow(not_now)) => not_now.into(),
-            // Of receives that want something in particular.
-            Err(ReceiveStop::Limit | ReceiveStop::Frame(_) | ReceiveStop::Unexpected(_)) => {
-                Tried::NotNow
-            }
-            Err(stop) => self.ended(match stop {
-                ReceiveStop::Transform(error) => End::Failed(io::Error::other(error)),
-                ReceiveStop::ShutDown => End::ShutDown,
-                ReceiveStop::Reset => End::Reset,
-                ReceiveStop::Io(error) => End::Failed(error),
-                _ => End::PeerClosed,
-            }),
+            Err(stop) => match stop {
+                ReceiveStop::NotNow(not_now) => not_now.into(),
+                ReceiveStop::Transform(error) => self.ended(End::Failed(io::Error::other(error))),
+                ReceiveStop::ShutDown => self.ended(End::ShutDown),
+                ReceiveStop::PeerClosed => self.ended(End::PeerClosed),
+                ReceiveStop::Reset => self.ended(End::Reset),
+                ReceiveStop::Io(error) => self.ended(End::Failed(error)),
+                // Of receives that want something in particular.
+                ReceiveStop::Limit | ReceiveStop::Frame(_) | ReceiveStop::Unexpected(_) => {
+                    Tried::NotNow
+                }
+            },
         }
     }
 
@@ -219,21 +219,21 @@ impl OwnedConnection {
             Ok(()) => Tried::Done(sent),
             // What stops it now stops the next one.
             Err(_) if sent > 0 => Tried::Done(sent),
-            Err(SendStop::NotNow(not_now)) => not_now.into(),
-            // Of sends of frames.
-            Err(SendStop::Frame(_)) => Tried::NotNow,
-            Err(stop) => self.ended(match stop {
-                SendStop::Transform(error) => End::Failed(io::Error::other(error)),
-                SendStop::ShutDown => End::ShutDown,
-                SendStop::Reset => End::Reset,
-                SendStop::Io(error) => End::Failed(error),
-                _ => End::PeerClosed,
-            }),
+            Err(stop) => match stop {
+                SendStop::NotNow(not_now) => not_now.into(),
+                SendStop::Transform(error) => self.ended(End::Failed(io::Error::other(error))),
+                SendStop::ShutDown => self.ended(End::ShutDown),
+                SendStop::PeerClosed => self.ended(End::PeerClosed),
+                SendStop::Reset => self.ended(End::Reset),
+                SendStop::Io(error) => self.ended(End::Failed(error)),
+                // Of sends of frames.
+                SendStop::Frame(_) => Tried::NotNow,
+            },
         }
     }
 
-    /// The end that was found, unless this side has closed the connection meanwhile: then it is of
-    /// that.
+    /// The end that was found, unless this side has closed the connection meanwhile: its socket is
+    /// shut down then, which looks like an end of the peer's.
     fn ended(&self, end: End) -> Tried {
         Tried::Ended(if self.is_open() { end } else { End::Closed })
     }
