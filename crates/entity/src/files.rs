@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::entity::Entity;
 use crate::runpath::{
-    Claims, Held, Holder, Location, RunUse, Runpath, RunpathError, Subject, Use, default_root,
+    Claims, Held, Holder, Location, RunUse, Runpath, RunpathError, SCRATCH, Subject, Use,
+    default_root,
 };
 
 impl Entity {
@@ -105,7 +106,7 @@ impl Entity {
             path: &location.real,
             made,
         };
-        let scratch = location.below("scratch");
+        let scratch = location.below(SCRATCH);
         if self.holder().usage() == Use::Used {
             subject.create_all(&scratch.real)?;
         } else {

@@ -384,7 +384,10 @@ impl Driver for Process {
     /// and makes it ready.
     fn pre_start(&self) -> Result<()> {
         for file in [self.out_path(), self.err_path()].into_iter().flatten() {
-            self.open_output(&file)?;
+            // Not one that is empty: some systems write a file to the disk when it was truncated.
+            if std::fs::metadata(&file).is_ok_and(|file| file.len() > 0) {
+                self.open_output(&file)?;
+            }
         }
         Ok(())
     }

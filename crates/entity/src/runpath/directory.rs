@@ -9,6 +9,9 @@ use super::RunpathError;
 use super::marker;
 use super::sys::{Directory, Files, Identity, Lock};
 
+/// The directory in a runpath for what is temporary.
+pub(crate) const SCRATCH: &str = "scratch";
+
 /// How often something else may come or go where a directory is being made.
 const ATTEMPTS: u32 = 16;
 
@@ -94,7 +97,8 @@ impl Subject<'_> {
             Some(made) => made.is_ours && made.identity == identity,
             None => is_covered,
         };
-        let is_marked = self.io(marker::is_in(&directory))?;
+        let marker = self.io(marker::find(&directory))?;
+        let is_marked = marker.is_marker();
         let mut is_ours = is_new || was_ours || is_marked;
         if !is_ours {
             let found = self.io(directory.names())?;
@@ -104,11 +108,11 @@ impl Subject<'_> {
             }
         }
         if clear && !is_new {
-            self.empty(&directory)?;
+            self.empty(&directory, Some(SCRATCH))?;
         }
         if !is_covered {
             if is_ours && is_alone {
-                self.io(marker::write(&directory, self.entity))?;
+                self.io(marker.replace(&directory, self.entity))?;
             } else if is_marked {
                 self.io(marker::add(&directory, self.entity))?;
             }
@@ -130,8 +134,7 @@ impl Subject<'_> {
         let Some(directory) = self.reopen()? else {
             return Ok(());
         };
-        self.empty(&directory)?;
-        self.remove_empty(&directory)
+        self.clear(&directory)
     }
 
     /// Removes the directories in it that are empty, and the directory itself if
@@ -145,8 +148,7 @@ impl Subject<'_> {
         if any_content || (any && !content_only) {
             return Ok(true);
         }
-        self.empty(&directory)?;
-        self.remove_empty(&directory)?;
+        self.clear(&directory)?;
         Ok(false)
     }
 
@@ -180,7 +182,11 @@ impl Subject<'_> {
         Ok(Some(directory))
     }
 
-    fn remove_empty(&self, directory: &Directory) -> Result<(), RunpathError> {
+    fn clear(&self, directory: &Directory) -> Result<(), RunpathError> {
+        if let Some(refused) = self.precious() {
+            return Err(refused);
+        }
+        self.empty(directory, None)?;
         self.io(marker::remove(directory))?;
         match fs::remove_dir(self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -287,12 +293,9 @@ impl Subject<'_> {
         }
     }
 
-    fn empty(&self, directory: &Directory) -> Result<(), RunpathError> {
-        if let Some(refused) = self.precious() {
-            return Err(refused);
-        }
+    fn empty(&self, directory: &Directory, again: Option<&str>) -> Result<(), RunpathError> {
         directory
-            .empty_but(marker::NAME)
+            .empty_but(marker::NAME, again)
             .map_err(|(below, source)| RunpathError::Directory {
                 entity: self.entity.to_string(),
                 action: "empty the directory",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::sys::{self, Directory};
 
@@ -15,10 +16,38 @@ const EXPLANATION: &str = "\
 # Keep nothing of your own here. Who has used it last, as process, program and entity:
 ";
 
+/// What is in a directory under the marker's name.
+pub(super) struct Found(Option<Vec<u8>>);
+
+pub(super) fn find(directory: &Directory) -> io::Result<Found> {
+    directory.read(NAME).map(Found)
+}
+
+impl Found {
+    /// Whether it is standin's marker.
+    pub(super) fn is_marker(&self) -> bool {
+        let text = self.0.as_ref();
+        text.is_some_and(|text| text.starts_with(SIGNATURE.as_bytes()))
+    }
+
+    /// Marks the directory, in which it still is, as standin's and `entity` as its only user.
+    pub(super) fn replace(
+        &self,
+        directory: &Directory,
+        entity: &dyn fmt::Display,
+    ) -> io::Result<()> {
+        let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));
+        // Written anew, a file costs much more than it does to be read.
+        if self.0.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        directory.write(NAME, text.as_bytes(), false)
+    }
+}
+
 /// Whether standin's marker is in the directory.
 pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
-    let text = directory.read(NAME)?;
-    Ok(text.is_some_and(|text| text.starts_with(SIGNATURE.as_bytes())))
+    Ok(find(directory)?.is_marker())
 }
 
 /// Whether the directory is standin's: the marker is in it, or nothing is, because whoever made it
@@ -34,12 +63,7 @@ pub(super) fn is_in_or_was_to_be(directory: &Directory) -> io::Result<bool> {
 
 /// Marks the directory as standin's and `entity` as its only user.
 pub(super) fn write(directory: &Directory, entity: &dyn fmt::Display) -> io::Result<()> {
-    let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));
-    // Written anew, a file costs much more than it does to be read.
-    if directory.read(NAME)?.as_deref() == Some(text.as_bytes()) {
-        return Ok(());
-    }
-    directory.write(NAME, text.as_bytes(), false)
+    find(directory)?.replace(directory, entity)
 }
 
 /// Adds `entity` to those who use a directory that is marked.
@@ -52,7 +76,9 @@ pub(super) fn remove(directory: &Directory) -> io::Result<()> {
 }
 
 fn line(entity: &dyn fmt::Display) -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("?"));
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = || std::env::current_exe().unwrap_or_else(|_| PathBuf::from("?"));
+    let program = PROGRAM.get_or_init(program);
     format!("{}\t{}\t{entity}\n", std::process::id(), program.display())
 }
 

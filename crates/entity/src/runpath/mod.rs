@@ -22,7 +22,7 @@ mod sys;
 
 pub use self::artifacts::{ArtifactFolder, write_whole};
 pub(crate) use self::claims::Claims;
-pub(crate) use self::directory::Subject;
+pub(crate) use self::directory::{SCRATCH, Subject};
 pub use self::error::RunpathError;
 pub(crate) use self::holder::{Holder, Use};
 pub(crate) use self::place::{Held, Location, Runpath};

@@ -404,7 +404,7 @@ fn remove_old(path: &Path, keeps_files: impl FnOnce() -> bool) -> io::Result<()>
         return Ok(());
     }
     directory
-        .empty_but(marker::NAME)
+        .empty_but(marker::NAME, None)
         .map_err(|(_, error)| error)?;
     marker::remove(&directory)?;
     std::fs::remove_dir(path)

@@ -33,6 +33,56 @@ fn cleaning_up_empties_what_standin_made_and_not_cleaning_up_keeps_it() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_scratch_is_emptied_or_made_again_whatever_the_last_run_made_of_it() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    let (_dir, tmp) = temporary();
+    let (run, scratch, other) = (tmp.join("d"), tmp.join("d/scratch"), tmp.join("other"));
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("file"), "precious").unwrap();
+    let start = || {
+        let entity = entity("d");
+        entity.define_runpath(Some(run.clone())).unwrap();
+        entity.make_runpath_dirs(true).unwrap();
+    };
+    start();
+    let made = fs::symlink_metadata(&scratch).unwrap();
+    let closed = || fs::set_permissions(&scratch, fs::Permissions::from_mode(0o500));
+    let changes: [(&str, &dyn Fn() -> std::io::Result<()>); 6] = [
+        ("filled", &|| {
+            fs::create_dir_all(scratch.join("scratch/deep"))
+        }),
+        ("closed", &closed),
+        ("filled and closed", &|| {
+            fs::write(scratch.join("file"), "x")?;
+            closed()
+        }),
+        ("removed", &|| fs::remove_dir(&scratch)),
+        ("a file", &|| {
+            fs::remove_dir(&scratch)?;
+            fs::write(&scratch, "x")
+        }),
+        ("a link", &|| {
+            fs::remove_dir(&scratch)?;
+            symlink(&other, &scratch)
+        }),
+    ];
+    for (how, change) in changes {
+        change().unwrap();
+        // Who may not write to it cannot empty it either.
+        if how == "filled and closed" && fs::write(scratch.join("tried"), "").is_err() {
+            fs::set_permissions(&scratch, made.permissions()).unwrap();
+        }
+        start();
+        let now = fs::symlink_metadata(&scratch).unwrap();
+        assert_eq!(now.mode(), made.mode(), "{how}");
+        assert_eq!(names(&run), ["scratch"], "{how}");
+        assert!(names(&scratch).is_empty(), "{how}");
+        assert_eq!(names(&other), ["file"], "{how}");
+    }
+}
+
 #[test]
 fn what_standin_did_not_make_is_never_emptied_or_removed() {
     let (_dir, tmp) = temporary();

@@ -43,7 +43,11 @@ impl Directory {
         Ok(names)
     }
 
-    pub(in super::super) fn empty_but(&self, kept: &str) -> Result<(), (PathBuf, io::Error)> {
+    pub(in super::super) fn empty_but(
+        &self,
+        kept: &str,
+        _again: Option<&str>,
+    ) -> Result<(), (PathBuf, io::Error)> {
         let here = |error| (PathBuf::new(), error);
         for name in self.names().map_err(here)? {
             if name == kept {

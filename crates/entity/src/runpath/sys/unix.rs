@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -84,14 +84,24 @@ impl Directory {
     }
 
     /// Deletes all that is in it but `kept`. Links go, and what is behind them
-    /// stays, as does what is mounted in it.
+    /// stays, as does what is mounted in it. A directory named `again`, which would be made
+    /// again, is only emptied if it is as this one is.
     ///
     /// # Errors
     ///
     /// Returns what could not be deleted, by its path below this directory.
-    pub(in super::super) fn empty_but(&self, kept: &str) -> Result<(), (PathBuf, io::Error)> {
-        let device = self.identity().map_err(|error| (PathBuf::new(), error))?;
-        empty(self.handle.as_fd(), device.device, Some(kept))
+    pub(in super::super) fn empty_but(
+        &self,
+        kept: &str,
+        again: Option<&str>,
+    ) -> Result<(), (PathBuf, io::Error)> {
+        let own = rustix::fs::fstat(&self.handle);
+        let own = own.map_err(|error| (PathBuf::new(), error.into()))?;
+        let spared = Spared {
+            kept: Some(kept),
+            again,
+        };
+        empty(self.handle.as_fd(), &own, spared)
     }
 
     /// Removes empty directories in it, and says what files are left besides `kept`.
@@ -115,10 +125,12 @@ impl Directory {
             Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Ok(None);
         }
-        let mut content = Vec::new();
+        // With a place for all of it, it is not read piece by piece.
+        let mut content = Vec::with_capacity(metadata.len().min(LARGEST) as usize + 1);
         file.take(LARGEST).read_to_end(&mut content)?;
         Ok(Some(content))
     }
@@ -197,7 +209,17 @@ fn is_dots(name: &CStr) -> bool {
 }
 
 fn is_kept(name: &CStr, kept: Option<&str>) -> bool {
-    is_dots(name) || kept.is_some_and(|kept| kept.as_bytes() == name.to_bytes())
+    is_dots(name) || is_named(name, kept)
+}
+
+fn is_named(name: &CStr, other: Option<&str>) -> bool {
+    other.is_some_and(|other| other.as_bytes() == name.to_bytes())
+}
+
+/// Whether they have the same owners and permissions.
+fn is_made_alike(one: &Stat, other: &Stat) -> bool {
+    let of = |stat: &Stat| (stat.st_uid, stat.st_gid, stat.st_mode);
+    of(one) == of(other)
 }
 
 fn is_directory(parent: BorrowedFd<'_>, entry: &rustix::fs::DirEntry) -> io::Result<bool> {
@@ -222,16 +244,25 @@ fn open_in(parent: BorrowedFd<'_>, name: &CStr) -> Result<Option<OwnedFd>, Errno
     }
 }
 
+/// What is not deleted of what is in a directory.
+#[derive(Clone, Copy, Default)]
+struct Spared<'a> {
+    kept: Option<&'a str>,
+    /// It is emptied.
+    again: Option<&'a str>,
+}
+
+/// `top` is the directory in which all of it is.
 fn empty(
     directory: BorrowedFd<'_>,
-    device: u64,
-    kept: Option<&str>,
+    top: &Stat,
+    spared: Spared<'_>,
 ) -> Result<(), (PathBuf, io::Error)> {
     let here = |error: Errno| (PathBuf::new(), error.into());
     for entry in Dir::read_from(directory).map_err(here)? {
         let entry = entry.map_err(here)?;
         let name = entry.file_name();
-        if is_kept(name, kept) {
+        if is_kept(name, spared.kept) {
             continue;
         }
         let below = |(path, error)| {
@@ -246,15 +277,14 @@ fn empty(
                 continue;
             };
             let stat = rustix::fs::fstat(&inner).map_err(there)?;
-            #[allow(
-                clippy::unnecessary_cast,
-                reason = "its type differs from platform to platform"
-            )]
-            if stat.st_dev as u64 != device {
+            if stat.st_dev != top.st_dev {
                 let error = io::Error::other("another file system is mounted there");
                 return Err(below((PathBuf::new(), error)));
             }
-            empty(inner.as_fd(), device, None).map_err(below)?;
+            empty(inner.as_fd(), top, Spared::default()).map_err(below)?;
+            if is_named(name, spared.again) && is_made_alike(&stat, top) {
+                continue;
+            }
             AtFlags::REMOVEDIR
         } else {
             AtFlags::empty()
