@@ -363,7 +363,7 @@ fn word(meta: &ParseNestedMeta<'_>) -> String {
 fn set<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> Result<()> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(meta.error("this is said twice")),
+        Some(_) => Err(meta.error("this is given twice")),
     }
 }
 

@@ -183,7 +183,7 @@ fn all_fields_are_checked_at_once() {
             }
         ),
         "only an inherited option has a fallback: write `inherited, fallback = ...`, or `default = ...`\n\
-         this is said twice",
+         this is given twice",
     );
 }
 

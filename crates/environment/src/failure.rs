@@ -49,7 +49,7 @@ pub enum EnvironmentError {
     /// It was called from where it would wait for its own end: a hook, a step or a factory of
     /// an operation of this environment, or of one that belongs to it. Nothing was done.
     #[error(
-        "the {call} of environment \"{environment}\" was called from within {}",
+        "cannot {call} environment \"{environment}\" from within {}",
         place(environment, within, *operation, driver.as_deref(), *step)
     )]
     #[diagnostic(

@@ -272,7 +272,7 @@ fn framings_that_cannot_be_are_mistakes() {
     check(
         "framing = { delimiter = { hex = '0' } }",
         expect![[r#"
-            "'0'" in line 5: driver "s": option "framing.delimiter.hex": "0" is not a string of hexadecimal digits: the last byte has only one digit
+            "'0'" in line 5: driver "s": option "framing.delimiter.hex": "0" is not valid hexadecimal: the last byte has only one digit
               framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
@@ -400,7 +400,7 @@ fn rules_that_can_never_apply_are_mistakes() {
     check(
         "framing = 'lines'\nconnections = '..=1'\nconnection = [{ index = 1, dialogue = [{ expect = 'a' }] }]",
         expect![[r#"
-            "'..=1'" in line 6: driver "s": option "connections": connection 1 has a dialogue, but at most 1 connections are allowed
+            "'..=1'" in line 6: driver "s": option "connections": connection 1 has a dialogue, but the limit is 1 connection
               connections are counted from 0: the first one is connection 0
         "#]],
     );
@@ -512,7 +512,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\non = [{ equals = { hex = '0g' } }]",
         expect![[r#"
-            "'0g'" in line 6: driver "s": option "on[0].equals.hex": "0g" is not a string of hexadecimal digits: 'g' at character 1 is not a hexadecimal digit
+            "'0g'" in line 6: driver "s": option "on[0].equals.hex": "0g" is not valid hexadecimal: 'g' at character 1 is not a hexadecimal digit
               on: Rules, `[[driver.on]]`: which frames are answered, and how. The first that matches applies.
         "#]],
     );
@@ -526,7 +526,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\ngreeting = { hex = '0g' }",
         expect![[r#"
-            "'0g'" in line 6: driver "s": option "greeting.hex": invalid hexadecimal bytes: 'g' at character 1 is not a hexadecimal digit
+            "'0g'" in line 6: driver "s": option "greeting.hex": invalid hexadecimal: 'g' at character 1 is not a hexadecimal digit
               write two digits for each byte: "00 ff 0a"
         "#]],
     );

@@ -465,9 +465,7 @@ fn a_call_from_a_factory_says_so_too() {
             let error = parent.stop().unwrap_err();
             let shown = error.to_string();
             assert!(
-                shown.contains(
-                    "the stop of environment \"parent\" was called from within the start"
-                ),
+                shown.contains("cannot stop environment \"parent\" from within the start"),
                 "{shown}"
             );
             Ok(actor("other", &Code::none()))

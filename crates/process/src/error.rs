@@ -225,7 +225,7 @@ pub enum ProcessError {
         limit: Duration,
     },
     /// The test has failed elsewhere, so that nobody waits for its end any more.
-    #[error("process \"{driver}\" (pid {pid}) is no longer waited for\n{reason}")]
+    #[error("stopped waiting for process \"{driver}\" (pid {pid})\n{reason}")]
     #[diagnostic(
         code(standin::process::interrupted),
         help("fix what failed the test first")

@@ -252,7 +252,7 @@ fn what_is_missing_for_cuts_is_said() {
     let error = beyond.expect_err("there is no such frame").to_string();
     assert_eq!(
         error,
-        "the cut wan:0:down:frame9:close has not happened: what goes through without it is 2 \
+        "the cut wan:0:down:frame9:close has not happened: without it, the conversation is 2 \
          frames on 1 connection"
     );
     let hangs = every_cut()

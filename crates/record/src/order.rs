@@ -48,7 +48,7 @@ pub struct NotSaid {
 )]
 #[diagnostic(
     code(standin::record::not_in_order),
-    help("`Transcript::text` shows what came when")
+    help("`Transcript::text` shows the order")
 )]
 pub struct NotInOrder {
     first: Said,

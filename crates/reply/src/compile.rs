@@ -520,7 +520,7 @@ mod tests {
                 .on("B", "{{ }}")
                 .otherwise(reply("{{ a }}")),
             expect![[r#"
-                the greeting: invalid hexadecimal bytes: 'g' at character 1 is not a hexadecimal digit
+                the greeting: invalid hexadecimal: 'g' at character 1 is not a hexadecimal digit
                   help: write two digits for each byte: "00 ff 0a"
                   code: standin::reply::hex
                 rule 1: the pattern `^(a` is not valid: unclosed group
@@ -611,7 +611,7 @@ mod tests {
                 step 2.1.1 of the dialogue of connection 3: the pattern `[` is not valid: unclosed character class
                   help: see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
                   code: standin::reply::pattern
-                the number of connections: connection 3 has a dialogue, but at most 2 connections are allowed
+                the number of connections: connection 3 has a dialogue, but the limit is 2 connections
                   help: connections are counted from 0: the first one is connection 0
                   code: standin::reply::too_many_connections"#]],
         );

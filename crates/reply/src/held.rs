@@ -347,7 +347,7 @@ pub enum HandOverError {
     #[error("{}{what}: {reason}", Prefix(who))]
     #[diagnostic(
         code(standin::reply::hand_over_aborted),
-        help("something else has failed; see the reason")
+        help("fix what failed the test first")
     )]
     Aborted {
         /// Whose replies.

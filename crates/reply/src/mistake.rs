@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use standin_error::text::Names;
+use standin_error::text::{Count, Names};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
@@ -145,7 +145,7 @@ pub enum Problem {
     },
 
     /// A text does not say bytes in hexadecimal digits.
-    #[error("invalid hexadecimal bytes: {reason}")]
+    #[error("invalid hexadecimal: {reason}")]
     #[diagnostic(
         code(standin::reply::hex),
         help("write two digits for each byte: \"00 ff 0a\"")
@@ -232,8 +232,8 @@ pub enum Problem {
 
     /// A dialogue is for a connection that may not come.
     #[error(
-        "connection {index} has a dialogue, but at most {} connections are allowed",
-        most
+        "connection {index} has a dialogue, but the limit is {}",
+        Count(*most, "connection")
     )]
     #[diagnostic(
         code(standin::reply::too_many_connections),

@@ -140,7 +140,7 @@ pub enum WaitError {
     #[error("{}waited until {seen}: {reason}", Prefix(who))]
     #[diagnostic(
         code(standin::reply::wait_aborted),
-        help("something else has failed; see the reason")
+        help("fix what failed the test first")
     )]
     Aborted {
         /// Whose replies.

@@ -207,7 +207,7 @@ pub enum StateError {
     #[error("the keeper of environment \"{id}\", process {pid}, does not answer")]
     #[diagnostic(
         code(standin::session::no_answer),
-        help("was it suspended? `kill -CONT {pid}` lets it go on")
+        help("was it suspended? `kill -CONT {pid}` resumes it")
     )]
     NoAnswer {
         /// The environment.

@@ -32,7 +32,7 @@ pub enum TcpError {
         status: Status,
     },
     /// The test has failed elsewhere, so that nothing is waited for any more.
-    #[error("driver \"{driver}\" does not wait any more\n{reason}")]
+    #[error("driver \"{driver}\" stopped waiting\n{reason}")]
     #[diagnostic(
         code(standin::tcp::interrupted),
         help("fix what failed the test first")

@@ -75,7 +75,7 @@ pub enum TlsConfigError {
     },
 
     /// A key is encrypted with a password.
-    #[error("the private key in \"{}\" is encrypted, and nobody can be asked for its password", path.display())]
+    #[error("the private key in \"{}\" is encrypted, and there is no way to ask for its password", path.display())]
     #[diagnostic(
         code(standin::tls::encrypted_key),
         help("decrypt it into a file of its own: `openssl pkey -in \"{}\" -out plain.key`", path.display())
@@ -365,7 +365,7 @@ pub enum TlsError {
     #[error("{peer} breaks the TLS protocol: {reason}")]
     #[diagnostic(
         code(standin::tls::protocol),
-        help("`SSLKEYLOGFILE` and a capture show in Wireshark what was said")
+        help("`SSLKEYLOGFILE` and a capture show the conversation in Wireshark")
     )]
     Protocol {
         /// Who does not.

@@ -51,7 +51,7 @@ pub enum EveryCutError {
     )]
     NothingCame,
     /// The one cut that was to be tried has not happened.
-    #[error("the cut {cut} has not happened: what goes through without it is {conversation}")]
+    #[error("the cut {cut} has not happened: without it, the conversation is {conversation}")]
     #[diagnostic(
         code(standin::proxy::every_cut_not_reached),
         help(

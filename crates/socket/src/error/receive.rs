@@ -20,7 +20,7 @@ pub enum ReceiveError {
     #[error("{}", .0.sentence("timed out"))]
     #[diagnostic(
         code(standin::socket::receive_timed_out),
-        help("what did arrive is kept for the next receive; wait longer, or ask for less")
+        help("the bytes that arrived are kept for the next receive; wait longer, or ask for less")
     )]
     TimedOut(Box<ReceiveFailure>),
 
@@ -28,7 +28,7 @@ pub enum ReceiveError {
     #[error("{}", .0.sentence("the peer closed the connection"))]
     #[diagnostic(
         code(standin::socket::receive_peer_closed),
-        help("what came before the end is kept: receive_some and receive_to_end hand it over")
+        help("the bytes before the end are kept: receive_some and receive_to_end return them")
     )]
     PeerClosed(Box<ReceiveFailure>),
 
@@ -80,10 +80,10 @@ pub enum ReceiveError {
     Limit(Box<ReceiveFailure>),
 
     /// What came is not what was expected.
-    #[error("{}\n{difference}{}", failure.headline("something else came"), failure.circumstances.party.ending())]
+    #[error("{}\n{difference}{}", failure.headline("unexpected bytes"), failure.circumstances.party.ending())]
     #[diagnostic(
         code(standin::socket::receive_unexpected),
-        help("the bytes are kept: receive them to go on regardless")
+        help("the bytes are kept: receive them to continue")
     )]
     Unexpected {
         /// The circumstances.
@@ -96,7 +96,7 @@ pub enum ReceiveError {
     #[error("{}", failure.sentence("what arrived is not a frame"))]
     #[diagnostic(
         code(standin::socket::receive_frame),
-        help("the bytes are kept: receive them another way to go on regardless")
+        help("the bytes are kept: receive them in another way to continue")
     )]
     Frame {
         /// The circumstances.

@@ -120,7 +120,7 @@ fn a_wrong_reply() {
             standin: environment "greeting" at its end, after something had gone wrong:
               STARTED: "server", "client"
               what was recorded: ARTIFACTS/greeting/RUN/report.html (beside it transcript.txt, capture.pcapng)
-            Error: client "client", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): something else came at once (limit 30s): wanted "220 hello yourself\r\n", received 20 bytes; the stream is open
+            Error: client "client", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): unexpected bytes at once (limit 30s): wanted "220 hello yourself\r\n", received 20 bytes; the stream is open
               first difference at byte 1; expected 20 bytes (-), 20 came (+)
               - 00000000  32 32 30 20 68 65 6c 6c  6f 20 79 6f 75 72 73 65  |220 hello yourse|
               + 00000000  32 35 30 20 68 65 6c 6c  6f 20 79 6f 75 72 73 65  |250 hello yourse|
@@ -132,7 +132,7 @@ fn a_wrong_reply() {
                 +TIME  -> 9 B  "HELO me\r\n"                                      crates/standin/tests/faults/planted.rs
                 +TIME  <- 20 B  "250 hello yourself\r\n"                          crates/standin/tests/faults/planted.rs
                 +TIME  not as expected: "220 hello yourself\r\n": byte 1 differs  crates/standin/tests/faults/planted.rs
-              help: the bytes are kept: receive them to go on regardless
+              help: the bytes are kept: receive them to continue
               code: standin::socket::receive_unexpected
         "#]],
     );
@@ -153,7 +153,7 @@ fn a_silent_peer() {
                 +TIME  connected to server
                 +TIME  -> 6 B  "PING\r\n"                      crates/standin/tests/faults/planted.rs
                 +TIME  waited TIME for a line, nothing came  crates/standin/tests/faults/planted.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less
+              help: the bytes that arrived are kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
         "#]],
     );
@@ -180,7 +180,7 @@ fn an_early_close() {
                 +TIME  <- 60 B  "............................................................"  crates/standin/tests/faults/planted.rs
                 +TIME  <- end: the peer sends no more                                           crates/standin/tests/faults/planted.rs
                 +TIME  not as expected: exactly 100 bytes: the stream ended after 60 bytes      crates/standin/tests/faults/planted.rs
-              help: what came before the end is kept: receive_some and receive_to_end hand it over
+              help: the bytes before the end are kept: receive_some and receive_to_end return them
               code: standin::socket::receive_peer_closed
         "#]],
     );
@@ -312,7 +312,7 @@ fn an_unexpected_frame() {
         expect![[r#"
             Error: the test failed, and environment "bank" did not stop cleanly
               at crates/standin/tests/faults/planted.rs
-              caused by: driver "program" does not wait any more
+              caused by: driver "program" stopped waiting
                 driver "bank" failed the test: server "bank", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): unexpected frame "BALNCE 17"
                   rule 1 ("balance", prefix "BALANCE "): at byte 3 is "NCE 17" instead of "ANCE " (the closest)
                   rule 2 (equals "QUIT"): begins differently
@@ -351,7 +351,7 @@ fn a_truncated_message() {
                 +TIME  <- 14 B  "8=FIX.4.2|55=I"                                              crates/standin/tests/faults/planted.rs
                 +TIME  <- end: the peer sends no more                                         crates/standin/tests/faults/planted.rs
                 +TIME  not as expected: "8=FIX.4.2|55=IBM|": the stream ended after 14 bytes  crates/standin/tests/faults/planted.rs
-              help: what came before the end is kept: receive_some and receive_to_end hand it over
+              help: the bytes before the end are kept: receive_some and receive_to_end return them
               code: standin::socket::receive_peer_closed
         "#]],
     );

@@ -58,7 +58,7 @@ fn less_is_sent_than_is_wanted() {
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  <- 4 B  "hell"  crates/standin/tests/messages/peers.rs
                 +TIME  waited TIME for exactly 5 bytes, 4 bytes came  crates/standin/tests/messages/peers.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less
+              help: the bytes that arrived are kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 5 bytes, received 4 bytes; the stream is open
@@ -87,7 +87,7 @@ fn one_byte_is_wanted_and_none_is_sent() {
               all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  waited TIME for exactly 1 byte, nothing came  crates/standin/tests/messages/peers.rs
-              help: what did arrive is kept for the next receive; wait longer, or ask for less
+              help: the bytes that arrived are kept for the next receive; wait longer, or ask for less
               code: standin::socket::receive_timed_out
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): timed out after TIME: wanted exactly 1 byte, received nothing; the stream is open
@@ -115,7 +115,7 @@ fn the_peer_has_closed() {
               all 2 records of server#0 (127.0.0.1:PORT <-> client 127.0.0.1:PORT), up to +TIME
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  <- end: the peer sends no more  crates/standin/tests/messages/peers.rs
-              help: what came before the end is kept: receive_some and receive_to_end hand it over
+              help: the bytes before the end are kept: receive_some and receive_to_end return them
               code: standin::socket::receive_peer_closed
             --- anyhow ---
             server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): the peer closed the connection at once (limit 30s): wanted exactly 1 byte, received nothing; the peer has closed the stream
@@ -227,7 +227,7 @@ fn something_else_is_sent() {
             Ok(())
         },
         expect![[r#"
-            server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): something else came at once (limit 30s): wanted "8=FIX.4.2|55=IBN|", received 17 bytes; the stream is open
+            server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): unexpected bytes at once (limit 30s): wanted "8=FIX.4.2|55=IBN|", received 17 bytes; the stream is open
               first difference at byte 15; expected 17 bytes (-), 17 came (+)
               - 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4e  |8=FIX.4.2|55=IBN|
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|
@@ -238,10 +238,10 @@ fn something_else_is_sent() {
                 +TIME  accepted client  crates/standin/tests/messages/peers.rs
                 +TIME  <- 17 B  "8=FIX.4.2|55=IBM|"  crates/standin/tests/messages/peers.rs
                 +TIME  not as expected: "8=FIX.4.2|55=IBN|": byte 15 differs  crates/standin/tests/messages/peers.rs
-              help: the bytes are kept: receive them to go on regardless
+              help: the bytes are kept: receive them to continue
               code: standin::socket::receive_unexpected
             --- anyhow ---
-            server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): something else came at once (limit 30s): wanted "8=FIX.4.2|55=IBN|", received 17 bytes; the stream is open
+            server "server", connection 0 (127.0.0.1:PORT <-> 127.0.0.1:PORT): unexpected bytes at once (limit 30s): wanted "8=FIX.4.2|55=IBN|", received 17 bytes; the stream is open
               first difference at byte 15; expected 17 bytes (-), 17 came (+)
               - 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4e  |8=FIX.4.2|55=IBN|
               + 00000000  38 3d 46 49 58 2e 34 2e  32 7c 35 35 3d 49 42 4d  |8=FIX.4.2|55=IBM|

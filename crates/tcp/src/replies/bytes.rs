@@ -36,7 +36,7 @@ impl OptionValue for Bytes {
             (None, Some(digits)) => {
                 let digits = String::from_value(digits).map_err(|error| error.at_key(HEX))?;
                 bytes_of_hex(&digits).map_err(|reason| {
-                    ValueError::new("a string of hexadecimal digits", format!("{digits:?}"))
+                    ValueError::new("valid hexadecimal", format!("{digits:?}"))
                         .because(reason)
                         .at_key(HEX)
                 })?
