@@ -190,7 +190,7 @@ pub enum DependencyError {
     },
     /// A context value names a driver that the environment lacks.
     #[error(
-        "option `{option}` of driver \"{reader}\" reads the context of \"{name}\", which is not a driver of environment \"{environment}\""
+        "option \"{option}\" of driver \"{reader}\" reads the context of \"{name}\", which is not a driver of environment \"{environment}\""
     )]
     #[diagnostic(
         code(standin::environment::unknown_context),
@@ -222,7 +222,7 @@ pub enum DependencyError {
     },
     /// In declared order, a driver reads the context of one that starts later.
     #[error(
-        "option `{option}` of driver \"{reader}\" reads the context of \"{later}\", which starts later"
+        "option \"{option}\" of driver \"{reader}\" reads the context of \"{later}\", which starts later"
     )]
     #[diagnostic(
         code(standin::environment::later_driver),

@@ -231,7 +231,7 @@ fn refuses_to_read_a_driver_that_starts_later() {
     check(
         env.start().unwrap_err(),
         expect![[r#"
-        option `port` of driver "client" reads the context of "server", which starts later
+        option "port" of driver "client" reads the context of "server", which starts later
           help: add "server" before "client", or set `concurrent` on the environment: then "client" starts when "server" is up
           code: standin::environment::later_driver
     "#]],
@@ -295,7 +295,7 @@ fn tells_context_values_that_cannot_be() {
         "srever",
         "{{ port }}",
         expect![[r#"
-            option `port` of driver "client" reads the context of "srever", which is not a driver of environment "env"
+            option "port" of driver "client" reads the context of "srever", which is not a driver of environment "env"
               help: did you mean "server"? the drivers are: "server", "client"
               code: standin::environment::unknown_context
         "#]],

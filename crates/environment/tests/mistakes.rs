@@ -210,7 +210,7 @@ fn a_driver_that_reads_a_later_one_has_a_line() {
     check(
         text,
         expect![[r#"
-        6: option `port` of driver "client" reads the context of "server", which starts later
+        6: option "port" of driver "client" reads the context of "server", which starts later
            help: add "server" before "client", or set `concurrent` on the environment: then "client" starts when "server" is up
     "#]],
     );

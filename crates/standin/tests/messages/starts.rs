@@ -58,12 +58,12 @@ fn the_driver_of_the_context_is_misspelled() {
             Ok(())
         },
         expect![[r#"
-            option `host` of driver "client" reads the context of "sever", which is not a driver of environment "test"
+            option "host" of driver "client" reads the context of "sever", which is not a driver of environment "test"
               at crates/standin/tests/messages/starts.rs
               help: did you mean "server"? the drivers are: "server", "client"
               code: standin::environment::unknown_context
             --- anyhow ---
-            option `host` of driver "client" reads the context of "sever", which is not a driver of environment "test"
+            option "host" of driver "client" reads the context of "sever", which is not a driver of environment "test"
         "#]],
     );
 }
@@ -79,12 +79,12 @@ fn the_client_is_added_before_its_server() {
             Ok(())
         },
         expect![[r#"
-            option `host` of driver "client" reads the context of "server", which starts later
+            option "host" of driver "client" reads the context of "server", which starts later
               at crates/standin/tests/messages/starts.rs
               help: add "server" before "client", or set `concurrent` on the environment: then "client" starts when "server" is up
               code: standin::environment::later_driver
             --- anyhow ---
-            option `host` of driver "client" reads the context of "server", which starts later
+            option "host" of driver "client" reads the context of "server", which starts later
         "#]],
     );
 }
