@@ -13,7 +13,7 @@ const MODELS: [&str; 3] = [
 
 pub(crate) fn run() -> Result<(), CargoError> {
     // The flags are others than those of all else, and one folder for both
-    // would be built anew at each change between them.
+    // would be built again at each change between them.
     let folder = target_folder().join("loom").to_string_lossy().into_owned();
     for models in MODELS {
         let mut command = Cargo::new(models).with_environment(&[("RUSTFLAGS", "--cfg loom")]);

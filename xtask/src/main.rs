@@ -68,7 +68,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
     },
-    /// Run the test programs, but for those of `xtask` and `conformance`, with SIGINT,
+    /// Run the test programs, except for those of `xtask` and `conformance`, with SIGINT,
     /// SIGQUIT, SIGHUP and SIGCHLD ignored
     IgnoredSignals,
     /// Check all interleavings of threads that use one resource

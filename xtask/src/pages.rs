@@ -45,7 +45,7 @@ impl Named {
         for (index, part) in parts.iter().enumerate() {
             let is_code = index % 2 == 1;
             if is_code && !parts[index - 1].is_empty() {
-                // It may go on in the next line.
+                // It may continue in the next line.
                 missing.extend(self.in_code(folder, part).map(|name| (line, name)));
             } else {
                 for (offset, text) in part.lines().enumerate() {

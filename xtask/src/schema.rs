@@ -91,7 +91,7 @@ fn generated() -> Vec<(String, String)> {
             ));
         }
     }
-    // Where there are types of one's own, the schema knows them, too.
+    // Where there are types of your own, the schema knows them, too.
     files.push((
         CHAT_SCHEMA.to_owned(),
         rendered(schema::of_file(example_chat::types().registry()).to_value()),

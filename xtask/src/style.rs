@@ -1,6 +1,6 @@
 //! `cargo xtask style`: what no lint holds of how comments and pages are written.
 //!
-//! A line of a comment or of a page has at most 100 columns, but for tables, the addresses
+//! A line of a comment or of a page has at most 100 columns, except for tables, the addresses
 //! of links (`[name]: address`) and, in pages, code. What follows `# Errors` is an empty line
 //! and then what is returned; `# Errors` comes before `# Panics`. Some words are not used.
 //! What pages name exists: see `pages.rs`.
@@ -152,7 +152,7 @@ fn flaws_of(text: &str, is_rust: bool) -> impl Iterator<Item = (usize, String)> 
     flaws.into_iter()
 }
 
-/// Whether a line uses the word, but for "there is no", "is no longer" and "is nonetheless".
+/// Whether a line uses the word, except for "there is no", "is no longer" and "is nonetheless".
 fn uses(line: &str, word: &str) -> bool {
     let mut places = line.match_indices(word);
     places.any(|(at, _)| {

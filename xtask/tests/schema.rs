@@ -1,4 +1,4 @@
-//! The JSON Schema and the loader say the same of a file, but for what a schema cannot know.
+//! The JSON Schema and the loader say the same of a file, except for what a schema cannot know.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by them")]
 

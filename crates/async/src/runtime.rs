@@ -60,8 +60,8 @@ impl<O: Operation> Future for Running<O> {
     }
 }
 
-/// Goes on as far as it goes. If that is not all, the task is woken when the operation may go on,
-/// or when the alarm rings.
+/// Goes on as far as it goes. If that is not all, the task is woken when the operation may
+/// continue, or when the alarm rings.
 fn attempt<O: Operation>(
     operation: &mut O,
     cx: &mut Context<'_>,

@@ -13,7 +13,7 @@ macro_rules! talk {
         /// What is said and heard over a connection: over a [`TcpConnection`], and over the one
         /// that a [`TcpServer`] or a [`TcpClient`] means by default.
         ///
-        /// Each method is the async form of the one with the same name but for `_async`: it does
+        /// Each method is the async form of the one with the same name except for `_async`: it does
         /// the same, within the same time, with the same errors.
         ///
         /// A future that is dropped gives up. What has come by then stays with the connection for

@@ -137,7 +137,7 @@ impl Child {
     }
 
     /// Ends every [`wait_unless_interrupted`](Child::wait_unless_interrupted), now and in future.
-    /// The process goes on.
+    /// The process continues.
     pub fn interrupt(&self) {
         self.shared
             .update(|progress| progress.is_interrupted = true);

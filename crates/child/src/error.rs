@@ -27,7 +27,7 @@ pub enum SpawnError {
     Program {
         /// The path of the program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The program cannot start in its directory.
@@ -39,7 +39,7 @@ pub enum SpawnError {
     Directory {
         /// The directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The name of an environment variable is empty or contains `=`, or its name or
@@ -71,7 +71,7 @@ pub enum SpawnError {
     System {
         /// The path of the program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// This platform has nothing to hold a process by.

@@ -240,8 +240,8 @@ impl ConfigDescription {
         }
     }
 
-    /// Everything that is wrong in a table of options of this config, but for its templates: they
-    /// are looked for once in the whole value that the table is a part of.
+    /// Everything that is wrong in a table of options of this config, except for its templates:
+    /// they are looked for once in the whole value that the table is a part of.
     pub(crate) fn nested_mistakes(&self, value: &Value) -> Vec<ValueError> {
         match self.nested_node(value, OptionDescription::check_constraints) {
             Ok(_) => Vec::new(),
@@ -374,7 +374,7 @@ impl ConfigDescriptionBuilder {
     }
 
     /// A check of all options together, once each is right. A config that includes this one has
-    /// it, too, unless it declares one of them anew.
+    /// it, too, unless it declares one of them again.
     pub fn check_together<C: Config>(mut self, check: fn(&C) -> Vec<Misfit>) -> Self {
         // A value that is inherited may be of a parent that is not there yet.
         let check = move |node: &Node| node.resolve().map(|config| check(&config));
@@ -462,7 +462,7 @@ impl ConfigDescriptionBuilder {
             };
             checks.extend(base.0.checks.iter().filter_map(|together| {
                 Some(Together {
-                    // Where this config declares one anew, the check does not know what it means.
+                    // Where this config declares one again, the check does not know what it means.
                     places: together.places.iter().map(here).collect::<Option<_>>()?,
                     check: together.check.clone(),
                 })

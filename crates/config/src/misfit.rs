@@ -79,7 +79,7 @@ impl Misfit {
         &self.option
     }
 
-    /// What is wrong.
+    /// The reason.
     pub fn message(&self) -> &str {
         &self.message
     }

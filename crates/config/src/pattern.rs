@@ -12,7 +12,7 @@ use crate::one_line::can_match_a_line;
 use crate::{Kind, OptionValue, Value, ValueError};
 
 /// A regular expression for lines, over bytes, compiled once when it is read. One that matches only
-/// texts that go on after an end of line is refused: no line has such a text.
+/// texts that continue after an end of line is refused: no line has such a text.
 ///
 /// A pattern made with [`Pattern::new`] or read from a file is known to be valid. One converted
 /// from a text, as builder setters do, keeps its mistake until the options are checked, so that

@@ -63,7 +63,7 @@ pub enum PortError {
     NoServices {
         /// The name asked for.
         name: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },

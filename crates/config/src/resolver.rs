@@ -105,7 +105,7 @@ impl<'a> Resolver<'a> {
         match convert(stored) {
             Ok(value) => Some(value),
             Err(error) => {
-                // A config that includes this one may have declared the option anew with another
+                // A config that includes this one may have declared the option again with another
                 // type; the included struct then has what it declared itself.
                 if let Source::Default(own) | Source::InheritedOr(own) = option.source()
                     && self.is_redeclared(option)

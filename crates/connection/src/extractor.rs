@@ -205,7 +205,7 @@ impl ConnectionExtractor for OwnConnection {
 }
 
 impl ExtractError {
-    /// For extractors of one's own.
+    /// For extractors of your own.
     pub fn other(
         driver: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -1,4 +1,4 @@
-//! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them anew.
+//! What the exports of a graph look like; `UPDATE_EXPECT=1` writes them again.
 
 use std::net::SocketAddr;
 

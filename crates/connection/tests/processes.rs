@@ -211,7 +211,7 @@ fn a_process_that_has_ended_has_no_connections() {
     started.output.read_line(&mut rest).unwrap();
     let source = Subject(ProcessState::Running(pid));
     assert_eq!(ProcessSockets::new().extract(&source).unwrap(), []);
-    // Fails where whoever started the tests ignores SIGCHLD, after the end all the same.
+    // Fails where whoever started the tests ignores SIGCHLD, after the end anyway.
     let _ = started.child.wait();
     assert_eq!(ProcessSockets::new().extract(&source).unwrap(), []);
     assert_eq!(ProcessFiles::new().extract(&source).unwrap(), []);

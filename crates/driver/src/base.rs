@@ -217,7 +217,7 @@ impl DriverBase {
             return Ok(text);
         }
         let attributes = source.attributes(&value.driver);
-        // A plain value has no attributes, and is there all the same.
+        // A plain value has no attributes, and is there anyway.
         let is_plain = || source.value(&value.driver).map(|_| Attributes::new());
         let Some(attributes) = attributes.or_else(is_plain) else {
             let known = source.names();

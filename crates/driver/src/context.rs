@@ -29,7 +29,7 @@ pub trait ContextSource: Any + Send + Sync {
     /// The names that can be asked for, in the order in which they were added.
     fn names(&self) -> Vec<String>;
 
-    /// An operation of the driver `driver` has failed: what is known of what goes on
+    /// An operation of the driver `driver` has failed: what is known of what happens
     /// around it that may explain that, such as a process that has ended, and where
     /// files are. By default nothing.
     fn explain_failure(&self, _driver: &str) -> Option<String> {

@@ -59,7 +59,7 @@ use crate::{Attributes, DriverBase, Lifecycle};
 ///
 /// An override that is to add to what the other does calls it. Should one of
 /// [`stopping`](Driver::stopping) or [`aborting`](Driver::aborting) forget to, the engine ends
-/// the extended driver all the same, by its `aborting`.
+/// the extended driver anyway, by its `aborting`.
 pub trait Driver: AsDriver + Any + Send + Sync {
     /// What every driver has: name, configuration, status, runpath, context.
     fn base(&self) -> &DriverBase;
@@ -164,7 +164,7 @@ pub trait Driver: AsDriver + Any + Send + Sync {
 
     /// Says whether what the test expects of the driver has happened, such as that somebody has
     /// asked it something. Runs when its use ends, before [`stopping`](Driver::stopping), and not
-    /// after a start that failed. An error is one of the stop, which goes on.
+    /// after a start that failed. An error is one of the stop, which continues.
     fn verify(&self) -> Result<()> {
         self.extends().map_or(Ok(()), |driver| driver.verify())
     }

@@ -128,7 +128,7 @@ pub enum LogError {
         driver: String,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// What a group captured is not a text.
@@ -156,7 +156,7 @@ pub enum LogError {
     Pattern {
         /// The driver.
         driver: String,
-        /// What is wrong with it.
+        /// The reason.
         source: PatternError,
     },
 }
@@ -203,7 +203,7 @@ pub enum InstallError {
         driver: String,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// It is a directory, or something else that has no content.
@@ -253,7 +253,7 @@ pub enum InstallError {
         source_path: PathBuf,
         /// Where it should have gone.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

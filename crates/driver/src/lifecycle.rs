@@ -47,7 +47,7 @@ pub trait Lifecycle: Driver {
     /// # Errors
     ///
     /// Returns an error if a step or a hook fails, or the driver does not come down within its
-    /// timeout. It counts as stopped all the same.
+    /// timeout. It counts as stopped anyway.
     fn stop(&self) -> Result<(), StopError> {
         stop(self.as_driver(), Files::Remove)
     }
@@ -130,7 +130,7 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// Returns an error if its step fails. It counts as aborted all the same.
+    /// Returns an error if its step fails. It counts as aborted anyway.
     fn abort(&self) -> Result<(), AbortError> {
         self.base()
             .resource()

@@ -39,7 +39,7 @@ fn expected(text: &[u8]) -> Vec<Vec<u8>> {
 #[derive(Clone, Debug)]
 enum Act {
     Append(Vec<u8>),
-    /// Truncated in place and written anew.
+    /// Truncated in place and written again.
     Rewrite(Vec<u8>),
     Rotate,
 }

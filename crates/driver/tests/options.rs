@@ -83,7 +83,7 @@ fn an_option_is_resolved_once_however_many_ask_for_it() {
     peer.start().unwrap();
     peer.stop().unwrap();
     assert_eq!(RESOLVED.load(Ordering::SeqCst), 1);
-    // What changes is looked up anew, once.
+    // What changes is looked up again, once.
     parent.options().set_local("limit", 5).unwrap();
     peer.start().unwrap();
     peer.stop().unwrap();

@@ -168,7 +168,7 @@ fn a_condition_may_call_what_its_driver_can_do() {
     assert!(error.is_none(), "{error:?}");
     assert_eq!(app.status(), Status::Started);
 
-    // That of the second start is asked anew, and holds.
+    // That of the second start is asked again, and holds.
     let (app, error) = start_with(|driver| driver.restart().unwrap());
     assert!(report(error.unwrap()).contains("was stopped while it started"));
     assert_eq!(app.status(), Status::Started);
@@ -376,7 +376,7 @@ fn what_is_no_condition_is_refused() {
 fn only_lines_of_this_start_make_ready() {
     let pattern = r"ready, port (?<port>\d+)";
     let old = b"ready, port 1111\n";
-    // Appended to, truncated and written anew with more, less, or the same, and rotated.
+    // Appended to, truncated and written again with more, less, or the same, and rotated.
     let acts: [&dyn Fn(&Path); 5] = [
         &|log| append(log, b"ready, port 2222\n"),
         &|log| fs::write(log, "not yet\nnot yet\nready, port 2222\n").unwrap(),

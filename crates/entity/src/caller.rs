@@ -102,7 +102,7 @@ impl Hold {
     }
 
     /// Notes that the present thread waits for this to end, as long as the answer lives.
-    /// `None` when it would wait for ever: because the thread that has it waits, maybe by way
+    /// `None` when it would wait forever: because the thread that has it waits, maybe by way
     /// of others, for the present one.
     #[must_use]
     pub fn wait_for(&self) -> Option<Waiting> {
@@ -144,7 +144,7 @@ struct Waits {
 }
 
 impl Waits {
-    /// Whether the end of `hold` needs `caller` to go on.
+    /// Whether the end of `hold` needs `caller` to continue.
     fn leads_to(&self, hold: &Hold, caller: &Caller) -> bool {
         let mut seen = vec![hold.inner.owner];
         let mut next = 0;

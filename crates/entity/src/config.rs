@@ -49,7 +49,7 @@ pub struct EntityConfig {
     #[config(inherited, fallback = Duration::from_secs(600))]
     pub status_wait_timeout: Duration,
 
-    /// How long to wait for an abort to end before what waits for it goes on without it.
+    /// How long to wait for an abort to end before what waits for it continues without it.
     /// Default: 5 minutes.
     #[config(inherited, fallback = Duration::from_secs(300))]
     pub abort_wait_timeout: Duration,

@@ -85,7 +85,7 @@ impl<T> Failovers<T> {
     }
 }
 
-/// The same replacements, which are made anew by each.
+/// The same replacements, which are made again by each.
 impl<T> Clone for Failovers<T> {
     fn clone(&self) -> Self {
         Self {

@@ -10,7 +10,7 @@ use crate::status::{IllegalTransition, Status};
 use crate::steps::{HookPoint, Step};
 use standin_error::{Error, Reportable, several};
 
-/// Why a resource did not start. It is down again, and may be started anew,
+/// Why a resource did not start. It is down again, and may be started again,
 /// unless it was aborted.
 #[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
@@ -189,7 +189,7 @@ fn way_to_start(illegal: &IllegalTransition) -> &'static str {
     }
 }
 
-/// What was wrong with a stop. The resource is `Stopped` all the same, except
+/// What was wrong with a stop. The resource is `Stopped` anyway, except
 /// where a variant says otherwise.
 #[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
@@ -494,7 +494,7 @@ impl From<WaitError> for RestartError {
     }
 }
 
-/// What was wrong with an abort. The resource is aborted all the same.
+/// What was wrong with an abort. The resource is aborted anyway.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AbortError {

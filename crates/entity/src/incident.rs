@@ -116,7 +116,7 @@ impl fmt::Display for Limit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overdue {
-    /// How long it was waited.
+    /// How long the wait took.
     pub elapsed: Duration,
     /// How long it could have taken.
     pub limit: Duration,

@@ -60,7 +60,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
 pub struct NameError {
     /// The name.
     pub name: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: &'static str,
 }
 

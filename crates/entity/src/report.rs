@@ -143,7 +143,7 @@ pub enum What {
 
 impl Event {
     /// Counts the events of all entities of the process, from the first one on: whoever has seen
-    /// those up to a number goes on with the next one.
+    /// those up to a number continues with the next one.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

@@ -203,7 +203,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error that the stop reports. It goes on: what is up has to come down.
+    /// Returns an error that the stop reports. It continues: what is up has to come down.
     fn pre_stop(&self) -> Result<()> {
         Ok(())
     }
@@ -213,7 +213,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error that the stop reports. It goes on.
+    /// Returns an error that the stop reports. It continues.
     fn verify(&self) -> Result<()> {
         Ok(())
     }
@@ -224,7 +224,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error that the stop reports. It goes on without `stopped_check`.
+    /// Returns an error that the stop reports. It continues without `stopped_check`.
     fn stopping(&self) -> Result<()> {
         Ok(())
     }
@@ -233,7 +233,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error that the stop reports. It goes on.
+    /// Returns an error that the stop reports. It continues.
     fn stopped_check(&self) -> Result<Check> {
         Ok(Check::Ready)
     }
@@ -252,7 +252,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error that the abort reports; the resource counts as aborted all the same.
+    /// Returns an error that the abort reports; the resource counts as aborted anyway.
     fn aborting(&self) -> Result<()> {
         Ok(())
     }

@@ -74,7 +74,7 @@ impl AbortHandle {
     }
 }
 
-/// How long a driver may take for its abort before another thread goes on with
+/// How long a driver may take for its abort before another thread continues with
 /// the next one.
 const PATIENCE: Duration = Duration::from_millis(10);
 

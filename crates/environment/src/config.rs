@@ -32,7 +32,7 @@ pub struct EnvironmentConfig {
     /// take, its own `start_limit` or `timeout`, limits the start.
     pub start_limit: Option<Duration>,
 
-    /// What is kept of what goes on, and what is written when a test fails: how many bytes of each
+    /// What is kept of what happens, and what is written when a test fails: how many bytes of each
     /// connection, in which formats, and what must not be kept. By default 64 KiB; text, page and
     /// capture; everything is kept.
     #[config(inherited, fallback = crate::Record::default())]

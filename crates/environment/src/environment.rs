@@ -347,7 +347,7 @@ impl Environment {
 
     /// Registers a replacement for a driver: if the driver does not start, the
     /// replacements of its name are made and tried in the order of their
-    /// registration, and the environment goes on with the first that starts.
+    /// registration, and the environment continues with the first that starts.
     /// Then [`get`](crate::EnvironmentView::get) and the context values of other drivers
     /// find the replacement under the name.
     ///

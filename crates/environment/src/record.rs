@@ -1,9 +1,9 @@
-//! The option `record`: what is kept of what goes on in an environment.
+//! The option `record`: what is kept of what happens in an environment.
 
 use standin_config::{Config, OptionValue, Pattern};
 use standin_record::{Recorder, Redact, Settings};
 
-/// What is kept of what goes on in an environment, and what is written when a test fails: the
+/// What is kept of what happens in an environment, and what is written when a test fails: the
 /// option `record`. Recording itself is always on.
 ///
 /// ```

@@ -100,7 +100,7 @@ impl RunningEnvironment {
     ///
     /// # Errors
     ///
-    /// Returns every failure. The drivers count as stopped all the same.
+    /// Returns every failure. The drivers count as stopped anyway.
     pub fn stop(&self) -> Result<(), EnvironmentError> {
         self.operations().stop()
     }
@@ -191,7 +191,7 @@ impl RunningEnvironment {
         Operations(self.running.clone())
     }
 
-    /// The test goes on in the present thread, though another one has started the drivers.
+    /// The test continues in the present thread, though another one has started the drivers.
     #[doc(hidden)]
     pub fn belongs_to_this_thread(&mut self) {
         self.errors_before = (thread::current().id(), made_by_test());

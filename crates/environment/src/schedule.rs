@@ -15,14 +15,14 @@ use crate::order::Order;
 pub(crate) enum OnFailure {
     /// No further job is begun; what is under way is finished.
     Halt,
-    /// Everything else is done all the same.
+    /// Everything else is done anyway.
     Continue,
 }
 
 /// Runs `job` once for each place of `order` whose predecessors succeeded, on
 /// up to `workers` threads, and gives the errors by place.
 ///
-/// A thread goes on with the next place that its own job has made free, so a
+/// A thread continues with the next place that its own job has made free, so a
 /// chain runs on one thread; another one is added only when there is more to
 /// do than threads are free to do.
 fn run<E: Send>(

@@ -20,7 +20,7 @@ impl AbortHandle {
     /// Aborts the environment when this program gets one of these signals, as
     /// long as the guard lives.
     ///
-    /// The program goes on: waits end with an error, and so the test fails and
+    /// The program continues: waits end with an error, and so the test fails and
     /// stops what it has started. When the same guard sees a second signal, it
     /// does what it does without all this, which for most is to end the program
     /// at once. Several environments of one program can listen to one signal.
@@ -68,7 +68,7 @@ impl AbortHandle {
                 let mut seen = false;
                 for signal in &mut signals {
                     if std::mem::replace(&mut seen, true) {
-                        // It cannot be ended for good, then it goes on.
+                        // It cannot be ended for good, then it continues.
                         let _ = low_level::emulate_default_handler(signal);
                     } else {
                         tracing::warn!(environment = environment.name(), signal, "aborting");
@@ -118,7 +118,7 @@ impl Drop for SignalGuard {
 pub struct SignalError {
     /// The environment.
     pub environment: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 

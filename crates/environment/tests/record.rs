@@ -87,7 +87,7 @@ fn each_environment_keeps_its_own() {
     };
     assert_eq!(drivers(&outside), ["server"]);
     assert_eq!(drivers(&inside), ["client"]);
-    // They know each other all the same.
+    // They know each other anyway.
     let peer = inside.peer_of(&inside.conversations[0]);
     assert_eq!(peer, Some("server"));
 }

@@ -30,7 +30,7 @@ pub fn is_of_test(place: &Location<'_>) -> bool {
 
 /// Cargo gives the compiler relative paths for the packages of the workspace, and absolute
 /// ones for dependencies and for the standard library. Within our own workspace our crates
-/// are dependencies all the same: those beside the one that `own`, a file in `src` of this
+/// are dependencies anyway: those beside the one that `own`, a file in `src` of this
 /// crate, belongs to.
 fn is_beside(file: &str, own: &str) -> bool {
     if Path::new(file).is_absolute() {

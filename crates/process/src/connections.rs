@@ -24,7 +24,7 @@ impl ConnectionSource for Source<'_> {
     }
 }
 
-/// What the process and all below it have open, but for its standard streams and its `log`, and
+/// What the process and all below it have open, except for its standard streams and its `log`, and
 /// its `ports`, each with a name and a host.
 pub(crate) fn of(
     base: &DriverBase,
@@ -49,7 +49,7 @@ pub(crate) fn of(
     infos
 }
 
-/// Adds the ports that nobody is connected to yet: they are there all the same.
+/// Adds the ports that nobody is connected to yet: they are there anyway.
 fn add_ports(infos: &mut Vec<ConnectionInfo>, ports: Vec<(String, String, u16)>) {
     for (_, host, port) in ports {
         let is_known = infos.iter().any(|info| {

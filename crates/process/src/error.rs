@@ -42,7 +42,7 @@ pub enum ProcessError {
         driver: String,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: NotExecutable,
     },
     /// The program is there, and what runs it is not.
@@ -87,7 +87,7 @@ pub enum ProcessError {
         driver: String,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A port that the process should listen on cannot be bound.
@@ -118,7 +118,7 @@ pub enum ProcessError {
         driver: String,
         /// The name of the port.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         #[source]
         #[diagnostic_source]
         source: standin_config::PortError,
@@ -131,7 +131,7 @@ pub enum ProcessError {
         driver: String,
         /// The whole command.
         command: String,
-        /// What is wrong with it.
+        /// The reason.
         #[source]
         #[diagnostic_source]
         source: SpawnError,
@@ -221,7 +221,7 @@ pub enum ProcessError {
         driver: String,
         /// Its process.
         pid: u32,
-        /// How long it was waited.
+        /// How long the wait took.
         limit: Duration,
     },
     /// The test has failed elsewhere, so that nobody waits for its end any more.
@@ -251,7 +251,7 @@ pub enum ProcessError {
         pid: u32,
         /// The signal.
         signal: crate::Signal,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// This platform has nothing to hold a process by.

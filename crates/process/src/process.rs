@@ -158,7 +158,7 @@ impl Process {
         now(self.wait_for_exit_with(Thread, timeout))
     }
 
-    /// What [`wait_for_exit`](Process::wait_for_exit) does, with `wait` to wait for it.
+    /// Does the same as [`wait_for_exit`](Process::wait_for_exit), waiting with `wait`.
     #[doc(hidden)]
     pub async fn wait_for_exit_with(
         &self,
@@ -204,7 +204,7 @@ impl Process {
         now(self.write_stdin_with(Thread, bytes))
     }
 
-    /// What [`write_stdin`](Process::write_stdin) does, with `wait` to wait for it.
+    /// Does the same as [`write_stdin`](Process::write_stdin), waiting with `wait`.
     #[doc(hidden)]
     pub async fn write_stdin_with(
         &self,
@@ -466,7 +466,7 @@ impl Driver for Process {
         let child = self.child()?;
         let exit = child.exit()?;
         let may_become_ready = match self.may_end_with(exit) {
-            // What it has started goes on: a daemon.
+            // What it has started continues: a daemon.
             Ok(may) => may && !child.is_over(),
             Err(error) => return Some(error),
         };

@@ -66,7 +66,7 @@ pub struct TcpProxyConfig {
     pub framed: Option<crate::NewFraming>,
 
     /// Whether it refuses connections from the start on, until code lets it
-    /// [come back](TcpProxy::come_back). The port is its own all the same.
+    /// [come back](TcpProxy::come_back). The port is its own anyway.
     #[config(default = false)]
     pub refuse: bool,
 

@@ -86,7 +86,7 @@ pub enum ProxyError {
         proxy: String,
         /// The fault.
         fault: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// What the option `to` says is not an address.
@@ -114,7 +114,7 @@ pub enum ProxyError {
         proxy: String,
         /// What `to` says.
         to: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The configured port is not a valid port.
@@ -126,7 +126,7 @@ pub enum ProxyError {
     Port {
         /// The proxy.
         proxy: String,
-        /// What is wrong with it.
+        /// The reason.
         source: PortError,
     },
     /// The system has no thread for the proxy.
@@ -138,7 +138,7 @@ pub enum ProxyError {
     NoReactor {
         /// The proxy.
         proxy: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The thread that moves the bytes does not come to it in time.

@@ -17,7 +17,7 @@ pub enum FaultKind {
     Reset,
     /// Closes the connection on both sides, after everything that was to go through before.
     Close,
-    /// Ends the direction, after everything that was to go through before. The other one goes on.
+    /// Ends the direction, after everything that was to go through before. The other one continues.
     HalfClose,
     /// Lets nothing through any more in either direction, and says nothing about it, until the
     /// proxy is [healed](crate::TcpProxy::heal). Nothing is lost: what is sent stays with the

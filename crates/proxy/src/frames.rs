@@ -171,7 +171,7 @@ impl Frames {
         }
     }
 
-    /// What has come of the current frame and did not go on yet.
+    /// What has come of the current frame and did not continue yet.
     pub(crate) fn unpassed(&self) -> Vec<u8> {
         self.pending.get(self.passed..).unwrap_or_default().to_vec()
     }

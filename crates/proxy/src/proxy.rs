@@ -177,7 +177,7 @@ impl TcpProxy {
 
     /// Lets nothing through in a direction any more, not even an end, until it is
     /// [healed](TcpProxy::heal) or the time is over. Nothing is lost: what is sent stays with the
-    /// sender's system, and senders that go on have to wait at some point.
+    /// sender's system, and senders that continue have to wait at some point.
     pub fn pause(&self, direction: Direction, time: impl Into<Option<Duration>>) {
         self.pause_all(&[direction], time.into());
     }
@@ -197,13 +197,13 @@ impl TcpProxy {
         });
     }
 
-    /// Ends every pause, partition and silence: what was held goes on.
+    /// Ends every pause, partition and silence: what was held continues.
     pub fn heal(&self) {
         self.order(|state| state.heal());
     }
 
     /// Refuses connections from now on, until it [comes back](TcpProxy::come_back). The port stays
-    /// its own, and open connections go on.
+    /// its own, and open connections continue.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl TcpProxy {
         now(self.wait_until_open_with(Thread, most, timeout))
     }
 
-    /// What [`wait_until_open`](TcpProxy::wait_until_open) does, with `wait` to wait for it.
+    /// Does the same as [`wait_until_open`](TcpProxy::wait_until_open), waiting with `wait`.
     #[doc(hidden)]
     pub async fn wait_until_open_with(
         &self,

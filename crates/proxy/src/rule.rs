@@ -91,7 +91,7 @@ impl Injected {
         now(self.wait_with(Thread, timeout))
     }
 
-    /// What [`wait`](Injected::wait) does, with `wait` to wait for it.
+    /// Does the same as [`wait`](Injected::wait), waiting with `wait`.
     #[doc(hidden)]
     pub async fn wait_with(
         &self,

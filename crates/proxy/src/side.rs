@@ -19,11 +19,11 @@ pub(crate) struct Side {
     has_failed: bool,
 }
 
-/// How often what nobody looks at is received before the connection is closed all the same.
+/// How often what nobody looks at is received before the connection is closed anyway.
 const DISCARDED: usize = 16;
 
-/// A receive that brings so many bytes is of a sender that goes on: to try again costs less than to
-/// wait for the event that says so.
+/// A receive that brings so many bytes is of a sender that continues: to try again costs less than
+/// to wait for the event that says so.
 const MORE: usize = 16 << 10;
 
 thread_local! {

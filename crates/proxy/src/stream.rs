@@ -351,14 +351,14 @@ impl Stream {
                 return;
             }
         }
-        // A part of a frame, which goes on if it does not have to be looked at as a whole.
+        // A part of a frame, which continues if it does not have to be looked at as a whole.
         if !self.holds_frame(frames.index()) {
             let held = frames.unpassed();
             self.pass_part(now, frames, &held);
         }
     }
 
-    /// Whether nothing of a frame goes on before all of it has come. Who sends it has done so
+    /// Whether nothing of a frame continues before all of it has come. Who sends it has done so
     /// then, however many sends it takes, and a cut always finds it there.
     fn holds_frame(&self, index: u64) -> bool {
         self.rules.iter().any(|rule| match rule.point {
@@ -392,7 +392,7 @@ impl Stream {
         self.after_frame(now, frames.index());
     }
 
-    /// A part of a frame goes on.
+    /// A part of a frame continues.
     fn pass_part(&mut self, now: Instant, frames: &mut Frames, part: &[u8]) {
         let place = (frames.index(), frames.passed());
         self.pass_from(now, part, Some(place));
@@ -413,7 +413,7 @@ impl Stream {
         }
     }
 
-    /// What is held of a frame goes on: there will be no more of it.
+    /// What is held of a frame continues: there will be no more of it.
     fn flush_frame(&mut self, now: Instant) {
         if let Some(mut frames) = self.frames.take() {
             let held = frames.unpassed();
@@ -435,7 +435,7 @@ impl Stream {
         }
     }
 
-    /// Bytes go on, as far as no fault comes in between. `place` is the frame that they belong to,
+    /// Bytes pass, as far as no fault comes in between. `place` is the frame that they belong to,
     /// and how many of its bytes came before them.
     fn pass_from(&mut self, now: Instant, bytes: &[u8], mut place: Option<(u64, usize)>) {
         let mut rest = bytes;
@@ -535,7 +535,7 @@ impl Stream {
     }
 }
 
-/// How many of so many bytes go on before a fault happens, and whether there must be one more;
+/// How many of so many bytes pass before a fault happens, and whether there must be one more;
 /// `None` if it does not happen there.
 fn distance(
     point: &Point,

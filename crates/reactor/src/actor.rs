@@ -25,7 +25,7 @@ pub trait Actor: Send {
     ///
     /// # Errors
     ///
-    /// Returns an error if it cannot go on: it is dropped then, and the error goes to the log.
+    /// Returns an error if it cannot continue: it is dropped then, and the error goes to the log.
     /// Errors that anybody should see are the actor's own business.
     fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next>;
 }
@@ -120,8 +120,8 @@ impl Turn<'_> {
     }
 
     /// Wakes the actor when `source` may be ready, to read or to write. Events come when something
-    /// has changed, so that the actor goes on until nothing can be done. A source that is
-    /// registered already is registered anew, which brings an event if it is ready.
+    /// has changed, so that the actor continues until nothing can be done. A source that is
+    /// registered already is registered again, which brings an event if it is ready.
     ///
     /// # Errors
     ///

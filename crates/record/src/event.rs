@@ -51,7 +51,7 @@ pub enum Event {
     /// Something that was waited for did not happen in time. Several waits of one line of the test
     /// for the same, with nothing between them, are one.
     DeadlinePassed {
-        /// How long it was waited for.
+        /// How long the wait took.
         after: Duration,
         /// What was wanted and what was there instead, such as `5 bytes, 4 came`.
         wanted: String,

@@ -90,7 +90,7 @@ impl Recorder {
         Tick::now().since(self.0.tapes.shared().begin)
     }
 
-    /// Everything that is kept at this moment.
+    /// Everything that is kept currently.
     pub fn transcript(&self) -> Transcript {
         let shared = self.0.tapes.shared();
         let (tapes, forgotten) = self.0.tapes.all();
@@ -104,7 +104,7 @@ impl Recorder {
             secrets: state.secrets.clone(),
             ..Transcript::default()
         };
-        // Tapes are looked at one after the other, while others go on recording.
+        // Tapes are looked at one after the other, while others continue recording.
         drop(state);
         transcript.drivers = drivers.iter().map(DriverTape::story).collect();
         transcript.conversations = tapes.iter().map(|tape| tape.conversation()).collect();

@@ -152,7 +152,7 @@ impl Tape {
         wire.push(&self.shared, at, is_sent, bytes, place);
     }
 
-    /// Anything that happens on the connection at this moment.
+    /// Anything that happens on the connection currently.
     pub fn record(&self, event: &Event, place: Option<Place>) {
         let at = Tick::now();
         let (kind, number, text) = event.parts();
@@ -252,7 +252,7 @@ impl Tape {
         }
     }
 
-    /// What goes when memory is short. Nothing of what is in use at this moment.
+    /// What goes when memory is short. Nothing of what is in use currently.
     pub(crate) fn candidate(self: &Arc<Self>) -> Option<Candidate> {
         let kept = self.kept_if_free()?;
         let (has_ended, last) = match kept.as_deref() {
@@ -270,7 +270,7 @@ impl Tape {
         })
     }
 
-    /// What is kept, unless somebody uses it at this moment.
+    /// What is kept, unless somebody uses it currently.
     fn kept_if_free(&self) -> Option<MutexGuard<'_, Option<Box<Kept>>>> {
         match self.kept.try_lock() {
             Ok(kept) => Some(kept),

@@ -29,7 +29,7 @@ impl Step {
         self.error.is_some()
     }
 
-    /// What it does not do any more: it goes on, or it failed.
+    /// What it does not do any more: it continues, or it failed.
     fn is_trouble(&self) -> bool {
         self.failed() || self.took.is_none()
     }

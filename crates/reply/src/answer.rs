@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a peer does: sends pieces, waits before some of them, and then goes on in one way or
+/// What a peer does: sends pieces, waits before some of them, and then continues in one way or
 /// another.
 ///
 /// Made by [`reply`], [`reply_bytes`], [`reply_hex`], [`reply_file`], [`echo`], [`no_reply`] or
@@ -113,7 +113,7 @@ pub enum Then {
     Continue,
     /// Closes the connection, once the answer is sent.
     Close,
-    /// Sends the end of the stream, once the answer is sent, and goes on with the next frame.
+    /// Sends the end of the stream, once the answer is sent, and continues with the next frame.
     /// What further answers send is dropped.
     HalfClose,
     /// Resets the connection, once the system has taken the answer. Much of it may never reach the

@@ -67,7 +67,7 @@ impl Dialogue {
         self.with(Move::Repeat(times, dialogue))
     }
 
-    /// Waits for a frame that one of these expects, the first of them that does, and goes on with
+    /// Waits for a frame that one of these expects, the first of them that does, and continues with
     /// what belongs to it. After that comes what follows the branch.
     pub fn branch(self, arms: impl IntoIterator<Item = (When, Dialogue)>) -> Dialogue {
         self.with(Move::Branch(arms.into_iter().collect()))
@@ -78,7 +78,7 @@ impl Dialogue {
         self.send(no_reply().then(Then::Close))
     }
 
-    /// Sends the end of the stream, and goes on receiving.
+    /// Sends the end of the stream, and continues receiving.
     pub fn half_close(self) -> Dialogue {
         self.send(no_reply().then(Then::HalfClose))
     }
@@ -94,7 +94,7 @@ impl Dialogue {
     }
 
     /// Leaves the conversation to the test, which asks for it by this name. When it is handed
-    /// back, the dialogue goes on.
+    /// back, the dialogue continues.
     pub fn hold(self, name: impl AsRef<str>) -> Dialogue {
         self.send(no_reply().then(Then::hold(name)))
     }

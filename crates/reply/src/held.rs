@@ -110,7 +110,7 @@ impl Held {
         now(self.send_frame_with(Thread, Place::caller(), payload, timeout))
     }
 
-    /// What [`send_frame`](Held::send_frame) does, with `wait` to wait for it.
+    /// Does the same as [`send_frame`](Held::send_frame), waiting with `wait`.
     #[doc(hidden)]
     pub async fn send_frame_with(
         &mut self,
@@ -146,7 +146,7 @@ impl Held {
         now(self.receive_frame_with(Thread, Place::caller(), timeout))
     }
 
-    /// What [`receive_frame`](Held::receive_frame) does, with `wait` to wait for it.
+    /// Does the same as [`receive_frame`](Held::receive_frame), waiting with `wait`.
     #[doc(hidden)]
     pub async fn receive_frame_with(
         &mut self,
@@ -254,7 +254,7 @@ impl Held {
         Ok(())
     }
 
-    /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A
+    /// Hands the conversation back: it continues where it was, with what has come meanwhile. A
     /// responder that has stopped closes it.
     pub fn hand_back(mut self) {
         self.give_back();
@@ -328,13 +328,13 @@ pub enum HandOverError {
     TimedOut {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         what: String,
         /// What there was instead.
         so_far: String,
-        /// How long it was waited for.
+        /// How long the wait took.
         limit: Duration,
-        /// What was recorded last of all connections.
+        /// The last records of all connections.
         records: Option<LastRecords>,
     },
 
@@ -352,7 +352,7 @@ pub enum HandOverError {
     Aborted {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         what: String,
         /// Why nobody waits any more.
         reason: Arc<str>,
@@ -367,7 +367,7 @@ pub enum HandOverError {
     InAnswer {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         what: String,
     },
 
@@ -380,7 +380,7 @@ pub enum HandOverError {
     Ended {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         what: String,
     },
 }

@@ -84,7 +84,7 @@ impl Mistake {
         &self.place
     }
 
-    /// What is wrong.
+    /// The reason.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
@@ -111,7 +111,7 @@ pub enum Problem {
     Pattern {
         /// The expression.
         expression: Arc<str>,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
         /// Which bytes of it are meant, if that is known.
         span: Option<Range<usize>>,
@@ -140,7 +140,7 @@ pub enum Problem {
         help("`{{{{ name }}}}` is replaced; to send braces as they are, use `reply_bytes`")
     )]
     Template {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 
@@ -151,7 +151,7 @@ pub enum Problem {
         help("write two digits for each byte: \"00 ff 0a\"")
     )]
     Hex {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 
@@ -164,7 +164,7 @@ pub enum Problem {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
 

@@ -121,7 +121,7 @@ impl Peer {
         Peer::of(line, common)
     }
 
-    /// Who goes on with a conversation.
+    /// Who continues with a conversation.
     pub(crate) fn of(line: Box<Line>, common: Arc<Common>) -> Peer {
         Peer {
             index: line.conversation.index(),
@@ -147,7 +147,7 @@ impl Peer {
                 name,
                 connection: line,
             };
-            // Who had asked for it has given up: it goes on as if nothing had happened.
+            // Who had asked for it has given up: it continues as if nothing had happened.
             if let Err(line) = self.common.desk.park(parked)
                 && !has_name
             {

@@ -187,7 +187,7 @@ impl Responder {
         now(self.wait_until_with(Thread, seen, timeout))
     }
 
-    /// What [`wait_until`](Responder::wait_until) does, with `wait` to wait for it.
+    /// Does the same as [`wait_until`](Responder::wait_until), waiting with `wait`.
     #[doc(hidden)]
     pub async fn wait_until_with(
         &self,
@@ -222,7 +222,7 @@ impl Responder {
         now(self.held_with(Thread, name.as_ref(), timeout))
     }
 
-    /// What [`held`](Responder::held) does, with `wait` to wait for it.
+    /// Does the same as [`held`](Responder::held), waiting with `wait`.
     #[doc(hidden)]
     pub async fn held_with(
         &self,
@@ -257,7 +257,7 @@ impl Responder {
         now(self.take_over_with(Thread, connection, timeout))
     }
 
-    /// What [`take_over`](Responder::take_over) does, with `wait` to wait for it.
+    /// Does the same as [`take_over`](Responder::take_over), waiting with `wait`.
     #[doc(hidden)]
     pub async fn take_over_with(
         &self,
@@ -315,7 +315,7 @@ impl Responder {
     /// # Errors
     ///
     /// Returns an error that says what keeps the thread, if it does not come to it in time. Nobody
-    /// answers any more all the same.
+    /// answers any more anyway.
     pub fn stop(&self, limit: impl Into<Option<Duration>>) -> Result<(), StuckError> {
         let outcome = self.group.end(limit);
         self.end();

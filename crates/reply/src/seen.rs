@@ -96,7 +96,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Why a test does not go on waiting.
+/// Why a test does not continue waiting.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -119,15 +119,15 @@ pub enum WaitError {
     TimedOut {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         seen: Seen,
         /// How far it has come.
         so_far: String,
-        /// How long it was waited for.
+        /// How long the wait took.
         limit: Duration,
         /// What may explain it.
         note: Option<String>,
-        /// What was recorded last of all connections.
+        /// The last records of all connections.
         records: Option<LastRecords>,
     },
 
@@ -145,7 +145,7 @@ pub enum WaitError {
     Aborted {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         seen: Seen,
         /// Why nobody waits any more.
         reason: Arc<str>,
@@ -160,7 +160,7 @@ pub enum WaitError {
     InAnswer {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         seen: Seen,
     },
 
@@ -173,7 +173,7 @@ pub enum WaitError {
     Ended {
         /// Whose replies.
         who: Option<Arc<str>>,
-        /// What was waited for.
+        /// The awaited event.
         seen: Seen,
         /// How far it has come.
         so_far: String,
@@ -226,7 +226,7 @@ impl Ledger {
         now(self.wait_until_with(Thread, seen, timeout))
     }
 
-    /// What [`wait_until`](Ledger::wait_until) does, with `wait` to wait for it.
+    /// Does the same as [`wait_until`](Ledger::wait_until), waiting with `wait`.
     #[doc(hidden)]
     pub async fn wait_until_with(
         &self,

@@ -66,7 +66,7 @@ fn answers_have_several_pieces_of_each_kind() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(talk.say("x\n"), "x-AB{{ from a file }}x");
     assert_eq!(talk.action, Action::HalfClose);
-    // Further answers go nowhere, frames are seen all the same.
+    // Further answers go nowhere, frames are seen anyway.
     talk.act();
     assert_eq!(talk.say("y\n"), "");
     assert_eq!(talk.ledger.frames(), 2);

@@ -194,8 +194,8 @@ fn talk<'a>(ledger: &Ledger, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome 
     }
 }
 
-/// What was unexpected, but for the bytes that came after what is not a frame: how many there are
-/// is the network's doing.
+/// What was unexpected, except for the bytes that came after what is not a frame: how many there
+/// are is the network's doing.
 fn kind(unexpected: &standin_reply::Unexpected) -> String {
     let text = unexpected.to_string();
     match text.split_once("not a frame") {

@@ -95,7 +95,7 @@ pub enum RunError {
         help("check the limits on open files and threads")
     )]
     Signals {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file for variables cannot be written.
@@ -107,7 +107,7 @@ pub enum RunError {
     EnvFile {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file for the output of the command cannot be written.
@@ -119,7 +119,7 @@ pub enum RunError {
     Output {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// What belongs to the command does not end.
@@ -149,7 +149,7 @@ pub enum StateError {
     Directory {
         /// The directory, or the file in it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Somebody else could change what is in the directory.
@@ -241,7 +241,7 @@ pub enum StateError {
     Down {
         /// Its id.
         id: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The process with which the environment is to end cannot be watched.
@@ -253,7 +253,7 @@ pub enum StateError {
     Parent {
         /// Its number.
         pid: u32,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -68,7 +68,7 @@ impl Session {
         self.environment.abort_handle()
     }
 
-    /// Starts the environment. `observer` knows what happens while that goes on, and has been
+    /// Starts the environment. `observer` is notified of events meanwhile, and has been
     /// called with all of it when this returns.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ impl Running {
         Ok(variables)
     }
 
-    /// Stops the environment. `observer` knows what happens while that goes on. Returns the files
+    /// Stops the environment. `observer` is notified of events meanwhile. Returns the files
     /// that explain a failure which was [noted](Running::note_failure).
     ///
     /// # Errors

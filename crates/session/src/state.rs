@@ -196,7 +196,7 @@ impl StateDir {
             let pid = i32::try_from(entry.pid).ok().and_then(Pid::from_raw);
             if let Some(pid) = pid {
                 kill_process(pid, Signal::TERM).map_err(|errno| failed(errno.into()))?;
-                // A suspended one hears of it only when it goes on.
+                // A suspended one hears of it only when it continues.
                 match kill_process(pid, Signal::CONT) {
                     // It has ended already.
                     Ok(()) | Err(Errno::SRCH) => {}

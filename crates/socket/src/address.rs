@@ -12,8 +12,8 @@ use std::{
 
 /// Where one end of a connection is: an internet address or a Unix socket's path.
 ///
-/// IPv4 addresses that are mapped into IPv6, as a server on both families sees its IPv4 peers, are
-/// the IPv4 addresses that they stand for: `[::ffff:127.0.0.1]:80` equals `127.0.0.1:80`.
+/// An IPv4-mapped IPv6 address, as a dual-stack server sees its IPv4 peers, is treated as the IPv4
+/// address: `[::ffff:127.0.0.1]:80` equals `127.0.0.1:80`.
 ///
 /// ```
 /// use standin_socket::Address;
@@ -41,8 +41,8 @@ impl Address {
         Address::Unix(path.into())
     }
 
-    /// The addresses that a host stands for, IPv4 before IPv6: a name or an IP address; or the Unix
-    /// socket that it names as `unix:/run/peer.sock`. Asks the system, which may take its time.
+    /// Returns the addresses of a host, IPv4 before IPv6: of a name or an IP address, or the Unix
+    /// socket named by `unix:/run/peer.sock`. Asks the system, which may take some time.
     ///
     /// # Errors
     ///
@@ -162,9 +162,9 @@ impl fmt::Display for Address {
     }
 }
 
-/// Every address that `host` stands for, IPv4 first.
+/// Every address of `host`, IPv4 first.
 ///
-/// Most test peers listen on IPv4 only, and both ends of a test should come to the same answer,
+/// Most test peers listen on IPv4 only, and both ends of a test should choose the same address,
 /// whatever order the machine's resolver prefers. `localhost` is both loopback addresses on every
 /// machine (RFC 6761), without a lookup.
 pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// A queue of bytes that gives back what a failed receive had read, in order and without copying
-/// large blocks.
+/// A queue of bytes that returns what a failed receive had read, in order and without copying large
+/// blocks.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
@@ -35,7 +35,7 @@ impl Buffer {
 
     /// Adds bytes at the end.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        // Moving what is there costs no more than it cost to hand out what was before it.
+        // Moving the rest costs no more than handing out what was before it.
         if self.start >= self.len() {
             self.tail();
         }
@@ -53,7 +53,8 @@ impl Buffer {
         taken
     }
 
-    /// Takes the first `size` bytes, which must be there, and gives the range `payload` of them.
+    /// Removes the first `size` bytes, which must be present, and returns the range `payload` of
+    /// them.
     pub(crate) fn take_frame(&mut self, payload: Range<usize>, size: usize) -> Vec<u8> {
         if size < self.len() || payload.start > 0 {
             let frame = self.as_slice()[payload].to_vec();
@@ -65,7 +66,7 @@ impl Buffer {
         frame
     }
 
-    /// Moves bytes into `target`; says how many.
+    /// Moves bytes into `target`; returns how many.
     pub(crate) fn take_into(&mut self, target: &mut [u8]) -> usize {
         let count = target.len().min(self.len());
         target[..count].copy_from_slice(&self.bytes[self.start..self.start + count]);

@@ -31,10 +31,10 @@ use crate::{
 /// ```
 ///
 /// # Other tests in the same process
-/// Tests that run side by side open and close descriptors too. What one of them has open when the
-/// check ends looks like a leak at first, so the check gives every suspect
-/// [some time](LeakCheck::grace) to go away; what others open after that moment does not count.
-/// What it reports was there all the time.
+/// Tests that run in parallel open and close descriptors too. What one of them has open when the
+/// check ends looks like a leak at first, so the check gives every suspect [some
+/// time](LeakCheck::grace) to disappear; what others open later does not count. Everything it
+/// reports existed throughout.
 #[derive(Debug)]
 #[must_use = "only `finish` checks"]
 pub struct LeakCheck {
@@ -43,8 +43,8 @@ pub struct LeakCheck {
 }
 
 impl LeakCheck {
-    /// How long suspects may take to go away, unless [`grace`](LeakCheck::grace) says otherwise: 10
-    /// s.
+    /// How long suspects may take to disappear, unless [`grace`](LeakCheck::grace) sets another
+    /// time: 10 s.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
     /// Whether this platform can report what a process has open.
@@ -52,7 +52,7 @@ impl LeakCheck {
         sys::inventory().is_ok()
     }
 
-    /// Takes stock of what there is before.
+    /// Records what exists before the test.
     ///
     /// # Errors
     ///
@@ -67,14 +67,14 @@ impl LeakCheck {
         })
     }
 
-    /// How long what is new may take to go away: tests that run side by side should have ended by
-    /// then. Default: 10 s.
+    /// Sets how long new descriptors and threads may take to disappear: parallel tests should have
+    /// ended by then. Default: 10 s.
     pub fn grace(mut self, grace: Duration) -> LeakCheck {
         self.grace = grace;
         self
     }
 
-    /// Checks that nothing new is there.
+    /// Checks that nothing new exists.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl LeakCheck {
 }
 
 impl Inventory {
-    /// What `now` has and we have not.
+    /// What `now` has and `self` does not.
     fn news(&self, now: Inventory) -> Leftovers {
         let news = |before: &BTreeMap<u32, String>, now: BTreeMap<u32, String>| {
             // A number is used again for something else; the same number and name may be, too, and
@@ -119,7 +119,7 @@ impl Inventory {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leftovers {
-    /// What each descriptor is (`socket:[4711]`), by number.
+    /// The kind of each descriptor (`socket:[4711]`), by number.
     pub descriptors: BTreeMap<u32, String>,
     /// The name of each thread, by its number.
     pub threads: BTreeMap<u32, String>,
@@ -134,7 +134,7 @@ impl Leftovers {
     fn remaining(mut self, now: Inventory) -> Leftovers {
         self.descriptors
             .retain(|number, name| now.descriptors.get(number) == Some(name));
-        // A thread gives itself its name a moment after it begins.
+        // A thread sets its name a moment after it begins.
         self.threads
             .retain(|number, name| match now.threads.get(number) {
                 Some(current) => {

@@ -4,18 +4,17 @@
 //!
 //! The thread that calls does the waiting, in this order:
 //!
-//! 1. An operation tries what it was asked for, without waiting. Most need no more.
-//! 2. A receive or send that has to wait does so in the system's blocking call, with what is left
-//!    of its deadline as the socket's timeout. That costs what it costs with plain blocking
-//!    sockets. When the last operations had to wait, the next goes to wait at once. A send on a
-//!    Unix socket, for which the system would count the timeout anew for each piece, polls the
-//!    socket instead.
+//! 1. An operation first tries without waiting. Most need no more.
+//! 2. A receive or send that has to wait does so in the system's blocking call, with the rest of
+//!    its deadline as the socket's timeout. That costs as much as plain blocking sockets. When the
+//!    last operations had to wait, the next one waits at once. A send on a Unix socket, for which
+//!    the system would restart the timeout for each piece, polls the socket instead.
 //! 3. An accept, a connect or a pause waits on an event queue that belongs to the thread.
 //! 4. Closing, aborting or resetting marks the connection first, then shuts its socket down and
-//!    wakes the event queues: whoever waits returns at once, finds the mark, and says who ended the
-//!    wait. The descriptor is closed when the last thread has let go, and only then does closing
-//!    return. Code of a user's that a receive calls is not waited for: it runs while nobody holds
-//!    the stream.
+//!    wakes the event queues: waiting threads return at once, find the mark, and report who ended
+//!    the wait. The descriptor is closed when the last thread has released it, and only then does
+//!    closing return. It does not wait for user code that a receive calls: that code runs without
+//!    holding the stream.
 //!
 //! A timeout covers the whole operation with everything in it. Nothing here starts a thread or
 //! sleeps and looks again, with three exceptions for which there is no event: a connect that failed
@@ -23,10 +22,10 @@
 //!
 //! # What stays where
 //!
-//! Bytes stay in the system's buffers until a receive asks for them. Receives that know how much
-//! they want read no more than that; those that look for an end read ahead, and what is left over
-//! comes first in the next receive, whatever kind it is. With a [`Transform`], a receive may read
-//! up to a record of it beyond what it was asked for.
+//! Bytes stay in the system's buffers until a receive asks for them. Receives of a known size read
+//! no more than that; those that look for an end read ahead, and the rest comes first in the next
+//! receive, of any kind. With a [`Transform`], a receive may read up to one record more than
+//! requested.
 
 mod address;
 mod buffer;

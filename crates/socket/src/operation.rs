@@ -1,4 +1,4 @@
-//! Operations as values: what is to be done, apart from who waits for it.
+//! Operations as values, independent of the waiter.
 //!
 //! A method such as [`Connection::receive_line`](crate::Connection::receive_line) makes an
 //! [`Operation`] and has the calling thread wait for it. The same operation can be tried again and

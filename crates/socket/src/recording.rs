@@ -1,4 +1,4 @@
-//! What is recorded of a connection, if anything is.
+//! The recording of a connection, if any.
 
 use std::{borrow::Cow, io, net::SocketAddr, path::Path, sync::Arc};
 
@@ -10,12 +10,12 @@ use crate::{
     sys::Blocking,
 };
 
-/// What is recorded of a connection, if anything is.
+/// The recording of a connection, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recording(Option<Arc<Tape>>);
 
 impl Recording {
-    /// Of what nobody is to see.
+    /// Records nothing.
     pub(crate) const fn none() -> Recording {
         Recording(None)
     }
@@ -61,8 +61,8 @@ impl Recording {
         }
     }
 
-    /// Sends bytes by a call of the system, and records how many it has taken. If the call does not
-    /// wait, whoever has received them finds them recorded.
+    /// Sends bytes by a system call, and records how many it has taken. If the call does not wait,
+    /// the receiver of the bytes finds them recorded.
     #[inline]
     pub(crate) fn send(
         &self,
@@ -83,8 +83,8 @@ impl Recording {
         }
     }
 
-    /// When a send begins: before the system gets the bytes, so that nobody is recorded to have
-    /// received them earlier.
+    /// The start of a send: before the system gets the bytes, so that no receive of them is
+    /// recorded earlier.
     #[inline]
     pub(crate) fn begin(&self) -> Option<Tick> {
         self.0.as_ref().map(|_| Tick::now())
@@ -106,7 +106,7 @@ impl Recording {
         }
     }
 
-    /// Bytes have gone over the wire that stand for something else that was said.
+    /// Bytes that went over the wire in place of the recorded ones.
     #[inline]
     pub(crate) fn on_wire(&self, at: Option<Tick>, is_sent: bool, bytes: &[u8]) {
         if let (Some(tape), Some(at)) = (&self.0, at) {
@@ -135,9 +135,9 @@ impl Recording {
         }
     }
 
-    /// What an operation has found out of the stream, or done to it.
+    /// Records how an operation changed the state of the stream.
     pub(crate) fn changed(&self, before: Stand, after: Stand, place: Option<Place>) {
-        // Who closes records that before the peer can see it.
+        // A close is recorded before the peer can see it.
         if self.0.is_none() || before == after || after.local != LocalEnd::Open {
             return;
         }

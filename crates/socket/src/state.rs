@@ -1,9 +1,9 @@
-//! How a connection stands: the states of its two ends, what may follow what, as data, and the one
+//! The state of a connection: the states of its two ends, their transitions as data, and the one
 //! word that all threads share.
 //!
-//! The two directions are separate. What a send finds out is true of the connection, and an error
-//! says so; a receive nevertheless goes on until the system has nothing more for it, since bytes
-//! that came before are still there.
+//! The two directions are separate. A failed send changes the state of the connection, and its
+//! error shows it; a receive nevertheless continues until the system has no more bytes, since bytes
+//! that arrived before are still there.
 
 use std::{io, num::NonZeroU32, sync::atomic::Ordering};
 
@@ -31,8 +31,8 @@ macro_rules! states {
                 match self { $( $name::$state => &[$( $name::$next ),*], )+ }
             }
 
-            /// `to` if it may follow this state, which stays otherwise: what came first is what
-            /// happened.
+            /// Returns `to` if the transition is allowed, and otherwise the present state: the
+            /// first event counts.
             fn change(self, to: $name) -> $name {
                 if self.next().contains(&to) { to } else { self }
             }
@@ -45,7 +45,7 @@ macro_rules! states {
 }
 
 states! {
-    /// What this side has done with something that can be closed.
+    /// How this side has ended something that can be closed.
     LocalEnd {
         /// It is in use.
         Open => [Closed, Aborted],
@@ -65,7 +65,7 @@ states! {
         ShutDown => [Failed],
         /// The peer sends no more, and everything before was received.
         Ended => [],
-        /// Everything that came before the connection failed was received.
+        /// Everything that arrived before the connection failed was received.
         Failed => [],
     }
 }
@@ -84,7 +84,7 @@ states! {
     }
 }
 
-/// What happens to a connection.
+/// An event on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// This side closes it.
@@ -105,8 +105,8 @@ pub(crate) enum Event {
     OutboundFailed(Fault),
 }
 
-/// The system's number of an error that ended a connection. The system reports it once, to whoever
-/// comes first; it is kept here for both directions.
+/// The system's number of an error that ended a connection. The system reports it only once, to the
+/// first caller; it is kept here for both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault(NonZeroU32);
 
@@ -133,7 +133,7 @@ impl Fault {
     }
 }
 
-/// How a connection stands at a moment.
+/// The state of a connection at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stand {
     pub(crate) local: LocalEnd,
@@ -156,12 +156,12 @@ impl Stand {
     const OUTBOUND: u32 = 4;
     const FAULT: u32 = 8;
 
-    /// How it stands after `event`.
+    /// The state after `event`.
     pub(crate) fn after(mut self, event: Event) -> Stand {
         match event {
             Event::Close => self.local = self.local.change(LocalEnd::Closed),
             Event::Abort => self.local = self.local.change(LocalEnd::Aborted),
-            // What this side did by closing would look like the peer's doing.
+            // A close by this side would look like the peer's.
             _ if self.local != LocalEnd::Open => {}
             Event::ShutDownInbound => self.inbound = self.inbound.change(Inbound::ShutDown),
             Event::ShutDownOutbound => self.outbound = self.outbound.change(Outbound::ShutDown),
@@ -235,7 +235,7 @@ impl Stand {
     }
 }
 
-/// What this side has done with a server, for all threads.
+/// How this side has ended a server, for all threads.
 #[derive(Debug)]
 pub(crate) struct SharedEnd(AtomicU32);
 
@@ -252,7 +252,7 @@ impl SharedEnd {
         self.get() == LocalEnd::Open
     }
 
-    /// Goes on to `to` if it may follow; says whether it did.
+    /// Changes to `to` if the transition is allowed; returns whether it did.
     pub(crate) fn change(&self, to: LocalEnd) -> bool {
         let step = |bits| {
             let from = LocalEnd::from_bits(bits);
@@ -286,7 +286,7 @@ impl Outbound {
     }
 }
 
-/// How a connection stands, for all threads.
+/// The state of a connection, for all threads.
 #[derive(Debug)]
 pub(crate) struct State(AtomicU32);
 
@@ -305,7 +305,7 @@ impl State {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Lets `event` happen; gives how the connection stood before and how it stands now.
+    /// Applies `event`; returns the states before and after it.
     pub(crate) fn apply(&self, event: Event) -> (Stand, Stand) {
         let mut word = self.0.load(Ordering::SeqCst);
         loop {

@@ -13,7 +13,7 @@ pub(crate) struct Deadline {
     limit: Option<Duration>,
     started: Option<Instant>,
     ended: bool,
-    /// Somebody else does the waiting, between one try and the next.
+    /// Another party waits, between one try and the next.
     tries: bool,
 }
 
@@ -27,7 +27,7 @@ impl Deadline {
         }
     }
 
-    /// What the caller asked for; `None` is "no limit".
+    /// The caller's limit; `None` is "no limit".
     pub(crate) fn limit(&self) -> Option<Duration> {
         self.limit
     }
@@ -46,12 +46,12 @@ impl Deadline {
         }
     }
 
-    /// Allows nothing more from now on, but still knows what the operation was allowed and took.
+    /// Allows nothing more, but keeps the limit and the time taken.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Gives the deadline to somebody else. What is left here has no limit.
+    /// Moves the deadline out. What is left here has no limit.
     pub(crate) fn take(&mut self) -> Deadline {
         std::mem::replace(self, Deadline::new(None))
     }
@@ -67,7 +67,7 @@ impl Deadline {
         self.started?.checked_add(self.limit?)
     }
 
-    /// Says something if the operation has waited for long, and goes on.
+    /// Reports a long wait, and continues.
     #[cold]
     pub(crate) fn goes_on(&self) {
         if self.elapsed() >= long_wait::LONG && !self.is_over() {
@@ -92,7 +92,7 @@ impl Deadline {
         }
     }
 
-    /// Whether waiting was ruled out from the start, or is by now.
+    /// Whether waiting was ruled out from the start, or is no longer allowed.
     #[inline]
     pub(crate) fn forbids_waiting(&self) -> bool {
         self.ended || self.tries || self.limit == Some(Duration::ZERO)
@@ -124,7 +124,7 @@ impl Deadline {
     }
 }
 
-/// What is left of a [`Deadline`].
+/// The rest of a [`Deadline`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remaining {
     /// The deadline has passed, or was zero.

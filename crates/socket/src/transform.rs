@@ -1,10 +1,10 @@
-//! What goes over the wire in the place of what is said.
+//! The encoding of a connection's bytes on the wire.
 
 use std::{any::Any, fmt, sync::Arc};
 
 use miette::Diagnostic;
 
-/// What turns the bytes of a conversation into those on the wire, and back, such as encryption.
+/// Encodes the bytes of a connection for the wire, and decodes them, such as encryption.
 ///
 /// A connection has at most one, from [`Upgrade::finish`](crate::Upgrade::finish) on. It is called
 /// by one thread at a time, under a lock, and must neither wait nor use the connection.
@@ -17,48 +17,48 @@ pub trait Transform: fmt::Debug + Send {
     /// Returns an error, now and every time after, if nothing can be received any more.
     fn read_wire(&mut self, wire: &mut &[u8], output: &mut Vec<u8>) -> Result<(), TransformError>;
 
-    /// Says that nothing comes from the wire any more.
+    /// Notes the end of the stream from the wire.
     ///
     /// # Errors
     ///
     /// Returns an error if something is missing.
     fn wire_ended(&mut self) -> Result<(), TransformError>;
 
-    /// Gives what there is to receive, as much as `target`, which is not empty, has room for.
+    /// Moves received bytes into `target`, which is not empty, as many as fit.
     ///
     /// # Errors
     ///
     /// Returns an error, now and every time after, if there never will be anything.
     fn receive(&mut self, target: &mut [u8]) -> Result<Received, TransformError>;
 
-    /// Adds to `output` what stands for `bytes` on the wire.
+    /// Encodes `bytes` and adds the result to `output`.
     ///
     /// # Errors
     ///
     /// Returns an error, now and every time after, if nothing can be sent any more.
     fn send(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), TransformError>;
 
-    /// Adds to `output` what says that nothing more will be sent, once.
+    /// Adds the encoded end of the stream to `output`, once.
     fn close(&mut self, output: &mut Vec<u8>);
 
-    /// What there is to know of it, for whoever knows the type.
+    /// Returns details of the transform, for callers that know their type.
     fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
 }
 
-/// What there is to receive.
+/// The outcome of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// So many bytes.
     Bytes(usize),
-    /// Nothing before more has come from the wire.
+    /// Nothing before more bytes arrive from the wire.
     Nothing,
-    /// Nothing any more: the peer has said so.
+    /// The end: the peer has announced it.
     Ended,
 }
 
-/// Why a [`Transform`] cannot go on: the error of whoever made it.
+/// Why a [`Transform`] cannot continue: its own error.
 #[derive(Clone)]
 pub struct TransformError(Arc<dyn Diagnostic + Send + Sync>);
 

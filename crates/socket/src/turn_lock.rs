@@ -26,13 +26,13 @@ mod models;
 
 /// The turn lock and the value that travels with the turn (a receive buffer, for one).
 ///
-/// The lock of the value is the turn. Nobody ever blocks on it, as that could not be ended by a
-/// deadline or by closing: who finds it taken waits in line, with the condition variable. So an
-/// operation that finds its turn lock free, as nearly all do, pays for one lock.
+/// The lock of the value is the turn. No thread ever blocks on it, as neither a deadline nor
+/// closing could end that: a thread that finds it taken waits in line, on the condition variable.
+/// So an operation that finds its turn lock free, as nearly all do, takes only one lock.
 ///
-/// A turn in which a user's code runs is lent: nobody else gets a turn, but the lock is free, so
-/// that closing gets at the value without waiting for that code. So is the turn of a task that
-/// waits for something: see [`Part`].
+/// A turn in which user code runs is lent: no other thread gets a turn, but the lock is free, so
+/// that closing reaches the value without waiting for that code. The turn of a waiting task is
+/// lent, too: see [`Part`].
 pub(crate) struct TurnLock<T> {
     slot: TryMutex<Slot<T>>,
     /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by
@@ -55,7 +55,7 @@ struct Slot<T> {
 enum Lender {
     /// The thread that runs a user's code in its turn.
     Thread(ThreadId),
-    /// Whoever will end the [hold](Turn::hold), or goes on in its [part](Part).
+    /// Whoever will end the [hold](Turn::hold), or continues in its [part](Part).
     Hold,
 }
 

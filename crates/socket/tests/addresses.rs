@@ -86,7 +86,7 @@ fn the_port_of_a_name_belongs_to_its_server_on_every_address() {
     let server = localhost(port).unwrap();
     let taken = TcpListener::bind((V6, port)).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-    // Whoever tries that address first goes on to the one that answers.
+    // Whoever tries that address first continues to the one that answers.
     let refused = TcpStream::connect((V6, port)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 

@@ -18,7 +18,7 @@ use standin_socket::{
     framing::{Found, FrameError, Framing},
 };
 
-/// A receive that may collect no more says so each time, and the stream goes on.
+/// A receive that may collect no more says so each time, and the stream continues.
 #[track_caller]
 fn stays_open_beyond_its_limit(
     receive: impl Fn(&Connection) -> Result<Vec<u8>, ReceiveError>,

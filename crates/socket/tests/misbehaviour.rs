@@ -308,7 +308,7 @@ fn a_queue_that_is_short_on_purpose_stays_so_after_it_was_filled() {
         .bind()
         .unwrap();
     drop(server.fill_queue().unwrap());
-    // Who gave up is in the queue all the same.
+    // Who gave up is in the queue anyway.
     let waiting = (0..100).position(|_| hangs(&server));
     assert!(waiting.is_some(), "the queue is never full");
     let client = Client::builder()

@@ -37,7 +37,7 @@ thread_local! {
     static HAS_LOOKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The calling thread has waited for [`LONG`], and goes on.
+/// The calling thread has waited for [`LONG`], and continues.
 #[cold]
 pub fn goes_on() {
     let has_looked = HAS_LOOKED.try_with(|looked| looked.replace(true));

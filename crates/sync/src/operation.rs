@@ -47,8 +47,8 @@ pub trait Operation {
     fn block(self) -> Self::Output;
 
     /// Does as much as is possible without waiting. If that is not all, `waker` is woken when the
-    /// operation may go on for another reason than those in [`Waits`]: its turn has come, or it was
-    /// closed. Not to be tried again once it is done.
+    /// operation may continue for another reason than those in [`Waits`]: its turn has come, or it
+    /// was closed. Not to be tried again once it is done.
     fn attempt(&mut self, waker: &Waker) -> Attempt<Self::Output>;
 
     /// Gives it up, because nobody can wait for it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use standin_reply::{Ledger, Responder, StuckError, VerifyError};
 use standin_sync::Unpoisoned;
 
-/// Who answers for a driver, if it answers by itself, and the account of it.
+/// The responder of a driver that answers by itself, and its ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Answering {
     now: RwLock<Now>,
@@ -15,7 +15,7 @@ pub(crate) struct Answering {
 #[derive(Debug, Default)]
 struct Now {
     responder: Option<Arc<Responder>>,
-    /// Of the latest start; it stays when nobody answers any more.
+    /// The ledger of the latest start; it stays after the responder has ended.
     ledger: Option<Ledger>,
     /// How long the check at the end may take, and how long the end itself.
     limit: Duration,
@@ -37,12 +37,12 @@ impl Answering {
         };
     }
 
-    /// Who answers now.
+    /// The current responder.
     pub(crate) fn responder(&self) -> Option<Arc<Responder>> {
         self.now.read().unpoisoned().responder.clone()
     }
 
-    /// Nobody answers, and there is no account of an earlier start.
+    /// No responder, and no ledger of an earlier start.
     pub(crate) fn forget(&self) {
         *self.now.write().unpoisoned() = Now::default();
     }
@@ -94,18 +94,19 @@ impl Answering {
         }
     }
 
-    /// Why it does not come to answer, as the end of a sentence.
+    /// Why it cannot answer, as the end of a sentence.
     pub(crate) fn trouble(&self) -> Option<String> {
         let busy = self.responder()?.busy()?;
         (busy.elapsed() >= LONG).then(|| format!("does not come to answer: {busy}"))
     }
 }
 
-/// Gives a driver the methods by which a test looks at what it does by itself, and takes part.
+/// Adds the methods by which a test observes a driver that answers by itself, and takes over its
+/// conversations.
 macro_rules! answers {
     ($driver:literal) => {
-        /// Gives the test the conversation that a rule or dialogue has held under this name for
-        /// the longest time, as soon as there is one.
+        /// Returns the conversation that a rule or dialogue has held under this name for the
+        /// longest time, as soon as there is one.
         ///
         /// ```
         /// # use std::time::Duration;
@@ -148,7 +149,7 @@ macro_rules! answers {
             ))
         }
 
-        /// What `held` does, with `wait` to wait for it.
+        /// Does the same as `held`, waiting with `wait`.
         #[doc(hidden)]
         pub async fn held_with(
             &self,
@@ -161,8 +162,8 @@ macro_rules! answers {
             self.base.hand_over(held)
         }
 
-        /// Gives the test the conversation of the connection of that index, wherever it is: between
-        /// two frames, or in the middle of a delay. A connection that has not come is waited for.
+        /// Takes over the conversation of the connection with that index at any point: between two
+        /// frames, or in the middle of a delay. Waits for a connection that does not exist yet.
         ///
         /// # Errors
         ///
@@ -180,7 +181,7 @@ macro_rules! answers {
             ))
         }
 
-        /// What `take_over` does, with `wait` to wait for it.
+        /// Does the same as `take_over`, waiting with `wait`.
         #[doc(hidden)]
         pub async fn take_over_with(
             &self,
@@ -193,8 +194,8 @@ macro_rules! answers {
             self.base.hand_over(held)
         }
 
-        /// Waits until something has happened: a rule has matched, a dialogue is over, everything
-        /// has come that must. With `None` for as long as it takes.
+        /// Waits until something has happened: a rule has matched, a dialogue is finished,
+        /// everything required has arrived. With `None` it waits without a limit.
         ///
         /// # Errors
         ///
@@ -212,7 +213,7 @@ macro_rules! answers {
             ))
         }
 
-        /// What `wait_until` does, with `wait` to wait for it.
+        /// Does the same as `wait_until`, waiting with `wait`.
         #[doc(hidden)]
         pub async fn wait_until_with(
             &self,

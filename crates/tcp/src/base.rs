@@ -1,4 +1,4 @@
-//! What the drivers of this crate have in common.
+//! The common parts of the drivers of this crate.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use crate::{Encoding, RepliesConfig, TcpConfig, TcpConnection, TcpError};
 pub(crate) struct TcpBase<S> {
     pub(crate) driver: DriverBase,
     state: RwLock<S>,
-    /// What the handles of connections have unless they are given something else.
+    /// The defaults of connection handles.
     defaults: RwLock<(Duration, Encoding)>,
     /// The test has failed elsewhere.
     is_interrupted: AtomicBool,
@@ -69,7 +69,7 @@ impl<S: Default> TcpBase<S> {
         })?)
     }
 
-    /// Gives handles of connections the limit and the encoding of these options from now on.
+    /// Sets the limit and the encoding of new connection handles from these options.
     pub(crate) fn set_defaults(&self, options: &TcpConfig) {
         *self.defaults.write().unpoisoned() = (options.io_timeout, options.encoding);
     }
@@ -83,18 +83,18 @@ impl<S: Default> TcpBase<S> {
         connection
     }
 
-    /// What was recorded last of its connections, if it has had any.
+    /// The last records of its connections, if it has had any.
     pub(crate) fn last_records(&self) -> Option<LastRecords> {
         let records = self.driver.tape().last_records();
         (!records.is_empty()).then_some(records)
     }
 
-    /// The error with what the environment knows that may explain it.
+    /// The error with possible causes that the environment knows.
     pub(crate) fn noted(&self, error: impl Noted) -> TcpError {
         noted(&self.driver.explainer(), self.name(), error)
     }
 
-    /// Whether nothing is waited for any more, because the test has failed elsewhere.
+    /// Whether all waits have ended because the test has failed elsewhere.
     pub(crate) fn set_interrupted(&self, is_interrupted: bool) {
         self.is_interrupted.store(is_interrupted, Ordering::SeqCst);
     }
@@ -112,8 +112,8 @@ impl<S: Default> TcpBase<S> {
         })
     }
 
-    /// Refuses to wait in a start for what nobody would end: an abort, or a failure of the test,
-    /// that came before this start had anything to be ended.
+    /// Refuses to wait in a start if nothing would end the wait: an abort, or a failure of the
+    /// test, that happened before this start could be interrupted.
     pub(crate) fn still_starts(&self) -> Result<(), TcpError> {
         if self.driver.explainer().test_has_failed() {
             self.set_interrupted(true);
@@ -133,10 +133,10 @@ impl<S: Default> TcpBase<S> {
     }
 }
 
-/// What a driver does by itself.
+/// The replies of a driver.
 impl<S: Default> TcpBase<S> {
-    /// What the driver does by itself, made ready; `None` if it does nothing. `who` is what it is
-    /// called in messages: `server`.
+    /// The prepared replies of the driver; `None` if it has none. `who` is its name in messages:
+    /// `server`.
     pub(crate) fn script(&self, who: &str, tcp: &TcpConfig) -> Result<Option<Script>, TcpError> {
         let declared = RepliesConfig::of(self.driver.options())?
             .declared()
@@ -158,7 +158,7 @@ impl<S: Default> TcpBase<S> {
         Ok(Some(script))
     }
 
-    /// Who answers for the driver.
+    /// The responder of the driver.
     pub(crate) fn responder(&self) -> Result<Arc<Responder>, TcpError> {
         self.answering
             .responder()
@@ -168,13 +168,13 @@ impl<S: Default> TcpBase<S> {
             })
     }
 
-    /// Whether the options say what it answers.
+    /// Whether the options declare replies.
     pub(crate) fn answers_itself(&self) -> bool {
         let config = RepliesConfig::of(self.driver.options());
         config.is_ok_and(|config| config.is_declared())
     }
 
-    /// Answers from now on. The end of it may take as long as `options` give a stop.
+    /// Starts to answer. Its end may take as long as `options` allow a stop to take.
     pub(crate) fn begin(
         &self,
         responder: io::Result<Responder>,
@@ -195,7 +195,7 @@ impl<S: Default> TcpBase<S> {
         }
     }
 
-    /// The error for what the test does itself where nobody answers for it.
+    /// The error for methods that need a driver that answers by itself.
     pub(crate) fn answers_by_itself(&self, instead: &'static str) -> TcpError {
         TcpError::AnswersByItself {
             driver: self.name().to_owned(),

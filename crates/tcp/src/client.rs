@@ -22,7 +22,7 @@ pub struct TcpClient {
     base: TcpBase<State>,
 }
 
-/// What a start finds out. The names stay readable after a close and a stop.
+/// Values that a start determines. The names stay readable after a close and a stop.
 #[derive(Default)]
 struct State {
     /// Knows which connection is the client's, whichever threads connect.
@@ -89,14 +89,14 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// Returns an error if nobody listens there, the time is over, the client is not running,
-    /// or another thread closes or stops it meanwhile.
+    /// Returns an error if no server listens there, the time limit passes, the client is not
+    /// running, or another thread closes or stops it meanwhile.
     #[track_caller]
     pub fn connect(&self) -> Result<TcpConnection, TcpError> {
         now(self.connect_with(Thread, Place::caller()))
     }
 
-    /// What [`connect`](TcpClient::connect) does, with `wait` to wait for it.
+    /// Does the same as [`connect`](TcpClient::connect), waiting with `wait`.
     #[doc(hidden)]
     pub async fn connect_with(
         &self,
@@ -121,8 +121,8 @@ impl TcpClient {
     }
 
     /// Connects to the server as [`connect`](TcpClient::connect) does, and lets the replies of the
-    /// client talk with it: for a client that plays its part by itself, and does not
-    /// `connect_at_start` or is to connect again.
+    /// client use the connection: for a client that answers by itself, and does not
+    /// `connect_at_start` or connects again.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl TcpClient {
         now(self.play_with(Thread, Place::caller()))
     }
 
-    /// What [`play`](TcpClient::play) does, with `wait` to wait for it.
+    /// Does the same as [`play`](TcpClient::play), waiting with `wait`.
     #[doc(hidden)]
     pub async fn play_with(&self, wait: impl Wait, place: Place) -> Result<(), TcpError> {
         let responder = self.base.responder()?;
@@ -149,7 +149,7 @@ impl TcpClient {
         Ok(())
     }
 
-    /// What connects now, and how long it may take.
+    /// The pending connect, and how long it may take.
     fn current(&self) -> Result<(Client, Option<Duration>), TcpError> {
         self.base.uninterrupted()?;
         let state = self.base.read();
@@ -174,7 +174,7 @@ impl TcpClient {
         Ok(())
     }
 
-    /// The server whose port this client was given may have another one by now.
+    /// The server whose port this client was given may have a different port now.
     fn explain(&self, error: ConnectError) -> TcpError {
         let moved = || {
             let config: TcpClientConfig = self.base.driver.config().ok()?;
@@ -232,7 +232,8 @@ impl TcpClient {
 
     crate::answering::answers! { "client" }
 
-    /// Who issues the certificates of its environment: for those of a program under test.
+    /// Returns the certificate authority of its environment, to issue certificates for a program
+    /// under test.
     ///
     /// # Errors
     ///
@@ -372,7 +373,7 @@ impl Driver for TcpClient {
             _ => ConnectionInfo::new(Protocol::Tcp, Direction::Connecting),
         };
         if unix.is_some() && state.latest.as_ref().is_some_and(Connection::is_connected) {
-            // Ends on Unix sockets have no addresses to tell them apart by.
+            // Ends on Unix sockets have no addresses that distinguish them.
             return vec![info];
         }
         match state.latest.as_ref().and_then(TcpConnection::ends) {

@@ -10,8 +10,9 @@ use crate::{Encoding, Interface, RepliesConfig, TcpClient, TcpServer};
 /// sockets below.
 #[derive(Clone, Debug, Config)]
 pub struct TcpConfig {
-    /// How long each send and each receive may take, unless a handle has a limit of its own
-    /// (`with_timeout`). With 0 a receive takes what is there, and does not wait.
+    /// How long each send and each receive may take, unless a handle has its own limit
+    /// (`with_timeout`). With 0 a receive takes the bytes that have already arrived, and does not
+    /// wait.
     #[config(default = Duration::from_secs(30))]
     pub io_timeout: Duration,
 
@@ -130,9 +131,9 @@ pub struct TcpClientConfig {
     #[config(default = true)]
     pub connect_at_start: bool,
 
-    /// Whether a connect that is refused is tried again until the driver's
-    /// `start_limit` (by default its `timeout`) is over: for a server that nobody here
-    /// starts, or that takes its time. By default one refusal is enough.
+    /// Whether a refused connect is retried until the driver's `start_limit` (by default its
+    /// `timeout`): for a server that is not started by this environment, or that starts slowly. By
+    /// default the first refusal is an error.
     #[config(default = false)]
     pub retry_connect: bool,
 }

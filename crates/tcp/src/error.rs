@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::{Encoding, UnknownEncoding};
 
-/// What can go wrong with a TCP driver.
+/// The errors of a TCP driver.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TcpError {
@@ -31,7 +31,7 @@ pub enum TcpError {
         /// Its status.
         status: Status,
     },
-    /// The test has failed elsewhere, so that nothing is waited for any more.
+    /// The test has failed elsewhere, so that all waits end.
     #[error("driver \"{driver}\" stopped waiting\n{reason}")]
     #[diagnostic(
         code(standin::tcp::interrupted),
@@ -40,7 +40,7 @@ pub enum TcpError {
     Interrupted {
         /// The driver.
         driver: String,
-        /// What the environment knows of that, on lines of its own.
+        /// What the environment knows about that, on separate lines.
         reason: String,
     },
     /// The client is running, but has no connection.
@@ -54,7 +54,7 @@ pub enum TcpError {
     NotConnected {
         /// The client.
         driver: String,
-        /// What was recorded last of the connections that it had.
+        /// The last records of its connections.
         records: Option<LastRecords>,
     },
     /// The server has no open connection to use by default.
@@ -72,7 +72,7 @@ pub enum TcpError {
         driver: String,
         /// How many connections it has accepted since it started.
         accepted: usize,
-        /// What was recorded last of them.
+        /// Their last records.
         records: Option<LastRecords>,
     },
     /// The server has no open connection of that index.
@@ -84,13 +84,13 @@ pub enum TcpError {
     UnknownConnection {
         /// The server.
         driver: String,
-        /// The index that was asked for.
+        /// The requested index.
         index: usize,
         /// How many connections it has accepted since it started.
         accepted: usize,
         /// The indices of the connections that are open.
         open: Vec<usize>,
-        /// What was recorded last of all that it has accepted.
+        /// The last records of all connections that it has accepted.
         records: Option<LastRecords>,
     },
     /// The configured port is not a valid port.
@@ -102,7 +102,7 @@ pub enum TcpError {
     Port {
         /// The driver.
         driver: String,
-        /// What is wrong with it.
+        /// The reason.
         source: PortError,
     },
     /// The label names no known encoding.
@@ -140,7 +140,7 @@ pub enum TcpError {
         bytes: Vec<u8>,
         /// How many of them, from the start, can be decoded.
         position: usize,
-        /// What was recorded last of the connection.
+        /// The last records of the connection.
         records: Option<LastRecords>,
     },
     /// The driver answers by itself, so that the test does not do this itself.
@@ -149,7 +149,7 @@ pub enum TcpError {
     AnswersByItself {
         /// The driver.
         driver: String,
-        /// What to do instead.
+        /// The alternative.
         instead: &'static str,
     },
     /// The driver does not answer by itself.
@@ -168,16 +168,16 @@ pub enum TcpError {
     HandOver {
         /// Why.
         failed: HandOverError,
-        /// What the environment knows that may explain it.
+        /// Possible causes that the environment knows.
         note: Option<String>,
     },
-    /// What was waited for has not happened, on a driver that answers by itself.
+    /// An awaited event has not happened, on a driver that answers by itself.
     #[error("{failed}{}", on_lines(note))]
     #[diagnostic(forward(failed))]
     NotSeen {
         /// Why.
         failed: standin_reply::WaitError,
-        /// What the environment knows that may explain it.
+        /// Possible causes that the environment knows.
         note: Option<String>,
     },
     /// Not everything has happened that the replies demand, or something unexpected.
@@ -201,7 +201,7 @@ pub enum TcpError {
     NoReactor {
         /// The driver.
         driver: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A context value has no value.
@@ -229,7 +229,7 @@ pub enum TcpError {
         driver: String,
         /// Where they were to be.
         path: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// There is no connection that speaks TLS.
@@ -239,10 +239,10 @@ pub enum TcpError {
     AcceptTls {
         /// Why.
         failed: standin_tls::TlsAcceptError,
-        /// What the environment knows that may explain it.
+        /// Possible causes that the environment knows.
         note: Option<String>,
     },
-    /// A connection does not come to speak TLS.
+    /// A connection cannot begin TLS.
     #[cfg(feature = "tls")]
     #[error("driver \"{driver}\": {failed}")]
     #[diagnostic(forward(failed))]
@@ -267,7 +267,7 @@ pub enum TcpError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Bind(#[from] BindError),
-    /// No connection came.
+    /// No connection was accepted.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Accept(#[from] AcceptError),
@@ -287,8 +287,7 @@ pub enum TcpError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Control(#[from] ControlError),
-    /// No connection came about with a server that has had another port since it
-    /// was started again.
+    /// No connection was made to a server whose port has changed since it was started again.
     #[error(
         "\"{server}\" had the port {before} until it was started again, and has {now} now: {failed}"
     )]

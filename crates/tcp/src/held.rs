@@ -17,12 +17,12 @@ use crate::{TcpConnection, TcpError};
 #[derive(Debug)]
 pub struct TcpHeld {
     held: Held,
-    /// The same connection; nobody has a handle of it beyond this.
+    /// The same connection, without another handle.
     connection: TcpConnection,
 }
 
-/// What can be said and heard over a conversation that a test has in its hands, in one table, as
-/// [`over_a_connection`](crate::over_a_connection) has it: what is sent, and what is received.
+/// The operations on a held conversation, in one table like that of
+/// [`over_a_connection`](crate::over_a_connection): sends and receives.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! over_a_held_conversation {
@@ -110,7 +110,7 @@ impl TcpHeld {
         self.held.frame()
     }
 
-    /// What the group of that name has matched in the frame for which it is held.
+    /// Returns the bytes that the group of that name matched in the held frame.
     pub fn capture(&self, name: &str) -> Option<&[u8]> {
         self.held.capture(name)
     }
@@ -131,7 +131,7 @@ impl TcpHeld {
         now(self.send_frame_with(Thread, Place::caller(), payload))
     }
 
-    /// What [`send_frame`](TcpHeld::send_frame) does, with `wait` to wait for it.
+    /// Does the same as [`send_frame`](TcpHeld::send_frame), waiting with `wait`.
     #[doc(hidden)]
     pub async fn send_frame_with(
         &mut self,
@@ -147,8 +147,8 @@ impl TcpHeld {
         self.connection.noted(sent)
     }
 
-    /// Receives one frame of the replies' framing, and returns its payload; whatever comes if the
-    /// replies are raw.
+    /// Receives one frame of the replies' framing, and returns its payload; if the replies are raw,
+    /// the bytes that have arrived.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl TcpHeld {
         now(self.receive_frame_with(Thread, Place::caller()))
     }
 
-    /// What [`receive_frame`](TcpHeld::receive_frame) does, with `wait` to wait for it.
+    /// Does the same as [`receive_frame`](TcpHeld::receive_frame), waiting with `wait`.
     #[doc(hidden)]
     pub async fn receive_frame_with(
         &mut self,
@@ -172,7 +172,7 @@ impl TcpHeld {
 
     crate::over_a_held_conversation! { talk }
 
-    /// Says that no more will be sent.
+    /// Ends the sending direction.
     ///
     /// # Errors
     ///
@@ -182,14 +182,14 @@ impl TcpHeld {
         self.connection.shutdown_write()
     }
 
-    /// Hands the conversation back: it goes on where it was, with what has come meanwhile. A driver
-    /// that has stopped closes it.
+    /// Hands the conversation back. It continues where it was, with the bytes that arrived
+    /// meanwhile. A stopped driver closes it.
     pub fn hand_back(self) {
         self.held.hand_back();
     }
 
-    /// Keeps the connection, which is an ordinary one of the driver from now on; the conversation
-    /// is over. Its dialogue counts as it stands.
+    /// Keeps the connection, which becomes an ordinary one of the driver; the conversation ends.
+    /// Its dialogue is judged by its progress so far.
     pub fn take(self) -> TcpConnection {
         // The same connection, which now belongs to everybody.
         self.held.take();

@@ -13,7 +13,7 @@ use crate::base::TcpBase;
 use crate::config::with_options;
 use crate::{TcpConnection, TcpError, TcpServerBuilder, TcpServerConfig};
 
-/// A driver that listens on a TCP port and talks with whoever connects.
+/// A driver that listens on a TCP port and exchanges bytes with its peers.
 ///
 /// It publishes `host` and `port` in its context. Connections have an index,
 /// counted from 0 in the order in which they are accepted and never used
@@ -42,7 +42,7 @@ pub struct TcpServer {
     base: TcpBase<State>,
 }
 
-/// What a start finds out. The names stay readable after a stop.
+/// Values that a start determines. The names stay readable after a stop.
 #[derive(Default)]
 struct State {
     server: Option<Server>,
@@ -108,7 +108,7 @@ impl TcpServer {
         now(self.accept_with(Thread, Place::caller(), timeout))
     }
 
-    /// What [`accept_connection`](TcpServer::accept_connection) does, with `wait` to wait for it.
+    /// Does the same as [`accept_connection`](TcpServer::accept_connection), waiting with `wait`.
     #[doc(hidden)]
     pub async fn accept_with(
         &self,
@@ -137,7 +137,7 @@ impl TcpServer {
         }
     }
 
-    /// Whoever should have connected may still go to the port of before.
+    /// The expected peer may still connect to the previous port.
     fn explain(&self, error: AcceptError) -> TcpError {
         if let AcceptError::TimedOut { .. } = error {
             let tape = self.base.driver.tape();
@@ -158,9 +158,8 @@ impl TcpServer {
         }
     }
 
-    /// Refuses connections from now on, and drops those that nobody accepted yet,
-    /// until it [comes back](TcpServer::come_back). The port stays its own, and
-    /// accepted connections go on.
+    /// Refuses new connections, and drops those that are not accepted yet, until it [comes
+    /// back](TcpServer::come_back). The server keeps its port, and accepted connections stay open.
     ///
     /// # Errors
     ///
@@ -191,9 +190,8 @@ impl TcpServer {
         Ok(self.socket()?.come_back()?)
     }
 
-    /// Accepts nothing, so that a peer's connect is neither accepted nor refused:
-    /// keeps the queue of those who wait to be accepted full until the result is
-    /// dropped. See [`Server::fill_queue`].
+    /// Accepts nothing, so that a peer's connect is neither accepted nor refused: keeps the accept
+    /// queue full until the result is dropped. See [`Server::fill_queue`].
     ///
     /// # Errors
     ///
@@ -260,7 +258,7 @@ impl TcpServer {
 
     crate::answering::answers! { "server" }
 
-    /// Lets the reactor do the handshakes of those who connect.
+    /// Lets the reactor perform the handshakes of new peers.
     #[cfg(feature = "tls")]
     fn listen_with_tls(
         &self,
@@ -291,7 +289,8 @@ impl TcpServer {
         Ok(())
     }
 
-    /// Who issues the certificates of its environment: for those of a program under test.
+    /// Returns the certificate authority of its environment, to issue certificates for a program
+    /// under test.
     ///
     /// # Errors
     ///
@@ -310,7 +309,7 @@ impl TcpServer {
     }
 }
 
-/// What a test does with a server that answers by itself, instead of accepting.
+/// The alternatives to accepting on a server that answers by itself.
 const INSTEAD: &str = "it accepts its connections itself: get one with `held`, where a rule holds \
                        it, or with `take_over` by its index; what you `take` of those is an \
                        ordinary connection of the server";
@@ -366,7 +365,7 @@ impl Driver for TcpServer {
                 earlier_port,
             };
         }
-        // Whoever connects may be answered with what this server publishes.
+        // Replies to peers may contain the published values of this server.
         #[cfg(feature = "tls")]
         if tls.speaks_at_once().is_some() {
             return self.listen_with_tls(&tls, &server, script, &config);
@@ -455,7 +454,7 @@ impl Driver for TcpServer {
         let Some(server) = server else {
             return vec![info.closed()];
         };
-        // Ends on Unix sockets have no addresses to tell them apart by.
+        // Ends on Unix sockets have no addresses that distinguish them.
         let Some(bound) = server.local_socket_addr() else {
             return vec![info];
         };

@@ -1,7 +1,7 @@
-//! What a driver says and hears over the connection that it means by default.
+//! The operations of a driver on its default connection.
 
-/// What can be said and heard over a connection, in one table: the method's name, that of its async
-/// form, what it takes and gives. Calls the macro `$callback` with `$prefix` and the table.
+/// The operations on a connection, in one table: the method's name, that of its async form, its
+/// parameters and its result. Calls the macro `$callback` with `$prefix` and the table.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! over_a_connection {
@@ -37,8 +37,8 @@ macro_rules! over_a_connection {
     };
 }
 
-/// Gives a driver the methods of [`TcpConnection`](crate::TcpConnection) that
-/// talk, each over the connection that the method `$connection` gives.
+/// Adds the sending and receiving methods of [`TcpConnection`](crate::TcpConnection) to a driver.
+/// Each uses the connection that the method `$connection` returns.
 macro_rules! talk {
     ($connection:ident: $($name:ident, $_:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(

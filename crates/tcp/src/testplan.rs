@@ -32,7 +32,7 @@ use crate::{TcpClient, TcpConnection, TcpError, TcpServer};
 /// How much a receive without a size takes at most.
 const DEFAULT_SIZE: usize = 1024;
 
-/// What every driver of testplan calls otherwise.
+/// The members of all testplan drivers that have other names here.
 pub trait DriverNames: Driver {
     /// The ends of its connections: [`Driver::connections`].
     fn get_connections(&self) -> Vec<ConnectionInfo> {
@@ -42,7 +42,7 @@ pub trait DriverNames: Driver {
 
 impl<D: Driver + ?Sized> DriverNames for D {}
 
-/// What testplan's `TCPServer` calls otherwise.
+/// The members of testplan's `TCPServer` that have other names here.
 pub trait ServerNames {
     /// The host that it listens on: [`TcpServer::host`].
     fn local_host(&self) -> Option<String>;
@@ -50,7 +50,7 @@ pub trait ServerNames {
     /// The port that it listens on: [`TcpServer::port`].
     fn local_port(&self) -> Option<u16>;
 
-    /// What identifies its connections: the port.
+    /// Returns the identifier of its connections: the port.
     fn connection_identifier(&self) -> Option<u16>;
 
     /// Receives exactly `size` bytes from the latest connection, as
@@ -71,7 +71,7 @@ pub trait ServerNames {
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError>;
 }
 
-/// What testplan's `TCPClient` calls otherwise.
+/// The members of testplan's `TCPClient` that have other names here.
 pub trait ClientNames {
     /// The host of its server: [`TcpClient::server_host`].
     fn host(&self) -> Option<String>;
@@ -79,7 +79,8 @@ pub trait ClientNames {
     /// Its own port: [`TcpClient::local_port`].
     fn port(&self) -> Option<u16>;
 
-    /// What identifies its connection: [`TcpClient::server_port`], also before it connects.
+    /// Returns the identifier of its connection: [`TcpClient::server_port`], even before it
+    /// connects.
     fn connection_identifier(&self) -> Option<u16>;
 
     /// Closes the connection, if there is one, and connects again: [`TcpClient::connect`].
@@ -94,14 +95,14 @@ pub trait ClientNames {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`TcpClient::receive_some`], but for the end of the stream.
+    /// Returns the errors of [`TcpClient::receive_some`], except for the end of the stream.
     fn receive(&self, size: impl Into<Option<usize>>) -> Result<Vec<u8>, TcpError>;
 
     /// Receives as [`receive`](ClientNames::receive) does, as text.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`TcpClient::receive_some_text`], but for the end of the stream.
+    /// Returns the errors of [`TcpClient::receive_some_text`], except for the end of the stream.
     fn receive_text(&self, size: impl Into<Option<usize>>) -> Result<String, TcpError>;
 
     /// Sends all of `bytes`, and returns when the sending began, in microseconds since the Unix
@@ -174,7 +175,7 @@ impl ClientNames for TcpClient {
     #[track_caller]
     fn send_tsp(&self, bytes: impl AsRef<[u8]>) -> Result<(f64, usize), TcpError> {
         let connection = self.connection()?;
-        // A clock before 1970 is a clock that nobody set.
+        // A clock before 1970 was never set.
         let began = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();

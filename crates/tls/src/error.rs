@@ -27,7 +27,7 @@ pub enum TlsConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<std::io::Error>,
     },
 
@@ -42,7 +42,7 @@ pub enum TlsConfigError {
     NotPem {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 
@@ -112,7 +112,7 @@ pub enum TlsConfigError {
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 
@@ -160,7 +160,7 @@ pub enum TlsConfigError {
     #[error("cannot create a certificate: {reason}")]
     #[diagnostic(code(standin::tls::not_made), help("see the reason"))]
     NotMade {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }

@@ -24,8 +24,8 @@ const FIRST: usize = 16 << 10;
 /// 1. What [`take_output`](Handshake::take_output) gives is sent.
 /// 2. If it [ends there](Handshake::is_cut) the connection is closed.
 /// 3. If it [is done](Handshake::is_done) it [becomes a session](Handshake::into_session).
-/// 4. Otherwise what comes is [read](Handshake::read), and all begins anew. An error is final; what
-///    there is to send is sent all the same, as it says why.
+/// 4. Otherwise what comes is [read](Handshake::read), and all begins again. An error is final;
+///    what there is to send is sent anyway, as it says why.
 pub struct Handshake {
     engine: Engine,
     context: Arc<Context>,
@@ -290,7 +290,7 @@ impl fmt::Debug for Handshake {
 /// compression.
 const OLD_OFFER: &[u8] = &[0, 0, 2, 0, 0x2f, 1, 0];
 
-/// What a server of that time chooses of it, and that it knows how to negotiate anew (RFC 5746),
+/// What a server of that time chooses of it, and that it knows how to negotiate again (RFC 5746),
 /// without which many clients would not come to look at the version.
 const OLD_CHOICE: &[u8] = &[0, 0, 0x2f, 0, 0, 5, 0xff, 1, 0, 1, 0];
 

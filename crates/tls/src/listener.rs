@@ -115,7 +115,7 @@ impl TlsListener {
         now(self.accept_with(Thread, timeout))
     }
 
-    /// What [`accept`](TlsListener::accept) does, with `wait` to wait for it.
+    /// Does the same as [`accept`](TlsListener::accept), waiting with `wait`.
     #[doc(hidden)]
     pub async fn accept_with(
         &self,
@@ -327,7 +327,7 @@ pub enum TlsAcceptError {
     TimedOut {
         /// The server.
         who: Who,
-        /// How long it was waited.
+        /// How long the wait took.
         limit: Duration,
         /// How many connections it had accepted before.
         accepted: usize,
@@ -355,7 +355,7 @@ pub enum TlsAcceptError {
     Io {
         /// The server.
         who: Who,
-        /// What the system said.
+        /// The system's error.
         source: Arc<io::Error>,
     },
 }

@@ -42,7 +42,7 @@ struct Talk {
     error: Option<TlsError>,
 }
 
-/// What a handshake needs to go on.
+/// What a handshake needs to continue.
 enum Wants {
     ToReceive,
     ToSend,

@@ -154,7 +154,7 @@ fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), 
 pub struct StartTls {
     connection: Connection,
     outcome: Arc<Monitor<Option<Result<(), Failed>>>>,
-    /// The handshake goes on for as long as somebody has these.
+    /// The handshake continues for as long as somebody has these.
     _group: Arc<(Group, Reactor)>,
 }
 

@@ -12,7 +12,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Serves whoever connects, for ever.
+/// Serves whoever connects, forever.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Serves whoever connects, for ever.
+/// Serves whoever connects, forever.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A driver of one's own: a peer that speaks a line-based chat protocol.
+//! A driver of your own: a peer that speaks a line-based chat protocol.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

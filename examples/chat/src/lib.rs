@@ -1,4 +1,4 @@
-//! A driver of one's own, and the types that environment files of its tests may
+//! A driver of your own, and the types that environment files of its tests may
 //! name.
 
 mod chat_peer;

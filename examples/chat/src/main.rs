@@ -1,4 +1,4 @@
-//! A driver of one's own, in an environment that is read from a file.
+//! A driver of your own, in an environment that is read from a file.
 //!
 //! Run it with `cargo run -p example-chat`.
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub enum Bug {
     /// A payment whose answer got lost is made again under another number.
     SendsTwice,
-    /// It waits for an answer for ever.
+    /// It waits for an answer forever.
     NoTimeout,
     /// What comes before the end of the stream is an answer, whole or not.
     TakesHalfAReply,
@@ -236,7 +236,7 @@ impl Client {
             if takes_half && !line.is_empty() {
                 return Ok(line);
             }
-            // Not for ever, so that a test of it ends.
+            // Not forever, so that a test of it ends.
             if !waits || begin.elapsed() > 12 * TIMEOUT {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -65,7 +65,7 @@ fn test(trial: &Trial, bug: Option<Bug>) -> Result<()> {
     let mut amounts: Vec<u64> = payments.into_values().collect();
     amounts.sort_unstable();
     match outcome {
-        // One connection breaks, and there is a way to go on: nothing has to fail.
+        // One connection breaks, and there is a way to continue: nothing has to fail.
         Ok(()) => assert_eq!(amounts, [5, 10, 20, 30], "the payments"),
         Err(error) => return Err(Error::other(error)),
     }

@@ -60,7 +60,7 @@ impl Project {
         })
     }
 
-    /// Builds everything anew: seconds by the clock and, where the system counts them, of all
+    /// Builds everything again: seconds by the clock and, where the system counts them, of all
     /// processors.
     fn build(&self) -> Outcome<(f64, Option<f64>)> {
         let target = self.folder.join("target");

@@ -24,7 +24,7 @@ impl Registered {
         Async::new_nonblocking(descriptor).map(Registered)
     }
 
-    /// The loop looks anew for each wait, also at what came before it began.
+    /// The loop looks again for each wait, also at what came before it began.
     pub(super) fn try_while_ready(
         &self,
         interest: Interest,

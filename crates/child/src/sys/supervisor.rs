@@ -340,7 +340,7 @@ impl Below {
             ];
             match poll(&mut fds, None) {
                 Ok(_) | Err(Errno::INTR) => {}
-                // Without knowing when to end it would stay for ever.
+                // Without knowing when to end it would stay forever.
                 Err(_) => return,
             }
             let [control, end_of_test, changes] = fds.map(|fd| !fd.revents().is_empty());
@@ -439,7 +439,7 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 
 fn set_default(signal: c_int) {
     // Not with the C library, which refuses the signals that it uses itself: whoever
-    // started the test may have ignored them all the same. In all of the system's
+    // started the test may have ignored them anyway. In all of the system's
     // structures zeros are the default action, without flags and mask.
     let default = [0_u64; 8];
     let before: *mut u64 = ptr::null_mut();

@@ -56,7 +56,7 @@ fn a_command_that_takes_what_comes_passes_every_cut() {
 #[test]
 fn cuts_that_break_a_command_are_shown_and_one_that_hangs_is_ended() {
     let place = place();
-    // It waits for ever, and says what it has got.
+    // It waits forever, and says what it has got.
     let script =
         format!("{CONNECT}; read answer <&3; echo \"got '$answer'\"; [ \"$answer\" = PONG ]");
     let words = [

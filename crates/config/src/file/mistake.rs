@@ -108,7 +108,7 @@ impl OptionMistake {
         Self { error, span }
     }
 
-    /// What is wrong.
+    /// The reason.
     pub fn error(&self) -> &OptionError {
         &self.error
     }

@@ -17,8 +17,8 @@ pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
 
-/// After so many bytes whoever looks is asked whether to go on: a log that is written faster than
-/// it is read has no end.
+/// After so many bytes whoever looks is asked whether to continue: a log that is written faster
+/// than it is read has no end.
 pub(crate) const ONE_LOOK: usize = 1 << 20;
 
 /// Reads the lines of a file as they are written.
@@ -43,7 +43,7 @@ pub(crate) struct Follower {
     begins: usize,
     /// The current line, with its end, within the buffer.
     line: Range<usize>,
-    /// It goes on beyond what the buffer may have of it.
+    /// It continues beyond what the buffer may have of it.
     is_too_long: bool,
     /// Up to where the buffer has no end of line.
     searched: usize,
@@ -57,7 +57,7 @@ pub(crate) struct Follower {
 pub(crate) enum Advance {
     /// A line.
     Line,
-    /// No line yet, after [`ONE_LOOK`] bytes: it goes on if it is asked again.
+    /// No line yet, after [`ONE_LOOK`] bytes: it continues if it is asked again.
     Pause,
     /// The end of what is written.
     End,
@@ -72,7 +72,7 @@ struct Open {
     /// Its end was seen there: before more is read, what came before is compared.
     was_at_end: bool,
     /// When it was written to last before anything was read, if a later time
-    /// without a later end means that it was written anew.
+    /// without a later end means that it was written again.
     written: Option<SystemTime>,
 }
 

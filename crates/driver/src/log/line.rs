@@ -63,7 +63,7 @@ pub(crate) struct Found {
     /// What named groups captured, in the order of the pattern. Those that took no part are not
     /// among them.
     pub(crate) groups: Vec<(String, Vec<u8>)>,
-    /// The match goes on to the end of what there is of the line: of a line that is longer,
+    /// The match continues to the end of what there is of the line: of a line that is longer,
     /// it says nothing.
     pub(crate) touches_end: bool,
     /// So does a named group.

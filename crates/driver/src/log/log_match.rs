@@ -82,7 +82,7 @@ pub enum LogMatchError {
         /// Whether what is written of the last line matches, but a group would
         /// capture what is at its end, and its end has not come.
         is_unfinished: bool,
-        /// How long it was waited.
+        /// How long the wait took.
         elapsed: Duration,
         /// Whether the wait ended because the driver is stopped or aborted.
         is_over: bool,
@@ -128,7 +128,7 @@ pub enum LogMatchError {
     Read {
         /// The log.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The pattern is not a regular expression.

@@ -117,7 +117,7 @@ impl LogMatcher {
         now(self.match_line_with(Thread, pattern, timeout))
     }
 
-    /// What [`match_line`](LogMatcher::match_line) does, with `wait` to wait for it.
+    /// Does the same as [`match_line`](LogMatcher::match_line), waiting with `wait`.
     #[doc(hidden)]
     pub async fn match_line_with(
         &self,
@@ -154,7 +154,7 @@ impl LogMatcher {
         now(self.not_match_with(Thread, pattern, timeout))
     }
 
-    /// What [`not_match`](LogMatcher::not_match) does, with `wait` to wait for it.
+    /// Does the same as [`not_match`](LogMatcher::not_match), waiting with `wait`.
     #[doc(hidden)]
     pub async fn not_match_with(
         &self,
@@ -195,7 +195,7 @@ impl LogMatcher {
         now(self.match_all_with(Thread, pattern, timeout))
     }
 
-    /// What [`match_all`](LogMatcher::match_all) does, with `wait` to wait for it.
+    /// Does the same as [`match_all`](LogMatcher::match_all), waiting with `wait`.
     #[doc(hidden)]
     pub async fn match_all_with(
         &self,

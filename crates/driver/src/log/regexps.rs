@@ -40,7 +40,7 @@ struct Sought {
     times: u64,
     /// How many have.
     found: u64,
-    /// What is written of the last line does: it may go on, and is counted when it is whole.
+    /// What is written of the last line does: it may continue, and is counted when it is whole.
     finds_unfinished: bool,
     /// A line in the middle of which it matches.
     inside: Option<String>,

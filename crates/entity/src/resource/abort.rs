@@ -20,7 +20,7 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// Returns [`AbortError`], with everything that failed; the resource is aborted all the same.
+    /// Returns [`AbortError`], with everything that failed; the resource is aborted anyway.
     pub fn abort(&self, steps: &dyn Steps) -> Result<(), AbortError> {
         let is_first = |now| matches!(now, Abort::No | Abort::Requested);
         if !self.advance_abort(Abort::Running, is_first) {

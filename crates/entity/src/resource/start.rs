@@ -24,7 +24,7 @@ impl Resource {
     /// # Errors
     ///
     /// Returns [`StartError`]. Except for [`Illegal`](StartError::Illegal) and
-    /// [`Busy`](StartError::Busy) the resource is down again afterwards, and may be started anew
+    /// [`Busy`](StartError::Busy) the resource is down again afterwards, and may be started again
     /// unless it was aborted.
     pub fn start(&self, steps: &dyn Steps) -> Result<(), StartError> {
         let options = &*self
@@ -267,7 +267,7 @@ impl Resource {
         };
         let mut state = self.lock();
         if state.life != life {
-            // It has been started anew from within one of its own steps.
+            // It has been started again from within one of its own steps.
             return error;
         }
         state.failure = Some(error.clone());

@@ -27,7 +27,7 @@ impl Resource {
     /// # Errors
     ///
     /// Returns [`StopError`]. Except for [`Illegal`](StopError::Illegal) and
-    /// [`Busy`](StopError::Busy) the resource is `Stopped` all the same.
+    /// [`Busy`](StopError::Busy) the resource is `Stopped` anyway.
     pub fn stop(&self, steps: &dyn Steps) -> Result<(), StopError> {
         let mut log = StopLog::default();
         // A resource has to come down even if its options cannot be read.

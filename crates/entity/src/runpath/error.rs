@@ -17,7 +17,7 @@ pub enum RunpathError {
     Root {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The directory of all runpaths without another place could be changed by
@@ -49,7 +49,7 @@ pub enum RunpathError {
         action: &'static str,
         /// On what.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Something that is not a directory is in its place.

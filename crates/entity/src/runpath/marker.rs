@@ -37,7 +37,7 @@ impl Found {
         entity: &dyn fmt::Display,
     ) -> io::Result<()> {
         let text = format!("{SIGNATURE}{EXPLANATION}{}", line(entity));
-        // Written anew, a file costs much more than it does to be read.
+        // Written again, a file costs much more than it does to be read.
         if self.0.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }

@@ -33,7 +33,7 @@ impl Location {
         }
     }
 
-    /// Of a path that is canonical but for links that somebody put there: these are refused.
+    /// Of a path that is canonical except for links that somebody put there: these are refused.
     pub(crate) fn of_canonical(
         entity: &dyn fmt::Display,
         path: PathBuf,

@@ -359,7 +359,7 @@ impl Places {
     }
 }
 
-/// Removes what earlier runs have left in `folder`, but for the latest.
+/// Removes what earlier runs have left in `folder`, except for the latest.
 pub(super) fn prune(folder: &Path, this: &Name) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;

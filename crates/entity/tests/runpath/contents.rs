@@ -111,7 +111,7 @@ fn what_standin_did_not_make_is_never_emptied_or_removed() {
     let error = entity.make_runpath_dirs(true).unwrap_err();
     assert!(matches!(error, RunpathError::Foreign { .. }), "{error}");
     assert!(entity.remove_runpath().is_err());
-    // Nor does it what is in it, but for what standin has made there.
+    // Nor does it what is in it, except for what standin has made there.
     let inner = child(&entity, "scratch 2");
     entity.make_runpath_dirs(false).unwrap();
     let theirs = child(&entity, ".git");

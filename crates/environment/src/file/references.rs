@@ -60,7 +60,7 @@ pub(crate) struct Link {
 
 impl References {
     /// Notes a driver; what is read from here on belongs to it. One whose name is taken is a driver
-    /// of its own all the same: what it reads is not read by its namesake.
+    /// of its own anyway: what it reads is not read by its namesake.
     pub(crate) fn enter_driver(
         &mut self,
         name: &str,

@@ -26,7 +26,7 @@ pub struct Trace(Arc<Inner>);
 struct Inner {
     lines: Mutex<Vec<String>>,
     changed: Condvar,
-    /// Steps that block may go on.
+    /// Steps that block may continue.
     released: Mutex<bool>,
     /// Checks of starts are not ready.
     is_unready: AtomicBool,

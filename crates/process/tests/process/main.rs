@@ -543,7 +543,7 @@ fn a_killed_test_takes_its_processes_along() {
     eventually(|| pids().is_some());
     let pids = pids().unwrap();
     test.kill().unwrap();
-    // Fails where whoever started the tests ignores SIGCHLD, after the end all the same.
+    // Fails where whoever started the tests ignores SIGCHLD, after the end anyway.
     let _ = test.wait();
     // The second one has a session of its own.
     let found = if cfg!(target_os = "linux") { 2 } else { 1 };

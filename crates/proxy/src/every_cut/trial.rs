@@ -12,7 +12,7 @@ use crate::{NewFraming, ProxyError, TcpProxy};
 
 /// One run of a test that [`EveryCut`](crate::EveryCut) repeats: without a cut, or with one.
 ///
-/// The test makes its environment anew in each run, and has the trial
+/// The test makes its environment again in each run, and has the trial
 /// [watch](Trial::watch) the proxies in it before they start.
 pub struct Trial {
     pub(super) cut: Option<Cut>,

@@ -15,7 +15,7 @@ pub enum ServeError {
         help("a request is one JSON object on one line")
     )]
     NotJson {
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
     /// The line is JSON, and not a request.
@@ -27,7 +27,7 @@ pub enum ServeError {
         )
     )]
     NotARequest {
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
     /// The number of the request is that of another one that is not answered yet.
@@ -108,7 +108,7 @@ pub enum ServeError {
         method: String,
         /// The parameter.
         parameter: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
     /// Nothing was loaded.

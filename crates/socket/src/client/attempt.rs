@@ -1,4 +1,4 @@
-//! Connecting, and who waits for it.
+//! Connecting, independent of the waiter.
 
 use std::{io, marker::PhantomData, task::Waker, time::Duration};
 
@@ -42,9 +42,9 @@ impl Client {
     }
 }
 
-/// What a connect makes.
+/// The result of a connect.
 trait Made {
-    /// To whom the connection belongs.
+    /// The owner of the connection.
     fn owner() -> Owner;
 
     fn of(connection: Connection) -> Self;

@@ -1,4 +1,4 @@
-//! What a client connects to and how.
+//! The target and options of a client.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -41,10 +41,10 @@ impl ClientBuilder {
 
     /// The host to connect to: a name or an IP address, IPv4 or IPv6. Default: `localhost`.
     ///
-    /// A name is looked up by every connect, and every address that it stands for is tried, IPv4
-    /// before IPv6. The lookup itself takes as long as the system's resolver takes: timeouts begin
-    /// after it. `unix:` and a path is what [`unix`](ClientBuilder::unix) takes, spelled as a Unix
-    /// socket's [`Address`](crate::Address) is shown.
+    /// Every connect looks a name up, and tries all of its addresses, IPv4 before IPv6. The lookup
+    /// takes as long as the system's resolver: timeouts begin after it. `unix:` and a path is the
+    /// same as [`unix`](ClientBuilder::unix), in the form in which the [`Address`](crate::Address)
+    /// of a Unix socket is displayed.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         let target = &mut self.settings.target;
         target.host = host.into();
@@ -90,8 +90,8 @@ impl ClientBuilder {
 
     crate::options::setters!(settings.options);
 
-    /// Records what goes over the connections of the client, with the lines of the test that asked
-    /// for it: among those of `driver`, by whose number each is known there. Default: nothing is
+    /// Records the traffic of the client's connections, with the lines of the test that caused it:
+    /// among the records of `driver`, where each connection has its number. Default: nothing is
     /// recorded. [`ServerBuilder::record`](crate::ServerBuilder::record) has an example.
     pub fn record(mut self, driver: DriverTape) -> Self {
         self.settings.driver = Some(driver);

@@ -1,5 +1,5 @@
-//! How a connect goes: the addresses of a target in turn, and all of them again. It never waits,
-//! but says what for.
+//! The course of a connect: the addresses of a target in turn, and all of them again. It never
+//! waits, but returns what to wait for.
 
 use std::{
     io, mem,

@@ -14,8 +14,8 @@ use crate::{
     sys::{ConnectProgress, Connecting},
 };
 
-/// A connect under way, for code that never waits: an event loop. [`ClientBuilder::dial`] begins
-/// one. Dropping it gives it up.
+/// A connect in progress, for code that never waits: an event loop. [`ClientBuilder::dial`] begins
+/// one. Dropping it cancels it.
 ///
 /// It can be registered with a `mio::Poll`: it becomes writable when there is an outcome.
 pub struct Dial {
@@ -27,9 +27,8 @@ pub struct Dial {
 }
 
 impl ClientBuilder {
-    /// Begins to connect to an address, whatever [host](ClientBuilder::host) and
-    /// [port](ClientBuilder::port) this builder has, and does not wait. The connection will have
-    /// that index.
+    /// Begins to connect to an address, regardless of the builder's [host](ClientBuilder::host) and
+    /// [port](ClientBuilder::port), and does not wait. The connection gets that index.
     ///
     /// ```
     /// use std::time::Duration;
@@ -74,7 +73,7 @@ impl Dial {
         &self.to
     }
 
-    /// The connection, if there is one by now; `None` while that is open.
+    /// Returns the connection if it is established; `None` while the connect is in progress.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ use crate::{
 
 /// Connects to one target, again and again if need be, and has at most one connection at a time.
 ///
-/// Handles are cheap to clone and all stand for the same client; any thread may use one.
+/// Handles are cheap to clone, and all refer to the same client; any thread may use one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,7 +49,7 @@ struct Inner {
     slot: ConnectionSlot<Connection>,
 }
 
-/// What a client connects to and how.
+/// The target and options of a client.
 #[derive(Clone, Debug)]
 struct Settings {
     label: Option<Arc<str>>,
@@ -71,7 +71,7 @@ struct Target {
 }
 
 impl Client {
-    /// Describes a client that connects to `localhost`, unless it says otherwise.
+    /// Creates the builder of a client, which connects to `localhost` by default.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
@@ -116,7 +116,7 @@ impl Client {
         self.connecting_owned(Place::caller(), timeout).block()
     }
 
-    /// The connection that the client has, unless it was closed or belongs to somebody alone.
+    /// Returns the client's connection, unless it was closed or is owned.
     pub fn connection(&self) -> Option<Connection> {
         let connection = self.inner.slot.connection();
         connection.filter(|connection| connection.is_open() && !connection.is_owned())
@@ -131,8 +131,8 @@ impl Client {
         }
     }
 
-    /// Closes the client as [`close`](Client::close) does, for good, and lets every operation on it
-    /// and its connection say that it was aborted.
+    /// Closes the client permanently as [`close`](Client::close) does; all operations on it and its
+    /// connection report an abort.
     #[track_caller]
     pub fn abort(&self) {
         if let Some(connection) = self.inner.slot.abort() {

@@ -1,4 +1,4 @@
-//! Who connects, and which connection the client has.
+//! The connects of a client, and its current connection.
 
 use standin_sync::Unpoisoned;
 
@@ -9,10 +9,10 @@ use crate::{
 
 /// The one connection that a client may have at a time, and the turn lock of those who make it.
 ///
-/// Several threads may connect, close and abort at once. The order of the turns decides: whoever
-/// had the last one has made the client's connection. A close ends the connects that began before
-/// it, also one that has a connection already and is about to [put](ConnectionSlot::put) it here;
-/// those that begin after the close know nothing of it.
+/// Several threads may connect, close and abort at once. The order of the turns decides: the last
+/// one has made the client's connection. A close ends the connects that began before it, including
+/// one that already has a connection and is about to [put](ConnectionSlot::put) it here; connects
+/// that begin after the close are not affected.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot<C> {
     /// The turn comes with the index of the next connection.

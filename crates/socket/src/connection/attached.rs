@@ -1,4 +1,4 @@
-//! What a layer above keeps with a connection.
+//! Values that a layer above stores with a connection.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
 
 use super::Connection;
 
-/// Something of another crate's, made when it is first asked for.
+/// A value of another crate, created on first use.
 #[derive(Default)]
 pub(super) struct Attached(OnceLock<Arc<dyn Any + Send + Sync>>);
 

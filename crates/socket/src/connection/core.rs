@@ -1,4 +1,4 @@
-//! The stream of a connection, who holds it, and how closing takes it from them.
+//! The stream of a connection, its holders, and how closing takes it from them.
 
 use std::{
     io,
@@ -69,24 +69,24 @@ impl Returned {
     }
 }
 
-/// What travels with the turn to receive.
+/// The state that belongs to the turn to receive.
 #[derive(Debug)]
 pub(super) struct Incoming<S> {
     /// `None` once closed.
     pub(super) stream: Option<Arc<S>>,
     pub(super) buffer: Buffer,
     pub(super) waiting: Waiting,
-    /// What goes over the wire is something else than what is received.
+    /// The bytes on the wire differ from those received.
     pub(super) layer: Option<Box<LayerIn>>,
 }
 
-/// What travels with the turn to send.
+/// The state that belongs to the turn to send.
 #[derive(Debug)]
 pub(super) struct Outgoing<S> {
     /// `None` once closed.
     pub(super) stream: Option<Arc<S>>,
     pub(super) waiting: Waiting,
-    /// What goes over the wire is something else than what is sent.
+    /// The bytes on the wire differ from those sent.
     pub(super) layer: Option<Box<LayerOut>>,
 }
 
@@ -130,10 +130,9 @@ impl<S> Core<S> {
         }
     }
 
-    /// Closes the stream: lets `event` happen, does to the stream what makes waiting threads
-    /// return, and lets go of it once none of them uses it any more. Only threads in the middle of
-    /// a user's code are not waited for: they find the stream gone. Says whether it was this call
-    /// that closed it; when another one has, waits for that.
+    /// Closes the stream: applies `event`, makes waiting threads return, and releases the stream
+    /// once no thread uses it. It does not wait for threads in the middle of user code: they find
+    /// the stream gone. Returns whether this call closed it; if another one has, waits for that.
     pub(super) fn close(&self, event: Event, interrupt: impl FnOnce(&S)) -> bool {
         let is_first = {
             // Held meanwhile, so that another thread that closes waits for it.
@@ -154,7 +153,7 @@ impl<S> Core<S> {
         is_first
     }
 
-    /// A hold on the stream of one's own; `None` if it is closed.
+    /// A hold on the stream of your own; `None` if it is closed.
     pub(super) fn hold_stream(&self) -> Option<Arc<S>> {
         self.stream().clone()
     }

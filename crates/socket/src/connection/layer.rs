@@ -31,7 +31,7 @@ struct Shared {
     output: Vec<u8>,
 }
 
-/// What travels with the turn to receive.
+/// The state that belongs to the turn to receive.
 #[derive(Debug)]
 pub(super) struct LayerIn {
     pub(super) layer: Arc<Layer>,
@@ -42,7 +42,7 @@ pub(super) struct LayerIn {
     filled: usize,
 }
 
-/// What travels with the turn to send.
+/// The state that belongs to the turn to send.
 #[derive(Debug)]
 pub(super) struct LayerOut {
     pub(super) layer: Arc<Layer>,
@@ -70,7 +70,7 @@ impl Layer {
     }
 
     /// Lets `flush` write what a receive has left to send, in the turn to send, unless somebody
-    /// has that at this moment: whoever does calls this afterwards. `flush` says whether to go on.
+    /// has that currently: whoever does calls this afterwards. `flush` says whether to continue.
     pub(super) fn flush_if_free<T>(
         &self,
         sending: &TurnLock<T>,

@@ -1,4 +1,4 @@
-//! What a peer should not do, done on purpose.
+//! Deliberate misbehaviour of a peer.
 
 use std::time::Duration;
 
@@ -70,8 +70,8 @@ impl Connection {
         })
     }
 
-    /// Receives exactly `count` bytes, gives them, and [resets](Connection::reset) the connection:
-    /// a peer that dies in the middle of listening.
+    /// Receives exactly `count` bytes, returns them, and [resets](Connection::reset) the
+    /// connection: a peer that dies while it receives.
     ///
     /// # Errors
     ///
@@ -90,10 +90,10 @@ impl Connection {
     }
 
     /// Sends the first `count` of `bytes` and [resets](Connection::reset) the connection: a peer
-    /// that dies in the middle of talking. Says how many were sent.
+    /// that dies while it sends. Returns how many were sent.
     ///
-    /// What the peer's system has not taken when the reset comes is lost, as it is when a peer
-    /// really dies.
+    /// Bytes that the peer's system has not taken before the reset are lost, as when a peer really
+    /// dies.
     ///
     /// # Errors
     ///
@@ -115,8 +115,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
-    /// pauses.
+    /// Returns the errors of [`send`](Connection::send). The timeout includes the pauses.
     #[track_caller]
     pub fn send_in_pieces(
         &self,
@@ -134,8 +133,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](Connection::send). The timeout is for everything, with the
-    /// delay.
+    /// Returns the errors of [`send`](Connection::send). The timeout includes the delay.
     #[track_caller]
     pub fn send_delayed(
         &self,
@@ -148,13 +146,12 @@ impl Connection {
             .block()
     }
 
-    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on sending
-    /// soon notices that nobody receives.
+    /// Makes the system's receive buffer as small as possible, so that a peer that continues to
+    /// send soon notices that its bytes are not received.
     ///
-    /// Not to receive is all that it takes to stop reading: bytes stay with the system until a
-    /// receive asks for them. What the system has promised the peer to take already, it takes; for
-    /// a small buffer from the start, see
-    /// [`ServerBuilder::receive_buffer`](crate::ServerBuilder::receive_buffer).
+    /// To stop reading, simply do not receive: bytes stay with the system until a receive asks for
+    /// them. The system still takes what it has already announced to the peer; for a small buffer
+    /// from the start, see [`ServerBuilder::receive_buffer`](crate::ServerBuilder::receive_buffer).
     ///
     /// # Errors
     ///

@@ -50,7 +50,7 @@ use crate::{
 
 /// A connection with one peer: what a server accepted or a client made.
 ///
-/// Handles are cheap to clone and all stand for the same connection. Any thread may use one. The
+/// Handles are cheap to clone, and all refer to the same connection. Any thread may use one. The
 /// two directions are independent: one thread may send while another receives. Several threads that
 /// receive on one connection take turns.
 ///
@@ -65,8 +65,8 @@ use crate::{
 ///
 /// Bytes are never lost: a receive that fails keeps what it has read for the next one. Bytes stay
 /// with the system until a receive asks for them, so a peer feels the backpressure of a slow
-/// reader. Only receives that cannot know how much belongs to them (up to a delimiter, a match, a
-/// peek) read ahead; what they do not need, the next receive gets first.
+/// reader. Only receives of unknown size (up to a delimiter, a match, a peek) read ahead; the rest
+/// goes to the next receive.
 ///
 /// # Closing
 ///
@@ -95,7 +95,7 @@ pub(crate) struct Inner {
     owner: Owner,
 }
 
-/// What a new connection is made of.
+/// The parts of a new connection.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) role: Role,
@@ -118,7 +118,7 @@ pub(crate) trait OpenConnections: fmt::Debug + Send + Sync {
 
 impl Connection {
     /// The most bytes that a receive collects, unless
-    /// [`set_receive_limit`](Connection::set_receive_limit) says otherwise: 64 MiB.
+    /// [`set_receive_limit`](Connection::set_receive_limit) changes it: 64 MiB.
     pub const DEFAULT_RECEIVE_LIMIT: usize = options::DEFAULT_RECEIVE_LIMIT;
 
     pub(crate) fn new(parts: Parts) -> Connection {
@@ -195,7 +195,7 @@ impl Connection {
         &self.inner.peer
     }
 
-    /// How the stream stands, as far as the operations so far have shown.
+    /// Returns the state of the stream, as seen by the operations so far.
     pub fn stream_state(&self) -> StreamState {
         self.inner.core.stand().overall()
     }
@@ -211,8 +211,8 @@ impl Connection {
         self.inner.receive_limit.store(bytes, Ordering::Relaxed);
     }
 
-    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
-    /// before. Receiving goes on.
+    /// Ends the sending direction: the peer sees the end of the stream after the bytes sent before.
+    /// Receiving continues.
     ///
     /// # Errors
     ///
@@ -233,8 +233,9 @@ impl Connection {
         )
     }
 
-    /// Says that no more will be received: a receive gives what has come already, and then fails
-    /// with [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not notice.
+    /// Ends the receiving direction: a receive returns bytes that have already arrived, and then
+    /// fails with [`ReceiveError::ShutDown`](crate::ReceiveError::ShutDown). The peer does not
+    /// notice.
     ///
     /// # Errors
     ///
@@ -278,18 +279,18 @@ impl Connection {
         })
     }
 
-    /// What there is to know of the connection's [`Transform`](crate::Transform), if it has one
-    /// that shows something of this type.
+    /// Returns the details of the connection's [`Transform`](crate::Transform), if it has some of
+    /// this type.
     pub fn transform_details<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let layer = self.inner.core.layer.get()?;
         layer.details()?.downcast().ok()
     }
 
     /// Closes the connection: the peer sees the end of the stream at once, every wait on it ends
-    /// with an error that says so, and the descriptor is gone when this returns. Closing twice does
-    /// nothing.
+    /// with an error that reports the close, and the descriptor is closed when this returns.
+    /// Closing twice has no effect.
     ///
-    /// Code of yours that a receive is calling meanwhile is not waited for, so it may close the
+    /// It does not wait for your code that a receive is calling, so that code may close the
     /// connection itself, and take its time.
     #[track_caller]
     pub fn close(&self) {
@@ -302,14 +303,14 @@ impl Connection {
         self.end_at(Event::Close, place);
     }
 
-    /// Closes the connection as [`close`](Connection::close) does, and lets every operation on it
-    /// say that it was aborted.
+    /// Closes the connection as [`close`](Connection::close) does; all operations on it report an
+    /// abort.
     #[track_caller]
     pub fn abort(&self) {
         self.end_at(Event::Abort, Place::caller());
     }
 
-    /// Closes the connection or aborts it, as a line of the test wants it that has asked for more.
+    /// Closes or aborts the connection on behalf of a line of the test.
     pub(crate) fn end_at(&self, event: Event, place: Place) {
         self.inner.close(event, Some(place));
     }
@@ -319,9 +320,9 @@ impl Connection {
         tracing::debug!(connection = %self.inner.party(), "{how}");
     }
 
-    /// What is recorded of the connection, if anything is: see
-    /// [`ServerBuilder::record`](crate::ServerBuilder::record). For code above, which may
-    /// [add](Tape::record) what its protocol makes of the bytes.
+    /// Returns the tape of the connection, if it is recorded: see
+    /// [`ServerBuilder::record`](crate::ServerBuilder::record). For layers above, which may
+    /// [add](Tape::record) their own records.
     pub fn tape(&self) -> Option<&Arc<Tape>> {
         self.inner.recording.tape()
     }
@@ -358,7 +359,7 @@ impl Inner {
         }
     }
 
-    /// Lets `event` happen to the connection, and records what that changes.
+    /// Applies `event` to the connection, and records the change.
     fn apply(&self, event: Event, place: Option<Place>) -> Stand {
         let (before, after) = self.core.state.apply(event);
         self.recording.changed(before, after, place);
@@ -406,7 +407,7 @@ impl Inner {
     }
 }
 
-/// Of a connection that nobody has closed and nobody has any more.
+/// Closes a connection that was not closed when its last handle is dropped.
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.core.is_open() {

@@ -395,7 +395,7 @@ fn who_does_not_wait_gives_up_when_another_waits() {
     explore(None, || {
         let model = Model::new(0, 0);
         let receiver = spawn(&model, |model| model.receive(None));
-        // Would wait for ever if it had the turn: the byte comes afterwards.
+        // Would wait forever if it had the turn: the byte comes afterwards.
         let entered = model
             .core
             .receiving

@@ -7,15 +7,15 @@ impl Connection {
     /// Whether the connection is up: not closed on this side, not reset, and not ended by both
     /// sides.
     ///
-    /// The system is asked now, whatever operations have met so far. No byte is taken and no turn:
-    /// a receive or send under way goes on undisturbed.
+    /// Asks the system, whatever operations have met so far. It takes no byte and no turn: a
+    /// receive or send in progress is not disturbed.
     pub fn is_connected(&self) -> bool {
         !matches!(self.ended(), None | Some(Ended::Both))
     }
 
-    /// Whether the peer has said that it sends no more, by closing the connection or its sending
-    /// half, though bytes may be left that came before. Which of both it was cannot be seen from
-    /// this side. Asks the system, as [`is_connected`](Connection::is_connected) does.
+    /// Whether the peer has ended its direction, by closing the connection or its sending half,
+    /// even if bytes from before that are unread. This side cannot distinguish the two. Asks the
+    /// system, as [`is_connected`](Connection::is_connected) does.
     pub fn peer_has_ended(&self) -> bool {
         matches!(self.ended(), Some(Ended::Incoming | Ended::Both))
     }

@@ -1,4 +1,4 @@
-//! What can be done over a connection, as values.
+//! The operations on a connection, as values.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ use crate::{
     turn_lock::{NotNow, Part, Turn},
 };
 
-/// What can be done over a connection, as [operations](crate::operation) that nobody waits for yet.
+/// Creates [operations](crate::operation) on a connection, which can then be tried or awaited.
 ///
 /// Each does what the method of [`Connection`] of the same name does.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +39,8 @@ pub struct Operations<'c> {
 }
 
 impl Connection {
-    /// The operations of the connection as values: see [`operation`](crate::operation). `place` is
-    /// the line of the test that asks for them.
+    /// Returns the operations of the connection as values: see [`operation`](crate::operation).
+    /// `place` is the line of the test that requests them.
     ///
     /// ```
     /// # use std::{task::Waker, time::Duration};
@@ -65,7 +65,7 @@ impl Connection {
 }
 
 impl<'c> Operations<'c> {
-    /// Receives whatever comes first, from 1 to `limit` bytes: see [`Connection::receive_some`].
+    /// Receives the next bytes, from 1 to `limit`: see [`Connection::receive_some`].
     #[inline]
     pub fn receive_some(
         self,
@@ -75,7 +75,7 @@ impl<'c> Operations<'c> {
         self.receive(First(limit), timeout)
     }
 
-    /// Receives whatever comes first into `target`: see [`Connection::receive_into`].
+    /// Receives the next bytes into `target`: see [`Connection::receive_into`].
     #[inline]
     pub fn receive_into(
         self,
@@ -114,7 +114,7 @@ impl<'c> Operations<'c> {
         self.receive(Frame::of(Lines::new()), timeout)
     }
 
-    /// Receives up to where `matching` says: see [`Connection::receive_matching`].
+    /// Receives up to a position chosen by `matching`: see [`Connection::receive_matching`].
     #[inline]
     pub fn receive_matching(
         self,
@@ -143,7 +143,7 @@ impl<'c> Operations<'c> {
         self.receive(ToEnd, timeout)
     }
 
-    /// Receives everything until nothing has come for the time of `silence`: see
+    /// Receives everything until no bytes arrive for the time of `silence`: see
     /// [`Connection::receive_until_silence`].
     #[inline]
     pub fn receive_until_silence(

@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{address::Address, error::ControlError, turn_lock::NotNow};
 
-/// A connection that nobody else has a handle of, for code that never waits: an event loop.
+/// A connection without other handles, for code that never waits: an event loop.
 ///
 /// It comes from [`Server::try_accept`](crate::Server::try_accept) or
-/// [`Client::connect_owned`](crate::Client::connect_owned), and does not show among the server's
-/// [`connections`](crate::Server::connections) or as the
-/// [`connection`](crate::Client::connection) of the client: nobody can receive what it is to
-/// receive. To give it to others for good, make it a [`Connection`]
-/// with [`into_connection`](OwnedConnection::into_connection). Dropping it closes it.
+/// [`Client::connect_owned`](crate::Client::connect_owned), and is not listed among the server's
+/// [`connections`](crate::Server::connections) or as the [`connection`](crate::Client::connection)
+/// of the client: no other code can receive its bytes. To share it permanently, convert it to a
+/// [`Connection`] with [`into_connection`](OwnedConnection::into_connection). Dropping it closes
+/// it.
 ///
 /// It can be registered with a `mio::Poll`, for events of both directions. What is received and
 /// sent here never blocks; no error value is made when there is nothing to do.
@@ -72,14 +72,14 @@ pub struct OwnedConnection {
     closes: bool,
 }
 
-/// What a try to receive or send has brought.
+/// The result of a try to receive or send.
 #[derive(Debug)]
 pub enum Tried {
-    /// So many bytes were received or sent. Fewer than there was room for, or were to be sent: the
-    /// system has no more, or takes no more, and an event says when that changes. An urgent byte
-    /// also ends a receive; a priority event says so.
+    /// This many bytes were received or sent. If that is less than requested, the system has no
+    /// more, or takes no more, and an event signals when that changes. An urgent byte also ends a
+    /// receive; a priority event signals it.
     Done(usize),
-    /// Nothing can be received, or sent, until an event says so.
+    /// Nothing can be received, or sent, until an event signals it.
     NotNow,
     /// The connection is over in this direction.
     Ended(End),
@@ -112,7 +112,7 @@ impl fmt::Display for End {
     }
 }
 
-/// Whether a connection is everybody's or in one hand, and whom to wake there.
+/// Whether a connection is shared or owned, and whom to wake.
 #[derive(Debug)]
 pub(crate) struct Owner {
     is_one: AtomicBool,
@@ -135,7 +135,7 @@ impl Owner {
         }
     }
 
-    /// Whether nobody but an [`OwnedConnection`] may use the connection.
+    /// Whether only an [`OwnedConnection`] may use the connection.
     pub(super) fn is_one(&self) -> bool {
         self.is_one.load(Ordering::Acquire)
     }
@@ -160,7 +160,7 @@ impl Inner {
 }
 
 impl Connection {
-    /// Whether nobody but an [`OwnedConnection`] may use it.
+    /// Whether only an [`OwnedConnection`] may use it.
     pub(crate) fn is_owned(&self) -> bool {
         self.inner.owner.is_one()
     }
@@ -176,7 +176,7 @@ impl OwnedConnection {
         }
     }
 
-    /// Receives what has come, as much as `target` has room for, without waiting.
+    /// Receives the bytes that have arrived, as many as fit into `target`, without waiting.
     #[inline]
     pub fn try_receive(&mut self, target: &mut [u8]) -> Tried {
         if target.is_empty() {
@@ -238,15 +238,15 @@ impl OwnedConnection {
         Tried::Ended(if self.is_open() { end } else { End::Closed })
     }
 
-    /// Whether it has a [`Transform`](crate::Transform). Then a receive that does not fill its
-    /// buffer may have left something, which no event says; the next one that brings nothing has
-    /// not. And what is sent next must begin with what a send has not got rid of.
+    /// Whether it has a [`Transform`](crate::Transform). If so, a receive that does not fill its
+    /// buffer may have left bytes that no event signals; only a receive that returns none has not.
+    /// A later send must begin with the unsent rest of the previous one.
     pub fn is_transformed(&self) -> bool {
         self.inner().core.layer.get().is_some()
     }
 
-    /// Wakes `waker` once when the connection is closed or aborted from elsewhere, such as with its
-    /// server: no event of the system's says so. At once if that has happened already.
+    /// Wakes `waker` once when the connection is closed or aborted elsewhere, for example with its
+    /// server: the system has no event for that. Wakes it at once if that has already happened.
     pub fn wake_when_closed(&mut self, waker: Waker) {
         self.inner().wake_when_closed(waker);
     }
@@ -256,7 +256,7 @@ impl OwnedConnection {
         self.connection.unread(bytes);
     }
 
-    /// What is recorded of the connection: see [`Connection::tape`].
+    /// Returns the tape of the connection: see [`Connection::tape`].
     pub fn tape(&self) -> Option<&Arc<Tape>> {
         self.connection.tape()
     }
@@ -292,7 +292,7 @@ impl OwnedConnection {
         self.connection.is_open()
     }
 
-    /// Says that no more will be sent: see [`Connection::shutdown_write`].
+    /// Ends the sending direction: see [`Connection::shutdown_write`].
     ///
     /// # Errors
     ///
@@ -332,7 +332,7 @@ impl OwnedConnection {
         self.inner().recording.happened(fault, None);
     }
 
-    /// Gives the connection to everybody, for good: its server or client shows it again.
+    /// Converts it to a shared connection permanently: its server or client lists it again.
     pub fn into_connection(mut self) -> Connection {
         self.closes = false;
         let inner = self.inner();
@@ -341,8 +341,7 @@ impl OwnedConnection {
         self.connection.clone()
     }
 
-    /// A handle for a layer above, which lets nobody keep it beyond the time in which it has the
-    /// connection itself.
+    /// Returns a handle for a layer above, which must not outlive the owned connection.
     #[doc(hidden)]
     pub fn handle(&mut self) -> Connection {
         self.connection.clone()

@@ -18,7 +18,7 @@ use crate::{
     turn_lock::{NotNow, Part, Turn},
 };
 
-/// A send after a delay, in pieces, with pauses. All in one turn: nobody else's bytes come between.
+/// A send after a delay, in pieces, with pauses. It keeps one turn: no other bytes come in between.
 pub(super) struct Paced<'c, B> {
     inner: &'c Inner,
     place: Place,

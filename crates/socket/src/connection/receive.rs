@@ -1,4 +1,4 @@
-//! Receiving: the many ways to say how much.
+//! The different kinds of receives.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -22,15 +22,14 @@ use crate::{
 };
 
 impl Connection {
-    /// Receives whatever comes first, from 1 to `limit` bytes: what is there already, or else what
-    /// the wait brings.
+    /// Receives from 1 to `limit` bytes: those that have already arrived, or else the next ones.
     ///
-    /// A `limit` of zero gives no bytes, at once.
+    /// A `limit` of zero returns no bytes, at once.
     ///
     /// # Errors
     ///
-    /// Returns [`ReceiveError::TimedOut`] if nothing came, [`ReceiveError::PeerClosed`] at the end
-    /// of the stream, now and every time after; and the others.
+    /// Returns [`ReceiveError::TimedOut`] if no bytes arrived, [`ReceiveError::PeerClosed`] at the
+    /// end of the stream, now and every time after; and the other variants.
     #[track_caller]
     pub fn receive_some(
         &self,
@@ -42,8 +41,8 @@ impl Connection {
             .block()
     }
 
-    /// Receives whatever comes first into `target` and says how many bytes that are: at least 1,
-    /// unless `target` has no room. For loops that move much and reuse one piece of memory.
+    /// Receives the next bytes into `target` and returns how many: at least 1, unless `target` is
+    /// empty. For loops that move many bytes and reuse one buffer.
     ///
     /// # Errors
     ///
@@ -61,11 +60,11 @@ impl Connection {
 
     /// Receives exactly `count` bytes, however many pieces they come in.
     ///
-    /// They are copied once, from the system to the result, whose memory is what was asked for.
+    /// They are copied once, from the system to the result, whose memory is the requested size.
     ///
     /// # Errors
     ///
-    /// Returns any [`ReceiveError`]. What came is kept, and shown by the error.
+    /// Returns any [`ReceiveError`]. Bytes that did arrive are kept, and shown by the error.
     #[track_caller]
     pub fn receive_exactly(
         &self,
@@ -77,7 +76,7 @@ impl Connection {
             .block()
     }
 
-    /// Receives up to and including `delimiter`. What came after it is kept for the next receive.
+    /// Receives up to and including `delimiter`. Later bytes are kept for the next receive.
     ///
     /// # Errors
     ///
@@ -94,7 +93,7 @@ impl Connection {
             .block()
     }
 
-    /// Receives a line, which ends with LF or CRLF, and gives it without its end.
+    /// Receives a line, which ends with LF or CRLF, and returns it without its end.
     ///
     /// # Errors
     ///
@@ -110,9 +109,9 @@ impl Connection {
             .block()
     }
 
-    /// Receives up to where `matching` says: it is shown all bytes that have come, each time that
-    /// more have, and gives the number of those to take. It may do anything but receive on this
-    /// connection, which is an error; also send on it, or close it.
+    /// Receives up to a position chosen by `matching`: it is called with all bytes so far, each
+    /// time that more have arrived, and returns the number of those to take. It may send on this
+    /// connection or close it; to receive on it is an error.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -143,8 +142,8 @@ impl Connection {
             .block()
     }
 
-    /// Receives one frame and gives its payload. See [`framing`](crate::framing) for the framings
-    /// there are and how to write one.
+    /// Receives one frame and returns its payload. See [`framing`](crate::framing) for the
+    /// available framings and how to write one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -175,8 +174,8 @@ impl Connection {
             .block()
     }
 
-    /// Receives everything until the peer closes the connection or its sending half, or up to now
-    /// when the receiving half was shut down here. Nothing, at once, when that is so already.
+    /// Receives everything until the peer closes the connection or its sending half, or until this
+    /// side shut receiving down. Returns no bytes, at once, if that has already happened.
     ///
     /// # Errors
     ///
@@ -192,9 +191,9 @@ impl Connection {
             .block()
     }
 
-    /// Receives everything until nothing has come for the time of `silence`, the peer closes, or
-    /// this side [shuts down](Connection::shutdown_read) receiving. No bytes when nothing comes at
-    /// all.
+    /// Receives everything until no bytes arrive for the time of `silence`, the peer closes, or
+    /// this side [shuts down](Connection::shutdown_read) receiving. Returns no bytes if none
+    /// arrive.
     ///
     /// # Errors
     ///
@@ -244,8 +243,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`ReceiveError::Unexpected`] as soon as something else has come, with the
-    /// difference; any other if less came. What came is kept.
+    /// Returns [`ReceiveError::Unexpected`] as soon as other bytes arrive, with the difference;
+    /// other variants if fewer arrive. The bytes are kept.
     #[track_caller]
     pub fn expect(
         &self,
@@ -333,8 +332,8 @@ impl Inner {
         }
     }
 
-    /// Records what has not come, or what has instead. Nothing of who only looks whether there is
-    /// anything, perhaps again and again.
+    /// Records an unmet receive: what did not arrive, or what arrived instead. Not for polling
+    /// receives, which may repeat.
     fn record_failure(
         &self,
         stop: &ReceiveStop,

@@ -21,10 +21,10 @@ use crate::{
     turn_lock::{NotNow, Turn},
 };
 
-/// The most that is read at once when a receive takes whatever comes.
+/// The most that is read at once by a receive of any bytes.
 const CHUNK: usize = 64 << 10;
 
-/// The smallest and the largest piece that is read when nobody knows how much belongs to a receive.
+/// The smallest and the largest piece that is read by a receive of unknown size.
 const AHEAD: (usize, usize) = (4 << 10, CHUNK);
 
 /// What ended a receive early.
@@ -40,7 +40,7 @@ pub(super) enum ReceiveStop {
     Limit,
     Frame(FrameError),
     Unexpected(Box<Difference>),
-    /// The connection's transform cannot go on.
+    /// The connection's transform cannot continue.
     Transform(TransformError),
     Io(io::Error),
 }
@@ -95,7 +95,7 @@ impl<'a> Receiver<'a> {
         core.state.is_new() || core.is_open()
     }
 
-    /// The turn and the time, of a receive that goes on later.
+    /// The turn and the time, of a receive that continues later.
     pub(super) fn into_parts(self) -> (Turn<'a, Incoming<Stream>>, Deadline) {
         (self.turn, self.deadline)
     }

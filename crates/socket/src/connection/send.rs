@@ -23,13 +23,13 @@ use crate::{
 };
 
 impl Connection {
-    /// Sends all of `bytes`; says how many that are.
+    /// Sends all of `bytes`; returns how many that are.
     ///
     /// "Sent" means that the system has taken them, as with any socket.
     ///
     /// # Errors
     ///
-    /// Returns [`SendError`], which says exactly how many bytes were taken before.
+    /// Returns [`SendError`], which has the exact number of bytes sent before.
     #[track_caller]
     pub fn send(
         &self,
@@ -41,7 +41,7 @@ impl Connection {
             .block()
     }
 
-    /// Sends `payload` in one frame; says how many bytes the frame has.
+    /// Sends `payload` in one frame; returns the size of the frame in bytes.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ pub(super) enum SendStop {
     PeerClosed,
     Reset,
     Frame(FrameError),
-    /// The connection's transform cannot go on.
+    /// The connection's transform cannot continue.
     Transform(TransformError),
     Io(io::Error),
 }
@@ -206,7 +206,7 @@ impl Inner {
     /// How many bytes there are for the next receive.
     fn unread(&self) -> usize {
         let in_system = self.core.with_stream(|stream| Ok(stream.unread()));
-        // A thread that receives at this moment will not leave any.
+        // A thread that receives currently will not leave any.
         let kept = self.core.receiving.try_enter();
         kept.map_or(0, |mut turn| turn.value().buffer.len()) + in_system.unwrap_or(0)
     }

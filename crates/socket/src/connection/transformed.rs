@@ -35,7 +35,7 @@ const DISCARDED: (usize, usize) = (64, 4 << 10);
 
 impl Inner {
     /// Sends bytes as their transform has them. Those count as sent that were given to the
-    /// transform, as that cannot be undone; the next send goes on with the wire.
+    /// transform, as that cannot be undone; the next send continues with the wire.
     pub(super) fn send_transformed(
         &self,
         mut waits: Waits<'_>,
@@ -142,7 +142,7 @@ impl Inner {
         self.flush(waits, layer, deadline)
     }
 
-    /// Writes what a receive has left to send, unless somebody sends at this moment, who will look
+    /// Writes what a receive has left to send, unless somebody sends currently, who will look
     /// for it afterwards.
     #[inline]
     pub(super) fn flush_if_free(&self) {
@@ -167,7 +167,7 @@ impl Inner {
         if let Some(stream) = &turn.value().stream {
             let mut wire = [0; DISCARDED.1];
             let read = || stream.receive(&mut wire, Blocking::Never);
-            // A peer that goes on sending is not listened to for ever.
+            // A peer that continues sending is not listened to forever.
             let _ = std::iter::repeat_with(read)
                 .take(DISCARDED.0)
                 .find(|read| !read.as_ref().is_ok_and(|count| *count == DISCARDED.1));
@@ -175,7 +175,7 @@ impl Inner {
     }
 
     /// Says on the wire that nothing more will be sent, if there is a word for it and nobody sends
-    /// at this moment.
+    /// currently.
     pub(super) fn say_end(&self) {
         let Some(layer) = self.core.layer.get() else {
             return;

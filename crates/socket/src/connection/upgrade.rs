@@ -17,12 +17,12 @@ use crate::{
     transform::{Received, Transform, TransformError},
 };
 
-/// A connection between two ways to talk: nobody but whoever has this receives or sends over it,
-/// and what both sides say to agree, such as the handshake of TLS, goes over the wire as it is.
-/// Others who receive or send meanwhile wait, as they do for a peer.
+/// A connection between two protocols: only the holder of this receives or sends over it, and the
+/// negotiation, such as the handshake of TLS, goes over the wire unchanged. Other receives and
+/// sends wait meanwhile, as for a peer.
 ///
-/// [`finish`](Upgrade::finish) gives the connection its [`Transform`], and lets the others go on.
-/// Dropping it before closes the connection. It can be registered with a `mio::Poll`.
+/// [`finish`](Upgrade::finish) gives the connection its [`Transform`], and lets the others
+/// continue. Dropping it before closes the connection. It can be registered with a `mio::Poll`.
 pub struct Upgrade {
     connection: Connection,
     /// What had been read before it was known to belong here.
@@ -35,8 +35,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is closed, another thread receives or sends over it at
-    /// this moment, or it has a transform already.
+    /// Returns an error if the connection is closed, another thread is receiving or sending over
+    /// it, or it already has a transform.
     pub fn upgrade(&self) -> Result<Upgrade, ControlError> {
         let inner = &*self.inner;
         let refused = |reason| ControlError::Unsupported {
@@ -95,7 +95,7 @@ impl Upgrade {
         !self.unread.is_empty()
     }
 
-    /// Receives from the wire what has come, without waiting.
+    /// Receives the bytes that have arrived from the wire, without waiting.
     pub fn try_receive(&mut self, target: &mut [u8]) -> Tried {
         if !self.unread.is_empty() && !target.is_empty() {
             let count = target.len().min(self.unread.len());
@@ -184,14 +184,14 @@ impl Upgrade {
         self.unread.splice(..0, wire.iter().copied());
     }
 
-    /// Gives the connection its transform. What `note` says of it is recorded, if anything is.
+    /// Gives the connection its transform. `note` is recorded, if the connection is.
     pub fn finish<T: Transform + 'static>(mut self, transform: T, note: impl FnOnce(&T) -> String) {
         let noted = || Recorded::Note(note(&transform));
         self.inner().recording.happened(noted, None);
         self.install(Box::new(transform));
     }
 
-    /// Ends the attempt: whoever receives or sends gets this error from now on.
+    /// Ends the attempt: later receives and sends return this error.
     pub fn fail(mut self, error: TransformError) {
         let noted = || Recorded::Note(error.to_string());
         self.inner().recording.happened(noted, None);

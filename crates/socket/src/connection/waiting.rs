@@ -70,7 +70,7 @@ impl Waiting {
         interest: Interest,
         timeout: Duration,
     ) -> io::Result<()> {
-        // The system counts in microseconds, and zero means for ever.
+        // The system counts in microseconds, and zero means forever.
         let timeout = timeout.max(Duration::from_micros(1));
         if self.timeout != Some(timeout) {
             match interest {

@@ -1,5 +1,5 @@
-//! What receives are to bring, each as a value: who waits for it, a thread or a task, asks it again
-//! each time that more may have come.
+//! The goals of receives, as values: the waiter, a thread or a task, checks one again each time
+//! that more bytes may have arrived.
 
 use std::{
     borrow::Cow,
@@ -32,12 +32,12 @@ impl Receiver<'_> {
     }
 }
 
-/// What a receive is to bring.
+/// The goal of a receive.
 pub(super) trait Wanted {
     type Brings;
 
-    /// Takes it, if it is there or comes within the time that `receiver` has. What has come and is
-    /// not enough stays with the connection.
+    /// Takes it, if it is complete or arrives within the time of `receiver`. Incomplete bytes stay
+    /// with the connection.
     fn bring(&mut self, receiver: &mut Receiver<'_>) -> Result<Self::Brings, ReceiveStop>;
 
     /// What it is, in words, as the transcript of `recording` may show it.

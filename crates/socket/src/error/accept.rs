@@ -11,7 +11,7 @@ use super::{Party, Timing};
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The time was up and nobody had connected.
+    /// The time limit passed, and no peer had connected.
     #[error("{party}: nobody connected {}; {accepted} accepted so far{}", Timing { elapsed: *elapsed, limit: *limit }, party.ending())]
     #[diagnostic(
         code(standin::socket::accept_timed_out),
@@ -62,7 +62,7 @@ pub enum AcceptError {
     Io {
         /// The server.
         party: Box<Party>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -80,7 +80,7 @@ impl AcceptError {
         }
     }
 
-    /// Adds what the caller knows that may explain the error: its message ends with it.
+    /// Adds possible causes that the caller knows: the message ends with them.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
         match &mut self {

@@ -8,13 +8,13 @@ use thiserror::Error;
 use super::{Party, Timing};
 use crate::{address::Address, sys};
 
-/// One address that was tried, and what came of it.
+/// One address that was tried, and the result.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: Address,
-    /// What the system said.
+    /// The system's error.
     pub error: io::Error,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Attempts<'_> {
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The host's name stands for no address.
+    /// The host's name has no address.
     #[error("{party}: cannot resolve the host \"{host}\"{}", party.ending())]
     #[diagnostic(
         code(standin::socket::connect_host),
@@ -50,11 +50,11 @@ pub enum ConnectError {
         party: Box<Party>,
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
 
-    /// Nobody listens: an address of the host refused, and no other did better.
+    /// Connection refused: an address of the host refused, and no other did better.
     #[error("{}", .0.sentence("connection refused"))]
     #[diagnostic(
         code(standin::socket::connect_refused),
@@ -105,7 +105,7 @@ standin_error::reportable!(ConnectError);
 pub struct ConnectFailure {
     /// The client.
     pub party: Party,
-    /// What it was to connect to, as it was given: `host:port` or a path.
+    /// The target, as given: `host:port` or a path.
     pub target: String,
     /// How long it tried.
     pub elapsed: Duration,
@@ -174,7 +174,7 @@ impl ConnectError {
         }
     }
 
-    /// Adds what the caller knows that may explain the error: its message ends with it.
+    /// Adds possible causes that the caller knows: the message ends with them.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
         let party = match &mut self {
@@ -189,7 +189,7 @@ impl ConnectError {
         self
     }
 
-    /// Every address that was tried last, and what came of it.
+    /// Returns every address of the last round, and its result.
     pub fn attempts(&self) -> &[Attempt] {
         match self {
             ConnectError::Resolve { .. } => &[],
@@ -201,8 +201,8 @@ impl ConnectError {
         }
     }
 
-    /// What the system said about the last address that this machine has, or the resolver about the
-    /// name.
+    /// Returns the system's error for the last address that this machine has, or the resolver's for
+    /// the name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             ConnectError::Resolve { source, .. } => Some(source),
@@ -216,7 +216,7 @@ impl ConnectError {
     }
 }
 
-/// The last error that says more than that there is no such address here, if one does.
+/// The last error other than that this machine lacks the address, if there is one.
 fn last(attempts: &[Attempt]) -> Option<&io::Error> {
     let mut errors = attempts.iter().rev().map(|attempt| &attempt.error);
     let telling = errors.clone().find(|error| !sys::is_unavailable(error));
@@ -227,7 +227,7 @@ fn last(attempts: &[Attempt]) -> Option<&io::Error> {
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum BindError {
-    /// The host's name stands for no address.
+    /// The host's name has no address.
     #[error("{party}: cannot resolve the host \"{host}\"")]
     #[diagnostic(
         code(standin::socket::bind_host),
@@ -238,7 +238,7 @@ pub enum BindError {
         party: Box<Party>,
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
 
@@ -254,7 +254,7 @@ pub enum BindError {
     InUse {
         /// The server.
         party: Box<Party>,
-        /// What it was to bind, as it was given: `host:port` or a path.
+        /// The address to bind, as given: `host:port` or a path.
         target: String,
         /// The outcome of every address.
         attempts: Vec<Attempt>,
@@ -271,7 +271,7 @@ pub enum BindError {
     Io {
         /// The server.
         party: Box<Party>,
-        /// What it was to bind, as it was given: `host:port` or a path.
+        /// The address to bind, as given: `host:port` or a path.
         target: String,
         /// The outcome of every address.
         attempts: Vec<Attempt>,
@@ -280,7 +280,7 @@ pub enum BindError {
 
 standin_error::reportable!(BindError);
 
-/// What to do about an address that is in use.
+/// How to fix an address that is in use.
 fn way_out(target: &str, attempts: &[Attempt]) -> &'static str {
     match attempts.last().map(|attempt| &attempt.address) {
         Some(Address::Unix(_)) => {
@@ -304,7 +304,7 @@ impl BindError {
         }
     }
 
-    /// Every address that was tried, and what came of it.
+    /// Returns every address that was tried, and its result.
     pub fn attempts(&self) -> &[Attempt] {
         match self {
             BindError::Resolve { .. } => &[],
@@ -312,8 +312,8 @@ impl BindError {
         }
     }
 
-    /// What the system said about the last address that this machine has, or the resolver about the
-    /// name.
+    /// Returns the system's error for the last address that this machine has, or the resolver's for
+    /// the name.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             BindError::Resolve { source, .. } => Some(source),

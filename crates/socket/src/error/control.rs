@@ -7,8 +7,7 @@ use thiserror::Error;
 
 use super::Party;
 
-/// Why a server or connection could not be made to do what it was told: refuse, come back, reset,
-/// shut down.
+/// Why a server or connection could not refuse, come back, reset or shut down.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ControlError {
@@ -21,7 +20,7 @@ pub enum ControlError {
     Closed {
         /// The server or connection.
         party: Box<Party>,
-        /// What it was to do: "reset".
+        /// The action: "reset".
         action: &'static str,
     },
 
@@ -34,7 +33,7 @@ pub enum ControlError {
     Unsupported {
         /// The server or connection.
         party: Box<Party>,
-        /// What it was to do.
+        /// The action.
         action: &'static str,
         /// Why it cannot.
         reason: &'static str,
@@ -49,9 +48,9 @@ pub enum ControlError {
     Io {
         /// The server or connection.
         party: Box<Party>,
-        /// What it was to do.
+        /// The action.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -59,7 +58,7 @@ pub enum ControlError {
 standin_error::reportable!(ControlError);
 
 impl ControlError {
-    /// What went wrong for `party`, by what the system or the crate said.
+    /// The error of `party`, from the error of the system or the crate.
     pub(crate) fn new(party: Party, action: &'static str, source: io::Error, open: bool) -> Self {
         let party = Box::new(party);
         if open {
@@ -82,7 +81,7 @@ impl ControlError {
         }
     }
 
-    /// What the system said, if it said anything.
+    /// Returns the system's error, if there is one.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             ControlError::Io { source, .. } => Some(source),

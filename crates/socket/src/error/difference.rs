@@ -5,20 +5,20 @@ use std::fmt;
 use super::Evidence;
 use crate::dump::{self, WIDTH};
 
-/// What was expected and what came instead, with the place where they part.
+/// The expected and the received bytes, with the position where they differ.
 ///
 /// It displays as the lines around that place, expected (`-`) above received (`+`), with a mark
 /// under every byte that differs. The copies are bounded as [`Evidence`] is.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// What was expected.
+    /// The expected bytes.
     pub expected: Evidence,
-    /// What came, as far as it had come.
+    /// The received bytes so far.
     pub received: Evidence,
     /// The first byte that differs.
     pub at: usize,
-    /// What to show, from `window_at` on.
+    /// The bytes to show, from `window_at` on.
     expected_window: Vec<u8>,
     received_window: Vec<u8>,
     window_at: usize,

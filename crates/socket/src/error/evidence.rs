@@ -7,7 +7,7 @@ use crate::dump::Dump;
 /// The bytes that had arrived when a receive failed: how many, and the first and last of them.
 ///
 /// The bytes themselves stay with the connection, where the next receive finds them; this is a copy
-/// to look at, and never larger than [`Evidence::LIMIT`]. It displays as hex and text side by side.
+/// of at most [`Evidence::LIMIT`] bytes. It displays as hex and text side by side.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     head: Vec<u8>,
@@ -19,7 +19,7 @@ impl Evidence {
     /// The largest number of bytes that are copied.
     pub const LIMIT: usize = 512;
 
-    /// Copies what there is to see of `bytes`.
+    /// Copies the visible part of `bytes`.
     pub fn new(bytes: &[u8]) -> Evidence {
         let total = bytes.len();
         if total <= Self::LIMIT {
@@ -53,7 +53,7 @@ impl Evidence {
         &self.head
     }
 
-    /// What the bytes look like, if there is something to say about that.
+    /// A guess what the bytes are, if there is one.
     pub(crate) fn guess(&self) -> Option<&'static str> {
         match self.head[..] {
             [0x16, 0x03, 0..=4, ..] => Some("looks like TLS: the peer began a TLS handshake"),

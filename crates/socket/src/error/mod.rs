@@ -1,4 +1,5 @@
-//! Errors: who, what was wanted, how long it took, how the stream stands, and what did arrive.
+//! Errors: who failed, what was wanted, how long it took, the state of the stream, and the bytes
+//! that did arrive.
 
 mod accept;
 mod connect;
@@ -28,7 +29,7 @@ pub use self::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Circumstances {
-    /// Who failed.
+    /// The party that failed.
     pub party: Party,
     /// How long the operation had waited.
     pub elapsed: Duration,
@@ -48,19 +49,19 @@ impl Circumstances {
     }
 }
 
-/// What the errors of receives and sends have in common: `$failure`, in every variant, has the
+/// The common methods of the errors of receives and sends: `$failure`, in every variant, has the
 /// circumstances.
 macro_rules! with_circumstances {
     ($error:ident, $failure:ty: $($plain:ident),+; $($with_more:ident),+) => {
         impl $error {
-            /// What is known of the failure.
+            /// Returns the details of the failure.
             pub fn failure(&self) -> &$failure {
                 match self {
                     $($error::$plain(failure))|+ | $($error::$with_more { failure, .. })|+ => failure,
                 }
             }
 
-            /// Adds what the caller knows that may explain the error: its message ends with it.
+            /// Adds possible causes that the caller knows: the message ends with them.
             #[must_use]
             pub fn with_note(mut self, note: impl Into<Box<str>>) -> Self {
                 let failure = match &mut self {
@@ -70,7 +71,7 @@ macro_rules! with_circumstances {
                 self
             }
 
-            /// Who failed.
+            /// The party that failed.
             pub fn party(&self) -> &crate::error::Party {
                 &self.failure().circumstances.party
             }
@@ -114,7 +115,7 @@ impl fmt::Display for Timing {
     }
 }
 
-/// Nobody can do anything about less than a millisecond.
+/// Less than a millisecond is of no use to a reader.
 struct When(Duration);
 
 impl fmt::Display for When {

@@ -1,4 +1,4 @@
-//! Who an error is about, and how its stream stands.
+//! The subject of an error, and the state of its stream.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use standin_record::LastRecords;
 
 use crate::address::Address;
 
-/// What a [`Party`] is.
+/// The kind of a [`Party`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -14,7 +14,7 @@ pub enum Role {
     Server,
     /// A client, or a connection that it made.
     Client,
-    /// A connection made of a caller's own stream.
+    /// A connection of a caller's own stream.
     Adopted,
 }
 
@@ -22,7 +22,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Party {
-    /// What it belongs to.
+    /// The driver, server or client that it belongs to.
     pub role: Role,
     /// The label that its builder was given, usually the name of a driver.
     pub label: Option<Arc<str>>,
@@ -32,11 +32,11 @@ pub struct Party {
     pub local: Option<Address>,
     /// The address on the other side, where one is known.
     pub peer: Option<Address>,
-    /// What whoever it belongs to knows that may explain the error. The message of
-    /// the error ends with it, on lines of its own.
+    /// Possible causes that its owner knows. The message of the error ends with them, on separate
+    /// lines.
     pub note: Option<Box<str>>,
-    /// What was recorded last of the connection, or of all of the server or client. The message of
-    /// the error ends with it, beneath the note.
+    /// The last records of the connection, or of all of the server or client. The message of the
+    /// error ends with them, after the note.
     pub records: Option<LastRecords>,
 }
 
@@ -85,10 +85,10 @@ impl fmt::Display for Party {
     }
 }
 
-/// How a connection's stream stands, as far as this side knows.
+/// The state of a connection's stream, as far as this side knows.
 ///
-/// What the peer does is known once an operation has met it: a connection whose peer has just
-/// closed is `Open` until a receive has read everything that came before the end.
+/// An end of the peer is known once an operation has met it: a connection whose peer has just
+/// closed is `Open` until a receive has read everything before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamState {
@@ -104,7 +104,7 @@ pub enum StreamState {
     SendingShutDown,
     /// The connection was reset: by the peer, or by the system because the peer is gone.
     Reset,
-    /// The connection failed otherwise: the peer does not answer any more, or cannot be reached.
+    /// The connection failed otherwise: the peer no longer answers, or cannot be reached.
     Failed,
     /// Closed on this side, and so is what it belongs to.
     Closed,

@@ -1,4 +1,4 @@
-//! Why a receive did not bring what it was asked for.
+//! Why a receive failed.
 
 use std::{borrow::Cow, fmt, io};
 
@@ -11,8 +11,8 @@ use crate::{framing::FrameError, transform::TransformError};
 
 /// Why a receive failed.
 ///
-/// Whatever had arrived stays with the connection: the next receive begins with it.
-/// [`ReceiveError::received`] shows it.
+/// Bytes that had arrived stay with the connection: the next receive begins with them.
+/// [`ReceiveError::received`] shows them.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -32,7 +32,7 @@ pub enum ReceiveError {
     )]
     PeerClosed(Box<ReceiveFailure>),
 
-    /// This side has shut down its receiving half, and everything that came before was received.
+    /// This side has shut down receiving, and everything that had arrived was received.
     #[error("{}", .0.sentence("the receiving half was shut down on this side"))]
     #[diagnostic(
         code(standin::socket::receive_shut_down),
@@ -40,7 +40,7 @@ pub enum ReceiveError {
     )]
     ShutDown(Box<ReceiveFailure>),
 
-    /// The connection was reset (`ECONNRESET`), and everything that came before was received.
+    /// The connection was reset (`ECONNRESET`), and everything that had arrived was received.
     #[error("{}", .0.sentence("the connection was reset"))]
     #[diagnostic(
         code(standin::socket::receive_reset),
@@ -61,7 +61,7 @@ pub enum ReceiveError {
     )]
     Closed(Box<ReceiveFailure>),
 
-    /// What the connection belongs to was aborted.
+    /// The owner of the connection was aborted.
     #[error("{}", .0.sentence("aborted"))]
     #[diagnostic(
         code(standin::socket::receive_aborted),
@@ -69,7 +69,7 @@ pub enum ReceiveError {
     )]
     Aborted(Box<ReceiveFailure>),
 
-    /// More arrived than the receive may collect, or was asked for than there is memory.
+    /// More arrived than the receive may collect, or more was requested than there is memory.
     #[error("{}", .0.sentence("too many bytes"))]
     #[diagnostic(
         code(standin::socket::receive_limit),
@@ -79,7 +79,7 @@ pub enum ReceiveError {
     )]
     Limit(Box<ReceiveFailure>),
 
-    /// What came is not what was expected.
+    /// Other bytes arrived than expected.
     #[error("{}\n{difference}{}", failure.headline("unexpected bytes"), failure.circumstances.party.ending())]
     #[diagnostic(
         code(standin::socket::receive_unexpected),
@@ -88,11 +88,11 @@ pub enum ReceiveError {
     Unexpected {
         /// The circumstances.
         failure: Box<ReceiveFailure>,
-        /// Where what came differs.
+        /// Where the bytes differ.
         difference: Box<Difference>,
     },
 
-    /// What came is not a frame.
+    /// The bytes are not a valid frame.
     #[error("{}", failure.sentence("what arrived is not a frame"))]
     #[diagnostic(
         code(standin::socket::receive_frame),
@@ -101,18 +101,17 @@ pub enum ReceiveError {
     Frame {
         /// The circumstances.
         failure: Box<ReceiveFailure>,
-        /// What is wrong with it.
+        /// The reason.
         source: FrameError,
     },
 
-    /// What goes over the wire cannot be made or understood: see
-    /// [`Transform`](crate::Transform).
+    /// The [`Transform`](crate::Transform) failed to encode or decode bytes.
     #[error("{}", failure.sentence("the TLS stream is no longer usable"))]
     #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.
         failure: Box<ReceiveFailure>,
-        /// What is wrong.
+        /// The reason.
         source: TransformError,
     },
 
@@ -122,7 +121,7 @@ pub enum ReceiveError {
     Io {
         /// The circumstances.
         failure: Box<ReceiveFailure>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -133,11 +132,11 @@ standin_error::reportable!(ReceiveError);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceiveFailure {
-    /// Who, how long, and how the stream stands.
+    /// The party, the time taken, and the state of the stream.
     pub circumstances: Circumstances,
-    /// What the receive waited for, in words: "exactly 4 bytes".
+    /// What the receive wanted, in words: "exactly 4 bytes".
     pub wanted: Cow<'static, str>,
-    /// What had arrived.
+    /// The bytes that had arrived.
     pub received: Evidence,
 }
 
@@ -198,7 +197,7 @@ impl fmt::Display for Sentence<'_> {
 with_circumstances!(ReceiveError, ReceiveFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted, Limit; Unexpected, Frame, Transform, Io);
 
 impl ReceiveError {
-    /// What had arrived.
+    /// Returns the bytes that had arrived.
     pub fn received(&self) -> &Evidence {
         &self.failure().received
     }

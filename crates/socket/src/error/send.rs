@@ -11,8 +11,8 @@ use crate::{framing::FrameError, transform::TransformError};
 
 /// Why a send failed.
 ///
-/// [`SendError::sent`] says exactly how many bytes the system took before; the peer may or may not
-/// have got those.
+/// [`SendError::sent`] returns exactly how many bytes the system took before; the peer may or may
+/// not have received them.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum SendError {
@@ -61,7 +61,7 @@ pub enum SendError {
     )]
     Closed(Box<SendFailure>),
 
-    /// What the connection belongs to was aborted.
+    /// The owner of the connection was aborted.
     #[error("{}", .0.sentence("aborted"))]
     #[diagnostic(
         code(standin::socket::send_aborted),
@@ -78,18 +78,17 @@ pub enum SendError {
     Frame {
         /// The circumstances.
         failure: Box<SendFailure>,
-        /// What is wrong with it.
+        /// The reason.
         source: FrameError,
     },
 
-    /// What goes over the wire cannot be made or understood: see
-    /// [`Transform`](crate::Transform).
+    /// The [`Transform`](crate::Transform) failed to encode or decode bytes.
     #[error("{}", failure.sentence("the TLS stream is no longer usable"))]
     #[diagnostic(forward(source))]
     Transform {
         /// The circumstances.
         failure: Box<SendFailure>,
-        /// What is wrong.
+        /// The reason.
         source: TransformError,
     },
 
@@ -99,7 +98,7 @@ pub enum SendError {
     Io {
         /// The circumstances.
         failure: Box<SendFailure>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -110,7 +109,7 @@ standin_error::reportable!(SendError);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SendFailure {
-    /// Who, how long, and how the stream stands.
+    /// The party, the time taken, and the state of the stream.
     pub circumstances: Circumstances,
     /// How many bytes the system took.
     pub sent: usize,

@@ -32,7 +32,7 @@ impl<F: Framing> Decoder<F> {
         }
     }
 
-    /// Adds bytes that came.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend(bytes);
     }
@@ -41,8 +41,8 @@ impl<F: Framing> Decoder<F> {
     ///
     /// # Errors
     ///
-    /// Returns [`FrameError`] if the bytes are not a frame. They stay, and the next call says the
-    /// same.
+    /// Returns [`FrameError`] if the bytes are not a frame. They stay, and the next call returns
+    /// the same error.
     #[expect(
         clippy::should_implement_trait,
         reason = "not an iterator: there may be more after `None`"

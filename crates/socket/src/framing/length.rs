@@ -68,7 +68,7 @@ pub struct LengthPrefix {
 }
 
 impl LengthPrefix {
-    /// The largest payload, unless [`limit`](LengthPrefix::limit) says otherwise: 16 MiB.
+    /// The largest payload, unless [`limit`](LengthPrefix::limit) changes it: 16 MiB.
     pub const DEFAULT_LIMIT: u64 = 16 << 20;
 
     /// Frames that begin with a length of that width and endianness.
@@ -81,8 +81,8 @@ impl LengthPrefix {
         }
     }
 
-    /// The largest payload that is received or sent, in bytes. A frame that says it is larger is an
-    /// error, before any of it is waited for. Default: 16 MiB.
+    /// Sets the largest payload that is received or sent, in bytes. A frame that announces more is
+    /// an error at once. Default: 16 MiB.
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> LengthPrefix {
         self.limit = bytes;

@@ -1,11 +1,11 @@
-//! Frames that end where a closure says.
+//! Frames whose end is found by a closure.
 
 use std::{borrow::Cow, fmt};
 
 use super::{Found, FrameError, Framing};
 
-/// Frames that end where a closure says: it is shown all bytes so far and gives the end of the
-/// first frame in them.
+/// Frames whose end is found by a closure: it is called with all bytes so far and returns the end
+/// of the first frame in them.
 ///
 /// ```
 /// use standin_socket::framing::{Decoder, Matching};
@@ -23,7 +23,7 @@ pub struct Matching<P> {
 }
 
 impl<P: FnMut(&[u8]) -> Option<usize>> Matching<P> {
-    /// Frames that end where `predicate` says.
+    /// Creates a framing whose frames end where `predicate` returns.
     pub fn new(predicate: P) -> Matching<P> {
         Matching { predicate }
     }

@@ -1,9 +1,9 @@
 //! Where one message ends and the next begins: bytes in, frames out.
 //!
-//! Nothing here reads from a socket or a clock. A [`Framing`] looks at the bytes that have come and
-//! says where the first frame ends, or that more bytes are needed;
-//! [`Connection::receive_frame`](crate::Connection::receive_frame) brings them. To use a protocol
-//! of your own, implement [`Framing`] for it; to try it without sockets, feed a [`Decoder`].
+//! Nothing here reads from a socket or a clock. A [`Framing`] inspects the bytes so far and returns
+//! where the first frame ends, or that more bytes are needed;
+//! [`Connection::receive_frame`](crate::Connection::receive_frame) supplies them. To use your own
+//! protocol, implement [`Framing`] for it; to test it without sockets, use a [`Decoder`].
 //!
 //! | framing | a frame is |
 //! | --- | --- |
@@ -13,7 +13,7 @@
 //! | [`FixedSize`] | so many bytes |
 //! | [`Matching`] | everything up to where a closure says |
 //!
-//! A protocol of one's own, here packets that begin with a type and end as the type says:
+//! Your own protocol, here packets that begin with a type that determines their end:
 //!
 //! ```
 //! use standin_socket::framing::{Decoder, Found, FrameError, Framing};
@@ -67,12 +67,12 @@ pub use self::{
 
 /// Finds the end of the first frame in a stream of bytes.
 pub trait Framing {
-    /// Looks for the end of the first frame in `bytes`, which begin where that frame begins and may
-    /// go on beyond its end.
+    /// Finds the end of the first frame in `bytes`, which start at the beginning of that frame and
+    /// may extend beyond its end.
     ///
-    /// `seen` is how many of the first bytes an earlier call for the same frame has looked at,
-    /// without finding its end; a search can go on from there. It is zero for a new frame, and may
-    /// be zero again for the same frame: when a receive timed out, and another one goes on.
+    /// `seen` is how many of the first bytes an earlier call for the same frame has inspected
+    /// without finding its end; a search can continue there. It is zero for a new frame, and may be
+    /// zero again for the same frame: when a receive timed out, and another one continues.
     ///
     /// # Errors
     ///
@@ -83,13 +83,13 @@ pub trait Framing {
     ///
     /// # Errors
     ///
-    /// Returns [`FrameError`] if no frame can carry it; always, unless a framing says how.
+    /// Returns [`FrameError`] if no frame can carry it; the default implementation always does.
     fn encode(&mut self, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
         let _ = payload;
         Err(FrameError::invalid("this framing cannot make frames"))
     }
 
-    /// What a frame is, for messages: "a line".
+    /// Returns the name of a frame in messages: "a line".
     fn describe(&self) -> Cow<'static, str> {
         "a frame".into()
     }
@@ -123,7 +123,7 @@ impl<F: Framing + ?Sized> Framing for Box<F> {
     }
 }
 
-/// What a [`Framing`] found.
+/// The result of a [`Framing`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A whole frame.
@@ -133,7 +133,7 @@ pub enum Found {
         /// How many bytes the frame has with everything: the next one begins there.
         size: usize,
     },
-    /// No end yet, and at least so many bytes more belong to this frame. No more than these are
+    /// No end yet, and at least this many more bytes belong to the frame. No more than these are
     /// read, so that the bytes of the next frame stay where they are.
     Missing(usize),
     /// No end yet, and no knowing how far away it is. Bytes are read ahead; what is left over is
@@ -168,20 +168,20 @@ impl Found {
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The frame says that it is larger than allowed.
+    /// The frame announces a size above the limit.
     #[error("a frame of {size} bytes is over the limit of {limit}")]
     #[diagnostic(
         code(standin::socket::frame_too_long),
         help("raise the framing's limit, or check that its width and endianness are the peer's")
     )]
     TooLong {
-        /// What the frame says.
+        /// The announced size.
         size: u64,
-        /// What is allowed.
+        /// The limit.
         limit: u64,
     },
 
-    /// The frame says that it is smaller than its own length field.
+    /// The frame announces a size below that of its own length field.
     #[error(
         "a frame that counts its own length field cannot have {size} bytes; it needs at least {least}"
     )]
@@ -190,7 +190,7 @@ pub enum FrameError {
         help("the peer's length may not count the length field itself")
     )]
     TooShort {
-        /// What the frame says.
+        /// The announced size.
         size: u64,
         /// The size of the length field.
         least: u64,
@@ -212,7 +212,7 @@ pub enum FrameError {
         at: usize,
     },
 
-    /// What a framing of one's own says.
+    /// An error of your own framing.
     #[error("{0}")]
     #[diagnostic(
         code(standin::socket::frame_invalid),
@@ -224,7 +224,7 @@ pub enum FrameError {
 standin_error::reportable!(FrameError);
 
 impl FrameError {
-    /// An error with a message, for framings of one's own.
+    /// Creates an error with a message, for your own framings.
     pub fn invalid(message: impl Into<String>) -> FrameError {
         FrameError::Invalid(message.into())
     }

@@ -25,7 +25,7 @@ pub(super) enum Place {
     Listener(TcpListener),
 }
 
-/// What to set before a socket listens.
+/// Options to set before a socket listens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct How<'a> {
     pub(super) backlog: i32,
@@ -34,7 +34,7 @@ pub(super) struct How<'a> {
     pub(super) options: Option<&'a SocketOptions>,
 }
 
-/// What a server listens on.
+/// The address that a server listens on.
 #[derive(Debug)]
 pub(super) struct Bound {
     /// As the user gave it.
@@ -109,9 +109,8 @@ pub(super) fn bind(
 /// Listens on the first of a name's addresses that this machine has, and reserves the port on the
 /// others.
 ///
-/// A port that somebody else has on one of them is not passed over: a client of the name could
-/// reach that server instead of this one, and so could a client that prefers another of the
-/// addresses than we do.
+/// If another program uses the port on one of them, that is an error: a client of the name could
+/// reach that server instead of this one, and so could a client that prefers another address.
 fn bind_name(
     addresses: &[SocketAddr],
     how: How<'_>,
@@ -182,7 +181,7 @@ fn bind_at(
     Ok((listener, address, reserved))
 }
 
-/// Binds the first address that this machine has; says which that is.
+/// Binds the first address that this machine has; returns which one.
 fn first_available(
     addresses: &[SocketAddr],
     binding: BindOptions,

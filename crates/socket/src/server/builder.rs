@@ -1,4 +1,4 @@
-//! What a server listens on, and how.
+//! The address and options of a server.
 
 use std::{
     collections::VecDeque,
@@ -122,8 +122,8 @@ impl ServerBuilder {
 
     crate::options::setters!(options);
 
-    /// Records what goes over the connections of the server, with the lines of the test that asked
-    /// for it: among those of `driver`, by whose number each is known there. Default: nothing is
+    /// Records the traffic of the server's connections, with the lines of the test that caused it:
+    /// among the records of `driver`, where each connection has its number. Default: nothing is
     /// recorded.
     ///
     /// ```
@@ -148,9 +148,9 @@ impl ServerBuilder {
 
     /// Binds and listens. From here on peers can connect.
     ///
-    /// The port of a name with several addresses, as `localhost` has, is this server's on all of
-    /// them: it listens on the first that the machine has, and nobody else can on the others, so
-    /// that whoever knows the name meets this server or nobody.
+    /// If the host is a name with several addresses, such as `localhost`, the port is this server's
+    /// on all of them: it listens on the first that the machine has, and blocks the others, so that
+    /// clients of the name reach this server or none.
     ///
     /// # Errors
     ///

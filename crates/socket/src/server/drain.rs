@@ -1,10 +1,10 @@
 //! Room in the queues of this process's own servers.
 //!
-//! The system keeps connections that nobody accepted yet in a queue of limited length, and answers
-//! nobody when it is full: the peer tries again a second later. A test that makes thousands of
-//! connections and accepts them afterwards would wait for nobody but itself. So a client of this
-//! process that gets no answer moves the queue of the server it connects to, if that is in this
-//! process too, to the server's own queue, and tries again.
+//! The system keeps connections that are not accepted yet in a queue of limited length, and does
+//! not answer when it is full: the peer retries a second later. A test that makes thousands of
+//! connections and accepts them afterwards would only wait for itself. So a client of this process
+//! that gets no answer moves the system's queue of its server, if that is in this process too, to
+//! the server's own queue, and tries again.
 
 use std::{
     net::SocketAddr,
@@ -32,8 +32,8 @@ pub(super) fn remember(server: Weak<Inner>) {
     servers.push(server);
 }
 
-/// Moves the queue of the server at `address` out of the way, if its length was left to us; says
-/// whether there was one with somebody in it. One that is [kept full](super::FullQueue) stays so.
+/// Moves the queue of the server at `address`, if its length was left to us; returns whether there
+/// was one with a connection in it. A queue that is [kept full](super::FullQueue) stays so.
 pub(crate) fn drain_backlog(address: SocketAddr) -> bool {
     let found: Vec<_> = servers()
         .iter()
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::server::Server;
 
-    /// A server with somebody in its queue, bound to `host`.
+    /// A server with a connection in its queue, bound to `host`.
     fn asked(host: &str) -> Option<(Server, TcpStream)> {
         let server = Server::builder().host(host).bind().ok()?;
         let port = server.port();

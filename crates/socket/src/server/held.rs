@@ -17,7 +17,7 @@ use crate::{
     sys::Reservation,
 };
 
-/// A port of a host that another program is to listen on. Nobody else gets it meanwhile.
+/// A port of a host, reserved for another program to listen on.
 ///
 /// The port of a name with several addresses is held on all of them, as a [`Server`](super::Server)
 /// holds its own. The program either [inherits](HeldPort::hand_over) the listening socket, or binds
@@ -43,8 +43,8 @@ pub struct HeldPort {
     others: OtherAddresses,
 }
 
-/// Keeps everybody off a [held port](HeldPort) on the addresses of its host that nobody listens on,
-/// until it is dropped.
+/// Blocks a [held port](HeldPort) on the addresses of its host that are not listened on, until it
+/// is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the port away"]
 pub struct OtherAddresses(Vec<Reservation>);
@@ -83,14 +83,15 @@ impl HeldPort {
         self.address.port()
     }
 
-    /// Gives the listening socket, for the program to inherit, and what keeps everybody off the
-    /// other addresses of the host while the program runs.
+    /// Returns the listening socket, for the program to inherit, and a guard that blocks the other
+    /// addresses of the host while the program runs.
     pub fn hand_over(self) -> (TcpListener, OtherAddresses) {
         (self.listener, self.others)
     }
 
-    /// Leaves the port to whoever binds to it by its number and reuses the address
-    /// (`SO_REUSEADDR`), as almost all servers do. For a minute, the system chooses it for nobody.
+    /// Releases the port to a program that binds to it by number and reuses the address
+    /// (`SO_REUSEADDR`), as almost all servers do. For a minute, the system assigns it to no other
+    /// program.
     ///
     /// # Errors
     ///
@@ -133,8 +134,8 @@ fn failed(
 }
 
 /// Leaves a connection of the port behind that this side has closed first. For a minute the system
-/// remembers it (TIME_WAIT), and while it does it gives the port to nobody who asks for any port;
-/// whoever asks for this one, reusing the address, gets it.
+/// remembers it (TIME_WAIT), and does not assign the port to programs that ask for any port; a
+/// program that asks for this one, reusing the address, gets it.
 fn leave(listener: TcpListener) -> io::Result<()> {
     let mut peer = TcpStream::connect(listener.local_addr()?)?;
     drop(listener.accept()?);

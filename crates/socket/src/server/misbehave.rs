@@ -1,4 +1,4 @@
-//! What a server should not do, done on purpose.
+//! Deliberate misbehaviour of a server.
 
 use std::{
     collections::HashSet,
@@ -23,9 +23,9 @@ use crate::{
 };
 
 impl Server {
-    /// Refuses connections from now on, and drops those that nobody accepted yet. The port stays
-    /// this server's: it can [come back](Server::come_back), and meanwhile a connect gets
-    /// `ECONNREFUSED`. Accepted connections go on; an accept waits.
+    /// Refuses new connections, and drops those that are not accepted yet. The server keeps its
+    /// port: it can [come back](Server::come_back), and meanwhile a connect gets `ECONNREFUSED`.
+    /// Accepted connections stay open; an accept waits.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -57,7 +57,7 @@ impl Server {
         let stopped = inner.listener().as_ref().is_some_and(|listener| {
             listener.can_listen_again() && sys::pause_listening(listener).is_ok()
         });
-        // Whoever waits in an accept uses the listener. It looks again, and then waits without.
+        // A waiting accept uses the listener. It looks again, and then waits without it.
         inner.wake();
         {
             let mut listener = inner.listener.write().unpoisoned();
@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// Listens again, on the same port, after [`refuse`](Server::refuse) or
-    /// [`go_away`](Server::go_away). Indices go on where they were. Does nothing when the server
+    /// [`go_away`](Server::go_away). Indices continue where they were. Does nothing when the server
     /// listens.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Server {
         }
         let come_back = || {
             inner.listen_again()?;
-            // Whoever keeps the queue full wants it full again.
+            // If the queue was kept full, it is filled again.
             inner.refill()
         };
         let outcome = come_back().map_err(|source| self.failed("come back", source));
@@ -120,9 +120,9 @@ impl Server {
     /// accepted nor refused and hangs until its own timeout, as with a server that is stuck. Ends
     /// when the result is dropped.
     ///
-    /// Who is in the queue already can be accepted; nobody who comes after that is, until then: an
-    /// accept waits, also one that another thread is in already, and [`pending`](Server::pending)
-    /// leaves the queue as it is.
+    /// Connections that are already in the queue can be accepted; later ones cannot, until then: an
+    /// accept waits, even one that another thread has already begun, and
+    /// [`pending`](Server::pending) leaves the queue as it is.
     ///
     /// # Errors
     ///
@@ -311,7 +311,7 @@ impl super::Inner {
         }
     }
 
-    /// Empties the queue, unless somebody else wants it full.
+    /// Empties the queue, unless it is to be kept full.
     fn stop_filling(&self) {
         if self.full.fetch_sub(1, Ordering::SeqCst) > 1 {
             return;
@@ -329,7 +329,7 @@ impl super::Inner {
         self.wake();
     }
 
-    /// Gives the queue another length. Linux allows that at any time.
+    /// Changes the length of the queue. Linux allows that at any time.
     fn resize_queue(&self, length: i32) -> io::Result<()> {
         match &*self.listener() {
             Some(listener) if !self.away.load(Ordering::SeqCst) => {

@@ -46,9 +46,9 @@ use crate::{
 
 /// A listening socket and the connections that it accepted.
 ///
-/// Handles are cheap to clone and all stand for the same server; any thread may use one. The server
-/// listens from [`ServerBuilder::bind`] on, so that peers may connect before anybody calls
-/// [`accept`](Server::accept). It has no thread of its own.
+/// Handles are cheap to clone, and all refer to the same server; any thread may use one. The server
+/// listens from [`ServerBuilder::bind`] on, so that peers may connect before
+/// [`accept`](Server::accept) is called. It has no thread of its own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,7 +88,8 @@ struct Inner {
     changing: Mutex<()>,
     backlog: i32,
     binding: BindOptions,
-    /// How many want the queue to stay full: nobody takes anybody out of it meanwhile.
+    /// How many [`FullQueue`](super::FullQueue)s keep the queue full: no connection is taken from
+    /// it meanwhile.
     full: AtomicUsize,
     fillers: Mutex<Fillers>,
     options: SocketOptions,
@@ -107,24 +108,24 @@ struct Inner {
     registry: Arc<Registry>,
 }
 
-/// A connection that nobody accepted yet.
+/// A connection that is not accepted yet.
 #[derive(Debug)]
 struct Pending {
     stream: Stream,
     peer: Address,
 }
 
-/// Whom an accept has found.
+/// The result of an accept.
 enum Next<'a> {
     Peer(Pending),
-    /// Nobody, as far as this listener knows: it becomes readable.
+    /// No connection, as far as this listener can tell: it becomes readable.
     Nobody(RwLockReadGuard<'a, Option<Listener>>),
-    /// Nobody is taken until the server is back.
+    /// No connection is taken until the server is back.
     Away,
 }
 
 impl Server {
-    /// Describes a server: `localhost` and a free port, unless it says otherwise.
+    /// Creates the builder of a server, by default on `localhost` and a free port.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::new()
     }
@@ -159,9 +160,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Returns [`AcceptError::TimedOut`] if nobody connected in time; the index that the connection
-    /// would have had goes to the next one. [`AcceptError::Closed`] and [`AcceptError::Aborted`] if
-    /// the server is gone.
+    /// Returns [`AcceptError::TimedOut`] if no peer connected in time; the index that the
+    /// connection would have had goes to the next one. Returns [`AcceptError::Closed`] and
+    /// [`AcceptError::Aborted`] if the server is gone.
     #[track_caller]
     pub fn accept(&self, timeout: impl Into<Option<Duration>>) -> Result<Connection, AcceptError> {
         self.accepting(Place::caller(), timeout).block()
@@ -191,15 +192,15 @@ impl Server {
         registry.all_shared().next_back().cloned()
     }
 
-    /// All accepted connections that were not closed on this side, by index. Not those that belong
-    /// to an [`OwnedConnection`](crate::OwnedConnection), of which nobody else may have a handle.
+    /// Returns all accepted connections that were not closed on this side, by index, except those
+    /// of an [`OwnedConnection`](crate::OwnedConnection), which has no other handles.
     pub fn connections(&self) -> Vec<Connection> {
         let registry = self.inner.registry.lock();
         registry.all_shared().cloned().collect()
     }
 
-    /// As [`connections`](Server::connections), with those that belong to somebody alone, for a
-    /// layer above that only looks at them.
+    /// As [`connections`](Server::connections), including owned ones, for a layer above that only
+    /// observes them.
     #[doc(hidden)]
     pub fn all_connections(&self) -> Vec<Connection> {
         self.inner.open()
@@ -221,7 +222,7 @@ impl Server {
         let Some(mut turn) = self.inner.accepting.try_enter() else {
             return 0;
         };
-        // An error here is found again by whoever accepts.
+        // The next accept finds this error again.
         let _ = self.inner.collect(&mut turn);
         turn.value().len()
     }
@@ -255,7 +256,7 @@ impl Server {
         }
     }
 
-    /// Closes every accepted connection. The server goes on listening.
+    /// Closes every accepted connection. The server continues to listen.
     #[track_caller]
     pub fn close_all(&self) {
         for connection in self.inner.open() {
@@ -299,15 +300,15 @@ impl Server {
     }
 
     /// Stops listening and closes every connection, accepted or not. Every wait on the server or
-    /// its connections ends with an error that says so. When this returns, a connect is refused and
-    /// the descriptors are gone. Closing twice does nothing.
+    /// its connections ends with an error that reports the close. When this returns, connects are
+    /// refused and the descriptors are closed. Closing twice has no effect.
     #[track_caller]
     pub fn close(&self) {
         self.inner.close(LocalEnd::Closed, Place::caller());
     }
 
-    /// Closes the server as [`close`](Server::close) does, and lets every operation on it and its
-    /// connections say that it was aborted.
+    /// Closes the server as [`close`](Server::close) does; all operations on it and its connections
+    /// report an abort.
     #[track_caller]
     pub fn abort(&self) {
         self.inner.close(LocalEnd::Aborted, Place::caller());
@@ -344,7 +345,7 @@ impl Inner {
         }
     }
 
-    /// Takes the next peer, if somebody has connected.
+    /// Accepts the next peer, if one has connected.
     fn next(&self, turn: &mut Turn<'_, VecDeque<Pending>>) -> Result<Next<'_>, NotNow> {
         if let Some(pending) = turn.value().pop_front() {
             return Ok(Next::Peer(pending));
@@ -364,7 +365,7 @@ impl Inner {
                 Ok(_) => {}
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(Next::Nobody(guard)),
-                    // The peer gave up while it was queued: there is nobody to talk to.
+                    // The peer gave up while it was queued.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ if self.away.load(Ordering::SeqCst) => {}
                     _ => return Err(NotNow::Io(error)),
@@ -406,8 +407,8 @@ impl Inner {
         !self.away.load(Ordering::SeqCst) && self.full.load(Ordering::SeqCst) == 0
     }
 
-    /// Makes a connection of a peer and puts it on the list, in one step with looking whether the
-    /// server is closed: closing then finds either the connection or nobody.
+    /// Creates the connection of a peer and lists it, in one step with the check whether the server
+    /// is closed: closing then finds the connection, or it was never listed.
     fn admit(
         &self,
         pending: Pending,
@@ -479,12 +480,12 @@ impl Inner {
         self.wake();
     }
 
-    /// All connections, also those that belong to somebody alone.
+    /// All connections, including owned ones.
     fn open(&self) -> Vec<Connection> {
         self.registry.lock().open.values().cloned().collect()
     }
 
-    /// Removes the file of a Unix socket: nobody can connect to it any more.
+    /// Removes the file of a Unix socket, as no peer can connect to it now.
     fn remove_file(&self) {
         if let Some(file) = self.file().take() {
             file.remove();
@@ -562,7 +563,7 @@ struct Connections {
 }
 
 impl Connections {
-    /// A connection that is open, and nobody's alone.
+    /// A connection that is open and not owned.
     fn shared(&self, index: usize) -> Option<&Connection> {
         let connection = self.open.get(&index)?;
         (!connection.is_owned()).then_some(connection)

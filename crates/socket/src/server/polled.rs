@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Server {
-    /// Accepts the next connection without waiting, for an event loop that it then belongs to
-    /// alone; `None` if nobody has connected. See [`OwnedConnection`] for an example.
+    /// Accepts the next connection without waiting, for the event loop that then owns it; `None` if
+    /// no peer has connected. See [`OwnedConnection`] for an example.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Server {
 }
 
 impl Inner {
-    /// Makes whoever waits to accept look again.
+    /// Makes waiting accepts look again.
     pub(super) fn wake(&self) {
         self.changes.fetch_add(1, Ordering::Release);
         self.accepting.wake_waiting();
@@ -55,8 +55,8 @@ impl Inner {
 /// How many connections are accepted before others have a turn.
 const AT_ONCE: usize = 64;
 
-/// How long it is until the next try when the system does not let it accept: no event says when it
-/// does again.
+/// The delay before the next try after the system refused an accept: no event announces when it
+/// allows one again.
 const NEXT_TRY: Duration = Duration::from_millis(20);
 
 /// The connections to a server, for an event loop that accepts all of them: see
@@ -104,16 +104,16 @@ pub struct Arrivals {
     left: usize,
 }
 
-/// What an event loop finds that asks for the next connection to a server.
+/// The result of an event loop's request for the next connection.
 #[derive(Debug)]
 pub enum Arrival {
-    /// Somebody has connected.
+    /// A peer has connected.
     Connection(OwnedConnection),
     /// The socket is new, or another one than before: [`Arrivals`] are to be registered, again if
     /// they were, before the next call.
     Moved,
-    /// Nobody has connected. An event or the [waker](Arrivals::wake_when_changed) says when to ask
-    /// again.
+    /// No peer has connected. An event or the [waker](Arrivals::wake_when_changed) signals when to
+    /// ask again.
     Nobody,
     /// There may be more, and many have come: others have a turn first.
     Enough,
@@ -121,7 +121,7 @@ pub enum Arrival {
     Failed {
         /// Why.
         error: AcceptError,
-        /// How long it is until it is worth another try: no event says so.
+        /// The delay before the next try: no event announces it.
         next_try: Duration,
     },
     /// The server was closed or aborted.

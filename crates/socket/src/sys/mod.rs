@@ -1,9 +1,9 @@
 //! Everything that differs between platforms.
 //!
 //! Unix: sockets are descriptors. A thread waits for bytes in the system's own blocking calls, and
-//! for everything else (peers, connects, pauses) with its own `mio::Poll`. Elsewhere this crate
-//! compiles and answers "not supported here" ([`unsupported`]), until somebody needs it there: only
-//! this module would change.
+//! for everything else (peers, connects, pauses) with its own `mio::Poll`. On other systems this
+//! crate compiles and returns "not supported here" ([`unsupported`]); only this module would have
+//! to change.
 //!
 //! | | Linux | other Unix | elsewhere |
 //! | --- | --- | --- | --- |
@@ -28,7 +28,7 @@ pub(crate) use self::elsewhere::*;
 pub(crate) use self::unix::*;
 pub(crate) use standin_sync::operation::{Descriptor, Interest};
 
-/// What a process holds: what it is called, by what it is known.
+/// The resources of a process: names, by identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     /// The target of each descriptor's link, by number.
@@ -82,14 +82,14 @@ pub(crate) fn unsupported(what: &str) -> io::Error {
     )
 }
 
-/// What this process has open and running.
+/// The open descriptors and running threads of this process.
 #[cfg(target_os = "linux")]
 pub(crate) fn inventory() -> io::Result<Inventory> {
     let mut inventory = Inventory::default();
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
-        // The descriptor that lists the folder is gone by the time it is looked at, and so may
-        // others be.
+        // The descriptor of the listing itself is closed when it is inspected, and so may others
+        // be.
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
@@ -116,7 +116,7 @@ fn number(entry: &fs::DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// What this process has open and running.
+/// The open descriptors and running threads of this process.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn inventory() -> io::Result<Inventory> {
     Err(unsupported("the leak check"))

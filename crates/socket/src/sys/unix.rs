@@ -65,7 +65,7 @@ impl Source<'_> {
     }
 }
 
-/// A socket in a poll of somebody else's, for the time of a call.
+/// A socket registered with another poll, for the duration of a call.
 #[derive(Debug)]
 pub(crate) struct Polled(RawFd);
 
@@ -133,11 +133,11 @@ pub(crate) fn is_final(error: &io::Error) -> bool {
 
 /// A connected stream.
 ///
-/// It blocks: a thread that has to wait does so in the very call that receives or sends, with the
-/// socket's own timeout, which costs no more than a plain blocking socket does. Where the system
-/// does not keep that timeout, or somebody who has the same socket has made it non-blocking, the
-/// thread [polls](Stream::poll) instead. What must not wait says so with each call. Shutting the
-/// socket down ends the wait.
+/// It blocks: a thread that has to wait does so in the call that receives or sends, with the
+/// socket's own timeout, which costs no more than a plain blocking socket. If the system ignores
+/// that timeout, or another user of the same socket has made it non-blocking, the thread
+/// [polls](Stream::poll) instead. Calls that must not wait pass a flag. Shutting the socket down
+/// ends the wait.
 #[derive(Debug)]
 pub(crate) struct Stream {
     fd: OwnedFd,
@@ -206,7 +206,7 @@ impl Stream {
         Ok(rustix::net::send(&self.fd, bytes, blocking.send_flags())?)
     }
 
-    /// How long a receive waits; `None` for ever.
+    /// How long a receive waits; `None` is forever.
     pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         Ok(sockopt::set_socket_timeout(
             &self.fd,
@@ -215,7 +215,7 @@ impl Stream {
         )?)
     }
 
-    /// How long a send waits; `None` for ever.
+    /// How long a send waits; `None` is forever.
     pub(crate) fn set_send_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         Ok(sockopt::set_socket_timeout(
             &self.fd,
@@ -230,7 +230,7 @@ impl Stream {
         self.is_tcp || interest == Interest::Readable
     }
 
-    /// Waits until the stream may be ready or the time has passed, `None` for ever; or perhaps
+    /// Waits until the stream may be ready or the time has passed, `None` forever; or perhaps
     /// less.
     pub(crate) fn poll(&self, interest: Interest, timeout: Option<Duration>) -> io::Result<()> {
         let events = match interest {
@@ -256,7 +256,7 @@ impl Stream {
         self.options().shutdown(how)
     }
 
-    /// Resets the connection: the peer gets `ECONNRESET`, and whoever waits here returns. To be
+    /// Resets the connection: the peer gets `ECONNRESET`, and waiting threads return. It must be
     /// closed afterwards.
     pub(crate) fn reset(&self, is_sending: bool) -> io::Result<()> {
         // To close without lingering at all is how a reset is asked for. But the system closes a

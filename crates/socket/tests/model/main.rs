@@ -3,7 +3,7 @@
 //!
 //! One thread receives in all ways there are, a second one looks, and receives in ways that have to
 //! fail; a third one sends; a fourth one ends the connection, or one half of it, in the middle, or
-//! connects anew. Every byte is accounted for: what is received are the bytes that the peer wrote,
+//! connects again. Every byte is accounted for: what is received are the bytes that the peer wrote,
 //! none missing, doubled or out of place, and what the peer reads are the bytes that were said to
 //! be sent.
 //!

@@ -23,7 +23,7 @@ fn a_test_that_is_suspended_and_continued_goes_on_waiting() {
                 let script = format!("kill -STOP {me}; sleep 0.02; kill -CONT {me}");
                 let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
                 // Fails where whoever started the tests ignores SIGCHLD, after the end
-                // all the same.
+                // anyway.
                 let _ = shell.wait();
                 std::thread::sleep(Duration::from_millis(5));
             }

@@ -159,7 +159,7 @@ fn openssl_refuses_each_defect() -> Result<()> {
     let request = folder.path().join("request");
     fs::write(&request, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let client = |bank: &Bank, defect: Option<Defect>| {
-        // It would wait for ever.
+        // It would wait forever.
         let mut command = Command::new(&timeout);
         command
             .args([

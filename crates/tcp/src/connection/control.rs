@@ -1,5 +1,5 @@
-//! What can be done with a connection besides sending and receiving: ending it, in good and in
-//! bad ways, and asking how it is.
+//! Methods of a connection besides sending and receiving: ending it correctly or abruptly, and
+//! querying its state.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ impl TcpConnection {
         self.socket.abort();
     }
 
-    /// Says that no more will be sent: the peer sees the end of the stream after what was sent
-    /// before. Receiving goes on.
+    /// Ends the sending direction: the peer sees the end of the stream after the bytes sent before.
+    /// Receiving continues.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl TcpConnection {
         Ok(self.socket.shutdown_write()?)
     }
 
-    /// Says that no more will be received: a receive gives what has come already, and then
+    /// Ends the receiving direction: a receive returns bytes that have already arrived, and then
     /// fails. The peer does not notice.
     ///
     /// # Errors
@@ -94,8 +94,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
-    /// the pauses.
+    /// Returns the errors of [`send`](TcpConnection::send). The time limit includes the pauses.
     #[track_caller]
     pub fn send_in_pieces(
         &self,
@@ -112,8 +111,7 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](TcpConnection::send). The time limit is for everything, with
-    /// the delay.
+    /// Returns the errors of [`send`](TcpConnection::send). The time limit includes the delay.
     #[track_caller]
     pub fn send_delayed(
         &self,
@@ -125,7 +123,7 @@ impl TcpConnection {
             .send_delayed(bytes, delay))
     }
 
-    /// Makes the system's receive buffer as small as it can be, so that a peer that goes on
+    /// Makes the system's receive buffer as small as it can be, so that a peer that continues
     /// sending soon notices that nobody receives.
     ///
     /// # Errors
@@ -154,18 +152,18 @@ impl TcpConnection {
     }
 
     /// Whether the connection is up: not closed on this side, not reset, and not ended by both
-    /// sides. Asks the system; a receive or send under way goes on undisturbed.
+    /// sides. Asks the system; this does not disturb a receive or send in progress.
     pub fn is_connected(&self) -> bool {
         self.socket.is_connected()
     }
 
-    /// Whether the peer has closed its end, though bytes may be left that came before. Asks the
+    /// Whether the peer has closed its end, even if bytes from before that are unread. Asks the
     /// system, as [`is_connected`](TcpConnection::is_connected) does.
     pub fn peer_has_ended(&self) -> bool {
         self.socket.peer_has_ended()
     }
 
-    /// The state of the stream, as far as the operations so far have shown it.
+    /// Returns the state of the stream, as seen by the operations so far.
     pub fn stream_state(&self) -> StreamState {
         self.socket.stream_state()
     }

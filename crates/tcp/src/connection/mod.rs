@@ -19,11 +19,10 @@ pub use self::talk::Talk;
 /// [`TcpClient`](crate::TcpClient), with a time limit and an encoding for what
 /// goes over it.
 ///
-/// A handle: cloning it, or giving it another limit or encoding, makes another
-/// handle of the same connection. What it receives it gives as bytes, or as text
-/// in its encoding by the methods whose names end with `_text`. Every wait ends at the
-/// handle's time limit; for one call with another limit, make a handle for it:
-/// `connection.with_timeout(Duration::from_secs(1)).receive_line()`.
+/// A handle of a connection. Cloning it, or changing its limit or encoding, creates another handle
+/// of the same connection. Receives return bytes; those whose names end with `_text` return text in
+/// the handle's encoding. Every wait ends at the handle's time limit; for one call with another
+/// limit, create a handle for it: `connection.with_timeout(Duration::from_secs(1)).receive_line()`.
 #[derive(Clone)]
 pub struct TcpConnection {
     socket: Connection,
@@ -61,7 +60,7 @@ impl TcpConnection {
         self
     }
 
-    /// What its driver has for TLS; `None` before the driver has started.
+    /// The TLS settings of its driver; `None` before the driver has started.
     #[cfg(feature = "tls")]
     pub(crate) fn tls_side(&self) -> Option<&crate::tls::TlsSide> {
         self.tls_side.as_deref()
@@ -121,8 +120,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is closed or the time is over; the error says how
-    /// many bytes went.
+    /// Returns an error if the connection is closed or the time limit passes; the error says how
+    /// many bytes were sent.
     #[track_caller]
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<usize, TcpError> {
         now(self.talk(Thread, Place::caller()).send(bytes))
@@ -132,22 +131,21 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection ends or the time is over before they are there. What
-    /// did come is shown by the error, and kept for the next receive.
+    /// Returns an error if the connection ends or the time limit passes before they have arrived.
+    /// The error shows the bytes that did arrive, and they are kept for the next receive.
     #[track_caller]
     pub fn receive_exactly(&self, size: usize) -> Result<Vec<u8>, TcpError> {
         now(self.talk(Thread, Place::caller()).receive_exactly(size))
     }
 
-    /// Receives what comes first, from 1 to `limit` bytes: what is there already, or else
-    /// what the wait brings.
+    /// Receives from 1 to `limit` bytes: those that have already arrived, or else the next ones.
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is over before anything is there, if the peer has closed
+    /// Returns an error if the time limit passes before any bytes arrive, if the peer has closed
     /// its end and everything before that was received
-    /// ([`is_peer_closed`](TcpError::is_peer_closed)), or if the connection is reset or closed
-    /// on this side.
+    /// ([`is_peer_closed`](TcpError::is_peer_closed)), or if the connection is reset or closed on
+    /// this side.
     #[track_caller]
     pub fn receive_some(&self, limit: usize) -> Result<Vec<u8>, TcpError> {
         now(self.talk(Thread, Place::caller()).receive_some(limit))
@@ -198,8 +196,8 @@ impl TcpConnection {
         now(self.talk(Thread, Place::caller()).receive_to_end())
     }
 
-    /// Receives up to where `matching` says: it is shown all bytes that have come, each time
-    /// that more have, and returns how many of them to take.
+    /// Receives up to a position chosen by `matching`: it is called with all bytes so far, each
+    /// time that more have arrived, and returns how many of them to take.
     ///
     /// # Errors
     ///
@@ -214,9 +212,9 @@ impl TcpConnection {
             .receive_matching(matching))
     }
 
-    /// Receives everything until nothing has come for the time of `silence`, the peer closes its
-    /// end, or this side [shuts down](TcpConnection::shutdown_read) receiving. Nothing at all if
-    /// nothing comes.
+    /// Receives everything until no bytes arrive for the time of `silence`, the peer closes its
+    /// end, or this side [shuts down](TcpConnection::shutdown_read) receiving. Returns nothing if
+    /// no bytes arrive.
     ///
     /// # Errors
     ///
@@ -285,8 +283,8 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns an error as soon as something else has come; the error shows the difference.
-    /// Otherwise as [`receive_exactly`](TcpConnection::receive_exactly).
+    /// Returns an error as soon as other bytes arrive; the error shows the difference. Otherwise as
+    /// [`receive_exactly`](TcpConnection::receive_exactly).
     #[track_caller]
     pub fn expect(&self, expected: impl AsRef<[u8]>) -> Result<(), TcpError> {
         now(self.talk(Thread, Place::caller()).expect(expected))
@@ -307,7 +305,7 @@ impl TcpConnection {
         })
     }
 
-    /// An error with what the environment knows that may explain it.
+    /// An error with possible causes that the environment knows.
     pub(crate) fn noted<T>(&self, result: Result<T, impl Noted>) -> Result<T, TcpError> {
         let driver = self.socket.label().unwrap_or_default();
         result.map_err(|error| noted(&self.explainer, driver, error))
@@ -342,7 +340,7 @@ macro_rules! noted_errors {
 
 noted_errors!(AcceptError, ConnectError, ReceiveError, SendError);
 
-/// The error with what the environment knows that may explain it.
+/// The error with possible causes that the environment knows.
 pub(crate) fn noted(explainer: &Explainer, driver: &str, error: impl Noted) -> TcpError {
     match explainer.explain(driver) {
         // The abort was only the means.

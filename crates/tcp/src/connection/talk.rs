@@ -1,4 +1,4 @@
-//! What goes over a connection, whoever waits for it: the calling thread in the methods of
+//! Sends and receives, independent of the waiter: the calling thread in the methods of
 //! [`TcpConnection`](super::TcpConnection), a task of a runtime in their async forms.
 
 use std::fmt;
@@ -12,8 +12,8 @@ use super::text::Until;
 use super::{Noted, TcpConnection};
 use crate::TcpError;
 
-/// What goes over a connection, with `W` to wait for it. Each method is what the one of the same
-/// name of [`TcpConnection`] is.
+/// Sends and receives, with `W` as the waiter. Each method corresponds to the one of the same name
+/// of [`TcpConnection`].
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Talk<'c, W> {
@@ -23,8 +23,7 @@ pub struct Talk<'c, W> {
 }
 
 impl TcpConnection {
-    /// What goes over the connection, with `wait` to wait for it, as the line `place` of a test
-    /// wants it.
+    /// Sends and receives, with `wait` as the waiter, called at the line `place` of a test.
     #[doc(hidden)]
     pub fn talk<W: Wait>(&self, wait: W, place: Place) -> Talk<'_, W> {
         Talk {

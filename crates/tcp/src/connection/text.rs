@@ -12,7 +12,7 @@ use super::TcpConnection;
 use crate::encoding::Mode;
 use crate::{Encoding, TcpError};
 
-/// What the text that a connection has brought so far has switched its stream to.
+/// The decoder state after the text received on a connection so far.
 #[derive(Debug, Default)]
 struct Incoming(Mutex<Option<(Encoding, Mode)>>);
 
@@ -43,9 +43,9 @@ impl TcpConnection {
 
     /// Receives what comes first, at most `limit` bytes of it, as text.
     ///
-    /// It gives whole characters, wherever the stream was cut on its way: the
-    /// beginning of a character waits for the next receive, and if nothing else has
-    /// come, this one waits for the rest of it.
+    /// It returns whole characters, wherever the stream was cut: the beginning of a character waits
+    /// for the next receive, and if nothing else has arrived, this receive waits for the rest of
+    /// it.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl TcpConnection {
         error
     }
 
-    /// What the stream has been switched to by text in this handle's encoding.
+    /// The decoder state of the stream in this handle's encoding.
     pub(super) fn mode(&self) -> Mode {
         if !self.encoding.has_modes() {
             return Mode::default();

@@ -13,8 +13,8 @@ const LONGEST_PART: usize = 3;
 /// The escape sequence of ISO-2022-JP that everything begins with.
 const TO_ASCII: &[u8] = b"\x1b(B";
 
-/// What the bytes before have switched a stream to: the escape sequence or byte
-/// order mark that did, or nothing.
+/// The decoder state after the previous bytes: the escape sequence or byte order mark that set it,
+/// or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode(Vec<u8>);
 
@@ -34,8 +34,8 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// Returns the number of bytes at the start that can be decoded; what follows them is not text,
-    /// whatever comes next.
+    /// Returns the number of bytes at the start that can be decoded; the bytes after them are not
+    /// valid text, whatever follows.
     pub(crate) fn decode_piece(&self, mode: &Mode, bytes: &[u8]) -> Result<Piece, usize> {
         let before: &[u8] = if self.switches(bytes) { &[] } else { &mode.0 };
         let all = if before.is_empty() {
@@ -53,7 +53,7 @@ impl Encoding {
         })
     }
 
-    /// Whether bytes may mean another thing for what came before them.
+    /// Whether bytes may change the meaning of the bytes before them.
     pub(crate) fn has_modes(&self) -> bool {
         match self.0 {
             Kind::Utf16WithMark => true,
@@ -208,7 +208,7 @@ mod tests {
         label.parse().unwrap()
     }
 
-    /// What comes of `bytes` that arrive cut at `cuts`.
+    /// The result of decoding `bytes` that arrive cut at `cuts`.
     fn in_pieces(encoding: Encoding, bytes: &[u8], cuts: &[usize]) -> Result<String, usize> {
         let mut text = String::new();
         let mut mode = Mode::default();
@@ -326,7 +326,7 @@ mod tests {
                     prop_assert!(bytes.len() - piece.size <= LONGEST_PART);
                     prop_assert!(good(piece.size));
                 }
-                // Pieces come to the same as the whole.
+                // Pieces have the same result as the whole.
                 if let Ok(text) = encoding.decode(&bytes) {
                     let cut = cut.min(bytes.len());
                     prop_assert_eq!(in_pieces(encoding, &bytes, &[cut]), Ok(text), "{}", label);

@@ -9,22 +9,22 @@ use super::rule::Rule;
 use super::says::Says;
 use super::times::Often;
 
-/// What a peer answers by itself: the options that both TCP drivers have for it.
+/// The options of both TCP drivers for a peer that answers by itself.
 ///
-/// Code sets `replies`, files all others; they say the same. A driver without any of them is
-/// one that the test talks through.
+/// Code sets `replies`, files all others; they are equivalent. The test itself uses a driver that
+/// has none of them.
 #[derive(Clone, Debug, Config)]
 #[config(check = misfits)]
 pub struct RepliesConfig {
-    /// What the peer does by itself, on all of its connections; files say the same with `framing`
-    /// and the options below it, which cannot be set as well. Default: nothing, the test receives
-    /// and sends.
+    /// The answers of the peer on all of its connections; files declare the same with `framing` and
+    /// the options below it, which cannot be set as well. Default: none, the test receives and
+    /// sends.
     #[config(code_only)]
     pub replies: Option<Replies>,
 
-    /// How the stream is cut into frames, which makes this a peer that answers by itself (code says
-    /// this and what follows, to `connections`, with `replies`). Default: it answers nothing, the
-    /// test receives and sends.
+    /// How the stream is divided into frames, which makes this a peer that answers by itself (in
+    /// code, `replies` replaces this and the options up to `connections`). Default: it answers
+    /// nothing, the test receives and sends.
     ///
     /// It is `"lines"`, `"raw"` (each piece as it arrives), `{ delimiter = "\u0000" }`,
     /// `{ length_prefix = { width = 2 } }`, `{ fixed_size = 16 }`, or
@@ -32,11 +32,11 @@ pub struct RepliesConfig {
     #[config(file_only, example = "lines")]
     pub(crate) framing: Option<Framing>,
 
-    /// What the peer says first on each connection. Default: nothing.
+    /// What the peer sends first on each connection. Default: nothing.
     ///
-    /// It is a text, `{ hex = "00 ff" }`, `{ file = "greeting.txt" }`,
-    /// `{ verbatim = "{{ as it stands }}" }`, or a list of these. Texts are templates over
-    /// `connection.index` and `context`. Nothing is added to them: a line ends with `\n`.
+    /// It is a text, `{ hex = "00 ff" }`, `{ file = "greeting.txt" }`, `{ verbatim = "{{ as it
+    /// stands }}" }`, or a list of these. Texts are templates over `connection.index` and
+    /// `context`. Nothing is added to them: end a line with `\n`.
     #[config(file_only, example = "220 ready\r\n")]
     pub(crate) greeting: Option<Says>,
 
@@ -50,8 +50,8 @@ pub struct RepliesConfig {
     #[config(file_only, default)]
     pub(crate) on: Vec<Rule>,
 
-    /// What is said one thing after the other on each connection, `[[driver.dialogue]]`; when it is
-    /// over, the rules apply.
+    /// The steps of the dialogue on each connection, `[[driver.dialogue]]`, in order; after it, the
+    /// rules apply.
     #[config(file_only, default)]
     pub(crate) dialogue: Vec<Step>,
 
@@ -65,7 +65,7 @@ pub struct RepliesConfig {
     pub(crate) connections: Option<Often>,
 }
 
-/// What is wrong with the replies that options declare.
+/// The mistakes in declared replies.
 fn misfits(config: &RepliesConfig) -> Vec<Misfit> {
     match config.set_in_file().first() {
         Some(option) if !config.is_declared() => vec![
@@ -77,7 +77,7 @@ fn misfits(config: &RepliesConfig) -> Vec<Misfit> {
 }
 
 impl RepliesConfig {
-    /// Those of a driver. An option that is declared anew by a driver that extends ours means
+    /// Those of a driver. An option that is declared again by a driver that extends ours means
     /// something else there.
     pub(crate) fn of(driver: &Node) -> Result<Self, ResolveError> {
         let mut config = Self::clone(&*driver.shared::<Self>()?);
@@ -108,8 +108,8 @@ impl RepliesConfig {
         Ok(config)
     }
 
-    /// What the driver does by itself: what code has declared, or the options of a file, and never
-    /// both. `None` if there is nothing of either.
+    /// The replies of the driver: from code, or from the options of a file, never both. `None` if
+    /// there are none.
     pub(crate) fn declared(&self) -> Result<Option<Replies>, Vec<Misfit>> {
         let in_file = self.set_in_file();
         match (&self.replies, &self.framing, in_file.first()) {
@@ -137,7 +137,7 @@ impl RepliesConfig {
         self.replies.is_some() || self.framing.is_some()
     }
 
-    /// Adds what the options say to replies that have the framing only.
+    /// Adds the options to replies that have only the framing.
     fn add(&self, to: &mut Declaration, mut replies: Replies) -> Replies {
         if let Some(says) = &self.greeting {
             replies = to.greeting(replies, says);
@@ -160,7 +160,7 @@ impl RepliesConfig {
         }
     }
 
-    /// The options that files have for replies, as far as they are set.
+    /// The options of files for replies, if they are set.
     fn set_in_file(&self) -> Vec<&'static str> {
         let Self {
             replies: _,

@@ -14,7 +14,7 @@ use super::says::Says;
 /// The names that templates of replies may use beyond those of the conversation.
 pub(crate) const KNOWN: &[&str] = &["context"];
 
-/// What is made, and what is found wrong on the way.
+/// The replies, and the mistakes found.
 #[derive(Default)]
 pub(super) struct Declaration {
     places: Places,
@@ -30,7 +30,7 @@ impl Declaration {
     ) -> Result<Replies, Vec<Misfit>> {
         let framed = self.framed(framing);
         let replies = add(&mut self, framed);
-        // What is not written well would only be reported once more, in other words.
+        // An invalid part would only be reported twice, in other words.
         if self.misfits.is_empty()
             && let Err(error) = replies.check(KNOWN)
         {
@@ -113,7 +113,7 @@ impl Declaration {
         Replies::raw()
     }
 
-    /// Checks that each piece says one thing to send.
+    /// Checks that each piece declares exactly one thing to send.
     fn check_says(&mut self, option: &'static str, path: &[At], says: &Says) {
         self.places.note_says(option, path, says);
         let is_list = matches!(says, Says::Several(_));
@@ -147,7 +147,7 @@ impl Declaration {
     }
 }
 
-/// Why the expression at which frames end is not one: said in the same way as of a rule.
+/// Why the expression for the end of frames is invalid, worded as for a rule.
 fn wrong_pattern(expression: &str) -> Option<Misfit> {
     let replies = Replies::raw().on(pattern(expression), no_reply());
     let error = replies.check(&[]).err()?;

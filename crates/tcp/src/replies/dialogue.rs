@@ -19,8 +19,8 @@ pub struct Step {
     pub(super) expect: Option<Frames>,
     /// How long the peer waits.
     pub(super) pause: Option<Duration>,
-    /// What the peer sends, as the `reply` of a rule; its texts can name what the groups of all
-    /// earlier steps have matched.
+    /// What the peer sends, like the `reply` of a rule; its texts can use the named groups of all
+    /// earlier steps.
     #[config(example = "hello\n")]
     pub(super) send: Option<Says>,
     /// How many times `steps` are done.
@@ -43,7 +43,7 @@ pub struct Step {
 pub(crate) struct Arm {
     /// The frame that leads here, as the `expect` of a step.
     pub(super) expect: Frames,
-    /// What follows it.
+    /// What follows the step.
     #[config(default)]
     pub(super) steps: Vec<Step>,
 }
@@ -54,13 +54,13 @@ pub(crate) struct Arm {
 pub struct OwnDialogue {
     /// The number of the connection, counted from 0 in the order in which they come.
     pub(super) index: usize,
-    /// What is said on it.
+    /// The steps of the dialogue.
     #[config(default)]
     pub(super) dialogue: Vec<Step>,
 }
 
 impl Step {
-    /// Whether it says nothing.
+    /// Whether it sends nothing.
     pub(super) fn is_empty(&self) -> bool {
         let Step {
             expect,

@@ -9,7 +9,7 @@ use super::bytes::Bytes;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Frames(Condition);
 
-/// What a frame is compared with.
+/// The expected value of a frame.
 #[derive(Clone, Debug, PartialEq, OptionValue)]
 pub(crate) enum Condition {
     /// Frames in which this regular expression matches.

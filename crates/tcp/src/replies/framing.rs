@@ -12,14 +12,14 @@ use super::bytes::Bytes;
 pub enum Framing {
     /// Lines that end with LF or CRLF.
     Lines,
-    /// Whatever comes, as it comes.
+    /// The bytes as they arrive.
     Raw,
     /// Frames that end with these bytes.
     Delimiter(Bytes),
     /// Frames that begin with the number of bytes that follow.
     #[config(key = "length_prefix")]
     LengthPrefix(Length),
-    /// Frames of so many bytes.
+    /// Frames of a fixed number of bytes.
     #[config(key = "fixed_size")]
     FixedSize(usize),
     /// Frames that end where this regular expression ends that matches first.
@@ -61,7 +61,7 @@ pub(crate) struct FramingError {
 type AnyFraming = Box<dyn framing::Framing + Send>;
 
 impl Framing {
-    /// What makes the framing of each connection; `None` if whatever comes is a frame.
+    /// Creates the framing of each connection; `None` for raw bytes.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use standin_config::OptionValue;
 
 use super::says::Says;
 
-/// What happens to a frame that nothing matches.
+/// What happens to an unmatched frame.
 #[derive(Clone, Debug, PartialEq, OptionValue)]
 pub enum Otherwise {
     /// The test fails.
@@ -13,6 +13,6 @@ pub enum Otherwise {
     Ignore,
     /// The connection is closed.
     Close,
-    /// The peer sends this, and goes on.
+    /// The peer sends this, and continues.
     Reply(Says),
 }

@@ -13,9 +13,9 @@ use super::says::Says;
 #[derive(Default)]
 pub(super) struct Places {
     steps: HashMap<(Option<usize>, Vec<usize>), Written>,
-    /// What is sent, and where that was written.
+    /// What is sent, and where it was declared.
     said: Vec<(Written, Says)>,
-    /// The key of each rule that says which frames are meant.
+    /// The key of each rule that selects its frames.
     pub(super) conditions: Vec<&'static str>,
 }
 
@@ -54,7 +54,7 @@ impl Places {
         self.said.push((written, says.clone()));
     }
 
-    /// A mistake in replies as one of the options that they were made of.
+    /// Converts a mistake in replies to one of the options that declared them.
     pub(super) fn misfit(&self, mistake: &Mistake) -> Misfit {
         let problem = mistake.problem();
         let mut written = self.written(mistake.place(), problem);
@@ -151,7 +151,7 @@ fn name_in(template: &str, name: &str) -> Option<Range<usize>> {
     Some(at..at + name.len())
 }
 
-/// What to do about it, in the words of files.
+/// How to fix it, in the terms of files.
 fn help(problem: &Problem) -> Option<String> {
     Some(match problem {
         Problem::Template { .. } => {

@@ -15,8 +15,8 @@ use super::times::Often;
 #[derive(Clone, Debug, PartialEq, Config)]
 #[config(table)]
 pub struct Rule {
-    /// Frames in which this regular expression matches; what its groups with names match,
-    /// `(?<who>\S+)`, the reply can name: `{{ who }}`.
+    /// Frames that match this regular expression; the reply can use its named groups: `(?<who>\S+)`
+    /// is `{{ who }}`.
     #[config(key = "match", example = r"^HELO (?<who>\S+)$")]
     expression: Option<String>,
     /// Frames that are this: a text, or `{ hex = "00 ff" }`.
@@ -36,8 +36,9 @@ pub struct Rule {
     pub(super) reply: Option<Says>,
     /// How long the peer waits before that. Default: not at all.
     delay: Option<Duration>,
-    /// What the peer does after that: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`, or
-    /// `{ hold = "name" }`, which leaves the connection to the test. Default: it goes on.
+    /// What the peer does after that: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`, or `{
+    /// hold = "name" }`, which leaves the connection to the test. Default: the conversation
+    /// continues.
     then: Option<Then>,
     /// How often such frames must and may come: a number or a range, `"2"`, `"1.."`, `"..=3"`. A
     /// rule that has matched as often as it may is passed over. Default: any number of times.
@@ -61,7 +62,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The keys that say which frames are meant: there should be one.
+    /// The keys that select frames: exactly one is expected.
     pub(super) fn conditions(&self) -> Vec<&'static str> {
         let keys = [
             ("match", self.expression.is_some()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use standin_config::{Config, Kind, OptionValue, Value, ValueError};
 use standin_reply::{Answer, no_reply, reply, reply_bytes, reply_file, reply_hex};
 
-/// What a peer sends: one piece, or a list of them.
+/// What a peer sends: one piece, or a list of pieces.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Says {
     One(Piece),
@@ -24,16 +24,16 @@ pub enum Piece {
 #[derive(Clone, Debug, PartialEq, Config)]
 #[config(table)]
 pub struct Table {
-    /// A text, which is a template: `{{ who }}` is what the group `(?<who>...)` of the pattern has
-    /// matched, `{{ frame }}` the frame, `{{ connection.index }}` the number of the connection, and
-    /// `{{ context["server"].port }}` what another driver publishes.
+    /// A text, which is a template: `{{ who }}` is the value of the pattern's group `(?<who>...)`,
+    /// `{{ frame }}` the frame, `{{ connection.index }}` the number of the connection, and `{{
+    /// context["server"].port }}` a value published by another driver.
     #[config(template)]
     text: Option<String>,
-    /// A text that is sent as it stands, braces and all.
+    /// A text that is sent verbatim, including braces.
     verbatim: Option<String>,
     /// Bytes, two hexadecimal digits for each.
     hex: Option<String>,
-    /// What is in this file. A relative path starts at the folder of the environment file.
+    /// The content of this file. A relative path starts at the folder of the environment file.
     file: Option<PathBuf>,
     /// Whether the piece is made a frame: a line gets its end, a payload its length. Default: no,
     /// it is sent as it is.
@@ -58,7 +58,7 @@ impl Says {
 }
 
 impl Piece {
-    /// How many things it says to send: there should be one.
+    /// How many things it declares: exactly one is expected.
     pub(crate) fn contents(&self) -> usize {
         match self {
             Piece::Text(_) => 1,

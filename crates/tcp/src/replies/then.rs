@@ -7,13 +7,13 @@ use standin_config::OptionValue;
 pub enum Then {
     /// Closes the connection.
     Close,
-    /// Sends the end of the stream, and goes on with the next frame.
+    /// Sends the end of the stream, and continues with the next frame.
     HalfClose,
     /// Resets the connection.
     Reset,
-    /// Keeps the connection open, and receives nothing any more.
+    /// Keeps the connection open, but stops receiving.
     StopReading,
-    /// Leaves the conversation to the test, which asks for it by this name.
+    /// Holds the conversation for the test, which gets it by this name.
     Hold(String),
 }
 

@@ -1,4 +1,4 @@
-//! What a connection has for TLS.
+//! TLS on a connection.
 
 use std::sync::Arc;
 
@@ -7,9 +7,8 @@ use standin_tls::TlsInfo;
 use crate::{TcpConnection, TcpError};
 
 impl TcpConnection {
-    /// What both sides have agreed on: the version of TLS, the cipher suite, the name that the
-    /// client has asked for, the protocol over it (ALPN), and the certificate that the peer has
-    /// shown.
+    /// Returns the negotiated parameters: the version of TLS, the cipher suite, the requested
+    /// server name, the protocol (ALPN), and the certificate of the peer.
     ///
     /// ```
     /// use standin_driver::Lifecycle;
@@ -44,18 +43,18 @@ impl TcpConnection {
         })
     }
 
-    /// Begins TLS on this connection, in the middle of what is said, as SMTP and databases do:
-    /// with the options `tls` of the driver, or the usual ones if it has none. What is sent and
-    /// received next goes over TLS.
+    /// Begins TLS on this connection in the middle of a conversation, as SMTP and databases do:
+    /// with the options `tls` of the driver, or the defaults if it has none. Everything sent and
+    /// received afterwards uses TLS.
     ///
-    /// It does not wait. The handshake is done by itself, and whoever sends or receives waits for
-    /// it, within its own limit, and has its error if both sides do not agree; so that a test may
-    /// call this for both ends, in any order.
+    /// It does not wait. The handshake runs by itself. The next sends and receives wait for it,
+    /// within their own limits, and return its error if it fails. So a test may call this for both
+    /// ends, in any order.
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is closed, speaks TLS already, or another thread sends
-    /// or receives over it at this moment; or if the options do not fit.
+    /// Returns an error if the connection is closed, already uses TLS, or another thread is sending
+    /// or receiving on it; or if the options do not fit.
     pub fn start_tls(&self) -> Result<(), TcpError> {
         match self.tls_side() {
             Some(side) => side.start(self.socket()),

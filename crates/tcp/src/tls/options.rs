@@ -44,20 +44,20 @@ pub struct TlsOptions {
     #[config(default = true)]
     pub(crate) resumption: bool,
 
-    /// The name that a client asks for (SNI) and expects in the certificate. Default: the host that
-    /// it connects to.
+    /// The name that a client sends (SNI) and expects in the certificate. Default: the host that it
+    /// connects to.
     pub(crate) server_name: Option<String>,
 
     /// Whether a client refuses servers whose certificate is not in order.
     #[config(default = true)]
     pub(crate) verify: bool,
 
-    /// Whether a client shows a certificate if it is asked for one.
+    /// Whether a client sends a certificate if the server asks for one.
     #[config(default = true)]
     pub(crate) shows_certificate: bool,
 
-    /// Whether the end of the stream is an error if the peer has not said before that nothing is
-    /// missing (`close_notify`). Default: for a client yes, for a server no.
+    /// Whether the end of the stream is an error if the peer has not announced it (`close_notify`).
+    /// Default: for a client yes, for a server no.
     pub(crate) require_close_notify: Option<bool>,
 
     /// How long a handshake may take.
@@ -68,7 +68,7 @@ pub struct TlsOptions {
     #[config(default = false)]
     pub(crate) on_request: bool,
 
-    /// What is wrong on purpose, by its name, such as `"expired"`. Default: nothing.
+    /// The deliberate defect, by its name, such as `"expired"`. Default: none.
     pub(crate) defect: Option<Named<Defect>>,
 }
 
@@ -95,7 +95,7 @@ impl TlsOptions {
         tls
     }
 
-    /// What is wrong with options that are right one by one.
+    /// The conflicts between options that are valid one by one.
     pub(crate) fn check(&self) -> Result<(), String> {
         match (&self.certificate, &self.key) {
             (Some(_), None) => return Err("`certificate` needs its `key`".to_owned()),

@@ -19,14 +19,13 @@ use standin_tls::{
 use crate::TcpError;
 use crate::tls::TlsOptions;
 
-/// What all drivers of one environment have in common.
+/// The common state of all drivers of one environment.
 #[derive(Default)]
 struct Common {
     authority: Mutex<Option<Authority>>,
 }
 
-/// Who issues the certificates of the environment that an entity is in: made by the first that
-/// asks.
+/// The certificate authority of the environment that an entity is in: created on first use.
 fn authority(entity: &Entity) -> Result<Authority, TlsConfigError> {
     let root = entity.ancestors().last().unwrap_or_else(|| entity.clone());
     let common = root.common(Common::default);
@@ -37,7 +36,7 @@ fn authority(entity: &Entity) -> Result<Authority, TlsConfigError> {
     }
 }
 
-/// What a driver has for TLS, from its latest start.
+/// The TLS state of a driver, from its latest start.
 #[derive(Default)]
 pub(crate) struct Secure {
     side: RwLock<Option<Arc<TlsSide>>>,
@@ -70,7 +69,7 @@ pub(crate) struct TlsSide {
 }
 
 impl Secure {
-    /// Begins anew. A driver whose options or files do not fit does not start.
+    /// Resets the state. A driver whose options or files do not fit does not start.
     pub(crate) fn begin(
         &self,
         driver: &DriverBase,
@@ -117,7 +116,7 @@ impl Secure {
         self.files.read().unpoisoned().clone()
     }
 
-    /// Who accepts the connections of a server that speaks TLS.
+    /// The acceptor of a server that uses TLS.
     pub(crate) fn listener(&self) -> Option<Arc<TlsListener>> {
         self.listener.read().unpoisoned().clone()
     }
@@ -153,7 +152,7 @@ impl TlsSide {
         self.tls.as_ref().filter(|tls| !tls.on_request)
     }
 
-    /// Who accepts the connections of a server that speaks TLS from their first byte on.
+    /// The acceptor of a server that uses TLS from the first byte on.
     pub(crate) fn listener(&self, server: &Server) -> Result<Option<TlsListener>, TcpError> {
         match self.speaks_at_once() {
             Some(_) => {
@@ -164,7 +163,7 @@ impl TlsSide {
         }
     }
 
-    /// The same, for whoever takes each connection at once.
+    /// The same, for callers that take each connection at once.
     pub(crate) fn listener_for(
         &self,
         server: &Server,
@@ -202,7 +201,7 @@ impl TlsSide {
             }
         };
         let started = started.map_err(|error| self.not_started(error))?;
-        // It goes on for as long as it is kept.
+        // It continues while it is kept.
         let mut kept = self.started.lock().unpoisoned();
         kept.retain(|started| !started.is_over());
         kept.push(started);
