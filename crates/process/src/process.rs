@@ -249,8 +249,8 @@ impl Process {
         self.base.expand(setting)
     }
 
-    fn config(&self) -> Result<ProcessConfig> {
-        Ok(self.base.config()?)
+    fn config(&self) -> Result<Arc<ProcessConfig>> {
+        Ok(self.base.options().shared()?)
     }
 
     /// Binds to the ports, and publishes them.
@@ -350,8 +350,8 @@ impl Process {
                 _ => false,
             }
         }
-        let ready = self.config()?.driver.ready;
-        Ok(child.is_over() && ready.iter().any(is_about_a_port))
+        let config = self.config()?;
+        Ok(child.is_over() && config.driver.ready.iter().any(is_about_a_port))
     }
 }
 
@@ -626,7 +626,8 @@ impl Driver for Process {
     /// The ports of `listen`, and the connections and files that the process and
     /// all below it have open.
     fn connections(&self) -> Vec<ConnectionInfo> {
-        let log = self.config().ok().and_then(|config| config.logname);
+        let log = self.config().ok();
+        let log = log.and_then(|config| config.logname.clone());
         // A daemon has left its parent, but not what is above that.
         let running = self.child().filter(|child| !child.is_over());
         let process = running.map_or(ProcessState::NotRunning, |child| {
@@ -636,7 +637,7 @@ impl Driver for Process {
     }
 
     fn log_path(&self) -> Option<PathBuf> {
-        match self.config().ok()?.logname {
+        match &self.config().ok()?.logname {
             Some(name) => self.file(name),
             None => self.out_path(),
         }

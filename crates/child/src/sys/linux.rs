@@ -48,31 +48,36 @@ impl Handle {
         let reports = control.try_clone().map_err(failed)?;
         let supervisor = supervisor::fork(&program, theirs.as_fd()).map_err(failed)?;
         drop(theirs);
-        let supervisor_fd = rustix::process::pidfd_open(supervisor, PidfdFlags::empty());
         let mut watch = Watch {
             reports,
             leader: supervisor,
             held: None,
             has_exited: false,
         };
-        let error = match (watch.read(), supervisor_fd) {
-            (Some(Message::Running(pid)), Ok(supervisor_fd)) => {
-                let leader = Pid::from_raw(pid).unwrap_or(supervisor);
-                let supervisor_fd = Arc::new(supervisor_fd);
-                watch.leader = leader;
-                // It is not reaped, so this is still the same process.
-                let leader_fd = rustix::process::pidfd_open(leader, PidfdFlags::empty());
-                let held = |leader| (Arc::clone(&supervisor_fd), leader);
-                watch.held = leader_fd.ok().map(held);
-                let handle = Self {
-                    leader,
-                    supervisor,
-                    supervisor_fd,
-                    control,
-                };
-                return Ok((handle, watch));
+        let error = match watch.read() {
+            // It lives, so this is still the same process.
+            Some(Message::Running(pid)) => {
+                match rustix::process::pidfd_open(supervisor, PidfdFlags::empty()) {
+                    Ok(supervisor_fd) => {
+                        let leader = Pid::from_raw(pid).unwrap_or(supervisor);
+                        let supervisor_fd = Arc::new(supervisor_fd);
+                        watch.leader = leader;
+                        // Its supervisor does not reap it.
+                        let leader_fd = rustix::process::pidfd_open(leader, PidfdFlags::empty());
+                        let held = |leader| (Arc::clone(&supervisor_fd), leader);
+                        watch.held = leader_fd.ok().map(held);
+                        let handle = Self {
+                            leader,
+                            supervisor,
+                            supervisor_fd,
+                            control,
+                        };
+                        return Ok((handle, watch));
+                    }
+                    Err(errno) => failed(errno.into()),
+                }
             }
-            (Some(Message::Failed(stage, errno)), _) => {
+            Some(Message::Failed(stage, errno)) => {
                 let source = io::Error::from(errno);
                 match (stage, &program.directory) {
                     (Stage::Program, _) => SpawnError::Program {
@@ -86,7 +91,6 @@ impl Handle {
                     _ => failed(source),
                 }
             }
-            (_, Err(errno)) => failed(errno.into()),
             _ => failed(io::Error::other("its supervisor was killed")),
         };
         // It ends everything, if there is anything, and then itself.

@@ -134,17 +134,34 @@ pub(super) fn fork(program: &Program, control: BorrowedFd<'_>) -> io::Result<Pid
     // No handler of the test may run in the supervisor.
     let before = set_mask(every_signal());
     // SAFETY: the child only calls `supervise`, which keeps to the rules above.
-    let forked = unsafe { libc::fork() };
-    if forked == 0 {
+    let forked = unsafe { fork_bare() };
+    if let Ok(None) = forked {
         // SAFETY: this is the child, and `control` is open in it.
         unsafe { supervise(&mut image, control.as_raw_fd(), test) }
     }
-    let error = io::Error::last_os_error();
     set_mask(before);
-    match forked {
-        1.. => Pid::from_raw(forked).ok_or(error),
-        _ => Err(error),
-    }
+    Ok(forked?.ok_or(Errno::SRCH)?)
+}
+
+/// Forks without the C library's `fork`, which takes its locks before and mends it afterwards, and
+/// runs what others have registered for that in both processes. Nothing of it is used in the child,
+/// for which this is `None`.
+///
+/// # Safety
+///
+/// The child may do only what the documentation of this module says.
+unsafe fn fork_bare() -> Result<Option<Pid>, Errno> {
+    let none: libc::c_long = 0;
+    let flags = libc::c_long::from(libc::SIGCHLD);
+    // Without a stack of its own, the child goes on with a copy of this one. The order of these
+    // depends on the architecture.
+    let (first, second) = match cfg!(target_arch = "s390x") {
+        true => (none, flags),
+        false => (flags, none),
+    };
+    // SAFETY: without `CLONE_VM` the child has its own memory, and the pointers are null.
+    let forked = unsafe { libc::syscall(libc::SYS_clone, first, second, none, none, none) };
+    Ok(Pid::from_raw(checked(forked as c_int)?))
 }
 
 /// The life of a supervisor. `extern "C"`, so that a panic, which there must not
@@ -199,7 +216,6 @@ unsafe fn start(
     control: &OwnedFd,
 ) -> Result<(Pid, OwnedFd), (Stage, Errno)> {
     let failed = |errno| (Stage::Supervisor, errno);
-    let _ = rustix::thread::set_name(c"standin-child");
     // Ignored by whoever started the test, it would have the system forget how
     // children ended.
     set_default(libc::SIGCHLD);
@@ -217,6 +233,8 @@ unsafe fn start(
         let _ = waitpid(Some(leader), WaitOptions::empty());
         return Err(failure);
     }
+    // What the program need not wait for.
+    let _ = rustix::thread::set_name(c"standin-child");
     // So that it keeps no directory in use.
     let _ = rustix::process::chdir(c"/");
     Ok((leader, changes))
