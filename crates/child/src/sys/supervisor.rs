@@ -37,11 +37,11 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitpid};
 
@@ -281,7 +281,8 @@ unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage,
     if getppid() != image.supervisor {
         exit(127);
     }
-    for signal in 1..=64 {
+    // Those that cannot be set are left out.
+    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
         set_default(signal);
     }
     if let Some(directory) = &image.program.directory {
@@ -315,12 +316,14 @@ unsafe fn place_files(image: &mut Image<'_>) -> Result<(), Errno> {
     let behind = image.copies.len() as RawFd;
     // First out of the way: each may be where another has to go.
     for (copy, file) in image.copies.iter_mut().zip(&image.program.files) {
-        // SAFETY: it makes a copy of a descriptor that is open.
-        *copy = checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, behind) })?;
+        *copy = fcntl_dupfd_cloexec(file, behind)?.into_raw_fd();
     }
-    for (place, copy) in (0..).zip(&image.copies) {
+    for (place, copy) in (0_i32..).zip(&image.copies) {
+        let (copy, place) = (libc::c_long::from(*copy), libc::c_long::from(place));
+        let flags: libc::c_long = 0;
         // SAFETY: what was in that place is not used any more.
-        checked(unsafe { libc::dup2(*copy, place) })?;
+        let placed = unsafe { libc::syscall(libc::SYS_dup3, copy, place, flags) };
+        checked(placed as c_int)?;
     }
     // SAFETY: none of them is used any more.
     unsafe { close_range(behind, RawFd::MAX) };
@@ -462,7 +465,7 @@ fn set_default(signal: c_int) {
     let default = [0_u64; 8];
     let before: *mut u64 = ptr::null_mut();
     // SAFETY: it is larger than the structure, and no function of this process is
-    // made a handler. Refused for numbers that cannot be set.
+    // made a handler.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigaction,

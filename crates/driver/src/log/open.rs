@@ -9,19 +9,20 @@ use std::path::Path;
 /// Returns an error if it cannot be opened, and also if it is a directory, a FIFO, a socket or a
 /// disk.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // Before it is opened: whoever waits at the other end of a FIFO would notice.
+    check(fs::metadata(path)?.file_type())?;
     open_with(File::options().read(true), path)
 }
 
 /// Opens a file to add to it, which is made if need be; else as [`open`].
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    if let Ok(metadata) = fs::metadata(path) {
+        check(metadata.file_type())?;
+    }
     open_with(File::options().append(true).create(true), path)
 }
 
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    // Before it is opened: whoever waits at the other end of a FIFO would notice.
-    if let Ok(metadata) = fs::metadata(path) {
-        check(metadata.file_type())?;
-    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

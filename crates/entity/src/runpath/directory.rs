@@ -83,16 +83,16 @@ impl Subject<'_> {
         {
             return Err(refused);
         }
+        let identity = self.io(directory.identity())?;
         let mut locks = Vec::new();
         let mut is_alone = false;
         if !is_covered {
             locks = self.lock_above()?;
             is_alone = self.lock(&mut directory, clear)?;
-            if !self.is_here(&directory)? {
+            if !self.is_here(identity)? {
                 return Ok(None);
             }
         }
-        let identity = self.io(directory.identity())?;
         let was_ours = match self.made {
             Some(made) => made.is_ours && made.identity == identity,
             None => is_covered,
@@ -169,7 +169,7 @@ impl Subject<'_> {
         }
         if !self.made.is_some_and(|made| made.is_covered) {
             self.lock(&mut directory, true)?;
-            if !self.is_here(&directory)? {
+            if !self.is_here(identity)? {
                 return Err(self.replaced());
             }
         }
@@ -285,9 +285,9 @@ impl Subject<'_> {
     }
 
     /// Whether the directory that was locked is still the one of this path.
-    fn is_here(&self, directory: &Directory) -> Result<bool, RunpathError> {
+    fn is_here(&self, directory: Identity) -> Result<bool, RunpathError> {
         match Identity::at(self.path) {
-            Ok(identity) => Ok(identity == self.io(directory.identity())?),
+            Ok(identity) => Ok(identity == directory),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.failed("read the directory", error)),
         }

@@ -95,13 +95,14 @@ impl Directory {
         kept: &str,
         again: Option<&str>,
     ) -> Result<(), (PathBuf, io::Error)> {
-        let own = rustix::fs::fstat(&self.handle);
-        let own = own.map_err(|error| (PathBuf::new(), error.into()))?;
+        let here = |error: Errno| (PathBuf::new(), error.into());
+        let own = rustix::fs::fstat(&self.handle).map_err(here)?;
         let spared = Spared {
             kept: Some(kept),
             again,
         };
-        empty(self.handle.as_fd(), &own, spared)
+        let entries = Dir::read_from(&self.handle).map_err(here)?;
+        empty(entries, &own, spared)
     }
 
     /// Removes empty directories in it, and says what files are left besides `kept`.
@@ -253,14 +254,11 @@ struct Spared<'a> {
 }
 
 /// `top` is the directory in which all of it is.
-fn empty(
-    directory: BorrowedFd<'_>,
-    top: &Stat,
-    spared: Spared<'_>,
-) -> Result<(), (PathBuf, io::Error)> {
+fn empty(mut directory: Dir, top: &Stat, spared: Spared<'_>) -> Result<(), (PathBuf, io::Error)> {
     let here = |error: Errno| (PathBuf::new(), error.into());
-    for entry in Dir::read_from(directory).map_err(here)? {
+    while let Some(entry) = directory.read() {
         let entry = entry.map_err(here)?;
+        let directory = directory.fd().map_err(here)?;
         let name = entry.file_name();
         if is_kept(name, spared.kept) {
             continue;
@@ -281,7 +279,8 @@ fn empty(
                 let error = io::Error::other("another file system is mounted there");
                 return Err(below((PathBuf::new(), error)));
             }
-            empty(inner.as_fd(), top, Spared::default()).map_err(below)?;
+            let inner = Dir::new(inner).map_err(there)?;
+            empty(inner, top, Spared::default()).map_err(below)?;
             if is_named(name, spared.again) && is_made_alike(&stat, top) {
                 continue;
             }
