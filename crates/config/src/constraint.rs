@@ -15,8 +15,8 @@ use crate::{ContextValue, OptionValue, Pattern, Value};
 
 /// A rule that an option's values must keep, beyond being of the right type.
 ///
-/// Null and context values keep every rule: the first stands for no value, the second for one
-/// that is not known yet.
+/// Null and context values satisfy every rule: the first means no value, the second a value that is
+/// not known yet.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Constraint {
@@ -41,7 +41,7 @@ pub enum Constraint {
     Each(Box<Constraint>),
     /// A list of tables that have different values under this key.
     Unique(String),
-    /// Whatever a function says.
+    /// A check by a function.
     Check(Check),
 }
 
@@ -49,7 +49,7 @@ pub enum Constraint {
 #[derive(Clone)]
 pub struct Check {
     check: Arc<CheckFn>,
-    /// What JSON Schema can say of it: a pattern of a text.
+    /// Its form in JSON Schema: a pattern of a text.
     pattern: Option<&'static str>,
 }
 
@@ -135,8 +135,8 @@ impl Constraint {
         })
     }
 
-    /// Says by a regular expression of ECMA-262 which texts a check in code lets through, as far as
-    /// one can, so that the JSON Schema has it, too.
+    /// Describes the texts that a check in code accepts by an ECMA-262 regular expression, as far
+    /// as possible, so that the JSON Schema has it, too.
     ///
     /// ```
     /// use standin_config::Constraint;

@@ -66,7 +66,7 @@ const EXPECTED: &str = "a context value";
 const DRIVER: &str = "driver";
 const VALUE: &str = "value";
 
-/// What is wrong with a table that is not a context value.
+/// Why a table is not a context value.
 fn misfit(entries: &IndexMap<String, Value>, value: &Value) -> ValueError {
     let error = ValueError::new(EXPECTED, value.to_string());
     let unknown = entries

@@ -47,7 +47,7 @@ struct Inner {
     ignore_extra_keys: bool,
     rust_type: Option<TypeId>,
     checks: Vec<Together>,
-    /// What is wrong with the defaults; found out when it is asked for.
+    /// The mistakes in the defaults; determined on first use.
     misfits: OnceLock<Vec<OptionError>>,
 }
 
@@ -93,12 +93,12 @@ impl ConfigDescription {
         &self.0.name
     }
 
-    /// The name under which environment files know the type that is built from this config.
+    /// Sets the type name in environment files of what is built from this config.
     pub fn type_name(&self) -> Option<&str> {
         self.0.type_name.as_deref()
     }
 
-    /// What the config is for: its doc comment.
+    /// Sets the purpose of the config: its doc comment.
     pub fn docs(&self) -> &str {
         &self.0.docs
     }
@@ -108,7 +108,7 @@ impl ConfigDescription {
         without_item_links(&self.0.docs)
     }
 
-    /// The name that the readers of files know, if they know one.
+    /// Returns the type name in files, if there is one.
     pub(crate) fn label(&self) -> &str {
         self.type_name().unwrap_or(self.name())
     }
@@ -123,8 +123,8 @@ impl ConfigDescription {
         self.index(name).map(|index| &self.0.options[index])
     }
 
-    /// Checks the declared defaults and fallbacks against their own types and constraints. It is
-    /// done for every node, too, so that any test that builds something of the config sees it.
+    /// Checks the declared defaults and fallbacks against their own types and constraints. Every
+    /// node does this, too, so that any test that builds something from the config sees it.
     ///
     /// # Errors
     ///
@@ -143,8 +143,8 @@ impl ConfigDescription {
         ConfigErrors::from_errors(self.name(), misfits.clone())
     }
 
-    /// What does not fit together in options that are right one by one. Those of which one
-    /// `is_wrong` are passed over, and so are those that nobody set.
+    /// Returns the conflicts between options that are valid one by one. Options that are `is_wrong`
+    /// are skipped, and so are those that were not set.
     pub(crate) fn misfits(
         &self,
         owner: &str,
@@ -342,13 +342,13 @@ enum Item {
 }
 
 impl ConfigDescriptionBuilder {
-    /// The name by which environment files know the type.
+    /// Returns the type name in environment files.
     pub fn type_name(mut self, type_name: impl Into<String>) -> Self {
         self.type_name = Some(type_name.into());
         self
     }
 
-    /// What the config is for.
+    /// Returns the purpose of the config.
     pub fn docs(mut self, docs: impl Into<String>) -> Self {
         self.docs = docs.into();
         self

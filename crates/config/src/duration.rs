@@ -76,8 +76,8 @@ pub fn parse(text: &str) -> Result<Duration, ValueError> {
         .ok_or_else(|| ValueError::new(EXPECTED, format!("{text:?}")))
 }
 
-/// What [`parse`] reads, as a regular expression for JSON Schema. It also matches what is longer
-/// than [`Duration`] holds.
+/// Returns a regular expression for JSON Schema of what [`parse`] reads. It also matches values
+/// longer than [`Duration`] holds.
 ///
 /// ```
 /// let pattern = regex::Regex::new(&standin_config::duration::pattern())?;

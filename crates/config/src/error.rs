@@ -1,4 +1,4 @@
-//! What can be wrong with options, one by one ([`OptionError`]) and collected ([`ConfigErrors`]).
+//! The mistakes in options, one by one ([`OptionError`]) and collected ([`ConfigErrors`]).
 
 use std::fmt;
 
@@ -19,12 +19,12 @@ pub struct ValueError {
     reason: Option<String>,
     hint: Option<String>,
     path: Vec<Step>,
-    /// What is wrong is the last key of the path, and not the value under it.
+    /// The mistake is in the last key of the path, not in the value under it.
     in_key: bool,
     nature: Nature,
 }
 
-/// What sort of mistake it is, for whoever reports it of an option.
+/// The kind of mistake, for code that reports it of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nature {
     Type,
@@ -51,7 +51,7 @@ impl ValueError {
         Self::new(expected, value.to_string())
     }
 
-    /// Adds why the value does not fit, in words of whoever read it.
+    /// Adds the reason why the value does not fit.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
@@ -65,20 +65,20 @@ impl ValueError {
         self
     }
 
-    /// Says that it is about the item at `index` of the list, counted from 0.
+    /// Places it at the item at `index` of the list, counted from 0.
     #[must_use]
     pub fn at_index(mut self, index: usize) -> Self {
         self.path.insert(0, Step::Index(index));
         self
     }
 
-    /// Says that it is about what `path` leads to.
+    /// Places it at the end of `path`.
     pub(crate) fn at(mut self, path: &[Step]) -> Self {
         self.path.splice(..0, path.iter().cloned());
         self
     }
 
-    /// Says that it is about the value under `key` of the table.
+    /// Places it at the value under `key` of the table.
     #[must_use]
     pub fn at_key(mut self, key: &str) -> Self {
         self.path.insert(0, Step::Key(key.to_owned()));
@@ -93,17 +93,17 @@ impl ValueError {
         self
     }
 
-    /// What would have fitted.
+    /// Returns what was expected.
     pub fn expected(&self) -> &str {
         &self.expected
     }
 
-    /// What there was instead.
+    /// Returns what was found instead.
     pub fn found(&self) -> &str {
         &self.found
     }
 
-    /// Why it does not fit, in words of whoever read it.
+    /// Returns the reason why it does not fit.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
@@ -200,7 +200,7 @@ impl fmt::Display for ValueError {
 
 impl std::error::Error for ValueError {}
 
-/// What is wrong with one option of one config.
+/// A mistake in one option of one config.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionError {
@@ -212,7 +212,7 @@ pub enum OptionError {
         owner: String,
         /// The name that was used.
         option: String,
-        /// What to write instead.
+        /// A suggestion.
         #[help]
         help: String,
     },
@@ -224,9 +224,9 @@ pub enum OptionError {
         owner: String,
         /// The option's name.
         option: String,
-        /// What was expected and found.
+        /// The expected and the found value.
         error: ValueError,
-        /// What the option is for.
+        /// The purpose of the option.
         #[help]
         help: Option<String>,
     },
@@ -238,9 +238,9 @@ pub enum OptionError {
         owner: String,
         /// The option's name.
         option: String,
-        /// Where in the value the template is, and what the template engine said.
+        /// The position of the template in the value, and the error of the template engine.
         error: ValueError,
-        /// What the option is for.
+        /// The purpose of the option.
         #[help]
         help: Option<String>,
     },
@@ -254,7 +254,7 @@ pub enum OptionError {
         option: String,
         /// The value, and the constraint that it breaks.
         broken: BrokenRule,
-        /// What the option is for.
+        /// The purpose of the option.
         #[help]
         help: Option<String>,
     },
@@ -264,9 +264,9 @@ pub enum OptionError {
     Misfit {
         /// Whose config it is.
         owner: String,
-        /// What does not fit.
+        /// The conflict.
         misfit: Misfit,
-        /// What to do about it, or what the option is for.
+        /// How to fix it, or the purpose of the option.
         #[help]
         help: Option<String>,
     },
@@ -298,7 +298,7 @@ pub enum OptionError {
         /// The parents that were asked, nearest first.
         asked: Vec<String>,
     },
-    /// The value is one that only code can give and read, so it cannot be read by name.
+    /// The value can only be set and read in code, so it cannot be read by name.
     #[error("{owner}: option {option:?} has no written form")]
     #[diagnostic(
         code(standin::config::code_only),
@@ -560,7 +560,7 @@ pub enum ParentError {
     AlreadySet {
         /// Whose config it is.
         owner: String,
-        /// The parent that it has. `None`: its owner says which one, and has none now.
+        /// The present parent. `None`: the owner determines it, and has none now.
         parent: Option<String>,
     },
     /// The parent is the config itself or one that inherits from it.

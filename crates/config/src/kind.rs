@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::suggest::nearest;
 use crate::{ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError};
 
-/// What values an option takes.
+/// The values that an option accepts.
 ///
 /// It is the run-time side of a Rust type: messages, the JSON Schema and the reference table
 /// speak of it, and options described at run time are checked against it.
@@ -66,13 +66,13 @@ pub enum Kind {
     Union(Vec<Kind>),
     /// A table of another config's options.
     Nested(ConfigDescription),
-    /// The kind of a type that is looked at when it is needed, so that a type can contain itself.
+    /// The kind of a type, evaluated when needed, so that a type can contain itself.
     Lazy(LazyKind),
-    /// A value that only code can give, such as a hook. It has no written form.
+    /// A value that can only be set in code, such as a hook. It has no written form.
     Code,
 }
 
-/// The kind of a type, not yet looked at.
+/// The kind of a type, not evaluated yet.
 #[derive(Clone, Copy)]
 pub struct LazyKind {
     type_name: &'static str,
@@ -80,7 +80,7 @@ pub struct LazyKind {
 }
 
 impl LazyKind {
-    /// What values the type takes.
+    /// Returns the values that the type accepts.
     pub fn get(self) -> Kind {
         (self.kind)()
     }
@@ -112,8 +112,8 @@ impl Kind {
         Kind::OneOf(texts.into_iter().map(Into::into).collect())
     }
 
-    /// The kind of the type `T`, which `kind` gives: for types that may contain themselves, such as
-    /// a condition that is made of conditions.
+    /// Returns the kind of the type `T`, computed by `kind`: for types that may contain themselves,
+    /// such as a condition that consists of conditions.
     pub fn lazy<T: OptionValue>(kind: fn() -> Kind) -> Kind {
         Kind::Lazy(LazyKind {
             type_name: std::any::type_name::<T>(),
@@ -377,7 +377,7 @@ impl Kind {
         }
     }
 
-    /// True when only code can give such values.
+    /// Whether such values can only be set in code.
     pub fn is_code(&self) -> bool {
         matches!(self, Kind::Code)
     }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use crate::stored::Stored;
 use crate::{ConfigDescription, OptionError, OptionValue, Options, Origin, Value};
 
-/// The options that somebody set explicitly, before defaults and parents.
+/// The options that were set explicitly, before defaults and parents.
 ///
 /// The builders that the derive generates wrap a layer; a layer of its own serves configs
 /// that are described at run time.
@@ -28,7 +28,7 @@ use crate::{ConfigDescription, OptionError, OptionValue, Options, Origin, Value}
 pub struct Layer {
     description: ConfigDescription,
     slots: Vec<Option<Stored>>,
-    /// What was set under names that the description lacks; kept only where that is allowed.
+    /// Values under names that the description lacks; kept only if that is allowed.
     extra: IndexMap<String, Value>,
     /// Weaker layers, strongest first.
     defaults: Vec<(Origin, Layer)>,
@@ -105,7 +105,7 @@ impl Layer {
         }
     }
 
-    /// What was set under `name`, in its written form.
+    /// Returns the value of `name`, in its written form.
     pub fn get(&self, name: &str) -> Option<Value> {
         match self.description.index(name) {
             Some(index) => self.slots[index].as_ref().and_then(Stored::value),
@@ -113,7 +113,7 @@ impl Layer {
         }
     }
 
-    /// True when somebody set the option.
+    /// Whether the option was set.
     pub fn is_set(&self, name: &str) -> bool {
         match self.description.index(name) {
             Some(index) => self.slots[index].is_some(),

@@ -3,10 +3,11 @@
 //! # Reading map
 //!
 //! - [`Config`] is what the derive implements, [`Options`] what users fill in.
-//! - [`ConfigDescription`] is a config as a value; it can also be made at run time. [`Kind`] says
-//!   what an option takes, [`Source`] where its value comes from, [`Constraint`] what it must keep.
+//! - [`ConfigDescription`] is a config as a value; it can also be created at run time. [`Kind`]
+//!   describes what an option accepts, [`Source`] where its value comes from, [`Constraint`] its
+//!   rules.
 //! - [`read_toml`] and [`TableReader`] read options from TOML, with all mistakes and their places.
-//! - [`Layer`] holds what somebody set; [`Node`] is a config in the tree and resolves it.
+//! - [`Layer`] holds the values that were set; [`Node`] is a config in the tree and resolves it.
 //!
 //! # Misuse does not compile
 //!

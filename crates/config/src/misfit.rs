@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use crate::step::{Step, Within};
 
-/// What is wrong with options that are right one by one: they do not fit together, or a part of
-/// one does not fit another part. Found by the function that a config names with
-/// `#[config(check = ...)]` on its struct.
+/// A conflict between options that are valid one by one, or between parts of one option. Found by
+/// the function that a config names with `#[config(check = ...)]` on its struct.
 ///
 /// ```
 /// use standin_config::{Config, Misfit, Node};
@@ -53,21 +52,21 @@ impl Misfit {
         }
     }
 
-    /// Says which part of the option's value it is about.
+    /// Sets the part of the option's value that it is about.
     #[must_use]
     pub fn at(mut self, path: impl IntoIterator<Item = Step>) -> Self {
         self.path.extend(path);
         self
     }
 
-    /// Says which bytes of the text it is about, where the part is a text.
+    /// Sets the bytes of the text that it is about, if the part is a text.
     #[must_use]
     pub fn within(mut self, bytes: Range<usize>) -> Self {
         self.within = Some(bytes);
         self
     }
 
-    /// Says what to do about it. Default: what the option is for.
+    /// Sets how to fix it. Default: the purpose of the option.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -58,7 +58,7 @@ enum Parent {
     Lineage(Weak<dyn Lineage>),
 }
 
-/// An owner of a node that keeps its place in a tree itself, and so says which node its own
+/// An owner of a node that has its own place in a tree, and so determines which node its own
 /// inherits from: see [`Node::set_lineage`].
 pub trait Lineage: Send + Sync {
     /// The node of what the owner belongs to now.
@@ -155,8 +155,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is a parent already, even the same one; when `parent` inherits
-    /// from this config; when the owner says what it inherits from.
+    /// Returns an error if there is a parent already, even the same one; if `parent` inherits from
+    /// this config; or if the owner determines the parent.
     pub fn set_parent(&self, parent: &Node) -> Result<(), ParentError> {
         let _guard = SETTING_PARENT.lock().unpoisoned();
         let is_self = |node: &Node| node.is_same(self);
@@ -169,8 +169,8 @@ impl Node {
         self.put_parent(Parent::Node(parent.clone()))
     }
 
-    /// Leaves it to the owner to say which config this one inherits from: it is asked each time.
-    /// The owner calls [`Node::moved`] when its answer changes.
+    /// Lets the owner determine which config this one inherits from: it is asked each time. The
+    /// owner calls [`Node::moved`] when the result changes.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl Node {
         self.put_parent(Parent::Lineage(owner))
     }
 
-    /// Says that the node inherits from another one than before.
+    /// Notifies the node that it inherits from another one than before.
     pub fn moved(&self) {
         CHANGES.fetch_add(1, Ordering::AcqRel);
     }
@@ -219,8 +219,8 @@ impl Node {
         }
     }
 
-    /// As [`Node::resolve`], for those who ask often: as long as no option of any config changes,
-    /// each option is resolved once, for `C` and for the configs that it includes or that include
+    /// As [`Node::resolve`], for frequent callers: while no option of any config changes, each
+    /// option is resolved only once, for `C` and for the configs that it includes or that include
     /// it.
     ///
     /// # Errors
@@ -265,7 +265,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// Returns an error if nobody has a value, or when it has no written form.
+    /// Returns an error if there is no value, or it has no written form.
     pub fn get(&self, name: &str) -> Result<Value, OptionError> {
         let found = self.find(name)?;
         let value = found.stored.value().ok_or_else(|| OptionError::CodeOnly {
@@ -288,8 +288,8 @@ impl Node {
         self.find_local(name)?.stored.value()
     }
 
-    /// The options that somebody set on this node, explicitly or in the defaults of a file, with
-    /// their written values. Declared defaults are not among them.
+    /// Returns the options that were set on this node, explicitly or in the defaults of a file,
+    /// with their written values. Declared defaults are not among them.
     pub fn set_values(&self) -> Vec<(&str, Value)> {
         let layer = self.layer();
         let options = self.description().options().iter().enumerate();
@@ -301,8 +301,8 @@ impl Node {
             .collect()
     }
 
-    /// What the values on this node read from others, each with the name of its option: values that
-    /// somebody set, and declared defaults that are context values.
+    /// Returns the references in the values on this node, each with the name of its option: in
+    /// values that were set, and declared defaults that are context values.
     pub fn references(&self) -> Vec<(&str, Reference)> {
         let layer = self.layer();
         let options = self.description().options().iter().enumerate();
@@ -344,7 +344,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// Returns an error if nobody has a value.
+    /// Returns an error if there is no value.
     pub fn origin(&self, name: &str) -> Result<Origin, OptionError> {
         self.find(name).map(Found::into_origin)
     }
@@ -373,13 +373,13 @@ impl Node {
         Ok(())
     }
 
-    /// What is set on this node, as it was written.
+    /// Returns the values that are set on this node, as they were written.
     pub fn explicit(&self) -> Layer {
         self.layer().clone()
     }
 
-    /// A config that stands alone: every value, inherited ones too, is set on it, and it has no
-    /// parent. Values without a written form are shared.
+    /// Returns an independent config: every value, including inherited ones, is set on it, and it
+    /// has no parent. Values without a written form are shared.
     pub fn denormalize(&self) -> Node {
         let mut alone = Layer::new(self.description());
         for (index, option) in self.description().options().iter().enumerate() {

@@ -24,7 +24,7 @@ pub struct OptionDescription {
     pub(crate) declared_in: Option<String>,
 }
 
-/// Where an option's value comes from when nobody set it.
+/// Where an option's value comes from if it was not set.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Source {
@@ -94,14 +94,14 @@ impl OptionDescription {
         Self::new(name.into(), Kind::Code, Source::Required, Reader::Code)
     }
 
-    /// Where its value comes from when nobody set it.
+    /// Where its value comes from if it was not set.
     #[must_use]
     pub fn source_is(mut self, source: Source) -> Self {
         self.source = source;
         self
     }
 
-    /// What the option is for; the first sentence is shown in messages.
+    /// Sets the purpose of the option; messages show the first sentence.
     #[must_use]
     pub fn docs_are(mut self, docs: impl Into<String>) -> Self {
         self.docs = docs.into();
@@ -115,8 +115,8 @@ impl OptionDescription {
         self
     }
 
-    /// Says that the texts in its values are templates over the driver's own context: those that do
-    /// not parse are refused.
+    /// Declares that the texts in its values are templates over the driver's own context: invalid
+    /// ones are refused.
     #[must_use]
     pub fn of_templates(mut self) -> Self {
         self.kind = self.kind.of_templates();
@@ -135,7 +135,7 @@ impl OptionDescription {
         &self.name
     }
 
-    /// What the option is for: its doc comment.
+    /// Returns the purpose of the option: its doc comment.
     pub fn docs(&self) -> &str {
         &self.docs
     }
@@ -157,12 +157,12 @@ impl OptionDescription {
         paragraph.join(" ")
     }
 
-    /// What values it takes.
+    /// Returns the values that it accepts.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// Where its value comes from when nobody set it.
+    /// Returns where its value comes from if it was not set.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -182,7 +182,7 @@ impl OptionDescription {
         self.declared_in.as_deref().unwrap_or_default()
     }
 
-    /// Whether parents are asked for it.
+    /// Whether it is inherited from parents.
     pub fn is_inherited(&self) -> bool {
         matches!(self.source, Source::Inherited | Source::InheritedOr(_))
     }

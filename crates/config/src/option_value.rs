@@ -43,7 +43,7 @@ use crate::{Value, ValueError};
 /// # Ok::<(), ValueError>(())
 /// ```
 pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
-    /// What values fit, for messages and for the JSON Schema.
+    /// Returns the values that fit, for messages and for the JSON Schema.
     fn kind() -> Kind;
 
     /// Reads the value.

@@ -6,7 +6,7 @@ use crate::{ConfigDescription, Layer, OptionValue, Resolver, Value, ValueError};
 
 /// A struct of declared options. Derive it; see the crate's documentation.
 pub trait Config: Clone + fmt::Debug + Send + Sync + 'static {
-    /// What the user writes: the same options, each of them optional.
+    /// The user's values: the same options, each of them optional.
     type Options: Options;
 
     /// The options as a value.
@@ -18,7 +18,7 @@ pub trait Config: Clone + fmt::Debug + Send + Sync + 'static {
     fn resolve_from(resolver: &mut Resolver<'_>) -> Option<Self>;
 }
 
-/// What the user wrote of a config's options, before defaults and parents.
+/// The user's values of a config's options, before defaults and parents.
 pub trait Options: Sized {
     /// The options that there are.
     fn description(&self) -> &ConfigDescription;
@@ -44,7 +44,7 @@ pub trait TypedOptions: Options {
     fn from_layer(layer: Layer) -> Result<Self, Layer>;
 }
 
-/// What a config's options build: implemented by a driver for the options of its config.
+/// Builds something from a config's options: implemented by a driver for the options of its config.
 ///
 /// With `#[config(builds = Driver)]` the options get a method `build` that calls it.
 pub trait FromOptions<O>: Sized {
@@ -55,14 +55,14 @@ pub trait FromOptions<O>: Sized {
     ///
     /// # Errors
     ///
-    /// Returns whatever the implementor reports, usually that the options are wrong.
+    /// Returns an error of the implementor, usually because the options are invalid.
     fn from_options(options: O) -> Result<Self, Self::Error>;
 }
 
 /// The type of the option at index `N` of a config, for setters of configs that include it.
 #[doc(hidden)]
 pub trait OptionAt<const N: usize> {
-    /// What the setter takes: the declared type without `Option` and `Vec` around it.
+    /// The parameter type of the setter: the declared type without `Option` and `Vec` around it.
     type Input;
 }
 

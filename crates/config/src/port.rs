@@ -24,9 +24,9 @@ use crate::{Kind, OptionValue, Value, ValueError};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Port {
-    /// The number itself; 0 lets the system choose.
+    /// A port number; 0 lets the system choose.
     Number(u16),
-    /// A name that the system's table of services knows, such as `http`.
+    /// The name of a service in the system's table, such as `http`.
     Service(String),
 }
 
@@ -34,14 +34,14 @@ pub enum Port {
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum PortError {
-    /// The table of services does not know the name.
+    /// The table of services does not contain the name.
     #[error("no service is called {name:?}")]
     #[diagnostic(
         code(standin::config::unknown_service),
         help("give the port as a number, or add the service to {SERVICES}")
     )]
     UnknownService {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// The number does not fit a port.
@@ -51,7 +51,7 @@ pub enum PortError {
         help("a port is a whole number from 0 to 65535, or the name of a service")
     )]
     OutOfRange {
-        /// What was given.
+        /// The given value.
         text: String,
     },
     /// The table of services could not be read.
@@ -61,7 +61,7 @@ pub enum PortError {
         help("give the port as a number, or install the table of services (Debian: netbase)")
     )]
     NoServices {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The system's error.
         #[source]
@@ -91,7 +91,7 @@ impl Port {
     }
 }
 
-/// The port that a numeric text or a service name stands for.
+/// Returns the port of a numeric text or a service name.
 ///
 /// # Errors
 ///

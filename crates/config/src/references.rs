@@ -1,4 +1,4 @@
-//! What values read of others by name: context values, and templates that use `context`.
+//! The references to others by name in values: context values, and templates that use `context`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use crate::tags::{self, Markup};
 use crate::template;
 use crate::value::Value;
 
-/// Something that a value of an option reads from whoever has the `name`.
+/// A reference from a value of an option to the driver with the `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// Whose context is read.
@@ -24,7 +24,7 @@ pub struct Reference {
     pub by: ReferenceBy,
 }
 
-/// What reads from another one.
+/// The kind of reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReferenceBy {
@@ -106,10 +106,10 @@ fn may_refer(value: &Value) -> bool {
 
 /// Those whose context a template may read, each once, in the order of their names.
 ///
-/// `context.server` and `context["my server"]` name them. A template that uses `context` in
-/// another way (under another name, in a loop, with a filter) may read everything that it
-/// names anywhere, be it as a text or as a word: what has no such name is for the caller to leave
-/// out. A name that is put together only when the template is rendered cannot be seen.
+/// `context.server` and `context["my server"]` name them. A template that uses `context` in another
+/// way (under another name, in a loop, with a filter) may read everything that it names anywhere,
+/// as a text or as a word: the caller has to leave out other words. A name that is computed only
+/// when the template is rendered cannot be detected.
 pub fn drivers_read(template: &str, markup: Markup) -> Vec<String> {
     let names = names_read(template, markup).into_iter();
     names.map(|(name, _)| name).collect()

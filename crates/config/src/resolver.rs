@@ -61,7 +61,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// As [`Resolver::option`], for values that only code can give.
+    /// As [`Resolver::option`], for values that can only be set in code.
     pub fn code<T: Clone + Send + Sync + 'static>(&mut self, index: usize) -> Option<T> {
         self.take(index, |stored| {
             stored

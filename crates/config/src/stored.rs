@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use crate::{OptionValue, Value, ValueError};
 
-/// A value in a layer. It keeps its Rust type, so that typed access needs no parsing, and knows
-/// how to be written, so that access by name works too. Cloning shares the value.
+/// A value in a layer. It keeps its Rust type, so that typed access needs no parsing, and has a
+/// written form, so that access by name works too. Cloning shares the value.
 #[derive(Clone)]
 pub struct Stored(Arc<dyn Erased>);
 
 trait Erased: Send + Sync {
     fn any(&self) -> &dyn Any;
     fn any_mut(&mut self) -> &mut dyn Any;
-    /// `None` for values that only code can give.
+    /// `None` for values that can only be set in code.
     fn value(&self) -> Option<Value>;
     fn check(&self) -> Result<(), ValueError>;
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -114,7 +114,7 @@ impl Stored {
         self.0.any().downcast_ref()
     }
 
-    /// The value, to change it, if it is of type `T` and nobody shares it.
+    /// Returns the value for a change, if it is of type `T` and not shared.
     pub(crate) fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
         Arc::get_mut(&mut self.0)?.any_mut().downcast_mut()
     }

@@ -8,7 +8,7 @@ use crate::{
     template,
 };
 
-/// A text of an option that is a template, unless it is taken as it stands.
+/// A text of an option that is a template, unless it is verbatim.
 ///
 /// A plain text is a template over what the driver itself publishes; braces that mean something to
 /// another program, such as `docker ps --format {{.Names}}`, are for [`verbatim`]. In a file it is
@@ -28,7 +28,7 @@ use crate::{
 pub enum Text {
     /// A template over what the driver itself publishes, and below `context` over what others do.
     Template(String),
-    /// The text as it stands.
+    /// Returns the text as it was written.
     Verbatim(String),
     /// A template that another driver fills.
     Context(ContextValue),
@@ -36,7 +36,7 @@ pub enum Text {
 
 const VERBATIM: &str = "verbatim";
 
-/// A text that is taken as it stands: `{{` and `{%` mean nothing in it.
+/// Creates a verbatim text: `{{` and `{%` have no meaning in it.
 pub fn verbatim(text: impl Into<String>) -> Text {
     Text::Verbatim(text.into())
 }

@@ -19,7 +19,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// No value, set on purpose. It differs from an option that nobody set.
+    /// No value, set on purpose. It differs from an option that was not set.
     #[default]
     Null,
     /// `true` or `false`.
@@ -67,7 +67,7 @@ impl Value {
         }
     }
 
-    /// What a table has under `key`, if it has no other.
+    /// Returns the value under `key` of a table without other keys.
     #[doc(hidden)]
     pub fn only_entry(&self, key: &str) -> Option<&Value> {
         let entries = self.as_map().filter(|entries| entries.len() == 1)?;
@@ -98,7 +98,7 @@ impl Value {
         }
     }
 
-    /// What kind of value this is, as messages name it: `a number`, `a list`, ...
+    /// Returns the kind of this value for messages: `a number`, `a list`, ...
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Null => "null",

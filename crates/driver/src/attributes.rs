@@ -6,7 +6,7 @@ use standin_config::{Node, Value};
 /// How many attributes a driver usually has.
 const USUAL: usize = 14;
 
-/// What a driver publishes about itself: names and values, in order.
+/// The published values of a driver: names and values, in order.
 ///
 /// Other drivers read them through context values such as
 /// `context("server", "{{ port }}")`.
@@ -23,7 +23,7 @@ const USUAL: usize = 14;
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     values: IndexMap<Cow<'static, str>, Value>,
-    /// The options of the driver, for templates that ask for `cfg`.
+    /// The options of the driver, for templates that read `cfg`.
     options: Option<Node>,
 }
 
@@ -56,8 +56,8 @@ impl Attributes {
         self
     }
 
-    /// Adds `name` if its value is known already. A template that asks for a
-    /// name that is not known yet gets an error rather than an empty text.
+    /// Adds `name` if its value is already known. A template that reads an unknown name gets an
+    /// error rather than empty text.
     #[must_use]
     pub fn with_known(
         self,
@@ -78,7 +78,7 @@ impl Attributes {
         self.values.insert(name.into(), value.into());
     }
 
-    /// Takes `name` out, and gives back its value.
+    /// Removes `name`, and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.values.shift_remove(name)
     }
@@ -89,13 +89,13 @@ impl Attributes {
         self.options = other.options.or(self.options.take());
     }
 
-    /// Lets templates read options as `cfg.timeout`.
+    /// Makes options available to templates as `cfg.timeout`.
     pub(crate) fn with_options(mut self, node: &Node) -> Self {
         self.options = Some(node.clone());
         self
     }
 
-    /// What templates read as `cfg`.
+    /// The options that templates read as `cfg`.
     pub(crate) fn options(&self) -> Option<&Node> {
         self.options.as_ref()
     }

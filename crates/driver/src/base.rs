@@ -19,9 +19,8 @@ use crate::starting::Starting;
 use crate::template::{self, Failure, Missing, Scope, TemplateError};
 use crate::{Attributes, ContextError, ContextSource, DriverConfig, Explainer, FromContext};
 
-/// What every driver has, to be embedded in a driver's struct: its name and
-/// configuration, its status and runpath, and the way to read the context of
-/// other drivers.
+/// The common parts of every driver, to be embedded in a driver's struct: its name and
+/// configuration, its status and runpath, and access to the context of other drivers.
 pub struct DriverBase {
     resource: Resource,
     pub(crate) starting: Starting,
@@ -38,8 +37,8 @@ impl DriverBase {
     ///
     /// # Errors
     ///
-    /// Returns an error if an option is missing or has a value that is not allowed, or if the name
-    /// cannot be that of a directory.
+    /// Returns an error if an option is missing or has an invalid value, or if the name is not
+    /// valid for a directory.
     pub fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let entity = Entity::with_options(kind, "driver", options)?;
         entity.options().shared::<DriverConfig>()?;
@@ -77,8 +76,8 @@ impl DriverBase {
         &self.resource
     }
 
-    /// The driver's configuration as it stands now, with everything that it
-    /// inherits: of its own type, or one that this type includes.
+    /// Returns the driver's current configuration, including inherited options: of its own type, or
+    /// one that this type includes.
     ///
     /// # Errors
     ///
@@ -87,13 +86,13 @@ impl DriverBase {
         Ok(C::clone(&*self.options().shared()?))
     }
 
-    /// What named groups of the regexps captured in the logs since the latest
-    /// start: all of it once the driver is started.
+    /// Returns the values that named groups of the regexps captured in the logs since the latest
+    /// start: complete once the driver is started.
     pub fn extracts(&self) -> IndexMap<String, String> {
         self.starting.extracts()
     }
 
-    /// What the named group captured, if it has.
+    /// Returns the value of the named group, if it was captured.
     pub fn extract(&self, group: &str) -> Option<String> {
         self.starting.extracts().shift_remove(group)
     }
@@ -121,8 +120,9 @@ impl DriverBase {
         self.file_log.write(level, &message)
     }
 
-    /// What the options of this driver, and the files that it installs as far as they can be read
-    /// now, read from other drivers, each with its option. Those have to start before this one.
+    /// Returns the references to other drivers in the options of this driver, and in the files to
+    /// install as far as they can be read now, each with its option. Those drivers have to start
+    /// before this one.
     ///
     /// See [`Node::references`]; a file may read what it names in any way.
     pub fn references(&self) -> Vec<(String, Reference)> {
@@ -248,20 +248,19 @@ impl DriverBase {
         })
     }
 
-    /// Reports that the driver has met what fails the test, such as a message that nobody expects.
-    /// The environment ends every wait on its drivers at once, each with an error that has
-    /// `reason`, a sentence; a start that is under way fails. Of several reports the first counts.
-    /// To be called with no lock held.
+    /// Fails the test, for example because of an unexpected message. The environment ends every
+    /// wait on its drivers at once, each with an error that contains `reason`, a sentence; a start
+    /// in progress fails. Only the first of several reports counts. Must be called with no lock
+    /// held.
     ///
-    /// That the driver must fail its own stop as well is for
-    /// [`Driver::verify`](crate::Driver::verify) to say.
+    /// To make the driver's own stop fail as well, use [`Driver::verify`](crate::Driver::verify).
     pub fn fail(&self, reason: &str) {
         self.explainer().fail(self.name(), reason);
     }
 
-    /// What templates of the driver name as `context`, for one that renders some with an engine of
-    /// its own: a value with that attribute, and in it the other drivers. It may be kept for longer
-    /// than the driver; it is empty once the environment is gone.
+    /// Returns the object `context` of the driver's templates, for drivers that render templates
+    /// with their own engine: its attributes are the other drivers. It may outlive the driver; it
+    /// is empty once the environment is gone.
     pub fn template_names(&self) -> minijinja::Value {
         template::names(context_of(self.entity()))
     }
@@ -276,9 +275,9 @@ impl DriverBase {
         })
     }
 
-    /// The part of the [recorder](DriverBase::recorder) that is about this driver, under the name
-    /// by which its environment knows it. To be asked for at each start, since a driver may
-    /// move; it may be kept for longer than the driver.
+    /// Returns the part of the [recorder](DriverBase::recorder) for this driver, under its name in
+    /// the environment. Ask for it at each start, since a driver may move; it may outlive the
+    /// driver.
     pub fn tape(&self) -> DriverTape {
         self.recorder().driver(&self.entity().known_as())
     }
@@ -302,8 +301,8 @@ impl DriverBase {
         tape.set_settings(settings);
     }
 
-    /// Says that the driver renders templates that are not among the texts of its options, but
-    /// belong to the option of that name. Those that they read from start before the driver.
+    /// Declares that the driver renders templates that are not among the texts of its options, but
+    /// belong to the option of that name. The drivers that they read from start before this driver.
     pub fn renders<'t>(&self, option: &str, templates: impl IntoIterator<Item = &'t str>) {
         let texts = OptionDescription::required(option, Kind::List(Box::new(Kind::Template)));
         let values = templates.into_iter().map(Value::from).collect();
@@ -312,8 +311,8 @@ impl DriverBase {
         self.rendered.lock().unpoisoned().extend(references);
     }
 
-    /// What a driver asks when one of its operations has failed: to be kept with what
-    /// outlives a call, such as the handle of a connection.
+    /// Returns a source of possible causes for failed operations: to be kept with objects that
+    /// outlive a call, such as the handle of a connection.
     pub fn explainer(&self) -> Explainer {
         Explainer(context_of(self.entity()))
     }
@@ -322,7 +321,7 @@ impl DriverBase {
         context_of(self.entity())?.upgrade()
     }
 
-    /// What a template of this driver can name, given what it publishes itself.
+    /// The names that a template of this driver can use, given its own published values.
     pub(crate) fn scope(&self, own: Attributes) -> Scope {
         Scope::new(own, self.context_source())
     }
@@ -397,8 +396,7 @@ impl DriverBase {
         }
     }
 
-    /// What every driver publishes; [`Lifecycle::context`] adds what this one
-    /// does.
+    /// The values that every driver publishes; [`Lifecycle::context`] adds those of this one.
     ///
     /// [`Lifecycle::context`]: crate::Lifecycle::context
     pub fn attributes(&self) -> Attributes {

@@ -1,4 +1,4 @@
-//! What is there before a start, and so makes no driver ready.
+//! What existed before a start, and so makes no driver ready.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use crate::log::follow::Follower;
 use crate::log::position::{End, FileId};
 use crate::{Driver, DriverConfig, Readiness};
 
-/// The logs and files that a driver's readiness depends on, as an earlier run or
-/// somebody else left them. What is not noted was not there.
+/// The logs and files that a driver's readiness depends on, as they were before the start. Files
+/// that are not noted did not exist.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Baseline {
     logs: Vec<(PathBuf, End)>,
@@ -28,7 +28,7 @@ impl Stamp {
     }
 }
 
-/// What [`Baseline::is_new`] finds.
+/// The result of [`Baseline::is_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Newness {
     Missing,

@@ -11,7 +11,7 @@ use crate::Attributes;
 
 /// Where a driver finds what other drivers publish: its environment.
 pub trait ContextSource: Any + Send + Sync {
-    /// What the driver `name` publishes now; `None` if there is no such driver.
+    /// Returns the current values of the driver `name`; `None` if there is no such driver.
     fn attributes(&self, name: &str) -> Option<Attributes>;
 
     /// One of these values, for sources that have it sooner than all of them. With `None`, which
@@ -26,7 +26,7 @@ pub trait ContextSource: Any + Send + Sync {
         None
     }
 
-    /// The names that can be asked for, in the order in which they were added.
+    /// Returns the known names, in the order in which they were added.
     fn names(&self) -> Vec<String>;
 
     /// An operation of the driver `driver` has failed: what is known of what happens
@@ -36,8 +36,8 @@ pub trait ContextSource: Any + Send + Sync {
         None
     }
 
-    /// The driver `driver` has met what fails the test, whatever comes: every wait around it ends
-    /// at once, and says so. By default nothing.
+    /// The driver `driver` has failed the test: every wait around it ends at once with that error.
+    /// By default nothing happens.
     fn fail(&self, _driver: &str, _reason: &str) {}
 
     /// Where what happens to the drivers is kept. By default each keeps that by itself.
@@ -51,12 +51,12 @@ pub trait ContextSource: Any + Send + Sync {
     }
 }
 
-/// What an entity lends to those that belong to it.
+/// What an entity provides to its descendants.
 #[derive(Clone)]
 struct Provided(Weak<dyn ContextSource>);
 
-/// Lets the drivers that belong to `entity`, also by way of others, look up context values
-/// in `source`. An environment does that with itself.
+/// Makes `source` the source of context values for all drivers below `entity`. An environment does
+/// that with itself.
 pub fn provide_context(entity: &Entity, source: Weak<dyn ContextSource>) {
     entity.provide(Provided(source));
 }
@@ -75,9 +75,9 @@ pub fn context_of(entity: &Entity) -> Option<Weak<dyn ContextSource>> {
 pub struct Explainer(pub(crate) Option<Weak<dyn ContextSource>>);
 
 impl Explainer {
-    /// What is known that may explain a failure of the driver of that name, on lines
-    /// of their own. The environment remembers that something has failed. To be asked
-    /// with no lock held: other drivers are asked, too.
+    /// Returns possible causes of a failure of the driver of that name, on separate lines. The
+    /// environment notes the failure. Must be called with no lock held, as it asks other drivers,
+    /// too.
     pub fn explain(&self, driver: &str) -> Option<String> {
         self.0.as_ref()?.upgrade()?.explain_failure(driver)
     }

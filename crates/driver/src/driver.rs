@@ -8,14 +8,14 @@ use standin_entity::{Check, CheckInterval, Error, Result};
 
 use crate::{Attributes, DriverBase, Lifecycle};
 
-/// Something that a test starts, uses and stops: the stand-in for a peer, or
-/// the program under test.
+/// A component that a test starts, uses and stops: the stand-in for a peer, or the program under
+/// test.
 ///
 /// A driver embeds a [`DriverBase`] and overrides the steps that it needs;
-/// [`Lifecycle`](crate::Lifecycle) then gives it `start`, `stop` and the rest. The order of a start
+/// [`Lifecycle`](crate::Lifecycle) then provides `start`, `stop` and the rest. The order of a start
 /// is: [`prepare`](Driver::prepare), the files to install, [`pre_start`](Driver::pre_start), the
 /// user's `pre_start` hook, [`starting`](Driver::starting), then the regexps and conditions of the
-/// options and [`started_check`](Driver::started_check) until all answer [`Check::Ready`], then
+/// options and [`started_check`](Driver::started_check) until all return [`Check::Ready`], then
 /// [`post_start`](Driver::post_start) and the user's hook. A stop mirrors it.
 ///
 /// Steps take `&self`, since a driver is shared between the test, its
@@ -61,7 +61,7 @@ use crate::{Attributes, DriverBase, Lifecycle};
 /// [`stopping`](Driver::stopping) or [`aborting`](Driver::aborting) forget to, the engine ends
 /// the extended driver anyway, by its `aborting`.
 pub trait Driver: AsDriver + Any + Send + Sync {
-    /// What every driver has: name, configuration, status, runpath, context.
+    /// Returns the base: name, configuration, status, runpath, context.
     fn base(&self) -> &DriverBase;
 
     /// The driver that this one extends: see [Extending a driver](Driver#extending-a-driver). By
@@ -89,17 +89,16 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends().map_or(Ok(()), |driver| driver.starting())
     }
 
-    /// Says whether the driver is ready for use. Asked after
-    /// [`starting`](Driver::starting) until it is, or the timeout is over.
+    /// Checks whether the driver is ready for use. Called after [`starting`](Driver::starting)
+    /// until it is, or until the timeout.
     fn started_check(&self) -> Result<Check> {
         self.extends()
             .map_or(Ok(Check::Ready), |driver| driver.started_check())
     }
 
-    /// How long to wait between two looks at
-    /// [`started_check`](Driver::started_check) when nothing reports that
-    /// something has changed: always the same time, or growing. By default from
-    /// 10 ms to 200 ms. Conditions of the option `ready` may ask for less.
+    /// Returns the interval between two calls of [`started_check`](Driver::started_check) when
+    /// nothing reports a change: constant or growing. By default from 10 ms to 200 ms. Conditions
+    /// of the option `ready` may shorten it.
     fn started_check_interval(&self) -> CheckInterval {
         let extended = self.extends();
         extended.map_or_else(CheckInterval::default, |driver| {
@@ -130,23 +129,23 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends()?.exit_code()
     }
 
-    /// Whether the driver is healthy, for those who watch it from outside.
+    /// Whether the driver is healthy, for observers.
     fn is_alive(&self) -> bool {
         self.extends().is_none_or(|driver| driver.is_alive())
     }
 
-    /// What is wrong with the driver although it was started, as the end of a
-    /// sentence: that its process "has ended with signal 9", for one. The errors of
-    /// the drivers around it and the summary of a failed test show it. By default
-    /// that it is not alive, if [`is_alive`](Driver::is_alive) says so.
+    /// Returns what is wrong with a started driver, as the end of a sentence: for example that its
+    /// process "has ended with signal 9". The errors of other drivers and the summary of a failed
+    /// test show it. By default that it is not alive, if [`is_alive`](Driver::is_alive) returns
+    /// false.
     fn trouble(&self) -> Option<String> {
         let extended = self.extends().and_then(|driver| driver.trouble());
         extended.or_else(|| (!self.is_alive()).then(|| "is not alive".to_owned()))
     }
 
-    /// How long the driver takes to stop by itself at most. A driver that
-    /// forces itself down after a grace time says so, and gets that much more
-    /// than its `stop_limit` (by default its `timeout`). By default nothing.
+    /// Returns how long the driver takes at most to stop by itself. A driver that forces itself
+    /// down after a grace time returns that time, which is added to its `stop_limit` (by default
+    /// its `timeout`). By default zero.
     fn stop_grace(&self) -> Duration {
         self.extends()
             .map_or(Duration::ZERO, |driver| driver.stop_grace())
@@ -162,30 +161,30 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends().map_or(Ok(()), |driver| driver.pre_stop())
     }
 
-    /// Says whether what the test expects of the driver has happened, such as that somebody has
-    /// asked it something. Runs when its use ends, before [`stopping`](Driver::stopping), and not
-    /// after a start that failed. An error is one of the stop, which continues.
+    /// Checks that everything the test expects of the driver has happened, such as a request. Runs
+    /// at the end of its use, before [`stopping`](Driver::stopping), and not after a failed start.
+    /// The stop reports the error, and continues.
     fn verify(&self) -> Result<()> {
         self.extends().map_or(Ok(()), |driver| driver.verify())
     }
 
-    /// Ends every wait on the driver, now and in future, because the test has failed elsewhere and
-    /// nothing that anybody waits for matters any more: see [`DriverBase::fail`]. Called by any
-    /// thread, at any time while the driver is on its way or up. The driver itself stays up until
-    /// it is stopped, so that what is known of it remains. By default nothing.
+    /// Ends every wait on the driver, now and in future, because the test has failed elsewhere: see
+    /// [`DriverBase::fail`]. Called from any thread, at any time during a start or while the driver
+    /// is up. The driver itself stays up until it is stopped, so that its state can be inspected.
+    /// By default nothing.
     fn interrupting(&self) {
         if let Some(driver) = self.extends() {
             driver.interrupting();
         }
     }
 
-    /// Stops, and gives back what [`starting`](Driver::starting) took. Also
-    /// called to clean up after a start that failed half-way.
+    /// Stops, and releases what [`starting`](Driver::starting) acquired. Also called to clean up
+    /// after a start that failed half-way.
     fn stopping(&self) -> Result<()> {
         self.extends().map_or(Ok(()), |driver| driver.stopping())
     }
 
-    /// Says whether the driver has come down.
+    /// Checks whether the driver has come down.
     fn stopped_check(&self) -> Result<Check> {
         self.extends()
             .map_or(Ok(Check::Ready), |driver| driver.stopped_check())
@@ -196,7 +195,7 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends().map_or(Ok(()), |driver| driver.post_stop())
     }
 
-    /// Ends at once whatever the driver does, and every wait on it.
+    /// Ends the driver's work and every wait on it at once.
     fn aborting(&self) -> Result<()> {
         self.extends().map_or(Ok(()), |driver| driver.aborting())
     }
@@ -211,8 +210,8 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends().map_or(Ok(()), |driver| driver.resuming())
     }
 
-    /// What this driver publishes beyond what every driver does. Leave out
-    /// what is not known yet.
+    /// Returns the published values of this driver beyond the common ones. Leave out values that
+    /// are not known yet.
     fn attributes(&self) -> Attributes {
         let extended = self.extends();
         extended.map_or_else(Attributes::new, |driver| driver.attributes())
@@ -224,15 +223,14 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         extended.map_or_else(Vec::new, |driver| driver.connections())
     }
 
-    /// What the errors of a start or a stop show of the driver: by default the last
-    /// lines of all files that it writes
-    /// ([`last_log_lines`](crate::Lifecycle::last_log_lines)). A driver whose evidence
-    /// is elsewhere, such as in a journal, overrides it.
+    /// Returns what the errors of a start or a stop show of the driver: by default the last lines
+    /// of all files that it writes ([`last_log_lines`](crate::Lifecycle::last_log_lines)). Override
+    /// it if the evidence is elsewhere, such as in a journal.
     ///
     /// # Errors
     ///
-    /// Returns an error if it cannot be found out. The error of the start or stop
-    /// says so, and shows the files.
+    /// Returns an error if it cannot be determined. The error of the start or stop reports that,
+    /// and shows the files.
     fn fetch_error_log(&self) -> Result<Vec<String>> {
         match self.extends() {
             Some(driver) => driver.fetch_error_log(),
@@ -240,8 +238,7 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         }
     }
 
-    /// The log that readiness and error reports read; by default what
-    /// [`out_path`](Driver::out_path) says.
+    /// Returns the log for readiness and error reports; by default [`out_path`](Driver::out_path).
     fn log_path(&self) -> Option<PathBuf> {
         match self.extends() {
             Some(driver) => driver.log_path(),

@@ -29,14 +29,14 @@ pub enum ContextError {
     UnknownDriver {
         /// The driver that has the context value.
         reader: String,
-        /// The name that nobody has.
+        /// The unknown name.
         driver: String,
         /// The names that there are.
         known: Vec<String>,
         /// The one that was probably meant.
         nearest: Option<String>,
     },
-    /// The driver publishes nothing of that name, or not yet.
+    /// The driver does not publish this name, or not yet.
     #[error(
         "driver \"{reader}\" asks \"{driver}\" for `{attribute}` in `{template}`, which \"{driver}\" does not publish"
     )]
@@ -50,7 +50,7 @@ pub enum ContextError {
         attribute: String,
         /// The whole template.
         template: String,
-        /// What it publishes.
+        /// The published names.
         known: Vec<String>,
         /// The name that was probably meant.
         nearest: Option<String>,
@@ -72,7 +72,7 @@ pub enum ContextError {
         driver: String,
         /// The whole template.
         template: String,
-        /// What went wrong.
+        /// The failure.
         reason: String,
     },
     /// The rendered text is not what the option needs.
@@ -88,7 +88,7 @@ pub enum ContextError {
         driver: String,
         /// The whole template.
         template: String,
-        /// What it became.
+        /// The rendered text.
         text: String,
         /// Why that is not a value.
         reason: String,
@@ -110,14 +110,14 @@ pub enum LogError {
     NoFile {
         /// The driver.
         driver: String,
-        /// What would look there: an option, a condition, a matcher.
+        /// What uses the log: an option, a condition, a matcher.
         reader: String,
         /// What is missing.
         what: &'static str,
-        /// The method of the driver that would say where it is.
+        /// The method of the driver that returns its path.
         method: &'static str,
     },
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("driver \"{driver}\" cannot read its log `{}`", path.display())]
     #[diagnostic(
         code(standin::driver::log_unreadable),
@@ -131,7 +131,7 @@ pub enum LogError {
         /// The system's error.
         source: io::Error,
     },
-    /// What a group captured is not a text.
+    /// The captured bytes of a group are not text.
     #[error(
         "driver \"{driver}\": the group `{group}` captured bytes that are not valid UTF-8, in {line:?}"
     )]
@@ -163,8 +163,7 @@ pub enum LogError {
 
 standin_error::reportable!(LogError);
 
-/// A port that is to show that a driver is ready shows nothing: somebody else
-/// listens there.
+/// A readiness check of a port is meaningless: another program already listens there.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error(
     "driver \"{driver}\" waits for port {port} of {host}, which already accepted connections before the start"

@@ -1,4 +1,4 @@
 use indexmap::IndexMap;
 
-/// What named groups captured, by name.
+/// The captured values of named groups.
 pub(crate) type Extracts = IndexMap<String, String>;

@@ -1,4 +1,4 @@
-//! What a start that never became ready was probably missing.
+//! Guesses why a start never became ready.
 
 use standin_config::Pattern;
 

@@ -14,8 +14,8 @@ use crate::log::watch::settle;
 use crate::steps::AsSteps;
 use crate::{Attributes, ContextError, Driver, DriverConfig, LogError, LogMatcher, error_log};
 
-/// What can be done with every driver. Implemented for all of them; import it
-/// to start or stop a driver by hand. In an environment this is seldom needed.
+/// The operations of every driver. Implemented for all of them; import it to start or stop a driver
+/// by hand. In an environment this is seldom needed.
 pub trait Lifecycle: Driver {
     /// The name of the driver.
     fn name(&self) -> &str {
@@ -52,9 +52,9 @@ pub trait Lifecycle: Driver {
         stop(self.as_driver(), Files::Remove)
     }
 
-    /// Stops the driver as the end of its scope does: what the drop of a driver
-    /// calls. Nobody knows then whether the test has passed, so that its files stay
-    /// if there is anything in them, until later runs of the same test program.
+    /// Stops the driver at the end of its scope: the drop of a driver calls this. Whether the test
+    /// has passed is not known, so non-empty files are kept, until later runs of the same test
+    /// program.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ pub trait Lifecycle: Driver {
         resource.wait_unless(&steps, status, timeout, is_given_up)
     }
 
-    /// Ends at once whatever the driver does, and every wait on it, from any
-    /// thread. An aborted driver cannot be started again.
+    /// Ends the driver's work and every wait on it at once, from any thread. An aborted driver
+    /// cannot be started again.
     ///
     /// # Errors
     ///
@@ -231,8 +231,8 @@ pub trait Lifecycle: Driver {
         Ok(error_log::fetch(self.as_driver(), &config))
     }
 
-    /// What was recorded of the driver and its connections up to now, in the environment that it
-    /// is in, or alone.
+    /// Returns the recording of the driver and its connections so far, from its environment, or its
+    /// own.
     fn transcript(&self) -> Transcript {
         let base = self.base();
         let tape = base.tape();
@@ -240,7 +240,7 @@ pub trait Lifecycle: Driver {
         base.recorder().transcript().of(tape.name())
     }
 
-    /// What happened to the driver so far.
+    /// Returns the report of the driver so far.
     fn report(&self) -> Report {
         self.base().resource().report()
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::Driver;
 
-/// A closure that computes the runpath of a driver each time it starts: what the option
-/// `runpath_of` holds. An empty path stands for the default one.
+/// A closure that computes the runpath of a driver each time it starts: the value of the option
+/// `runpath_of`. An empty path means the default one.
 ///
 /// ```
 /// use standin_driver::{Driver, Lifecycle, RunpathOf};

@@ -1,4 +1,4 @@
-//! What a driver is waiting for while it starts.
+//! What a starting driver waits for.
 
 use std::sync::{Arc, RwLock};
 

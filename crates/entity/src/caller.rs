@@ -36,7 +36,7 @@ impl Caller {
         }
     }
 
-    /// Runs `work` in the present thread on behalf of this caller, who waits for it.
+    /// Runs `work` in the present thread on behalf of this caller, which waits for it.
     pub fn lend<T>(&self, work: impl FnOnce() -> T) -> T {
         struct GiveBack(Arc<[ThreadId]>);
         impl Drop for GiveBack {

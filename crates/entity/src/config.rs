@@ -67,9 +67,8 @@ pub struct ResourceConfig {
     #[config(include)]
     pub entity: EntityConfig,
 
-    /// Whether a start returns before the resource is ready, and a stop before
-    /// it is down, so that several get there at the same time; who waits for
-    /// them completes them. Default: undecided, which means no.
+    /// Whether a start returns before the resource is ready, and a stop before it is down, so that
+    /// several run at the same time; waits complete them. Default: undecided, which means no.
     pub async_start: Option<bool>,
 
     /// Whether the environment starts the resource when it starts. Switch it
@@ -86,7 +85,7 @@ pub struct ResourceConfig {
 }
 
 impl ResourceConfig {
-    /// What holds where the options cannot be resolved: the defaults.
+    /// The defaults, for when the options cannot be resolved.
     pub(crate) fn of_defaults() -> Self {
         let named = ResourceBuilder::new().name("resource");
         Node::new("resource", named)

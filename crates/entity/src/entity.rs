@@ -46,7 +46,7 @@ pub struct Entity {
 }
 
 pub(crate) struct Inner {
-    /// What errors call it, before its name.
+    /// The noun before its name in errors.
     noun: String,
     options: Node,
     /// Its name and kind, and whether it uses its runpath.
@@ -55,7 +55,7 @@ pub(crate) struct Inner {
     facts: Mutex<Facts>,
 }
 
-/// Where the entity stands, in the tree and on disk.
+/// The position of the entity, in the tree and on disk.
 #[derive(Default)]
 pub(crate) struct Place {
     pub(crate) parent: Option<Entity>,
@@ -64,21 +64,21 @@ pub(crate) struct Place {
     pub(crate) scratch: Option<PathBuf>,
     /// The name that errors use, if it is not its own.
     pub(crate) alias: Option<String>,
-    /// What it lends to those that belong to it.
+    /// The value that it provides to its descendants.
     provided: Option<Arc<dyn Any + Send + Sync>>,
-    /// What those that belong to it have in common.
+    /// The common values of its descendants.
     common: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
-/// What belongs to an entity.
+/// A child of an entity.
 #[derive(Clone)]
 pub(crate) enum Child {
     Here(Weak<Inner>),
-    /// It does not exist any more, but what happened to it stays in the report.
+    /// It no longer exists, but its report is kept.
     Gone(Box<Report>),
 }
 
-/// So many children that do not exist any more stay in the report.
+/// How many children that no longer exist are kept in the report.
 pub(crate) const GONE_KEPT: usize = 256;
 
 impl Child {
@@ -172,8 +172,8 @@ impl Entity {
         Ok(Self::of(kind.clone(), kind, name, node))
     }
 
-    /// An entity of its options, which say its name. Errors call it `noun "name"`, those
-    /// about the status and the report `kind[name]`.
+    /// Creates an entity from its options, which contain its name. Errors call it `noun "name"`,
+    /// those about the status and the report `kind[name]`.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl Entity {
         self.name()
     }
 
-    /// What sort of thing it is: `tcp-server`, `environment`, ...
+    /// Returns its kind: `tcp-server`, `environment`, ...
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.inner.holder.kind
@@ -236,20 +236,20 @@ impl Entity {
         &self.inner.options
     }
 
-    /// What errors call it: its own name, or another one that was
-    /// [given](Entity::set_known_as) to it.
+    /// Returns its name in errors: its own name, or another one that was
+    /// [set](Entity::set_known_as).
     #[must_use]
     pub fn known_as(&self) -> String {
         let alias = self.place().alias.clone();
         alias.unwrap_or_else(|| self.name().to_owned())
     }
 
-    /// Lets errors call it by another name than its own.
+    /// Sets another name for errors than its own.
     pub fn set_known_as(&self, name: impl Into<String>) {
         self.place().alias = Some(name.into());
     }
 
-    /// Whom errors are about, when they are about this.
+    /// Returns the subject of errors about this entity.
     #[must_use]
     pub fn subject(&self) -> Subject {
         Subject {
@@ -270,7 +270,7 @@ impl Entity {
         std::iter::successors(self.parent(), Self::parent)
     }
 
-    /// What belongs to this entity, in the order in which it joined.
+    /// Returns the children of this entity, in the order in which they joined.
     #[must_use]
     pub fn children(&self) -> Vec<Self> {
         let place = self.place();
@@ -287,22 +287,22 @@ impl Entity {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Lends `value` to what belongs to this entity: where an environment says what its
-    /// drivers publish. It takes the place of what was lent before.
+    /// Provides `value` to the descendants of this entity: an environment provides the published
+    /// values of its drivers. It replaces an earlier value.
     pub fn provide(&self, value: impl Any + Send + Sync) {
         let former = self.place().provided.replace(Arc::new(value));
         drop(former);
     }
 
-    /// What this entity itself [lends](Entity::provide), if it is a `T`.
+    /// Returns the value that this entity itself [provides](Entity::provide), if it is a `T`.
     #[must_use]
     pub fn provided<T: Any + Clone>(&self) -> Option<T> {
         let provided = self.place().provided.clone()?;
         provided.downcast_ref::<T>().cloned()
     }
 
-    /// What this entity and all that belong to it have in common, one value of each type: made by
-    /// `make` when it is first asked for. It goes with the entity.
+    /// Returns the common value of this entity and all its descendants, one of each type: created
+    /// by `make` on first use. It is dropped with the entity.
     pub fn common<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let find = |place: &Place| {
             let mut common = place.common.iter();
@@ -346,7 +346,7 @@ impl Entity {
         self.facts().set_abort(Abort::Done);
     }
 
-    /// What happened to this entity and to its children, as a value.
+    /// Returns the report of this entity and its children, as a value.
     #[must_use]
     pub fn report(&self) -> Report {
         self.inner.report()
@@ -394,7 +394,7 @@ impl Entity {
     }
 }
 
-/// Who errors about options name.
+/// The name in errors about options.
 fn owner(kind: &str, noun: &str, name: Option<&str>) -> String {
     match name {
         Some(name) => format!("{noun} \"{name}\""),
@@ -420,7 +420,7 @@ impl fmt::Debug for Entity {
     }
 }
 
-/// An entity cannot be made of its options.
+/// An entity cannot be created from its options.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -1,4 +1,4 @@
-//! What goes wrong in a resource's life: one error for each operation.
+//! The errors of a resource's lifecycle: one for each operation.
 
 use std::fmt;
 
@@ -58,9 +58,9 @@ pub enum StartError {
         #[source]
         #[diagnostic_source]
         cause: Error,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
+        /// The result of [`Steps::describe_failure`](crate::Steps::describe_failure).
         evidence: Evidence,
-        /// What failed of the stop steps that cleaned up.
+        /// The failures of the stop steps that cleaned up.
         #[related]
         cleanup: Vec<StepFailure>,
     },
@@ -77,9 +77,9 @@ pub enum StartError {
         overdue: Box<Overdue>,
         /// How long it may take.
         limit: Limit,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
+        /// The result of [`Steps::describe_failure`](crate::Steps::describe_failure).
         evidence: Evidence,
-        /// What failed of the stop steps that cleaned up.
+        /// The failures of the stop steps that cleaned up.
         #[related]
         cleanup: Vec<StepFailure>,
     },
@@ -138,7 +138,7 @@ impl StartError {
         &self.subject().entity
     }
 
-    /// The name of the driver, as its environment knows it.
+    /// Returns the name of the driver in its environment.
     #[must_use]
     pub fn driver(&self) -> &str {
         self.subject().name()
@@ -158,7 +158,7 @@ impl StartError {
     }
 }
 
-/// What became of a start in which a step failed.
+/// The outcome of a start in which a step failed.
 fn not_started(step: Step, panicked: bool) -> String {
     let broken = broken(step, panicked);
     match step {
@@ -172,7 +172,7 @@ fn not_started(step: Step, panicked: bool) -> String {
     }
 }
 
-/// What became of a stop in which a step failed.
+/// The outcome of a stop in which a step failed.
 fn not_stopped(step: Step, panicked: bool) -> String {
     match step {
         Step::Stopping if !panicked => "could not be stopped cleanly".to_owned(),
@@ -189,8 +189,8 @@ fn way_to_start(illegal: &IllegalTransition) -> &'static str {
     }
 }
 
-/// What was wrong with a stop. The resource is `Stopped` anyway, except
-/// where a variant says otherwise.
+/// Why a stop failed. The resource is `Stopped` anyway, except where a variant documents another
+/// status.
 #[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum StopError {
@@ -220,9 +220,9 @@ pub enum StopError {
         #[source]
         #[diagnostic_source]
         cause: Error,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
+        /// The result of [`Steps::describe_failure`](crate::Steps::describe_failure).
         evidence: Evidence,
-        /// What failed after it.
+        /// Later failures.
         #[related]
         further: Vec<StepFailure>,
     },
@@ -239,9 +239,9 @@ pub enum StopError {
         overdue: Box<Overdue>,
         /// How long it may take.
         limit: Limit,
-        /// What [`Steps::describe_failure`](crate::Steps::describe_failure) reported.
+        /// The result of [`Steps::describe_failure`](crate::Steps::describe_failure).
         evidence: Evidence,
-        /// What else failed.
+        /// Other failures.
         #[related]
         further: Vec<StepFailure>,
     },
@@ -254,7 +254,7 @@ pub enum StopError {
     Aborted {
         /// The resource.
         entity: Subject,
-        /// What else failed.
+        /// Other failures.
         #[related]
         further: Vec<StepFailure>,
     },
@@ -291,7 +291,7 @@ impl StopError {
         &self.subject().entity
     }
 
-    /// The name of the driver, as its environment knows it.
+    /// Returns the name of the driver in its environment.
     #[must_use]
     pub fn driver(&self) -> &str {
         self.subject().name()
@@ -323,7 +323,7 @@ pub enum WaitError {
     Timeout {
         /// The resource.
         entity: Subject,
-        /// The status that was waited for.
+        /// The awaited status.
         target: Status,
         /// Its status at the end.
         status: Status,
@@ -336,7 +336,7 @@ pub enum WaitError {
     Unreachable {
         /// The resource.
         entity: Subject,
-        /// The status that was waited for.
+        /// The awaited status.
         target: Status,
         /// Its status.
         status: Status,
@@ -350,7 +350,7 @@ pub enum WaitError {
     Aborted {
         /// The resource.
         entity: Subject,
-        /// The status that was waited for.
+        /// The awaited status.
         target: Status,
     },
     /// Its options have no value.
@@ -364,11 +364,11 @@ pub enum WaitError {
         #[diagnostic_source]
         cause: Error,
     },
-    /// The start that was waited for failed.
+    /// The awaited start failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Start(#[from] StartError),
-    /// The stop that was waited for failed.
+    /// The awaited stop failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stop(#[from] StopError),
@@ -377,13 +377,13 @@ pub enum WaitError {
 standin_error::reportable!(WaitError { Start, Stop });
 
 impl WaitError {
-    /// The resource that was waited for, as reports call it: `kind[name]`.
+    /// Returns the awaited resource, as in reports: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
         &self.subject().entity
     }
 
-    /// The name of the driver, as its environment knows it.
+    /// Returns the name of the driver in its environment.
     #[must_use]
     pub fn driver(&self) -> &str {
         self.subject().name()
@@ -494,13 +494,13 @@ impl From<WaitError> for RestartError {
     }
 }
 
-/// What was wrong with an abort. The resource is aborted anyway.
+/// Why an abort failed. The resource is aborted anyway.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AbortError {
     /// The resource.
     pub entity: Subject,
-    /// What failed.
+    /// The failures.
     pub failures: Vec<StepFailure>,
 }
 

@@ -18,12 +18,11 @@ impl Entity {
     ///    [slug](crate::slugify) of the uid;
     /// 3. else [`default_root`](crate::default_root) and below it the slug.
     ///
-    /// A slug that is empty becomes `unnamed`; one that another live entity
-    /// uses in the same place gets `-2`, `-3`, ..., and in the default root so
-    /// does one that an entity before has left files in. An explicit runpath
-    /// stands as it is; a relative one starts at the present current directory.
-    /// Asking again gives the same answer as long as the explicit path and the
-    /// parent's runpath are the same.
+    /// An empty slug becomes `unnamed`. A slug that another live entity uses in the same directory
+    /// gets `-2`, `-3`, ..., and in the default root so does one for which an earlier entity has
+    /// left files. An explicit runpath is used as it is; a relative one starts at the current
+    /// directory. The result stays the same until the explicit path or the parent's runpath
+    /// changes.
     ///
     /// # Errors
     ///
@@ -81,11 +80,10 @@ impl Entity {
     /// them until [`release_runpath`](Entity::release_runpath), which the end of a
     /// stop does: other entities, and other processes.
     ///
-    /// With `cleanup` what was in them goes, if it may: standin empties a
-    /// directory only if it made it, found it empty or has left its marker in it,
-    /// the file `.standin`. Behind a link it is the directory that the link leads
-    /// to; links in it are not followed. Without `cleanup` what is there stays.
-    /// While the entity is using its runpath nothing is emptied either.
+    /// With `cleanup` the previous content is removed, if allowed: standin empties a directory only
+    /// if it created it, found it empty or has left its marker file `.standin` in it. If the
+    /// runpath is a link, its target is emptied; links in it are not followed. Without `cleanup`
+    /// the content stays. Nothing is emptied while the entity is using its runpath.
     ///
     /// # Errors
     ///
@@ -144,9 +142,8 @@ impl Entity {
         Ok(location.path)
     }
 
-    /// Removes the runpath with all that is in it, for those who have no use for
-    /// the files any more. If it is a link, the directory that it leads to goes,
-    /// and the link stays. Without a runpath it does nothing.
+    /// Removes the runpath with its content, for callers that no longer need the files. If it is a
+    /// link, its target is removed, and the link stays. Without a runpath it does nothing.
     ///
     /// # Errors
     ///
@@ -227,8 +224,8 @@ impl Entity {
         self.place().scratch.clone()
     }
 
-    /// Says that the runpath is not in use any more, so that another entity
-    /// may be given the same one. The end of a stop does it.
+    /// Marks the runpath as no longer in use, so that another entity may use it. The end of a stop
+    /// does that.
     pub fn release_runpath(&self) {
         // Not under the lock of the entity, and before anybody else is let in.
         drop(self.with_runpath(|runpath| runpath.held.take()));

@@ -1,5 +1,5 @@
-//! What errors of a resource's life are made of: whom they are about, which step
-//! failed, what was waited for, and what there is to see of it.
+//! The parts of errors of a resource's lifecycle: the subject, the failed step, the awaited
+//! condition, and the evidence.
 
 use std::any::Any;
 use std::fmt;
@@ -12,19 +12,19 @@ use thiserror::Error;
 
 use crate::steps::Step;
 
-/// Whom an error is about. It shows as `driver "client"`.
+/// The subject of an error. It displays as `driver "client"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// As reports call it: `kind[name]`.
     pub(crate) entity: String,
-    /// What it is called: `driver`, or the kind of another entity.
+    /// The noun: `driver`, or the kind of another entity.
     pub(crate) what: String,
-    /// The name, for a driver the one that its environment knows it by.
+    /// The name, for a driver its name in the environment.
     pub(crate) name: String,
 }
 
 impl Subject {
-    /// The name, for a driver the one that its environment knows it by.
+    /// Returns the name, for a driver its name in the environment.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -72,7 +72,7 @@ impl StepFailure {
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
@@ -81,15 +81,15 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a value other than a text".to_owned())
 }
 
-/// How long a start or a stop may take, and the option that says so.
+/// How long a start or a stop may take, and the option that sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
     /// The name of the option.
     pub option: &'static str,
-    /// What the option says.
+    /// The value of the option.
     pub value: Duration,
-    /// What a stop gets in addition: see [`Steps::stop_grace`](crate::Steps::stop_grace).
+    /// The extra time of a stop: see [`Steps::stop_grace`](crate::Steps::stop_grace).
     pub grace: Duration,
 }
 
@@ -112,7 +112,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A wait that came to its end without what it waited for.
+/// A wait that ended without success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overdue {
@@ -153,7 +153,7 @@ fn checked(checks: u32) -> Count {
     Count(usize::try_from(checks).unwrap_or(usize::MAX), "check")
 }
 
-/// What an error shows below its message.
+/// The evidence that an error shows below its message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence(pub Vec<String>);
 

@@ -10,14 +10,14 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::status::Status;
 use crate::timer::Timer;
 
-/// What happened to an entity and to its children: a copy, taken at one time.
-/// Serialises to JSON and the like; the fields are the format.
+/// A report on an entity and its children: a copy, taken at one time. Serialises to JSON and the
+/// like; the fields are the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// The entity's name.
     pub name: String,
-    /// What sort of thing it is.
+    /// Its kind.
     pub kind: String,
     /// Its status; of an entity that is not a resource, `NONE`.
     pub status: Status,
@@ -25,17 +25,17 @@ pub struct Report {
     pub aborted: bool,
     /// Its intervals: `setup`, `teardown`, `lifespan` and its own.
     pub timer: Timer,
-    /// What happened to it alone, in order. Of very many the latest are kept.
+    /// Its own events, in order. Of very many the latest are kept.
     pub events: Vec<Event>,
-    /// What went wrong, in order. Of very many the first and the latest are kept.
+    /// Its failures, in order. Of very many the first and the latest are kept.
     pub failures: Vec<Failure>,
     /// How many failures between those are not kept.
     pub failures_omitted: usize,
-    /// What is worth knowing and is not a failure, in order: a process that had to be
-    /// killed. Of very many the first are kept.
+    /// Notes that are not failures, in order, such as a process that had to be killed. Of very many
+    /// the first are kept.
     pub notes: Vec<String>,
-    /// The reports of its children, in the order in which they came to it. Of very many that do
-    /// not exist any more the latest are kept, and those in which something failed.
+    /// The reports of its children, in the order in which they joined. Of very many that no longer
+    /// exist the latest are kept, and those with failures.
     pub children: Vec<Report>,
 }
 
@@ -129,7 +129,7 @@ pub struct Event {
     number: u64,
 }
 
-/// What can happen to an entity.
+/// An event of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum What {
@@ -142,8 +142,8 @@ pub enum What {
 }
 
 impl Event {
-    /// Counts the events of all entities of the process, from the first one on: whoever has seen
-    /// those up to a number continues with the next one.
+    /// The number of the event among those of all entities of the process: a reader that has seen
+    /// the events up to a number continues with the next one.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
@@ -173,7 +173,7 @@ impl fmt::Display for Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What was being done: `start`, `stop`, `abort`, ...
+    /// The operation: `start`, `stop`, `abort`, ...
     pub during: String,
     /// The error, as its report shows it.
     pub message: String,

@@ -15,7 +15,7 @@ use thiserror::Error;
 pub struct IllegalTransition {
     /// The status that was to be left.
     pub from: Status,
-    /// The status that was asked for.
+    /// The requested status.
     pub to: Status,
 }
 
@@ -140,7 +140,7 @@ impl Status {
         }
     }
 
-    /// The status as a message about a resource says it, after "because" or a colon.
+    /// Returns the status in words for messages, after "because" or a colon.
     ///
     /// ```
     /// use standin_entity::Status;

@@ -1,4 +1,4 @@
-//! What a resource does at each stage of its life.
+//! The steps of a resource's lifecycle.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use standin_error::Result;
 pub enum Check {
     /// Ready (or, for a stop, down).
     Ready,
-    /// Not yet; the text says what is missing and is shown by a timeout.
+    /// Not yet; the text describes what is missing and is shown by a timeout.
     NotYet(String),
 }
 
@@ -141,8 +141,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// What a resource does at each stage of its life. Every step has a default
-/// that does nothing, or that is ready at once.
+/// The steps of a resource's lifecycle. The default of every step does nothing, or is ready at
+/// once.
 ///
 /// The engine calls them in this order, the status as given:
 ///
@@ -151,14 +151,13 @@ impl fmt::Display for Step {
 /// 2. stop: `pre_stop`, hook `pre_stop`, `verify`, `stopping`, `stopped_check` until
 ///    it is ready (all `Stopping`); `post_stop`, hook `post_stop` (`Stopped`);
 /// 3. pause: `pausing` (`Pausing`); resume: `resuming` (`Resuming`);
-/// 4. abort: `aborting`, whatever the status and whatever other step is running.
+/// 4. abort: `aborting`, in any status and during any other step.
 ///
-/// How long it may take is said by the options of the entity
-/// ([`ResourceConfig`](crate::ResourceConfig)), which each operation reads at its beginning.
+/// The limits are options of the entity ([`ResourceConfig`](crate::ResourceConfig)), which each
+/// operation reads when it begins.
 ///
-/// At most one step runs at a time, `aborting` excepted: it is there to end a
-/// step that blocks. No lock is held while a step runs. A step that panics has
-/// failed, with the panic's message.
+/// At most one step runs at a time, except `aborting`, which ends steps that block. No lock is held
+/// while a step runs. A step that panics has failed, with the panic's message.
 pub trait Steps: Send + Sync {
     /// Prepares the start: makes directories, installs files.
     ///
@@ -173,7 +172,7 @@ pub trait Steps: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error to end the start; the stop steps clean up what there is.
+    /// Returns an error to end the start; the stop steps clean up.
     fn starting(&self) -> Result<()> {
         Ok(())
     }
@@ -208,8 +207,8 @@ pub trait Steps: Send + Sync {
         Ok(())
     }
 
-    /// Says whether what the test expects of the resource has happened: runs at the end of its
-    /// use, before `stopping`. Not called to clean up after a start that failed.
+    /// Checks that everything the test expects of the resource has happened: runs at the end of its
+    /// use, before `stopping`. Not called to clean up after a failed start.
     ///
     /// # Errors
     ///
@@ -247,8 +246,8 @@ pub trait Steps: Send + Sync {
         Ok(())
     }
 
-    /// Gives everything up at once: ends what blocks, closes what is open.
-    /// May run at the same time as another step, in another thread.
+    /// Ends everything at once: ends what blocks, closes what is open. May run at the same time as
+    /// another step, in another thread.
     ///
     /// # Errors
     ///
@@ -291,8 +290,8 @@ pub trait Steps: Send + Sync {
         Vec::new()
     }
 
-    /// Time between two calls of `started_check` when nothing says that something has
-    /// changed. By default growing from 10 ms to 200 ms.
+    /// Returns the time between two calls of `started_check` without a notification. By default
+    /// growing from 10 ms to 200 ms.
     fn started_check_interval(&self) -> CheckInterval {
         CheckInterval::default()
     }
@@ -302,8 +301,8 @@ pub trait Steps: Send + Sync {
         CheckInterval::default()
     }
 
-    /// What a stop gets beyond the option `stop_limit` or `timeout`, for what forces itself down
-    /// after a time of its own. By default nothing.
+    /// Returns the extra time of a stop beyond the option `stop_limit` or `timeout`, for resources
+    /// that force themselves down after a while. By default zero.
     fn stop_grace(&self) -> Duration {
         Duration::ZERO
     }

@@ -1,4 +1,4 @@
-//! Who belongs to whom.
+//! The tree of entities.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,15 +9,15 @@ use thiserror::Error;
 use crate::entity::{Child, Entity};
 use crate::runpath::{Claims, Use};
 
-/// Held while an entity joins or leaves another one, so that nobody sees half of it and two
-/// threads cannot close a cycle together.
+/// Held while an entity joins or leaves another one, so that no thread sees an intermediate state
+/// and two threads cannot close a cycle together.
 static TREE: Mutex<()> = Mutex::new(());
 
 impl Entity {
-    /// Makes this entity a child of `parent`: from now on it inherits options from there, its
-    /// report is a part of that of the parent, its files are below those of the parent
-    /// unless it says where, and it reads the context that the parent provides. Does nothing
-    /// if it is a child of `parent` already.
+    /// Makes this entity a child of `parent`: it inherits options from there, its report becomes a
+    /// part of the parent's, its files are below the parent's unless it has its own runpath, and it
+    /// reads the context that the parent provides. Does nothing if it already is a child of
+    /// `parent`.
     ///
     /// ```
     /// use standin_entity::Entity;
@@ -65,9 +65,8 @@ impl Entity {
         Ok(())
     }
 
-    /// Leaves the parent, if there is one: nothing of it is inherited, reported to it, kept
-    /// below its files or read from its context any more, and errors call it by its own name.
-    /// Another parent can be joined then.
+    /// Leaves the parent, if there is one: options, report, files and context are no longer
+    /// connected with it, and errors use the entity's own name. It can then join another parent.
     pub fn leave(&self) {
         let tree = TREE.lock().unpoisoned();
         let former = {
@@ -86,8 +85,8 @@ impl Entity {
         drop(former);
     }
 
-    /// What depended on the former place holds no longer. A runpath that is in use stays
-    /// until it is not.
+    /// Resets what depended on the former position. A runpath that is in use stays until its use
+    /// ends.
     fn moved(&self) {
         self.options().moved();
         if self.holder().usage() != Use::Free {

@@ -29,19 +29,17 @@ impl AbortHandle {
         self.members.name()
     }
 
-    /// Whether somebody has aborted the environment.
+    /// Whether the environment was aborted.
     pub fn is_aborted(&self) -> bool {
         !self.members.entity.is_active()
     }
 
     /// Aborts the environment. An abort is final.
     ///
-    /// 1. Every wait on one of its drivers, or of the environments that belong
-    ///    to it, ends at once in every thread, with an error that says so.
-    ///    Nothing starts any more.
-    /// 2. The drivers are aborted in reverse order: they close their sockets
-    ///    and end their processes. One that takes its time is not waited for
-    ///    before the next one is aborted.
+    /// 1. Every wait on one of its drivers, or of nested environments, ends at once in every
+    ///    thread, with an error that reports the abort. Nothing can be started afterwards.
+    /// 2. The drivers are aborted in reverse order: they close their sockets and end their
+    ///    processes. A slow driver does not delay the abort of the next one.
     ///
     /// A start that was under way fails then, and cleans up in its own thread;
     /// so does a stop. It returns when all drivers are aborted, or have had

@@ -1,5 +1,5 @@
-//! What is known of an environment when something fails in it: who is not as it should be,
-//! and the last words of whom.
+//! What an environment knows when something fails in it: drivers that are not up, and their last
+//! log lines.
 
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +18,9 @@ const IN_SUMMARIES: usize = 20;
 /// How many lines of the logs of one driver are shown.
 const LINES: usize = 12;
 
-/// What may explain that an operation of the driver `asking` has failed: drivers that came
-/// down by themselves, with their last words, and where the files are. `None` when
-/// everything is as it should be and nobody writes files.
+/// Returns possible causes of a failed operation of the driver `asking`: drivers that came down by
+/// themselves, with their last log lines, and the location of the files. `None` if there are no
+/// such drivers and no files.
 pub(crate) fn explanation(members: &Members, asking: &str) -> Option<String> {
     let around: Vec<Arc<Members>> =
         std::iter::successors(members.parent(), |members| members.parent()).collect();

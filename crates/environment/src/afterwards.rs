@@ -1,7 +1,7 @@
-//! What an environment recorded that has come to a good end, in case its test has not.
+//! The recordings of environments that have stopped cleanly, in case their test fails later.
 //!
-//! A guard cannot know of an assertion after its scope. So what was recorded stays with the thread
-//! of the test for a while, and a panic of that thread writes it down.
+//! A guard cannot know about an assertion after its scope. So its recording stays with the thread
+//! of the test for a while, and a panic of that thread writes it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -39,7 +39,7 @@ impl Artifacts {
         }
     }
 
-    /// Writes them once more to where they are, with what has come since.
+    /// Writes them to the same place again, with later records.
     pub(crate) fn again(&self, transcript: &Transcript, formats: &[Format]) -> Self {
         match self.files.first().and_then(|file| file.parent()) {
             Some(folder) => Self::write(transcript, formats, |format, content| {

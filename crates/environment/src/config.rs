@@ -32,9 +32,9 @@ pub struct EnvironmentConfig {
     /// take, its own `start_limit` or `timeout`, limits the start.
     pub start_limit: Option<Duration>,
 
-    /// What is kept of what happens, and what is written when a test fails: how many bytes of each
-    /// connection, in which formats, and what must not be kept. By default 64 KiB; text, page and
-    /// capture; everything is kept.
+    /// The recording: how many bytes of each connection are kept, which files are written when a
+    /// test fails, and what is redacted. Default: 64 KiB; text, page and capture; nothing is
+    /// redacted.
     #[config(inherited, fallback = crate::Record::default())]
     pub record: crate::Record,
 
@@ -42,10 +42,10 @@ pub struct EnvironmentConfig {
     /// there is no limit.
     pub workers: Option<usize>,
 
-    /// Variables for programs that use the environment, such as
-    /// `REDIS_URL = "redis://{{ context.redis.host }}:{{ context.redis.port }}"`. Values may be
-    /// templates over the drivers below `context`, and over `name` and `runpath` of the
-    /// environment. `standin run` gives them to its command.
+    /// Variables for programs that use the environment, such as `REDIS_URL = "redis://{{
+    /// context.redis.host }}:{{ context.redis.port }}"`. Values may be templates over the drivers
+    /// below `context`, and over `name` and `runpath` of the environment. `standin run` passes them
+    /// to its command.
     #[config(
         default,
         template,

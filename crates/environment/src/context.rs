@@ -1,4 +1,4 @@
-//! What the drivers of an environment, and those below it, read of each other.
+//! The context values that the drivers of an environment, and those below it, read from each other.
 
 use standin_config::Value;
 use standin_driver::{Attributes, ContextSource, Lifecycle};

@@ -28,8 +28,8 @@ impl Dependencies {
     ///
     /// # Errors
     ///
-    /// Returns the drivers that would wait for each other, from `first` on; the last one is waited
-    /// for by the first. Nothing is declared then.
+    /// Returns the drivers of the cycle, from `first` on; the first one waits for the last. Nothing
+    /// is declared in this case.
     pub(crate) fn declare(&mut self, first: &str, then: &str) -> Result<(), Vec<String>> {
         let (first, then) = (self.place(first), self.place(then));
         if let Some(back) = self.order.way(then, first) {

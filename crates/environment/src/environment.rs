@@ -19,7 +19,7 @@ use crate::{
     LoadError, LookupError,
 };
 
-/// A driver with the name under which an environment knows it.
+/// A driver with its name in an environment.
 type Named = (String, Arc<dyn Driver>);
 
 /// The drivers of one test, in the order in which they were added.
@@ -100,8 +100,8 @@ impl Environment {
         DriverTypes::standard().load(path)
     }
 
-    /// Adds a driver under its own name, and gives a handle of it. Takes a driver, or an
-    /// [`Arc`] of one that is shared already.
+    /// Adds a driver under its own name, and returns a handle of it. Takes a driver, or an [`Arc`]
+    /// of one that is shared already.
     ///
     /// # Errors
     ///
@@ -180,8 +180,8 @@ impl Environment {
         }
     }
 
-    /// Takes a driver out again, with the dependencies that name it. It inherits nothing from
-    /// here any more, and can be added again, here or to another environment.
+    /// Removes a driver, with the dependencies that name it. It no longer inherits from this
+    /// environment, and can be added again, here or to another one.
     ///
     /// # Errors
     ///
@@ -203,9 +203,9 @@ impl Environment {
         Ok(())
     }
 
-    /// Lets templates read a value under a name below `context`: a plain one as
-    /// `{{ context.stage }}`, those of a table, or [`Attributes`](standin_driver::Attributes), as
-    /// if a driver of that name published them.
+    /// Makes a value available to templates under a name below `context`: a plain one as `{{
+    /// context.stage }}`, those of a table, or [`Attributes`](standin_driver::Attributes), as if a
+    /// driver of that name published them.
     ///
     /// ```
     /// use standin_driver::{Attributes, Lifecycle};
@@ -242,8 +242,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Makes `parent` the environment that this one belongs to, be it started
-    /// or not yet.
+    /// Makes `parent` the environment that this one belongs to, whether it is started or not.
     ///
     /// Options that are not set here are inherited from there, the runpath is
     /// below, and context values can name its drivers, which a test that shares
@@ -327,7 +326,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Who of the drivers needs whom: by what it reads, and by declaration.
+    /// Returns the dependencies between the drivers: by context values and by declaration.
     ///
     /// ```
     /// # use standin_environment::Environment;
@@ -393,34 +392,31 @@ impl Environment {
             .collect()
     }
 
-    /// Starts the drivers, and gives a guard that stops them when it is
-    /// dropped.
+    /// Starts the drivers, and returns a guard that stops them when it is dropped.
     ///
-    /// In declared order each driver is up before the next one starts, except
-    /// that those with `async_start` are waited for at the end. With
-    /// dependencies, or with the option `concurrent`, each starts when those
-    /// that it depends on are up; reading the context of a driver is depending
-    /// on it. Drivers with `auto_start` off are left alone.
+    /// In declared order, each driver is up before the next one starts, except those with
+    /// `async_start`, which are awaited at the end. With dependencies, or with the option
+    /// `concurrent`, each starts when those that it depends on are up; reading the context of a
+    /// driver is a dependency on it. Drivers with `auto_start` off are not started.
     ///
-    /// A template reads a driver as `{{ context.server.port }}` or, whatever the name,
-    /// `{{ context["my server"].port }}`. One that uses `context` in another way, such as
-    /// `{% set c = context %}` or in a loop, depends on every driver that it names anywhere.
-    /// A name that a template puts together cannot be seen: declare a
-    /// [`dependency`](Environment::add_dependency) for it.
+    /// A template reads a driver as `{{ context.server.port }}` or, for any name, `{{ context["my
+    /// server"].port }}`. A template that uses `context` in another way, such as `{% set c =
+    /// context %}` or in a loop, depends on every driver that it names anywhere. A name that a
+    /// template computes cannot be detected: declare a [`dependency`](Environment::add_dependency)
+    /// for it.
     ///
     /// # Errors
     ///
-    /// Returns an error if the order is impossible, which is found out before anything
-    /// starts; if drivers fail to start; if all of it takes longer than the option
-    /// `start_limit`. Those that are up are stopped again then, in reverse order, and the
-    /// error has every failure. [`try_start`](Environment::try_start) gives the environment
-    /// back, too.
+    /// Returns an error if the order is impossible, which is determined before anything starts; if
+    /// drivers fail to start; or if everything together takes longer than the option `start_limit`.
+    /// Drivers that are up are then stopped again, in reverse order, and the error has every
+    /// failure. [`try_start`](Environment::try_start) also returns the environment.
     pub fn start(self) -> Result<RunningEnvironment, EnvironmentError> {
         self.try_start().map_err(|failed| failed.error)
     }
 
-    /// As [`start`](Environment::start), for those who want the environment back when it does
-    /// not start: to look at it, to mend it, and to start it again.
+    /// Starts the drivers like [`start`](Environment::start), but returns the environment if it
+    /// does not start: to inspect it, to fix it, and to start it again.
     ///
     /// ```
     /// # use standin_config::context;
@@ -470,7 +466,7 @@ fn own_runpath(driver: &dyn Driver) -> Option<PathBuf> {
     std::path::absolute(runpath).ok()
 }
 
-/// It is what it describes, to be looked at.
+/// An environment dereferences to its view.
 impl Deref for Environment {
     type Target = EnvironmentView;
 

@@ -71,7 +71,7 @@ pub enum AddError {
 
 standin_error::reportable!(AddError { Name, Parent });
 
-/// An environment cannot be made of a file.
+/// An environment cannot be created from a file.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -83,7 +83,7 @@ pub enum LoadError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Mistakes(#[from] FileErrors),
-    /// The environment cannot be made of its options.
+    /// The environment cannot be created from its options.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Environment(#[from] BuildError),
@@ -155,9 +155,9 @@ pub enum LookupError {
         environment: String,
         /// The name.
         name: String,
-        /// What the driver is.
+        /// The type of the driver.
         kind: String,
-        /// What was asked for.
+        /// The requested type.
         wanted: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What was recorded of an environment, with what else is known of its drivers.
+//! The recording of an environment, with other evidence about its drivers.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,8 +17,8 @@ use crate::members::Members;
 /// Of how many drivers the last lines of logs are shown.
 const LOGS: usize = 100;
 
-/// Everything that is on record of the environment up to now: its drivers in the order in which
-/// they were added, with their options and whom each waits for.
+/// Returns everything recorded so far: the drivers in the order in which they were added, with
+/// their options and what each waits for.
 pub(crate) fn transcript(members: &Members) -> Transcript {
     let drivers = members.snapshot();
     for driver in drivers.values() {

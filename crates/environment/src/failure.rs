@@ -1,5 +1,5 @@
-//! Why an environment did not start or stop: which drivers failed, and who was not started because
-//! of that.
+//! Why an environment did not start or stop: which drivers failed, and which were not started
+//! because of that.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -59,11 +59,11 @@ pub enum EnvironmentError {
     CalledFromWithin {
         /// The environment.
         environment: String,
-        /// What was called.
+        /// The call.
         call: Operation,
         /// The environment whose operation is under way: the same, or one that belongs to it.
         within: String,
-        /// What is under way there.
+        /// The operation in progress.
         operation: Operation,
         /// The driver whose hook or step it was called from, where that is known.
         driver: Option<String>,
@@ -87,9 +87,9 @@ pub enum EnvironmentError {
     Busy {
         /// The environment.
         environment: String,
-        /// What was called.
+        /// The call.
         call: Operation,
-        /// What is under way.
+        /// The operation in progress.
         operation: Operation,
         /// How long it waited.
         limit: Duration,
@@ -122,7 +122,7 @@ pub enum EnvironmentError {
     Test {
         /// The environment.
         environment: String,
-        /// What the test returned.
+        /// The error that the test returned.
         #[source]
         #[diagnostic_source]
         test: Error,
@@ -158,7 +158,7 @@ standin_error::reportable!(EnvironmentError {
 pub struct NotStarted {
     /// The environment.
     pub environment: String,
-    /// Who failed, and why, in the order in which they were added.
+    /// The failures, in the order in which the drivers were added.
     pub failures: Vec<Failure>,
     /// The option `start_limit`, if it was over: drivers failed because of that.
     pub limit: Option<Duration>,
@@ -168,7 +168,7 @@ pub struct NotStarted {
     pub waiting: Vec<Waiting>,
     /// Where the files of the drivers are kept.
     pub runpath: Option<PathBuf>,
-    /// Who took how long, waited for whom, and what was missing.
+    /// How long each driver took, what it waited for, and what was missing.
     pub timeline: Option<String>,
     /// The files that show what was recorded.
     pub artifacts: Artifacts,
@@ -240,7 +240,7 @@ impl Diagnostic for NotStarted {
 pub struct NotStopped {
     /// The environment.
     pub environment: String,
-    /// Who failed, and why.
+    /// The failures.
     pub failures: Vec<Failure>,
     /// Where the files of the drivers are kept.
     pub runpath: Option<PathBuf>,
@@ -303,7 +303,7 @@ fn kept(runpath: Option<&Path>) -> Option<String> {
     Some(format!("the files of the drivers are kept in {path}"))
 }
 
-/// Those who waited for a driver that failed.
+/// The drivers that waited for a failed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waiting {
@@ -313,7 +313,7 @@ pub struct Waiting {
     pub dependents: Vec<String>,
 }
 
-/// A driver has met what fails the test, whatever comes, such as a message that nobody expects.
+/// A driver has failed the test, for example because of an unexpected message.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("driver \"{driver}\" failed the test: {reason}")]
 #[diagnostic(code(standin::environment::test_failed))]
@@ -321,7 +321,7 @@ pub struct Waiting {
 pub struct TestFailure {
     /// The driver.
     pub driver: String,
-    /// What it has met.
+    /// The reason.
     pub reason: String,
 }
 
@@ -343,7 +343,7 @@ pub enum Failure {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stop(StopError),
-    /// It failed while it was waited for.
+    /// It failed during a wait.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Wait(WaitError),
@@ -370,7 +370,7 @@ pub enum Failure {
 standin_error::reportable!(Failure, parts = Failure::parts);
 
 impl Failure {
-    /// The driver, as its environment knows it; `None` for an environment.
+    /// Returns the driver's name in its environment; `None` for an environment.
     #[must_use]
     pub fn driver(&self) -> Option<&str> {
         match self {
@@ -383,7 +383,7 @@ impl Failure {
         }
     }
 
-    /// Whether the driver was not used as the test expects, whatever else failed.
+    /// Whether the driver was not used as the test expects, regardless of other failures.
     pub(crate) fn is_unmet(&self) -> bool {
         let (first, further) = match self {
             Failure::Stop(StopError::Step { step, further, .. }) => (Some(*step), further),
@@ -412,7 +412,7 @@ impl Failure {
     }
 }
 
-/// Where a call came from: `its own start: the pre_start hook of driver "a"`.
+/// The origin of a call: `its own start: the pre_start hook of driver "a"`.
 fn place(
     environment: &str,
     within: &str,

@@ -26,24 +26,24 @@ pub(crate) const KIND: &str = "environment";
 pub(crate) struct Members {
     pub(crate) entity: Entity,
     members: RwLock<IndexMap<String, Arc<dyn Driver>>>,
-    /// What templates can read beyond what drivers publish.
+    /// Names in templates beyond those that drivers publish.
     initial: RwLock<IndexMap<String, Value>>,
     /// Replacements that are being tried; they are not members yet.
     candidates: Mutex<Vec<Arc<dyn Driver>>>,
     /// Whose turn it is to start or stop the environment.
     pub(crate) turn: Arc<Turn>,
-    /// What stops the environment, once it has been started.
+    /// Stops the environment, once it has been started.
     running: Mutex<Option<Weak<dyn Running>>>,
     /// It is stopped, and what belongs to it cannot start.
     is_closed: AtomicBool,
     /// An operation of a driver has failed.
     errors: AtomicBool,
-    /// What has failed the test, by the word of a driver.
+    /// The failure of the test that a driver reported.
     broken: Mutex<Option<TestFailure>>,
     /// Keeps the drivers from starting after that.
     ended: Mutex<Vec<AnnouncedStop>>,
     recorder: OnceLock<Recorder>,
-    /// What was written because the test has failed, since the latest start.
+    /// The files written because the test has failed, since the latest start.
     artifacts: Mutex<Option<Artifacts>>,
     /// Those that were written before the end.
     early_artifacts: Mutex<Option<Artifacts>>,
@@ -203,7 +203,7 @@ impl Members {
         }
     }
 
-    /// Lets what belongs to this environment start again.
+    /// Allows the members of this environment to start again.
     pub(crate) fn open(&self) {
         self.is_closed.store(false, Ordering::SeqCst);
         *self.artifacts.lock().unpoisoned() = None;
@@ -243,18 +243,18 @@ impl Members {
         }
     }
 
-    /// What has failed the test, here or in an environment around this one or below.
+    /// The failure of the test, reported here or in an environment around this one or below.
     pub(crate) fn broken(&self) -> Option<TestFailure> {
         self.broken.lock().unpoisoned().clone()
     }
 
-    /// Lets the drivers start again.
+    /// Allows the drivers to start again.
     pub(crate) fn release(&self) {
         let ended = std::mem::take(&mut *self.ended.lock().unpoisoned());
         drop(ended);
     }
 
-    /// Lets nothing start any more that belongs to this environment.
+    /// Prevents all members of this environment from starting.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
     }

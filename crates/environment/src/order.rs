@@ -1,4 +1,4 @@
-//! Who starts before whom: a graph of places in the environment, without drivers or clocks.
+//! The start order: a graph of places in the environment, without drivers or clocks.
 //!
 //! Nothing here recurses: a chain of drivers may be as long as memory allows. Adding an edge
 //! and asking for one takes the same time however many there are.
@@ -43,7 +43,7 @@ impl Order {
         self.len() - 1
     }
 
-    /// Lets `then` wait for `first`. Whether it did not yet.
+    /// Makes `then` wait for `first`. Returns whether that is new.
     pub(crate) fn add(&mut self, first: usize, then: usize) -> bool {
         let is_new = self.edges.insert((first, then));
         if is_new {
@@ -53,7 +53,7 @@ impl Order {
         is_new
     }
 
-    /// Lets `then` not wait for `first` any more.
+    /// Makes `then` no longer wait for `first`.
     pub(crate) fn remove(&mut self, first: usize, then: usize) {
         if self.edges.remove(&(first, then)) {
             self.then[first].retain(|place| *place != then);
@@ -141,8 +141,7 @@ impl Order {
         }
     }
 
-    /// Places that wait for each other in a circle, from the smallest of them
-    /// on; the last one is waited for by the first.
+    /// Places that form a cycle, from the smallest on; the first one waits for the last.
     pub(crate) fn cycle(&self) -> Option<Vec<usize>> {
         self.cycles().into_iter().next()
     }

@@ -1,4 +1,4 @@
-//! In which order the drivers of an environment start, and what stands against it.
+//! The order in which the drivers of an environment start, and its obstacles.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -18,9 +18,9 @@ pub(crate) struct Plan {
     mode: Mode,
     /// How many may be under way at once in concurrent mode.
     workers: Option<NonZeroUsize>,
-    /// Who waits for whom, by place in the environment. A stop turns it round.
+    /// Which driver waits for which, by place in the environment. A stop reverses it.
     order: Order,
-    /// Who depends on whom, whatever the order is.
+    /// Which driver depends on which, regardless of the order.
     needs: Order,
     /// Places of drivers that are at an earlier place, too: nothing is done
     /// there.
@@ -35,7 +35,7 @@ enum Mode {
 }
 
 impl Plan {
-    /// Looks at the drivers as they are configured now.
+    /// Reads the present configuration of the drivers.
     pub(crate) fn new(
         environment: &Environment,
         config: &EnvironmentConfig,
@@ -73,7 +73,7 @@ impl Plan {
         mistakes
     }
 
-    /// Who needs whom, and by what.
+    /// The dependencies, with their reasons.
     pub(crate) fn all_needs(environment: &Environment) -> Vec<Need> {
         let names = Names::new(environment);
         let declared = environment.dependencies.iter().map(|(needs, driver)| Need {
@@ -163,7 +163,7 @@ pub struct Need {
     pub option: String,
 }
 
-/// What keeps drivers from being brought into an order.
+/// Why drivers cannot be ordered.
 pub(crate) struct OrderMistake {
     /// The driver that it is about.
     pub(crate) driver: String,
@@ -285,7 +285,7 @@ impl<'a> Names<'a> {
         (references, mistakes)
     }
 
-    /// Who depends on whom: by what it reads, and by declaration.
+    /// The dependencies: by context values and by declaration.
     fn needs(&self, references: &[Reference]) -> Order {
         let mut needs = Order::new(self.len());
         for (first, then) in self.environment.dependencies.iter() {

@@ -3,8 +3,8 @@
 use standin_config::{Config, OptionValue, Pattern};
 use standin_record::{Recorder, Redact, Settings};
 
-/// What is kept of what happens in an environment, and what is written when a test fails: the
-/// option `record`. Recording itself is always on.
+/// The option `record`: what is kept of an environment's events, and what is written when a test
+/// fails. Recording itself is always on.
 ///
 /// ```
 /// use standin_environment::{Environment, Format, Record};
@@ -99,7 +99,7 @@ impl Record {
         self
     }
 
-    /// What is written when a test fails, by default text, page and capture.
+    /// Sets the files to write when a test fails, by default text, page and capture.
     #[must_use]
     pub fn on_failure(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
         self.on_failure = formats.into_iter().collect();

@@ -14,37 +14,35 @@ use crate::{Environment, EnvironmentConfig, EnvironmentError, EnvironmentView};
 
 /// The drivers of an environment, started.
 ///
-/// Dropping it stops them in reverse order, also during a panic.
-/// [`stop`](RunningEnvironment::stop) does the same, reports what failed, and says that
-/// the test is done.
+/// Dropping it stops them in reverse order, even during a panic. [`stop`](RunningEnvironment::stop)
+/// does the same, reports failures, and marks the test as done.
 ///
 /// # The files of the drivers
 ///
-/// After a [`stop`](RunningEnvironment::stop) that returns `Ok` they are removed, unless the
-/// option `runpath` or `keep_runpath` is set. A guard that is only dropped cannot know
-/// whether the test has passed: a `?` ends it as well as its last line. So files with
-/// something in them stay, until later runs of the same test program.
+/// After a [`stop`](RunningEnvironment::stop) that returns `Ok` they are removed, unless the option
+/// `runpath` or `keep_runpath` is set. A guard that is only dropped cannot know whether the test
+/// has passed: a `?` drops it as well as its last line. So non-empty files are kept, until later
+/// runs of the same test program.
 ///
-/// When a driver was not [used as the test expects](standin_driver::Driver::verify), and nothing
-/// has failed by then, dropping the guard panics: the test would pass otherwise. That a test is on
-/// its way out with an error is seen of a [`standin_error::Error`] that `?` has made in the same
-/// thread. To see the test's own error first, whatever it is, use
-/// [`run`](RunningEnvironment::run).
+/// If a driver was not [used as the test expects](standin_driver::Driver::verify), and nothing else
+/// has failed, dropping the guard panics: the test would pass otherwise. The guard recognises a
+/// test that returns an error by a [`standin_error::Error`] that `?` has created in the same
+/// thread. To see the test's own error first in any case, use [`run`](RunningEnvironment::run).
 ///
-/// When the guard is dropped by a panic, or after something went wrong (a start, a stop, an
-/// operation of a driver), it says to the standard error where the files are, which driver
-/// had which status, what came down by itself, and the last lines of the logs.
+/// If the guard is dropped by a panic, or after a failure (of a start, a stop, or an operation of a
+/// driver), it prints to standard error where the files are, the status of each driver, what came
+/// down by itself, and the last lines of the logs.
 ///
 /// Environments that have this one as their parent are stopped before its own
 /// drivers are.
 ///
 /// # Several threads, and calls from hooks
 ///
-/// One start or stop of an environment runs at a time. A call of `stop` from another thread
-/// first ends the start that is under way, whose drivers fail with
-/// [`StartError::Interrupted`](standin_entity::StartError::Interrupted); any other waits for
-/// its turn, up to the option `status_wait_timeout`, and then says which hook or step of which
-/// driver has not returned. That cannot be ended from outside; an abort does not wait for it.
+/// Only one start or stop of an environment runs at a time. A call of `stop` from another thread
+/// first ends a start in progress, whose drivers fail with
+/// [`StartError::Interrupted`](standin_entity::StartError::Interrupted). Any other call waits for
+/// its turn, up to the option `status_wait_timeout`, and then reports which hook or step of which
+/// driver has not returned. A hook cannot be ended from outside; an abort does not wait for it.
 ///
 /// No lock is held while code of yours runs: hooks, steps, readiness checks, what makes a
 /// replacement. From there these calls are allowed:
@@ -125,11 +123,11 @@ impl RunningEnvironment {
         self.operations().restart()
     }
 
-    /// Runs `test` and stops the environment. What `test` returns comes first: its error, and
-    /// after it what the drivers have to say, such as that something expected did not come.
+    /// Runs `test` and stops the environment. The error of `test` comes first, and after it the
+    /// failures of the drivers, such as a missing message.
     ///
-    /// Where a test ends with `?`, the guard is dropped without knowing its error, and what the
-    /// drivers say may hide that. Here nothing is hidden.
+    /// If a test ends with `?`, the guard is dropped without knowing its error, and the failures of
+    /// the drivers may hide it. Here nothing is hidden.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -185,7 +183,8 @@ impl RunningEnvironment {
         }
     }
 
-    /// What starts and stops it, for a thread of a layer above that does not have the guard.
+    /// Returns the control of the environment, for a thread of a layer above that does not have the
+    /// guard.
     #[doc(hidden)]
     pub fn operations(&self) -> Operations {
         Operations(self.running.clone())
@@ -197,18 +196,18 @@ impl RunningEnvironment {
         self.errors_before = (thread::current().id(), made_by_test());
     }
 
-    /// Says that the test has failed in a way that cannot be seen from here: what was recorded and
-    /// the files of the drivers stay then, though the stop goes well. The `?` of an error of
-    /// another type than [`Error`] is such a way, or a program that uses the environment and fails.
-    /// [`run`](RunningEnvironment::run) does it by itself.
+    /// Notes that the test has failed in a way that the guard cannot see: the recording and the
+    /// files of the drivers are then kept, even if the stop succeeds. Examples are the `?` of an
+    /// error of another type than [`Error`], or a program that uses the environment and fails.
+    /// [`run`](RunningEnvironment::run) does this by itself.
     pub fn note_failure(&self) {
         self.running.note_failure();
     }
 
-    /// Says that the test has failed, as [`note_failure`](RunningEnvironment::note_failure) does,
-    /// and writes at once the files that explain it, for whoever reports the failure before the
-    /// environment stops. The stop, and whoever calls this again, writes them to the same place
-    /// with what has come since.
+    /// Notes that the test has failed, as [`note_failure`](RunningEnvironment::note_failure) does,
+    /// and writes the files that explain it at once, for callers that report the failure before the
+    /// environment stops. The stop, and further calls, write them to the same place with later
+    /// records.
     pub fn write_failure(&self) -> Artifacts {
         self.running.write_failure()
     }
@@ -219,7 +218,7 @@ impl RunningEnvironment {
     }
 }
 
-/// What starts and stops an environment that is guarded elsewhere.
+/// Starts and stops an environment whose guard is elsewhere.
 #[doc(hidden)]
 #[derive(Clone)]
 pub struct Operations(Arc<Started>);
@@ -253,7 +252,7 @@ impl fmt::Debug for Operations {
     }
 }
 
-/// It is what it guards, to be looked at.
+/// A running environment dereferences to its view.
 impl Deref for RunningEnvironment {
     type Target = EnvironmentView;
 

@@ -2,8 +2,7 @@
 
 use std::panic::catch_unwind;
 
-/// Says to the standard error, which the test harness shows with the test that failed,
-/// what is known.
+/// Prints what is known to standard error, which the test harness shows with the failed test.
 #[expect(
     clippy::print_stderr,
     reason = "whoever drops a guard gets no value, and the log has no reader by default"

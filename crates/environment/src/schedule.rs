@@ -10,7 +10,7 @@ use standin_sync::Monitor;
 
 use crate::order::Order;
 
-/// What becomes of the places that wait for one whose job failed.
+/// What happens to places that wait for one whose job failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnFailure {
     /// No further job is begun; what is under way is finished.
@@ -19,8 +19,8 @@ pub(crate) enum OnFailure {
     Continue,
 }
 
-/// Runs `job` once for each place of `order` whose predecessors succeeded, on
-/// up to `workers` threads, and gives the errors by place.
+/// Runs `job` once for each place of `order` whose predecessors succeeded, on up to `workers`
+/// threads, and returns the errors by place.
 ///
 /// A thread continues with the next place that its own job has made free, so a
 /// chain runs on one thread; another one is added only when there is more to
@@ -68,7 +68,7 @@ pub(crate) enum Progress {
     UnderWay,
 }
 
-/// What is done with each driver of an environment: it is started, or it is stopped.
+/// What is done with each driver of an environment: a start or a stop.
 pub(crate) trait Job: Sync {
     type Error: Send;
 
@@ -79,8 +79,8 @@ pub(crate) trait Job: Sync {
     fn wait(&self, place: usize) -> Result<(), Self::Error>;
 }
 
-/// Does `job` with the drivers in `places`, one after the other. Those that get there by
-/// themselves are waited for at the end, whether or not another one failed.
+/// Does `job` with the drivers in `places`, one after the other. Asynchronous ones are awaited at
+/// the end, whether or not another one failed.
 pub(crate) fn one_by_one<J: Job>(
     places: impl Iterator<Item = usize>,
     on_failure: OnFailure,
@@ -135,7 +135,7 @@ struct Board<E> {
 }
 
 impl<E> Board<E> {
-    /// Lets no further job begin.
+    /// Prevents further jobs.
     fn halt(&mut self) {
         self.halted = true;
         self.ready.clear();

@@ -1,4 +1,4 @@
-//! Aborting when the program is told to end.
+//! Aborting on signals that end the program.
 
 use std::collections::BTreeSet;
 use std::io;

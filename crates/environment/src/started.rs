@@ -1,4 +1,4 @@
-//! What the guard of an environment holds: its starts and stops, one at a time.
+//! The state of an environment's guard: its starts and stops, one at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;

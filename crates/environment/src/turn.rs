@@ -1,5 +1,4 @@
-//! Whose turn it is in an environment: one start or stop at a time, and what becomes of those
-//! that are asked for meanwhile.
+//! The turns of an environment: one start or stop at a time, and deferred requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Instant;
 use standin_entity::{AnnouncedStop, Hold};
 use standin_sync::Monitor;
 
-/// What can be done with an environment as a whole.
+/// An operation on an environment as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
@@ -41,15 +40,15 @@ pub(crate) enum Refused {
     Busy(Operation),
 }
 
-/// A stop that was asked for where it could not be done.
+/// A stop that was requested where it could not be done.
 pub(crate) struct Deferred {
     /// Stops the environment.
     pub(crate) stop: Box<dyn FnOnce() + Send>,
-    /// Lets the start that is under way end soon.
+    /// Makes the start in progress end soon.
     pub(crate) announced: Vec<AnnouncedStop>,
 }
 
-/// One operation at a time. An abort waits for nobody, and nobody for it.
+/// One operation at a time. An abort does not take part.
 #[derive(Default)]
 pub(crate) struct Turn {
     monitor: Monitor<State>,

@@ -83,8 +83,8 @@ impl DriverTypes {
         types
     }
 
-    /// Makes the driver type `D` known under the type name of its config `C`:
-    /// what `#[config(type_name = "...")]` says.
+    /// Registers the driver type `D` under the type name of its config `C`, from
+    /// `#[config(type_name = "...")]`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Everything that only looks at an environment.
+//! The read-only view of an environment.
 
 use std::fmt;
 use std::io;
@@ -18,10 +18,10 @@ use crate::error::{ExportError, LookupError};
 use crate::evidence;
 use crate::members::Members;
 
-/// A look at an environment, at any time and from any thread: before it starts, while it
+/// A read-only view of an environment, at any time and from any thread: before it starts, while it
 /// starts, while it is up and afterwards. Both [`Environment`](crate::Environment) and
-/// [`RunningEnvironment`](crate::RunningEnvironment) are one, and
-/// [`view`](EnvironmentView::view) gives another to keep.
+/// [`RunningEnvironment`](crate::RunningEnvironment) dereference to one, and
+/// [`view`](EnvironmentView::view) returns one to keep.
 ///
 /// ```
 /// use standin_entity::Status;
@@ -56,7 +56,7 @@ impl EnvironmentView {
         EnvironmentView { members }
     }
 
-    /// Another look at the same environment, which does not keep it up.
+    /// Returns another view of the same environment, which does not keep it up.
     pub fn view(&self) -> EnvironmentView {
         self.clone()
     }
@@ -85,7 +85,7 @@ impl EnvironmentView {
         self.members.get(name)
     }
 
-    /// The driver of that name, whatever its type.
+    /// Returns the driver of that name, of any type.
     ///
     /// # Errors
     ///
@@ -128,14 +128,14 @@ impl EnvironmentView {
         self.len() == 0
     }
 
-    /// What happened so far: to the environment and to each driver. Its
-    /// [`history`](Report::history) is the order in which it happened.
+    /// Returns the report so far: of the environment and of each driver. Its
+    /// [`history`](Report::history) has the order of events.
     pub fn report(&self) -> Report {
         self.entity().report()
     }
 
-    /// What was recorded up to now: what each driver did and waited for, and what went over each
-    /// connection. To be shown, searched, and asserted over.
+    /// Returns the recording so far: the steps and waits of each driver, and the traffic of each
+    /// connection. It can be shown, searched, and asserted on.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -174,9 +174,8 @@ impl EnvironmentView {
         Artifacts::on_request(&transcript, folder.as_ref())
     }
 
-    /// What the drivers publish, as variables for the environment of a
-    /// process: `DRIVER_<NAME>_ATTR_<ATTRIBUTE>`, in capitals, with `_` for
-    /// each `-` and each space.
+    /// Returns the published values of the drivers as environment variables:
+    /// `DRIVER_<NAME>_ATTR_<ATTRIBUTE>`, in capitals, with `_` for each `-` and each space.
     pub fn variables(&self) -> Vec<(String, String)> {
         let words = |text: &str| text.to_uppercase().replace(['-', ' '], "_");
         let members = self.members.snapshot();
@@ -233,7 +232,7 @@ impl EnvironmentView {
         config.export.iter().map(export).collect()
     }
 
-    /// Who is connected to whom now, as the drivers report it.
+    /// Returns the current connections between drivers, as the drivers report them.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -252,28 +252,28 @@ fn framings_that_cannot_be_are_mistakes() {
         "framing = { delimiter = '' }",
         expect![[r#"
             "''" in line 5: driver "s": option "framing.delimiter": the delimiter is empty
-              framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
+              framing: How the stream is divided into frames, which makes this a peer that answers by itself (in code, `replies` replaces this and the options up to `connections`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
     check(
         "framing = { fixed_size = 0 }",
         expect![[r#"
             "0" in line 5: driver "s": option "framing.fixed_size": a frame must have at least 1 byte
-              framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
+              framing: How the stream is divided into frames, which makes this a peer that answers by itself (in code, `replies` replaces this and the options up to `connections`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
     check(
         "framing = { matching = 'a(b' }",
         expect![[r#"
             "(" in line 5: driver "s": option "framing.matching": the pattern `a(b` is not valid: unclosed group
-              framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
+              framing: How the stream is divided into frames, which makes this a peer that answers by itself (in code, `replies` replaces this and the options up to `connections`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
     check(
         "framing = { delimiter = { hex = '0' } }",
         expect![[r#"
             "'0'" in line 5: driver "s": option "framing.delimiter.hex": "0" is not valid hexadecimal: the last byte has only one digit
-              framing: How the stream is cut into frames, which makes this a peer that answers by itself (code says this and what follows, to `connections`, with `replies`). Default: it answers nothing, the test receives and sends.
+              framing: How the stream is divided into frames, which makes this a peer that answers by itself (in code, `replies` replaces this and the options up to `connections`). Default: it answers nothing, the test receives and sends.
         "#]],
     );
     check(
@@ -369,7 +369,7 @@ greeting = ['b', 'b {{ a.b }} {{ abb }} {{ b }}', { text = "\u00fc{{ cc }}" }]"#
         "framing = 'lines'\ngreeting = '{{ 1'",
         expect![[r#"
             "'{{ 1'" in line 6: driver "s": option "greeting": the template does not parse: `{{` without `}}`
-              greeting: What the peer says first on each connection. Default: nothing.
+              greeting: What the peer sends first on each connection. Default: nothing.
         "#]],
     );
 }

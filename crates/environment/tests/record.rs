@@ -150,7 +150,7 @@ fn mistakes_have_their_places() {
         "name = 'bank'\nrecord = { redact = ['pass(word'] }\n",
         expect![[r#"
             environment.toml:2:22: the environment: option "record.redact[0]": "pass(word" is not a regular expression: unclosed group
-              help: record: What is kept of what goes on, and what is written when a test fails: how many bytes of each connection, in which formats, and what must not be kept. By default 64 KiB; text, page and capture; everything is kept.
+              help: record: The recording: how many bytes of each connection are kept, which files are written when a test fails, and what is redacted. Default: 64 KiB; text, page and capture; nothing is redacted.
               code: standin::config::wrong_type
         "#]],
     );

@@ -19,7 +19,7 @@ const ANNOUNCE: &str = "LISTEN_PID=$$; export LISTEN_PID; ";
 const FIFO: &str = "STANDIN_FIFO";
 const OPEN_FIFO: &str = "exec <\"$STANDIN_FIFO\"; unset STANDIN_FIFO; ";
 
-/// What a process has as standard input.
+/// The standard input of a process.
 #[derive(Debug)]
 pub(crate) enum Input {
     Stream(Stdio),

@@ -24,8 +24,8 @@ pub struct ProcessConfig {
     #[config(non_empty, template)]
     pub binary: Setting<String>,
 
-    /// What comes before the program on the command line, such as
-    /// `["nice", "-n5"]`. Each may be a template as in `args`.
+    /// Words before the program on the command line, such as `["nice", "-n5"]`. Each may be a
+    /// template as in `args`.
     #[config(default, template, constraint = crate::rules::no_nul())]
     pub pre_args: Vec<Text>,
 
@@ -36,8 +36,8 @@ pub struct ProcessConfig {
     #[config(default, template, constraint = crate::rules::no_nul(), append = arg)]
     pub args: Vec<Text>,
 
-    /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and
-    /// `args`, joined by spaces. Default: no, each is one word as it stands.
+    /// Whether `/bin/sh` reads the command line: `pre_args`, `binary` and `args`, joined by spaces.
+    /// Default: no, each is passed as one word.
     #[config(default = false)]
     pub shell: bool,
 
@@ -54,11 +54,11 @@ pub struct ProcessConfig {
     )]
     pub env: IndexMap<String, Text>,
 
-    /// Drivers that speak TLS, by name: the program trusts the authority that has issued their
-    /// certificates, and no other. Sets the variables by which programs are told so, unless `env`
-    /// does: `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`,
-    /// `GIT_SSL_CAINFO`, `AWS_CA_BUNDLE`, `DENO_CERT` and `PIP_CERT`. For a program that reads none
-    /// of them, `{{ context.<driver>.ca_file }}` is the file.
+    /// Names of drivers that use TLS: the program trusts the authority that has issued their
+    /// certificates, and no other. Sets the variables that most programs read, unless `env` does:
+    /// `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`,
+    /// `GIT_SSL_CAINFO`, `AWS_CA_BUNDLE`, `DENO_CERT` and `PIP_CERT`. For other programs, `{{
+    /// context.<driver>.ca_file }}` is the file.
     #[config(default)]
     pub trust: Vec<String>,
 

@@ -1,4 +1,4 @@
-//! Who a process is connected to.
+//! The connections of a process.
 
 use standin_connection::{
     ConnectionExtractor, ConnectionInfo, ConnectionSource, Direction, ProcessFiles, ProcessSockets,
@@ -24,8 +24,8 @@ impl ConnectionSource for Source<'_> {
     }
 }
 
-/// What the process and all below it have open, except for its standard streams and its `log`, and
-/// its `ports`, each with a name and a host.
+/// The open connections of the process and its descendants, except for its standard streams and its
+/// `log`, and its `ports`, each with a name and a host.
 pub(crate) fn of(
     base: &DriverBase,
     process: ProcessState,
@@ -49,7 +49,7 @@ pub(crate) fn of(
     infos
 }
 
-/// Adds the ports that nobody is connected to yet: they are there anyway.
+/// Adds the ports without a connection.
 fn add_ports(infos: &mut Vec<ConnectionInfo>, ports: Vec<(String, String, u16)>) {
     for (_, host, port) in ports {
         let is_known = infos.iter().any(|info| {

@@ -10,7 +10,7 @@ use thiserror::Error;
 use standin_child::{Exit, SpawnError, WriteError};
 use standin_socket::BindError;
 
-/// What can go wrong with a process.
+/// The errors of a process.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ProcessError {
@@ -34,7 +34,7 @@ pub enum ProcessError {
         /// The folders that were searched; none for a path.
         searched: Vec<PathBuf>,
     },
-    /// The program is there, and cannot be run.
+    /// The program exists but cannot be run.
     #[error("process \"{driver}\": `{}` cannot be run: {reason}", path.display())]
     #[diagnostic(code(standin::process::not_executable), help("{}", reason.help()))]
     NotExecutable {
@@ -45,7 +45,7 @@ pub enum ProcessError {
         /// The reason.
         reason: NotExecutable,
     },
-    /// The program is there, and what runs it is not.
+    /// The program exists, but its interpreter does not.
     #[error(
         "process \"{driver}\": `{}` cannot be run: {interpreter}, which it needs, does not exist",
         path.display()
@@ -161,9 +161,9 @@ pub enum ProcessError {
     UnexpectedRetcode {
         /// The driver.
         driver: String,
-        /// What is configured.
+        /// The configured exit code.
         expected: Exit,
-        /// What came.
+        /// The actual exit code.
         found: Exit,
         /// Whether it had to be killed, because it ignored the stop signal.
         killed: bool,
@@ -179,7 +179,7 @@ pub enum ProcessError {
     Killed {
         /// The driver.
         driver: String,
-        /// What had to be killed.
+        /// The killed processes.
         killed: Vec<String>,
     },
     /// There is no process to do that with.
@@ -224,7 +224,7 @@ pub enum ProcessError {
         /// How long the wait took.
         limit: Duration,
     },
-    /// The test has failed elsewhere, so that nobody waits for its end any more.
+    /// The test has failed elsewhere, so that the wait for its end was interrupted.
     #[error("stopped waiting for process \"{driver}\" (pid {pid})\n{reason}")]
     #[diagnostic(
         code(standin::process::interrupted),
@@ -235,7 +235,7 @@ pub enum ProcessError {
         driver: String,
         /// Its process.
         pid: u32,
-        /// What the environment knows of that, on lines of its own.
+        /// What the environment knows about that, on separate lines.
         reason: String,
     },
     /// It did not take the signal.
@@ -278,7 +278,7 @@ pub enum NotExecutable {
     /// It is a socket, a device or the like.
     #[error("it is not a file")]
     NoFile,
-    /// Nobody may execute it.
+    /// It is not executable.
     #[error("it is not executable")]
     Permission,
 }

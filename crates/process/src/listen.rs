@@ -13,14 +13,14 @@ use standin_socket::{BindError, HeldPort, OtherAddresses};
 ///   on, and the variables `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`.
 ///   Clients can connect at once; they are served when the process is up. With
 ///   the option `shell` it is the shell that `LISTEN_PID` names.
-/// - [`reserve`](Listen::reserve): the process binds by itself, to a port that the
-///   system gives to nobody else who does not ask for it. It has a minute for
-///   that, and must allow the reuse of addresses, as almost all servers do.
+/// - [`reserve`](Listen::reserve): the process itself binds to a port that the system gives to no
+///   other program that asks for any port. It has a minute for that, and must allow the reuse of
+///   addresses, as almost all servers do.
 ///
-/// The port of a name with several addresses, as `localhost` has, is free on all of
-/// them, or the start fails: whoever knows the name meets the process or nobody. A
-/// socket that is handed over listens on the first address that the machine has, IPv4
-/// before IPv6, and while the process runs nobody else can listen on the others.
+/// If the host is a name with several addresses, such as `localhost`, the port is free on all of
+/// them, or the start fails: clients of the name reach the process or none. A socket that is handed
+/// over listens on the first address that the machine has, IPv4 before IPv6, and while the process
+/// runs the others are blocked.
 ///
 /// The driver publishes `ports.<name>`, and `host` and `port` of the first one,
 /// for its own arguments and for other drivers.
@@ -40,8 +40,8 @@ pub struct Listen {
     /// Port to listen on; with 0 the system chooses.
     #[config(default = 0)]
     port: Setting<Port>,
-    /// Whether the process inherits the listening socket (`hand-over`), or binds by itself to a
-    /// port that nobody else gets (`reserve`).
+    /// Whether the process inherits the listening socket (`hand-over`), or binds itself to a
+    /// reserved port (`reserve`).
     #[config(default = Mode::HandOver)]
     mode: Mode,
 }

@@ -138,14 +138,14 @@ impl Process {
         self.state().line.clone()
     }
 
-    /// What the process had left behind when it was stopped the last time, each
-    /// as `name (pid 12)`. They have been ended.
+    /// Returns the processes that were left behind at the latest stop, each as `name (pid 12)`.
+    /// They have been ended.
     pub fn orphans(&self) -> Vec<String> {
         self.state().orphans.clone()
     }
 
-    /// Waits until the process has ended by itself, and says how. Zero only
-    /// looks; `None` waits as long as it takes, or until it is stopped.
+    /// Waits until the process has exited by itself, and returns how. Zero only checks; `None`
+    /// waits without a limit, or until it is stopped.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Returns an error if it is not running, does not read all of it in time or any
-    /// more, or has no pipe there. It says how much was written.
+    /// Returns an error if it is not running, does not read everything in time, has stopped
+    /// reading, or has no pipe. The error has the number of bytes written.
     pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
         now(self.write_stdin_with(Thread, bytes))
     }

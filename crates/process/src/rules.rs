@@ -1,4 +1,4 @@
-//! What the system demands of command lines and environments.
+//! The system's rules for command lines and environments.
 
 use standin_config::Constraint;
 

@@ -19,9 +19,9 @@ pub enum Signal {
     HangUp,
     /// `SIGKILL`: cannot be caught.
     Kill,
-    /// `SIGUSR1`: whatever the program says.
+    /// `SIGUSR1`: defined by the program.
     User1,
-    /// `SIGUSR2`: whatever the program says.
+    /// `SIGUSR2`: defined by the program.
     User2,
 }
 

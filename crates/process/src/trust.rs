@@ -9,9 +9,8 @@ use standin_entity::Result;
 
 use crate::{Process, ProcessError};
 
-/// The variables by which programs are told which authorities to trust: OpenSSL and what is built
-/// on it (Python, Ruby, PHP) and Go; curl, Python's requests, Node, Git, the tools of AWS, Deno,
-/// and pip.
+/// The variables that name trusted authorities: for OpenSSL and its users (Python, Ruby, PHP) and
+/// Go; curl, Python's requests, Node, Git, the tools of AWS, Deno, and pip.
 pub(crate) const VARIABLES: [&str; 8] = [
     "SSL_CERT_FILE",
     "CURL_CA_BUNDLE",

@@ -1,4 +1,4 @@
-//! What is wrong in a text, with its place: [`TableMistake`] one by one, [`FileErrors`] all of
+//! The mistakes in a text, with their positions: [`TableMistake`] one by one, [`FileErrors`] all of
 //! them.
 
 use std::fmt;
@@ -33,9 +33,9 @@ pub enum TableMistake {
     #[error("{message}")]
     #[diagnostic(code(standin::config::syntax))]
     Syntax {
-        /// What the TOML parser said.
+        /// The error of the TOML parser.
         message: String,
-        /// How to write it, where one can tell.
+        /// How to write it, if that can be determined.
         #[help]
         help: Option<String>,
         /// Where.
@@ -67,7 +67,7 @@ impl TableMistake {
         Self::Option(OptionMistake::new(error, span.into()))
     }
 
-    /// What is wrong with an option, if that is what it is about.
+    /// Returns the error of an option, if this is about one.
     pub fn option_error(&self) -> Option<&OptionError> {
         match self {
             Self::Option(mistake) => Some(mistake.error()),
@@ -94,7 +94,7 @@ impl Located for TableMistake {
     }
 }
 
-/// What is wrong with an option in a file.
+/// A mistake in an option of a file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{error}")]
 pub struct OptionMistake {

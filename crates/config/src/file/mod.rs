@@ -3,8 +3,8 @@
 //! 1. `toml` parses the text into a table in which everything has its span. It recovers from
 //!    errors in syntax, so all of them are reported.
 //! 2. [`TableReader`] turns tables into layers of options, against their descriptions.
-//! 3. Whoever knows more about the text (names in it that refer to each other) adds mistakes of
-//!    its own type.
+//! 3. Callers that know more about the text (such as names that refer to each other) add mistakes
+//!    of their own type.
 //! 4. [`TomlText::verdict`] makes one report of all of them, in the order of the text.
 
 mod convert;

@@ -80,7 +80,7 @@ impl TableReader {
         Self::default()
     }
 
-    /// Lets relative paths in the tables start at `folder`.
+    /// Makes relative paths in the tables start at `folder`.
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -213,9 +213,9 @@ impl<'d> TableOptions<'d> {
         }
     }
 
-    /// Reports what only the whole table shows: options that must be set and are not, at `span` (a
-    /// value that is there but wrong is reported as such), and those that do not fit together, at
-    /// their places in `table`.
+    /// Reports what only the whole table shows: required options that are not set, at `span` (an
+    /// invalid value is reported as such), and conflicts between options, at their positions in
+    /// `table`.
     pub fn finish(&mut self, table: &DeTable<'_>, span: Range<usize>) {
         for (index, option) in self.description.options().iter().enumerate() {
             if option.is_required() && !self.has(index) {

@@ -54,7 +54,7 @@ pub fn read_toml<O: TypedOptions>(file: &str, text: &str) -> Result<O, FileError
     Ok(O::from_layer(layer).expect("the layer is of this config"))
 }
 
-/// A text of TOML that was parsed as far as it can be.
+/// A TOML text that was parsed as far as possible.
 ///
 /// [`TableReader`] shows how a text with several tables is read.
 #[derive(Clone, Debug)]

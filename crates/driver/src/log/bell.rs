@@ -3,7 +3,7 @@ use std::time::Instant;
 use standin_sync::Monitor;
 use standin_sync::operation::Operation;
 
-/// Wakes those who wait for something to be written.
+/// Wakes threads that wait for a write.
 #[derive(Debug, Default)]
 pub(crate) struct Bell(Monitor<State>);
 

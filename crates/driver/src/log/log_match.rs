@@ -19,7 +19,7 @@ use super::line::{Found, Line, without_end};
 pub struct LogMatch {
     /// The line, without its end.
     pub line: Vec<u8>,
-    /// What the named groups captured.
+    /// The captured values of named groups.
     pub groups: IndexMap<String, Vec<u8>>,
 }
 
@@ -36,8 +36,8 @@ impl LogMatch {
         String::from_utf8_lossy(&self.line).into_owned()
     }
 
-    /// What the named group captured, as text; what is not UTF-8 is replaced.
-    /// `None` if it took no part in the match.
+    /// Returns the captured value of the named group as text, with invalid UTF-8 replaced. `None`
+    /// if the group did not participate in the match.
     pub fn group(&self, name: &str) -> Option<String> {
         let value = self.groups.get(name)?;
         Some(String::from_utf8_lossy(value).into_owned())
@@ -58,7 +58,7 @@ impl fmt::Debug for LogMatch {
     }
 }
 
-/// What a search in a log found that it should not have, or did not find.
+/// An unexpected or missing match of a search in a log.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum LogMatchError {
@@ -71,13 +71,13 @@ pub enum LogMatchError {
     NoMatch {
         /// The log.
         path: PathBuf,
-        /// What was looked for.
+        /// The pattern.
         pattern: String,
-        /// How many lines were looked at.
+        /// How many lines were searched.
         lines: u64,
         /// The last of them, or what is written of the next.
         last: Option<String>,
-        /// How many of them were so long that only their beginnings were looked at.
+        /// How many of them were so long that only their beginnings were searched.
         too_long: u64,
         /// Whether what is written of the last line matches, but a group would
         /// capture what is at its end, and its end has not come.
@@ -86,10 +86,10 @@ pub enum LogMatchError {
         elapsed: Duration,
         /// Whether the wait ended because the driver is stopped or aborted.
         is_over: bool,
-        /// What the driver's environment knows that may explain it.
+        /// Possible causes that the driver's environment knows.
         note: Option<String>,
     },
-    /// A line is longer than what is looked at, and its rest might match.
+    /// A line is longer than the search limit, and its rest might match.
     #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]
     #[diagnostic(
         code(standin::driver::log_line_too_long),
@@ -98,7 +98,7 @@ pub enum LogMatchError {
     LineTooLong {
         /// The log.
         path: PathBuf,
-        /// What was looked for.
+        /// The pattern.
         pattern: String,
         /// The beginning of the line.
         begin: String,
@@ -112,11 +112,11 @@ pub enum LogMatchError {
     Match {
         /// The log.
         path: PathBuf,
-        /// What was looked for.
+        /// The pattern.
         pattern: String,
         /// The line.
         found: LogMatch,
-        /// What the driver's environment knows that may explain it.
+        /// Possible causes that the driver's environment knows.
         note: Option<String>,
     },
     /// The log cannot be read.

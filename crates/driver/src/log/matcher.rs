@@ -19,15 +19,14 @@ use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
 use crate::{DriverBase, Explainer};
 
-/// Where there are no events, the file is looked at this often.
+/// How often the file is checked if there are no events.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Finds lines in a log, from where the last search ended.
 ///
-/// A search begins at the position of the matcher, which is the beginning of
-/// the log at first, and leaves it behind the line that it found. A search that
-/// finds nothing leaves it at the end of what was there. [`seek_end`] is how a
-/// test says "from now on", and a [`LogMark`] remembers a place.
+/// A search begins at the position of the matcher, which is the beginning of the log at first, and
+/// moves it behind the line that it found. A search that finds nothing moves it to the current end.
+/// Use [`seek_end`] to search only later lines, and a [`LogMark`] to remember a position.
 ///
 /// A pattern has to match from the beginning of a line: put `.*` in front of
 /// one that may be anywhere. It sees the line without its end, and without the
@@ -35,13 +34,13 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// that is not is an unknown character for it, which `.` matches. The log may be
 /// rotated and truncated meanwhile.
 ///
-/// A line whose end is not written yet counts once nothing has come for 50 ms,
-/// unless a named group captures what is at its end: that waits for the rest. Of
-/// a line that is longer than 4 MiB a pattern sees the beginning, and a search
-/// whose answer depends on the rest is an error: it never passes for lack of a look.
+/// A line without its end counts once nothing has been written for 50 ms, unless a named group
+/// captures its last bytes: that waits for the rest. Of a line longer than 4 MiB a pattern sees
+/// only the beginning, and a search whose result depends on the rest is an error: it never passes
+/// by mistake.
 ///
-/// Searches take a timeout: zero looks at what is there, `None` waits until the
-/// line comes, or the driver whose log it is is stopped.
+/// Searches take a timeout: zero searches the existing lines, `None` waits until the line is
+/// written, or the driver that owns the log is stopped.
 ///
 /// [`seek_end`]: LogMatcher::seek_end
 ///
@@ -139,8 +138,8 @@ impl LogMatcher {
         }
     }
 
-    /// Checks that no line matches, of those that are there and those that come
-    /// within the time. `None` checks until the driver is stopped.
+    /// Checks that no line matches, of the existing ones and those written within the time. `None`
+    /// checks until the driver is stopped.
     ///
     /// # Errors
     ///
@@ -180,8 +179,8 @@ impl LogMatcher {
         }
     }
 
-    /// All lines that match, of those that are there and those that come within
-    /// the time. Takes all of the time: use zero for what is there.
+    /// Returns all lines that match, of the existing ones and those written within the time. Always
+    /// takes the whole time: use zero for the existing lines.
     ///
     /// # Errors
     ///
@@ -217,8 +216,8 @@ impl LogMatcher {
         }
     }
 
-    /// All lines between two places that match, in the order in which they are
-    /// there. The position of the matcher stays.
+    /// Returns all matching lines between two positions, in their order. The position of the
+    /// matcher does not change.
     ///
     /// # Errors
     ///
@@ -257,8 +256,8 @@ impl LogMatcher {
         LogMark(self.lock().position())
     }
 
-    /// Goes to a place. One in a file that has been rotated away is the
-    /// beginning of the file that is there now.
+    /// Moves to a position. A position in a file that has been rotated away is the beginning of the
+    /// current file.
     ///
     /// # Errors
     ///
@@ -268,7 +267,7 @@ impl LogMatcher {
         sought.map_err(|error| self.unreadable(error))
     }
 
-    /// Goes to the end of what is there: searches see what comes from now on.
+    /// Moves to the current end: searches see only later lines.
     ///
     /// # Errors
     ///
@@ -354,11 +353,11 @@ struct Search<'a> {
     too_long: u64,
     is_unfinished: bool,
     is_over: bool,
-    /// How much is still to be looked at, once the time is over.
+    /// The bytes still to search once the time is over.
     left: Option<u64>,
 }
 
-/// What one look at the log comes to.
+/// The result of one look at the log.
 enum Look {
     Found(LogMatch),
     /// There is more to look at.

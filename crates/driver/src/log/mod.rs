@@ -6,7 +6,7 @@
 //! - `follow.rs`: lines as they come, across rotation and truncation;
 //! - `position.rs`: places in logs, and where they end;
 //! - `watch.rs`: events of files, and what there is where the system has none;
-//! - `bell.rs`: wakes those who wait for something to be written;
+//! - `bell.rs`: wakes threads that wait for a write;
 //! - `regexps.rs`: the regexps of a driver that starts, and what they extract;
 //! - `matcher.rs`: [`LogMatcher`](matcher::LogMatcher), for tests;
 //! - `log_match.rs`: a line that it has found, or why it has not;

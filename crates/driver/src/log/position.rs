@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// How many bytes before a place are remembered, to notice that a file is another than it was.
 pub(super) const BEFORE: usize = 64;
 
-/// Tells files apart, whatever their names.
+/// Distinguishes files, regardless of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
 

@@ -346,13 +346,13 @@ pub fn match_regexps_in_file(
     })
 }
 
-/// What [`match_regexps_in_file`] found.
+/// The result of [`match_regexps_in_file`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileMatches {
     /// Whether every pattern matched.
     pub all_matched: bool,
-    /// What named groups captured; of several matches the last.
+    /// The captured values of named groups; of several matches the last.
     pub extracts: IndexMap<String, String>,
     /// The patterns that did not match.
     pub unmatched: Vec<Pattern>,

@@ -8,9 +8,8 @@ const MOST: u64 = 4 << 20;
 
 const BLOCK: u64 = 32 << 10;
 
-/// The last lines of a file, without their ends and without blank ones at the
-/// end. `None` is all of them, as far as they go into a few megabytes. What is
-/// no UTF-8 is replaced.
+/// Returns the last lines of a file, without line endings and without blank lines at the end.
+/// `None` returns all of them, up to a few megabytes. Invalid UTF-8 is replaced.
 ///
 /// The file is read backwards, from its end to the first line that is wanted:
 /// what comes before costs nothing. A file that is not there has no lines.

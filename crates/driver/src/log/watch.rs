@@ -1,15 +1,14 @@
 //! Events when a file changes.
 //!
-//! - Linux: inotify, one instance and one thread for the whole process, as long
-//!   as somebody has subscribed. Directories are watched, so that a file that
-//!   is not there yet, or is replaced, is noticed too. Network file systems do
-//!   not report what other machines write.
-//! - Elsewhere, and where the system's limits are reached: nothing. Who waits
-//!   looks again after an interval.
+//! - Linux: inotify, with one instance and one thread for the whole process, while there are
+//!   subscribers. Directories are watched, so that a file that does not exist yet, or is replaced,
+//!   is noticed too. Network file systems do not report writes of other machines.
+//! - On other systems, and beyond the system's limits: no events. Waiting threads check again after
+//!   an interval.
 
 pub(crate) use imp::{Subscription, settle, subscribe};
 
-/// What is called when the file changes, from another thread. It must not block.
+/// A callback for changes of the file, called from another thread. It must not block.
 pub(crate) type OnChange = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ use super::Readiness;
 /// driver is built.
 const DEEPEST: usize = 32;
 
-/// The conditions that another is made of: a list.
+/// The list of conditions that another one consists of.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     list: Vec<Readiness>,

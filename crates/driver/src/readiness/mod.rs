@@ -1,7 +1,7 @@
 //! When a driver is ready, as data.
 //!
-//! A file for each strategy; `combined.rs` has those that are made of others.
-//! Each makes a [`Probe`], which keeps what it has seen during one start.
+//! A file for each strategy; `combined.rs` has those that combine others. Each creates a [`Probe`],
+//! which keeps its observations during one start.
 
 mod combined;
 mod command;
@@ -41,9 +41,10 @@ pub use predicate::Predicate;
 
 /// A condition that must hold before a driver counts as started.
 ///
-/// Given to a driver as the option `ready`: all conditions of the list must hold, beside the
-/// regexps and the driver's own check. The driver's `start_limit` (by default its `timeout`) is the
-/// deadline of all of them; the error of a start that takes longer says what each saw last.
+/// Given to a driver as the option `ready`: all conditions of the list must hold, in addition to
+/// the regexps and the driver's own check. The driver's `start_limit` (by default its `timeout`) is
+/// the deadline of all of them; the error of a start that takes longer shows the last observation
+/// of each.
 ///
 /// In an environment file each is a table: `{ log = "listening" }`,
 /// `{ log = "ready", times = 2 }`, `{ port = 8080 }`, `{ file = "app.pid" }`,
@@ -78,7 +79,7 @@ pub enum Readiness {
     File(FileExists),
     /// The driver's process has ended with an exit code.
     EndedWith(EndedWith),
-    /// A function says so.
+    /// A function returns whether the driver is ready.
     Predicate(Predicate),
     /// All of these hold, asked one after the other; one that held once counts.
     All(Conditions),
@@ -108,14 +109,13 @@ impl Readiness {
         })
     }
 
-    /// A TCP port of this machine accepts connections. The port may be a template,
-    /// such as `{{ extracts.port }}`. Checked every 20 ms. A port that somebody
-    /// listens on before the start fails the start.
+    /// A TCP port of this machine accepts connections. The port may be a template, such as `{{
+    /// extracts.port }}`. Checked every 20 ms. If another program listens on the port before the
+    /// start, the start fails.
     ///
-    /// On Linux the check is a look at who listens. Elsewhere, and on hosts that
-    /// are not this machine, it connects, and closes the connection at once: a
-    /// server for a single client is used up by that, so that
-    /// [`log`](Readiness::log) suits it better.
+    /// On Linux the check looks for a listening socket. On other systems, and for other hosts, it
+    /// connects and closes the connection at once. A server for a single client is used up by that;
+    /// use [`log`](Readiness::log) for it.
     pub fn port(port: impl Into<Setting<Port>>) -> Self {
         Self::port_on("localhost", port)
     }
@@ -143,8 +143,8 @@ impl Readiness {
         })
     }
 
-    /// A file, or directory, is there, made or written since the start. The path may be a template;
-    /// a relative one starts at the runpath.
+    /// A file or directory was created or written since the start. The path may be a template; a
+    /// relative one starts at the runpath.
     pub fn file(path: impl Into<String>) -> Self {
         Readiness::File(FileExists { path: path.into() })
     }
@@ -178,9 +178,9 @@ impl Readiness {
         Readiness::Any(Conditions::new(conditions))
     }
 
-    /// How many lines of a log have to match, 1 if it is not said: a program may
-    /// say that it is ready once for its set-up, and once for good. Of conditions
-    /// that are made of others, for each log among them.
+    /// Sets how many lines of a log have to match, by default 1: a program may print that it is
+    /// ready once for its set-up, and once for good. For combined conditions, it applies to each
+    /// log among them.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         match self {
@@ -191,9 +191,8 @@ impl Readiness {
         }
     }
 
-    /// How long to wait between two checks; of conditions that are made of
-    /// others, for each of them. Logs and files are noticed by events, and have
-    /// no use for it where there are events.
+    /// Sets how long to wait between two checks; for combined conditions, it applies to each of
+    /// them. Logs and files are noticed by events, and ignore it where events are supported.
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         match self {
@@ -239,7 +238,7 @@ impl Readiness {
         }
     }
 
-    /// Refuses what holds before the start: it would say nothing of the driver.
+    /// Refuses a condition that holds before the start: it would show nothing about the driver.
     pub(crate) fn check_before(&self, driver: &dyn Driver) -> Result<(), PortInUse> {
         match self {
             Readiness::Port(port) => port.check_before(driver),

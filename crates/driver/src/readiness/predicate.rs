@@ -12,7 +12,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 type Ask = dyn Fn(&dyn Driver) -> Result<Check> + Send + Sync;
 
-/// A function says so; see [`Readiness::predicate`](super::Readiness::predicate).
+/// A function; see [`Readiness::predicate`](super::Readiness::predicate).
 #[derive(Clone)]
 pub struct Predicate {
     pub(super) what: String,

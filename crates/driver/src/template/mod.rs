@@ -66,8 +66,8 @@ pub(crate) fn render(template: &str, attributes: &Attributes) -> Result<String, 
     Ok(text)
 }
 
-/// What a text says that belongs to something else than a driver: a template sees `own` at the top,
-/// and those whom `source` knows below `context`.
+/// Renders a text that does not belong to a driver: a template sees `own` at the top, and the
+/// drivers of `source` below `context`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What templates see of drivers, and how it prints.
+//! Drivers as objects in templates, and how they print.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -88,8 +88,8 @@ impl Object for Others {
     }
 }
 
-/// What templates name beyond what their own driver publishes, for another engine: `context`,
-/// looked up in `source` as long as that is there.
+/// The names that templates can read beyond their own driver, for another engine: `context`, looked
+/// up in `source` while that exists.
 pub(crate) fn names(source: Option<Weak<dyn ContextSource>>) -> Value {
     Value::from_object(Names(source))
 }

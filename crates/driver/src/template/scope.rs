@@ -1,4 +1,4 @@
-//! What a template can name.
+//! The names that a template can use.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use standin_sync::Unpoisoned;
 use crate::attributes::Attributes;
 use crate::context::ContextSource;
 
-/// What a template can name: attributes at the top, and those of every other
-/// driver below `context`.
+/// The names that a template can use: attributes at the top, and those of every other driver below
+/// `context`.
 #[derive(Clone, Default)]
 pub(crate) struct Scope {
     pub(crate) own: Attributes,

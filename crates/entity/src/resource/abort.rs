@@ -6,17 +6,17 @@ use crate::report::Abort;
 use crate::steps::{Step, Steps};
 
 impl Resource {
-    /// Marks the resource as aborting: every wait for it, in any thread, ends
-    /// at once, and it does not start any more. Runs no step and waits for
-    /// nothing; [`abort`](Resource::abort) does the rest.
+    /// Marks the resource as aborting: every wait for it, in any thread, ends at once, and it can
+    /// no longer be started. Runs no step and does not wait; [`abort`](Resource::abort) does the
+    /// rest.
     pub fn request_abort(&self) {
         self.advance_abort(Abort::Requested, |now| now == Abort::No);
     }
 
-    /// Aborts the resource: ends every wait for it, and calls `aborting`, whatever else is
-    /// running. The status stays; a start that was under way fails and is cleaned up by its
-    /// own thread. An abort is final, and only the first one does anything; a second one
-    /// returns at once, even while the first is still at it.
+    /// Aborts the resource: ends every wait for it, and calls `aborting`, even during other steps.
+    /// The status does not change; a start in progress fails and is cleaned up by its own thread.
+    /// An abort is final, and only the first one has an effect; a second one returns at once, even
+    /// while the first is still running.
     ///
     /// # Errors
     ///

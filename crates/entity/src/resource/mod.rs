@@ -1,6 +1,6 @@
 //! A resource: an entity with a life.
 //!
-//! - `mod.rs`: the handle, the state behind it, who may run steps;
+//! - `mod.rs`: the handle, the state behind it, the permission to run steps;
 //! - `start.rs`, `stop.rs`, `pause.rs`, `abort.rs`: the operations;
 //! - `wait.rs`: waiting for a status, and completing what is asynchronous;
 //! - `check.rs`: waiting until a check is ready.
@@ -36,8 +36,8 @@ use standin_sync::{Monitor, MutexGuard};
 /// An entity that can be started, stopped, paused, resumed, restarted and
 /// aborted, from any number of threads. A handle: clones are the same resource.
 ///
-/// What it does at each stage is for [`Steps`] to say; they are handed to each
-/// operation, so that whoever owns the resource can implement them.
+/// [`Steps`] define what it does at each stage; they are passed to each operation, so that the
+/// owner of the resource can implement them.
 ///
 /// - `start` and `stop` do nothing when the resource is already there. When
 ///   several threads call them at once, one does the work and the others wait
@@ -122,8 +122,8 @@ impl Resource {
         Ok(Self::from_entity(Entity::with_kind("resource", name)?))
     }
 
-    /// Makes a resource of an entity that is not one yet. The entity's options say how long
-    /// it may take: those of [`ResourceConfig`], or those of a config that includes it.
+    /// Creates the resource of an entity that has none yet. The entity's options set its limits:
+    /// those of [`ResourceConfig`], or those of a config that includes it.
     #[must_use]
     pub fn from_entity(entity: Entity) -> Self {
         Self {
@@ -155,10 +155,9 @@ impl Resource {
         self.changed(&state);
     }
 
-    /// Announces a stop that is to come: a start under way ends at once with
-    /// [`StartError::Interrupted`], and none begins, as long as the answer lives. Runs no step
-    /// and waits for nothing. For those who stop several resources, and first have to wait
-    /// until somebody else is done with them.
+    /// Announces a stop: a start in progress ends at once with [`StartError::Interrupted`], and
+    /// none can begin while the returned guard exists. Runs no step and does not wait. For callers
+    /// that stop several resources, and first have to wait for another operation.
     ///
     /// ```
     /// use standin_entity::{Resource, StartError, Steps};
@@ -182,7 +181,7 @@ impl Resource {
         }
     }
 
-    /// The step that runs now: what keeps those waiting who want to run others.
+    /// Returns the step that is running, which other operations wait for.
     #[must_use]
     pub fn running_step(&self) -> Option<Step> {
         let step = self.inner.step.load(Ordering::Relaxed);
@@ -214,19 +213,19 @@ impl Resource {
         Ok(())
     }
 
-    /// Sets the status to `Stopped`, whatever it is, and runs no step. For
-    /// those who know better, for example after a failure.
+    /// Sets the status to `Stopped`, from any status, and runs no step. For callers that know the
+    /// real state, for example after a failure.
     pub fn force_stop(&self) {
         self.force(Status::Stopped);
     }
 
-    /// Sets the status to `Started`, whatever it is, and runs no step.
+    /// Sets the status to `Started`, from any status, and runs no step.
     pub fn force_started(&self) {
         self.force(Status::Started);
     }
 
-    /// Sets the status, whatever it is and whatever the table says, and runs
-    /// no step. An operation under way notices, and ends.
+    /// Sets the status, regardless of the table, and runs no step. An operation in progress
+    /// notices, and ends.
     pub fn force(&self, status: Status) {
         let mut state = self.lock();
         if status == Status::Starting {
@@ -268,7 +267,7 @@ impl Resource {
         self.inner.entity.timer()
     }
 
-    /// What happened to this resource and to its children.
+    /// Returns the report of this resource and its children.
     #[must_use]
     pub fn report(&self) -> Report {
         self.inner.entity.report()

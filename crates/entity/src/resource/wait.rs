@@ -17,21 +17,19 @@ impl Resource {
     /// Waits until the resource has the status `target`, and the steps and
     /// hooks that belong to it have run.
     ///
-    /// An asynchronous start or stop is completed by who waits for its end: one
-    /// thread calls the checks and the hooks, the others watch. Any other
-    /// status is watched.
+    /// An asynchronous start or stop is completed by waiting for its end: one thread calls the
+    /// checks and the hooks, the others only wait. For any other status the thread only waits.
     ///
-    /// `timeout`: how long; zero looks once (and checks once) and never blocks.
-    /// `None` takes the options: the limit of a start or a stop that it completes, else
-    /// `status_wait_timeout`. When a given timeout ends, what is under way stays under
-    /// way and can be waited for again; when the limit of the options ends, the start has failed
-    /// and is cleaned up.
+    /// `timeout`: how long; zero looks once (and checks once) and never blocks. `None` uses the
+    /// options: the limit of a start or a stop that it completes, else `status_wait_timeout`. If a
+    /// given timeout passes, the operation stays in progress and can be awaited again; if the limit
+    /// of the options passes, the start has failed and is cleaned up.
     ///
     /// # Errors
     ///
-    /// Returns [`WaitError`]. At once, whatever the timeout: when the status cannot be reached any
-    /// more without another start, when the resource is aborted (a stop can still be waited for
-    /// afterwards), when the start or the stop that was waited for fails.
+    /// Returns [`WaitError`]. It does so at once if the status can only be reached by another
+    /// start, if the resource is aborted (a stop can still be awaited afterwards), or if the
+    /// awaited start or stop fails.
     pub fn wait(
         &self,
         steps: &dyn Steps,
@@ -41,7 +39,7 @@ impl Resource {
         self.wait_unless(steps, target, timeout, &AtomicBool::new(false))
     }
 
-    /// The same for whoever may give up: by setting `is_given_up`, and then
+    /// The same for callers that may give up: by setting `is_given_up`, and then
     /// [`look_again`](Resource::look_again).
     #[doc(hidden)]
     pub fn wait_unless(
@@ -102,7 +100,7 @@ impl Resource {
         }
     }
 
-    /// Has everybody who waits look again.
+    /// Makes all waiting threads look again.
     #[doc(hidden)]
     pub fn look_again(&self) {
         let _state = self.lock();

@@ -18,7 +18,7 @@ const LONGEST: usize = 80;
 /// How many folders one process makes for one name.
 const MOST: usize = 64;
 
-/// A folder for what explains a failed test, which nobody else uses.
+/// A folder for the files of a failed test, used by no other.
 ///
 /// It is `<name>/<run>` below `target/standin`, found as for
 /// [`default_root`](crate::default_root), or below the folder that the variable

@@ -30,7 +30,7 @@ pub enum RunpathError {
     NotPrivate {
         /// The directory.
         path: PathBuf,
-        /// Whose it is, or who else can write to it.
+        /// Its owner, or who else can write to it.
         reason: String,
     },
     /// A directory of the runpath could not be made, emptied or removed.
@@ -45,7 +45,7 @@ pub enum RunpathError {
     Directory {
         /// Whose runpath it is.
         entity: String,
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// On what.
         path: PathBuf,
@@ -61,9 +61,9 @@ pub enum RunpathError {
     NotADirectory {
         /// Whose runpath it is.
         entity: String,
-        /// What is in its place.
+        /// The path of the obstacle.
         path: PathBuf,
-        /// What sort of thing that is.
+        /// The kind of the obstacle.
         what: &'static str,
     },
     /// The path has bytes that are not UTF-8, so that no template could name it.
@@ -123,7 +123,7 @@ pub enum RunpathError {
     Shared {
         /// Whose runpath it was to be.
         entity: String,
-        /// Who has it.
+        /// The user of the directory.
         other: String,
         /// The directory.
         path: PathBuf,

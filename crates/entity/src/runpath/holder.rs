@@ -1,4 +1,4 @@
-//! Who has a runpath, as others that want one see it.
+//! The holder of a runpath, as others see it.
 
 use std::fmt;
 use std::sync::Mutex;

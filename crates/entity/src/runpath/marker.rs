@@ -1,4 +1,4 @@
-//! The file by which standin knows a directory as its own, and who is using it.
+//! The marker file of standin's directories, which also names their users.
 
 use std::fmt;
 use std::io;

@@ -4,8 +4,8 @@
 //!    checked and acted on by that name alone ([`identity`]).
 //! 2. Within the process an entity claims it before it looks ([`claims`]); other
 //!    processes are kept away by a lock that ends with its holder ([`directory`]).
-//! 3. What is in a directory goes only if standin made the directory, found it
-//!    empty, or left its marker in it at that time ([`marker`]).
+//! 3. The content of a directory is removed only if standin created the directory, found it empty,
+//!    or left its marker in it at that time ([`marker`]).
 //! 4. All acts go through one open handle of the directory, never through a link
 //!    ([`sys`]).
 

@@ -10,8 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{DEFAULTS, TYPE};
 use super::loader::{KeyAndValue, Loader};
 
-/// The defaults of a file that there are, as options of one type, strongest first: what they are
-/// called, and what they say.
+/// The defaults of a file for options of one type, strongest first: their names and values.
 pub(super) type TypeDefaults = Vec<(String, Layer)>;
 
 /// `[defaults]` as it was written.

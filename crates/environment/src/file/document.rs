@@ -46,7 +46,7 @@ impl Document {
         &self.environment
     }
 
-    /// What templates can read below `context` besides drivers.
+    /// Values that templates can read below `context` besides drivers.
     pub fn context(&self) -> &IndexMap<String, Value> {
         &self.context
     }
@@ -126,7 +126,7 @@ impl Entry {
     }
 }
 
-/// Equal documents say the same; where in the text they say it does not count.
+/// Documents with equal content are equal; positions in the text do not count.
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         self.environment.values() == other.environment.values()
@@ -137,7 +137,7 @@ impl PartialEq for Document {
     }
 }
 
-/// Equal entries say the same, wherever they are in their texts.
+/// Entries with equal content are equal; positions in their texts do not count.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

@@ -12,13 +12,13 @@ use super::references::Links;
 
 /// A file that was read, and not yet accepted: what is right in it, and what is wrong so far.
 ///
-/// Whoever makes drivers of a file can refuse parts of it, and the mistakes that they find are
-/// reported together with all others, each with its line:
+/// Code that creates drivers from a file can refuse parts of it. Its mistakes are reported together
+/// with all others, each with its line:
 ///
 /// 1. [`TypeRegistry::draft`](super::TypeRegistry::draft) reads the file;
-/// 2. make something of each of the [sound entries](Draft::sound_entries), and tell the draft what
-///    cannot be made;
-/// 3. [`Draft::finish`] gives the document, or all mistakes.
+/// 2. create something from each of the [sound entries](Draft::sound_entries), and report mistakes
+///    to the draft;
+/// 3. [`Draft::finish`] returns the document, or all mistakes.
 #[derive(Debug)]
 pub struct Draft {
     toml: TomlText,
@@ -47,12 +47,12 @@ impl Draft {
         self.mistakes.is_empty() && self.toml.is_well_formed()
     }
 
-    /// The environment's options, as far as they are right.
+    /// Returns the valid options of the environment.
     pub fn environment(&self) -> &Layer {
         self.document.environment()
     }
 
-    /// What templates can read below `context` besides drivers.
+    /// Returns the values that templates can read below `context` besides drivers.
     pub fn context(&self) -> &IndexMap<String, Value> {
         self.document.context()
     }
@@ -72,7 +72,7 @@ impl Draft {
         links.map(|link| (link.needs.as_str(), link.driver.as_str()))
     }
 
-    /// Refuses the environment: its options cannot stand together.
+    /// Refuses the environment: its options conflict.
     pub fn refuse_environment(&mut self, error: &dyn Diagnostic) {
         self.refuse_at(0..0, error);
     }
@@ -82,8 +82,8 @@ impl Draft {
         self.refuse_at(entry.span(), error);
     }
 
-    /// Refuses that `driver` needs another one, at the place where it says so: in `option`, or in
-    /// `after`. A place that cannot be found is the whole driver.
+    /// Refuses a dependency of `driver`, at the place of its declaration: in `option`, or in
+    /// `after`. Without such a place, the whole driver is marked.
     pub fn refuse_dependency(
         &mut self,
         driver: &str,

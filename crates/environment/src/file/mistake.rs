@@ -59,7 +59,7 @@ pub enum Mistake {
     UnknownDependency {
         /// The name.
         name: String,
-        /// Who depends on it.
+        /// The dependent driver.
         place: String,
         /// The nearest name that is known, or all of them.
         #[help]
@@ -76,7 +76,7 @@ pub enum Mistake {
         name: String,
         /// The option that holds the context value or the template.
         key: String,
-        /// What it was written in.
+        /// Where it was written.
         place: String,
         /// The nearest name that is known, or all of them.
         #[help]
@@ -100,13 +100,13 @@ pub enum Mistake {
         #[label("this closes the cycle")]
         span: SourceSpan,
     },
-    /// Whoever makes something of a part of the file refuses it.
+    /// The code that uses a part of the file refuses it.
     #[error("{message}")]
     #[diagnostic(code(standin::environment::refused))]
     Refused {
         /// Why.
         message: String,
-        /// What to do about it.
+        /// How to fix it.
         #[help]
         help: Option<String>,
         /// The part of the file.
@@ -121,7 +121,7 @@ standin_error::reportable!(Mistake { Table });
 pub type FileErrors = standin_config::FileErrors<Mistake>;
 
 impl Mistake {
-    /// What is wrong with an option, if that is what it is about.
+    /// Returns the error of an option, if this is about one.
     pub fn option_error(&self) -> Option<&OptionError> {
         match self {
             Mistake::Table(mistake) => mistake.option_error(),

@@ -2,8 +2,8 @@
 //!
 //! 1. [`TomlText`](standin_config::TomlText) is what of the text is TOML.
 //! 2. The loader turns its tables into layers of options, against the descriptions of the registry.
-//! 3. What only the whole file shows is checked: names, dependencies, context values, cycles.
-//! 4. Whoever makes drivers of the [`Draft`] adds what they refuse.
+//! 3. Checks across the whole file: names, dependencies, context values, cycles.
+//! 4. Code that creates drivers from the [`Draft`] adds its own mistakes.
 //! 5. Mistakes of all steps are one report, in the order of the text.
 
 mod defaults;

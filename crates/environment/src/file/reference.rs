@@ -64,7 +64,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     Ok(())
 }
 
-/// What a file is made of, apart from options.
+/// The parts of a file other than options.
 fn write_format(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     let names: Vec<String> = registry
         .types()

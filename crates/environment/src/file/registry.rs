@@ -60,7 +60,7 @@ pub struct TypeRegistry {
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// The config does not say what files call its type.
+    /// The config has no type name for files.
     #[error("config {config:?} has no type name")]
     #[diagnostic(
         code(standin::environment::no_type_name),

@@ -1,8 +1,8 @@
 //! JSON Schemas (draft 2020-12) of environment files and of driver types.
 //!
-//! The schemas say all that JSON Schema can say of the options, so that editors complete and
-//! check. They cannot know which names other parts of the file use, whether a regular expression
-//! or a template parses, how long a duration is, or what a check in code says; the loader does.
+//! The schemas express the options as far as JSON Schema can, so that editors complete and check.
+//! They do not know names in other parts of the file, whether a regular expression or a template is
+//! valid, how long a duration is, or the checks in code; the loader does.
 
 mod alternatives;
 
@@ -151,8 +151,8 @@ impl Writer {
 
     /// A driver of any type.
     ///
-    /// Each option is described and checked once, whatever the type, where types agree on it; what
-    /// one of them is without is refused where it stands.
+    /// An option that several types share is described and checked once; a type without it refuses
+    /// it where it stands.
     fn any_driver(&mut self, registry: &TypeRegistry) -> Json {
         let mut variants = Vec::new();
         for (name, description) in registry.types() {
