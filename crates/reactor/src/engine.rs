@@ -13,6 +13,7 @@ use standin_sync::Monitor;
 use crate::actor::{Actor, Next, Panicked, Slot, SourceEvent, Turn};
 use crate::core::{Core, Key, Request};
 use crate::members::Members;
+use crate::spin::Spin;
 use crate::sys::Alarm;
 use crate::timers::Timers;
 
@@ -29,6 +30,7 @@ const ROUNDS: u32 = 64;
 pub(crate) struct Engine {
     core: Arc<Core<dyn Actor>>,
     poll: Poll,
+    spin: Spin,
     alarm: Alarm,
     actors: Slab<Entry>,
     serial: u64,
@@ -67,6 +69,7 @@ impl Engine {
         let engine = Engine {
             core: Arc::clone(&core),
             poll,
+            spin: Spin::new(),
             alarm,
             actors: Slab::new(),
             serial: 0,
@@ -117,7 +120,7 @@ impl Engine {
         } else {
             self.alarm.set(self.timers.next())?
         };
-        match self.poll.poll(events, timeout) {
+        match self.spin.poll(&mut self.poll, events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),

@@ -7,6 +7,7 @@ mod group;
 mod lease;
 mod members;
 mod reactor;
+mod spin;
 mod sys;
 mod timers;
 

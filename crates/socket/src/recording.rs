@@ -15,11 +15,6 @@ use crate::{
 pub(crate) struct Recording(Option<Arc<Tape>>);
 
 impl Recording {
-    /// Records nothing.
-    pub(crate) const fn none() -> Recording {
-        Recording(None)
-    }
-
     /// Begins with how the connection was made.
     pub(crate) fn new(
         driver: Option<&DriverTape>,

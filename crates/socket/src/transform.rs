@@ -1,6 +1,6 @@
 //! The encoding of a connection's bytes on the wire.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt, io, sync::Arc};
 
 use miette::Diagnostic;
 
@@ -10,12 +10,12 @@ use miette::Diagnostic;
 /// by one thread at a time, under a lock, and must neither wait nor use the connection.
 pub trait Transform: fmt::Debug + Send {
     /// Takes bytes from the wire, until there is something to receive, and leaves the others for
-    /// the next time. What is to be sent because of them is added to `output`.
+    /// the next time. There may be something to [write](Transform::write_wire) because of them.
     ///
     /// # Errors
     ///
     /// Returns an error, now and every time after, if nothing can be received any more.
-    fn read_wire(&mut self, wire: &mut &[u8], output: &mut Vec<u8>) -> Result<(), TransformError>;
+    fn read_wire(&mut self, wire: &mut &[u8]) -> Result<(), TransformError>;
 
     /// Notes the end of the stream from the wire.
     ///
@@ -31,15 +31,25 @@ pub trait Transform: fmt::Debug + Send {
     /// Returns an error, now and every time after, if there never will be anything.
     fn receive(&mut self, target: &mut [u8]) -> Result<Received, TransformError>;
 
-    /// Encodes `bytes` and adds the result to `output`.
+    /// Encodes `bytes` for the wire.
     ///
     /// # Errors
     ///
     /// Returns an error, now and every time after, if nothing can be sent any more.
-    fn send(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), TransformError>;
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransformError>;
 
-    /// Adds the encoded end of the stream to `output`, once.
-    fn close(&mut self, output: &mut Vec<u8>);
+    /// Encodes the end of the stream for the wire, once.
+    fn close(&mut self);
+
+    /// Whether there is output for the wire.
+    fn wants_write(&self) -> bool;
+
+    /// Writes output to `wire`, by one call. What `wire` does not accept is kept.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `wire`.
+    fn write_wire(&mut self, wire: &mut dyn io::Write) -> io::Result<()>;
 
     /// Returns details of the transform, for callers that know their type.
     fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {

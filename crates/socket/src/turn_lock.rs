@@ -93,6 +93,11 @@ impl<T> TurnLock<T> {
         }
     }
 
+    /// Those who wait for the turn.
+    pub(crate) fn line(&self) -> &WaitQueue {
+        &self.line
+    }
+
     /// Waits for the turn until the deadline. When that is zero, or has passed, a thread that works
     /// in its turn is let finish; one that waits for something is not.
     pub(crate) fn enter(&self, deadline: &mut Deadline) -> Result<Turn<'_, T>, NotNow> {

@@ -1,6 +1,6 @@
 //! The secrets of conversations, with which captures of them are decrypted.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,13 @@ impl rustls::KeyLog for KeyLog {
         for bytes in [client_random, secret] {
             line.push(' ');
             for byte in bytes {
-                let _ = write!(line, "{byte:02x}");
+                let digits = [byte >> 4, byte & 15];
+                line.extend(
+                    digits
+                        .map(|digit| char::from_digit(digit.into(), 16))
+                        .iter()
+                        .flatten(),
+                );
             }
         }
         if let Some(on_secret) = &self.on_secret {

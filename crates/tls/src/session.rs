@@ -1,7 +1,7 @@
 //! [`Session`]: a connection on which both sides have agreed, without a socket.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, OnceLock};
 
 use rustls::Connection;
@@ -21,6 +21,8 @@ pub struct Session {
     info: OnceLock<Arc<TlsInfo>>,
     /// The first data is to be spoiled.
     spoils: bool,
+    /// Spoiled data, which is sent before anything else.
+    spoiled: Vec<u8>,
     has_closed: bool,
     error: Option<TlsError>,
 }
@@ -40,6 +42,7 @@ impl Session {
     pub(crate) fn new(tls: Box<Connection>, context: Arc<Context>) -> Session {
         Session {
             spoils: context.tls.defect == Some(Defect::BadRecord),
+            spoiled: Vec::new(),
             tls,
             context,
             info: OnceLock::new(),
@@ -120,44 +123,52 @@ impl Session {
         }
     }
 
-    /// Adds what sends `bytes` to `output`.
-    pub fn write(&mut self, bytes: &[u8], output: &mut Vec<u8>) {
-        drain(&mut self.tls, output);
+    /// Encrypts `bytes` for the wire.
+    pub fn write_plain(&mut self, bytes: &[u8]) {
         // It takes everything, as its memory has no limit.
         let _ = self.tls.writer().write_all(bytes);
-        drain(&mut self.tls, output);
-        if self.spoils
-            && !bytes.is_empty()
-            && let Some(last) = output.last_mut()
-        {
-            *last ^= 1;
+        if self.spoils && !bytes.is_empty() {
             self.spoils = false;
+            drain(&mut self.tls, &mut self.spoiled);
+            if let Some(last) = self.spoiled.last_mut() {
+                *last ^= 1;
+            }
         }
     }
 
-    /// Adds what there is to send without anybody having asked: alerts, new keys.
-    pub fn take_output(&mut self, output: &mut Vec<u8>) {
-        drain(&mut self.tls, output);
-    }
-
-    /// Adds what says that nothing more will be sent, once.
-    pub fn close(&mut self, output: &mut Vec<u8>) {
+    /// Prepares what says that nothing more will be sent, once.
+    pub fn close(&mut self) {
         let is_quiet = self.context.tls.defect == Some(Defect::NoCloseNotify);
         if !std::mem::replace(&mut self.has_closed, true) && !is_quiet {
             self.tls.send_close_notify();
         }
-        drain(&mut self.tls, output);
+    }
+
+    /// Whether there is something for the wire: what was written, or what nobody has asked for,
+    /// such as alerts and new keys.
+    pub fn wants_write(&self) -> bool {
+        !self.spoiled.is_empty() || self.tls.wants_write()
+    }
+
+    /// Writes some of that to `wire`, by one call.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `wire`. What it has not taken is kept.
+    pub fn write_wire(&mut self, wire: &mut dyn io::Write) -> io::Result<()> {
+        if self.spoiled.is_empty() {
+            return self.tls.write_tls(wire).map(drop);
+        }
+        let count = wire.write(&self.spoiled)?;
+        self.spoiled.drain(..count);
+        Ok(())
     }
 }
 
 /// Moves what there is to send to `output`.
 pub(crate) fn drain(tls: &mut Connection, output: &mut Vec<u8>) {
-    while tls.wants_write() {
-        // Memory takes everything.
-        if tls.write_tls(output).is_err() {
-            break;
-        }
-    }
+    // Memory takes everything.
+    while tls.wants_write() && tls.write_tls(output).is_ok() {}
 }
 
 impl fmt::Debug for Session {

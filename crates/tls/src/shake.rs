@@ -86,29 +86,35 @@ impl Talk {
             if now >= self.until {
                 return Wants::End(Err(Failed::Tls(self.handshake.timed_out())));
             }
-            let has_unread = self.upgrade.has_unread();
-            if *receives == 0 || self.is_drained && !has_unread {
+            if *receives == 0 || self.is_drained && !self.upgrade.has_unread() {
                 return Wants::ToReceive;
             }
             *receives -= 1;
-            let mut wire = [0; WIRE];
-            match self.upgrade.try_receive(&mut wire) {
-                Tried::Done(count) => {
-                    self.is_drained = !has_unread && count < WIRE && !self.may_hide_more;
-                    let mut rest = &wire[..count];
-                    let outcome = self.handshake.read(&mut rest);
-                    self.upgrade.unread(rest);
-                    self.error = outcome.err();
-                }
-                Tried::NotNow => {
-                    self.is_drained = true;
-                    return Wants::ToReceive;
-                }
-                Tried::Ended(End::Closed) => return Wants::End(Err(Failed::Closed)),
-                Tried::Ended(_) => {
-                    return Wants::End(Err(Failed::Tls(self.handshake.ended())));
-                }
+            if let Some(wants) = self.receive(|upgrade, wire| upgrade.try_receive(wire)) {
+                return wants;
             }
+        }
+    }
+
+    /// Receives once; `None` if something has come.
+    fn receive(&mut self, by: impl FnOnce(&mut Upgrade, &mut [u8]) -> Tried) -> Option<Wants> {
+        let has_unread = self.upgrade.has_unread();
+        let mut wire = [0; WIRE];
+        match by(&mut self.upgrade, &mut wire) {
+            Tried::Done(count) => {
+                self.is_drained = !has_unread && count < WIRE && !self.may_hide_more;
+                let mut rest = &wire[..count];
+                let outcome = self.handshake.read(&mut rest);
+                self.upgrade.unread(rest);
+                self.error = outcome.err();
+                None
+            }
+            Tried::NotNow => {
+                self.is_drained = true;
+                Some(Wants::ToReceive)
+            }
+            Tried::Ended(End::Closed) => Some(Wants::End(Err(Failed::Closed))),
+            Tried::Ended(_) => Some(Wants::End(Err(Failed::Tls(self.handshake.ended())))),
         }
     }
 
@@ -180,8 +186,11 @@ pub(crate) fn shake(upgrade: Upgrade, handshake: Handshake) -> Result<Connection
         let waited = match talk.go_on(now, &mut receives) {
             Wants::ToReceive if receives == 0 => Ok(()),
             Wants::ToReceive => {
-                talk.is_drained = false;
-                talk.upgrade.wait_to_receive(left(talk.until))
+                let left = left(talk.until);
+                match talk.receive(|upgrade, wire| upgrade.receive(wire, left)) {
+                    Some(Wants::End(outcome)) => return talk.end(outcome),
+                    _ => Ok(()),
+                }
             }
             Wants::ToSend => talk.upgrade.wait_to_send(left(talk.until)),
             Wants::Time(time) => {

@@ -1,6 +1,7 @@
 //! A session as the transform of a connection.
 
 use std::any::Any;
+use std::io;
 use std::sync::Arc;
 
 use standin_socket::{Received, Transform, TransformError};
@@ -9,11 +10,8 @@ use crate::error::TlsError;
 use crate::session::{Plain, Session};
 
 impl Transform for Session {
-    fn read_wire(&mut self, wire: &mut &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
-        let outcome = Session::read_wire(self, wire);
-        // Also the alert that says what is wrong.
-        self.take_output(output);
-        outcome.map_err(TransformError::new)
+    fn read_wire(&mut self, wire: &mut &[u8]) -> Result<(), TransformError> {
+        Session::read_wire(self, wire).map_err(TransformError::new)
     }
 
     fn wire_ended(&mut self) -> Result<(), TransformError> {
@@ -28,18 +26,26 @@ impl Transform for Session {
         })
     }
 
-    fn send(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransformError> {
         match self.error() {
             Some(error) => Err(TransformError::new(TlsError::clone(error))),
             None => {
-                self.write(bytes, output);
+                self.write_plain(bytes);
                 Ok(())
             }
         }
     }
 
-    fn close(&mut self, output: &mut Vec<u8>) {
-        Session::close(self, output);
+    fn close(&mut self) {
+        Session::close(self);
+    }
+
+    fn wants_write(&self) -> bool {
+        Session::wants_write(self)
+    }
+
+    fn write_wire(&mut self, wire: &mut dyn io::Write) -> io::Result<()> {
+        Session::write_wire(self, wire)
     }
 
     fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{both, meet, said, sides};
+use common::{both, meet, said, sides, written};
 use standin_tls::{Authority, ClientAuth, Defect, Plain, Side, Tls, TlsError, Version};
 
 /// What the client makes of a server with this defect.
@@ -223,8 +223,7 @@ fn a_record_with_a_wrong_bit_is_refused() {
     // Now and every time after.
     assert!(client.read_wire(&mut &[][..]).is_err());
 
-    let mut alert = Vec::new();
-    client.take_output(&mut alert);
+    let alert = written(&mut client);
     let error = server.read_wire(&mut &alert[..]).unwrap_err().to_string();
     assert!(
         error.contains("ended the connection with alert bad_record_mac (20)"),
@@ -254,7 +253,8 @@ fn one_that_does_not_say_that_nothing_is_missing_is_reported() {
         let (server, client) = both(tls, Tls::new());
         let (mut server, mut client) = (server.unwrap(), client.unwrap());
         let mut wire = said(&mut server, b"bye");
-        server.close(&mut wire);
+        server.close();
+        wire.extend(written(&mut server));
         let (mut rest, mut bytes) = (&wire[..], [0; 16]);
         client.read_wire(&mut rest).unwrap();
         assert_eq!(client.read_plain(&mut bytes), Plain::Bytes(3));

@@ -198,6 +198,7 @@ pub(crate) fn handshake() -> Outcome<Figure> {
                 far.read_exact(&mut buffer)?;
                 far.conn.send_close_notify();
                 far.flush()?;
+                drop(far);
                 near.conn.send_close_notify();
                 near.flush()?;
             }

@@ -1,6 +1,6 @@
 //! The transform of a connection, and what of it travels with each turn.
 
-use std::{any::Any, fmt, sync::Arc, sync::atomic::Ordering};
+use std::{any::Any, fmt, io, sync::Arc, sync::atomic::Ordering};
 
 use standin_sync::Unpoisoned;
 
@@ -11,24 +11,19 @@ use crate::{
 };
 
 /// How much is read from the wire at once: more after a read that has filled what there was. The
-/// second is a record of TLS, the last several of them.
-const WIRE: [usize; 3] = [4 << 10, 17 << 10, 68 << 10];
+/// second is three records of TLS: with fewer there are more calls, with more the bytes leave the
+/// fast caches of a processor before they are decrypted.
+const WIRE: [usize; 2] = [4 << 10, 51 << 10];
 
 /// The transform of a connection. Both directions use it, each from within its turn, and for
 /// moments only: neither waits for the wire meanwhile.
 ///
-/// What is to go over the wire is put into `output` in the order in which it was made, and only
-/// whoever has the turn to send takes it from there. A receive that finds something to send, such
-/// as an alert, takes that turn if it is free; otherwise whoever has it looks again after having
+/// Only the holder of the turn to send writes to the wire. A receive that finds something to send,
+/// such as an alert, takes that turn if it is free; otherwise its holder looks again after having
 /// given it back.
 pub(super) struct Layer {
-    shared: Mutex<Shared>,
+    transform: Mutex<Box<dyn Transform>>,
     has_output: AtomicBool,
-}
-
-struct Shared {
-    transform: Box<dyn Transform>,
-    output: Vec<u8>,
 }
 
 /// The state that belongs to the turn to receive.
@@ -46,10 +41,6 @@ pub(super) struct LayerIn {
 #[derive(Debug)]
 pub(super) struct LayerOut {
     pub(super) layer: Arc<Layer>,
-    /// What is on its way to the wire.
-    pub(super) wire: Vec<u8>,
-    /// How much of it the system has taken.
-    pub(super) gone: usize,
     /// How many bytes of the next send are in there already: it was tried before.
     pub(super) tried: usize,
 }
@@ -57,16 +48,13 @@ pub(super) struct LayerOut {
 impl Layer {
     pub(super) fn new(transform: Box<dyn Transform>) -> Layer {
         Layer {
-            shared: Mutex::new(Shared {
-                transform,
-                output: Vec::new(),
-            }),
+            transform: Mutex::new(transform),
             has_output: AtomicBool::new(false),
         }
     }
 
     pub(super) fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.shared.lock().unpoisoned().transform.details()
+        self.transform.lock().unpoisoned().details()
     }
 
     /// Lets `flush` write what a receive has left to send, in the turn to send, unless somebody
@@ -86,7 +74,7 @@ impl Layer {
         }
     }
 
-    /// Whether a receive has left something to send.
+    /// Whether something was left to send.
     fn has_output(&self) -> bool {
         // With its counterpart where a turn ends: either we see that the turn is free, or whoever
         // has it sees what is left.
@@ -96,29 +84,29 @@ impl Layer {
 
     /// Makes what stands for `bytes`, for whoever has the turn to send.
     pub(super) fn send(&self, bytes: &[u8]) -> Result<(), TransformError> {
-        let Shared { transform, output } = &mut *self.shared.lock().unpoisoned();
-        transform.send(bytes, output)
+        self.transform.lock().unpoisoned().send(bytes)
     }
 
     /// Makes what says that nothing more will be sent.
     pub(super) fn close(&self) {
-        let Shared { transform, output } = &mut *self.shared.lock().unpoisoned();
-        transform.close(output);
+        self.transform.lock().unpoisoned().close();
     }
 
-    /// Moves what there is to send to `wire`, for whoever has the turn to send.
-    pub(super) fn take_output(&self, wire: &mut Vec<u8>) {
-        let mut shared = self.shared.lock().unpoisoned();
-        self.has_output.store(false, Ordering::SeqCst);
-        if wire.is_empty() {
-            std::mem::swap(&mut shared.output, wire);
-        } else {
-            wire.append(&mut shared.output);
-        }
+    /// Writes to `wire`, which does not wait, some of what there is to send, for the holder of the
+    /// turn to send. Says whether that was all.
+    pub(super) fn write(&self, wire: &mut dyn io::Write) -> io::Result<bool> {
+        let mut transform = self.transform.lock().unpoisoned();
+        let outcome = match transform.wants_write() {
+            true => transform.write_wire(wire),
+            false => Ok(()),
+        };
+        let is_left = transform.wants_write();
+        self.has_output.store(is_left, Ordering::SeqCst);
+        outcome.map(|()| !is_left)
     }
 
     pub(super) fn wire_ended(&self) -> Result<(), TransformError> {
-        self.shared.lock().unpoisoned().transform.wire_ended()
+        self.transform.lock().unpoisoned().wire_ended()
     }
 }
 
@@ -135,7 +123,7 @@ impl LayerIn {
     /// Gives what can be received without reading from the wire, as much as `target` has room for.
     pub(super) fn receive(&mut self, target: &mut [u8]) -> Result<Received, TransformError> {
         let layer = &*self.layer;
-        let Shared { transform, output } = &mut *layer.shared.lock().unpoisoned();
+        let mut transform = layer.transform.lock().unpoisoned();
         let mut count = 0;
         loop {
             let received = match transform.receive(&mut target[count..]) {
@@ -155,9 +143,9 @@ impl LayerIn {
                 return Ok(received);
             }
             let mut wire = &self.wire[self.taken..self.filled];
-            let outcome = transform.read_wire(&mut wire, output);
+            let outcome = transform.read_wire(&mut wire);
             self.taken = self.filled - wire.len();
-            if !output.is_empty() {
+            if transform.wants_write() {
                 layer.has_output.store(true, Ordering::SeqCst);
             }
             match outcome {
@@ -175,7 +163,7 @@ impl LayerIn {
             self.wire.len()
         };
         let size = WIRE.into_iter().find(|size| *size >= least);
-        self.wire.resize(size.unwrap_or(WIRE[2]), 0);
+        self.wire.resize(size.unwrap_or(WIRE[1]), 0);
         (self.taken, self.filled) = (0, 0);
         &mut self.wire
     }
@@ -188,12 +176,7 @@ impl LayerIn {
 
 impl LayerOut {
     pub(super) fn new(layer: Arc<Layer>) -> LayerOut {
-        LayerOut {
-            layer,
-            wire: Vec::new(),
-            gone: 0,
-            tried: 0,
-        }
+        LayerOut { layer, tried: 0 }
     }
 }
 

@@ -440,12 +440,14 @@ fn what_came_before_a_reset_is_received_whoever_meets_it_first() {
 }
 
 /// Answers each byte from the wire with one of its own.
-#[derive(Debug)]
-struct Answers;
+#[derive(Debug, Default)]
+struct Answers {
+    output: Vec<u8>,
+}
 
 impl Transform for Answers {
-    fn read_wire(&mut self, wire: &mut &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
-        output.extend_from_slice(wire);
+    fn read_wire(&mut self, wire: &mut &[u8]) -> Result<(), TransformError> {
+        self.output.extend_from_slice(wire);
         *wire = &[];
         Ok(())
     }
@@ -458,12 +460,20 @@ impl Transform for Answers {
         Ok(Received::Nothing)
     }
 
-    fn send(&mut self, bytes: &[u8], output: &mut Vec<u8>) -> Result<(), TransformError> {
-        output.extend_from_slice(bytes);
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransformError> {
+        self.output.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn close(&mut self, _: &mut Vec<u8>) {}
+    fn close(&mut self) {}
+
+    fn wants_write(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    fn write_wire(&mut self, wire: &mut dyn io::Write) -> io::Result<()> {
+        wire.write_all(&std::mem::take(&mut self.output))
+    }
 }
 
 /// What a receive has to send goes to the wire, by itself or by whoever has the turn to send at
@@ -472,12 +482,12 @@ impl Transform for Answers {
 fn what_a_receive_answers_is_never_left_behind() {
     explore(None, || {
         let model = Model::new(0, 0);
-        let layer = Arc::new(Layer::new(Box::new(Answers)));
+        let layer = Arc::new(Layer::new(Box::new(Answers::default())));
         let wire = Arc::new(Mutex::new(Vec::new()));
         let flush = |layer: &Layer, wire: &Mutex<Vec<u8>>| {
-            let mut taken = Vec::new();
-            layer.take_output(&mut taken);
-            wire.lock().unwrap().extend(taken);
+            let mut written = Vec::new();
+            assert!(layer.write(&mut written).unwrap());
+            wire.lock().unwrap().extend(written);
         };
         let sender = {
             let (model, layer, wire) = (Arc::clone(&model), Arc::clone(&layer), Arc::clone(&wire));

@@ -14,7 +14,6 @@ use crate::{
     error::{SendError, SendFailure},
     framing::{FrameError, Framing},
     operation::Operation,
-    recording::Recording,
     state::{Event, Fault, LocalEnd, Outbound, Stand},
     sys::{self, Blocking, Interest, Stream},
     time::Deadline,
@@ -109,7 +108,7 @@ impl Inner {
             line,
         };
         match layer {
-            None => self.write(waits, bytes, sent, deadline, &self.recording, place),
+            None => self.write(waits, bytes, sent, deadline, place),
             Some(layer) => self.send_transformed(waits, layer, bytes, sent, deadline, place),
         }
     }
@@ -122,9 +121,9 @@ impl Inner {
         bytes: &[u8],
         sent: &mut usize,
         deadline: &mut Deadline,
-        recording: &Recording,
         place: Option<Place>,
     ) -> Result<(), SendStop> {
+        let recording = &self.recording;
         let mut rest = bytes;
         while !rest.is_empty() {
             match waits
@@ -141,18 +140,25 @@ impl Inner {
                         waits.waiting.tried(false);
                     }
                 }
-                Err(Failed::NotNow(not_now)) => return Err(not_now.into()),
-                Err(Failed::Io(error)) => {
-                    let event = match Fault::new(&error) {
-                        _ if error.kind() == io::ErrorKind::BrokenPipe => Event::Refused,
-                        Some(fault) if sys::is_final(&error) => Event::OutboundFailed(fault),
-                        _ => return Err(SendStop::Io(error)),
-                    };
-                    return Err(end(self.apply(event, place)));
-                }
+                Err(failed) => return Err(self.not_sent(failed, place)),
             }
         }
         Ok(())
+    }
+
+    /// What ended a write to the wire.
+    #[cold]
+    pub(super) fn not_sent(&self, failed: Failed, place: Option<Place>) -> SendStop {
+        let error = match failed {
+            Failed::NotNow(not_now) => return not_now.into(),
+            Failed::Io(error) => error,
+        };
+        let event = match Fault::new(&error) {
+            _ if error.kind() == io::ErrorKind::BrokenPipe => Event::Refused,
+            Some(fault) if sys::is_final(&error) => Event::OutboundFailed(fault),
+            _ => return SendStop::Io(error),
+        };
+        end(self.apply(event, place))
     }
 
     #[cold]

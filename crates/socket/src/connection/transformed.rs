@@ -1,6 +1,9 @@
 //! Sending what stands for the bytes of a send.
 
-use std::time::Duration;
+use std::{
+    io::{self, IoSlice},
+    time::Duration,
+};
 
 use standin_record::Place;
 
@@ -8,7 +11,7 @@ use super::{
     Inner,
     core::Outgoing,
     deadline,
-    layer::LayerOut,
+    layer::{Layer, LayerOut},
     send::{SendStop, end},
     waiting::Waits,
 };
@@ -22,9 +25,6 @@ use crate::{
 
 /// The largest piece that is made, and given to the system, at once: four records of TLS.
 const PIECE: usize = 64 << 10;
-
-/// What is recorded of a write to the wire: that is recorded apart from what is said.
-const NOTHING: &Recording = &Recording::none();
 
 /// How long closing waits for the system to take what says so. It does at once, unless the peer
 /// does not read.
@@ -49,7 +49,7 @@ impl Inner {
         if stand.outbound != Outbound::Open {
             return Err(end(stand));
         }
-        self.flush(waits.again(), layer, deadline)?;
+        self.flush(waits.again(), &layer.layer, deadline)?;
         let tried = std::mem::take(&mut layer.tried).min(bytes.len());
         *sent += tried;
         for piece in bytes[tried..].chunks(PIECE) {
@@ -57,7 +57,7 @@ impl Inner {
             layer.layer.send(piece).map_err(SendStop::Transform)?;
             *sent += piece.len();
             self.recording.sent(began, piece, place);
-            self.flush(waits.again(), layer, deadline)?;
+            self.flush(waits.again(), &layer.layer, deadline)?;
         }
         Ok(())
     }
@@ -99,24 +99,27 @@ impl Inner {
     fn flush(
         &self,
         mut waits: Waits<'_>,
-        layer: &mut LayerOut,
+        layer: &Layer,
         deadline: &mut Deadline,
     ) -> Result<(), SendStop> {
-        loop {
-            let mut gone = 0;
-            let rest = &layer.wire[layer.gone..];
-            let began = self.recording.begin();
-            let outcome = self.write(waits.again(), rest, &mut gone, deadline, NOTHING, None);
-            self.recording.on_wire(began, true, &rest[..gone]);
-            layer.gone += gone;
-            outcome?;
-            layer.wire.clear();
-            layer.gone = 0;
-            layer.layer.take_output(&mut layer.wire);
-            if layer.wire.is_empty() {
-                return Ok(());
+        let mut is_all = false;
+        while !is_all {
+            let write = |stream: &Stream, _| {
+                let recording = &self.recording;
+                is_all = layer.write(&mut Wire { stream, recording })?;
+                Ok(0)
+            };
+            // The others need the transform, too, so nothing waits for the wire with it.
+            waits
+                .again()
+                .persist(deadline, None, Blocking::Never, write)
+                .map_err(|failed| self.not_sent(failed, None))?;
+            if !is_all {
+                // There was not enough room: the rest has to wait.
+                waits.waiting.tried(false);
             }
         }
+        Ok(())
     }
 
     fn flush_in_turn(
@@ -139,7 +142,7 @@ impl Inner {
             waiting,
             line,
         };
-        self.flush(waits, layer, deadline)
+        self.flush(waits, &layer.layer, deadline)
     }
 
     /// Writes what a receive has left to send, unless somebody sends currently, who will look
@@ -191,5 +194,33 @@ impl Inner {
         };
         // A peer that does not read does not notice.
         let _ = self.flush_in_turn(&mut turn, &mut deadline(limit));
+    }
+}
+
+/// The wire, which takes what it can without a wait, and records it.
+struct Wire<'a> {
+    stream: &'a Stream,
+    recording: &'a Recording,
+}
+
+impl io::Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let began = self.recording.begin();
+        let count = self.stream.send_pieces(pieces)?;
+        let mut left = count;
+        for piece in pieces {
+            let taken = &piece[..piece.len().min(left)];
+            left -= taken.len();
+            self.recording.on_wire(began, true, taken);
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

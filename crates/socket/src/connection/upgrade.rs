@@ -9,12 +9,15 @@ use super::{
     Connection, End, Inner, OwnedConnection, Tried,
     core::closed,
     layer::{Layer, LayerIn, LayerOut},
+    waiting::{Failed, Waiting, Waits},
 };
 use crate::{
     error::ControlError,
     state::Event,
     sys::{Blocking, Interest, Stream},
+    time::Deadline,
     transform::{Received, Transform, TransformError},
+    turn_lock::NotNow,
 };
 
 /// A connection between two protocols: only the holder of this receives or sends over it, and the
@@ -27,6 +30,8 @@ pub struct Upgrade {
     connection: Connection,
     /// What had been read before it was known to belong here.
     unread: Vec<u8>,
+    /// Of the turn to receive, which nobody has meanwhile.
+    waiting: Waiting,
     is_over: bool,
 }
 
@@ -63,11 +68,13 @@ impl Connection {
             buffer.put_back(returned);
         }
         let unread = buffer.take(usize::MAX);
+        let waiting = std::mem::take(&mut receiving.value().waiting);
         receiving.hold();
         sending.hold();
         Ok(Upgrade {
             connection: self.clone(),
             unread,
+            waiting,
             is_over: false,
         })
     }
@@ -97,60 +104,96 @@ impl Upgrade {
 
     /// Receives the bytes that have arrived from the wire, without waiting.
     pub fn try_receive(&mut self, target: &mut [u8]) -> Tried {
-        if !self.unread.is_empty() && !target.is_empty() {
-            let count = target.len().min(self.unread.len());
-            target[..count].copy_from_slice(&self.unread[..count]);
-            self.unread.drain(..count);
-            return Tried::Done(count);
+        if self.has_unread() && !target.is_empty() {
+            return self.take_unread(target);
         }
-        match self.attempt(|stream| stream.receive(target, Blocking::Never)) {
-            Tried::Done(0) if !target.is_empty() => Tried::Ended(End::PeerClosed),
-            Tried::Done(count) => {
-                let recording = &self.inner().recording;
-                recording.on_wire(recording.begin(), false, &target[..count]);
-                Tried::Done(count)
-            }
-            tried => tried,
+        let outcome = self.attempt(|stream| stream.receive(target, Blocking::Never));
+        self.received(target, outcome)
+    }
+
+    /// Receives from the wire what has come; waits for it until the connection is closed or the
+    /// time is up, which is [`Tried::NotNow`].
+    pub fn receive(&mut self, target: &mut [u8], timeout: impl Into<Option<Duration>>) -> Tried {
+        if self.has_unread() && !target.is_empty() {
+            return self.take_unread(target);
         }
+        let core = &self.connection.inner.core;
+        // Not under the lock, which closing takes: that shuts the stream down, which ends the wait.
+        let Some(stream) = core.hold_stream() else {
+            return Tried::Ended(End::Closed);
+        };
+        // Nothing is there: what has come was received before.
+        self.waiting.tried(false);
+        let waits = Waits {
+            stream: &stream,
+            interest: Interest::Readable,
+            waiting: &mut self.waiting,
+            line: core.receiving.line(),
+        };
+        let mut deadline = Deadline::new(timeout.into());
+        let receive = |stream: &Stream, blocking| stream.receive(target, blocking);
+        let outcome = match waits.persist(&mut deadline, None, Blocking::UntilSome, receive) {
+            Ok(count) => Ok(count),
+            Err(Failed::NotNow(NotNow::TimedOut)) => return Tried::NotNow,
+            Err(Failed::NotNow(NotNow::Closed)) => return Tried::Ended(End::Closed),
+            Err(Failed::NotNow(NotNow::Io(error)) | Failed::Io(error)) => Err(error),
+        };
+        self.received(target, outcome)
+    }
+
+    fn take_unread(&mut self, target: &mut [u8]) -> Tried {
+        let count = target.len().min(self.unread.len());
+        target[..count].copy_from_slice(&self.unread[..count]);
+        self.unread.drain(..count);
+        Tried::Done(count)
+    }
+
+    /// What the system made of a receive.
+    fn received(&self, target: &[u8], outcome: io::Result<usize>) -> Tried {
+        if matches!(outcome, Ok(0)) && !target.is_empty() {
+            return Tried::Ended(match self.inner().core.is_open() {
+                true => End::PeerClosed,
+                false => End::Closed,
+            });
+        }
+        if let Ok(count) = outcome {
+            let recording = &self.inner().recording;
+            recording.on_wire(recording.begin(), false, &target[..count]);
+        }
+        self.tried(outcome)
     }
 
     /// Sends to the wire what the system takes, without waiting.
     pub fn try_send(&mut self, bytes: &[u8]) -> Tried {
         let began = self.inner().recording.begin();
-        let tried = self.attempt(|stream| stream.send(bytes, Blocking::Never));
-        if let Tried::Done(count) = tried {
+        let outcome = self.attempt(|stream| stream.send(bytes, Blocking::Never));
+        if let Ok(count) = outcome {
             self.inner().recording.on_wire(began, true, &bytes[..count]);
         }
-        tried
+        self.tried(outcome)
     }
 
-    fn attempt(&self, mut attempt: impl FnMut(&Stream) -> io::Result<usize>) -> Tried {
-        let core = &self.inner().core;
+    fn attempt(&self, mut attempt: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
         loop {
-            match core.with_stream(&mut attempt) {
-                Ok(count) => return Tried::Done(count),
-                Err(_) if !core.is_open() => return Tried::Ended(End::Closed),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => return Tried::NotNow,
-                    io::ErrorKind::BrokenPipe => return Tried::Ended(End::PeerClosed),
-                    io::ErrorKind::ConnectionReset => return Tried::Ended(End::Reset),
-                    _ => return Tried::Ended(End::Failed(error)),
-                },
+            match self.inner().core.with_stream(&mut attempt) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
             }
         }
     }
 
-    /// Waits until there may be something to receive from the wire, the connection is closed, or
-    /// the time is up. It may come back early.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the system cannot wait.
-    pub fn wait_to_receive(&self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        match self.unread.is_empty() {
-            true => self.wait(Interest::Readable, timeout.into()),
-            false => Ok(()),
+    /// What the system made of a try.
+    fn tried(&self, outcome: io::Result<usize>) -> Tried {
+        let error = match outcome {
+            Ok(count) => return Tried::Done(count),
+            Err(_) if !self.inner().core.is_open() => return Tried::Ended(End::Closed),
+            Err(error) => error,
+        };
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Tried::NotNow,
+            io::ErrorKind::BrokenPipe => Tried::Ended(End::PeerClosed),
+            io::ErrorKind::ConnectionReset => Tried::Ended(End::Reset),
+            _ => Tried::Ended(End::Failed(error)),
         }
     }
 
@@ -161,13 +204,8 @@ impl Upgrade {
     ///
     /// Returns an error if the system cannot wait.
     pub fn wait_to_send(&self, timeout: impl Into<Option<Duration>>) -> io::Result<()> {
-        self.wait(Interest::Writable, timeout.into())
-    }
-
-    fn wait(&self, interest: Interest, timeout: Option<Duration>) -> io::Result<()> {
-        // Not under the lock, which closing takes: that shuts the stream down, which ends the wait.
         match self.inner().core.hold_stream() {
-            Some(stream) => stream.poll(interest, timeout),
+            Some(stream) => stream.poll(Interest::Writable, timeout.into()),
             None => Ok(()),
         }
     }
@@ -195,12 +233,15 @@ impl Upgrade {
     pub fn fail(mut self, error: TransformError) {
         let noted = || Recorded::Note(error.to_string());
         self.inner().recording.happened(noted, None);
-        self.install(Box::new(Failed(error)));
+        self.install(Box::new(Disagreed(error)));
     }
 
     fn install(&mut self, transform: Box<dyn Transform>) {
         self.is_over = true;
-        let unread = std::mem::take(&mut self.unread);
+        let (unread, waiting) = (
+            std::mem::take(&mut self.unread),
+            std::mem::take(&mut self.waiting),
+        );
         let layer = std::sync::Arc::new(Layer::new(transform));
         let inner = self.inner();
         // There is none yet: what begins an upgrade has looked, and nobody else does.
@@ -214,7 +255,7 @@ impl Upgrade {
         inner
             .core
             .receiving
-            .end_hold(|turn| turn.layer = Some(Box::new(incoming)));
+            .end_hold(|turn| (turn.layer, turn.waiting) = (Some(Box::new(incoming)), waiting));
     }
 
     fn inner(&self) -> &Inner {
@@ -272,10 +313,10 @@ impl fmt::Debug for Upgrade {
 
 /// The transform of a connection on which both sides could not agree.
 #[derive(Debug)]
-struct Failed(TransformError);
+struct Disagreed(TransformError);
 
-impl Transform for Failed {
-    fn read_wire(&mut self, _: &mut &[u8], _: &mut Vec<u8>) -> Result<(), TransformError> {
+impl Transform for Disagreed {
+    fn read_wire(&mut self, _: &mut &[u8]) -> Result<(), TransformError> {
         Err(self.0.clone())
     }
 
@@ -287,9 +328,17 @@ impl Transform for Failed {
         Err(self.0.clone())
     }
 
-    fn send(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<(), TransformError> {
+    fn send(&mut self, _: &[u8]) -> Result<(), TransformError> {
         Err(self.0.clone())
     }
 
-    fn close(&mut self, _: &mut Vec<u8>) {}
+    fn close(&mut self) {}
+
+    fn wants_write(&self) -> bool {
+        false
+    }
+
+    fn write_wire(&mut self, _: &mut dyn io::Write) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -120,9 +120,9 @@ impl Waits<'_> {
             waiting,
             line,
         } = self;
-        let mut tries = deadline.forbids_waiting() || waiting.tries_first();
+        let mut blocks = waits_for != Blocking::Never && stream.keeps_timeout(interest);
+        let mut tries = !blocks || deadline.forbids_waiting() || waiting.tries_first();
         let (mut has_tried, mut has_waited) = (false, false);
-        let mut blocks = stream.keeps_timeout(interest);
         loop {
             let outcome = if tries {
                 attempt(stream, Blocking::Never).inspect(|_| waiting.tried(true))

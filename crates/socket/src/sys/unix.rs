@@ -3,7 +3,7 @@
 mod file;
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
@@ -20,7 +20,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
     net::{
-        RecvFlags, SendFlags,
+        RecvFlags, SendAncillaryBuffer, SendFlags,
         sockopt::{self, Timeout},
     },
 };
@@ -204,6 +204,16 @@ impl Stream {
     #[inline]
     pub(crate) fn send(&self, bytes: &[u8], blocking: Blocking) -> io::Result<usize> {
         Ok(rustix::net::send(&self.fd, bytes, blocking.send_flags())?)
+    }
+
+    /// Sends several pieces in order, without waiting.
+    pub(crate) fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let [piece] = pieces {
+            return self.send(piece, Blocking::Never);
+        }
+        let flags = Blocking::Never.send_flags();
+        let mut nothing = SendAncillaryBuffer::default();
+        Ok(rustix::net::sendmsg(&self.fd, pieces, &mut nothing, flags)?)
     }
 
     /// How long a receive waits; `None` is forever.

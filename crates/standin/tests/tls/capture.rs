@@ -88,7 +88,8 @@ fn a_client_may_begin_tls_in_one_piece_with_the_command() -> Result<()> {
         }
         let mut output = handshake.take_output();
         let mut session = handshake.into_session().unwrap();
-        session.write(b"GET /early HTTP/1.1\r\nHost: web\r\n\r\n", &mut output);
+        session.write_plain(b"GET /early HTTP/1.1\r\nHost: web\r\n\r\n");
+        session.write_wire(&mut output).unwrap();
         stream.write_all(&output).unwrap();
         stream
     });

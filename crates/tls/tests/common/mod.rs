@@ -99,7 +99,15 @@ pub(crate) fn talk(
 
 /// What one side says, as the wire has it.
 pub(crate) fn said(session: &mut Session, bytes: &[u8]) -> Vec<u8> {
+    session.write_plain(bytes);
+    written(session)
+}
+
+/// What there is for the wire.
+pub(crate) fn written(session: &mut Session) -> Vec<u8> {
     let mut wire = Vec::new();
-    session.write(bytes, &mut wire);
+    while session.wants_write() {
+        session.write_wire(&mut wire).unwrap();
+    }
     wire
 }
