@@ -153,6 +153,23 @@ fn a_delay_holds_back_what_is_sent() {
 }
 
 #[test]
+fn a_pause_that_the_clock_cannot_count_does_not_end() {
+    let (connection, mut plain, _server) = plain_pair();
+    let never = Duration::MAX;
+    let error = promptly(|| connection.send_delayed(b"late", never, SHORT)).unwrap_err();
+    assert!(error.is_timeout() && error.sent() == 0, "{error}");
+    let error = promptly(|| connection.send_in_pieces(b"abc", 2, never, SHORT)).unwrap_err();
+    assert!(error.is_timeout() && error.sent() == 2, "{error}");
+    let waiting = connection.clone();
+    let waiting = thread::spawn(move || waiting.send_in_pieces(b"de", 1, never, None).unwrap_err());
+    let mut received = [0; 3];
+    plain.read_exact(&mut received).unwrap();
+    promptly(|| connection.close());
+    assert_eq!(waiting.join().unwrap().sent(), 1);
+    assert_eq!(&received, b"abd");
+}
+
+#[test]
 fn a_server_that_refuses_keeps_its_port_and_its_connections() {
     let server = Server::builder().host("127.0.0.1").bind().unwrap();
     let address = server.local_socket_addr().unwrap();

@@ -13,6 +13,7 @@ mod paced;
 mod receive;
 mod receiver;
 mod send;
+mod sending;
 mod transformed;
 mod upgrade;
 mod waiting;

@@ -10,11 +10,11 @@ use standin_record::Place;
 
 use super::{
     Connection, Inner,
-    core::{Incoming, Outgoing},
+    core::Incoming,
     deadline,
     paced::{Pace, Paced},
     receiver::{ReceiveStop, Receiver},
-    send::SendStop,
+    sending::{AtOnce, Plan, Sending},
     wanted::{
         Buffered, Exactly, Expected, First, FirstInto, Frame, Peek, ToEnd, Until, UntilSilence,
         Wanted,
@@ -22,11 +22,11 @@ use super::{
 };
 use crate::{
     error::{Evidence, ReceiveError, SendError},
-    framing::{FrameError, Framing, Lines, Matching},
+    framing::{Framing, Lines, Matching},
     operation::{Attempt, Descriptor, Interest, Kept, Operation, Waits},
     sys::Stream,
     time::Deadline,
-    turn_lock::{NotNow, Part, Turn},
+    turn_lock::{NotNow, Part},
 };
 
 /// Creates [operations](crate::operation) on a connection, which can then be tried or awaited.
@@ -186,7 +186,7 @@ impl<'c> Operations<'c> {
         bytes: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> impl Operation<Output = Result<usize, SendError>> {
-        self.sending(Ok(bytes), 0, timeout)
+        self.sending(AtOnce::of(bytes), timeout)
     }
 
     /// Sends as much of `bytes` as there is room for, once there is some: at least one byte, unless
@@ -196,9 +196,7 @@ impl<'c> Operations<'c> {
         bytes: impl AsRef<[u8]>,
         timeout: impl Into<Option<Duration>>,
     ) -> impl Operation<Output = Result<usize, SendError>> {
-        let mut send = self.sending(Ok(bytes), 0, timeout);
-        send.is_part = true;
-        send
+        self.sending(AtOnce::part_of(bytes), timeout)
     }
 
     /// Sends `payload` in one frame: see [`Connection::send_frame`].
@@ -209,7 +207,7 @@ impl<'c> Operations<'c> {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Operation<Output = Result<usize, SendError>> {
         let frame = framing.encode(payload);
-        self.sending(frame, payload.len(), timeout)
+        self.sending(AtOnce::framed(frame, payload.len()), timeout)
     }
 
     /// Sends `bytes` in pieces of `size` bytes, a pause of `every` between them: see
@@ -221,14 +219,7 @@ impl<'c> Operations<'c> {
         every: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> impl Operation<Output = Result<usize, SendError>> {
-        let pace = Pace::Pieces { size, every };
-        Paced::of(
-            &self.connection.inner,
-            self.place,
-            bytes,
-            pace,
-            deadline(timeout),
-        )
+        self.sending(Paced::of(bytes, Pace::Pieces { size, every }), timeout)
     }
 
     /// Waits for the time of `delay` and then sends `bytes`: see [`Connection::send_delayed`].
@@ -238,14 +229,7 @@ impl<'c> Operations<'c> {
         delay: Duration,
         timeout: impl Into<Option<Duration>>,
     ) -> impl Operation<Output = Result<usize, SendError>> {
-        let pace = Pace::Delay(delay);
-        Paced::of(
-            &self.connection.inner,
-            self.place,
-            bytes,
-            pace,
-            deadline(timeout),
-        )
+        self.sending(Paced::of(bytes, Pace::Delay(delay)), timeout)
     }
 
     #[inline]
@@ -261,23 +245,8 @@ impl<'c> Operations<'c> {
     }
 
     #[inline]
-    fn sending<B: AsRef<[u8]>>(
-        self,
-        bytes: Result<B, FrameError>,
-        unframed: usize,
-        timeout: impl Into<Option<Duration>>,
-    ) -> Send<'c, B> {
-        let inner = &*self.connection.inner;
-        Send {
-            inner,
-            place: self.place,
-            deadline: deadline(timeout),
-            bytes,
-            unframed,
-            is_part: false,
-            sent: 0,
-            part: Part::of(&inner.core.sending),
-        }
+    fn sending<P: Plan>(self, plan: P, timeout: impl Into<Option<Duration>>) -> Sending<'c, P> {
+        Sending::of(&self.connection.inner, self.place, plan, deadline(timeout))
     }
 }
 
@@ -391,129 +360,6 @@ impl<W: Wanted> Operation for Receive<'_, W> {
 
     fn kept(&self) -> &Kept {
         &self.inner.kept
-    }
-}
-
-/// A send.
-struct Send<'c, B> {
-    inner: &'c Inner,
-    place: Place,
-    deadline: Deadline,
-    /// What is to be sent; an error if no frame can carry it.
-    bytes: Result<B, FrameError>,
-    /// How many bytes the frame was to carry.
-    unframed: usize,
-    /// Whether any of them will do.
-    is_part: bool,
-    sent: usize,
-    part: Part<'c, Outgoing<Stream>>,
-}
-
-impl<B: AsRef<[u8]>> Send<'_, B> {
-    fn done(&self, outcome: Result<(), SendStop>) -> Result<usize, SendError> {
-        let Send {
-            inner,
-            place,
-            deadline,
-            sent,
-            ..
-        } = self;
-        match outcome {
-            Ok(()) => {
-                tracing::trace!(connection = %inner.party(), bytes = sent, "sent");
-                Ok(*sent)
-            }
-            Err(stop) => {
-                let size = match &self.bytes {
-                    Ok(bytes) => bytes.as_ref().len(),
-                    Err(_) => self.unframed,
-                };
-                Err(inner.send_error(stop, *sent, size, deadline, *place))
-            }
-        }
-    }
-
-    /// Sends what is left, in its turn.
-    #[inline]
-    fn go_on(&mut self, turn: &mut Turn<'_, Outgoing<Stream>>) -> Result<(), SendStop> {
-        let Send { sent, deadline, .. } = self;
-        match &self.bytes {
-            Ok(bytes) => {
-                let rest = &bytes.as_ref()[*sent..];
-                self.inner
-                    .send_in_turn(turn, rest, sent, deadline, Some(self.place))
-            }
-            Err(error) => Err(SendStop::Frame(error.clone())),
-        }
-    }
-}
-
-impl<B: AsRef<[u8]>> Operation for Send<'_, B> {
-    type Output = Result<usize, SendError>;
-
-    #[inline]
-    fn block(mut self) -> Self::Output {
-        let outcome = match self.part.enter(&mut self.deadline) {
-            Ok(mut turn) => self.go_on(&mut turn),
-            Err(not_now) => Err(not_now.into()),
-        };
-        self.inner.flush_if_free();
-        self.done(outcome)
-    }
-
-    fn attempt(&mut self, waker: &Waker) -> Attempt<Self::Output> {
-        let mut turn = match self.part.resume(waker) {
-            Ok(Some(turn)) => turn,
-            Ok(None) if !self.deadline.is_over() => return waits(None, self.deadline.end_of()),
-            not_now => {
-                let stop = not_now.err().unwrap_or(NotNow::TimedOut).into();
-                return Attempt::Done(self.done(Err(stop)));
-            }
-        };
-        self.deadline.set_tries(true);
-        let outcome = self.go_on(&mut turn);
-        self.deadline.set_tries(false);
-        let is_full = matches!(outcome, Err(SendStop::NotNow(NotNow::TimedOut)));
-        if is_full && self.is_part && self.sent > 0 {
-            drop(turn);
-            return Attempt::Done(self.done(Ok(())));
-        }
-        if is_full && !self.deadline.is_over() {
-            self.part.suspend(turn, waker);
-            return waits(Some(Interest::Writable), self.deadline.end_of());
-        }
-        drop(turn);
-        self.inner.flush_if_free();
-        Attempt::Done(self.done(outcome))
-    }
-
-    fn fail(&mut self, error: io::Error) -> Self::Output {
-        self.done(Err(NotNow::Io(error).into()))
-    }
-
-    fn interest(&self) -> Option<Interest> {
-        self.part.is_next().then_some(Interest::Writable)
-    }
-
-    fn yield_place(&self) {
-        self.part.yield_place();
-    }
-
-    fn descriptor(&self) -> io::Result<Descriptor> {
-        self.inner.core.with_stream(Stream::descriptor)
-    }
-
-    fn kept(&self) -> &Kept {
-        &self.inner.kept
-    }
-}
-
-impl<B> Drop for Send<'_, B> {
-    fn drop(&mut self) {
-        if self.part.give_back() {
-            // Who had something to send meanwhile has left it to us.
-            self.inner.flush_if_free();
-        }
     }
 }
 
