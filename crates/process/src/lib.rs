@@ -3,6 +3,7 @@
 mod command;
 mod config;
 mod connections;
+mod driver;
 mod error;
 mod listen;
 mod log;
