@@ -1,12 +1,9 @@
 //! [`Certificate`]: what is known of a certificate that somebody has shown.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::x509::X509Name;
+use crate::der;
 
 /// What is known of a certificate that somebody has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +28,14 @@ pub struct Certificate {
 impl Certificate {
     /// Of the bytes of a certificate; `None` if they are not one.
     pub fn from_der(der: &[u8]) -> Option<Certificate> {
-        let (_, parsed) = X509Certificate::from_der(der).ok()?;
-        let names = parsed.subject_alternative_name().ok().flatten();
-        let names = names.map(|names| &names.value.general_names[..]);
-        let validity = parsed.validity();
+        let fields = der::read(der).ok()?;
         Some(Certificate {
-            subject: one_line(parsed.subject()),
-            issuer: one_line(parsed.issuer()),
-            names: names.unwrap_or_default().iter().filter_map(name).collect(),
-            valid_from: time(validity.not_before.timestamp()),
-            valid_to: time(validity.not_after.timestamp()),
-            serial: parsed.raw_serial_as_string(),
+            subject: one_line(&fields.subject),
+            issuer: one_line(&fields.issuer),
+            names: fields.names.iter().map(|name| one_line(name)).collect(),
+            valid_from: time(fields.not_before),
+            valid_to: time(fields.not_after),
+            serial: fields.serial,
             der: der.to_vec(),
         })
     }
@@ -87,20 +81,8 @@ impl fmt::Display for Certificate {
 }
 
 /// Names come from peers, who may write anything.
-fn one_line(name: &X509Name<'_>) -> String {
-    name.to_string().escape_debug().to_string()
-}
-
-fn name(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) => Some(name.escape_debug().to_string()),
-        GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
-            v4.or_else(|_| v6()).ok().map(|address| address.to_string())
-        }
-        _ => None,
-    }
+fn one_line(name: &str) -> String {
+    name.escape_debug().to_string()
 }
 
 fn time(seconds: i64) -> SystemTime {

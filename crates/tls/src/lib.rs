@@ -6,6 +6,7 @@ mod authority;
 mod certificate;
 mod connector;
 mod defect;
+mod der;
 mod error;
 mod explain;
 mod handshake;
