@@ -10,8 +10,8 @@ use crate::runtime::Task;
 
 /// How a test takes part in what a driver does by itself.
 pub trait AnswersAsync {
-    /// Gives the test the conversation that a rule or dialogue has held under this name for the
-    /// longest time, as soon as there is one.
+    /// Returns the conversation that a rule or dialogue has held under this name for the longest
+    /// time, as soon as there is one.
     ///
     /// # Errors
     ///
@@ -22,8 +22,8 @@ pub trait AnswersAsync {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<TcpHeld, TcpError>>;
 
-    /// Gives the test the conversation of the connection of that index, wherever it is. A future
-    /// that is dropped takes nothing.
+    /// Takes over the conversation of the connection with that index, at any point. A dropped
+    /// future takes nothing.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ macro_rules! answers {
 
 answers! { TcpClient, TcpServer }
 
-/// Makes a trait of the table of what can be said and heard.
+/// Generates a trait from the table of sends and receives.
 macro_rules! talk {
     (send: $($name:ident, $name_async:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
         $(
@@ -119,9 +119,9 @@ macro_rules! talk {
     };
 }
 
-/// What goes over a conversation that the test has in its hands. Before what is sent goes what was
-/// still to be sent when the test took it over; of that nothing is sent twice, also when a future
-/// is dropped.
+/// The sends and receives of a conversation that the test holds. A send first sends the unsent
+/// output from before the test took the conversation over; none of that is sent twice, even if a
+/// future is dropped.
 pub trait HeldAsync {
     /// The conversation.
     #[doc(hidden)]

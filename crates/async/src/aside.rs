@@ -15,7 +15,7 @@ use standin_sync::{
 
 use crate::runtime::Task;
 
-/// How long the end of work is waited for that was given up.
+/// How long to wait for the end of cancelled work.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Has a thread do `work`, and waits for it. If that is given up, `give_up` is called, which is to

@@ -1,7 +1,7 @@
 //! The real clock: what is over at a time is woken by a thread of our own.
 //!
-//! The timers of a runtime do not serve. `tokio::time::pause` stops them, or lets them pass at
-//! once, and a peer does not care.
+//! The timers of a runtime cannot be used: `tokio::time::pause` stops them, or lets them expire at
+//! once, which does not affect a peer.
 
 use std::{
     collections::BTreeMap,

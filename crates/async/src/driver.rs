@@ -20,12 +20,12 @@ use standin_sync::Unpoisoned;
 
 use crate::aside::aside;
 
-/// How long a thread completes a step for whoever waits, before it looks whether its task still
-/// does.
+/// How long a thread completes a step for a waiting task, before it checks whether the task still
+/// waits.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What can be done with every driver, yours too: it has to be shared, as [`Environment::add`]
-/// gives it.
+/// The operations of every driver, including your own: it has to be shared, as [`Environment::add`]
+/// returns it.
 ///
 /// Steps and hooks are code that may block, so a thread does it, and the task waits for that. A
 /// future that is dropped ends a start or a stop that is under way, as its time limit would: a
@@ -75,8 +75,8 @@ pub trait DriverAsync {
     /// Returns the errors of [`Lifecycle::resume`].
     fn resume_async(&self) -> impl Future<Output = Result<(), PauseError>>;
 
-    /// Ends at once whatever the driver does, and every wait on it. A future that is dropped leaves
-    /// that to its thread.
+    /// Ends the driver's work and every wait on it at once. If the future is dropped, its thread
+    /// still does so.
     ///
     /// # Errors
     ///

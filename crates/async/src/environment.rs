@@ -23,8 +23,8 @@ pub trait EnvironmentAsync {
     /// Returns the errors of [`Environment::start`].
     fn start_async(self) -> impl Future<Output = Result<RunningEnvironment, EnvironmentError>>;
 
-    /// Starts the drivers, and gives the environment back when that fails, as
-    /// [`Environment::try_start`] does.
+    /// Starts the drivers, and returns the environment if that fails, as [`Environment::try_start`]
+    /// does.
     ///
     /// # Errors
     ///
@@ -50,10 +50,10 @@ impl EnvironmentAsync for Environment {
 /// A thread does it, as it does a [start](EnvironmentAsync). A future that is dropped
 /// [aborts](standin_environment::AbortHandle::abort) the environment.
 ///
-/// Dropping the guard itself stops the environment in the thread that drops it, which blocks that
-/// thread until the drivers are down. For the drivers that does not matter, but what else runs in a
-/// runtime of one thread does not come to it meanwhile. So a test whose service has to answer for a
-/// stop calls [`stop_async`](RunningAsync::stop_async) at its end.
+/// Dropping the guard itself stops the environment in the current thread, and blocks that thread
+/// until the drivers are down. The drivers are not affected, but other tasks of a single-threaded
+/// runtime cannot run meanwhile. So a test whose service has to answer during a stop calls
+/// [`stop_async`](RunningAsync::stop_async) at its end.
 pub trait RunningAsync {
     /// Starts the drivers that are not started.
     ///

@@ -7,10 +7,9 @@ use standin_driver::{LogMatch, LogMatchError, LogMatcher};
 
 use crate::runtime::Task;
 
-/// What a [`LogMatcher`] waits for. Files are read by the task's thread, a piece at a time.
+/// The waits of a [`LogMatcher`]. Files are read by the task's thread, a piece at a time.
 ///
-/// A search that is dropped leaves the matcher where it had come to, as one that finds nothing
-/// does.
+/// A dropped search leaves the matcher at its last position, like a search that finds nothing.
 pub trait LogAsync {
     /// The next line that matches.
     ///
@@ -23,7 +22,7 @@ pub trait LogAsync {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<LogMatch, LogMatchError>>;
 
-    /// Checks that no line matches, of those that are there and those that come within the time.
+    /// Checks that no line matches, of the existing ones and those written within the time.
     ///
     /// # Errors
     ///
@@ -34,7 +33,7 @@ pub trait LogAsync {
         timeout: impl Into<Option<Duration>>,
     ) -> impl Future<Output = Result<(), LogMatchError>>;
 
-    /// All lines that match, of those that are there and those that come within the time, all of
+    /// Returns all lines that match, of the existing ones and those written within the time, all of
     /// which it takes.
     ///
     /// # Errors

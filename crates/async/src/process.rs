@@ -6,9 +6,10 @@ use standin_process::{Exit, Process, ProcessError};
 
 use crate::runtime::Task;
 
-/// What a [`Process`] has besides its [life](crate::DriverAsync) and its [logs](crate::LogAsync).
+/// The operations of a [`Process`] besides its [lifecycle](crate::DriverAsync) and its
+/// [logs](crate::LogAsync).
 pub trait ProcessAsync {
-    /// Waits until the process has ended by itself, and says how.
+    /// Waits until the process has exited by itself, and returns how.
     ///
     /// # Errors
     ///

@@ -6,9 +6,9 @@ use standin_proxy::{Injected, ProxyError, TcpProxy};
 
 use crate::runtime::Task;
 
-/// What a [`TcpProxy`] has besides its [life](crate::DriverAsync).
+/// The operations of a [`TcpProxy`] besides its [lifecycle](crate::DriverAsync).
 pub trait ProxyAsync {
-    /// Waits until so many connections or fewer are open.
+    /// Waits until at most that many connections are open.
     ///
     /// # Errors
     ///
@@ -30,7 +30,7 @@ impl ProxyAsync for TcpProxy {
     }
 }
 
-/// What an [`Injected`] fault has.
+/// The operations of an [`Injected`] fault.
 pub trait InjectedAsync {
     /// Waits until the fault has happened.
     ///

@@ -1,4 +1,4 @@
-//! What goes over connections of drivers.
+//! Sends and receives on connections of drivers.
 
 use std::{future::Future, time::Duration};
 
@@ -7,17 +7,17 @@ use standin_tcp::{TcpClient, TcpConnection, TcpError, TcpServer};
 
 use crate::runtime::Task;
 
-/// Makes a trait of the table of what can be said and heard.
+/// Generates a trait from the table of sends and receives.
 macro_rules! talk {
     ($($name:ident, $name_async:ident($($argument:ident: $kind:ty),*) -> $result:ty, $what:literal;)+) => {
-        /// What is said and heard over a connection: over a [`TcpConnection`], and over the one
-        /// that a [`TcpServer`] or a [`TcpClient`] means by default.
+        /// Sends and receives on a connection: on a [`TcpConnection`], and on the default
+        /// connection of a [`TcpServer`] or a [`TcpClient`].
         ///
         /// Each method is the async form of the one with the same name except for `_async`: it does
         /// the same, within the same time, with the same errors.
         ///
-        /// A future that is dropped gives up. What has come by then stays with the connection for
-        /// the next receive. Of a send that is given up a part may have gone, as of one that fails.
+        /// Dropping a future cancels the operation. Received bytes stay with the connection for the
+        /// next receive. A cancelled send may have sent a part, like a send that fails.
         pub trait TalkAsync {
             /// The connection that is meant.
             #[doc(hidden)]
@@ -62,7 +62,7 @@ impl TalkAsync for TcpClient {
     }
 }
 
-/// What only a connection has.
+/// The operations of connections only.
 pub trait ConnectionAsync {
     /// Receives what comes first into `target`, and returns how many bytes that is.
     ///
@@ -74,7 +74,7 @@ pub trait ConnectionAsync {
         target: &mut [u8],
     ) -> impl Future<Output = Result<usize, TcpError>>;
 
-    /// Receives everything until nothing has come for the time of `silence`.
+    /// Receives everything until no bytes arrive for the time of `silence`.
     ///
     /// # Errors
     ///
@@ -188,7 +188,7 @@ impl ConnectionAsync for TcpConnection {
     }
 }
 
-/// How a server comes to its connections.
+/// How a server accepts connections.
 pub trait ServerAsync {
     /// Accepts the next connection. Zero accepts one that is waiting already; `None` waits until
     /// one comes or the server stops.
@@ -236,7 +236,7 @@ impl ServerAsync for TcpServer {
     }
 }
 
-/// How a client comes to its connection.
+/// How a client connects.
 pub trait ClientAsync {
     /// Connects to the server, within the time that the driver may take to start, or connects
     /// again: a connection that the client has already is closed.
@@ -249,7 +249,7 @@ pub trait ClientAsync {
     /// Returns the errors of [`TcpClient::connect`].
     fn connect_async(&self) -> impl Future<Output = Result<TcpConnection, TcpError>>;
 
-    /// Connects, and lets the replies of the client talk over the connection.
+    /// Connects, and lets the replies of the client use the connection.
     ///
     /// # Errors
     ///

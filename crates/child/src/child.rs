@@ -102,8 +102,8 @@ impl Child {
         exit.map(|(_, at)| at.saturating_duration_since(self.started))
     }
 
-    /// Whether neither it nor anything that it has started runs any more. Elsewhere
-    /// than on Linux, whether it has ended.
+    /// Whether it and everything that it has started have ended. On systems other than Linux,
+    /// whether it has ended.
     pub fn is_over(&self) -> bool {
         self.shared.lock().is_over
     }
@@ -115,7 +115,7 @@ impl Child {
     }
 
     /// Waits as [`wait`](Child::wait) does, until [`interrupt`](Child::interrupt) is called; then
-    /// it returns its end only if that has come already.
+    /// it returns the exit only if it has already happened.
     pub fn wait_unless_interrupted(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
         now(self.wait_unless_interrupted_with(Thread, until))
     }
@@ -148,14 +148,14 @@ impl Child {
         self.shared.lock().is_interrupted
     }
 
-    /// Waits until neither it nor anything that it has started runs any more, not
-    /// beyond `until`; returns whether that is so.
+    /// Waits until it and everything that it has started have ended, at most until `until`; returns
+    /// whether they have.
     pub fn wait_until_over(&self, until: impl Into<Option<Instant>>) -> bool {
         wait(&self.shared, until.into(), |now| now.is_over).is_over
     }
 
-    /// What it has started, directly or not, that runs now, wherever it went.
-    /// Nothing elsewhere than on Linux, where it cannot be found.
+    /// Returns the running processes that it has started, directly or not. Empty on systems other
+    /// than Linux, where they cannot be found.
     pub fn below(&self) -> Vec<Descendant> {
         let progress = *self.shared.lock();
         if progress.is_over || progress.is_gone {
@@ -209,7 +209,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Returns an error if not everything was written, which says how much was.
+    /// Returns an error with the number of bytes written if not everything was written.
     pub fn write_stdin(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -218,7 +218,8 @@ impl Child {
         self.writing_stdin(bytes, until).block()
     }
 
-    /// What [`write_stdin`](Child::write_stdin) does, as a value: dropping it gives up the rest.
+    /// Does the same as [`write_stdin`](Child::write_stdin), as a value: dropping it cancels the
+    /// rest.
     pub fn writing_stdin(
         &self,
         bytes: impl AsRef<[u8]>,
@@ -233,8 +234,8 @@ impl Child {
         self.input.close();
     }
 
-    /// Kills it, and everything that it has started, and waits until nothing is
-    /// left, not beyond `until`. Returns whether nothing is left.
+    /// Kills it and everything that it has started, and waits until nothing is left, at most until
+    /// `until`. Returns whether nothing is left.
     pub fn end(&self, until: Instant) -> bool {
         self.shared.lock().is_ending = true;
         self.handle.end();

@@ -12,9 +12,8 @@ use crate::{Child, SpawnError};
 /// A program to start, with all that it gets. The counterpart of
 /// [`std::process::Command`] for a [`Child`].
 ///
-/// What is not set here the program does not get: it inherits the environment
-/// variables and the directory, but no descriptor, no ignored signal and no signal mask,
-/// and its standard streams are empty.
+/// The program only gets what is set here: it inherits the environment variables and the directory,
+/// but no descriptor, no ignored signal and no signal mask, and its standard streams are empty.
 ///
 /// ```
 /// use standin_child::{Command, Exit};
@@ -38,7 +37,7 @@ pub struct Command {
     keeps_group: bool,
 }
 
-/// What a program has as one of its standard streams.
+/// A standard stream of a program.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stdio {
@@ -46,7 +45,7 @@ pub enum Stdio {
     Null,
     /// A pipe, for its input only: [`Child::write_stdin`] writes to it.
     Pipe,
-    /// What the calling process has.
+    /// The stream of the calling process.
     Inherit,
     /// This file, or pipe, or device.
     File(File),
@@ -75,7 +74,7 @@ impl Command {
         }
     }
 
-    /// What the program is told that it is called, instead of its path.
+    /// Sets the name that the program gets as its first argument, instead of its path.
     pub fn arg0(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         self.name = Some(name.as_ref().to_owned());
         self
@@ -158,9 +157,9 @@ impl Command {
         self
     }
 
-    /// Leaves the program in the process group of the caller, instead of making it the leader of
-    /// one of its own. That is for a program which a person talks to: a terminal lets those in its
-    /// foreground group read, and sends them its signals.
+    /// Leaves the program in the process group of the caller, instead of making it the leader of a
+    /// new one. That is for interactive programs: a terminal lets its foreground group read, and
+    /// sends it signals.
     pub fn keep_group(&mut self) -> &mut Self {
         self.keeps_group = true;
         self
@@ -176,8 +175,8 @@ impl Command {
         self.spawn_and_notify(|| {})
     }
 
-    /// As [`spawn`](Command::spawn). `notify` is called by another thread when the
-    /// program has ended, and when nothing that it has started runs any more.
+    /// As [`spawn`](Command::spawn). `notify` is called by another thread when the program has
+    /// ended, and again when everything that it has started has ended.
     ///
     /// # Errors
     ///

@@ -83,7 +83,7 @@ pub enum SpawnError {
 standin_error::reportable!(SpawnError);
 
 impl SpawnError {
-    /// What the system said, if it was asked.
+    /// The system's error, if there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
             SpawnError::Program { source, .. }

@@ -11,7 +11,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What a wait of the system has said of a process that has ended.
+    /// The system's report of a process that has ended.
     #[cfg(unix)]
     pub(crate) fn of(signal: Option<i32>, code: Option<i32>) -> Self {
         match signal {
@@ -28,7 +28,7 @@ impl Exit {
         }
     }
 
-    /// What [`retcode`](Exit::retcode) means.
+    /// The inverse of [`retcode`](Exit::retcode).
     pub const fn from_retcode(retcode: i32) -> Self {
         match retcode {
             signal @ i32::MIN..0 => Exit::Signal(signal.saturating_neg()),

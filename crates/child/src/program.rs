@@ -3,8 +3,8 @@
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
-/// The first program called `name` in `folders`, which are those of `PATH` as
-/// [`std::env::split_paths`] gives them.
+/// Returns the first program called `name` in `folders`, which are those of `PATH` as from
+/// [`std::env::split_paths`].
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn find_program(
     Err(refused)
 }
 
-/// Whether anybody may execute the file. Every file, where the system does not say.
+/// Whether the file is executable. Always true where the system does not report that.
 pub fn is_executable(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;

@@ -22,8 +22,8 @@ pub struct WriteError {
     pub written: usize,
     /// How many bytes there were to write.
     pub total: usize,
-    /// `TimedOut` if the program did not read in time, `BrokenPipe` if nobody reads
-    /// any more, it was closed, or there never was a pipe.
+    /// `TimedOut` if the program did not read in time, `BrokenPipe` if the program has stopped
+    /// reading, the pipe was closed, or there never was one.
     pub source: io::Error,
 }
 

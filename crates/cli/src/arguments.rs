@@ -54,9 +54,9 @@ pub(crate) enum Subcommands {
 
 /// Run a command in an environment
 ///
-/// Brings the environment up, runs the command with its variables (DRIVER_<NAME>_ATTR_<ATTRIBUTE>
-/// and those of [export] in the file), ends everything that the command has started, and brings
-/// the environment down again, whatever happens.
+/// Starts the environment, runs the command with its variables (DRIVER_<NAME>_ATTR_<ATTRIBUTE> and
+/// those of [export] in the file), ends everything that the command has started, and stops the
+/// environment in any case.
 ///
 /// Standard output is the command's; progress and errors go to standard error.
 #[derive(Debug, Args)]
@@ -78,7 +78,7 @@ pub(crate) struct Run {
     pub(crate) command: Vec<OsString>,
 }
 
-/// Bring an environment up, until somebody asks for its end
+/// Start an environment, and keep it up until it is stopped
 ///
 /// It is taken down by Ctrl-C, by `standin down`, or by the end of its parent, however that ends.
 /// With --detach the command returns when the environment is up, and prints its id. A setup script
@@ -127,7 +127,7 @@ pub(crate) struct Status {
     /// The id of an environment, its name, or its file; all when none is named
     #[arg(value_name = "ENVIRONMENT")]
     pub(crate) environment: Option<String>,
-    /// What is written to standard output: a table, or one JSON object a line, with variables
+    /// Format of standard output: a table, or one JSON object per line, with variables
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
 }
@@ -144,9 +144,9 @@ pub(crate) struct Environment {
 
 /// Bring environments to tests of another program, which speaks with this one
 ///
-/// Reads requests and writes answers and events, one JSON object a line. Ends when standard input
-/// ends, or the program that started it is gone; whatever is up is taken down then. The pytest
-/// plugin is a client of it.
+/// Reads requests and writes answers and events, one JSON object per line. Ends when standard input
+/// ends, or the program that started it is gone, and stops the environment. The pytest plugin is a
+/// client of it.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Speak over standard input and standard output, the only way there is
@@ -222,10 +222,10 @@ pub(crate) struct Check {
     pub(crate) output: Output,
 }
 
-/// Print who needs whom in an environment
+/// Print the dependencies in an environment
 ///
-/// As the file declares it, or, with --running, as an environment is now that `standin up` has
-/// brought up: how each driver is and where, whom it waits for, and who is connected to whom.
+/// As the file declares it, or, with --running, the current state of an environment of `standin
+/// up`: the status and address of each driver, what it waits for, and who is connected to whom.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
     /// The environment file; with --running the id, the name or the file of an environment that is
@@ -277,7 +277,7 @@ pub(crate) struct Options {
 /// How the command talks.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// What is written to standard error: text for people, or one JSON object a line
+    /// Format of standard error: text for people, or one JSON object per line
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
     /// Report only errors

@@ -25,7 +25,7 @@ pub fn derive_config(item: TokenStream) -> TokenStream {
     derive(item, quote::quote!(::standin_config))
 }
 
-/// As `Config`, for those who reach it through the crate `standin`.
+/// As `Config`, for users of the crate `standin`.
 #[doc(hidden)]
 #[proc_macro_derive(FacadeConfig, attributes(config))]
 pub fn derive_facade_config(item: TokenStream) -> TokenStream {
@@ -41,15 +41,15 @@ fn derive(item: TokenStream, default_path: proc_macro2::TokenStream) -> TokenStr
 
 /// Makes an enum the type of an option.
 ///
-/// A variant without fields is a text in kebab case, `KeepAlive` is `"keep-alive"`, or what
-/// `#[config(key = "...")]` on the variant says. One that holds a value is a table with that key:
+/// A variant without fields is a text in kebab case, `KeepAlive` is `"keep-alive"`, or the one in
+/// `#[config(key = "...")]` on the variant. One that holds a value is a table with that key:
 /// `File(PathBuf)` is `{ file = "..." }`.
 #[proc_macro_derive(OptionValue, attributes(config))]
 pub fn derive_option_value(item: TokenStream) -> TokenStream {
     choice(item, &quote::quote!(::standin_config))
 }
 
-/// As `OptionValue`, for those who reach it through the crate `standin`.
+/// As `OptionValue`, for users of the crate `standin`.
 #[doc(hidden)]
 #[proc_macro_derive(FacadeOptionValue, attributes(config))]
 pub fn derive_facade_option_value(item: TokenStream) -> TokenStream {

@@ -4,16 +4,15 @@ use miette::Diagnostic;
 
 use crate::{ConnectionInfo, Direction, Ends, Identifier, ProcessError, Protocol};
 
-/// What extractors may ask of a driver.
+/// The values of a driver that extractors use.
 ///
-/// A driver answers what it knows; every method but the name has a default
-/// that knows nothing.
+/// A driver returns what it knows; the default of every method except the name returns nothing.
 pub trait ConnectionSource {
     /// The driver's name, for errors and logs.
     fn name(&self) -> &str;
 
-    /// What its connection is known by: its port for a server, its target's
-    /// port for a client. `None` while it is not known.
+    /// Returns the identifier of its connection: its port for a server, its target's port for a
+    /// client. `None` while it is not known.
     fn connection_identifier(&self) -> Option<Identifier> {
         None
     }
@@ -93,7 +92,7 @@ pub trait ConnectionExtractor: std::fmt::Debug + Send + Sync {
     fn extract(&self, source: &dyn ConnectionSource) -> Result<Vec<ConnectionInfo>, ExtractError>;
 }
 
-/// The one connection that a driver says it has.
+/// Extracts the single connection that a driver reports.
 ///
 /// ```
 /// use standin_connection::{ConnectionExtractor, OwnConnection};
@@ -130,7 +129,7 @@ pub enum ExtractError {
         /// The driver's name.
         driver: String,
     },
-    /// What the driver's process has open could not be read.
+    /// The open files of the driver's process could not be read.
     #[error("cannot read what driver {driver} has open")]
     #[diagnostic(
         code(standin::connection::process),
@@ -139,7 +138,7 @@ pub enum ExtractError {
     Process {
         /// The driver's name.
         driver: String,
-        /// What went wrong.
+        /// The error.
         #[source]
         source: ProcessError,
     },
@@ -152,7 +151,7 @@ pub enum ExtractError {
     Other {
         /// The driver's name.
         driver: String,
-        /// What the extractor says.
+        /// The error of the extractor.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -179,7 +178,7 @@ impl OwnConnection {
         Self::new(Protocol::Tcp, Direction::Connecting)
     }
 
-    /// What [`extract`](ConnectionExtractor::extract) finds, which cannot fail.
+    /// Returns the same as [`extract`](ConnectionExtractor::extract), which cannot fail here.
     pub fn info(&self, source: &dyn ConnectionSource) -> ConnectionInfo {
         let mut info = ConnectionInfo::new(self.protocol.clone(), self.direction);
         if let Some(identifier) = source.connection_identifier() {

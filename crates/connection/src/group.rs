@@ -7,9 +7,8 @@ use crate::{ConnectionInfo, Direction, Protocol};
 /// The listening and the connecting drivers of one connection, by its
 /// [`connection_rep`](ConnectionInfo::connection_rep) alone.
 ///
-/// The simplest way to see who belongs together. It knows no addresses, so that
-/// servers on one port of different hosts fall into one group;
-/// [`ConnectionGraph`](crate::ConnectionGraph) distinguishes them.
+/// The simplest way to group ends. It ignores addresses, so that servers on one port of different
+/// hosts are in one group; [`ConnectionGraph`](crate::ConnectionGraph) distinguishes them.
 ///
 /// ```
 /// use standin_connection::{ConnectionGroup, ConnectionInfo};
@@ -80,7 +79,7 @@ impl ConnectionGroup {
         true
     }
 
-    /// What the connection is known by.
+    /// Returns the identifier of the connection.
     pub fn connection_rep(&self) -> &str {
         &self.connection_rep
     }
@@ -114,7 +113,7 @@ impl GroupMember {
     }
 }
 
-/// What one end of a connection is called.
+/// The name of one end of a connection.
 pub(crate) fn label(info: &ConnectionInfo) -> String {
     match (info.protocol(), info.direction(), info.port()) {
         (Protocol::File, Direction::Listening, _) => "Read".to_owned(),

@@ -10,14 +10,12 @@ use crate::{Direction, Identifier, Protocol};
 
 /// One end of a connection as a driver reports it.
 ///
-/// Two ends belong together when their [`connection_rep`](Self::connection_rep)
-/// is the same text, such as `tcp://8080`: the listening end names its own
-/// port there, the connecting end its target's. Ends that also carry the
-/// [addresses](Ends) of their established connections are joined by those
-/// instead, which keeps two servers on one port of different hosts apart. A
-/// listening end that also reports the address that it is [bound](Self::with_bound)
-/// to is joined with nobody who went elsewhere, and a [closed](Self::closed) end
-/// with nobody at all.
+/// Two ends belong together if their [`connection_rep`](Self::connection_rep) is the same text,
+/// such as `tcp://8080`: the listening end has its own port there, the connecting end its target's.
+/// Ends that also have the [addresses](Ends) of their established connections are joined by those
+/// instead, which distinguishes two servers on one port of different hosts. A listening end that
+/// also reports its [bound](Self::with_bound) address is not joined with ends that connected to
+/// other addresses, and a [closed](Self::closed) end is not joined at all.
 ///
 /// ```
 /// use standin_connection::{ConnectionInfo, Direction};
@@ -53,8 +51,8 @@ pub struct Ends {
 impl ConnectionInfo {
     /// An end of which only the protocol and the direction are known.
     ///
-    /// What a driver reports before it has started. Without an identifier and
-    /// addresses it is joined with nothing.
+    /// Creates the info of a driver that has not started. Without an identifier and addresses it is
+    /// not joined with anything.
     pub fn new(protocol: impl Into<Protocol>, direction: Direction) -> Self {
         Self {
             protocol: protocol.into(),
@@ -152,8 +150,8 @@ impl ConnectionInfo {
         self
     }
 
-    /// The same end after it was closed: it keeps its names, for reports, and is
-    /// connected with nobody any more.
+    /// Returns the same end after it was closed: it keeps its names, for reports, and is not
+    /// connected.
     pub fn closed(mut self) -> Self {
         self.closed = true;
         self.bound = None;
@@ -166,8 +164,8 @@ impl ConnectionInfo {
         &self.protocol
     }
 
-    /// What the connection is known by to both of its ends: the port of the
-    /// listening end, or the path of a file. `None` while it is not yet known.
+    /// Returns the identifier of the connection for both of its ends: the port of the listening
+    /// end, or the path of a file. `None` while it is not known.
     pub fn identifier(&self) -> Option<&Identifier> {
         self.identifier.as_ref()
     }
@@ -273,9 +271,9 @@ impl Ends {
         }
     }
 
-    /// The same connection after one side has said that it sends no more. Whether
-    /// the other side has closed it or still receives cannot be seen from here,
-    /// so it counts only if that side reports it as well.
+    /// Returns the same connection after one side has ended its direction. Whether the other side
+    /// has closed it or still receives is not visible from here, so it counts only if that side
+    /// reports it as well.
     pub fn half_closed(self) -> Self {
         Self {
             half_closed: true,
@@ -283,7 +281,7 @@ impl Ends {
         }
     }
 
-    /// Whether one side has said that it sends no more.
+    /// Whether one side has ended its direction.
     pub fn is_half_closed(&self) -> bool {
         self.half_closed
     }

@@ -78,7 +78,7 @@ mod system {
         Ok(rows)
     }
 
-    /// The addresses that somebody in this network namespace listens on, with TCP.
+    /// Returns the addresses with a TCP listener in this network namespace.
     ///
     /// # Errors
     ///
@@ -91,8 +91,8 @@ mod system {
 
     /// Calls `read` with the process and, if wanted, with each descendant.
     ///
-    /// A descendant that ends meanwhile, or that is somebody else's, has
-    /// nothing to show; of the process itself this is an error.
+    /// A descendant that ends meanwhile, or that belongs to another user, is skipped; for the
+    /// process itself this is an error.
     fn for_each(
         pid: u32,
         scope: ProcessScope,
@@ -155,7 +155,7 @@ mod system {
         Err(not_supported())
     }
 
-    /// The addresses that somebody in this network namespace listens on, with TCP.
+    /// Returns the addresses with a TCP listener in this network namespace.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The parts of Linux's `/proc` that say who has what open.
+//! The parts of Linux's `/proc` about open files and sockets.
 
 use std::collections::HashMap;
 use std::fs::{self, DirEntry, Metadata};

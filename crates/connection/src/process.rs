@@ -1,4 +1,4 @@
-//! What a running process has open, as data and as connection infos.
+//! The open connections of a running process, as data and as connection infos.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -21,15 +21,14 @@ pub enum Transport {
     Udp,
 }
 
-/// What a socket is doing.
+/// The state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketState {
     /// A TCP socket that listens.
     Listen,
     /// A TCP socket with an established connection.
     Established,
-    /// A TCP socket with a connection of which one side has said that it sends
-    /// no more.
+    /// A TCP socket with a connection of which one side has ended its direction.
     HalfClosed,
     /// A UDP socket, which has no state.
     Stateless,
@@ -42,7 +41,7 @@ pub enum SocketState {
 pub struct SocketRow {
     /// Its transport.
     pub transport: Transport,
-    /// What it is doing.
+    /// Its state.
     pub state: SocketState,
     /// Its own address; `None` before it is bound.
     pub local: Option<SocketAddr>,
@@ -85,7 +84,7 @@ pub enum ProcessScope {
 #[derive(thiserror::Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ProcessError {
-    /// No process has this id, any more at least.
+    /// There is no process with this id.
     #[error("there is no process {pid}")]
     #[diagnostic(
         code(standin::connection::no_such_process),
@@ -95,7 +94,7 @@ pub enum ProcessError {
         /// The process id.
         pid: u32,
     },
-    /// The process belongs to somebody else.
+    /// The process belongs to another user.
     #[error("access to process {pid} is denied")]
     #[diagnostic(
         code(standin::connection::access_denied),
@@ -114,11 +113,11 @@ pub enum ProcessError {
     Unreadable {
         /// The process id.
         pid: u32,
-        /// What the operating system says.
+        /// The system's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// This platform has no way to tell.
+    /// This platform does not support it.
     #[error("cannot read what a process has open: not supported on {platform}")]
     #[diagnostic(
         code(standin::connection::not_supported),
@@ -154,14 +153,13 @@ standin_error::reportable!(UnknownTransport);
 ///
 /// # Errors
 ///
-/// Returns an error if there is no such process, when it may not be looked at, or if the
-/// platform has no way to tell (every one but Linux).
+/// Returns an error if there is no such process, if access is denied, or if the platform does not
+/// support it (all except Linux).
 pub fn open_sockets(pid: u32, scope: ProcessScope) -> Result<Vec<SocketRow>, ProcessError> {
     platform::open_sockets(pid, scope)
 }
 
-/// The regular files that a process has open now; files that were deleted
-/// since are left out.
+/// Returns the regular files that a process has open; files that were deleted since are left out.
 ///
 /// # Errors
 ///
@@ -178,8 +176,8 @@ pub fn open_files(pid: u32, scope: ProcessScope) -> Result<Vec<FileRow>, Process
 /// connection, half-open and closing connections are left out; of a half-closed
 /// one the other end decides.
 ///
-/// A driver that does not run, or whose process has just ended or may not be
-/// looked at, has no connections.
+/// A driver that does not run, or whose process has just ended or cannot be accessed, has no
+/// connections.
 ///
 /// ```
 /// use standin_connection::{Direction, ProcessSockets, SocketRow, SocketState, Transport};
@@ -233,7 +231,7 @@ impl ProcessSockets {
         Self::default()
     }
 
-    /// Looks at these transports only; none given means all.
+    /// Includes only these transports; an empty list means all.
     pub fn only(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.only = transports.into_iter().collect();
         self
@@ -284,9 +282,8 @@ impl ProcessFiles {
         Self::default()
     }
 
-    /// Leaves out files with these names, in whatever folder, instead of
-    /// `stdout` and `stderr`; none given means those two. A name may be the end of a
-    /// path, as `log/app.log`.
+    /// Leaves out files with these names, in any folder, instead of `stdout` and `stderr`; an empty
+    /// list means those two. A name may be the end of a path, as `log/app.log`.
     pub fn ignore(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.ignored = names.into_iter().map(Into::into).collect();
         self

@@ -1,4 +1,4 @@
-//! What `?` takes: reportable errors, and those of the standard library.
+//! The errors that `?` accepts: reportable errors, and those of the standard library.
 
 use std::any::Any;
 use std::error::Error as StdError;

@@ -13,8 +13,8 @@ use crate::several::is_list;
 /// `Result` with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error at all, with what miette knows about it (code, help, causes), and
-/// with the place in the source where it was converted.
+/// Any error, with its miette diagnostic (code, help, causes), and with the place in the source
+/// where it was converted.
 ///
 /// Made by `?` from every [`Reportable`] error (all errors of standin are) and
 /// from the usual errors of the standard library, by [`Error::new`] from every
@@ -246,7 +246,7 @@ impl Held for Boxed {
     }
 }
 
-/// An [`Error`] for those who take nothing but a [`Diagnostic`].
+/// An [`Error`] as a [`Diagnostic`].
 struct AsDiagnostic(Error);
 
 impl fmt::Display for AsDiagnostic {

@@ -1,4 +1,4 @@
-//! Where in somebody's source an error entered the report.
+//! The place in the user's source where an error entered the report.
 
 use std::fmt;
 use std::panic::Location;

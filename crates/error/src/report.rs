@@ -14,11 +14,10 @@ use crate::text::says;
 /// Writes the report of an error: its message, the place in a file that it is
 /// about, each cause once, what else failed, every help, and the most precise code.
 ///
-/// It is what `Debug` of [`Error`] and of every public error of standin
-/// shows. An error whose message lists several failures leaves them out of its
-/// message under the flag `#` (`{error:#}`), which is how the report asks for
-/// it: they follow in full. What follows an empty line in a message is evidence, such as what was
-/// recorded: it stands after the causes, before what to do.
+/// It is the `Debug` output of [`Error`] and of every public error of standin. An error whose
+/// message lists several failures leaves them out of its message under the flag `#` (`{error:#}`),
+/// which the report uses: they follow in full. The part of a message after an empty line is
+/// evidence, such as records: it follows the causes, before the help.
 ///
 /// Several failures in one text, which the error around
 /// them has as its source code, are a line each, with line and column in front.

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-/// A duration in the units in which people give one: `5m`, `1h 30m`, `1.25s`, `300ms`.
-/// Three digits are kept; nothing is `0s`.
+/// A duration in the usual units: `5m`, `1h 30m`, `1.25s`, `300ms`. It has three significant
+/// digits; zero is `0s`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -123,8 +123,8 @@ impl<S: AsRef<str>> fmt::Display for Names<'_, S> {
     }
 }
 
-/// An error with its causes, in one text: `cannot read x: permission denied`. A cause that
-/// the message repeats is said once.
+/// An error with its causes, in one text: `cannot read x: permission denied`. A cause that the
+/// message repeats is left out.
 #[must_use]
 pub fn in_full(error: &dyn StdError) -> String {
     let mut text = error.to_string();

@@ -47,8 +47,8 @@ pub struct TcpProxyConfig {
     #[config(key = "fault", default, append = fault)]
     pub faults: Vec<Fault>,
 
-    /// How the streams are cut into frames, in both directions, for faults that are about frames
-    /// (code says it with `framed`). Default: not at all.
+    /// How the streams are divided into frames, in both directions, for faults that apply to frames
+    /// (in code: `framed`). Default: not at all.
     ///
     /// It is `"lines"`, `{ delimiter = "\u0000" }`, `{ length_prefix = { width = 2 } }`,
     /// `{ fixed_size = 16 }`, or `{ matching = '\r?\n\r?\n' }`: a frame ends where the regular
@@ -65,8 +65,8 @@ pub struct TcpProxyConfig {
     )]
     pub framed: Option<crate::NewFraming>,
 
-    /// Whether it refuses connections from the start on, until code lets it
-    /// [come back](TcpProxy::come_back). The port is its own anyway.
+    /// Whether it refuses connections from the start, until code lets it [come
+    /// back](TcpProxy::come_back). It reserves its port anyway.
     #[config(default = false)]
     pub refuse: bool,
 
@@ -101,7 +101,7 @@ impl TcpProxyBuilder {
 }
 
 impl TcpProxyConfig {
-    /// What cuts the streams into frames, if anything does.
+    /// Creates the framing of the streams, if there is one.
     pub(crate) fn new_framing(&self) -> Option<NewFraming> {
         let in_file = || {
             let framing = self.framing.as_ref()?.maker().ok()??;

@@ -1,4 +1,4 @@
-//! What a proxy is to do now, and what has happened: shared by the driver and its actors.
+//! The present orders of a proxy, and what has happened: shared by the driver and its actors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::rule::Rule;
 use crate::time::later;
 use crate::{Direction, FaultKind, Link, random};
 
-/// What a proxy is to do now, and what has happened.
+/// The present orders of a proxy, and what has happened.
 pub(crate) struct Control {
     pub(crate) name: Arc<str>,
     state: Monitor<State>,

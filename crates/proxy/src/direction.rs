@@ -5,9 +5,9 @@ use standin_config::OptionValue;
 /// Which way bytes go through a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, OptionValue)]
 pub enum Direction {
-    /// From who has connected to the target: requests, mostly.
+    /// From the peer that has connected to the target: usually requests.
     Up,
-    /// From the target to who has connected: answers, mostly.
+    /// From the target to the peer that has connected: usually answers.
     Down,
 }
 

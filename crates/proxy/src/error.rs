@@ -9,7 +9,7 @@ use standin_error::text::Count;
 use standin_socket::{BindError, ControlError};
 use thiserror::Error;
 
-/// What can go wrong with a proxy.
+/// The errors of a proxy.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -41,7 +41,7 @@ pub enum ProxyError {
         /// The connections that there were, with what went over them.
         connections: Vec<String>,
     },
-    /// A fault that was waited for has not happened.
+    /// An awaited fault has not happened.
     #[error("proxy \"{proxy}\": {fault} has not happened: {reason}")]
     #[diagnostic(
         code(standin::proxy::not_yet),
@@ -52,7 +52,7 @@ pub enum ProxyError {
         proxy: String,
         /// The fault.
         fault: String,
-        /// Why nobody waits any more.
+        /// Why the waits have ended.
         reason: String,
         /// Whether that is because the time is up.
         timed_out: bool,
@@ -89,7 +89,7 @@ pub enum ProxyError {
         /// The reason.
         reason: String,
     },
-    /// What the option `to` says is not an address.
+    /// The option `to` is not a valid address.
     #[error("proxy \"{proxy}\": \"{to}\" is not a host and a port")]
     #[diagnostic(
         code(standin::proxy::target),
@@ -100,7 +100,7 @@ pub enum ProxyError {
     Target {
         /// The proxy.
         proxy: String,
-        /// What `to` says.
+        /// The value of `to`.
         to: String,
     },
     /// The host of the target has no address.
@@ -112,7 +112,7 @@ pub enum ProxyError {
     Resolve {
         /// The proxy.
         proxy: String,
-        /// What `to` says.
+        /// The value of `to`.
         to: String,
         /// The system's error.
         source: std::io::Error,
@@ -141,14 +141,14 @@ pub enum ProxyError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The thread that moves the bytes does not come to it in time.
+    /// The thread that moves the bytes is not free in time.
     #[error("{stuck}")]
     #[diagnostic(
         code(standin::proxy::stuck),
         help("framings run on the one thread that moves the bytes: none may block")
     )]
     Stuck {
-        /// What keeps it.
+        /// What blocks it.
         stuck: standin_reactor::Stuck,
     },
     /// A context value has no value.
@@ -172,7 +172,7 @@ pub enum ProxyError {
 standin_error::reportable!(ProxyError, parts = ProxyError::parts);
 
 impl ProxyError {
-    /// Whether something was waited for until the time was up.
+    /// Whether a wait timed out.
     pub fn is_timeout(&self) -> bool {
         matches!(
             self,

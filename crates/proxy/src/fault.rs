@@ -8,26 +8,26 @@ use standin_config::{Config, OptionValue};
 use crate::Direction;
 use crate::counted::counted;
 
-/// What a [`Fault`] does.
+/// The effect of a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, OptionValue)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// Resets the connection on both sides. What one side's system has not taken by then is lost,
-    /// as with any reset.
+    /// Resets the connection on both sides. Bytes that one side's system has not taken before are
+    /// lost, as with any reset.
     Reset,
     /// Closes the connection on both sides, after everything that was to go through before.
     Close,
     /// Ends the direction, after everything that was to go through before. The other one continues.
     HalfClose,
-    /// Lets nothing through any more in either direction, and says nothing about it, until the
-    /// proxy is [healed](crate::TcpProxy::heal). Nothing is lost: what is sent stays with the
-    /// sender's system, as on a line that is down.
+    /// Stops all traffic in both directions silently, until the proxy is
+    /// [healed](crate::TcpProxy::heal). Nothing is lost: bytes stay with the sender's system, as on
+    /// a line that is down.
     Silence,
     /// Leaves out the frame.
     Drop,
     /// Turns around all bits of the next byte.
     Corrupt,
-    /// Lets what follows wait for so long, once.
+    /// Delays the following bytes by this time, once.
     Delay(Duration),
 }
 
@@ -47,9 +47,9 @@ impl fmt::Display for FaultKind {
 
 /// Something that happens to a connection on its way through a proxy, and where.
 ///
-/// It happens once on each connection, and without a place as soon as the connection is there. A
-/// fault that has happened on no connection by the end is an unmet expectation, unless it is
-/// [optional](Fault::optional): a test of it would test nothing.
+/// It happens once on each connection; without a place, as soon as the connection exists. A fault
+/// that has happened on no connection by the end is an unmet expectation, unless it is
+/// [optional](Fault::optional): its test would test nothing.
 ///
 /// ```
 /// use standin_proxy::{Direction, Fault};
@@ -64,19 +64,19 @@ impl fmt::Display for FaultKind {
 #[derive(Clone, Debug, PartialEq, Config)]
 #[config(table)]
 pub struct Fault {
-    /// What happens: `"reset"`, `"close"`, `"half-close"`, `"silence"`, `"drop"` (of a frame),
+    /// The effect: `"reset"`, `"close"`, `"half-close"`, `"silence"`, `"drop"` (of a frame),
     /// `"corrupt"` (of the next byte), or `{ delay = "50ms" }`.
     pub(crate) kind: FaultKind,
     /// Which way the bytes go that it is about: `"up"`, to the target, or `"down"`.
     #[config(default = Direction::Up)]
     pub(crate) direction: Direction,
-    /// As soon as so many bytes have gone through.
+    /// As soon as this many bytes have passed.
     pub(crate) after_bytes: Option<u64>,
     /// When the byte of this index comes, counted from 0: it does not go through.
     pub(crate) at_byte: Option<u64>,
-    /// As soon as so many frames have gone through. Frames need the option `framing`.
+    /// As soon as this many frames have passed. Frames need the option `framing`.
     pub(crate) after_frames: Option<u64>,
-    /// When the frame of this index has come, counted from 0: it does not go through.
+    /// When the frame with this index arrives, counted from 0: it is not passed on.
     pub(crate) at_frame: Option<u64>,
     /// So many bytes of the frame `at_frame` go through before.
     #[config(default = 0)]
@@ -88,8 +88,8 @@ pub struct Fault {
     pub(crate) connection: Option<usize>,
     /// Only on connections from this IP address. Default: from all.
     pub(crate) peer: Option<String>,
-    /// On how many of the connections it may happen, from 0 to 1; which these are, the seed says.
-    /// Default: all.
+    /// The probability per connection, from 0 to 1; the seed determines which connections. Default:
+    /// all.
     pub(crate) probability: Option<f64>,
     /// Whether the test is fine without it.
     #[config(default = false)]
@@ -97,7 +97,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What [`FaultKind`] says, towards the target, as soon as there is a connection.
+    /// Creates a fault of that kind, towards the target, as soon as there is a connection.
     pub fn new(kind: FaultKind) -> Fault {
         Fault {
             kind,
@@ -157,7 +157,7 @@ impl Fault {
         self
     }
 
-    /// As soon as so many bytes have gone through.
+    /// Places it after that many bytes have passed.
     #[must_use]
     pub fn after_bytes(self, count: u64) -> Fault {
         Fault {
@@ -175,7 +175,7 @@ impl Fault {
         }
     }
 
-    /// As soon as so many frames have gone through. The proxy needs a
+    /// Places it after that many frames have passed. The proxy needs a
     /// [framing](crate::TcpProxyBuilder::framed).
     #[must_use]
     pub fn after_frames(self, count: u64) -> Fault {
@@ -185,14 +185,14 @@ impl Fault {
         }
     }
 
-    /// When the frame of that index has come, counted from 0: it does not go through. The proxy
+    /// Places it at the frame with that index, counted from 0, which is not passed on. The proxy
     /// needs a [framing](crate::TcpProxyBuilder::framed).
     #[must_use]
     pub fn at_frame(self, index: u64) -> Fault {
         self.in_frame(index, 0)
     }
 
-    /// When the frame of that index has come, counted from 0: so many of its bytes go through.
+    /// Places it within the frame with that index, counted from 0: that many of its bytes pass.
     #[must_use]
     pub fn in_frame(self, index: u64, bytes: u64) -> Fault {
         Fault {
@@ -227,8 +227,8 @@ impl Fault {
         self
     }
 
-    /// Only on some of the connections, as many as `probability` says, from 0 to 1. Which these
-    /// are, the proxy's seed says, which a failure shows.
+    /// Limits it to some of the connections, with this `probability` from 0 to 1. The proxy's seed,
+    /// which a failure shows, determines which ones.
     #[must_use]
     pub fn with_probability(mut self, probability: f64) -> Fault {
         self.probability = Some(probability);
@@ -242,7 +242,7 @@ impl Fault {
         self
     }
 
-    /// What it does.
+    /// Returns its effect.
     pub fn kind(&self) -> FaultKind {
         self.kind
     }

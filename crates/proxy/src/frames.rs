@@ -171,7 +171,7 @@ impl Frames {
         }
     }
 
-    /// What has come of the current frame and did not continue yet.
+    /// The bytes of the current frame that were not passed on yet.
     pub(crate) fn unpassed(&self) -> Vec<u8> {
         self.pending.get(self.passed..).unwrap_or_default().to_vec()
     }

@@ -1,4 +1,4 @@
-//! Who accepts.
+//! The accepting actor.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use standin_socket::{Arrival, Arrivals, ClientBuilder, Server};
 use crate::control::Control;
 use crate::pair::Pair;
 
-/// Accepts whoever comes.
+/// Accepts the connections.
 pub(crate) struct Listener {
     arrivals: Arrivals,
     client: ClientBuilder,

@@ -1,5 +1,4 @@
-//! A direction without sockets and without a clock: for tests, and for whatever input comes to a
-//! fuzzer's mind.
+//! A direction without sockets and without a clock, for tests and the fuzzer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +10,7 @@ use crate::rule::Rule;
 use crate::stream::{Note, Out, Stream};
 use crate::{Fault, Link, NewFraming};
 
-/// A direction of one connection. Whenever it says that it waits, it is that late.
+/// A direction of one connection. Whenever it waits, the clock advances to that time.
 #[derive(Debug)]
 pub struct Passage {
     stream: Stream,
@@ -22,14 +21,14 @@ pub struct Passage {
     got: Got,
 }
 
-/// What a receiver has got, and what has happened to it.
+/// The bytes and events of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Got {
-    /// What has arrived.
+    /// The bytes that have arrived.
     pub bytes: Vec<u8>,
-    /// What has happened to the connection, after how many of the bytes.
+    /// The events of the connection, with the number of bytes before each.
     pub(crate) acts: Vec<(usize, Act)>,
-    /// Which faults have happened, after how many bytes that came.
+    /// The faults that have happened, with the number of bytes received before each.
     pub fired: Vec<(String, u64)>,
 }
 
@@ -57,13 +56,13 @@ impl Passage {
         }
     }
 
-    /// What comes from now on goes over this link.
+    /// Uses this link for later bytes.
     pub fn set_link(&mut self, link: Link) {
         let Shared { link, pace } = link.into();
         self.stream.set_link(&link, pace);
     }
 
-    /// Adds a fault. Says whether it makes sense.
+    /// Adds a fault. Returns whether it is valid.
     pub fn inject(&mut self, fault: Fault) -> bool {
         if fault.needs_frames() && !self.has_frames {
             return false;
@@ -83,7 +82,7 @@ impl Passage {
         self.stream.disarm(|_| false);
     }
 
-    /// Bytes come, and the receiver takes so many at most of what is sent at once.
+    /// Passes bytes on; the receiver takes at most that many of those that are sent at once.
     pub fn push(&mut self, bytes: &[u8], takes: usize) {
         if self.has_ended {
             return;
@@ -129,7 +128,7 @@ impl Passage {
         }
     }
 
-    /// What the receiver has got.
+    /// Returns the bytes and events of the receiver.
     pub fn into_got(mut self) -> Got {
         for note in self.stream.take_notes() {
             if let Note::Fired { rule, bytes, .. } = note {

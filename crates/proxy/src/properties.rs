@@ -1,4 +1,4 @@
-//! What holds for a direction however its bytes come.
+//! Properties of a direction for any chunking of its bytes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::rule::Rule;
 use crate::stream::{Note, Out, Stream};
 use crate::{Fault, Link, NewFraming};
 
-/// Passes bytes, in these pieces, to a receiver that takes so many at a time.
+/// Passes bytes, in these pieces, to a receiver that takes that many at a time.
 fn pass(faults: &[Fault], link: &Link, pieces: &[&[u8]], takes: usize) -> Got {
     let mut passage = Passage::new(Some(&NewFraming::new(Lines::new())), 7);
     passage.set_link(link.clone());
@@ -89,7 +89,7 @@ proptest! {
         prop_assert_eq!(whole, pieces);
     }
 
-    /// Without a fault everything goes through, whatever the link is.
+    /// Without a fault everything passes, on any link.
     #[test]
     fn without_a_fault_all_goes_through(
         bytes in text(),
@@ -103,7 +103,7 @@ proptest! {
         prop_assert_eq!(got.acts, vec![(through.len(), Act::End)]);
     }
 
-    /// A cut after so many bytes lets exactly so many through.
+    /// A cut after a number of bytes lets exactly that many pass.
     #[test]
     fn a_cut_is_exact(
         bytes in text(),

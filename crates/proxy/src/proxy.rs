@@ -20,12 +20,12 @@ use crate::{
     Direction, Fault, FaultKind, Links, NewFraming, ProxyError, TcpProxyBuilder, TcpProxyConfig,
 };
 
-/// A driver that stands between a peer and its target, and passes on what they say to each other:
-/// late, slowly, in pieces, not all of it, or not at all, as it is [told](Fault).
+/// A driver that stands between a peer and its target, and forwards their traffic late, slowly, in
+/// pieces, incompletely, or not at all, depending on its [faults](Fault) and links.
 ///
-/// It publishes `host` and `port` in its context, as a server does; whoever is to meet faults
-/// connects there. Connections have an index, counted from 0 in the order in which they come. A
-/// half-close, a reset and the backpressure of a receiver pass through it as they are.
+/// It publishes `host` and `port` in its context, as a server does; programs that are to meet
+/// faults connect there. Connections have an index, counted from 0 in the order in which they
+/// arrive. Half-closes, resets and the backpressure of a receiver are passed on unchanged.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -60,7 +60,7 @@ pub struct TcpProxy {
     state: RwLock<State>,
 }
 
-/// What a start finds out. The names stay readable after a stop.
+/// Values that a start determines. The names stay readable after a stop.
 #[derive(Default)]
 struct State {
     running: Option<Running>,
@@ -102,23 +102,22 @@ impl TcpProxy {
         self.state.read().unpoisoned().target.clone()
     }
 
-    /// How the way is from now on, in place of what the options say: for everybody, or for those
-    /// whom each [`Link`](crate::Link) names. What is on its way already arrives when it would
-    /// have. A default `Link` is as if there were no proxy.
+    /// Replaces the links of the options: for all connections, or for those that a
+    /// [`Link`](crate::Link) selects. Bytes already in transit keep their arrival time. A default
+    /// `Link` has no effect.
     pub fn set_link(&self, direction: Direction, links: impl Into<Links>) {
         let Links(links) = links.into();
         let links = links.into_iter().map(Shared::from).collect();
         self.order(|state| state.orders.links[direction.index()] = links);
     }
 
-    /// Adds a fault, for all connections that it is meant for, also those that are open: once each
-    /// has come to its place. One without a place happens at once. One that has happened nowhere
-    /// by the end fails the stop, unless it is optional.
+    /// Adds a fault for all connections that it applies to, including open ones, when each reaches
+    /// its place. A fault without a place happens at once. If it has happened nowhere by the end,
+    /// the stop fails, unless it is optional.
     ///
     /// # Errors
     ///
-    /// Returns an error if its place does not make sense, or is about frames and nothing says what
-    /// a frame is.
+    /// Returns an error if its place is invalid, or needs frames and there is no framing.
     pub fn inject(&self, fault: Fault) -> Result<Injected, ProxyError> {
         let wrong = |reason: String| ProxyError::Fault {
             proxy: self.base.name().to_owned(),
@@ -175,15 +174,15 @@ impl TcpProxy {
         });
     }
 
-    /// Lets nothing through in a direction any more, not even an end, until it is
-    /// [healed](TcpProxy::heal) or the time is over. Nothing is lost: what is sent stays with the
-    /// sender's system, and senders that continue have to wait at some point.
+    /// Stops all traffic in a direction, including its end, until it is [healed](TcpProxy::heal) or
+    /// the time has passed. Nothing is lost: bytes stay with the sender's system, and senders
+    /// eventually have to wait.
     pub fn pause(&self, direction: Direction, time: impl Into<Option<Duration>>) {
         self.pause_all(&[direction], time.into());
     }
 
-    /// Lets nothing through in either direction any more, also of those who connect meanwhile,
-    /// until it is [healed](TcpProxy::heal) or the time is over.
+    /// Stops all traffic in both directions, including that of new connections, until it is
+    /// [healed](TcpProxy::heal) or the time has passed.
     pub fn partition(&self, time: impl Into<Option<Duration>>) {
         self.pause_all(&Direction::BOTH, time.into());
     }
@@ -231,8 +230,8 @@ impl TcpProxy {
         self.control.state().open()
     }
 
-    /// Waits until so many connections or fewer are open: that those who use it close what they do
-    /// not need any more. With `None` for as long as it takes.
+    /// Waits until at most that many connections are open: that programs close connections that
+    /// they no longer need. With `None` it waits without a limit.
     ///
     /// # Errors
     ///
@@ -282,8 +281,8 @@ impl TcpProxy {
         self.control.state().seed
     }
 
-    /// Calls somebody for each frame that comes, or each piece of bytes where there are no frames.
-    /// Of connections that come from now on.
+    /// Sets a callback for each frame, or each piece of bytes without a framing, of later
+    /// connections.
     pub(crate) fn watch(&self, watcher: Watcher) {
         self.control.change(|state| state.watcher = Some(watcher));
     }

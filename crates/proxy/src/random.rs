@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::time::LONGEST;
 
-/// The environment variable that gives a seed to whatever has none of its own.
+/// The environment variable with the default seed.
 pub(crate) const VARIABLE: &str = "STANDIN_SEED";
 
 /// A source of numbers: SplitMix64, which is short, and good enough for jitter.
@@ -23,7 +23,7 @@ impl Random {
         random
     }
 
-    /// A seed that nobody has chosen: that of the environment, or any.
+    /// The default seed: from the environment, or random.
     pub(crate) fn any_seed() -> u64 {
         let given = std::env::var(VARIABLE).ok();
         let given = given.and_then(|seed| seed.trim().parse().ok());

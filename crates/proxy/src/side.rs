@@ -22,8 +22,8 @@ pub(crate) struct Side {
 /// How often what nobody looks at is received before the connection is closed anyway.
 const DISCARDED: usize = 16;
 
-/// A receive that brings so many bytes is of a sender that continues: to try again costs less than
-/// to wait for the event that says so.
+/// A receive of this many bytes suggests that the sender continues: to try again costs less than to
+/// wait for the event.
 const MORE: usize = 16 << 10;
 
 thread_local! {

@@ -358,8 +358,8 @@ impl Stream {
         }
     }
 
-    /// Whether nothing of a frame continues before all of it has come. Who sends it has done so
-    /// then, however many sends it takes, and a cut always finds it there.
+    /// Whether a frame is held back until all of it has arrived. Its sender has then sent it,
+    /// however many sends it takes, and a cut always finds it there.
     fn holds_frame(&self, index: u64) -> bool {
         self.rules.iter().any(|rule| match rule.point {
             Point::Frame(_) => true,
@@ -413,7 +413,7 @@ impl Stream {
         }
     }
 
-    /// What is held of a frame continues: there will be no more of it.
+    /// Passes on the held part of a frame: the rest will not arrive.
     fn flush_frame(&mut self, now: Instant) {
         if let Some(mut frames) = self.frames.take() {
             let held = frames.unpassed();

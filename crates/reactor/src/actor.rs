@@ -1,4 +1,4 @@
-//! What acts, and what it is given to act with.
+//! Actors, and what they can do in a turn.
 
 use std::any::Any;
 use std::fmt;
@@ -17,9 +17,9 @@ use crate::sys::CHANGES;
 
 /// A state machine on the reactor's thread.
 ///
-/// It acts once when it is new, then each time that its socket may be ready, its time has come, or
-/// somebody [wakes](Handle::wake) it. It may be woken without a reason, so that it tries what it
-/// waits for. Its thread is that of all others: it never waits itself.
+/// It acts once when it is new, then each time that its socket may be ready, its timer has expired,
+/// or it is [woken](Handle::wake). It may be woken without a reason, so it must retry what it waits
+/// for. It shares its thread with all others: it must never wait itself.
 pub trait Actor: Send {
     /// Does what can be done now.
     ///
@@ -30,7 +30,7 @@ pub trait Actor: Send {
     fn act(&mut self, turn: &mut Turn<'_>) -> io::Result<Next>;
 }
 
-/// What an actor does next.
+/// An actor's next state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Waits for its socket, its time, or to be woken.
@@ -41,8 +41,8 @@ pub enum Next {
     Done,
 }
 
-/// Which of its sources an actor registers. It may have events of two, such as the ends of two
-/// connections between which it passes on what is said.
+/// The sources of an actor. It may have events of two, such as the ends of two connections between
+/// which it forwards bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The source that [`Turn::register`] registers.
@@ -51,23 +51,23 @@ pub enum Slot {
     Second,
 }
 
-/// What has become of a source of an actor's.
+/// The readiness of an actor's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceEvent {
     /// Which source it is.
     pub slot: Slot,
     /// Whether there may be something to receive: bytes, an end, or a failure.
     pub may_receive: bool,
-    /// Whether there may be more behind a receive that does not fill its buffer, and no other event
-    /// will say so: the peer has ended its direction or sent an urgent byte, or the connection has
+    /// Whether there may be more after a receive that does not fill its buffer, without another
+    /// event: the peer has ended its direction or sent an urgent byte, or the connection has
     /// failed.
     pub may_hide_more: bool,
-    /// Whether the connection has failed, such as by a reset. What has come before may still be
-    /// there.
+    /// Whether the connection has failed, for example by a reset. Bytes from before may still be
+    /// unread.
     pub has_failed: bool,
 }
 
-/// What an actor may do in its turn.
+/// The operations of an actor in its turn.
 pub struct Turn<'a> {
     pub(crate) core: &'a Arc<Core<dyn Actor>>,
     pub(crate) registry: &'a Registry,
@@ -102,8 +102,8 @@ impl Turn<'_> {
         self.is_first
     }
 
-    /// The event that gives the actor its turn; `None` if it has one for another reason. What has
-    /// become of a source since the last event of it, the next one says.
+    /// Returns the event that caused the turn; `None` if it has another reason. Changes of a source
+    /// since its last event are in the next one.
     pub fn event(&self) -> Option<SourceEvent> {
         self.event
     }
@@ -113,8 +113,8 @@ impl Turn<'_> {
         *self.now.get_or_insert_with(Instant::now)
     }
 
-    /// The actor acts at that time, if nothing wakes it earlier; with `None` at no time. It has one
-    /// such time, and none after it has come.
+    /// Sets the actor's timer, which causes a turn unless something wakes it earlier; `None` clears
+    /// it. It has one timer, which is cleared when it expires.
     pub fn wake_at(&mut self, time: Option<Instant>) {
         self.wakes_at = time;
     }
@@ -130,8 +130,8 @@ impl Turn<'_> {
         self.register_as(Slot::First, source)
     }
 
-    /// [Registers](Turn::register) one of two sources, so that [events](Turn::event) say which of
-    /// them they are of.
+    /// [Registers](Turn::register) one of two sources, so that [events](Turn::event) show which of
+    /// them they belong to.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Leaves `source` to somebody else.
+    /// Deregisters `source`, for another owner.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl Turn<'_> {
             .push((Arc::clone(self.members), Box::new(actor)));
     }
 
-    /// What wakes this actor, from any thread.
+    /// Returns a handle that wakes this actor, from any thread.
     pub fn handle(&self) -> Handle {
         Handle::new(self.core, self.key)
     }
@@ -171,7 +171,7 @@ impl Turn<'_> {
         Waker::from(Arc::new(self.handle()))
     }
 
-    /// Runs code of a user's: `what` says what it is to whoever waits too long for this thread.
+    /// Runs user code: `what` describes it for threads that wait too long for this one.
     ///
     /// # Errors
     ///

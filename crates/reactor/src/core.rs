@@ -1,4 +1,4 @@
-//! What the reactor's thread shares with all others.
+//! The state that the reactor's thread shares with all others.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -44,7 +44,7 @@ pub(crate) struct Core<A: ?Sized> {
     thread: OnceLock<ThreadId>,
 }
 
-/// Code of a user's that the reactor's thread runs, so that nobody else acts.
+/// User code that the reactor's thread is running, so that no actor can act.
 #[derive(Clone, Debug)]
 pub struct Busy {
     /// What it is.

@@ -53,7 +53,7 @@ struct Entry {
     is_due: bool,
 }
 
-/// A wait for everything that has arrived to be acted on.
+/// A wait until everything that has arrived was processed.
 struct Settling {
     members: Arc<Members>,
     done: Arc<Monitor<bool>>,

@@ -20,7 +20,7 @@ pub struct Group {
     members: Arc<Members>,
 }
 
-/// The reactor's thread does not come to what was asked of it in time.
+/// The reactor's thread is not free in time.
 #[derive(Clone, Debug)]
 pub struct Stuck {
     group: Arc<str>,
@@ -63,22 +63,22 @@ impl Group {
         self.lease.core().busy()
     }
 
-    /// Waits until the actors have acted on everything that has arrived for them by now. Called by
+    /// Waits until the actors have processed everything that has arrived for them so far. Called by
     /// an actor it does nothing, as no actor can wait for others.
     ///
     /// # Errors
     ///
-    /// Returns an error if the thread does not come to it in time.
+    /// Returns an error if the thread is not free in time.
     pub fn settle(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
         self.wait(Request::Settle, limit.into())
     }
 
-    /// Drops all actors, and waits for that. None acts any more from now on. Called by an actor it
-    /// does not wait: they are dropped when that actor's turn is over.
+    /// Drops all actors, and waits for that. None acts afterwards. Called by an actor it does not
+    /// wait: they are dropped when that actor's turn is over.
     ///
     /// # Errors
     ///
-    /// Returns an error if the thread does not come to it in time.
+    /// Returns an error if the thread is not free in time.
     pub fn end(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
         self.members.end();
         self.wait(Request::End, limit.into())

@@ -1,4 +1,4 @@
-//! Who starts the reactor's thread, and who ends it.
+//! The start and the end of the reactor's thread.
 
 use std::fmt;
 use std::io;

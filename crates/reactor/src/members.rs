@@ -1,4 +1,4 @@
-//! What the actors of a group have in common.
+//! The common state of the actors of a group.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Who is to act when.
+//! The timers of the actors.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

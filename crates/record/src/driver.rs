@@ -25,11 +25,11 @@ const TEXT: usize = 512;
 /// How many steps a life usually has.
 const USUAL_STEPS: usize = 10;
 
-/// What is recorded of the life of one driver: its steps, what was asked of it before it was
-/// ready, lines of its logs, its end; and its connections.
+/// The recording of one driver: its steps, its readiness conditions, lines of its logs, its end;
+/// and its connections.
 ///
-/// [`Recorder::driver`](crate::Recorder::driver) gives it; clones are the same. At most some
-/// 100 KiB are kept of it; texts are cut after 512 bytes, and the oldest go first.
+/// [`Recorder::driver`](crate::Recorder::driver) returns it; clones share the recording. At most
+/// some 100 KiB are kept; texts are cut after 512 bytes, and the oldest are dropped first.
 #[derive(Clone)]
 pub struct DriverTape(Arc<Driver>);
 
@@ -75,8 +75,8 @@ impl DriverTape {
         &self.0.name
     }
 
-    /// A connection of the driver, from when it was connected or accepted: `opening` says
-    /// which. Connections of a driver are numbered in the order in which they are given.
+    /// Adds a connection of the driver, from when it was connected or accepted: `opening` says
+    /// which. Connections of a driver are numbered in the order in which they are added.
     pub fn connection(
         &self,
         opening: &Event,
@@ -112,7 +112,7 @@ impl DriverTape {
         self.0.tapes.shared().begin
     }
 
-    /// What kind of driver it is, such as `tcp-server`.
+    /// Sets the kind of the driver, such as `tcp-server`.
     pub fn set_kind(&self, kind: impl Into<String>) {
         self.life().kind = kind.into();
     }
@@ -127,7 +127,7 @@ impl DriverTape {
         self.life().settings = settings;
     }
 
-    /// Whom the start of the driver waits for.
+    /// Sets the drivers that its start waits for.
     pub fn set_waits_for(&self, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().collect();
         self.life().waits_for = names;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Who did something to a connection.
+/// The side that acted on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
     /// The end that is recorded.
@@ -30,7 +30,7 @@ impl Piece {
     }
 }
 
-/// What happens on a connection.
+/// An event on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -40,20 +40,20 @@ pub enum Event {
     Accepted,
     /// Bytes went out.
     Sent(Piece),
-    /// Bytes came in.
+    /// Bytes were received.
     Received(Piece),
-    /// Somebody sends no more.
+    /// A direction was ended.
     HalfClosed(By),
-    /// Somebody broke it off.
+    /// The connection was reset.
     Reset(By),
     /// It was closed at this end, or found to be closed at the other.
     Closed(By),
-    /// Something that was waited for did not happen in time. Several waits of one line of the test
-    /// for the same, with nothing between them, are one.
+    /// An awaited event did not happen in time. Consecutive waits of one line of the test for the
+    /// same event are one record.
     DeadlinePassed {
         /// How long the wait took.
         after: Duration,
-        /// What was wanted and what was there instead, such as `5 bytes, 4 came`.
+        /// What was wanted and what happened instead, such as `5 bytes, 4 came`.
         wanted: String,
     },
     /// A fault was put in on purpose.

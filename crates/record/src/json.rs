@@ -11,8 +11,8 @@ use crate::transcript::{
     Conversation, Line, Peers, Probe, ProgramEnd, Record, Setting, Step, Story, Transcript,
 };
 
-/// What version of the format is written. It changes when a reader of the one before would
-/// misread it.
+/// The version of the written format. It changes when a reader of the previous one would misread
+/// it.
 const VERSION: u32 = 1;
 
 impl Transcript {

@@ -11,8 +11,8 @@ use crate::transcript::Transcript;
 /// The last records of one connection, or of all of a driver, up to the moment when this was
 /// made: what an error shows beneath its message.
 ///
-/// It is made with a few counts of references, for errors that nobody may look at; the records
-/// are looked at when it is shown, at most [`LINES`](LastRecords::LINES) of them.
+/// It is cheap to create, a few reference counts, for errors that may never be shown; the records
+/// are read when it is shown, at most [`LINES`](LastRecords::LINES) of them.
 ///
 /// ```
 /// # use standin_record::{Event, Recorder, Tick};
@@ -85,7 +85,7 @@ impl LastRecords {
 }
 
 impl Tape {
-    /// The last records of the connection up to now, to be shown when somebody looks.
+    /// Returns the last records of the connection so far, to be rendered on demand.
     pub fn last_records(self: &Arc<Self>) -> LastRecords {
         LastRecords {
             of: Of::Connection(Arc::clone(self), self.others()),
@@ -95,8 +95,7 @@ impl Tape {
 }
 
 impl DriverTape {
-    /// The last records of all connections of the driver up to now, to be shown when somebody
-    /// looks.
+    /// Returns the last records of all connections of the driver so far, to be rendered on demand.
     pub fn last_records(&self) -> LastRecords {
         LastRecords {
             of: Of::Driver(self.clone()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 use standin_sync::Unpoisoned;
 
-/// What the recorders of a process keep together, unless they have a memory of their own.
+/// The memory that the recorders of a process share, unless they have their own.
 const PROCESS: usize = 16 << 20;
 
 /// When it is full, this part of it is made free at once, so that making room is rare.

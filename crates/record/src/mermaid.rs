@@ -9,8 +9,8 @@ use crate::shown::{At, Size, one_line, quoted};
 use crate::text::{describe, merged};
 use crate::transcript::{Conversation, Peers, Transcript};
 
-/// How many messages a diagram has. What draws it takes some hundred of them, and nobody looks
-/// at more.
+/// The maximum number of messages in a diagram. Renderers handle some hundred of them, and readers
+/// no more.
 const MESSAGES: usize = 300;
 
 /// How many participants it has: they stand side by side.
@@ -20,8 +20,8 @@ const PARTICIPANTS: usize = 40;
 const WIDTH: usize = 40;
 
 impl Transcript {
-    /// The transcript as a sequence diagram of Mermaid: the drivers and who they talk to, and
-    /// the last 300 messages between them. Bytes that both ends have recorded are in it once.
+    /// Renders the transcript as a Mermaid sequence diagram: the drivers and their peers, and the
+    /// last 300 messages between them. Bytes that both ends have recorded appear once.
     pub fn to_mermaid(&self) -> String {
         let peers = Peers::of(self);
         let mut participants = Participants::default();

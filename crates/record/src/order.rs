@@ -1,4 +1,4 @@
-//! Assertions over a transcript: who said what, and what came first.
+//! Assertions on a transcript: who sent what, and in which order.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::transcript::{Conversation, Peers, Record, Transcript};
 /// How many records an error shows.
 const SHOWN: usize = 20;
 
-/// Something that a driver has said, and when.
+/// Bytes that a driver has sent, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     driver: String,
@@ -21,7 +21,7 @@ pub struct Said {
     at: Duration,
 }
 
-/// A driver has not said something, as far as that is still known.
+/// A driver has not sent the bytes, as far as its records were kept.
 #[derive(Clone, Error, Diagnostic)]
 #[error("{driver:?} has not sent {}{}\n{transcript}", quoted(bytes, 60, true), gap(*is_part))]
 #[diagnostic(
@@ -34,12 +34,12 @@ pub struct Said {
 pub struct NotSaid {
     driver: String,
     bytes: Vec<u8>,
-    /// Whether bytes of the driver are not known any more.
+    /// Whether records of the driver were dropped.
     is_part: bool,
     transcript: String,
 }
 
-/// What should have come first came later.
+/// The events happened in the other order.
 #[derive(Clone, Error, Diagnostic)]
 #[error(
     "{:?} sent {} at {}, which is not before {:?} sent {} at {}",
@@ -137,12 +137,12 @@ impl Transcript {
 }
 
 impl Said {
-    /// When the last byte of it was sent, or received by somebody else.
+    /// Returns when the last byte of it was sent, or received by another driver.
     pub fn at(&self) -> Duration {
         self.at
     }
 
-    /// That this was said before `then`.
+    /// Checks that this was sent before `then`.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ struct Run {
 }
 
 impl Run {
-    /// When the last byte of the first occurrence of `wanted` came.
+    /// When the last byte of the first occurrence of `wanted` was sent.
     fn find(&self, wanted: &[u8]) -> Option<Duration> {
         let start = memmem::find(&self.bytes, wanted)?;
         let last = (start + wanted.len()).saturating_sub(1);

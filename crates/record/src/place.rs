@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex};
 use standin_error::is_of_test;
 use standin_sync::Unpoisoned;
 
-/// The line of a test that asked for something.
+/// The line of a test that caused an event.
 ///
 /// ```
 /// use standin_record::Place;
@@ -29,7 +29,7 @@ enum Source {
     Elsewhere(u16),
 }
 
-/// Lines of other languages, which are there for good: a test has few of them.
+/// Lines of other languages, which are kept permanently: a test has few of them.
 static ELSEWHERE: LazyLock<Mutex<Lines>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
@@ -41,7 +41,7 @@ struct Lines {
 type Line = (&'static str, u32);
 
 impl Place {
-    /// How many lines of other languages are told apart in a process.
+    /// How many lines of other languages a process can distinguish.
     pub const ELSEWHERE: usize = 0x4000;
 
     /// The line of Rust that calls the function with `#[track_caller]` which calls this one.
@@ -51,9 +51,9 @@ impl Place {
         Self(Source::Rust(Location::caller()))
     }
 
-    /// A line of another language, for those who speak for a test that is not in Rust. `None` if
-    /// the process knows [so many](Self::ELSEWHERE) already. What would move a cursor in the name
-    /// of the file becomes `?`.
+    /// Creates a place in another language, for clients of tests that are not in Rust. `None` if
+    /// the process already knows [the maximum](Self::ELSEWHERE). Control characters in the name of
+    /// the file become `?`.
     pub fn elsewhere(file: &str, line: u32) -> Option<Self> {
         let file = &*match file.contains(char::is_control) {
             true => Cow::Owned(file.replace(char::is_control, "?")),
@@ -75,7 +75,7 @@ impl Place {
         Some(Self(Source::Elsewhere(number)))
     }
 
-    /// The source file, as the compiler or whoever runs the test names it.
+    /// Returns the source file, as named by the compiler or the client.
     pub fn file(self) -> &'static str {
         self.line_of_file().0
     }

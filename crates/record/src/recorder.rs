@@ -64,7 +64,7 @@ impl Recorder {
         driver
     }
 
-    /// Says whose address it is, for ends that nobody records: those of programs.
+    /// Sets the owner of an address, for ends that are not recorded: those of programs.
     pub fn name_address(&self, address: impl Into<Address>, name: impl Into<String>) {
         self.0.tapes.name(address.into(), name.into());
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::ring::Ring;
 
-/// What stands in the place of each byte that must not be kept.
+/// The replacement for each redacted byte.
 pub(crate) const MASK: u8 = b'*';
 
 /// How much of a stream is looked at again when more of it comes.
@@ -24,12 +24,11 @@ pub(crate) const MEMORY: usize = 2
         + 2 * PIECES * size_of::<(usize, usize, u64)>()
         + 2 * PIECES * size_of::<(u64, u64)>());
 
-/// What must not be kept: each byte of what matches becomes a `*` before it is recorded.
+/// The expressions to redact: each byte of a match becomes a `*` before it is recorded.
 ///
 /// Every piece is searched whole, although only its beginning is kept, and together with the
-/// 1,024 bytes of the same direction before it: a secret is found in up to 128 pieces. One that
-/// is longer than that and comes in several pieces is found only as far as the expression
-/// matches a part of it.
+/// preceding 1,024 bytes of the same direction: a secret is found in up to 128 pieces. A longer one
+/// that arrives in several pieces is only found if the expression matches a part of it.
 ///
 /// ```
 /// use standin_record::Redact;
@@ -41,7 +40,7 @@ pub(crate) const MEMORY: usize = 2
 #[derive(Clone, Debug, Default)]
 pub struct Redact(Vec<Regex>);
 
-/// What is to be redacted is not a regular expression.
+/// A pattern to redact is not a valid regular expression.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[error("{pattern:?} is not a valid regular expression: {reason}")]
 #[diagnostic(
@@ -56,7 +55,7 @@ pub struct RedactError {
 standin_error::reportable!(RedactError);
 
 impl Redact {
-    /// What matches any of `patterns`.
+    /// Creates a redaction of everything that matches any of `patterns`.
     ///
     /// # Errors
     ///

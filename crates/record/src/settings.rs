@@ -24,9 +24,9 @@ pub struct Settings {
     /// How many bytes are kept of one connection, by default 64 KiB. Some 1 KiB of them are not
     /// for records, and 16 KiB if something is redacted.
     pub keep: usize,
-    /// What all connections are kept in, by default the 16 MiB of the process.
+    /// The memory for all connections, by default the 16 MiB of the process.
     pub memory: Memory,
-    /// What is not kept, by default nothing.
+    /// The redaction, by default none.
     pub redact: Redact,
 }
 
@@ -40,7 +40,7 @@ impl Default for Settings {
     }
 }
 
-/// What all tapes of a recorder share.
+/// The common state of all tapes of a recorder.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) begin: Tick,

@@ -18,9 +18,8 @@ use crate::settings::Shared;
 use crate::transcript::{Conversation, Dropped, Record};
 use crate::wire::Wire;
 
-/// What is recorded of one connection. Records are made by whoever has the connection, from
-/// any thread; they cost less than a tenth of a microsecond each, and nothing is allocated
-/// before the first one.
+/// The recording of one connection. The owner of the connection adds records, from any thread; a
+/// record costs less than a tenth of a microsecond, and nothing is allocated before the first one.
 ///
 /// [`DriverTape::connection`](crate::DriverTape::connection) makes one.
 pub struct Tape {
@@ -104,8 +103,8 @@ impl Tape {
         self.bytes(Kind::Sent, at, bytes, bytes.len() as u64, place);
     }
 
-    /// Lets `send` give bytes to the system, without waiting, and records how many it says it gave.
-    /// Whoever has received them finds them recorded: until then a transcript waits for that.
+    /// Calls `send` to pass bytes to the system, without waiting, and records how many it returns.
+    /// The receiver of the bytes finds them recorded: a transcript waits for that.
     ///
     /// # Errors
     ///
@@ -126,7 +125,7 @@ impl Tape {
         Ok(count)
     }
 
-    /// Bytes came in. `at` is from after the system gave them.
+    /// Records received bytes. `at` is from after the system returned them.
     #[inline]
     pub fn received(&self, at: Tick, bytes: &[u8], place: Option<Place>) {
         self.bytes(Kind::Received, at, bytes, bytes.len() as u64, place);
@@ -142,9 +141,9 @@ impl Tape {
         self.bytes(Kind::Received, at, first, length, place);
     }
 
-    /// Bytes went over the wire that stand for something else that was said, such as those of TLS;
-    /// `is_sent` or received. They are for captures, which have the secrets to decrypt them, and
-    /// not kept where anything is redacted.
+    /// Records bytes on the wire that encode others, such as those of TLS; `is_sent` or received.
+    /// They are for captures, which have the secrets to decrypt them, and are not kept if anything
+    /// is redacted.
     #[cold]
     pub fn on_wire(&self, at: Tick, is_sent: bool, bytes: &[u8], place: Option<Place>) {
         let mut kept = self.kept.lock().unpoisoned();
@@ -178,8 +177,8 @@ impl Tape {
         kept.push(&self.shared, kind, at, number, text, place);
     }
 
-    /// Bytes that were received last, as somebody may see them: without what must not be kept,
-    /// also where that began before them. The same bytes if nothing is redacted.
+    /// Returns the bytes that were received last in a form for display: redacted, even if the
+    /// secret began before them. The same bytes if nothing is redacted.
     pub fn received_as_shown<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let redact = &self.shared.redact;
         if redact.is_empty() {

@@ -24,7 +24,7 @@ struct State {
     tapes: VecDeque<Arc<Tape>>,
     /// Connections that are forgotten with all their records.
     forgotten: u64,
-    /// Whose addresses these are, of ends that nobody records.
+    /// The owners of addresses, for ends that are not recorded.
     names: Vec<(Address, String)>,
 }
 
@@ -60,7 +60,7 @@ impl Tapes {
         tape
     }
 
-    /// Says whose address it is.
+    /// Sets the owner of an address.
     pub(crate) fn name(&self, address: Address, name: String) {
         let name = (address, name);
         let mut state = self.state.lock().unpoisoned();

@@ -7,7 +7,7 @@ use crate::event::{By, Event, Piece};
 use crate::shown::{At, Size, Took, one_line, quoted};
 use crate::transcript::{Conversation, Peers, Record, Transcript};
 
-/// How many characters of the bytes of a record are shown, unless it is said otherwise.
+/// How many characters of the bytes of a record are shown by default.
 const WIDTH: usize = 60;
 
 /// How wide the names in front may be.
@@ -52,7 +52,7 @@ impl Text<'_> {
         self
     }
 
-    /// At most so many characters of what a record says, by default 60.
+    /// Sets the maximum number of characters per record, by default 60.
     pub fn width(mut self, characters: usize) -> Self {
         self.width = characters;
         self
@@ -142,7 +142,7 @@ fn shortened(name: &str) -> String {
     format!("{} ", one_line(name, NAME))
 }
 
-/// What a connection is called: its driver and its number.
+/// The name of a connection: its driver and its number.
 pub(crate) fn name(conversation: &Conversation) -> String {
     format!(
         "{}#{}",
@@ -173,7 +173,7 @@ fn said(record: &Record, conversation: &Conversation, peers: &Peers<'_>, width: 
     }
 }
 
-/// What happened, on one line, with at most `width` characters of its bytes or text.
+/// Renders an event on one line, with at most `width` characters of its bytes or text.
 pub(crate) fn describe(event: &Event, width: usize) -> String {
     let piece = |arrow: &str, piece: &Piece| {
         let bytes = quoted(&piece.kept, width, piece.is_whole());

@@ -1,4 +1,4 @@
-//! The start of an environment: who took how long, and what it waited for.
+//! The start of an environment: how long each driver took, and what it waited for.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -22,14 +22,14 @@ const DETAILED: usize = 8;
 
 impl Step {
     /// The whole of a start, from its first step until the driver is ready and its hooks have run:
-    /// what timelines are made of.
+    /// the input of timelines.
     pub const START: &'static str = "start";
 
     fn failed(&self) -> bool {
         self.error.is_some()
     }
 
-    /// What it does not do any more: it continues, or it failed.
+    /// Whether it failed or is still in progress.
     fn is_trouble(&self) -> bool {
         self.failed() || self.took.is_none()
     }
@@ -53,8 +53,8 @@ impl Story {
     }
 }
 
-/// The start of an environment as text, with what each driver waited for, and the chain of
-/// drivers that made it as long as it was.
+/// Renders the start of an environment as text, with what each driver waited for, and the critical
+/// path.
 #[derive(Clone, Debug)]
 #[must_use = "it is shown by `Display`"]
 pub struct StartText<'t> {
@@ -63,8 +63,8 @@ pub struct StartText<'t> {
 }
 
 impl<'t> StartText<'t> {
-    /// Leaves out what `text` says already, such as the message of the error that this is a part
-    /// of: errors, answers and lines of logs.
+    /// Leaves out what `text` already contains, such as the message of the error that this is a
+    /// part of: errors, results and lines of logs.
     pub fn after(self, text: &'t str) -> Self {
         Self { said: text, ..self }
     }
@@ -84,8 +84,8 @@ impl Transcript {
         }
     }
 
-    /// The drivers that made the start as long as it was, the first one first: the one that
-    /// ended last or has failed, the one of those it waited for that ended last, and so on.
+    /// Returns the critical path, the first driver first: the driver that ended last or has failed,
+    /// the one it waited for that ended last, and so on.
     pub fn critical_path(&self) -> Vec<&Story> {
         let starts: HashMap<&str, (&Story, &Step)> = self
             .drivers

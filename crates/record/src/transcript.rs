@@ -8,8 +8,8 @@ use crate::address::Address;
 use crate::event::{Event, Piece};
 use crate::place::Place;
 
-/// What was recorded up to a moment. Times are counted from the beginning of the recorder, by
-/// a clock that never jumps.
+/// Everything recorded until a time. Times are counted from the start of the recorder, by a
+/// monotonic clock.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     /// The name of the environment.
@@ -35,9 +35,9 @@ pub struct Transcript {
 pub struct Story {
     /// Its name.
     pub name: Arc<str>,
-    /// What kind of driver it is; empty if nobody said.
+    /// Its kind; empty if unknown.
     pub kind: String,
-    /// Whom its start waits for.
+    /// The drivers that its start waits for.
     pub waits_for: Vec<String>,
     /// Its options.
     pub settings: Vec<Setting>,
@@ -80,11 +80,11 @@ pub struct Step {
 /// A condition of readiness with the last answer to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// What has to be.
+    /// The condition.
     pub condition: String,
-    /// When it was asked for the first time.
+    /// When it was first checked.
     pub first: Duration,
-    /// When it was asked for the last time.
+    /// When it was last checked.
     pub last: Duration,
     /// How often it was asked.
     pub count: u64,
@@ -101,7 +101,7 @@ pub struct Line {
     pub at: Duration,
     /// The name of the log.
     pub log: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
@@ -116,7 +116,7 @@ pub struct ProgramEnd {
     pub is_expected: bool,
 }
 
-/// What was recorded of one connection.
+/// The recording of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// The driver whose end it is.
@@ -127,16 +127,16 @@ pub struct Conversation {
     pub local: Address,
     /// The other end.
     pub peer: Address,
-    /// What is gone of it, between the first record and the second.
+    /// What was dropped, between the first record and the second.
     pub dropped: Dropped,
-    /// The records, the oldest first. The first one says how it was opened.
+    /// The records, the oldest first. The first one is the opening.
     pub records: Vec<Record>,
-    /// What went over the wire, where that is something else than what was said, as with TLS: for
-    /// captures, from the first such byte on, and as far as it was kept.
+    /// The bytes on the wire, if they differ from the plain ones, as with TLS: for captures, from
+    /// the first such byte on, and as far as they were kept.
     pub wire: Vec<Record>,
 }
 
-/// What was forgotten of a connection.
+/// The dropped records of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// How many records.
@@ -152,7 +152,7 @@ pub struct Dropped {
 pub struct Record {
     /// When.
     pub at: Duration,
-    /// Which line of the test asked for it.
+    /// The line of the test that caused it.
     pub place: Option<Place>,
     /// What.
     pub event: Event,
@@ -206,7 +206,7 @@ impl Transcript {
         part
     }
 
-    /// Who is at the other end of a connection, if that is known.
+    /// Returns the other end of a connection, if it is known.
     pub fn peer_of(&self, conversation: &Conversation) -> Option<&str> {
         Peers::of(self).name(conversation)
     }
@@ -234,7 +234,7 @@ impl Transcript {
     }
 }
 
-/// Who is at the other ends.
+/// The other ends.
 pub(crate) struct Peers<'t> {
     by_ends: HashMap<(&'t Address, &'t Address), usize>,
     by_address: HashMap<&'t Address, &'t str>,

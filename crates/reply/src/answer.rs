@@ -1,12 +1,12 @@
-//! What a peer does about a frame.
+//! The answers of a peer.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a peer does: sends pieces, waits before some of them, and then continues in one way or
-/// another.
+/// An answer of a peer: sends pieces, waits before some of them, and then continues or ends the
+/// conversation.
 ///
 /// Made by [`reply`], [`reply_bytes`], [`reply_hex`], [`reply_file`], [`echo`], [`no_reply`] or
 /// [`hold`]. A text is a [`reply`], bytes are [`reply_bytes`].
@@ -52,7 +52,7 @@ pub(crate) enum Content {
     Frame,
 }
 
-/// What becomes of the state of the connection.
+/// The next state of the connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Enter(Arc<str>),
@@ -65,7 +65,7 @@ pub(crate) enum Change {
 /// - the groups with names in the [`pattern`](crate::pattern) that matched, `{{ account }}`; in a
 ///   dialogue those of all its steps before;
 /// - `{{ frame }}`, the frame that is answered, and `{{ connection.index }}`;
-/// - whatever the driver adds: `{{ context["server"].port }}`.
+/// - names that the driver adds: `{{ context["server"].port }}`.
 ///
 /// Nothing is added: with [`Lines`](standin_socket::framing::Lines), the text ends with `\n`, or
 /// is [`framed`](Answer::framed).
@@ -78,8 +78,8 @@ pub fn reply_bytes(bytes: impl AsRef<[u8]>) -> Answer {
     Answer::send(Content::Bytes(bytes.as_ref().into()))
 }
 
-/// Sends the bytes that a text says in hexadecimal digits: `"00 ff 0a"`. Spaces, line ends and
-/// colons between bytes mean nothing.
+/// Sends the bytes of a hexadecimal text: `"00 ff 0a"`. Spaces, line ends and colons between bytes
+/// are ignored.
 pub fn reply_hex(digits: impl AsRef<str>) -> Answer {
     Answer::send(Content::Hex(digits.as_ref().into()))
 }
@@ -89,7 +89,7 @@ pub fn reply_file(path: impl Into<PathBuf>) -> Answer {
     Answer::send(Content::File(path.into()))
 }
 
-/// Sends what came: the payload, unless it is [`framed`](Answer::framed) again.
+/// Sends the received frame back: the payload, unless it is [`framed`](Answer::framed) again.
 pub fn echo() -> Answer {
     Answer::send(Content::Frame)
 }
@@ -119,9 +119,9 @@ pub enum Then {
     /// Resets the connection, once the system has taken the answer. Much of it may never reach the
     /// peer.
     Reset,
-    /// Keeps the connection open, and receives nothing any more.
+    /// Keeps the connection open, but stops receiving.
     StopReading,
-    /// Leaves the conversation to the test, which asks for it by this name.
+    /// Holds the conversation for the test, which gets it by this name.
     Hold(Arc<str>),
 }
 
@@ -132,7 +132,7 @@ impl Then {
     }
 }
 
-/// Why a text does not say what to do then.
+/// Why a text is not a valid `then`.
 #[derive(thiserror::Error, miette::Diagnostic)]
 #[error("\"{text}\" is not something to do after an answer")]
 #[diagnostic(
@@ -182,8 +182,8 @@ impl Answer {
         self
     }
 
-    /// Adds the pieces of another answer, with its delays. What `next` says about what to do then,
-    /// and about the state, applies too.
+    /// Appends the pieces of another answer, with its delays. The `then` and the state of `next`
+    /// apply too.
     pub fn and(mut self, next: impl Into<Answer>) -> Answer {
         let next = next.into();
         self.steps.extend(next.steps);
@@ -207,14 +207,14 @@ impl Answer {
         self
     }
 
-    /// What the peer does after the answer. Default: [`Then::Continue`].
+    /// Sets what the peer does after the answer. Default: [`Then::Continue`].
     pub fn then(mut self, then: Then) -> Answer {
         self.then = then;
         self
     }
 
-    /// Brings the connection into a state, in which the rules for that
-    /// [state](crate::When::in_state) apply and no others, but for those for any state.
+    /// Moves the connection into a state, in which only the rules for that
+    /// [state](crate::When::in_state) and those for any state apply.
     pub fn enter(mut self, state: impl AsRef<str>) -> Answer {
         self.state = Some(Change::Enter(state.as_ref().into()));
         self
@@ -263,7 +263,7 @@ impl<const N: usize> From<[u8; N]> for Answer {
     }
 }
 
-/// The bytes that hexadecimal digits say, as [`reply_hex`] reads them.
+/// Parses hexadecimal digits, as [`reply_hex`] does.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! What the groups of patterns have matched.
+//! The captures of patterns.
 
 use std::sync::Arc;
 
-/// What groups with names have matched.
+/// The captures of named groups.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Captures(Vec<(Arc<str>, Box<[u8]>)>);
 

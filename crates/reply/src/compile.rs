@@ -16,9 +16,8 @@ use crate::{
 };
 
 impl Replies {
-    /// Finds the mistakes in all of this: what does not parse, what can never happen, what a reply
-    /// names and nobody knows. `known` are the names that templates may use beyond those that
-    /// [`reply`](crate::reply) lists. Files are not read.
+    /// Checks the replies: invalid parts, impossible rules, unknown names. `known` are the names
+    /// that templates may use beyond those that [`reply`](crate::reply) lists. Files are not read.
     ///
     /// # Errors
     ///
@@ -188,7 +187,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// What is sent. An error without a problem is a consequence of one that was reported.
+    /// The bytes to send. An error without a problem is a consequence of one that was reported.
     fn source(&mut self, piece: &Piece, names: &Names<'_>) -> Result<Source, Option<Problem>> {
         Ok(match &piece.content {
             Content::Bytes(bytes) => Source::Bytes(bytes.clone()),

@@ -1,4 +1,4 @@
-//! What is said on one connection: bytes and times go in, bytes and actions come out.
+//! The conversation on one connection: bytes and times go in, bytes and actions come out.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,13 +24,13 @@ use crate::unexpected::{Said, Surprise};
 use crate::user_code::{AnyFraming, State};
 use crate::{Frame, Ledger, Then, Unexpected};
 
-/// What is said on one connection, without the connection: it follows a script, and knows neither
-/// sockets nor clocks nor threads.
+/// The conversation on one connection, without the connection: it follows a script, and uses no
+/// sockets, clocks or threads.
 ///
-/// Whoever has the connection gives it what comes ([`receive`](Conversation::receive),
-/// [`end`](Conversation::end)), sends what is in [`output`](Conversation::output), and does what
-/// [`act`](Conversation::act) says, after each of these and whenever the time is due. To try
-/// replies, that needs no connection at all:
+/// The owner of the connection passes received bytes to it ([`receive`](Conversation::receive),
+/// [`end`](Conversation::end)), sends its [`output`](Conversation::output), and does what
+/// [`act`](Conversation::act) returns, after each of these and whenever the time is due. Replies
+/// can be tried without a connection:
 ///
 /// ```
 /// use std::time::Instant;
@@ -70,7 +70,7 @@ pub struct Conversation {
     phase: Phase,
     /// How the peer's direction has ended.
     ended: Option<Box<str>>,
-    /// Nothing that is sent arrives anywhere any more.
+    /// Nothing more can be sent.
     is_mute: bool,
     said: Said,
     /// The addresses, for messages.
@@ -78,7 +78,7 @@ pub struct Conversation {
     tape: Option<Arc<Tape>>,
 }
 
-/// What whoever has the connection does for a [`Conversation`], besides sending its
+/// What the owner of the connection does for a [`Conversation`], besides sending its
 /// [output](Conversation::output) at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -93,7 +93,7 @@ pub enum Action {
     Again,
     /// Sends the end of the stream, and asks again.
     HalfClose,
-    /// Receives nothing any more, and keeps the connection.
+    /// Stop receiving, and keep the connection.
     Idle,
     /// Leaves the conversation to the test, under this name, until
     /// [`resume`](Conversation::resume).
@@ -104,7 +104,7 @@ pub enum Action {
     Reset,
 }
 
-/// How a conversation stands.
+/// The state of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     New,
@@ -126,7 +126,7 @@ struct Doing {
 }
 
 impl Conversation {
-    /// How many bytes may wait to be sent before nothing is received any more: 256 KiB.
+    /// How many bytes may wait to be sent before receiving pauses: 256 KiB.
     pub const MOST_OUTPUT: usize = 256 << 10;
 
     /// How many frames and parts of answers are dealt with before others have a turn.
@@ -188,7 +188,7 @@ impl Conversation {
         }
     }
 
-    /// The peer sends no more, for this reason. What has come before is still answered.
+    /// Notes that the peer sends no more, for this reason. Bytes from before are still answered.
     pub fn end(&mut self, end: &End) {
         if self.ended.is_none() {
             self.ended = Some(end.to_string().into());
@@ -211,7 +211,7 @@ impl Conversation {
         self.output.sent(count);
     }
 
-    /// Goes on as far as possible at that time, and says what comes next.
+    /// Continues as far as possible at that time, and returns the next action.
     pub fn act(&mut self, now: Instant) -> Action {
         for _ in 0..Self::AT_ONCE {
             match &self.phase {
@@ -248,7 +248,7 @@ impl Conversation {
         Some(&self.held()?.frame)
     }
 
-    /// What a group of the pattern has matched in that frame; in a dialogue, or in one before.
+    /// Returns the capture of a group in that frame; in a dialogue, or in an earlier one.
     pub(crate) fn held_capture(&self, name: &str) -> Option<&[u8]> {
         self.held()?.captures.get(name)
     }
@@ -259,17 +259,17 @@ impl Conversation {
             .filter(|_| matches!(self.phase, Phase::Held(_)))
     }
 
-    /// Takes what has come and is not a whole frame yet.
+    /// Takes the received bytes that are not a whole frame yet.
     pub(crate) fn take_rest(&mut self) -> Vec<u8> {
         self.incoming.take_rest()
     }
 
-    /// The framing; without one, whatever comes is a frame.
+    /// Returns the framing; `None` for raw bytes.
     pub(crate) fn framing(&mut self) -> Option<&mut AnyFraming> {
         self.incoming.framing()
     }
 
-    /// What comes before anything else.
+    /// Queues the greeting.
     fn open(&mut self) {
         self.phase = Phase::Talking;
         let parts = Arc::clone(&self.ledger.script().parts);

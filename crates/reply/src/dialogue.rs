@@ -1,11 +1,11 @@
-//! What is said, one thing after the other.
+//! Dialogues: steps in a fixed order.
 
 use std::time::Duration;
 
 use crate::answer::no_reply;
 use crate::{Answer, Then, When};
 
-/// What a peer expects and says, one thing after the other.
+/// The steps of a peer in a fixed order: what it expects and what it sends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,8 +23,9 @@ use crate::{Answer, Then, When};
 /// # let _: Dialogue = dialogue;
 /// ```
 ///
-/// A frame that is not the one which is expected next is unexpected; what that means is said by
-/// [`Replies::otherwise`](crate::Replies::otherwise). The dialogue stays where it is.
+/// A frame other than the expected one is unexpected;
+/// [`Replies::otherwise`](crate::Replies::otherwise) defines what happens then. The dialogue stays
+/// at its step.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Dialogue {
@@ -41,7 +42,7 @@ pub(crate) enum Move {
 }
 
 impl Dialogue {
-    /// A dialogue in which nothing is said.
+    /// Creates an empty dialogue.
     pub fn new() -> Dialogue {
         Dialogue::default()
     }
@@ -52,17 +53,17 @@ impl Dialogue {
         self.with(Move::Expect(frame.into()))
     }
 
-    /// Sends something; whatever an [`Answer`] can do.
+    /// Sends something; any [`Answer`].
     pub fn send(self, answer: impl Into<Answer>) -> Dialogue {
         self.with(Move::Send(answer.into()))
     }
 
-    /// Waits so long. What comes meanwhile is looked at afterwards.
+    /// Waits for that time. Frames that arrive meanwhile are processed afterwards.
     pub fn pause(self, duration: Duration) -> Dialogue {
         self.send(no_reply().after(duration))
     }
 
-    /// Does all of another dialogue so many times.
+    /// Repeats another dialogue a number of times.
     pub fn repeat(self, times: usize, dialogue: Dialogue) -> Dialogue {
         self.with(Move::Repeat(times, dialogue))
     }
@@ -88,13 +89,13 @@ impl Dialogue {
         self.send(no_reply().then(Then::Reset))
     }
 
-    /// Keeps the connection open, and receives nothing any more.
+    /// Keeps the connection open, but stops receiving.
     pub fn stop_reading(self) -> Dialogue {
         self.send(no_reply().then(Then::StopReading))
     }
 
-    /// Leaves the conversation to the test, which asks for it by this name. When it is handed
-    /// back, the dialogue continues.
+    /// Holds the conversation for the test, which gets it by this name. When it is handed back, the
+    /// dialogue continues.
     pub fn hold(self, name: impl AsRef<str>) -> Dialogue {
         self.send(no_reply().then(Then::hold(name)))
     }

@@ -1,4 +1,4 @@
-//! The beginning of what was said, kept as evidence.
+//! The beginning of a message, kept as evidence.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A frame that came, for a closure that answers it.
+/// A received frame, for a closure that answers it.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     pub(crate) payload: &'a [u8],
@@ -21,7 +21,7 @@ impl<'a> Frame<'a> {
         String::from_utf8_lossy(self.payload)
     }
 
-    /// The index of the connection that it came on, counted from 0.
+    /// Returns the index of its connection, counted from 0.
     pub fn connection(&self) -> usize {
         self.connection
     }

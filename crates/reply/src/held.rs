@@ -16,7 +16,7 @@ use crate::desk::{NotHere, Over, Parked};
 use crate::peer::{Common, Line, Peer};
 use crate::verdict::{Beneath, Prefix};
 
-/// A conversation that the test has in its hands: nobody answers for it meanwhile.
+/// A conversation that the test holds: it is not answered meanwhile.
 ///
 /// It comes from [`Responder::held`](crate::Responder::held) or
 /// [`Responder::take_over`](crate::Responder::take_over). The test looks around, receives and sends
@@ -68,7 +68,7 @@ impl Held {
         self.line.as_ref()?.conversation.held_frame()
     }
 
-    /// What the group of that name has matched in the frame for which it is held.
+    /// Returns the bytes that the group of that name matched in the held frame.
     pub fn capture(&self, name: &str) -> Option<&[u8]> {
         self.line.as_ref()?.conversation.held_capture(name)
     }
@@ -78,8 +78,8 @@ impl Held {
         self.line.as_ref()?.conversation.state()
     }
 
-    /// Sends all of `bytes`, as they are, and says how many they are; before them what was still to
-    /// be sent when the test took the conversation over.
+    /// Sends all of `bytes`, as they are, and returns how many they are; before them the unsent
+    /// output from before the test took the conversation over.
     ///
     /// # Errors
     ///
@@ -95,8 +95,8 @@ impl Held {
         self.connection.send(bytes.as_ref(), until.left())
     }
 
-    /// Sends `payload` as one frame of the replies' framing, and says how many bytes that has; as
-    /// it is if the replies are raw.
+    /// Sends `payload` as one frame of the replies' framing, and returns the size of the frame; if
+    /// the replies are raw, sends the bytes as they are.
     ///
     /// # Errors
     ///
@@ -132,8 +132,8 @@ impl Held {
         }
     }
 
-    /// Receives one frame of the replies' framing, and gives its payload; whatever comes if the
-    /// replies are raw.
+    /// Receives one frame of the replies' framing, and returns its payload; if the replies are raw,
+    /// the bytes that have arrived.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Held {
         self.connection.expect(expected.as_ref(), timeout)
     }
 
-    /// Says that no more will be sent: see [`Connection::shutdown_write`].
+    /// Ends the sending direction: see [`Connection::shutdown_write`].
     ///
     /// # Errors
     ///
@@ -254,15 +254,15 @@ impl Held {
         Ok(())
     }
 
-    /// Hands the conversation back: it continues where it was, with what has come meanwhile. A
-    /// responder that has stopped closes it.
+    /// Hands the conversation back. It continues where it was, with the bytes that arrived
+    /// meanwhile. A stopped responder closes it.
     pub fn hand_back(mut self) {
         self.give_back();
     }
 
-    /// Keeps the connection, which is an ordinary one from now on; the conversation is over. Its
-    /// dialogue counts as it stands. What was still to be sent when the test took it over is
-    /// dropped, unless something was [sent](Held::send) here.
+    /// Keeps the connection, which becomes an ordinary one; the conversation ends. Its dialogue is
+    /// judged by its progress so far. Unsent output from before the test took it over is dropped,
+    /// unless something was [sent](Held::send) here.
     pub fn take(mut self) -> Connection {
         match self.line.take() {
             Some(line) => line.connection.into_connection(),
@@ -270,8 +270,8 @@ impl Held {
         }
     }
 
-    /// The connection, for a layer above, which lets nobody keep it beyond the time in which the
-    /// test has the conversation.
+    /// Returns the connection, for a layer above, which must not keep it longer than the test holds
+    /// the conversation.
     #[doc(hidden)]
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -330,7 +330,7 @@ pub enum HandOverError {
         who: Option<Arc<str>>,
         /// The awaited event.
         what: String,
-        /// What there was instead.
+        /// What happened instead.
         so_far: String,
         /// How long the wait took.
         limit: Duration,
@@ -354,7 +354,7 @@ pub enum HandOverError {
         who: Option<Arc<str>>,
         /// The awaited event.
         what: String,
-        /// Why nobody waits any more.
+        /// Why the waits have ended.
         reason: Arc<str>,
     },
 
@@ -371,7 +371,7 @@ pub enum HandOverError {
         what: String,
     },
 
-    /// Nobody answers any more.
+    /// The responder has stopped.
     #[error("{}{what}: answering has stopped", Prefix(who))]
     #[diagnostic(
         code(standin::reply::hand_over_ended),

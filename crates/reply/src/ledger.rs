@@ -1,4 +1,4 @@
-//! What has happened, and what should have.
+//! The account of what has happened, and what should have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,8 +95,7 @@ impl Ledger {
         Some(self.book().lock().matched(index))
     }
 
-    /// What was unexpected, in the order in which it happened: the first
-    /// [64](Ledger::MOST_UNEXPECTED).
+    /// Returns the unexpected events in order: the first [64](Ledger::MOST_UNEXPECTED).
     pub fn unexpected(&self) -> Vec<Unexpected> {
         self.book().lock().unexpected.clone()
     }
@@ -107,14 +106,14 @@ impl Ledger {
         book.unexpected.len() + book.more
     }
 
-    /// What should have happened, and has not: rules that have matched less often than they must,
-    /// dialogues that are not over, connections that have not come.
+    /// Returns what is missing: rules below their minimum, unfinished dialogues, missing
+    /// connections.
     pub fn unmet(&self) -> Vec<Unmet> {
         let book = self.book().lock();
         self.unmet_in(&book)
     }
 
-    /// Says whether everything has happened that should have, and nothing else.
+    /// Checks that everything required has happened, and nothing unexpected.
     ///
     /// # Errors
     ///

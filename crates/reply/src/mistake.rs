@@ -1,4 +1,4 @@
-//! What is wrong with replies before anybody has connected.
+//! The mistakes in replies before any connection.
 
 use std::fmt;
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub enum Place {
     Greeting,
     /// The rule of that index, in the order of declaration, counted from 0. Messages count from 1.
     Rule(usize),
-    /// What happens to frames that nothing matches.
+    /// What happens to unmatched frames.
     Otherwise,
     /// A step of a dialogue.
     Dialogue {
@@ -96,7 +96,7 @@ impl Mistake {
 
 standin_error::reportable!(Mistake, parts = Mistake::parts);
 
-/// What is wrong with a part of replies.
+/// A problem in a part of replies.
 #[derive(Clone, PartialEq, Eq, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Problem {
@@ -117,7 +117,7 @@ pub enum Problem {
         span: Option<Range<usize>>,
     },
 
-    /// A template names what nobody knows.
+    /// A template uses an unknown name.
     #[error("the reply names `{name}`, which is unknown")]
     #[diagnostic(
         code(standin::reply::unknown_name),
@@ -144,7 +144,7 @@ pub enum Problem {
         reason: String,
     },
 
-    /// A text does not say bytes in hexadecimal digits.
+    /// A text is not valid hexadecimal.
     #[error("invalid hexadecimal: {reason}")]
     #[diagnostic(
         code(standin::reply::hex),
@@ -177,11 +177,11 @@ pub enum Problem {
         )
     )]
     Unreachable {
-        /// What the rule matches.
+        /// The frames that the rule matches.
         what: String,
         /// The index of the earlier rule, counted from 0.
         by: usize,
-        /// What the earlier one matches.
+        /// The frames that the earlier one matches.
         earlier: String,
     },
 
@@ -213,7 +213,7 @@ pub enum Problem {
         help("a dialogue waits for one frame after the other; repeat a part of it with `repeat`")
     )]
     OnlyForRules {
-        /// What it has: a number of times or a state.
+        /// What it declares: a number of times or a state.
         what: &'static str,
     },
 

@@ -1,4 +1,4 @@
-//! What is to be sent.
+//! The bytes to be sent.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The actors: who accepts, and who answers on a connection.
+//! The actors: one accepts, others answer on a connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,7 +11,7 @@ use crate::desk::{Desk, Parked};
 use crate::unexpected::Surprise;
 use crate::{Action, Conversation, Ledger, Unexpected};
 
-/// What the actors of one responder have in common.
+/// The common state of the actors of one responder.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) ledger: Ledger,
@@ -27,7 +27,7 @@ pub(crate) struct Line {
     pub(crate) conversation: Conversation,
 }
 
-/// Accepts whoever comes.
+/// Accepts the connections.
 pub(crate) struct Listener {
     arrivals: Arrivals,
     common: Arc<Common>,

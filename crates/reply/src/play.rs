@@ -5,15 +5,15 @@ use std::sync::Arc;
 use crate::captures::Captures;
 use crate::script::{Deed, Go, Scene, Test};
 
-/// A dialogue, and how far it has come.
+/// A dialogue, and its progress.
 #[derive(Debug)]
 pub(crate) struct Play {
     scene: Arc<Scene>,
     /// The steps that are gone through, from the outside to the inside.
     levels: Vec<Level>,
-    /// What the patterns of all steps so far have captured.
+    /// The captures of all steps so far.
     pub(crate) captures: Captures,
-    /// The frame that came last.
+    /// The latest frame.
     pub(crate) frame: Vec<u8>,
 }
 
@@ -25,7 +25,7 @@ struct Level {
     left: usize,
 }
 
-/// What comes next in a dialogue.
+/// The next step of a dialogue.
 pub(crate) enum Next {
     /// This frame.
     Expect(usize),

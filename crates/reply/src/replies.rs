@@ -12,7 +12,8 @@ use crate::dialogue::Move;
 use crate::user_code::{Closure, NewFraming, State};
 use crate::{Answer, Dialogue, Frame, Times, When};
 
-/// What a peer does by itself: how its stream is cut into frames, and what it answers to them.
+/// The behaviour of a peer that answers by itself: how its stream is divided into frames, and how
+/// it answers them.
 ///
 /// ```
 /// use standin_reply::{Replies, Then, anything, hold, no_reply, pattern, prefix, reply};
@@ -28,9 +29,9 @@ use crate::{Answer, Dialogue, Frame, Times, When};
 /// # Ok::<(), standin_reply::ScriptError>(())
 /// ```
 ///
-/// The greeting comes first, then the [dialogue](Replies::dialogue), and when that is over, or
-/// there is none, the rules: of those that match a frame the first declared one applies. What no
-/// rule matches is unexpected, unless [`otherwise`](Replies::otherwise) says something else.
+/// The greeting comes first, then the [dialogue](Replies::dialogue), and after it, or without one,
+/// the rules: the first declared rule that matches a frame applies. A frame that no rule matches is
+/// unexpected, unless [`otherwise`](Replies::otherwise) handles it.
 ///
 /// A clone has the same closures, with what they have captured.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ pub struct Replies {
     pub(crate) connections: Option<Times>,
 }
 
-/// What happens to a frame that nothing matches.
+/// What happens to unmatched frames.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Otherwise {
@@ -88,13 +89,13 @@ impl Replies {
         }
     }
 
-    /// A peer that takes the bytes as they come: each piece that arrives is a frame, however the
-    /// network has cut it. For echo and discard, and where only closures look at the bytes.
+    /// Creates replies without a framing: each piece that arrives is a frame, however the network
+    /// has cut it. For echo and discard, and where only closures inspect the bytes.
     pub fn raw() -> Replies {
         Replies::with_framing(None)
     }
 
-    /// What cuts the stream of a new connection into frames; `None` if whatever comes is a frame.
+    /// Returns the framing of a new connection; `None` for raw bytes.
     pub fn new_framing(&self) -> Option<Box<dyn Framing + Send>> {
         self.framing.as_ref().map(|new| new())
     }
@@ -113,7 +114,7 @@ impl Replies {
         }
     }
 
-    /// What the peer says first on each connection, before anything has come. Default: nothing.
+    /// Sets what the peer sends first on each connection. Default: nothing.
     pub fn greeting(mut self, answer: impl Into<Answer>) -> Replies {
         self.greeting = Some(answer.into());
         self
@@ -133,7 +134,7 @@ impl Replies {
     /// captured is shared by all connections: one thread calls it, so that a counter needs no lock.
     /// All peers of the process that act by themselves wait while it runs.
     ///
-    /// The texts of its answers are sent as they are: what a template could say, the closure can.
+    /// The texts of its answers are sent as they are, not as templates.
     ///
     /// ```
     /// use standin_reply::{Frame, Replies, reply};
@@ -159,8 +160,8 @@ impl Replies {
         self
     }
 
-    /// What happens to frames that nothing matches, and in a dialogue to those that are not
-    /// expected next. Default: [`Otherwise::Fail`].
+    /// Sets what happens to unmatched frames, and in a dialogue to those that are not expected
+    /// next. Default: [`Otherwise::Fail`].
     pub fn otherwise(mut self, otherwise: impl Into<Otherwise>) -> Replies {
         self.otherwise = otherwise.into();
         self

@@ -1,4 +1,4 @@
-//! Who answers: on the connections of a server, or on one that a client has made.
+//! Responders: on the connections of a server, or on one that a client has made.
 
 use std::io;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::desk::{Desk, NotHere, Over, Parked};
 use crate::peer::{Common, Line, Listener, Peer};
 use crate::{HandOverError, Held, Ledger, Script, Seen, Unexpected, Verdict, WaitError};
 
-/// Answers peers by itself, as a [`Script`] says, until it is [stopped](Responder::stop) or
+/// Answers peers by itself, following a [`Script`], until it is [stopped](Responder::stop) or
 /// dropped.
 ///
-/// All responders of the process share one thread, which is there only while there are some.
+/// All responders of the process share one thread, which exists only while there are responders.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct Responder {
     given: AtomicUsize,
 }
 
-/// The thread that answers does not come to it in time.
+/// The answering thread is not free in time.
 #[derive(Clone, Error, Diagnostic)]
 #[error("{stuck}")]
 #[diagnostic(
@@ -66,7 +66,7 @@ pub struct StuckError {
 standin_error::reportable!(StuckError);
 
 impl StuckError {
-    /// What keeps the thread, and since when, if it is code of a user's.
+    /// The user code that blocks the thread, and since when.
     pub fn busy(&self) -> Option<&standin_reactor::Busy> {
         self.stuck.busy()
     }
@@ -79,7 +79,7 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     NotAsDeclared(Verdict),
-    /// The thread that answers does not come to what has arrived.
+    /// The answering thread does not get to what has arrived.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Stuck(StuckError),
@@ -125,7 +125,7 @@ impl Responder {
         self.group.spawn(peer);
     }
 
-    /// One that has no connection yet: [`talk`](Responder::talk) gives it some.
+    /// Creates a responder without a connection: [`talk`](Responder::talk) adds connections.
     ///
     /// # Errors
     ///
@@ -167,8 +167,8 @@ impl Responder {
         &self.common.ledger
     }
 
-    /// What keeps the thread that answers, and since when, if it is code of a user's, of this
-    /// responder or another.
+    /// Returns the user code that blocks the answering thread, and since when, of this responder or
+    /// another.
     pub fn busy(&self) -> Option<standin_reactor::Busy> {
         self.group.busy()
     }
@@ -177,8 +177,8 @@ impl Responder {
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is up, if something unexpected has happened or happens
-    /// meanwhile, or if nobody answers any more.
+    /// Returns an error if the time limit passes, if something unexpected has happened or happens
+    /// meanwhile, or if the responder has stopped.
     pub fn wait_until(
         &self,
         seen: Seen,
@@ -207,13 +207,13 @@ impl Responder {
         outcome.map_err(|error| error.with_note(self.busy_now()))
     }
 
-    /// Gives the test the conversation that has been [held](crate::hold) under this name for the
-    /// longest time, as soon as there is one.
+    /// Returns the conversation that has been [held](crate::hold) under this name for the longest
+    /// time, as soon as there is one.
     ///
     /// # Errors
     ///
     /// Returns an error if there is none in time, if something unexpected has happened or happens
-    /// meanwhile, or if nobody answers any more.
+    /// meanwhile, or if the responder has stopped.
     pub fn held(
         &self,
         name: impl AsRef<str>,
@@ -241,14 +241,14 @@ impl Responder {
         self.hand_over(timeout, taken, what)
     }
 
-    /// Gives the test the conversation of the connection of that index, counted from 0, wherever
-    /// it is: between two frames, or in the middle of a delay. What has come and was not a whole
-    /// frame yet is what the test receives first. A connection that has not come is waited for.
+    /// Takes over the conversation of the connection with that index, counted from 0, at any point:
+    /// between two frames, or in the middle of a delay. The test first receives the bytes that are
+    /// not a whole frame yet. Waits for a connection that does not exist yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if it is not there in time, if something unexpected has happened or happens
-    /// meanwhile, or if nobody answers any more.
+    /// Returns an error if it does not exist in time, if something unexpected has happened or
+    /// happens meanwhile, or if the responder has stopped.
     pub fn take_over(
         &self,
         connection: usize,
@@ -277,25 +277,25 @@ impl Responder {
         self.hand_over(timeout, taken, what)
     }
 
-    /// Waits until everything that has arrived by now is acted on. An answer that is delayed is
-    /// not waited for.
+    /// Waits until everything that has arrived so far was processed. Delayed answers are not
+    /// awaited.
     ///
     /// # Errors
     ///
-    /// Returns an error that says what keeps the thread, if it does not come to it in time.
+    /// Returns an error that names the code that blocks the thread, if it is not free in time.
     pub fn settle(&self, limit: impl Into<Option<Duration>>) -> Result<(), StuckError> {
         self.group
             .settle(limit)
             .map_err(|stuck| StuckError { stuck })
     }
 
-    /// Says whether everything that must happen has happened, and nothing unexpected, once
-    /// everything that has arrived so far has been acted on.
+    /// Checks that everything required has happened, and nothing unexpected, once everything that
+    /// has arrived so far was processed.
     ///
     /// # Errors
     ///
-    /// Returns an error that lists what was unexpected and what is missing; or that says what
-    /// keeps the thread, if it does not come to it in time.
+    /// Returns an error that lists what was unexpected and what is missing; or names the code that
+    /// blocks the thread, if it is not free in time.
     pub fn verify(&self, limit: impl Into<Option<Duration>>) -> Result<(), VerifyError> {
         self.settle(limit).map_err(VerifyError::Stuck)?;
         let verdict = self.common.ledger.verify();
@@ -314,8 +314,8 @@ impl Responder {
     ///
     /// # Errors
     ///
-    /// Returns an error that says what keeps the thread, if it does not come to it in time. Nobody
-    /// answers any more anyway.
+    /// Returns an error that names the code that blocks the thread, if it is not free in time. The
+    /// responder has stopped anyway.
     pub fn stop(&self, limit: impl Into<Option<Duration>>) -> Result<(), StuckError> {
         let outcome = self.group.end(limit);
         self.end();

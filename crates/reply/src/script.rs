@@ -32,8 +32,8 @@ pub struct Script {
 type OnUnexpected = dyn Fn(&Unexpected) + Send + Sync;
 
 impl Script {
-    /// The largest frame that a peer may send, unless
-    /// [`receive_limit`](Script::receive_limit) says otherwise: 16 MiB.
+    /// The largest frame that a peer may send, unless [`receive_limit`](Script::receive_limit)
+    /// changes it: 16 MiB.
     pub const DEFAULT_RECEIVE_LIMIT: usize = 16 << 20;
 
     pub(crate) fn new(parts: Parts) -> Script {
@@ -47,7 +47,7 @@ impl Script {
         }
     }
 
-    /// Who follows it, for messages: `server "bank"`. Default: "the replies".
+    /// Sets its owner, for messages: `server "bank"`. Default: "the replies".
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Script {
         self.label = Some(label.into());
         self
@@ -60,8 +60,8 @@ impl Script {
         self
     }
 
-    /// What templates can name beyond what [`reply`](crate::reply) lists: the attributes of this
-    /// value, a map or an object, which are asked for when a template names them. Default: nothing.
+    /// Sets the names in templates beyond what [`reply`](crate::reply) lists: the attributes of
+    /// this value, a map or an object, which are read when a template uses them. Default: none.
     pub fn globals(mut self, globals: Value) -> Script {
         self.globals = globals;
         self
@@ -94,7 +94,7 @@ impl fmt::Debug for Script {
     }
 }
 
-/// What a script is made of.
+/// The parts of a script.
 pub(crate) struct Parts {
     pub(crate) framing: Option<NewFraming>,
     pub(crate) greeting: Option<Arc<Deed>>,
@@ -108,7 +108,7 @@ pub(crate) struct Parts {
     pub(crate) calls_user: bool,
 }
 
-/// What happens to frames that nothing matches.
+/// What happens to unmatched frames.
 #[derive(Clone, Debug)]
 pub(crate) enum Fallback {
     Fail,
@@ -159,7 +159,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What a frame is compared with.
+/// The expected value of a frame.
 #[derive(Clone)]
 pub(crate) enum Test {
     Anything,

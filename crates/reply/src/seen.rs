@@ -33,8 +33,8 @@ enum What {
 }
 
 impl Seen {
-    /// The rule of [that name](crate::When::named) has matched once, or as often as
-    /// [`times`](Seen::times) says.
+    /// The rule of [that name](crate::When::named) has matched once, or the number of
+    /// [`times`](Seen::times).
     pub fn rule(name: impl AsRef<str>) -> Seen {
         Seen {
             what: What::Rule(name.as_ref().into()),
@@ -74,7 +74,7 @@ impl Seen {
         }
     }
 
-    /// At least so many times, of what [`rule`](Seen::rule) says.
+    /// Sets the minimum number of matches of a [`rule`](Seen::rule).
     pub fn times(mut self, times: usize) -> Seen {
         if let What::Rule(_) = self.what {
             self.times = times;
@@ -121,11 +121,11 @@ pub enum WaitError {
         who: Option<Arc<str>>,
         /// The awaited event.
         seen: Seen,
-        /// How far it has come.
+        /// The progress so far.
         so_far: String,
         /// How long the wait took.
         limit: Duration,
-        /// What may explain it.
+        /// Possible causes.
         note: Option<String>,
         /// The last records of all connections.
         records: Option<LastRecords>,
@@ -147,7 +147,7 @@ pub enum WaitError {
         who: Option<Arc<str>>,
         /// The awaited event.
         seen: Seen,
-        /// Why nobody waits any more.
+        /// Why the waits have ended.
         reason: Arc<str>,
     },
 
@@ -164,7 +164,7 @@ pub enum WaitError {
         seen: Seen,
     },
 
-    /// Nobody answers any more.
+    /// The responder has stopped.
     #[error("{}answering has stopped: waited until {seen}; {so_far}", Prefix(who))]
     #[diagnostic(
         code(standin::reply::wait_ended),
@@ -175,7 +175,7 @@ pub enum WaitError {
         who: Option<Arc<str>>,
         /// The awaited event.
         seen: Seen,
-        /// How far it has come.
+        /// The progress so far.
         so_far: String,
     },
 }
@@ -216,8 +216,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is up, if something unexpected has happened or happens
-    /// meanwhile, or if nobody answers any more.
+    /// Returns an error if the time limit passes, if something unexpected has happened or happens
+    /// meanwhile, or if the responder has stopped.
     pub fn wait_until(
         &self,
         seen: Seen,

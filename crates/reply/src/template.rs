@@ -28,7 +28,7 @@ pub(crate) enum Part {
     Capture(Arc<str>),
 }
 
-/// What a template can name.
+/// The names that a template can use.
 pub(crate) struct Scope<'a> {
     pub(crate) frame: Option<&'a [u8]>,
     pub(crate) connection: usize,

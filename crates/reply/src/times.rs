@@ -129,7 +129,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// Why a text does not say how often.
+/// Why a text is not a valid number of times.
 #[derive(thiserror::Error, miette::Diagnostic)]
 #[error("\"{text}\" is not a number of times")]
 #[diagnostic(

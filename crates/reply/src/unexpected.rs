@@ -1,4 +1,4 @@
-//! What nobody had expected.
+//! Unexpected events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use standin_socket::framing::FrameError;
 use crate::Times;
 use crate::excerpt::Excerpt;
 
-/// Something unexpected that happened between a peer and who answers it, with what is known of it.
+/// An unexpected event between a peer and its responder, with the evidence.
 #[derive(Clone)]
 pub struct Unexpected {
     pub(crate) who: Option<Arc<str>>,
@@ -18,11 +18,11 @@ pub struct Unexpected {
     pub(crate) ends: Option<Arc<str>>,
     pub(crate) surprise: Surprise,
     pub(crate) said: Said,
-    /// What was recorded of the connection up to then.
+    /// The records of the connection until then.
     pub(crate) records: Option<LastRecords>,
 }
 
-/// What was said last on a connection.
+/// The last message sent on a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Said {
     pub(crate) frame: Option<Excerpt>,
@@ -33,7 +33,7 @@ impl Said {
     /// How much is kept of each.
     pub(crate) const KEPT: usize = 64;
 
-    /// A frame came that begins so, and has so many bytes.
+    /// A frame with this beginning and size arrived.
     pub(crate) fn hear(&mut self, head: &[u8], len: usize) {
         self.frame.get_or_insert_default().replace(head, len);
     }
@@ -46,20 +46,20 @@ impl Said {
     }
 }
 
-/// What is unexpected.
+/// The unexpected event.
 #[derive(Clone, Debug)]
 pub(crate) enum Surprise {
     /// Nothing answers a frame.
     Frame {
         frame: Excerpt,
-        /// What there is that could have, and how it differs.
+        /// The candidates, and how they differ.
         candidates: Vec<Candidate>,
-        /// How many more there are.
+        /// How many more candidates there are.
         more: usize,
         /// The step of the dialogue that waits for something else.
         step: Option<String>,
     },
-    /// What came is not a frame.
+    /// The bytes are not a valid frame.
     NotAFrame { bytes: Excerpt, source: FrameError },
     /// The frame is too long.
     TooLong { head: Excerpt, limit: usize },
@@ -77,7 +77,7 @@ pub(crate) enum Surprise {
     TooMany { allowed: Times },
 }
 
-/// What could have answered a frame, and why it does not.
+/// A candidate for a frame, and why it does not match.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) what: String,
@@ -101,8 +101,8 @@ impl Unexpected {
         self.connection
     }
 
-    /// The frame that nothing answers, or what came instead of a frame; at most its first 512
-    /// bytes. `None` if it is about something else.
+    /// Returns the unmatched frame, or the bytes that are not a frame; at most the first 512 bytes.
+    /// `None` if it is about something else.
     pub fn frame(&self) -> Option<&[u8]> {
         match &self.surprise {
             Surprise::Frame { frame: bytes, .. }
@@ -113,8 +113,8 @@ impl Unexpected {
         }
     }
 
-    /// What was recorded of its connection up to then, if that is recorded. The message ends with
-    /// it.
+    /// Returns the records of its connection until then, if it is recorded. The message ends with
+    /// them.
     pub fn records(&self) -> Option<&LastRecords> {
         self.records.as_ref()
     }

@@ -11,7 +11,7 @@ use crate::{Answer, Frame};
 /// A framing of a connection.
 pub(crate) type AnyFraming = Box<dyn Framing + Send>;
 
-/// Makes the framing of each connection; without one, whatever comes is a frame.
+/// Creates the framing of each connection; without one, the bytes are raw.
 pub(crate) type NewFraming = Arc<dyn Fn() -> AnyFraming + Send + Sync>;
 
 /// The state of a connection that a closure keeps.

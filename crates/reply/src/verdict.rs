@@ -1,4 +1,4 @@
-//! What is wrong when everybody has gone.
+//! The verdict at the end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::Unexpected;
 pub struct Unmet {
     who: Option<Arc<str>>,
     missing: String,
-    /// What was recorded of all connections of the peer.
+    /// The records of all connections of the peer.
     records: Option<LastRecords>,
 }
 

@@ -8,7 +8,7 @@ use crate::Times;
 /// Which frames are meant: made by [`equals`], [`prefix`], [`pattern`], [`predicate`] or
 /// [`anything`]. A text or bytes mean frames that equal them.
 ///
-/// What is compared is the payload of the frame, with lines the line without its end.
+/// The payload of the frame is compared, for lines without the line end.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct When {
@@ -25,7 +25,7 @@ pub(crate) enum InState {
     Any,
 }
 
-/// What a frame is compared with.
+/// The expected value of a frame.
 #[derive(Clone)]
 pub(crate) enum Condition {
     Anything,
@@ -47,10 +47,10 @@ pub fn prefix(bytes: impl AsRef<[u8]>) -> When {
     When::new(Condition::Prefix(bytes.as_ref().into()))
 }
 
-/// Frames in which a regular expression matches, in the syntax of the crate
+/// Frames that match a regular expression, in the syntax of the crate
 /// [`regex`](https://docs.rs/regex/latest/regex/#syntax): anywhere in the frame, unless the
-/// expression says where, as `^PAY (?<amount>\d+)$` does. What a group with a name matches can be
-/// named by the reply.
+/// expression is anchored, as `^PAY (?<amount>\d+)$` is. The reply can use the captures of named
+/// groups.
 ///
 /// Frames are bytes: to match some that are not UTF-8, switch that off, as in `(?-u:\xff)`.
 ///
@@ -123,8 +123,7 @@ impl When {
         self
     }
 
-    /// The name of the rule, by which a test can ask for it, and which is shown where an error
-    /// lists the rules. Names are unique.
+    /// Sets the name of the rule, for tests and for lists of rules in errors. Names are unique.
     pub fn named(mut self, name: impl AsRef<str>) -> When {
         self.name = Some(name.as_ref().into());
         self

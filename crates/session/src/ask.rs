@@ -1,5 +1,5 @@
-//! A keeper answers who asks how its environment is: over a Unix socket in the directory of the
-//! environments that are up, where nobody else may enter.
+//! A keeper answers queries about its environment over a Unix socket in the directory of the
+//! running environments, which no other user may enter.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long is waited for an answer. It takes far less than a millisecond.
+/// The timeout for an answer, which takes far less than a millisecond.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long whoever has asked may take to read.
+/// How long a client may take to read.
 const READS: Duration = Duration::from_secs(1);
 
-/// Who keeps an environment. Both ends are of one version, or do not understand each other.
+/// The keeper of an environment. Both ends must have the same version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Answers until it is dropped.
@@ -33,7 +33,7 @@ pub(crate) struct Answers {
 #[derive(Debug)]
 pub(crate) enum NoAnswer {
     Io(io::Error),
-    /// It is not one that this version knows.
+    /// It has another version.
     OfVersion(String),
 }
 
@@ -44,7 +44,7 @@ impl From<io::Error> for NoAnswer {
 }
 
 impl Answers {
-    /// Answers at `path` with what `describe` says then.
+    /// Answers at `path` with the current result of `describe`.
     pub(crate) fn begin(
         path: PathBuf,
         describe: impl Fn() -> Value + Send + 'static,

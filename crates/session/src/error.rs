@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::Setting;
 
-/// A session cannot be made of a file and settings.
+/// A session cannot be created from a file and settings.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -27,7 +27,7 @@ pub enum SessionError {
         )
     )]
     NotASetting {
-        /// What was given.
+        /// The given setting.
         text: String,
     },
     /// A setting names a driver that the environment does not have.
@@ -122,7 +122,7 @@ pub enum RunError {
         /// The system's error.
         source: io::Error,
     },
-    /// What belongs to the command does not end.
+    /// Processes of the command do not end.
     #[error("the command (pid {pid}) was killed, but something that it started does not end")]
     #[diagnostic(
         code(standin::session::not_ended),
@@ -152,7 +152,7 @@ pub enum StateError {
         /// The system's error.
         source: io::Error,
     },
-    /// Somebody else could change what is in the directory.
+    /// Another user could change the directory.
     #[error("{} is not a directory that only this user may write to", path.display())]
     #[diagnostic(
         code(standin::session::state_not_private),
@@ -186,7 +186,7 @@ pub enum StateError {
         help("{}", up(nearest.as_deref(), known))
     )]
     NotUp {
-        /// What was asked for.
+        /// The requested environment.
         wanted: String,
         /// The id that was probably meant.
         nearest: Option<String>,
@@ -214,7 +214,7 @@ pub enum StateError {
         id: String,
         /// The number of the keeper.
         pid: u32,
-        /// What came instead.
+        /// The answer.
         source: std::io::Error,
     },
     /// The keeper of an environment is of another version.
@@ -260,7 +260,7 @@ pub enum StateError {
 
 standin::reportable!(StateError);
 
-/// There is no page on what was asked for.
+/// There is no page for the code.
 #[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReferenceError {
@@ -298,7 +298,7 @@ pub enum ReferenceError {
         })
     )]
     UnknownCode {
-        /// What was asked for.
+        /// The requested name.
         code: String,
         /// The code that was probably meant.
         nearest: Option<String>,

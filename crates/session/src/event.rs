@@ -9,9 +9,9 @@ use standin::Error;
 
 /// Something that has happened.
 ///
-/// As JSON it is one object: `event` says what has happened, `at` when, and the other keys are
-/// the fields of the variant of [`Happened`], in `snake_case`; those that are durations end in
-/// `_ms` and are milliseconds.
+/// As JSON it is one object: `event` is what has happened, `at` is when, and the other keys are the
+/// fields of the variant of [`Happened`], in `snake_case`; durations end in `_ms` and are
+/// milliseconds.
 ///
 /// ```
 /// use standin_session::{Event, Happened};
@@ -28,7 +28,7 @@ pub struct Event {
     pub what: Happened,
 }
 
-/// What can happen.
+/// The possible events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happened {
@@ -55,7 +55,7 @@ pub enum Happened {
     DriverFailed {
         /// Its name.
         driver: String,
-        /// What was being done: `start`, `stop`.
+        /// The operation: `start`, `stop`.
         during: String,
         /// Why, as a text of several lines.
         message: String,
@@ -117,16 +117,16 @@ pub enum Happened {
     FilesKept {
         /// The directory of their files.
         path: Option<PathBuf>,
-        /// What was recorded: a page, a capture, a text.
+        /// The recording: a page, a capture, a text.
         recorded: Vec<PathBuf>,
     },
-    /// `failed`: something went wrong; the program ends with an exit code that says so.
+    /// `failed`: an error; the program ends with the corresponding exit code.
     Failed {
         /// The code of the error, which `standin explain` has a page on.
         code: Option<String>,
-        /// What went wrong, in short.
+        /// The error, in short.
         message: String,
-        /// What to do about it.
+        /// How to fix it.
         help: Option<String>,
         /// All that is known of it, as a text of several lines.
         report: String,

@@ -34,13 +34,13 @@ pub struct CutRuns {
     pub only: Option<Cut>,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CutOutcome {
     /// The runs.
     pub report: CutReport,
-    /// The signal by which somebody has ended it before its end.
+    /// The signal that ended it early.
     pub ended_by: Option<i32>,
 }
 

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use standin::environment::EnvironmentView;
 use standin::{Driver, Environment, Lifecycle as _, Status};
 
-/// The drivers of an environment, and who of them needs whom, as the file declares it; of one that
-/// is up also how each is, where it is, and who is connected to whom.
+/// The drivers of an environment and their dependencies, as the file declares them; for a running
+/// one also the status and address of each, and who is connected to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
     environment: String,
     drivers: Vec<Node>,
     needs: Vec<Arrow>,
-    /// Who is connected to whom now.
+    /// The current connections.
     connected: Vec<Connected>,
 }
 
@@ -346,7 +346,7 @@ impl Graph {
         graph
     }
 
-    /// What [`to_json`](Graph::to_json) has made.
+    /// The output of [`to_json`](Graph::to_json).
     pub(crate) fn of_json(value: &Value) -> Option<Self> {
         let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
         let list = |key: &str| value[key].as_array().map(Vec::as_slice).unwrap_or_default();

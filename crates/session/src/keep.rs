@@ -1,4 +1,4 @@
-//! Keeps an environment up until somebody asks for its end.
+//! Keeps an environment up until a request to stop.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::state::{Ended, Entry, StateDir, canonical, id_of};
 use crate::watch::Observer;
 use crate::{RunError, StateError};
 
-/// An environment that is kept up by this process until somebody asks for its end.
+/// An environment that this process keeps up until a request to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Keeper {
     parent: Option<u32>,

@@ -6,7 +6,7 @@ use standin::environment::file::{TypeRegistry, reference_page};
 
 use crate::ReferenceError;
 
-/// What the options of an environment are called among the types of drivers.
+/// The name of an environment's options among the types of drivers.
 const ENVIRONMENT: &str = "environment";
 
 /// The options of environments and drivers as a page of Markdown: those of one type of drivers
@@ -36,7 +36,8 @@ pub fn options_page(of: Option<&str>) -> Result<String, ReferenceError> {
 /// The pages on error codes.
 const ERRORS: &str = include_str!("../errors.md");
 
-/// What there is to say of an error code, as Markdown. Its last part, or its last two, will do.
+/// Returns the documentation of an error code, as Markdown. Its last part, or its last two, are
+/// enough.
 ///
 /// ```
 /// let page = standin_session::explain("unknown_option")?;

@@ -1,4 +1,4 @@
-//! What is left of a failed run.
+//! The files of a failed run.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,8 +8,7 @@ use standin::environment::Format;
 
 use crate::ReferenceError;
 
-/// What the files in a directory say that a failed run has left: its text, and where the others
-/// are.
+/// Returns the report in a directory of a failed run: its text, and where the other files are.
 ///
 /// # Errors
 ///

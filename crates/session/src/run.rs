@@ -50,7 +50,7 @@ pub struct CommandLine {
 pub struct Outcome {
     /// The exit code: that of the command, or one of [`Outcome`]'s constants.
     pub code: u8,
-    /// What went wrong besides the command.
+    /// Errors besides the command's.
     pub errors: Vec<Error>,
 }
 
@@ -59,7 +59,7 @@ impl Outcome {
     pub const TIMED_OUT: u8 = 124;
     /// The environment failed, or what is around it.
     pub const FAILED: u8 = 125;
-    /// The command is there, and cannot be executed.
+    /// The command exists, but cannot be executed.
     pub const NOT_EXECUTABLE: u8 = 126;
     /// There is no such command.
     pub const NOT_FOUND: u8 = 127;
@@ -106,8 +106,8 @@ impl CommandLine {
         self
     }
 
-    /// Writes what the command writes to this file, both its output and its errors, and gives it
-    /// nothing to read. Otherwise it has those of this program.
+    /// Redirects both output and errors of the command to this file, and gives it no input.
+    /// Otherwise it has the standard streams of this program.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output = Some(path.into());
         self

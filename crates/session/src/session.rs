@@ -19,8 +19,8 @@ pub struct Session {
     environment: Environment,
 }
 
-/// An environment that is up. Dropping it takes it down, too, as dropping a
-/// [`RunningEnvironment`] does; [`stop`](Running::stop) says what went wrong.
+/// A running environment. Dropping it stops it, like a [`RunningEnvironment`];
+/// [`stop`](Running::stop) also reports errors.
 #[must_use = "dropping it takes the environment down at once"]
 pub struct Running {
     environment: RunningEnvironment,
@@ -53,12 +53,12 @@ impl Session {
         Ok(Self { environment })
     }
 
-    /// A look at the environment, at any time and from any thread, also when it runs.
+    /// Returns a view of the environment, at any time and from any thread, even while it runs.
     pub fn view(&self) -> EnvironmentView {
         self.environment.view()
     }
 
-    /// Who of its drivers needs whom.
+    /// Returns the dependencies between its drivers.
     pub fn graph(&self) -> Graph {
         Graph::of(&self.environment)
     }
@@ -111,7 +111,7 @@ impl Session {
 }
 
 impl Running {
-    /// A look at the environment, at any time and from any thread.
+    /// Returns a view of the environment, at any time and from any thread.
     pub fn view(&self) -> EnvironmentView {
         self.environment.view()
     }
@@ -121,14 +121,14 @@ impl Running {
         self.environment.abort_handle()
     }
 
-    /// Says that what used the environment has failed, so that what was recorded and the files of
-    /// the drivers stay though the stop goes well.
+    /// Notes that the user of the environment has failed, so that the recording and the files of
+    /// the drivers are kept even if the stop succeeds.
     pub fn note_failure(&self) {
         self.environment.note_failure();
     }
 
-    /// Says that what used the environment has failed, and writes at once what was recorded so far;
-    /// the stop writes it to the same place with what has come since.
+    /// Notes that the user of the environment has failed, and writes the recording so far at once;
+    /// the stop writes it to the same place with later records.
     pub fn write_failure(&self) -> Artifacts {
         self.environment.write_failure()
     }

@@ -9,10 +9,10 @@ use standin::environment::EnvironmentView;
 
 use crate::SessionError;
 
-/// An option of an environment or of one of its drivers that replaces what the file says:
+/// An option of an environment or of one of its drivers that overrides the file:
 /// `driver.option=value`, or `option=value` for the environment.
 ///
-/// The value is one of TOML, such as `5`, `["a", "b"]` or `{ text = "x" }`; whatever is not is a
+/// The value is parsed as TOML, such as `5`, `["a", "b"]` or `{ text = "x" }`; anything else is a
 /// text, so that texts need no quotes. `driver.option.key=value` sets one key of an option that is
 /// a table. Paths in it start from the current directory.
 ///

@@ -65,8 +65,8 @@ impl Drop for Requests {
     }
 }
 
-/// The signals that whoever started this program wants it to ignore, as nohup(1) does; none where
-/// the system does not say.
+/// The signals that the parent of this program wants it to ignore, as nohup(1) does; none where the
+/// system does not report them.
 fn ignored() -> Vec<i32> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status

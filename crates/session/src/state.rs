@@ -19,15 +19,15 @@ use crate::{Graph, StateError};
 /// The directory of the environments that are up.
 ///
 /// It is `standin` in `XDG_RUNTIME_DIR`, or else `standin-up-<user>` below the directory for
-/// temporary files, and nobody else may enter it. The keeper of an environment holds a lock on the
-/// environment's file, which the system ends with it, so that a file without one is of an
-/// environment that is gone, however it went.
+/// temporary files, and no other user may enter it. The keeper of an environment holds a lock on
+/// the environment's file, which the system releases with its process, so that a file without a
+/// lock belongs to an environment that is gone.
 #[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
 }
 
-/// An environment that somebody has brought up with `standin up`.
+/// An environment that was started with `standin up`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -41,7 +41,7 @@ pub struct Entry {
     pub pid: u32,
     /// With whose end it ends, if with anybody's.
     pub parent: Option<u32>,
-    /// When it came up.
+    /// When it had started.
     pub started: SystemTime,
     /// The variables for programs that use it.
     pub variables: IndexMap<String, String>,
@@ -61,7 +61,7 @@ pub(crate) struct Kept {
 pub struct Ended {
     /// The exit code of its keeper.
     pub code: u8,
-    /// What went wrong, as text.
+    /// The error, as text.
     pub report: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl StateDir {
     ///
     /// # Errors
     ///
-    /// Returns an error if it cannot be made, or is somebody else's.
+    /// Returns an error if it cannot be created, or belongs to another user.
     pub fn open() -> Result<Self, StateError> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         let path = match runtime.filter(|path| path.is_absolute() && path.is_dir()) {
@@ -302,7 +302,7 @@ impl StateDir {
 }
 
 impl Kept {
-    /// Says how the environment has ended, to whoever waits for that.
+    /// Reports the end of the environment to waiting processes.
     pub(crate) fn end(mut self, ended: &Ended) {
         // Who waits reads what is there otherwise, and says that nobody knows.
         let _ = self.write(Some(ended));

@@ -15,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long between two tries. No event says that nobody uses a directory any more.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What is written to it by whoever ends in the usual way.
+/// The message of a process that ends normally.
 const DONE: &[u8] = b".";
 
-/// A process that waits for the end of this one, and removes what that left if it was killed.
-/// Dropping it says that nothing is left, and ends it.
+/// A process that waits for the end of this one, and removes its files if it was killed. Dropping
+/// it reports that nothing is left, and ends it.
 #[derive(Debug)]
 pub struct Sweeper {
     process: Child,
@@ -61,7 +61,7 @@ impl Drop for Sweeper {
     }
 }
 
-/// Waits until the standard input ends. If nothing came, whoever had the other end was killed:
+/// Waits until the standard input ends. Without a message, the process at the other end was killed:
 /// removes `root`, the directory of its runpaths, and `files`.
 ///
 /// # Errors

@@ -10,10 +10,10 @@ use standin_sync::Monitor;
 
 use crate::event::{Event, Happened};
 
-/// How often it is looked at: as often as an eye sees a difference.
+/// The polling interval: as often as an eye sees a difference.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// Whoever wants to know what happens. Any function of an [`Event`] is one.
+/// An observer of events. Any function of an [`Event`] is one.
 ///
 /// It is called by one thread at a time, which may be another one than the caller's.
 pub trait Observer: Send + Sync {
@@ -57,8 +57,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Does `work`, and has `observer` know meanwhile what happens in the environment. All of it
-    /// is known when this returns.
+    /// Does `work`, and notifies `observer` of the events in the environment meanwhile. All of them
+    /// were notified when this returns.
     pub(crate) fn during<T>(
         &mut self,
         view: &EnvironmentView,

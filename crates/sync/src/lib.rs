@@ -34,7 +34,7 @@ pub use std::sync::MutexGuard;
 /// assert_eq!(names.into_inner().unpoisoned(), ["server"]);
 /// ```
 pub trait Unpoisoned {
-    /// What the lock gives: a guard or, when it is taken apart, the value.
+    /// The result of the lock: a guard or, when it is taken apart, the value.
     type Inner;
 
     /// The guard or the value.
@@ -57,8 +57,7 @@ impl<T> Unpoisoned for LockResult<T> {
 pub struct Monitor<T> {
     value: Mutex<T>,
     changed: Condvar,
-    /// How many threads wait, so that nobody pays for waking no one. Only
-    /// changed, and only read, by those who hold the lock.
+    /// How many threads wait, to skip unneeded notifications. Changed and read only under the lock.
     waiting: AtomicUsize,
     /// Tasks that wait.
     tasks: std::sync::Mutex<Vec<Waker>>,
@@ -77,13 +76,13 @@ impl<T> Monitor<T> {
         }
     }
 
-    /// The value, to be read and changed. Who changes what others wait for calls
-    /// [`notify_all`](Monitor::notify_all) before it gives the guard back.
+    /// Locks the value, to read and change it. After a change that others wait for, call
+    /// [`notify_all`](Monitor::notify_all) before the guard is dropped.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock().unpoisoned()
     }
 
-    /// Changes the value and wakes all who wait.
+    /// Changes the value and wakes all waiting threads.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut value = self.lock();
         let result = change(&mut value);
@@ -94,7 +93,7 @@ impl<T> Monitor<T> {
         result
     }
 
-    /// Wakes all who wait. To be called under the lock.
+    /// Wakes all waiting threads. Must be called under the lock.
     pub fn notify_all(&self) {
         let (has_threads, tasks) = self.who_waits();
         self.wake(has_threads, tasks);
@@ -137,7 +136,7 @@ impl<T> Monitor<T> {
         guard
     }
 
-    /// Waits until `condition` does not hold any more, not beyond `until`.
+    /// Waits until `condition` no longer holds, at most until `until`.
     pub fn wait_while<'a>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -150,7 +149,7 @@ impl<T> Monitor<T> {
         guard
     }
 
-    /// The value, when nobody can wait for it any more.
+    /// Returns the value, when no thread can wait for it.
     pub fn into_inner(self) -> T {
         self.value.into_inner().unpoisoned()
     }

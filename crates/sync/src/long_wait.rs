@@ -1,9 +1,9 @@
 //! Threads that wait for long, perhaps for code that would have to run in the same thread.
 //!
 //! A test that blocks the only thread of its runtime hangs until its limit if its peer is a task of
-//! that runtime, and nothing shows why. So no thread waits for longer than [`LONG`] at once; one
-//! that has looks at its stack, once, and says on the standard error what to do instead if it is a
-//! task's. A runtime need not be known for that, nor asked before each wait.
+//! that runtime, and nothing shows why. So no thread waits for longer than [`LONG`] at once. After
+//! that time it looks at its stack, once, and if it runs a task, prints to standard error what to
+//! use instead. This needs no knowledge of the runtime, and no call before each wait.
 
 use std::{
     backtrace::Backtrace,

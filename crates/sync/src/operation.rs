@@ -1,9 +1,9 @@
-//! Operations as values: what is to be done, apart from who waits for it.
+//! Operations as values, independent of the waiter.
 //!
-//! What blocks a thread makes an [`Operation`] and has the thread wait for it. The same operation
-//! can be tried again and again by code that must not block a thread, such as a task of a runtime.
-//! So both do the same. Code that serves both has a [`Wait`] as a parameter, and is run by [`now`]
-//! where the thread waits.
+//! A blocking method creates an [`Operation`] and makes the thread wait for it. Code that must not
+//! block a thread, such as a task of a runtime, can try the same operation repeatedly. So both do
+//! the same. Code that serves both has a [`Wait`] as a parameter, and [`now`] runs it if the thread
+//! waits.
 
 use std::{
     any::Any,
@@ -26,10 +26,10 @@ pub type Descriptor = std::os::fd::OwnedFd;
 #[derive(Debug)]
 pub enum Descriptor {}
 
-/// What to wait for.
+/// The events to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// That there is something to receive, or somebody to accept.
+    /// There is something to receive or accept.
     Readable,
     /// That there is room to send, or a connect has an outcome.
     Writable,
@@ -37,43 +37,43 @@ pub enum Interest {
 
 /// Something that may have to wait.
 ///
-/// Dropping it gives it up: bytes that have come stay with the connection, and those in line get
-/// their turn.
+/// Dropping it cancels it: received bytes stay with the connection, and the next in line gets the
+/// turn.
 pub trait Operation {
-    /// What it comes to.
+    /// Its result.
     type Output;
 
     /// Does it, and has the calling thread wait.
     fn block(self) -> Self::Output;
 
-    /// Does as much as is possible without waiting. If that is not all, `waker` is woken when the
-    /// operation may continue for another reason than those in [`Waits`]: its turn has come, or it
-    /// was closed. Not to be tried again once it is done.
+    /// Does as much as is possible without waiting. If it is not done, `waker` is woken when the
+    /// operation may continue for a reason other than those in [`Waits`]: its turn has come, or it
+    /// was closed. Must not be called again once it is done.
     fn attempt(&mut self, waker: &Waker) -> Attempt<Self::Output>;
 
-    /// Gives it up, because nobody can wait for it.
+    /// Cancels it, because it cannot be awaited.
     fn fail(&mut self, error: io::Error) -> Self::Output;
 
-    /// What it will wait for of its [descriptor](Operation::descriptor), most probably: nothing
-    /// while it stands in line for its turn, or if it waits for something else.
+    /// Returns the events of its [descriptor](Operation::descriptor) that it will probably wait
+    /// for: none while it waits for its turn, or for something else.
     fn interest(&self) -> Option<Interest>;
 
-    /// Whoever asked an event loop for this operation may have taken the place there of the one
-    /// whose turn it is: has that one ask again.
+    /// Makes the operation whose turn it is register with its event loop again: another one may
+    /// have replaced its registration.
     fn yield_place(&self) {}
 
     /// Another handle of what it waits for to become ready.
     ///
     /// # Errors
     ///
-    /// Returns an error if that is closed, or the system has no descriptor left.
+    /// Returns an error if it is closed, or the system has no descriptor left.
     fn descriptor(&self) -> io::Result<Descriptor>;
 
-    /// What is kept with that for those who wait.
+    /// Returns the values that waiters keep with the descriptor.
     fn kept(&self) -> &Kept;
 }
 
-/// What a try has come to.
+/// The result of a try.
 #[derive(Debug)]
 pub enum Attempt<T> {
     /// The operation is over.
@@ -82,7 +82,7 @@ pub enum Attempt<T> {
     Waits(Waits),
 }
 
-/// What an operation waits for, besides being woken.
+/// The events that an operation waits for, besides being woken.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
     /// That its [descriptor](Operation::descriptor) is ready.
@@ -91,8 +91,8 @@ pub struct Waits {
     pub until: Option<Instant>,
 }
 
-/// What those who wait keep with a socket, such as its registration with a runtime. It goes when
-/// the socket closes.
+/// The value that waiters keep with a socket, such as its registration with a runtime. It is
+/// dropped when the socket closes.
 #[derive(Default)]
 pub struct Kept(Mutex<Keeps>);
 
@@ -103,8 +103,8 @@ struct Keeps {
 }
 
 impl Kept {
-    /// What is kept, made when it is first asked for. There is one such value at a time, of the
-    /// type that asked first; a socket that is closed keeps none.
+    /// Returns the value, created by `make` on first use. There is one value at a time, of the type
+    /// of the first caller; a closed socket has none.
     pub fn value<R: Any + Default + Send + Sync>(&self) -> Arc<R> {
         let mut keeps = self.lock();
         if keeps.is_closed {
@@ -140,7 +140,7 @@ impl std::fmt::Debug for Kept {
     }
 }
 
-/// Who waits for operations.
+/// A waiter for operations.
 pub trait Wait {
     /// Runs `operation`.
     fn run<O: Operation>(&self, operation: O) -> impl Future<Output = O::Output>;
@@ -156,11 +156,11 @@ impl Wait for Thread {
     }
 }
 
-/// What a future comes to in which [`Thread`] waits.
+/// Returns the result of a future in which [`Thread`] waits.
 ///
 /// # Panics
 ///
-/// Panics if it is not ready, because somebody else is to wait.
+/// Panics if it is not ready, because it uses another waiter.
 pub fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

@@ -6,7 +6,8 @@ use crate::Monitor;
 use crate::operation::{Attempt, Descriptor, Interest, Kept, Operation, Waits};
 
 impl<T> Monitor<T> {
-    /// Waits until `look` finds something in the value, not beyond `until`, which gives nothing.
+    /// Waits until `look` returns something for the value, at most until `until`; then it returns
+    /// `None`.
     pub fn when<R>(
         &self,
         until: Option<Instant>,

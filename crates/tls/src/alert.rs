@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-/// How one side says why it ends a connection: a number with a name, such as `unknown_ca (48)`.
+/// An alert: the reason why one side ends a connection, a number with a name, such as `unknown_ca
+/// (48)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Alert(pub u8);
 
 impl Alert {
-    /// The name that the standards give it.
+    /// Returns its name in the standards.
     pub fn name(self) -> &'static str {
         match self.0 {
             0 => "close_notify",
@@ -47,7 +48,7 @@ impl Alert {
         }
     }
 
-    /// What it usually means, for those that say something about the peer's mind.
+    /// Its usual meaning, for those that show why the peer refused.
     pub(crate) fn meaning(self) -> Option<&'static str> {
         Some(match self.0 {
             20 => "it could not decrypt what it received",

@@ -22,9 +22,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Programs that are strict refuse more than 398 days.
 const VALID: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Who issues the certificates of a test: made in this process, trusted by nobody who was not
-/// handed its [certificate](Authority::certificate_pem), and gone with the test. Its key is never
-/// written anywhere.
+/// The certificate authority of a test: created in this process, trusted only by those that have
+/// its [certificate](Authority::certificate_pem), and gone with the test. Its key is never written
+/// anywhere.
 ///
 /// Clones are one authority.
 ///
@@ -49,7 +49,7 @@ struct Inner {
     revoked: Mutex<Vec<Revoked>>,
 }
 
-/// A certificate that is not valid any more.
+/// A certificate that is no longer valid.
 struct Revoked {
     serial: SerialNumber,
     der: CertificateDer<'static>,
@@ -62,8 +62,8 @@ enum Kind {
 }
 
 impl Authority {
-    /// Makes an authority. Its certificates name it by `name` and some digits of its own, so that
-    /// those of two runs can be told apart.
+    /// Creates an authority. Its certificates name it by `name` and some random digits, so that
+    /// those of two runs can be distinguished.
     ///
     /// # Errors
     ///
@@ -92,7 +92,8 @@ impl Authority {
         &self.0.name
     }
 
-    /// Its certificate, in PEM: whoever trusts this one trusts all that it issues.
+    /// Returns its certificate, in PEM: a program that trusts it trusts all certificates that it
+    /// issues.
     pub fn certificate_pem(&self) -> &str {
         &self.0.pem
     }
@@ -182,7 +183,7 @@ impl Authority {
         &self.0.der
     }
 
-    /// Whether it has revoked this certificate by now.
+    /// Whether it has revoked this certificate.
     pub(crate) fn has_revoked(&self, der: &CertificateDer<'_>) -> bool {
         let revoked = self.0.revoked.lock().unpoisoned();
         revoked.iter().any(|revoked| revoked.der == *der)

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::der;
 
-/// What is known of a certificate that somebody has shown.
+/// The contents of a certificate that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// Whom it is for, such as `CN=bank.test`.
+    /// The subject, such as `CN=bank.test`.
     pub subject: String,
-    /// Who has issued it.
+    /// The issuer.
     pub issuer: String,
     /// The names and addresses that it is for.
     pub names: Vec<String>,
@@ -40,7 +40,7 @@ impl Certificate {
         })
     }
 
-    /// Whether whoever has issued it is the one whom it is for.
+    /// Whether issuer and subject are the same.
     pub fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }
@@ -51,7 +51,7 @@ impl Certificate {
         self.names.first().map_or_else(subject, String::as_str)
     }
 
-    /// The same of whoever has issued it.
+    /// The same for the issuer.
     pub(crate) fn short_issuer(&self) -> &str {
         self.issuer.strip_prefix("CN=").unwrap_or(&self.issuer)
     }

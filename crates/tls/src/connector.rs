@@ -28,9 +28,9 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Makes a client's side ready, for a server at `host`. If it is asked for a certificate, it
-    /// shows one that is for `names` beside those of the options, and issued by `authority`, unless
-    /// it comes from a file. The secrets of all conversations go to `on_secret`.
+    /// Prepares a client's side, for a server at `host`. If the server asks for a certificate, it
+    /// shows one for `names` and those of the options, issued by `authority`, unless it comes from
+    /// a file. The secrets of all connections go to `on_secret`.
     ///
     /// # Errors
     ///

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use miette::Diagnostic;
 use thiserror::Error;
 
-/// What is wrong with a peer on purpose, so that a test can see whether a program notices.
+/// A deliberate defect of a peer, to test whether a program notices it.
 ///
-/// Each has a name, which is also what files call it. Those of certificates are about the one
-/// that the peer shows: a server always does, a client if it is asked for one.
+/// Each has a name, which files use. Those of certificates apply to the one that the peer shows: a
+/// server always does, a client if it is asked for one.
 ///
 /// ```
 /// use standin_tls::Defect;
@@ -29,13 +29,13 @@ pub enum Defect {
     NotYetValid,
     /// `wrong-name`: the certificate is for another name, and for no address.
     WrongName,
-    /// `untrusted`: an authority that nobody knows has issued the certificate.
+    /// `untrusted`: an unknown authority has issued the certificate.
     Untrusted,
     /// `self-signed`: no authority has issued the certificate.
     SelfSigned,
     /// `no-intermediate`: the certificate between it and the authority is not sent along.
     NoIntermediate,
-    /// `revoked`: the authority has revoked the certificate; its list of those says so.
+    /// `revoked`: the authority has revoked the certificate and lists it as revoked.
     Revoked,
     /// `tls12-only`: TLS 1.2 is all that is spoken.
     Tls12Only,
@@ -46,13 +46,13 @@ pub enum Defect {
     NoAlpnOverlap,
     /// `plaintext`: a line of HTTP instead of TLS.
     Plaintext,
-    /// `silent`: nothing is ever said.
+    /// `silent`: nothing is ever sent.
     Silent,
     /// `dribble`: in the handshake one byte is sent every 20 milliseconds.
     Dribble,
     /// `bad-record`: one bit of the first data is wrong.
     BadRecord,
-    /// `cut-in-handshake`: the connection is closed in the middle of what is said first.
+    /// `cut-in-handshake`: the connection is closed in the middle of the first message.
     CutInHandshake,
     /// `no-close-notify`: the connection is closed without the word that nothing is missing.
     NoCloseNotify,

@@ -31,7 +31,7 @@ pub enum TlsConfigError {
         source: Arc<std::io::Error>,
     },
 
-    /// What is in a file is not what it says.
+    /// The content of a file is not of the expected kind.
     #[error("\"{}\" is not a valid PEM file: {reason}", path.display())]
     #[diagnostic(
         code(standin::tls::not_pem),
@@ -57,7 +57,7 @@ pub enum TlsConfigError {
     NoCertificate {
         /// The file.
         path: PathBuf,
-        /// What is in it.
+        /// What it contains.
         found: String,
     },
 
@@ -70,7 +70,7 @@ pub enum TlsConfigError {
     NoKey {
         /// The file.
         path: PathBuf,
-        /// What is in it.
+        /// What it contains.
         found: String,
     },
 
@@ -99,7 +99,7 @@ pub enum TlsConfigError {
         certificate: PathBuf,
         /// The file with the key.
         key: PathBuf,
-        /// What the certificate says.
+        /// The key or name in the certificate.
         subject: String,
     },
 
@@ -116,7 +116,7 @@ pub enum TlsConfigError {
         reason: String,
     },
 
-    /// Something that a certificate is to be for, or that a client asks for, cannot be a name.
+    /// A name for a certificate, or requested by a client, is invalid.
     #[error("\"{name}\" is neither a name nor an address that a certificate can be issued for")]
     #[diagnostic(
         code(standin::tls::name),
@@ -125,7 +125,7 @@ pub enum TlsConfigError {
         )
     )]
     Name {
-        /// What was given.
+        /// The given name.
         name: String,
     },
 
@@ -136,7 +136,7 @@ pub enum TlsConfigError {
         help("a name has 1 to 255 bytes, such as \"h2\" or \"http/1.1\"")
     )]
     Alpn {
-        /// What was given.
+        /// The given value.
         protocol: String,
     },
 
@@ -194,9 +194,9 @@ impl From<rustls::client::VerifierBuilderError> for TlsConfigError {
 /// One of the two sides of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Who has waited for the connection.
+    /// The side that waited for the connection.
     Server,
-    /// Who has made it.
+    /// The side that made it.
     Client,
 }
 
@@ -224,7 +224,7 @@ impl fmt::Display for Side {
 #[derive(Clone, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The peer has said why it ends the connection.
+    /// The peer has sent an alert and ended the connection.
     #[error(
         "{peer} ended {stage} with alert {alert}{}{}",
         Seen(shown),
@@ -232,7 +232,7 @@ pub enum TlsError {
     )]
     #[diagnostic(code(standin::tls::alert), help("{help}"))]
     Alert {
-        /// Who has sent the alert.
+        /// The sender of the alert.
         peer: Side,
         /// The alert.
         alert: Alert,
@@ -240,7 +240,7 @@ pub enum TlsError {
         stage: &'static str,
         /// The certificate that this side had shown, if the alert is about that.
         shown: Option<Box<Certificate>>,
-        /// What can be done about it.
+        /// How to fix it.
         help: String,
     },
 
@@ -257,7 +257,7 @@ pub enum TlsError {
         reason: String,
         /// The certificate.
         certificate: Option<Box<Certificate>>,
-        /// What can be done about it.
+        /// How to fix it.
         help: String,
     },
 
@@ -278,9 +278,9 @@ pub enum TlsError {
         help("does it expect a connection without TLS, or is this the wrong port?")
     )]
     NotTls {
-        /// Who speaks something else.
+        /// The side that speaks another protocol.
         peer: Side,
-        /// What it sent first.
+        /// Its first bytes.
         received: Vec<u8>,
     },
 
@@ -293,11 +293,11 @@ pub enum TlsError {
         help("let one side support what the other one does")
     )]
     NothingInCommon {
-        /// What they would have to have in common: "version of TLS", "protocol (ALPN)", ...
+        /// What they need in common: "version of TLS", "protocol (ALPN)", ...
         what: &'static str,
-        /// What the client offered.
+        /// The client's offer.
         offered: String,
-        /// What the server speaks.
+        /// What the server supports.
         spoken: String,
     },
 
@@ -310,11 +310,11 @@ pub enum TlsError {
         )
     )]
     Ended {
-        /// Who has closed it.
+        /// The side that closed it.
         peer: Side,
         /// How many bytes had come.
         received: usize,
-        /// What the client had offered, if that had come.
+        /// The client's offer, if it had arrived.
         offer: Option<Box<Offer>>,
     },
 
@@ -325,17 +325,17 @@ pub enum TlsError {
         help("does the peer speak TLS on this port? `handshake_limit` sets how long it may take")
     )]
     TimedOut {
-        /// Who was waited for.
+        /// The awaited side.
         peer: Side,
         /// How long it might have taken.
         limit: Duration,
         /// How many bytes had come.
         received: usize,
-        /// What the client had offered, if that had come.
+        /// The client's offer, if it had arrived.
         offer: Option<Box<Offer>>,
     },
 
-    /// What came was not encrypted as it should be.
+    /// The received bytes were not encrypted correctly.
     #[error(
         "what {peer} sent cannot be decrypted: it was changed on the way, or encrypted wrongly (bad_record_mac)"
     )]
@@ -344,7 +344,7 @@ pub enum TlsError {
         help("nothing after it can be trusted; the connection is no longer usable")
     )]
     BadRecord {
-        /// Who has sent it.
+        /// The sender.
         peer: Side,
     },
 
@@ -357,7 +357,7 @@ pub enum TlsError {
         )
     )]
     Truncated {
-        /// Who has ended it.
+        /// The side that ended it.
         peer: Side,
     },
 
@@ -368,7 +368,7 @@ pub enum TlsError {
         help("`SSLKEYLOGFILE` and a capture show the conversation in Wireshark")
     )]
     Protocol {
-        /// Who does not.
+        /// The side that does not.
         peer: Side,
         /// What was found.
         reason: String,
@@ -383,9 +383,9 @@ pub enum TlsError {
         help("nothing can be sent or received over such a connection")
     )]
     Defective {
-        /// The defect that was asked for.
+        /// The defect.
         defect: Defect,
-        /// Who was spoken to.
+        /// The peer.
         peer: Side,
         /// What it did then.
         then: String,

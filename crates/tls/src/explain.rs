@@ -1,4 +1,4 @@
-//! What an error of rustls means for a test.
+//! The meaning of rustls's errors for a test.
 
 use rustls::{CertificateError, Error, PeerIncompatible};
 

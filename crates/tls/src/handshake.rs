@@ -18,14 +18,14 @@ use crate::verify::take_shown;
 /// How much of what comes first is kept, to say what it was.
 const FIRST: usize = 16 << 10;
 
-/// A connection until both sides have agreed: bytes from the wire go in, bytes for the wire come
-/// out. It knows no socket and no clock.
+/// A handshake: bytes from the wire go in, bytes for the wire come out. It uses no socket and no
+/// clock.
 ///
-/// 1. What [`take_output`](Handshake::take_output) gives is sent.
+/// 1. The result of [`take_output`](Handshake::take_output) is sent.
 /// 2. If it [ends there](Handshake::is_cut) the connection is closed.
 /// 3. If it [is done](Handshake::is_done) it [becomes a session](Handshake::into_session).
-/// 4. Otherwise what comes is [read](Handshake::read), and all begins again. An error is final;
-///    what there is to send is sent anyway, as it says why.
+/// 4. Otherwise arriving bytes are [read](Handshake::read), and this repeats. An error is final;
+///    the remaining output is sent anyway, as it contains the reason.
 pub struct Handshake {
     engine: Engine,
     context: Arc<Context>,
@@ -77,7 +77,7 @@ impl Handshake {
         }
     }
 
-    /// What is to be sent now; nothing if it is the peer's turn.
+    /// Takes the bytes to send now; none if it is the peer's turn.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
@@ -103,7 +103,7 @@ impl Handshake {
         self.context.tls.handshake_limit
     }
 
-    /// Takes bytes from the wire, and leaves those that are not of the handshake any more.
+    /// Takes bytes from the wire, and leaves those after the handshake.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a client offers in its first message, also to a server that refuses it.
+/// A client's offer in its first message, which even a refusing server sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
@@ -10,7 +10,7 @@ pub struct Offer {
     pub versions: Vec<String>,
     /// How many cipher suites.
     pub ciphers: usize,
-    /// The name that it asks for (SNI).
+    /// The requested server name (SNI).
     pub server_name: Option<String>,
     /// The protocols that it speaks over TLS (ALPN).
     pub alpn: Vec<String>,

@@ -89,7 +89,7 @@ impl Identity {
         block(kind, self.key.secret_der())
     }
 
-    /// What the certificate says; `None` if it cannot be read.
+    /// The contents of the certificate; `None` if it cannot be read.
     pub fn certificate(&self) -> Option<Certificate> {
         Certificate::from_der(self.chain.first()?)
     }

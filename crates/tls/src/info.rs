@@ -5,7 +5,7 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use crate::certificate::Certificate;
 use crate::tls::Version;
 
-/// What both sides of a connection have agreed on, and how the peer has shown who it is.
+/// The negotiated parameters of a connection, and the certificate of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
@@ -13,7 +13,7 @@ pub struct TlsInfo {
     pub version: Version,
     /// The cipher suite by its standard name, such as `TLS_AES_128_GCM_SHA256`.
     pub cipher: String,
-    /// The name that the client has asked for (SNI).
+    /// The server name that the client requested (SNI).
     pub server_name: Option<String>,
     /// The protocol over TLS that was agreed on (ALPN).
     pub alpn: Option<String>,
@@ -59,7 +59,7 @@ impl TlsInfo {
         }
     }
 
-    /// What is recorded of a handshake.
+    /// The recorded text of a handshake.
     pub(crate) fn note(tls: &rustls::Connection, asked_for: Option<&str>) -> String {
         let info = TlsInfo::without_certificates(tls, asked_for);
         let mut note = format!("{}, {}", info.version, info.cipher);

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use standin_sync::Unpoisoned;
 
-/// What is told each line of a key log, in the format of `SSLKEYLOGFILE`.
+/// A callback for each line of a key log, in the format of `SSLKEYLOGFILE`.
 pub type OnSecret = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Hands secrets on: to whoever asked for them, and to the file that the environment variable
+/// Passes secrets on: to the callback, and to the file that the environment variable
 /// `SSLKEYLOGFILE` names, as other programs do.
 pub(crate) struct KeyLog {
     on_secret: Option<OnSecret>,

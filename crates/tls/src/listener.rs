@@ -54,7 +54,7 @@ struct Refused {
 }
 
 impl TlsListener {
-    /// Accepts the connections of `server` for whoever calls [`accept`](TlsListener::accept).
+    /// Accepts the connections of `server` for [`accept`](TlsListener::accept).
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ impl TlsListener {
         TlsListener::with(server, acceptor, None)
     }
 
-    /// Accepts the connections of `server` and gives each to `takes` when its handshake is done,
-    /// on the reactor's thread, which must not wait. Those that fail are closed.
+    /// Accepts the connections of `server` and passes each to `takes` after its handshake, on the
+    /// reactor's thread, which must not wait. Connections whose handshake fails are closed.
     ///
     /// # Errors
     ///
@@ -101,8 +101,8 @@ impl TlsListener {
         })
     }
 
-    /// Gives the next connection whose handshake is done, in the order in which they come to an
-    /// end; waits for one if there is none. With `None` for as long as it takes.
+    /// Returns the next connection after its handshake, in the order in which handshakes finish;
+    /// waits for one if there is none. With `None` it waits without a limit.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl TlsListener {
     ///
     /// # Errors
     ///
-    /// Returns an error that says what keeps the reactor's thread, if it does not come to it in
+    /// Returns an error that names the code that blocks the reactor's thread, if it is not free in
     /// time.
     pub fn stop(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
         let outcome = self.group.end(limit);
@@ -207,7 +207,7 @@ impl Desk {
         self.state.update(|state| state.is_closed = true);
     }
 
-    /// A handshake has come to an end.
+    /// A handshake has finished.
     fn put(&self, connection: OwnedConnection, outcome: Result<Connection, Failed>) {
         let ready = match (outcome, &self.takes) {
             (Ok(_), None) => Some(Ok(connection)),
@@ -233,7 +233,7 @@ impl Desk {
     }
 }
 
-/// Accepts whoever comes.
+/// Accepts the connections.
 struct Listener {
     arrivals: Arrivals,
     acceptor: Acceptor,
@@ -286,7 +286,7 @@ impl Listener {
     }
 }
 
-/// Who accepts, for messages.
+/// The acceptor's name in messages.
 #[derive(Clone, Debug)]
 pub struct Who(Option<String>);
 

@@ -1,4 +1,4 @@
-//! What both sides make of their options.
+//! Both sides' use of their options.
 
 use crate::authority::{Authority, check_name};
 use crate::defect::Defect;
@@ -30,11 +30,11 @@ pub(crate) fn identity(
 }
 
 impl Tls {
-    /// Whether what is said fits together, as far as that can be seen without looking at files.
+    /// Checks that the options fit together, without reading files.
     ///
     /// # Errors
     ///
-    /// Returns an error that says what does not.
+    /// Returns an error that names the conflict.
     pub fn check(&self) -> Result<(), TlsConfigError> {
         protocols(self)?;
         if self.versions.is_empty() {

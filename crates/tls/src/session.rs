@@ -12,8 +12,8 @@ use crate::explain::Context;
 use crate::info::TlsInfo;
 use crate::verify::take_shown;
 
-/// A connection on which both sides have agreed: what one of them says goes in on one end, and what
-/// is sent over the wire comes out on the other. It knows no socket.
+/// A connection after the handshake: plain bytes go in on one end, and encrypted bytes come out on
+/// the other. It uses no socket.
 pub struct Session {
     tls: Box<Connection>,
     context: Arc<Context>,
@@ -27,14 +27,14 @@ pub struct Session {
     error: Option<TlsError>,
 }
 
-/// What there is to receive.
+/// The outcome of decrypting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain {
     /// So many bytes.
     Bytes(usize),
-    /// Nothing before more has come from the wire.
+    /// Nothing before more bytes arrive from the wire.
     Nothing,
-    /// Nothing any more: the peer has said so.
+    /// The end: the peer has announced it.
     Ended,
 }
 
@@ -51,18 +51,18 @@ impl Session {
         }
     }
 
-    /// What both sides have agreed on.
+    /// Returns the negotiated parameters.
     pub fn info(&self) -> &Arc<TlsInfo> {
         let info = || TlsInfo::of(&self.tls, self.context.asks_for.as_deref());
         self.info.get_or_init(|| Arc::new(info()))
     }
 
-    /// What is recorded of the handshake.
+    /// Returns the recorded text of the handshake.
     pub(crate) fn note(&self) -> String {
         TlsInfo::note(&self.tls, self.context.asks_for.as_deref())
     }
 
-    /// Why nothing can be received any more, if that is so.
+    /// Returns why nothing more can be received, if that is the case.
     pub fn error(&self) -> Option<&TlsError> {
         self.error.as_ref()
     }
@@ -94,11 +94,11 @@ impl Session {
         Ok(())
     }
 
-    /// Says that nothing comes from the wire any more.
+    /// Notes the end of the stream from the wire.
     ///
     /// # Errors
     ///
-    /// Returns an error if the peer has not said before that nothing is missing, and that counts.
+    /// Returns an error if the peer has not announced the end, and that is required.
     pub fn wire_ended(&mut self) -> Result<(), TlsError> {
         if let Some(error) = &self.error {
             return Err(error.clone());
@@ -113,7 +113,7 @@ impl Session {
         })
     }
 
-    /// Gives what can be received.
+    /// Moves decrypted bytes out.
     pub fn read_plain(&mut self, target: &mut [u8]) -> Plain {
         match self.tls.reader().read(target) {
             Ok(0) if target.is_empty() => Plain::Nothing,
@@ -136,7 +136,7 @@ impl Session {
         }
     }
 
-    /// Prepares what says that nothing more will be sent, once.
+    /// Prepares the announcement of the end, once.
     pub fn close(&mut self) {
         let is_quiet = self.context.tls.defect == Some(Defect::NoCloseNotify);
         if !std::mem::replace(&mut self.has_closed, true) && !is_quiet {
@@ -165,7 +165,7 @@ impl Session {
     }
 }
 
-/// Moves what there is to send to `output`.
+/// Moves the pending output to `output`.
 pub(crate) fn drain(tls: &mut Connection, output: &mut Vec<u8>) {
     // Memory takes everything.
     while tls.wants_write() && tls.write_tls(output).is_ok() {}

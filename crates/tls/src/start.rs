@@ -76,7 +76,7 @@ pub fn connect(connection: &Connection, connector: &Connector) -> Result<(), Sta
     finished(connection, shake(upgrade, handshake).map(|_| ()))
 }
 
-/// The same for whoever waits in another way: a task leaves the handshake to the reactor.
+/// The same for other waiters: a task leaves the handshake to the reactor.
 #[doc(hidden)]
 pub fn connecting<'c>(
     connection: &'c Connection,
@@ -149,12 +149,12 @@ fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), 
     })
 }
 
-/// A handshake that the reactor does over a connection. Whoever receives or sends over that waits
-/// for it, and has its error if both sides do not agree, so that nobody has to ask for the outcome.
+/// A handshake that the reactor performs on a connection. Receives and sends on it wait for the
+/// handshake, and return its error if it fails, so its outcome need not be queried.
 pub struct StartTls {
     connection: Connection,
     outcome: Arc<Monitor<Option<Result<(), Failed>>>>,
-    /// The handshake continues for as long as somebody has these.
+    /// The handshake continues while these exist.
     _group: Arc<(Group, Reactor)>,
 }
 
@@ -163,8 +163,8 @@ impl StartTls {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is closed or busy, or speaks TLS already, or if the
-    /// system has no thread left.
+    /// Returns an error if the connection is closed or busy, or already uses TLS, or if the system
+    /// has no thread left.
     pub fn server(connection: &Connection, acceptor: &Acceptor) -> Result<StartTls, StartTlsError> {
         StartTls::new(connection, acceptor.handshake()?)
     }
@@ -173,8 +173,8 @@ impl StartTls {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection is closed or busy, or speaks TLS already, or if the
-    /// system has no thread left.
+    /// Returns an error if the connection is closed or busy, or already uses TLS, or if the system
+    /// has no thread left.
     pub fn client(
         connection: &Connection,
         connector: &Connector,
@@ -200,7 +200,7 @@ impl StartTls {
         })
     }
 
-    /// Whether the handshake has come to an end.
+    /// Whether the handshake has finished.
     pub fn is_over(&self) -> bool {
         self.outcome.lock().is_some()
     }

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use crate::defect::Defect;
 
-/// How one side speaks TLS. As it is, nothing has to be said: versions 1.2 and 1.3, a certificate
-/// that the [`Authority`](crate::Authority) issues, and trust in all that it issues.
+/// The TLS options of one side. The defaults are: versions 1.2 and 1.3, a certificate that the
+/// [`Authority`](crate::Authority) issues, and trust in all that it issues.
 ///
 /// ```
 /// use standin_tls::{ClientAuth, Defect, Tls};
@@ -54,7 +54,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// How long a handshake may take if nothing else is said: 10 seconds.
+    /// How long a handshake may take by default: 10 seconds.
     pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
     /// TLS as nearly everybody speaks it.
@@ -131,7 +131,7 @@ impl Tls {
         self
     }
 
-    /// The name that a client asks for (SNI) and expects in the certificate. Default: the host
+    /// Sets the name that a client sends (SNI) and expects in the certificate. Default: the host
     /// that it connects to.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Tls {
@@ -146,7 +146,7 @@ impl Tls {
         self
     }
 
-    /// Whether a client shows a certificate if it is asked for one. Default: yes, one of the
+    /// Sets whether a client shows a certificate if it is asked for one. Default: yes, one of the
     /// environment's authority.
     #[must_use]
     pub fn shows_certificate(mut self, shows: bool) -> Tls {
@@ -154,9 +154,9 @@ impl Tls {
         self
     }
 
-    /// Whether the end of the stream is an error if the peer has not said before that nothing is
-    /// missing (`close_notify`). Default: for a client yes; for a server no, as many programs just
-    /// go.
+    /// Sets whether the end of the stream is an error if the peer has not announced it
+    /// (`close_notify`). Default: for a client yes; for a server no, as many programs do not
+    /// announce it.
     #[must_use]
     pub fn require_close_notify(mut self, require: bool) -> Tls {
         self.require_close_notify = Some(require);
@@ -170,15 +170,15 @@ impl Tls {
         self
     }
 
-    /// Whether TLS does not begin with the connection but later, when the test says so. For whoever
-    /// makes connections; nothing here looks at it. Default: no.
+    /// Sets whether TLS begins later, on request of the test, rather than with the connection. For
+    /// code that makes connections; this crate ignores it. Default: no.
     #[must_use]
     pub fn on_request(mut self, on_request: bool) -> Tls {
         self.on_request = on_request;
         self
     }
 
-    /// What is wrong on purpose. Default: nothing.
+    /// Sets a deliberate defect. Default: none.
     #[must_use]
     pub fn defect(mut self, defect: Defect) -> Tls {
         self.defect = Some(defect);
@@ -198,9 +198,9 @@ pub enum ClientAuth {
     /// `none`: it does not.
     #[default]
     None,
-    /// `optional`: it does, and lets those in that show none.
+    /// `optional`: it does, and accepts clients that show none.
     Optional,
-    /// `required`: who shows none is refused.
+    /// `required`: clients that show none are refused.
     Required,
 }
 

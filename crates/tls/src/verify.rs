@@ -1,4 +1,4 @@
-//! Looking at a peer's certificate: what rustls does, with a note of what was looked at.
+//! Verification of a peer's certificate by rustls, with a note of the certificate.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -48,8 +48,8 @@ fn noted<T>(
     outcome
 }
 
-/// Refuses what the authority has revoked by now. It is asked itself: its list would be as of the
-/// time at which it was made, and checking the signature of that takes as long as all the rest.
+/// Refuses revoked certificates. It asks the authority itself: a list would be outdated, and
+/// checking its signature takes as long as all the rest.
 fn not_revoked<T>(
     authority: &Authority,
     own: &CertificateDer<'_>,
@@ -61,7 +61,7 @@ fn not_revoked<T>(
     }
 }
 
-/// Who verifies the certificate of a server.
+/// The verifier for the certificate of a server.
 pub(crate) fn of_servers(
     tls: &Tls,
     authority: &Authority,
@@ -75,7 +75,7 @@ pub(crate) fn of_servers(
     }))
 }
 
-/// Who verifies the certificates of clients; `None` if they are not asked for one.
+/// The verifier for the certificates of clients; `None` if they are not asked for one.
 pub(crate) fn of_clients(
     tls: &Tls,
     authority: &Authority,

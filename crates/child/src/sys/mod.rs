@@ -1,4 +1,4 @@
-//! What the platform provides.
+//! The platform's support.
 //!
 //! - Linux: a supervisor above the program, see `supervisor.rs`. It ends all that
 //!   the program has started, wherever that went, also when the test is killed.

@@ -1,9 +1,9 @@
 //! The process between a test and its program. Linux only.
 //!
-//! A program's descendants can leave their group, their session, their parent, and
-//! drop everything that they inherited. What they cannot leave is a *child
-//! subreaper* above them: whoever loses its parent becomes the subreaper's child.
-//! So between the test and the program stands a process that is one. It
+//! A program's descendants can leave their group, their session and their parent, and drop
+//! everything that they inherited. What they cannot leave is a *child subreaper* above them: a
+//! process that loses its parent becomes the subreaper's child. So between the test and the program
+//! stands a process that is one. It
 //!
 //! 1. is forked from the test and never becomes another program, so that it needs
 //!    nothing to be installed;
@@ -14,11 +14,10 @@
 //! 4. reaps what falls to it, except for the program itself, whose number (also
 //!    that of its group) must not become another's while the test may use it; and
 //!    reports the end of the program and the end of the last one below it;
-//! 5. when the stream ends, because the test asks for that or because the test is
-//!    gone, however it went: kills its children and reaps them until there is none.
-//!    When one dies, its children have become the supervisor's before that is seen,
-//!    so this reaches all of them, and can reach nobody else: a number in the list
-//!    of its children is not given to another process before the supervisor reaps it.
+//! 5. when the stream ends, because the test requests that or because the test is gone: kills its
+//!    children and reaps them until there is none. When one dies, its children become the
+//!    supervisor's before that is seen, so this reaches all of them, and no others: the process ids
+//!    in the list of its children are not reused before the supervisor reaps them.
 //!
 //! # Why `unsafe`, and what it must keep to
 //!

@@ -255,7 +255,7 @@ impl ConnectionGraph {
         &self.reports[report].driver
     }
 
-    /// What the connection is known by: the listening end knows best.
+    /// The identifier of the connection, from the listening end if possible.
     fn name_of(&self, join: &Join) -> String {
         let server = &self.reports[join.server].info;
         match server.identifier() {
@@ -304,7 +304,7 @@ impl Edge {
         )
     }
 
-    /// What the connection is known by, such as `tcp://80`.
+    /// Returns the identifier of the connection, such as `tcp://80`.
     pub fn connection_rep(&self) -> &str {
         &self.connection_rep
     }

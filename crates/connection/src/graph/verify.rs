@@ -31,7 +31,7 @@ pub enum VerifyError {
         help("{}the graph:\n{graph}", did_you_mean(nearest.as_deref()))
     )]
     UnknownDriver {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The driver of the graph whose name is most like it, if one is.
         nearest: Option<String>,
@@ -49,7 +49,7 @@ pub enum VerifyError {
         client: String,
         /// The driver that should have been connected to.
         server: String,
-        /// What is known about the reason, perhaps nothing.
+        /// Possible reasons, perhaps none.
         reason: String,
         /// What both drivers report about themselves.
         reported: String,
@@ -69,13 +69,13 @@ pub enum VerifyError {
         /// The graph as text.
         graph: String,
     },
-    /// Somebody else is connected to the server as well.
+    /// Another driver is connected to the server as well.
     #[error("{server} has peers other than {}: {}", list(clients), list(others))]
     #[diagnostic(code(standin::connection::somebody_else), help("the graph:\n{graph}"))]
     SomebodyElse {
         /// The driver that is connected to.
         server: String,
-        /// Those who may be connected to it.
+        /// The drivers that may be connected to it.
         clients: Vec<String>,
         /// The other drivers, and the addresses that belong to no driver.
         others: Vec<String>,
@@ -149,14 +149,13 @@ impl ConnectionGraph {
         })
     }
 
-    /// Verifies that each of `clients` is connected to `server`, and nobody
-    /// else is: no other driver, and no connection from elsewhere as far as
-    /// the server reported which ones it has.
+    /// Verifies that each of `clients`, and no other driver, is connected to `server`, and that it
+    /// has no connection from elsewhere, as far as the server reported its connections.
     ///
     /// # Errors
     ///
-    /// Returns an error if one is missing, when there is somebody else, or if one of them
-    /// is not a driver of the graph.
+    /// Returns an error if one is missing, if another one is connected, or if one of them is not a
+    /// driver of the graph.
     pub fn connected_only<'a>(
         &self,
         clients: impl IntoIterator<Item = &'a str>,
@@ -201,8 +200,7 @@ impl ConnectionGraph {
         }
     }
 
-    /// Asserts that `clients`, and nobody else, are connected to `server`; the
-    /// panic shows the graph.
+    /// Asserts that exactly `clients` are connected to `server`; the panic shows the graph.
     ///
     /// # Panics
     ///
@@ -293,13 +291,12 @@ impl Connected<'_> {
         &self.edges
     }
 
-    /// Verifies that nobody else is connected to the server: no other driver,
-    /// and no connection from elsewhere as far as the server reported which ones
-    /// it has.
+    /// Verifies that no other driver is connected to the server, and that it has no connection from
+    /// elsewhere, as far as the server reported its connections.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is somebody else.
+    /// Returns an error if another one is connected.
     pub fn and_nobody_else(self) -> Result<Self, VerifyError> {
         let client = self.edges.first().map(Edge::source);
         self.graph.connected_only(client, &self.server)?;

@@ -1,4 +1,4 @@
-//! What goes through the proxies in a run without a cut.
+//! The traffic of the proxies in a run without a cut.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::cut::{Cut, Place};
 use crate::Direction;
 use crate::counted::counted;
 
-/// What goes through the proxies in a run, in order.
+/// The traffic of the proxies in a run, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversation {
     pub(crate) entries: Vec<Entry>,

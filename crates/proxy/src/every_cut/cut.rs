@@ -9,10 +9,9 @@ use crate::{Direction, Fault, FaultKind};
 
 /// A place in a conversation, and what happens there: `wan:0:down:frame2:reset`.
 ///
-/// It is written as the name of the proxy, the index of the connection, the direction, the frame or
-/// byte that does not come through any more (`frame2`, `frame2+10` after ten bytes of it, `byte17`;
-/// counted from 0), and the fault (`reset`, `close`, `half-close`, `silence`, `drop`, `corrupt`,
-/// `delay=100ms`).
+/// Its text form is the name of the proxy, the index of the connection, the direction, the frame or
+/// byte that is not passed on (`frame2`, `frame2+10` after ten bytes of it, `byte17`; counted from
+/// 0), and the fault (`reset`, `close`, `half-close`, `silence`, `drop`, `corrupt`, `delay=100ms`).
 ///
 /// ```
 /// use standin_proxy::{Cut, Direction, FaultKind};
@@ -33,10 +32,10 @@ pub struct Cut {
     pub(crate) kind: FaultKind,
 }
 
-/// What does not come through any more.
+/// The frame or byte that is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    /// A frame, but for so many bytes of it.
+    /// A frame, after this many bytes of it.
     Frame { index: u64, offset: u64 },
     /// A byte.
     Byte(u64),
@@ -53,12 +52,12 @@ impl Cut {
         self.connection
     }
 
-    /// The direction in which something does not come through any more.
+    /// Returns the direction of the cut.
     pub fn direction(&self) -> Direction {
         self.direction
     }
 
-    /// What happens there.
+    /// Returns the fault.
     pub fn kind(&self) -> FaultKind {
         self.kind
     }

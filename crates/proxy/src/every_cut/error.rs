@@ -61,10 +61,10 @@ pub enum EveryCutError {
     NotReached {
         /// The cut.
         cut: Box<Cut>,
-        /// What goes through all proxies.
+        /// The traffic of all proxies.
         conversation: String,
     },
-    /// What the variable says is not a cut.
+    /// The value of the variable is not a valid cut.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Parse(#[from] super::cut::ParseCutError),

@@ -25,17 +25,16 @@ use crate::{FaultKind, NewFraming};
 /// The variable that names the one cut that is to be tried.
 const VARIABLE: &str = "STANDIN_CUT";
 
-/// Repeats a test with the connection cut at each place of its conversation, and says which cuts
-/// break it.
+/// Repeats a test with the connection cut at each position of its conversation, and reports which
+/// cuts break it.
 ///
-/// The test runs without a cut first, twice, and what goes through the proxies that it
-/// [watches](Trial::watch) is learnt: frames, or bytes where no framing is set. Then it
-/// runs again for each frame and each kind of fault: when that frame has come, it does not go
-/// through, and the fault happens instead. All that came before has come through, so that a
-/// run always gets equally far.
+/// First the test runs without a cut, twice, and the traffic of the proxies that it
+/// [watches](Trial::watch) is recorded: frames, or bytes without a framing. Then it runs again for
+/// each frame and each kind of fault: when that frame arrives, it is not passed on, and the fault
+/// happens instead. Everything before it has passed, so every run gets equally far.
 ///
-/// What it means to pass is for the test to say. A client whose connection is cut need not succeed;
-/// but it should end, say so, and leave things as they should be.
+/// The test decides what passing means. A client whose connection is cut need not succeed; but it
+/// should finish, report it, and leave a consistent state.
 ///
 /// ```
 /// use std::io::{BufRead, BufReader, Write};
@@ -128,8 +127,8 @@ impl EveryCut {
         }
     }
 
-    /// What a frame is, for proxies that have no framing of their own. Without either, cuts are
-    /// [by bytes](EveryCut::every_bytes).
+    /// Sets the framing for proxies without their own. Without either, cuts are [by
+    /// bytes](EveryCut::every_bytes).
     pub fn framed(mut self, framing: impl Framing + Clone + Send + Sync + 'static) -> EveryCut {
         self.framing = Some(NewFraming::new(framing));
         self
@@ -147,14 +146,14 @@ impl EveryCut {
         self
     }
 
-    /// What happens at each place.
+    /// Sets the faults at each position.
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = FaultKind>) -> EveryCut {
         self.kinds = kinds.into_iter().collect();
         self
     }
 
-    /// How many runs there may be, those without a cut not counted. Of more, as many places are
-    /// left out evenly, which the report says. Default: 1000.
+    /// Sets the maximum number of runs, not counting those without a cut. Beyond that, positions
+    /// are left out evenly, and the report says so. Default: 1000.
     pub fn max_runs(mut self, runs: usize) -> EveryCut {
         self.max_runs = runs.max(1);
         self
@@ -167,7 +166,7 @@ impl EveryCut {
         self
     }
 
-    /// How long all runs together may take. What is left then is left out, which the report says.
+    /// Sets how long all runs together may take. Later cuts are left out, and the report says so.
     /// Default: 10 minutes.
     pub fn time_limit(mut self, limit: Duration) -> EveryCut {
         self.time_limit = limit;
@@ -206,9 +205,9 @@ impl EveryCut {
     ///
     /// # Errors
     ///
-    /// Returns an error if the test fails or hangs without a cut, nothing goes through a proxy that
-    /// it watches, or the [one](EveryCut::only) cut that is to be tried does not happen. That cuts
-    /// break it is for the report to say; [`check`](CutReport::check) makes an error of that.
+    /// Returns an error if the test fails or hangs without a cut, no traffic passes a proxy that it
+    /// watches, or the [one](EveryCut::only) selected cut does not happen. The report lists the
+    /// cuts that break the test; [`check`](CutReport::check) turns them into an error.
     pub fn run(
         &self,
         test: impl Fn(&Trial) -> standin_error::Result<()> + Send + Sync + 'static,
@@ -321,7 +320,7 @@ impl CutReport {
     }
 }
 
-/// What goes through the proxies in a run without a cut.
+/// The traffic of the proxies in a run without a cut.
 fn learn(runs: &Runs) -> Result<Conversation, EveryCutError> {
     let run = runs.run(None);
     match run.ended {

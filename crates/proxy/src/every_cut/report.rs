@@ -9,7 +9,7 @@ use super::cut::{Cut, Place};
 use crate::counted::counted;
 use crate::{FaultKind, random};
 
-/// What came of a run with a cut.
+/// The outcome of a run with a cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -47,7 +47,7 @@ impl fmt::Display for Outcome {
 pub struct CutResult {
     /// The cut.
     pub cut: Cut,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// How long the run has taken.
     pub took: Duration,
@@ -55,7 +55,7 @@ pub struct CutResult {
     pub(super) entry: usize,
 }
 
-/// What [`EveryCut`](crate::EveryCut) has found out: shown, it is a table.
+/// The results of [`EveryCut`](crate::EveryCut): displays as a table.
 #[derive(Clone, Debug)]
 pub struct CutReport {
     pub(super) conversation: Conversation,
@@ -80,8 +80,7 @@ impl CutReport {
             .filter(|result| result.outcome.is_failure())
     }
 
-    /// What has to be known of it beside: that two runs without a cut differ, that places were left
-    /// out.
+    /// Returns the remarks: that two runs without a cut differ, that positions were left out.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -16,7 +16,7 @@ use super::report::{CutResult, Outcome};
 use super::trial::Trial;
 use crate::NewFraming;
 
-/// A test, which gets what it needs to know of its run.
+/// A test, with the parameters of its run.
 pub(super) type Test = dyn Fn(&Trial) -> Result<()> + Send + Sync;
 
 /// What all runs of a test have in common.
@@ -27,7 +27,7 @@ pub(super) struct Runs {
     pub(super) seed: u64,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 pub(super) struct Run {
     pub(super) ended: Ended,
     pub(super) has_watched: bool,

@@ -84,8 +84,8 @@ impl Trial {
         Ok(())
     }
 
-    /// Says that the run has hung, for a test that ends in time what does: a program. Whatever it
-    /// returns, the run counts as hung.
+    /// Marks the run as hung, for a test that itself ends a program that hangs. The run counts as
+    /// hung, whatever it returns.
     pub fn note_hung(&self) {
         self.watched.lock().unpoisoned().has_hung = true;
     }

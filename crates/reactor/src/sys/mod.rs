@@ -1,4 +1,4 @@
-//! What differs between platforms: how a poll ends at a time, and what it looks for.
+//! The differences between platforms: timers of a poll, and its events.
 
 use mio::Interest;
 

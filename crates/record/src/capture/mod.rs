@@ -24,12 +24,11 @@ impl Transcript {
     /// nanoseconds, drivers by name, places in the test as comments on packets, and secrets
     /// with which encrypted bytes can be read.
     ///
-    /// A connection both of whose ends are recorded is in it once. Of pieces that were not
-    /// kept whole the capture has the beginning and says how long they were. Ends that share
-    /// an address, as all on `127.0.0.1` do, have addresses of their own here (`127.0.0.2`,
-    /// ...), so that each can have its name; a comment on the first packet has the real ones.
-    /// Unix sockets are shown as if they were TCP. Connections that speak TLS are there as they
-    /// were on the wire, which Wireshark decrypts.
+    /// A connection whose ends are both recorded appears once. Pieces that were not kept whole
+    /// appear with their beginning and their length. Ends that share an address, as all on
+    /// `127.0.0.1` do, have different addresses here (`127.0.0.2`, ...), so that each can have its
+    /// name; a comment on the first packet has the real ones. Unix sockets are shown as if they
+    /// were TCP. TLS connections appear as they were on the wire, which Wireshark decrypts.
     pub fn to_pcapng(&self) -> Vec<u8> {
         let wire = on_the_wire(self);
         let flows = flow::flows(&wire);

@@ -1,4 +1,4 @@
-//! Which address an end has in a capture, so that its name can be told by it.
+//! The address of each end in a capture, which identifies its name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Who was connected to whom, as a picture: those who only connect on the left, those who only
-//! accept on the right, those who do both between them.
+//! A picture of the connections: drivers that only connect on the left, those that only accept on
+//! the right, those that do both between them.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -31,13 +31,13 @@ struct Page<'t> {
 }
 
 impl Transcript {
-    /// The transcript as an HTML page: what went wrong, the timeline of the start, who was
-    /// connected to whom, every message with its bytes, and each driver with its options and
-    /// its logs.
+    /// Renders the transcript as an HTML page: what went wrong, the timeline of the start, who was
+    /// connected to whom, every message with its bytes, and each driver with its options and its
+    /// logs.
     ///
     /// The page is one file that loads nothing and runs nothing, can be used by keyboard, and
-    /// follows the reader's preference for light or dark. It is smaller than 2 MB whatever was
-    /// recorded: the newest messages and the drivers in trouble come first.
+    /// follows the reader's preference for light or dark. It is always smaller than 2 MB: the
+    /// newest messages and the failed drivers come first.
     pub fn to_html(&self) -> String {
         let mut page = Page {
             transcript: self,

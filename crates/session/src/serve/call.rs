@@ -44,7 +44,7 @@ impl Data {
 }
 
 impl Call<'_> {
-    /// Checks the parameters against what the method says of them: `fields`.
+    /// Checks the parameters against the declaration of the method: `fields`.
     pub(crate) fn check(&self, fields: &[Field]) -> Result<(), ServeError> {
         for (name, value) in &self.parameters {
             let Some(field) = fields.iter().find(|field| field.name == name) else {
@@ -127,7 +127,7 @@ impl Call<'_> {
         self.seconds(name).unwrap_or_default()
     }
 
-    /// A time; `None` if nothing is said.
+    /// A time; `None` if it is not given.
     pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
         self.parameters
             .get(name)
@@ -135,7 +135,7 @@ impl Call<'_> {
             .map(duration)
     }
 
-    /// A limit; `None` if there is none, and `default` if nothing is said.
+    /// A limit; `None` if there is none, and `default` if it is not given.
     pub(crate) fn limit(&self, name: &str, default: Duration) -> Option<Duration> {
         match self.parameters.get(name) {
             Some(limit) => limit.as_f64().map(duration),

@@ -44,7 +44,7 @@ impl Client {
         }
     }
 
-    /// Says who answers here.
+    /// Sends the version of the service.
     pub(crate) fn greet(&self) {
         self.write(&json!({
             "event": "hello",

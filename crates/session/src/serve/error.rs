@@ -56,7 +56,7 @@ pub enum ServeError {
     UnknownMethod {
         /// Its name.
         method: String,
-        /// What was probably meant.
+        /// A suggestion.
         nearest: Option<String>,
     },
     /// The method has no such parameter.
@@ -81,7 +81,7 @@ pub enum ServeError {
         method: String,
         /// The parameter.
         parameter: String,
-        /// What it can be.
+        /// The allowed values.
         expected: String,
     },
     /// A parameter has a value that it cannot have.
@@ -92,9 +92,9 @@ pub enum ServeError {
         method: String,
         /// The parameter.
         parameter: String,
-        /// What it can be.
+        /// The allowed values.
         expected: String,
-        /// What it is, shortened.
+        /// The value, shortened.
         found: String,
     },
     /// A parameter that is an option of a driver has a value that it cannot have.
@@ -122,11 +122,11 @@ pub enum ServeError {
     #[error("cannot {action}: the environment \"{environment}\" is {phase}")]
     #[diagnostic(code(standin::serve::wrong_phase), help("{}", next(phase)))]
     WrongPhase {
-        /// What was asked for, such as `start`.
+        /// The request, such as `start`.
         action: String,
         /// The name of the environment.
         environment: String,
-        /// What it is: `loaded`, `starting`, `running`, `stopping`, `stopped`.
+        /// The state: `loaded`, `starting`, `running`, `stopping`, `stopped`.
         phase: &'static str,
     },
     /// The driver has no connections that can be talked over.
@@ -137,12 +137,12 @@ pub enum ServeError {
         driver: String,
         /// Its type.
         kind: String,
-        /// What was asked for.
+        /// The request.
         method: String,
         /// The types that can do it.
         wanted: &'static str,
     },
-    /// The connection of a client is another one by now.
+    /// The client has another connection now.
     #[error(
         "connection {index} of client \"{driver}\" has ended: the client's connection is now number {current}"
     )]
@@ -153,7 +153,7 @@ pub enum ServeError {
     OtherConnection {
         /// The client.
         driver: String,
-        /// The number that was asked for.
+        /// The requested number.
         index: usize,
         /// The number of the connection that it has.
         current: usize,
@@ -217,7 +217,7 @@ pub enum ServeError {
     Panicked {
         /// The method.
         method: String,
-        /// What the panic says.
+        /// The message of the panic.
         message: String,
     },
 }

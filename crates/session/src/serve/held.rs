@@ -13,7 +13,7 @@ use super::field::{Field, Kind, optional, required};
 use super::method::Method;
 use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, Peer, info, peer};
 
-/// How long is waited for a conversation unless the client says so.
+/// The default timeout for a conversation.
 const LIMIT_OF_WAITS: Duration = Duration::from_secs(10);
 
 const INDEX: Field = required("connection", Kind::Count, "The index of the connection.");

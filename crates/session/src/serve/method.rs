@@ -7,10 +7,10 @@ use standin::Result;
 use super::call::Call;
 use super::field::Field;
 
-/// Something that a client can ask for.
+/// A method of the protocol.
 pub(crate) struct Method {
     pub(crate) name: &'static str,
-    /// What it does, in sentences.
+    /// Its description, in sentences.
     pub(crate) doc: &'static str,
     pub(crate) parameters: &'static [Field],
     pub(crate) result: &'static [Field],

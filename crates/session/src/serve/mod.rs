@@ -36,8 +36,8 @@ pub use self::client::PROTOCOL;
 pub use self::error::ServeError;
 pub use self::schema::{protocol_page, protocol_schema};
 
-/// How often it is looked whether the process is still wanted. No event says that a parent has
-/// ended.
+/// How often it is checked whether the process is still needed. No event reports the end of a
+/// parent.
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// Serves the process that started this one, over standard input and output, as [`serve`] does:
@@ -70,9 +70,9 @@ pub fn serve_stdio() -> Outcome {
     outcome
 }
 
-/// Answers the requests of one client, which come as lines of JSON from `input`, by lines of JSON
-/// to `output`, until the input ends or `is_over` says so, which is asked some times a second.
-/// Whatever is up then is taken down.
+/// Answers the requests of one client, which are lines of JSON from `input`, by lines of JSON to
+/// `output`, until the input ends or `is_over` returns true, which is called several times a
+/// second. Then the environment is stopped.
 ///
 /// The [protocol] is documented in the guide, and `schemas/protocol.json` is its JSON Schema.
 ///
@@ -89,8 +89,8 @@ pub fn serve_stdio() -> Outcome {
 ///
 /// # Errors
 ///
-/// Returns an error if the system has no thread for it, or what is left at the end does not stop
-/// cleanly.
+/// Returns an error if the system has no thread left, or the environment does not stop cleanly at
+/// the end.
 pub fn serve(
     input: impl BufRead + Send + 'static,
     output: impl Write + Send + 'static,

@@ -100,7 +100,7 @@ impl Peer {
         }
     }
 
-    /// How long a send or a receive of it may take unless it is said otherwise.
+    /// The default timeout of its sends and receives.
     pub(super) fn io_timeout(&self) -> Result<std::time::Duration> {
         let tcp = match self {
             Peer::Server(server) => server.base().config::<standin::TcpServerConfig>()?.tcp,

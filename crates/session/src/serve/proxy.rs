@@ -13,7 +13,7 @@ use super::field::{Field, Kind, optional, required};
 use super::method::Method;
 use super::peer::{DRIVER, LIMIT, proxy};
 
-/// How long is waited for a fault or an end unless the client says so.
+/// The default timeout for a fault or an end.
 const LIMIT_OF_WAITS: Duration = Duration::from_secs(10);
 
 const DIRECTIONS: Kind = Kind::Choice(&["up", "down"]);

@@ -1,6 +1,6 @@
 //! [`Service`]: requests in, answers and events out.
 //!
-//! Whoever reads a request carries it out, and another thread reads the next one meanwhile:
+//! The thread that reads a request executes it, and another thread reads the next one meanwhile:
 //!
 //! 1. A thread takes the lock of the input and reads a line.
 //! 2. It sees to it that another one waits for the lock, and gives it up.
@@ -28,7 +28,7 @@ use super::waiter::Waiter;
 /// How many threads stay to wait for requests.
 const MOST_IDLE: usize = 4;
 
-/// What answers the requests of one client.
+/// Answers the requests of one client.
 pub(crate) struct Service {
     pub(crate) client: Client,
     input: Mutex<Box<dyn BufRead + Send>>,

@@ -13,7 +13,7 @@ use crate::{Observer, Running, Session};
 /// How many records an error shows.
 const LAST_RECORDS: usize = 12;
 
-/// The environment, if there is one, and how far it has come.
+/// The environment, if there is one, and its state.
 #[derive(Default)]
 pub(crate) struct Stage {
     state: Monitor<State>,
@@ -166,12 +166,12 @@ impl Stage {
         view.ok_or(ServeError::NoEnvironment)
     }
 
-    /// How far the environment has come, in a word.
+    /// The state of the environment, in a word.
     pub(crate) fn phase(&self) -> &'static str {
         self.state.lock().phase.word()
     }
 
-    /// What was recorded last of a driver, a line each.
+    /// The last records of a driver, a line each.
     pub(crate) fn last_records(&self, driver: &str) -> Vec<String> {
         let Ok(view) = self.view() else {
             return Vec::new();

@@ -15,10 +15,10 @@ use super::method::Method;
 use super::peer::{CONNECTION_RESULT, DRIVER, LIMIT, client, info, peer, proxy, server};
 use super::waiter::Waiter;
 
-/// How long is waited for a connection unless the client says so, as in testplan.
+/// The default timeout for a connection, as in testplan.
 const LIMIT_OF_ACCEPT: Duration = Duration::from_secs(10);
 
-/// The most bytes of what comes first unless the client says so, as in testplan.
+/// The default maximum for a receive of the first bytes, as in testplan.
 const SOME: usize = 1024;
 
 const CONNECTION: Field = optional(

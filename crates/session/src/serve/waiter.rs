@@ -16,8 +16,8 @@ use standin_sync::operation::{Attempt, Descriptor, Interest, Operation, Wait, Wa
 /// Longer than any test: the operation is tried once more then.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How one thread waits. It tries what is to be done, and waits for the socket and for a signal of
-/// its own, which somebody gives who cancels the request, or closes or frees what is waited for.
+/// The waiter of one thread. It tries an operation, and waits for the socket and for its own
+/// signal, which is set to cancel the request, or when the awaited object is closed or free.
 pub(crate) struct Waiter {
     signal: Arc<Signal>,
     waker: Waker,
@@ -45,13 +45,14 @@ impl Waiter {
         })
     }
 
-    /// What cancels the request that the thread carries out from now on.
+    /// Returns what cancels the next requests of the thread.
     pub(crate) fn begin(&self) -> Arc<Signal> {
         self.signal.is_cancelled.store(false, Ordering::SeqCst);
         Arc::clone(&self.signal)
     }
 
-    /// What a future comes to in which this one waits; `None` if the request is cancelled before.
+    /// Returns the result of a future that uses this waiter; `None` if the request is cancelled
+    /// before.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(value) => Some(value),
