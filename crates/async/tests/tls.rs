@@ -23,10 +23,9 @@ async fn a_client_shakes_hands_with_a_service_in_the_same_thread() {
             stream.write_all(&handshake.take_output()).await.unwrap();
         }
         let mut wire = Vec::new();
-        handshake
-            .into_session()
-            .unwrap()
-            .write(b"hello\n", &mut wire);
+        let mut session = handshake.into_session().unwrap();
+        session.write_plain(b"hello\n");
+        session.write_wire(&mut wire).unwrap();
         stream.write_all(&wire).await.unwrap();
     });
     let client = TcpClient::builder("client")
