@@ -251,10 +251,10 @@ impl Command {
     }
 
     fn all_variables(&self) -> Result<Vec<(OsString, OsString)>, SpawnError> {
-        let mut all = BTreeMap::new();
-        if !self.is_environment_cleared {
-            all.extend(std::env::vars_os());
-        }
+        let mut all: BTreeMap<_, _> = match self.is_environment_cleared {
+            true => BTreeMap::new(),
+            false => std::env::vars_os().collect(),
+        };
         for (name, value) in &self.variables {
             let bytes = name.as_encoded_bytes();
             if bytes.is_empty() || bytes.contains(&b'=') {

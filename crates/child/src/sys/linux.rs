@@ -209,9 +209,11 @@ fn program(prepared: Prepared) -> Result<Program, SpawnError> {
         CString::new(text.into_vec()).map_err(|_| SpawnError::Nul { what })
     };
     let variables = prepared.variables.into_iter().map(|(name, value)| {
-        let mut entry = name.clone().into_vec();
+        // With a place for the end of it.
+        let mut entry = Vec::with_capacity(name.len() + value.len() + 2);
+        entry.extend(name.as_bytes());
         entry.push(b'=');
-        entry.extend(value.into_vec());
+        entry.extend(value.as_bytes());
         CString::new(entry).map_err(|_| SpawnError::Variable {
             name: name.to_string_lossy().into_owned(),
         })

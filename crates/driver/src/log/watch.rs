@@ -44,8 +44,11 @@ mod imp {
 
     impl Drop for Subscription {
         fn drop(&mut self) {
+            // With the last of them the queue goes, and its watches with it. Should there be another
+            // by then, nobody listens to one that stays.
+            let is_last = Arc::strong_count(&self.hub) == 1;
             for (watch, id) in self.places.drain(..) {
-                self.hub.remove(watch, id);
+                self.hub.remove(watch, id, is_last);
             }
         }
     }
@@ -182,9 +185,9 @@ mod imp {
             self.shared.as_deref()
         }
 
-        fn remove(&self, watch: i32, id: u64) {
+        fn remove(&self, watch: i32, id: u64, is_last: bool) {
             if let Some(shared) = self.shared() {
-                shared.remove(watch, id);
+                shared.remove(watch, id, is_last);
             }
         }
     }
@@ -236,7 +239,7 @@ mod imp {
             Ok((watch, id))
         }
 
-        fn remove(&self, watch: i32, id: u64) {
+        fn remove(&self, watch: i32, id: u64, is_last: bool) {
             let mut watches = self.lock();
             let mut removed = None;
             if let Some(listeners) = watches.listeners.get_mut(&watch) {
@@ -245,7 +248,9 @@ mod imp {
                 }
                 if listeners.is_empty() {
                     watches.listeners.remove(&watch);
-                    let _ = inotify::remove_watch(&self.inotify, watch);
+                    if !is_last {
+                        let _ = inotify::remove_watch(&self.inotify, watch);
+                    }
                 }
             }
             drop(watches);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::RunpathError;
 use super::marker;
-use super::sys::{Directory, Files, Identity, Lock};
+use super::sys::{self, Directory, Files, Identity, Lock};
 
 /// The directory in a runpath for what is temporary.
 pub(crate) const SCRATCH: &str = "scratch";
@@ -370,14 +370,12 @@ fn precious(real: &Path) -> Option<&'static str> {
     if real.parent().is_none() {
         return Some("the root of the file system");
     }
-    let is_at_or_above = |path: Option<PathBuf>| {
-        let path = path.and_then(|path| path.canonicalize().ok());
-        path.is_some_and(|path| path.starts_with(real))
-    };
-    if is_at_or_above(std::env::current_dir().ok()) {
+    let is_at_or_above = |path: Option<PathBuf>| path.is_some_and(|path| path.starts_with(real));
+    if is_at_or_above(sys::current_directory()) {
         return Some("the current directory, or above it");
     }
-    if is_at_or_above(std::env::var_os("HOME").map(PathBuf::from)) {
+    let home = std::env::var_os("HOME").and_then(|path| PathBuf::from(path).canonicalize().ok());
+    if is_at_or_above(home) {
         return Some("the home directory, or above it");
     }
     None

@@ -16,6 +16,11 @@ impl Identity {
     }
 }
 
+/// The canonical name of the current directory.
+pub(in super::super) fn current_directory() -> Option<PathBuf> {
+    std::env::current_dir().ok()?.canonicalize().ok()
+}
+
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,

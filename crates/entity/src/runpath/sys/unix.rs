@@ -38,6 +38,12 @@ impl Identity {
     }
 }
 
+/// The canonical name of the current directory.
+pub(in super::super) fn current_directory() -> Option<PathBuf> {
+    // As the system knows it, without links.
+    std::env::current_dir().ok()
+}
+
 /// An open directory. What is done goes through this handle, so that it does not
 /// matter what is put in the place of the path meanwhile.
 #[derive(Debug)]
