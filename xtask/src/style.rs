@@ -22,8 +22,15 @@ const WORDS: &[(&str, &str)] = &[
     (" is none", "is not one"),
     (" are none", "are not any"),
     (" tells ", "reports, shows"),
-    (" be had", "is there"),
+    (" be had", "is available"),
     (" in vain", "without success"),
+    (" for ever", "forever"),
+    (" anew", "again"),
+    (" all the same", "anyway"),
+    (" by now", "already, now"),
+    (" at this moment", "now"),
+    ("one's own", "your own"),
+    ("to whoever", "to the one that"),
 ];
 
 /// Folders and files of the workspace that are written by hand.

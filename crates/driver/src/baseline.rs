@@ -38,7 +38,7 @@ pub(crate) enum Newness {
 }
 
 impl Baseline {
-    /// Notes everything whose place is known by now. Asked again it adds what has
+    /// Notes everything whose place is known. Asked again it adds what has
     /// become known since, and forgets a log that is gone, or was emptied: what
     /// comes there is new.
     pub(crate) fn note(&mut self, driver: &dyn Driver, config: &DriverConfig) {

@@ -15,7 +15,7 @@ pub(crate) enum DriverLog {
 impl DriverLog {
     pub(crate) const ALL: [DriverLog; 3] = [DriverLog::Log, DriverLog::Out, DriverLog::Err];
 
-    /// Where it is, as far as the driver knows by now.
+    /// Where it is, if the driver knows.
     pub(crate) fn path(self, driver: &dyn Driver) -> Option<PathBuf> {
         match self {
             DriverLog::Log => driver.log_path(),

@@ -89,7 +89,7 @@ impl Driver for Process {
             })
             .map_err(|source| prepared.spawn_error(self.base.name(), source))?;
         let child = Arc::new(child);
-        // One that has ended by now was not known then.
+        // One that has ended already was not known then.
         let _ = started.set(Arc::downgrade(&child));
         ended();
         let text = format!("started as process {}: {line}", child.pid());

@@ -109,7 +109,7 @@ impl Passage {
             let count = match self.stream.next(self.now) {
                 Out::Nothing => return,
                 Out::Wait(at) => {
-                    assert!(at > self.now, "it would wait for ever");
+                    assert!(at > self.now, "it would wait forever");
                     self.now = at;
                     continue;
                 }
@@ -118,7 +118,7 @@ impl Passage {
                     continue;
                 }
                 Out::Send(bytes) => {
-                    assert!(!bytes.is_empty(), "it would send nothing for ever");
+                    assert!(!bytes.is_empty(), "it would send nothing forever");
                     let count = bytes.len().min(takes.max(1));
                     self.got.bytes.extend_from_slice(&bytes[..count]);
                     count

@@ -399,7 +399,7 @@ fn many_short_waits_are_one_record() {
     wait("2 bytes", other);
     tape.received(Tick::now(), b"again", one);
     wait("2 bytes", other);
-    // So that the ring has wrapped around by now.
+    // So that the ring has wrapped around already.
     for number in 0..1000_u64 {
         tape.received(Tick::now(), &number.to_le_bytes(), one);
         wait("1 byte", one);

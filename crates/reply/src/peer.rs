@@ -247,7 +247,7 @@ impl Actor for Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // The connection may be back from the desk by now, with another actor.
+        // The connection may be back from the desk already, with another actor.
         if !self.is_on_desk {
             self.common.desk.ends(self.index);
         }

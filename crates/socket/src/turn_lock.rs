@@ -228,7 +228,7 @@ impl<T> TurnLock<T> {
         self.end_epoch(|_| CLOSED);
     }
 
-    /// Ends the waits of those who have the turn, or stand in line for it, by now.
+    /// Ends the waits of those who have the turn, or stand in line for it, already.
     pub(crate) fn interrupt(&self) {
         self.end_epoch(|epoch| if epoch == CLOSED { CLOSED } else { epoch + 1 });
     }

@@ -315,7 +315,7 @@ fn looking_for_the_peer_sees_what_happened_and_changes_nothing() {
     assert_eq!(far.receive_exactly(3, LIMIT).unwrap(), b"abc");
     near.reset().unwrap();
     wait_until(|| !far.is_connected());
-    // The reset is still reported to whoever meets it.
+    // The reset is still reported to the operation that meets it.
     let error = far.send(b"x", LIMIT).unwrap_err();
     assert!(!error.is_timeout(), "{error}");
     let (near, far, _server) = common::unix_pair();

@@ -188,7 +188,7 @@ proptest! {
         let recorder = recorder(&[r"password=\S+"]);
         let (near, far, _server) = pair(&recorder);
         near.send_in_pieces(text.as_bytes(), size, Duration::ZERO, LIMIT).unwrap();
-        // All has come by now, or the errors would be about half a secret.
+        // All has come already, or the errors would be about half a secret.
         far.receive_exactly(first.min(text.len()), LIMIT).unwrap();
         let soon = Duration::from_millis(1);
         let errors = [

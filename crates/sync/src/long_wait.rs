@@ -192,8 +192,8 @@ impl fmt::Display for Note<'_> {
         }
         write!(
             f,
-            "\n  nothing else of it goes on meanwhile: if the other side is a task of the same, both \
-             wait for ever\n  help: await `{method}_async` of `standin::asynchronous` instead (feature \
+            "\n  no other task of it runs meanwhile: if the peer is one of them, both wait forever\n  \
+             help: await `{method}_async` of `standin::asynchronous` instead (feature \
              `tokio` or\n  `smol`); see the guide, \"Async tests\""
         )
     }

@@ -270,7 +270,7 @@ impl Actor for Listener {
 
 impl Listener {
     fn greet(&self, mut connection: OwnedConnection, turn: &mut Turn<'_>) -> io::Result<()> {
-        // Who has closed it by now is not waited for.
+        // Who has closed it already is not waited for.
         let Ok(upgrade) = connection.upgrade() else {
             return Ok(());
         };

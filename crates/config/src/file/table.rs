@@ -153,7 +153,7 @@ impl<'d> TableOptions<'d> {
         self.layer.add_defaults(name, defaults);
     }
 
-    /// Whether a value for the option at `index` is in the table, be it right or wrong.
+    /// Whether a value for the option at `index` is in the table, valid or not.
     pub fn has(&self, index: usize) -> bool {
         self.layer.find(index).is_some() || self.wrong.contains(&index)
     }

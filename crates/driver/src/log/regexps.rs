@@ -107,7 +107,7 @@ impl Regexps {
     }
 
     /// Reads what is new, or the first part of it if that is much, and answers
-    /// whether every pattern has matched by now. `is_final`: nobody writes any
+    /// whether every pattern has matched. `is_final`: nobody writes any
     /// more, so that all of it is read and the last line is whole.
     pub(crate) fn check(
         &mut self,
@@ -183,7 +183,7 @@ impl Regexps {
         }
     }
 
-    /// Notes which patterns have matched by now and which lines did, and what was there instead.
+    /// Notes which patterns have matched so far and which lines did, and what was there instead.
     pub(crate) fn record(&mut self, tape: &DriverTape) {
         let matched = std::mem::take(&mut self.matched);
         let log = self.path().file_name().unwrap_or_default();

@@ -14,7 +14,7 @@ pub struct FileExists {
 }
 
 impl FileExists {
-    /// Where it is, as far as that is known by now.
+    /// Where it is, if that is known.
     pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
         path(driver, &self.path)
     }

@@ -18,7 +18,7 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Where the log is, as far as that is known by now.
+    /// Where the log is, if that is known.
     pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
         match &self.file {
             Some(file) => path(driver, file),

@@ -89,7 +89,7 @@ impl PortAccepts {
         Ok(())
     }
 
-    /// The host and the port, as far as they are known by now.
+    /// The host and the port, if they are known.
     fn place(&self, driver: &dyn Driver) -> Result<(String, u16)> {
         let base = driver.base();
         let host = match &self.host {

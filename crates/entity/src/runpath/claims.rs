@@ -43,7 +43,7 @@ impl Claims {
         CLAIMS.get_or_init(Self::default)
     }
 
-    /// Notes that `holder` has `real`, be it alone or not.
+    /// Notes that `holder` has `real`, alone or not.
     pub(crate) fn claim(&self, real: &Path, holder: &Arc<Holder>) {
         let mut owners = self.owners();
         let here = owners.entry(key(real)).or_default();

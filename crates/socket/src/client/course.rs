@@ -222,7 +222,7 @@ impl Trying {
             match progress()? {
                 ConnectProgress::Connected => return Ok(Progress::Connected),
                 ConnectProgress::UnderWay => {
-                    // On one machine the outcome is known by now, nearly always.
+                    // On one machine the outcome is known already, nearly always.
                     if progress()? == ConnectProgress::Connected {
                         return Ok(Progress::Connected);
                     }

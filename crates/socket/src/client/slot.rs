@@ -65,7 +65,7 @@ impl<C: Clone> ConnectionSlot<C> {
         Ok(())
     }
 
-    /// Interrupts those who connect by now, and gives the connection to close.
+    /// Interrupts those who connect already, and gives the connection to close.
     pub(super) fn clear(&self) -> Option<C> {
         let mut current = self.current();
         self.lock.interrupt();

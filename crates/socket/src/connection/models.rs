@@ -41,7 +41,7 @@ struct System {
     room: usize,
     is_shut: bool,
     is_reset: bool,
-    /// Told once, to whoever comes first.
+    /// Reported once, to the first caller.
     error: Option<i32>,
 }
 

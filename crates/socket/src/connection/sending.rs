@@ -265,7 +265,7 @@ impl<B: AsRef<[u8]>> Plan for AtOnce<B> {
             Ok(bytes) => bytes.as_ref(),
             Err(error) => return Err(SendStop::Frame(error.clone())),
         };
-        // No bytes are sent all the same: the connection may be closed.
+        // No bytes are sent anyway: the connection may be closed.
         if self.has_begun && sent == bytes.len() {
             return Ok(Next::Nothing);
         }

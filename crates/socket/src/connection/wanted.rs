@@ -230,7 +230,7 @@ impl Wanted for UntilSilence {
     }
 }
 
-/// What has come by now.
+/// What has come so far.
 pub(super) struct Buffered;
 
 impl Wanted for Buffered {

@@ -108,8 +108,8 @@ impl Registered {
 
     pub(crate) fn deregister(self, registry: &Registry) {
         // Fails when the socket was closed meanwhile, and then there is nothing to undo. Should its
-        // number belong to another file by now: that file is not registered here, as a poll has one
-        // registration at a time.
+        // number belong to another file already: that file is not registered here, as a poll has
+        // one registration at a time.
         let _ = registry.deregister(&mut SourceFd(&self.fd));
     }
 }

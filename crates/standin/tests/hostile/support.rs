@@ -94,7 +94,7 @@ fn run(body: impl FnOnce(&Path) -> Result<()>) {
 }
 
 /// Checks that no process is there but this one that has this one's mark, no
-/// matter whose child it is by now, or that is below this one, whatever it has: who
+/// matter whose child it is now, or that is below this one, whatever it has: who
 /// loses its parent becomes a child of this one.
 fn no_process_left() {
     let mark = format!("{MARK}={}", std::env::var(MARK).unwrap());

@@ -28,7 +28,7 @@ pub(in super::super) struct Identity {
 }
 
 impl Identity {
-    /// Of what is at the path itself, be it a link.
+    /// Of what is at the path itself, even a link.
     pub(in super::super) fn at(path: &Path) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(path)?;
         Ok(Self {
