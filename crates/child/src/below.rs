@@ -28,12 +28,12 @@ impl fmt::Display for Descendant {
 }
 
 impl Descendant {
-    /// Its number.
+    /// Returns its number.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its name, as the system shows it: at most 15 bytes.
+    /// Returns its name, as the system shows it: at most 15 bytes.
     pub fn name(&self) -> &str {
         &self.name
     }

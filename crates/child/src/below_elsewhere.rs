@@ -14,12 +14,12 @@ impl fmt::Display for Descendant {
 }
 
 impl Descendant {
-    /// Its number.
+    /// Returns its number.
     pub fn pid(&self) -> u32 {
         match self.0 {}
     }
 
-    /// Its name, as the system shows it.
+    /// Returns its name, as the system shows it.
     pub fn name(&self) -> &str {
         match self.0 {}
     }

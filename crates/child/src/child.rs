@@ -79,24 +79,24 @@ impl Child {
         }
     }
 
-    /// The number of its process.
+    /// Returns the number of its process.
     pub fn pid(&self) -> u32 {
         self.handle.pid()
     }
 
-    /// The number of a process below which are the child and everything that it has
+    /// Returns the number of a process below which are the child and everything that it has
     /// started. On Linux that of its supervisor, elsewhere its own.
     pub fn root(&self) -> u32 {
         self.handle.root()
     }
 
-    /// How it ended; `None` while it runs.
+    /// Returns how it ended; `None` while it runs.
     pub fn exit(&self) -> Option<Exit> {
         let exit = self.shared.lock().exit;
         exit.map(|(exit, _)| exit)
     }
 
-    /// How long it ran; `None` while it runs.
+    /// Returns how long it ran; `None` while it runs.
     pub fn lifetime(&self) -> Option<Duration> {
         let exit = self.shared.lock().exit;
         exit.map(|(_, at)| at.saturating_duration_since(self.started))

@@ -83,7 +83,7 @@ pub enum SpawnError {
 standin_error::reportable!(SpawnError);
 
 impl SpawnError {
-    /// The system's error, if there is one.
+    /// Returns the system's error, if there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
             SpawnError::Program { source, .. }

@@ -156,7 +156,7 @@ impl Constraint {
         self
     }
 
-    /// The pattern that JSON Schema has for it.
+    /// Returns the pattern that JSON Schema has for it.
     #[doc(hidden)]
     pub fn pattern(&self) -> Option<&str> {
         match self {
@@ -166,7 +166,7 @@ impl Constraint {
         }
     }
 
-    /// The rule in words that follow "but".
+    /// Returns the rule in words that follow "but".
     pub fn rule(&self) -> String {
         match self {
             Constraint::Range {

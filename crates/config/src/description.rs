@@ -88,7 +88,7 @@ impl ConfigDescription {
         }
     }
 
-    /// The config's name, as messages show it: usually its Rust type.
+    /// Returns the config's name, as messages show it: usually its Rust type.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -103,7 +103,7 @@ impl ConfigDescription {
         &self.0.docs
     }
 
-    /// The [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
+    /// Returns the [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
     pub fn plain_docs(&self) -> String {
         without_item_links(&self.0.docs)
     }
@@ -113,12 +113,12 @@ impl ConfigDescription {
         self.type_name().unwrap_or(self.name())
     }
 
-    /// All options, included ones too, in the order of declaration.
+    /// Returns all options, included ones too, in the order of declaration.
     pub fn options(&self) -> &[OptionDescription] {
         &self.0.options
     }
 
-    /// The option called `name`.
+    /// Returns the option called `name`.
     pub fn option(&self, name: &str) -> Option<&OptionDescription> {
         self.index(name).map(|index| &self.0.options[index])
     }
@@ -179,12 +179,12 @@ impl ConfigDescription {
         self.0.ignore_extra_keys
     }
 
-    /// The names of the declared configs whose options this one includes, at any depth.
+    /// Returns the names of the declared configs whose options this one includes, at any depth.
     pub fn includes(&self) -> impl Iterator<Item = &str> {
         self.0.includes.iter().map(|include| include.name.as_str())
     }
 
-    /// The place of the option called `name` among the [options](Self::options).
+    /// Returns the place of the option called `name` among the [options](Self::options).
     pub fn index(&self, name: &str) -> Option<usize> {
         self.0.index.get(name).copied()
     }

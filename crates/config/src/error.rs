@@ -112,7 +112,7 @@ impl ValueError {
         self.hint.as_deref()
     }
 
-    /// Where in the value it is.
+    /// Returns where in the value it is.
     pub fn path(&self) -> &[Step] {
         &self.path
     }
@@ -330,7 +330,7 @@ impl OptionError {
         self
     }
 
-    /// The name of the option.
+    /// Returns the name of the option.
     pub fn option(&self) -> &str {
         match self {
             OptionError::Unknown { option, .. }
@@ -344,7 +344,7 @@ impl OptionError {
         }
     }
 
-    /// The name of the entity whose option it is.
+    /// Returns the name of the entity whose option it is.
     pub fn owner(&self) -> &str {
         match self {
             OptionError::Unknown { owner, .. }
@@ -402,17 +402,17 @@ impl BrokenRule {
         }
     }
 
-    /// The value that breaks it, in its written form.
+    /// Returns the value that breaks it, in its written form.
     pub fn found(&self) -> &str {
         &self.found
     }
 
-    /// The constraint in words that follow "but": "it must be from 1 to 10".
+    /// Returns the constraint in words that follow "but": "it must be from 1 to 10".
     pub fn rule(&self) -> &str {
         &self.rule
     }
 
-    /// Where in the value it is.
+    /// Returns where in the value it is.
     pub fn path(&self) -> &[Step] {
         &self.path
     }
@@ -474,7 +474,7 @@ impl ConfigErrors {
         Self::of(owner, misfits.into_iter().map(error).collect())
     }
 
-    /// The mistakes; there is at least one.
+    /// Returns the mistakes; there is at least one.
     pub fn errors(&self) -> &[OptionError] {
         &self.errors
     }
@@ -483,7 +483,7 @@ impl ConfigErrors {
         self.errors
     }
 
-    /// The name of the entity whose config is wrong.
+    /// Returns the name of the entity whose config is wrong.
     pub fn owner(&self) -> &str {
         &self.owner
     }

@@ -353,7 +353,7 @@ impl Kind {
         }
     }
 
-    /// The error for a value that is not of this kind.
+    /// Returns the error for a value that is not of this kind.
     pub fn unfit(&self, value: &Value) -> ValueError {
         let error = ValueError::new(self.to_string(), value.to_string());
         match self.hint(value) {

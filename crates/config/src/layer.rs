@@ -73,7 +73,7 @@ impl Layer {
         Ok(layer)
     }
 
-    /// The description of the config whose options these are.
+    /// Returns the description of the config whose options these are.
     pub fn description(&self) -> &ConfigDescription {
         &self.description
     }
@@ -126,14 +126,14 @@ impl Layer {
         self.set_slots().next().is_none() && self.extra.is_empty()
     }
 
-    /// The names of the options that are set, in the order of their declaration.
+    /// Returns the names of the options that are set, in the order of their declaration.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.set_slots()
             .map(|(index, _)| self.description.options()[index].name())
             .chain(self.extra.keys().map(String::as_str))
     }
 
-    /// The options that are set and have a written form, in the order of their declaration.
+    /// Returns the options that are set and have a written form, in the order of their declaration.
     pub fn values(&self) -> IndexMap<String, Value> {
         self.set_slots()
             .filter_map(|(index, stored)| {

@@ -73,17 +73,17 @@ impl Misfit {
         self
     }
 
-    /// The option's name.
+    /// Returns the option's name.
     pub fn option(&self) -> &str {
         &self.option
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Where in the value it is.
+    /// Returns where in the value it is.
     pub fn path(&self) -> &[Step] {
         &self.path
     }

@@ -128,17 +128,17 @@ impl Node {
         }))
     }
 
-    /// The name of the entity whose config this is.
+    /// Returns the name of the entity whose config this is.
     pub fn owner(&self) -> &str {
         &self.0.owner
     }
 
-    /// The options that there are.
+    /// Returns the options that there are.
     pub fn description(&self) -> &ConfigDescription {
         &self.0.description
     }
 
-    /// The config that this one inherits from.
+    /// Returns the config that this one inherits from.
     pub fn parent(&self) -> Option<Node> {
         match self.0.parent.get()? {
             Parent::Node(parent) => Some(parent.clone()),
@@ -193,7 +193,8 @@ impl Node {
         })
     }
 
-    /// The typed config: `C` is the config whose options this node has, or one that it includes.
+    /// Returns the typed config: `C` is the config whose options this node has, or one that it
+    /// includes.
     ///
     /// # Errors
     ///
@@ -260,8 +261,8 @@ impl Node {
         self.0.kept.lock().unpoisoned()
     }
 
-    /// The option's value by name, from wherever it comes. Names that this config lacks are asked
-    /// of its parents.
+    /// Returns the option's value by name, from wherever it comes. Names that this config lacks are
+    /// asked of its parents.
     ///
     /// # Errors
     ///
@@ -282,7 +283,7 @@ impl Node {
         }
     }
 
-    /// The option's value on this node, parents not asked: explicit, from defaults, or the
+    /// Returns the option's value on this node, parents not asked: explicit, from defaults, or the
     /// declared default.
     pub fn get_local(&self, name: &str) -> Option<Value> {
         self.find_local(name)?.stored.value()
@@ -323,7 +324,7 @@ impl Node {
         found.collect()
     }
 
-    /// The names that have a value on this node, parents not asked.
+    /// Returns the names that have a value on this node, parents not asked.
     pub fn local_names(&self) -> Vec<String> {
         let layer = self.layer();
         let mut names: Vec<String> = self
@@ -340,7 +341,7 @@ impl Node {
         names
     }
 
-    /// Where the option's value comes from.
+    /// Returns where the option's value comes from.
     ///
     /// # Errors
     ///
@@ -397,7 +398,7 @@ impl Node {
         Self::unchecked(self.owner().to_owned(), alone)
     }
 
-    /// Every option with its value and where it comes from; print it.
+    /// Returns every option with its value and where it comes from; print it.
     pub fn explain(&self) -> Explanation {
         let lines = self
             .description()

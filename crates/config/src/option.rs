@@ -130,7 +130,7 @@ impl OptionDescription {
         self
     }
 
-    /// The name: the key in files, the name of the setter.
+    /// Returns the name: the key in files, the name of the setter.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -140,12 +140,12 @@ impl OptionDescription {
         &self.docs
     }
 
-    /// The [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
+    /// Returns the [docs](Self::docs) without links to Rust items, for readers outside of rustdoc.
     pub fn plain_docs(&self) -> String {
         without_item_links(&self.docs)
     }
 
-    /// The first paragraph of the docs, on one line.
+    /// Returns the first paragraph of the docs, on one line.
     pub fn summary(&self) -> String {
         let docs = self.plain_docs();
         let paragraph: Vec<&str> = docs
@@ -167,7 +167,7 @@ impl OptionDescription {
         &self.source
     }
 
-    /// The rules that its values must keep.
+    /// Returns the rules that its values must keep.
     pub fn constraints(&self) -> &[Constraint] {
         &self.constraints
     }
@@ -177,7 +177,7 @@ impl OptionDescription {
         &self.examples
     }
 
-    /// The name of the config that declares it.
+    /// Returns the name of the config that declares it.
     pub fn declared_in(&self) -> &str {
         self.declared_in.as_deref().unwrap_or_default()
     }
@@ -197,7 +197,7 @@ impl OptionDescription {
         self.kind.is_code()
     }
 
-    /// The default or fallback in its written form.
+    /// Returns the default or fallback in its written form.
     pub fn default_value(&self) -> Option<Value> {
         match &self.source {
             Source::Default(value) | Source::InheritedOr(value) => value.value(),
@@ -331,7 +331,7 @@ impl OptionDescription {
             .collect()
     }
 
-    /// The error for an option of `owner` that must be set and is not.
+    /// Returns the error for an option of `owner` that must be set and is not.
     pub fn missing(&self, owner: &str) -> OptionError {
         OptionError::Missing {
             owner: owner.to_owned(),

@@ -64,12 +64,12 @@ impl Pattern {
         }
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.source
     }
 
-    /// The compiled expression. It matches bytes, for logs are not always UTF-8.
+    /// Returns the compiled expression. It matches bytes, for logs are not always UTF-8.
     ///
     /// # Errors
     ///

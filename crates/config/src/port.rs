@@ -76,7 +76,7 @@ const EXPECTED: &str = "a valid port";
 const RANGE: &str = "ports are 0 to 65535";
 
 impl Port {
-    /// The port's number; a service name is looked up in the system's table of services.
+    /// Returns the port's number; a service name is looked up in the system's table of services.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ pub enum Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// The value, unless another driver provides it.
+    /// Returns the value, unless another driver provides it.
     pub fn as_plain(&self) -> Option<&T> {
         match self {
             Setting::Plain(value) => Some(value),
@@ -36,7 +36,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The template, if another driver provides the value.
+    /// Returns the template, if another driver provides the value.
     pub fn as_context(&self) -> Option<&ContextValue> {
         match self {
             Setting::Plain(_) => None,

@@ -109,7 +109,7 @@ impl Stored {
         Self(Arc::new(OptionalCode(value)))
     }
 
-    /// The value, if it is of type `T`.
+    /// Returns the value, if it is of type `T`.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.0.any().downcast_ref()
     }
@@ -119,7 +119,7 @@ impl Stored {
         Arc::get_mut(&mut self.0)?.any_mut().downcast_mut()
     }
 
-    /// The written form, if there is one.
+    /// Returns the written form, if there is one.
     pub fn value(&self) -> Option<Value> {
         self.0.value()
     }

@@ -42,7 +42,7 @@ impl Value {
         matches!(self, Value::Null)
     }
 
-    /// The truth value, if it is one.
+    /// Returns the truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Value::Bool(value) => Some(*value),
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// The whole number, if it is one.
+    /// Returns the whole number, if it is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Value::Int(value) => Some(*value),
@@ -58,7 +58,7 @@ impl Value {
         }
     }
 
-    /// The number, whole or not.
+    /// Returns the number, whole or not.
     pub fn as_float(&self) -> Option<f64> {
         match self {
             Value::Int(value) => Some(*value as f64),
@@ -74,7 +74,7 @@ impl Value {
         entries.get(key)
     }
 
-    /// The text, if it is text.
+    /// Returns the text, if it is text.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::String(value) => Some(value),
@@ -82,7 +82,7 @@ impl Value {
         }
     }
 
-    /// The items, if it is a list.
+    /// Returns the items, if it is a list.
     pub fn as_list(&self) -> Option<&[Value]> {
         match self {
             Value::List(items) => Some(items),
@@ -90,7 +90,7 @@ impl Value {
         }
     }
 
-    /// The entries, if it is a map.
+    /// Returns the entries, if it is a map.
     pub fn as_map(&self) -> Option<&IndexMap<String, Value>> {
         match self {
             Value::Map(entries) => Some(entries),

@@ -84,12 +84,12 @@ impl ConnectionGroup {
         &self.connection_rep
     }
 
-    /// The listening drivers, in the order in which they were added.
+    /// Returns the listening drivers, in the order in which they were added.
     pub fn listening(&self) -> &[GroupMember] {
         &self.listening.list
     }
 
-    /// The connecting drivers, in the order in which they were added.
+    /// Returns the connecting drivers, in the order in which they were added.
     pub fn connecting(&self) -> &[GroupMember] {
         &self.connecting.list
     }
@@ -101,12 +101,12 @@ impl ConnectionGroup {
 }
 
 impl GroupMember {
-    /// The driver's name.
+    /// Returns the driver's name.
     pub fn driver(&self) -> &str {
         &self.driver
     }
 
-    /// The ports of the driver's ends, lowest first; `Read` or `Write` for a
+    /// Returns the ports of the driver's ends, lowest first; `Read` or `Write` for a
     /// file, `Unknown` for a port that is not known.
     pub fn labels(&self) -> &[String] {
         &self.labels

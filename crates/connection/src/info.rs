@@ -159,7 +159,7 @@ impl ConnectionInfo {
         self
     }
 
-    /// The protocol: `tcp`, `udp`, `unix`, `file` or a name of the user's own.
+    /// Returns the protocol: `tcp`, `udp`, `unix`, `file` or a name of the user's own.
     pub fn protocol(&self) -> &Protocol {
         &self.protocol
     }
@@ -175,17 +175,17 @@ impl ConnectionInfo {
         self.direction
     }
 
-    /// The host of the driver's own end.
+    /// Returns the host of the driver's own end.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// The port of the driver's own end.
+    /// Returns the port of the driver's own end.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The address that a listening end is bound to, if it is known.
+    /// Returns the address that a listening end is bound to, if it is known.
     pub fn bound(&self) -> Option<SocketAddr> {
         self.bound
     }
@@ -195,12 +195,12 @@ impl ConnectionInfo {
         self.closed
     }
 
-    /// The established connections of this end.
+    /// Returns the established connections of this end.
     pub fn ends(&self) -> &[Ends] {
         &self.ends
     }
 
-    /// The connection as one text, such as `tcp://8080`; `tcp://None` while the
+    /// Returns the connection as one text, such as `tcp://8080`; `tcp://None` while the
     /// identifier is not known.
     pub fn connection_rep(&self) -> String {
         match &self.identifier {
@@ -286,12 +286,12 @@ impl Ends {
         self.half_closed
     }
 
-    /// The driver's own address.
+    /// Returns the driver's own address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The address of the other end.
+    /// Returns the address of the other end.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }

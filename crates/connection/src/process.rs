@@ -249,7 +249,7 @@ impl ProcessSockets {
         self
     }
 
-    /// The connections among these sockets, which are all those of a process.
+    /// Returns the connections among these sockets, which are all those of a process.
     pub fn connections(&self, sockets: &[SocketRow]) -> Vec<ConnectionInfo> {
         let listeners: Vec<SocketAddr> = sockets
             .iter()
@@ -295,7 +295,7 @@ impl ProcessFiles {
         self
     }
 
-    /// The connections that these open files are.
+    /// Returns the connections that these open files are.
     pub fn connections(&self, files: &[FileRow]) -> Vec<ConnectionInfo> {
         let mut infos = Vec::new();
         for file in files.iter().filter(|file| !self.ignores(file)) {

@@ -51,7 +51,7 @@ pub enum Identifier {
 }
 
 impl Protocol {
-    /// The name, as it stands before `://`.
+    /// Returns the name, as it stands before `://`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Tcp => "tcp",

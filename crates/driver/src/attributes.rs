@@ -100,23 +100,23 @@ impl Attributes {
         self.options.as_ref()
     }
 
-    /// The value of `name`.
+    /// Returns the value of `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
 
-    /// The value of `name` as text: a text as it is, everything else as it is
+    /// Returns the value of `name` as text: a text as it is, everything else as it is
     /// written in a file.
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).map(text)
     }
 
-    /// All names, in the order in which they were added.
+    /// Returns all names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(|name| &**name)
     }
 
-    /// All names with their values, in the order in which they were added.
+    /// Returns all names with their values, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.values.iter().map(|(name, value)| (&**name, value))
     }

@@ -51,27 +51,27 @@ impl DriverBase {
         })
     }
 
-    /// The name of the driver's type, such as `TcpServer`.
+    /// Returns the name of the driver's type, such as `TcpServer`.
     pub fn kind(&self) -> &str {
         self.entity().kind()
     }
 
-    /// The name of the driver.
+    /// Returns the name of the driver.
     pub fn name(&self) -> &str {
         self.entity().name()
     }
 
-    /// The driver's options, with where each value comes from.
+    /// Returns the driver's options, with where each value comes from.
     pub fn options(&self) -> &Node {
         self.entity().options()
     }
 
-    /// The driver as an entity: what it belongs to, its files and its report.
+    /// Returns the driver as an entity: what it belongs to, its files and its report.
     pub fn entity(&self) -> &Entity {
         self.resource.entity()
     }
 
-    /// The driver's life: its status, and what changes it.
+    /// Returns the driver's life: its status, and what changes it.
     pub fn resource(&self) -> &Resource {
         &self.resource
     }
@@ -172,7 +172,7 @@ impl DriverBase {
         !entity.has_chosen_runpath() && entity.parent().is_none()
     }
 
-    /// The plain value of a setting: the value itself, or what the template of
+    /// Returns the plain value of a setting: the value itself, or what the template of
     /// a context value renders to now.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl DriverBase {
         }
     }
 
-    /// The text that a context value renders to now.
+    /// Returns the text that a context value renders to now.
     ///
     /// # Errors
     ///
@@ -265,8 +265,8 @@ impl DriverBase {
         template::names(context_of(self.entity()))
     }
 
-    /// Where what happens to the driver is kept: the recorder of the environment that it is in
-    /// now, or its own, which has the name of the driver.
+    /// Returns where what happens to the driver is kept: the recorder of the environment that it is
+    /// in now, or its own, which has the name of the driver.
     pub fn recorder(&self) -> Recorder {
         let shared = self.context_source().and_then(|source| source.recorder());
         shared.unwrap_or_else(|| {
@@ -396,7 +396,8 @@ impl DriverBase {
         }
     }
 
-    /// The values that every driver publishes; [`Lifecycle::context`] adds those of this one.
+    /// Returns the values that every driver publishes; [`Lifecycle::context`] adds those of this
+    /// one.
     ///
     /// [`Lifecycle::context`]: crate::Lifecycle::context
     pub fn attributes(&self) -> Attributes {

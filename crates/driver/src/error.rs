@@ -312,12 +312,12 @@ impl TemplateText {
         }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// The line of it, counted from 1, if it is known.
+    /// Returns the line of it, counted from 1, if it is known.
     pub fn line(&self) -> Option<usize> {
         self.line
     }

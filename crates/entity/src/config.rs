@@ -94,13 +94,13 @@ impl ResourceConfig {
             .expect("every option has a default but the name, which is set")
     }
 
-    /// How long a start may take.
+    /// Returns how long a start may take.
     #[must_use]
     pub fn limit_of_start(&self) -> Limit {
         self.limit(self.start_limit, "start_limit", Duration::ZERO)
     }
 
-    /// How long a stop may take of what forces itself down after `grace`.
+    /// Returns how long a stop may take of what forces itself down after `grace`.
     #[must_use]
     pub fn limit_of_stop(&self, grace: Duration) -> Limit {
         self.limit(self.stop_limit, "stop_limit", grace)

@@ -211,13 +211,13 @@ impl Entity {
         Self { inner }
     }
 
-    /// The name, as given.
+    /// Returns the name, as given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.holder.name
     }
 
-    /// The unique identifier among the children of one parent: the name.
+    /// Returns the unique identifier among the children of one parent: the name.
     #[must_use]
     pub fn uid(&self) -> &str {
         self.name()
@@ -229,7 +229,7 @@ impl Entity {
         &self.inner.holder.kind
     }
 
-    /// Its options, with where each value comes from. What is not set is inherited from the
+    /// Returns its options, with where each value comes from. What is not set is inherited from the
     /// options of its [`parent`](Entity::parent).
     #[must_use]
     pub fn options(&self) -> &Node {
@@ -259,13 +259,13 @@ impl Entity {
         }
     }
 
-    /// The entity that this one belongs to: see [`join`](Entity::join).
+    /// Returns the entity that this one belongs to: see [`join`](Entity::join).
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.place().parent.clone()
     }
 
-    /// The parent, its parent, and so on.
+    /// Returns the parent, its parent, and so on.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> + use<> {
         std::iter::successors(self.parent(), Self::parent)
     }
@@ -352,7 +352,7 @@ impl Entity {
         self.inner.report()
     }
 
-    /// A copy of the timer as it is now.
+    /// Returns a copy of the timer as it is now.
     #[must_use]
     pub fn timer(&self) -> Timer {
         self.facts().timer.clone()

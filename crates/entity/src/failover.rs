@@ -47,7 +47,7 @@ impl<T> Failovers<T> {
         self.factories.is_empty()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.factories.len()

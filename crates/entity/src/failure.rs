@@ -132,7 +132,7 @@ impl StartError {
         self
     }
 
-    /// The resource that did not start, as reports call it: `kind[name]`.
+    /// Returns the resource that did not start, as reports call it: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
         &self.subject().entity
@@ -144,7 +144,7 @@ impl StartError {
         self.subject().name()
     }
 
-    /// The resource, as the message names it.
+    /// Returns the resource, as the message names it.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         match self {
@@ -285,7 +285,7 @@ impl StopError {
         }
     }
 
-    /// The resource that did not stop well, as reports call it: `kind[name]`.
+    /// Returns the resource that did not stop well, as reports call it: `kind[name]`.
     #[must_use]
     pub fn entity(&self) -> &str {
         &self.subject().entity
@@ -297,7 +297,7 @@ impl StopError {
         self.subject().name()
     }
 
-    /// The resource, as the message names it.
+    /// Returns the resource, as the message names it.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         match self {
@@ -389,7 +389,7 @@ impl WaitError {
         self.subject().name()
     }
 
-    /// The resource, as the message names it.
+    /// Returns the resource, as the message names it.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         match self {

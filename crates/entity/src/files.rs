@@ -205,7 +205,7 @@ impl Entity {
         Ok(is_left)
     }
 
-    /// Where this entity keeps its files; `None` before it is defined.
+    /// Returns where this entity keeps its files; `None` before it is defined.
     #[must_use]
     pub fn runpath(&self) -> Option<PathBuf> {
         self.with_runpath(|runpath| runpath.location.path.clone())
@@ -218,7 +218,7 @@ impl Entity {
         self.with_runpath(|runpath| runpath.is_chosen) == Some(true)
     }
 
-    /// The temporary part of the runpath; `None` before it is made.
+    /// Returns the temporary part of the runpath; `None` before it is made.
     #[must_use]
     pub fn scratch(&self) -> Option<PathBuf> {
         self.place().scratch.clone()

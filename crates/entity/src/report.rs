@@ -142,8 +142,8 @@ pub enum What {
 }
 
 impl Event {
-    /// The number of the event among those of all entities of the process: a reader that has seen
-    /// the events up to a number continues with the next one.
+    /// Returns the number of the event among those of all entities of the process: a reader that
+    /// has seen the events up to a number continues with the next one.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

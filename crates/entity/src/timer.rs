@@ -36,7 +36,7 @@ impl Interval {
         self.elapsed.is_some()
     }
 
-    /// How long it took, by the monotonic clock; `None` while it lasts.
+    /// Returns how long it took, by the monotonic clock; `None` while it lasts.
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
         self.elapsed
@@ -159,7 +159,7 @@ impl Timer {
         let _ = self.end(name);
     }
 
-    /// The intervals of this name, oldest first: all of them, or the latest
+    /// Returns the intervals of this name, oldest first: all of them, or the latest
     /// hundred or two where there are more.
     #[must_use]
     pub fn get(&self, name: &str) -> &[Interval] {
@@ -168,7 +168,7 @@ impl Timer {
             .map_or(&[], |series| &series.latest)
     }
 
-    /// How many intervals of this name there were, those not kept included.
+    /// Returns how many intervals of this name there were, those not kept included.
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
         self.intervals
@@ -176,13 +176,13 @@ impl Timer {
             .map_or(0, |series| series.dropped + series.latest.len())
     }
 
-    /// The latest interval of this name.
+    /// Returns the latest interval of this name.
     #[must_use]
     pub fn last(&self, name: &str) -> Option<&Interval> {
         self.get(name).last()
     }
 
-    /// Every name with its intervals, as [`get`](Timer::get) gives them.
+    /// Returns every name with its intervals, as [`get`](Timer::get) gives them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Interval])> {
         self.intervals
             .iter()

@@ -110,14 +110,14 @@ impl DriverTypes {
         Ok(())
     }
 
-    /// The options of environments and of all types, for schemas and
+    /// Returns the options of environments and of all types, for schemas and
     /// reference pages.
     pub fn registry(&self) -> &TypeRegistry {
         &self.registry
     }
 
-    /// The JSON Schema of files that may name these types, for editors: write it beside the files,
-    /// and name it in their first line. Needs the feature `schema`.
+    /// Returns the JSON Schema of files that may name these types, for editors: write it beside the
+    /// files, and name it in their first line. Needs the feature `schema`.
     ///
     /// ```
     /// use standin_environment::DriverTypes;

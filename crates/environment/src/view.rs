@@ -61,22 +61,22 @@ impl EnvironmentView {
         self.clone()
     }
 
-    /// The name of the environment.
+    /// Returns the name of the environment.
     pub fn name(&self) -> &str {
         self.members.name()
     }
 
-    /// The environment as an entity: what it belongs to, its files and its report.
+    /// Returns the environment as an entity: what it belongs to, its files and its report.
     pub fn entity(&self) -> &Entity {
         &self.members.entity
     }
 
-    /// The options of the environment, with where each value comes from.
+    /// Returns the options of the environment, with where each value comes from.
     pub fn options(&self) -> &Node {
         self.entity().options()
     }
 
-    /// The driver of that name.
+    /// Returns the driver of that name.
     ///
     /// # Errors
     ///
@@ -94,22 +94,22 @@ impl EnvironmentView {
         self.members.driver(name)
     }
 
-    /// The driver that was added first.
+    /// Returns the driver that was added first.
     pub fn first(&self) -> Option<Arc<dyn Driver>> {
         self.members.read().values().next().cloned()
     }
 
-    /// All drivers, in the order in which they were added.
+    /// Returns all drivers, in the order in which they were added.
     pub fn drivers(&self) -> Vec<Arc<dyn Driver>> {
         self.members.drivers()
     }
 
-    /// The names of all drivers, in the order in which they were added.
+    /// Returns the names of all drivers, in the order in which they were added.
     pub fn names(&self) -> Vec<String> {
         self.members.read().keys().cloned().collect()
     }
 
-    /// The names of all drivers with their status, in the order in which they
+    /// Returns the names of all drivers with their status, in the order in which they
     /// were added.
     pub fn statuses(&self) -> Vec<(String, Status)> {
         let members = self.members.snapshot().into_iter();
@@ -118,7 +118,7 @@ impl EnvironmentView {
             .collect()
     }
 
-    /// How many drivers there are.
+    /// Returns how many drivers there are.
     pub fn len(&self) -> usize {
         self.members.read().len()
     }
@@ -193,8 +193,8 @@ impl EnvironmentView {
         variables
     }
 
-    /// The variables of the option `export`, with their templates filled in from what the drivers
-    /// publish now.
+    /// Returns the variables of the option `export`, with their templates filled in from what the
+    /// drivers publish now.
     ///
     /// ```
     /// use standin_environment::Environment;
@@ -264,12 +264,12 @@ impl EnvironmentView {
         graph
     }
 
-    /// The directory that has the files of the drivers; `None` before the first start.
+    /// Returns the directory that has the files of the drivers; `None` before the first start.
     pub fn runpath(&self) -> Option<PathBuf> {
         self.entity().runpath()
     }
 
-    /// A handle that ends a start, or everything, from another thread.
+    /// Returns a handle that ends a start, or everything, from another thread.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(self.members.clone())
     }

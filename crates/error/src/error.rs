@@ -121,7 +121,7 @@ impl Error {
         })
     }
 
-    /// The first error of type `T` in it: the error that it was made from, a
+    /// Returns the first error of type `T` in it: the error that it was made from, a
     /// cause, or one of several failures.
     ///
     /// ```
@@ -138,7 +138,7 @@ impl Error {
         find(held.error()).or_else(|| held.parts().into_iter().find_map(find_in_parts))
     }
 
-    /// The error as miette sees it, to be rendered by one of its handlers.
+    /// Returns the error as miette sees it, to be rendered by one of its handlers.
     #[must_use]
     pub fn diagnostic(&self) -> &(dyn Diagnostic + Send + Sync + 'static) {
         self.0.held.diagnostic()

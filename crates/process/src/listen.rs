@@ -85,7 +85,7 @@ impl Listen {
         self
     }
 
-    /// The name under which the port is published.
+    /// Returns the name under which the port is published.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -107,19 +107,19 @@ impl Process {
         })
     }
 
-    /// The number of the process; `None` while there is none.
+    /// Returns the number of the process; `None` while there is none.
     pub fn pid(&self) -> Option<u32> {
         let child = self.child()?;
         child.exit().is_none().then(|| child.pid())
     }
 
-    /// How the process ended: its exit code, or the negative number of the
+    /// Returns how the process ended: its exit code, or the negative number of the
     /// signal that ended it. `None` while it runs and before its first start.
     pub fn retcode(&self) -> Option<i32> {
         self.exit().map(Exit::retcode)
     }
 
-    /// How the process ended; `None` while it runs and before its first start.
+    /// Returns how the process ended; `None` while it runs and before its first start.
     pub fn exit(&self) -> Option<Exit> {
         let state = self.state();
         match &state.child {
@@ -128,7 +128,7 @@ impl Process {
         }
     }
 
-    /// The command line of the latest start, as one could paste it into a shell.
+    /// Returns the command line of the latest start, as one could paste it into a shell.
     pub fn command_line(&self) -> Option<String> {
         self.state().line.clone()
     }
@@ -248,7 +248,7 @@ impl Process {
         Ok(self.base.options().shared()?)
     }
 
-    /// The port of that name of `listen`; `None` before the first start.
+    /// Returns the port of that name of `listen`; `None` before the first start.
     pub fn port(&self, name: &str) -> Option<u16> {
         let state = self.state();
         let found = state.ports.iter().find(|(known, ..)| known == name);

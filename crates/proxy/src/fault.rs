@@ -247,7 +247,7 @@ impl Fault {
         self.kind
     }
 
-    /// The direction that it is about.
+    /// Returns the direction that it is about.
     pub fn direction(&self) -> Direction {
         self.direction
     }

@@ -87,17 +87,17 @@ impl TcpProxy {
         TcpProxyBuilder::new().name(name)
     }
 
-    /// The host that it listens on, as configured; `None` before the first start.
+    /// Returns the host that it listens on, as configured; `None` before the first start.
     pub fn host(&self) -> Option<String> {
         self.state.read().unpoisoned().host.clone()
     }
 
-    /// The port that it listens on; `None` before the first start.
+    /// Returns the port that it listens on; `None` before the first start.
     pub fn port(&self) -> Option<u16> {
         self.state.read().unpoisoned().port
     }
 
-    /// The target, as it was found out by the latest start.
+    /// Returns the target, as it was found out by the latest start.
     pub fn target(&self) -> Option<String> {
         self.state.read().unpoisoned().target.clone()
     }
@@ -220,12 +220,12 @@ impl TcpProxy {
         Ok(self.server()?.come_back()?)
     }
 
-    /// How many connections have come since the latest start.
+    /// Returns how many connections have come since the latest start.
     pub fn accepted(&self) -> usize {
         self.control.state().pairs.len()
     }
 
-    /// How many of them are open.
+    /// Returns how many of them are open.
     pub fn open(&self) -> usize {
         self.control.state().open()
     }
@@ -268,7 +268,8 @@ impl TcpProxy {
         }
     }
 
-    /// How many bytes have come in a direction, over all connections since the latest start.
+    /// Returns how many bytes have come in a direction, over all connections since the latest
+    /// start.
     pub fn bytes(&self, direction: Direction) -> u64 {
         let state = self.control.state();
         let pairs = state.pairs.values();
@@ -276,7 +277,7 @@ impl TcpProxy {
         counts.sum()
     }
 
-    /// Where its numbers come from that look random: see the option `seed`.
+    /// Returns where its numbers come from that look random: see the option `seed`.
     pub fn seed(&self) -> u64 {
         self.control.state().seed
     }

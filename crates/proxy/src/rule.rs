@@ -72,7 +72,7 @@ pub struct Injected {
 }
 
 impl Injected {
-    /// The fault.
+    /// Returns the fault.
     pub fn fault(&self) -> &Fault {
         &self.rule.fault
     }

@@ -166,7 +166,7 @@ impl Turn<'_> {
         Handle::new(self.core, self.key)
     }
 
-    /// The same, as the standard library has it.
+    /// Returns the same, as the standard library has it.
     pub fn waker(&self) -> Waker {
         Waker::from(Arc::new(self.handle()))
     }

@@ -36,7 +36,7 @@ impl Group {
         }
     }
 
-    /// The name that messages use.
+    /// Returns the name that messages use.
     pub fn name(&self) -> &str {
         &self.members.name
     }
@@ -48,7 +48,7 @@ impl Group {
         core.ask(Request::Spawn(members, Box::new(actor)));
     }
 
-    /// How many actors there are.
+    /// Returns how many actors there are.
     pub fn len(&self) -> usize {
         self.members.count()
     }
@@ -58,7 +58,7 @@ impl Group {
         self.len() == 0
     }
 
-    /// The code of a user's that the thread is running now, of this group or another.
+    /// Returns the code of a user's that the thread is running now, of this group or another.
     pub fn busy(&self) -> Option<Busy> {
         self.lease.core().busy()
     }
@@ -120,7 +120,7 @@ impl Drop for Group {
 }
 
 impl Stuck {
-    /// The code that keeps the thread, if it is a user's.
+    /// Returns the code that keeps the thread, if it is a user's.
     pub fn busy(&self) -> Option<&Busy> {
         self.busy.as_ref()
     }

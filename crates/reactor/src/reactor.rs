@@ -39,12 +39,12 @@ impl Reactor {
         Ok(Reactor { lease })
     }
 
-    /// A new group of actors. Messages use its name.
+    /// Returns a new group of actors. Messages use its name.
     pub fn group(&self, name: impl AsRef<str>) -> Group {
         Group::new(Arc::clone(&self.lease), name.as_ref())
     }
 
-    /// The code of a user's that the thread is running now.
+    /// Returns the code of a user's that the thread is running now.
     pub fn busy(&self) -> Option<Busy> {
         self.lease.core().busy()
     }

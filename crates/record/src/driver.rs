@@ -70,7 +70,7 @@ impl DriverTape {
         }))
     }
 
-    /// The name of the driver.
+    /// Returns the name of the driver.
     pub fn name(&self) -> &str {
         &self.0.name
     }

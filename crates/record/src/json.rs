@@ -16,9 +16,9 @@ use crate::transcript::{
 const VERSION: u32 = 1;
 
 impl Transcript {
-    /// The transcript as JSON, on one line; [`json_schema`] describes it. Times are nanoseconds
-    /// since the beginning. Bytes are in hex, and also as text where they are UTF-8. Secrets
-    /// for decryption are not in it.
+    /// Returns the transcript as JSON, on one line; [`json_schema`] describes it. Times are
+    /// nanoseconds since the beginning. Bytes are in hex, and also as text where they are UTF-8.
+    /// Secrets for decryption are not in it.
     pub fn to_json(&self) -> String {
         // Writing to memory does not fail, and all keys are texts.
         serde_json::to_string(self).unwrap_or_default()

@@ -42,7 +42,7 @@ impl LastRecords {
     /// How many records are shown.
     pub const LINES: usize = 12;
 
-    /// The part of everything that is recorded that this is about.
+    /// Returns the part of everything that is recorded that this is about.
     pub fn transcript(&self) -> Transcript {
         let mut transcript = match &self.of {
             Of::Connection(tape, others) => Transcript {

@@ -64,12 +64,12 @@ impl Memory {
         OF_PROCESS.clone()
     }
 
-    /// How many bytes may be kept.
+    /// Returns how many bytes may be kept.
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// How many bytes are kept.
+    /// Returns how many bytes are kept.
     pub fn spent(&self) -> usize {
         self.0.spent.load(Ordering::Relaxed)
     }

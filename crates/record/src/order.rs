@@ -66,9 +66,9 @@ fn gap(is_part: bool) -> &'static str {
 }
 
 impl Transcript {
-    /// The first time that a driver had sent `bytes`, in one piece or several of a connection.
-    /// What a driver sent whose own end is not recorded, such as a program, is what others
-    /// received of it.
+    /// Returns the first time that a driver had sent `bytes`, in one piece or several of a
+    /// connection. What a driver sent whose own end is not recorded, such as a program, is what
+    /// others received of it.
     ///
     /// ```
     /// # use standin_record::{Event, Recorder, Tick};

@@ -50,7 +50,8 @@ impl Recorder {
         }))
     }
 
-    /// Where what happens to the driver `name` is kept; of two with one name it is the same.
+    /// Returns where what happens to the driver `name` is kept; of two with one name it is the
+    /// same.
     pub fn driver(&self, name: &str) -> DriverTape {
         let mut state = self.0.state.lock().unpoisoned();
         if let Some(place) = state.places.get(name) {
@@ -85,7 +86,7 @@ impl Recorder {
         self.0.tapes.shared().redact.text(text)
     }
 
-    /// How long it has been there: the time of what is recorded now.
+    /// Returns how long it has been there: the time of what is recorded now.
     pub fn now(&self) -> Duration {
         Tick::now().since(self.0.tapes.shared().begin)
     }

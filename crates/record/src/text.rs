@@ -35,7 +35,7 @@ pub struct Text<'t> {
 }
 
 impl Transcript {
-    /// The records of all connections as text, by time.
+    /// Returns the records of all connections as text, by time.
     pub fn text(&self) -> Text<'_> {
         Text {
             transcript: self,

@@ -36,13 +36,13 @@ impl Step {
 }
 
 impl Story {
-    /// The latest start of the driver.
+    /// Returns the latest start of the driver.
     pub fn start(&self) -> Option<&Step> {
         let mut steps = self.steps.iter().rev();
         steps.find(|step| step.name == Step::START)
     }
 
-    /// How its program ended, unless that was because it was stopped or aborted.
+    /// Returns how its program ended, unless that was because it was stopped or aborted.
     pub fn ended_by_itself(&self) -> Option<&ProgramEnd> {
         let exit = self.exit.as_ref()?;
         let ends = ["stopping", "aborting"];
@@ -75,8 +75,8 @@ impl<'t> StartText<'t> {
 }
 
 impl Transcript {
-    /// The start as text: a line for each driver, with its begin, how long it took, and why it
-    /// is not over.
+    /// Returns the start as text: a line for each driver, with its begin, how long it took, and why
+    /// it is not over.
     pub fn start_text(&self) -> StartText<'_> {
         StartText {
             transcript: self,

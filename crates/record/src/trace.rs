@@ -8,7 +8,7 @@ use crate::driver::until;
 use crate::transcript::{Story, Transcript};
 
 impl Transcript {
-    /// The steps of all drivers as a trace in Chrome's format, for
+    /// Returns the steps of all drivers as a trace in Chrome's format, for
     /// [Perfetto](https://ui.perfetto.dev): a row for each driver, with its steps, the
     /// conditions of its readiness and the lines of its logs. Times are those of the clock on
     /// the wall, so that it can be opened beside the trace of a test runner.

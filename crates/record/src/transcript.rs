@@ -278,8 +278,8 @@ impl<'t> Peers<'t> {
 }
 
 impl Conversation {
-    /// All bytes that are kept of those that this end sent, and whether something is missing
-    /// between them.
+    /// Returns all bytes that are kept of those that this end sent, and whether something is
+    /// missing between them.
     pub fn sent(&self) -> (Vec<u8>, bool) {
         self.bytes(self.dropped.sent, |event| match event {
             Event::Sent(piece) => Some(piece),
@@ -287,7 +287,7 @@ impl Conversation {
         })
     }
 
-    /// All bytes that are kept of those that this end received, and whether something is
+    /// Returns all bytes that are kept of those that this end received, and whether something is
     /// missing between them.
     pub fn received(&self) -> (Vec<u8>, bool) {
         self.bytes(self.dropped.received, |event| match event {

@@ -171,12 +171,12 @@ impl Conversation {
         self
     }
 
-    /// The index of the connection.
+    /// Returns the index of the connection.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The state that answers have [entered](crate::Answer::enter), if any.
+    /// Returns the state that answers have [entered](crate::Answer::enter), if any.
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
@@ -201,7 +201,7 @@ impl Conversation {
         self.output.clear();
     }
 
-    /// The next bytes to be sent; when they are, there may be more.
+    /// Returns the next bytes to be sent; when they are, there may be more.
     pub fn output(&self) -> &[u8] {
         self.output.next()
     }

@@ -11,12 +11,12 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The payload: with lines the line without its end.
+    /// Returns the payload: with lines the line without its end.
     pub fn payload(&self) -> &'a [u8] {
         self.payload
     }
 
-    /// The payload as text, with what is not UTF-8 replaced by `\u{fffd}`.
+    /// Returns the payload as text, with what is not UTF-8 replaced by `\u{fffd}`.
     pub fn text(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.payload)
     }
@@ -26,7 +26,7 @@ impl<'a> Frame<'a> {
         self.connection
     }
 
-    /// The state that the connection [is in](crate::Answer::enter), if any.
+    /// Returns the state that the connection [is in](crate::Answer::enter), if any.
     pub fn state(&self) -> Option<&'a str> {
         self.state
     }

@@ -47,23 +47,23 @@ impl Held {
         }
     }
 
-    /// The index of the connection, counted from 0.
+    /// Returns the index of the connection, counted from 0.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// The name under which it was held; `None` if the test has taken it over.
+    /// Returns the name under which it was held; `None` if the test has taken it over.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The address on the other side.
+    /// Returns the address on the other side.
     pub fn peer_address(&self) -> &Address {
         self.connection.peer_address()
     }
 
-    /// The frame for which it is held; empty if it is held by a greeting, `None` if the test has
-    /// taken it over in the middle of something else.
+    /// Returns the frame for which it is held; empty if it is held by a greeting, `None` if the
+    /// test has taken it over in the middle of something else.
     pub fn frame(&self) -> Option<&[u8]> {
         self.line.as_ref()?.conversation.held_frame()
     }
@@ -73,7 +73,7 @@ impl Held {
         self.line.as_ref()?.conversation.held_capture(name)
     }
 
-    /// The state that the connection [is in](crate::Answer::enter), if any.
+    /// Returns the state that the connection [is in](crate::Answer::enter), if any.
     pub fn state(&self) -> Option<&str> {
         self.line.as_ref()?.conversation.state()
     }

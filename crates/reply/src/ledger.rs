@@ -79,17 +79,18 @@ impl Ledger {
         }
     }
 
-    /// How many connections have come.
+    /// Returns how many connections have come.
     pub fn connections(&self) -> usize {
         self.book().lock().connections
     }
 
-    /// How many frames have come.
+    /// Returns how many frames have come.
     pub fn frames(&self) -> usize {
         self.book().lock().frames
     }
 
-    /// How often the rule of [that name](crate::When::named) has matched; `None` if there is none.
+    /// Returns how often the rule of [that name](crate::When::named) has matched; `None` if there
+    /// is none.
     pub fn matched(&self, rule: &str) -> Option<usize> {
         let index = self.rule(rule)?;
         Some(self.book().lock().matched(index))
@@ -100,7 +101,7 @@ impl Ledger {
         self.book().lock().unexpected.clone()
     }
 
-    /// How often something was unexpected.
+    /// Returns how often something was unexpected.
     pub fn unexpected_count(&self) -> usize {
         let book = self.book().lock();
         book.unexpected.len() + book.more

@@ -79,12 +79,12 @@ impl Mistake {
         Mistake { place, problem }
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
@@ -277,7 +277,7 @@ impl ScriptError {
         ScriptError { mistakes }
     }
 
-    /// The mistakes, in the order of their places.
+    /// Returns the mistakes, in the order of their places.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }

@@ -192,8 +192,8 @@ impl Replies {
         self
     }
 
-    /// The texts that are [templates](crate::reply), in no particular order: to find out what they
-    /// name.
+    /// Returns the texts that are [templates](crate::reply), in no particular order: to find out
+    /// what they name.
     pub fn templates(&self) -> Vec<&str> {
         let mut answers: Vec<&Answer> = self.greeting.iter().collect();
         answers.extend(self.rules.iter().map(|(_, answer)| answer));

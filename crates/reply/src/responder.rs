@@ -66,7 +66,7 @@ pub struct StuckError {
 standin_error::reportable!(StuckError);
 
 impl StuckError {
-    /// The user code that blocks the thread, and since when.
+    /// Returns the user code that blocks the thread, and since when.
     pub fn busy(&self) -> Option<&standin_reactor::Busy> {
         self.stuck.busy()
     }
@@ -162,7 +162,7 @@ impl Responder {
         })
     }
 
-    /// The account of what has happened.
+    /// Returns the account of what has happened.
     pub fn ledger(&self) -> &Ledger {
         &self.common.ledger
     }

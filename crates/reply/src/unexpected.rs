@@ -96,7 +96,8 @@ impl Surprise {
 }
 
 impl Unexpected {
-    /// The index of the connection on which it happened, counted from 0; `None` if there was none.
+    /// Returns the index of the connection on which it happened, counted from 0; `None` if there
+    /// was none.
     pub fn connection(&self) -> Option<usize> {
         self.connection
     }

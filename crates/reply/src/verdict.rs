@@ -132,7 +132,7 @@ impl Verdict {
         }
     }
 
-    /// All that is not as it should be: first what was unexpected, in the order in which it
+    /// Returns all that is not as it should be: first what was unexpected, in the order in which it
     /// happened.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

@@ -165,7 +165,7 @@ impl Event {
         })
     }
 
-    /// The event as one JSON object.
+    /// Returns the event as one JSON object.
     pub fn to_json(&self) -> Value {
         let (name, fields) = self.what.parts();
         let mut object = Map::new();

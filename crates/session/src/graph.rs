@@ -132,7 +132,7 @@ impl Graph {
         }
     }
 
-    /// The graph as text in that format.
+    /// Returns the graph as text in that format.
     pub fn written(&self, format: GraphFormat) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.

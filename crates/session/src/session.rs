@@ -63,7 +63,7 @@ impl Session {
         Graph::of(&self.environment)
     }
 
-    /// A handle that ends the start, and everything after it, from another thread.
+    /// Returns a handle that ends the start, and everything after it, from another thread.
     pub fn abort_handle(&self) -> AbortHandle {
         self.environment.abort_handle()
     }
@@ -116,7 +116,7 @@ impl Running {
         self.environment.view()
     }
 
-    /// A handle that ends everything from another thread.
+    /// Returns a handle that ends everything from another thread.
     pub fn abort_handle(&self) -> AbortHandle {
         self.environment.abort_handle()
     }
@@ -133,7 +133,7 @@ impl Running {
         self.environment.write_failure()
     }
 
-    /// The variables for programs that use the environment, as things are now:
+    /// Returns the variables for programs that use the environment, as things are now:
     /// `DRIVER_<NAME>_ATTR_<ATTRIBUTE>` for what the drivers publish, and those of `[export]` in
     /// the file, which win.
     ///

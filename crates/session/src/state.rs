@@ -99,7 +99,8 @@ impl StateDir {
         Ok(Self { path })
     }
 
-    /// The environments that are up, the oldest first. Files of those that are gone are removed.
+    /// Returns the environments that are up, the oldest first. Files of those that are gone are
+    /// removed.
     ///
     /// # Errors
     ///
@@ -132,8 +133,8 @@ impl StateDir {
         Ok(entries)
     }
 
-    /// The environments that `wanted` names: one by its id or the number of its keeper, or all of a
-    /// file. Without a name it is the only one that is up.
+    /// Returns the environments that `wanted` names: one by its id or the number of its keeper, or
+    /// all of a file. Without a name it is the only one that is up.
     ///
     /// # Errors
     ///

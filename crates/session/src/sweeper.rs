@@ -43,7 +43,7 @@ impl Sweeper {
         Ok(Self { process })
     }
 
-    /// The number of its process.
+    /// Returns the number of its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }

@@ -54,7 +54,7 @@ impl Address {
         }
     }
 
-    /// The IP address and port, unless this is a Unix socket.
+    /// Returns the IP address and port, unless this is a Unix socket.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Tcp(address) => Some(canonical(*address)),
@@ -62,17 +62,17 @@ impl Address {
         }
     }
 
-    /// The IP address, unless this is a Unix socket.
+    /// Returns the IP address, unless this is a Unix socket.
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|address| address.ip())
     }
 
-    /// The port, unless this is a Unix socket.
+    /// Returns the port, unless this is a Unix socket.
     pub fn port(&self) -> Option<u16> {
         self.socket_addr().map(|address| address.port())
     }
 
-    /// The path of the file, if this is a Unix socket that has one.
+    /// Returns the path of the file, if this is a Unix socket that has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Unix(path)

@@ -61,23 +61,23 @@ impl TcpClient {
         })
     }
 
-    /// The host of its server, as configured; `None` before the first start.
+    /// Returns the host of its server, as configured; `None` before the first start.
     pub fn server_host(&self) -> Option<String> {
         self.base.read().host.clone()
     }
 
-    /// The port of its server; `None` before the first start.
+    /// Returns the port of its server; `None` before the first start.
     pub fn server_port(&self) -> Option<u16> {
         self.base.read().server_port
     }
 
-    /// Its own address; `None` before the first connect.
+    /// Returns its own address; `None` before the first connect.
     pub fn local_host(&self) -> Option<String> {
         let state = self.base.read();
         state.local().and_then(Address::ip).map(|ip| ip.to_string())
     }
 
-    /// Its own port; `None` before the first connect.
+    /// Returns its own port; `None` before the first connect.
     pub fn local_port(&self) -> Option<u16> {
         self.base.read().local().and_then(Address::port)
     }
@@ -207,7 +207,7 @@ impl TcpClient {
         }
     }
 
-    /// The connection to the server.
+    /// Returns the connection to the server.
     ///
     /// # Errors
     ///

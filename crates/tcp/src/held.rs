@@ -89,23 +89,23 @@ macro_rules! talk {
 }
 
 impl TcpHeld {
-    /// The index of the connection, counted from 0.
+    /// Returns the index of the connection, counted from 0.
     pub fn index(&self) -> usize {
         self.held.index()
     }
 
-    /// The name under which it was held; `None` if the test has taken it over.
+    /// Returns the name under which it was held; `None` if the test has taken it over.
     pub fn name(&self) -> Option<&str> {
         self.held.name()
     }
 
-    /// The address of the peer's end.
+    /// Returns the address of the peer's end.
     pub fn peer_address(&self) -> &Address {
         self.held.peer_address()
     }
 
-    /// The frame for which it is held; empty if it is held by a greeting, `None` if the test has
-    /// taken it over in the middle of something else.
+    /// Returns the frame for which it is held; empty if it is held by a greeting, `None` if the
+    /// test has taken it over in the middle of something else.
     pub fn frame(&self) -> Option<&[u8]> {
         self.held.frame()
     }
@@ -115,7 +115,7 @@ impl TcpHeld {
         self.held.capture(name)
     }
 
-    /// The state that the connection is in, if any.
+    /// Returns the state that the connection is in, if any.
     pub fn state(&self) -> Option<&str> {
         self.held.state()
     }
@@ -196,8 +196,8 @@ impl TcpHeld {
         self.connection
     }
 
-    /// The same connection, for a layer above that has limits and encodings of its own. What is
-    /// sent on it goes after [`send_rest_with`](TcpHeld::send_rest_with).
+    /// Returns the same connection, for a layer above that has limits and encodings of its own.
+    /// What is sent on it goes after [`send_rest_with`](TcpHeld::send_rest_with).
     #[doc(hidden)]
     pub fn connection(&self) -> &TcpConnection {
         &self.connection

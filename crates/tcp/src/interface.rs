@@ -19,12 +19,12 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// The host name or address.
+    /// Returns the host name or address.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port; with 0 the system chooses.
+    /// Returns the port; with 0 the system chooses.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -71,18 +71,18 @@ impl TcpServer {
         })
     }
 
-    /// The host that it listens on, as configured; `None` before the first
+    /// Returns the host that it listens on, as configured; `None` before the first
     /// start.
     pub fn host(&self) -> Option<String> {
         self.base.read().host.clone()
     }
 
-    /// The port that it listens on; `None` before the first start.
+    /// Returns the port that it listens on; `None` before the first start.
     pub fn port(&self) -> Option<u16> {
         self.base.read().port
     }
 
-    /// The listening socket, with everything that can be done with it.
+    /// Returns the listening socket, with everything that can be done with it.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl TcpServer {
         Ok(self.socket()?.fill_queue()?)
     }
 
-    /// The connection that was accepted as number `index`, if it is open.
+    /// Returns the connection that was accepted as number `index`, if it is open.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl TcpServer {
         }
     }
 
-    /// The latest accepted connection that is still open.
+    /// Returns the latest accepted connection that is still open.
     ///
     /// # Errors
     ///

@@ -94,12 +94,12 @@ impl Acceptor {
         Ok(Handshake::new(server.into(), Arc::clone(&self.context)))
     }
 
-    /// The certificate that clients see, with its key.
+    /// Returns the certificate that clients see, with its key.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// How long a handshake may take.
+    /// Returns how long a handshake may take.
     pub fn limit(&self) -> Duration {
         self.context.tls.handshake_limit
     }

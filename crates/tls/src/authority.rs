@@ -87,7 +87,7 @@ impl Authority {
         })))
     }
 
-    /// The name that it has in certificates, such as `standin greeting 7f3a`.
+    /// Returns the name that it has in certificates, such as `standin greeting 7f3a`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -98,7 +98,7 @@ impl Authority {
         &self.0.pem
     }
 
-    /// The list of the certificates that it has revoked so far (CRL), in PEM.
+    /// Returns the list of the certificates that it has revoked so far (CRL), in PEM.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Authority {
         self.issue_with(&names, None)
     }
 
-    /// The same with a defect, for a program that is to show a certificate that is not in order.
-    /// Those that are not about certificates make no difference.
+    /// Returns the same with a defect, for a program that is to show a certificate that is not in
+    /// order. Those that are not about certificates make no difference.
     ///
     /// # Errors
     ///

@@ -98,7 +98,7 @@ impl Connector {
         Ok(Handshake::new(client.into(), Arc::clone(&self.context)))
     }
 
-    /// How long a handshake may take.
+    /// Returns how long a handshake may take.
     pub fn limit(&self) -> Duration {
         self.context.tls.handshake_limit
     }

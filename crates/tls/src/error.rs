@@ -395,7 +395,7 @@ pub enum TlsError {
 standin_error::reportable!(TlsError);
 
 impl TlsError {
-    /// The alert that the peer has sent, if it was one.
+    /// Returns the alert that the peer has sent, if it was one.
     pub fn alert(&self) -> Option<Alert> {
         match self {
             TlsError::Alert { alert, .. } => Some(*alert),

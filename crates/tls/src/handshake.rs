@@ -82,7 +82,7 @@ impl Handshake {
         std::mem::take(&mut self.output)
     }
 
-    /// The pause after each byte that is sent; `None` if everything is sent at once.
+    /// Returns the pause after each byte that is sent; `None` if everything is sent at once.
     pub fn pause(&self) -> Option<Duration> {
         let dribbles = self.context.tls.defect == Some(Defect::Dribble);
         dribbles.then_some(Duration::from_millis(20))
@@ -98,7 +98,7 @@ impl Handshake {
         matches!(&self.engine, Engine::Tls(tls) if !tls.is_handshaking())
     }
 
-    /// How long it may take.
+    /// Returns how long it may take.
     pub fn limit(&self) -> Duration {
         self.context.tls.handshake_limit
     }

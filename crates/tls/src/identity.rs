@@ -73,13 +73,13 @@ impl Identity {
         Ok(identity)
     }
 
-    /// The certificates, in PEM: the peer's own, then those that issued it.
+    /// Returns the certificates, in PEM: the peer's own, then those that issued it.
     pub fn certificate_pem(&self) -> String {
         let blocks = self.chain.iter().map(|der| block("CERTIFICATE", der));
         blocks.collect()
     }
 
-    /// The key, in PEM.
+    /// Returns the key, in PEM.
     pub fn key_pem(&self) -> String {
         let kind = match &*self.key {
             PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
@@ -89,7 +89,7 @@ impl Identity {
         block(kind, self.key.secret_der())
     }
 
-    /// The contents of the certificate; `None` if it cannot be read.
+    /// Returns the contents of the certificate; `None` if it cannot be read.
     pub fn certificate(&self) -> Option<Certificate> {
         Certificate::from_der(self.chain.first()?)
     }

@@ -75,7 +75,7 @@ impl TlsInfo {
         note
     }
 
-    /// The peer's own certificate; `None` if it has shown none.
+    /// Returns the peer's own certificate; `None` if it has shown none.
     pub fn peer_certificate(&self) -> Option<&Certificate> {
         self.peer_certificates.first()
     }

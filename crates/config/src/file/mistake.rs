@@ -108,7 +108,7 @@ impl OptionMistake {
         Self { error, span }
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub fn error(&self) -> &OptionError {
         &self.error
     }
@@ -185,12 +185,12 @@ impl<M: Located> FileErrors<M> {
         }
     }
 
-    /// The mistakes; there is at least one.
+    /// Returns the mistakes; there is at least one.
     pub fn mistakes(&self) -> &[M] {
         &self.mistakes
     }
 
-    /// The file's name.
+    /// Returns the file's name.
     pub fn file(&self) -> &str {
         &self.file
     }

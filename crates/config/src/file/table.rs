@@ -133,7 +133,7 @@ impl<'d> TableOptions<'d> {
         self
     }
 
-    /// The config whose options these are.
+    /// Returns the config whose options these are.
     pub fn description(&self) -> &'d ConfigDescription {
         self.description
     }

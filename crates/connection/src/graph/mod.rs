@@ -114,19 +114,19 @@ impl ConnectionGraph {
         self.conclusions.take();
     }
 
-    /// The drivers, in the order in which they were added; those that only
+    /// Returns the drivers, in the order in which they were added; those that only
     /// reported connections last.
     pub fn nodes(&self) -> &[Node] {
         &self.conclusions().nodes
     }
 
-    /// The connections between drivers, in the order in which their listening
+    /// Returns the connections between drivers, in the order in which their listening
     /// ends were added.
     pub fn edges(&self) -> &[Edge] {
         &self.conclusions().edges
     }
 
-    /// The drivers that are connected to no other.
+    /// Returns the drivers that are connected to no other.
     pub fn unconnected(&self) -> Vec<String> {
         let nodes = self.nodes().iter();
         nodes
@@ -135,7 +135,7 @@ impl ConnectionGraph {
             .collect()
     }
 
-    /// The established connections of a listening driver whose other end no
+    /// Returns the established connections of a listening driver whose other end no
     /// driver of the graph reports.
     pub fn strangers(&self, driver: &str) -> Vec<Ends> {
         let strangers = self.conclusions().strangers.iter();
@@ -143,13 +143,13 @@ impl ConnectionGraph {
         mine.map(|(_, ends)| *ends).collect()
     }
 
-    /// The ends that a driver reported, in the order in which they were added.
+    /// Returns the ends that a driver reported, in the order in which they were added.
     pub fn reported_by(&self, driver: &str) -> impl Iterator<Item = &ConnectionInfo> {
         let places = self.conclusions().reported.get(driver).into_iter();
         places.flatten().map(|place| &self.reports[*place].info)
     }
 
-    /// The ends by the name of their connection, whether complete or not.
+    /// Returns the ends by the name of their connection, whether complete or not.
     pub fn groups(&self) -> Vec<ConnectionGroup> {
         let mut groups: IndexMap<String, ConnectionGroup> = IndexMap::new();
         for Report { driver, info } in &self.reports {
@@ -161,7 +161,7 @@ impl ConnectionGraph {
         groups.into_values().collect()
     }
 
-    /// The graph as JSON: `nodes` with `id`, `data` and `style`, `edges` with
+    /// Returns the graph as JSON: `nodes` with `id`, `data` and `style`, `edges` with
     /// `id`, `source`, `target`, `startLabel`, `label` and `endLabel`.
     ///
     /// The graph also implements [`serde::Serialize`], in the same shape.
@@ -169,12 +169,12 @@ impl ConnectionGraph {
         json::render(self)
     }
 
-    /// The graph as a [Mermaid](https://mermaid.js.org) flowchart.
+    /// Returns the graph as a [Mermaid](https://mermaid.js.org) flowchart.
     pub fn to_mermaid(&self) -> String {
         mermaid::render(self.nodes(), self.edges())
     }
 
-    /// The graph in [Graphviz](https://graphviz.org)'s dot language.
+    /// Returns the graph in [Graphviz](https://graphviz.org)'s dot language.
     pub fn to_dot(&self) -> String {
         dot::render(self.nodes(), self.edges())
     }
@@ -274,12 +274,12 @@ impl<D: Into<String>> Extend<(D, ConnectionInfo)> for ConnectionGraph {
 }
 
 impl Node {
-    /// The driver's name.
+    /// Returns the driver's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name for a picture: `TcpServer[server]` on two lines.
+    /// Returns the name for a picture: `TcpServer[server]` on two lines.
     pub fn label(&self) -> String {
         match self.name.split_once('[') {
             Some((kind, rest)) if !kind.is_empty() && rest.ends_with(']') => {
@@ -296,7 +296,7 @@ impl Node {
 }
 
 impl Edge {
-    /// The edge's name, such as `tcp://80: client -> server`.
+    /// Returns the edge's name, such as `tcp://80: client -> server`.
     pub fn id(&self) -> String {
         format!(
             "{}: {} -> {}",
@@ -309,27 +309,27 @@ impl Edge {
         &self.connection_rep
     }
 
-    /// The connecting driver.
+    /// Returns the connecting driver.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The listening driver.
+    /// Returns the listening driver.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// The ports at the connecting end, lowest first; `Write` for a file.
+    /// Returns the ports at the connecting end, lowest first; `Write` for a file.
     pub fn start_labels(&self) -> &[String] {
         &self.start_labels
     }
 
-    /// The ports at the listening end, lowest first; `Read` for a file.
+    /// Returns the ports at the listening end, lowest first; `Read` for a file.
     pub fn end_labels(&self) -> &[String] {
         &self.end_labels
     }
 
-    /// The best proof that there is for the connection.
+    /// Returns the best proof that there is for the connection.
     pub fn evidence(&self) -> Evidence {
         self.evidence
     }

@@ -286,7 +286,7 @@ impl ConnectionGraph {
 }
 
 impl Connected<'_> {
-    /// The connections between the two, at least one.
+    /// Returns the connections between the two, at least one.
     pub fn edges(&self) -> &[Edge] {
         &self.edges
     }

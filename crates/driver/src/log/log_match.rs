@@ -31,7 +31,7 @@ impl LogMatch {
         }
     }
 
-    /// The line as text; what is not UTF-8 is replaced.
+    /// Returns the line as text; what is not UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.line).into_owned()
     }

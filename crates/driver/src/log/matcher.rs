@@ -98,12 +98,12 @@ impl LogMatcher {
         self
     }
 
-    /// The log.
+    /// Returns the log.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The next line that matches.
+    /// Returns the next line that matches.
     ///
     /// # Errors
     ///
@@ -251,7 +251,7 @@ impl LogMatcher {
         Ok(all)
     }
 
-    /// The position of the matcher, to come back to.
+    /// Returns the position of the matcher, to come back to.
     pub fn mark(&self) -> LogMark {
         LogMark(self.lock().position())
     }

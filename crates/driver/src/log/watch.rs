@@ -44,8 +44,8 @@ mod imp {
 
     impl Drop for Subscription {
         fn drop(&mut self) {
-            // With the last of them the queue goes, and its watches with it. Should there be another
-            // by then, nobody listens to one that stays.
+            // With the last of them the queue goes, and its watches with it. Should there be
+            // another by then, nobody listens to one that stays.
             let is_last = Arc::strong_count(&self.hub) == 1;
             for (watch, id) in self.places.drain(..) {
                 self.hub.remove(watch, id, is_last);

@@ -135,13 +135,13 @@ impl Resource {
         }
     }
 
-    /// The entity: name, parent, runpath, report.
+    /// Returns the entity: name, parent, runpath, report.
     #[must_use]
     pub fn entity(&self) -> &Entity {
         &self.inner.entity
     }
 
-    /// The status now; another thread may change it at any time.
+    /// Returns the status now; another thread may change it at any time.
     #[must_use]
     pub fn status(&self) -> Status {
         self.lock().status()
@@ -260,7 +260,7 @@ impl Resource {
         self.inner.entity.is_aborted()
     }
 
-    /// A copy of the timer: `setup`, `teardown`, `lifespan` and what else the
+    /// Returns a copy of the timer: `setup`, `teardown`, `lifespan` and what else the
     /// entity recorded.
     #[must_use]
     pub fn timers(&self) -> Timer {

@@ -39,7 +39,7 @@ impl Resource {
         self.wait_unless(steps, target, timeout, &AtomicBool::new(false))
     }
 
-    /// The same for callers that may give up: by setting `is_given_up`, and then
+    /// Returns the same for callers that may give up: by setting `is_given_up`, and then
     /// [`look_again`](Resource::look_again).
     #[doc(hidden)]
     pub fn wait_unless(

@@ -52,7 +52,7 @@ impl ArtifactFolder {
         Ok(Self { path })
     }
 
-    /// Where it is.
+    /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

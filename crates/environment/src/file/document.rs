@@ -41,7 +41,7 @@ impl Document {
         }
     }
 
-    /// The environment's options as they were written.
+    /// Returns the environment's options as they were written.
     pub fn environment(&self) -> &Layer {
         &self.environment
     }
@@ -51,7 +51,7 @@ impl Document {
         &self.context
     }
 
-    /// The drivers, in order.
+    /// Returns the drivers, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -61,12 +61,12 @@ impl Document {
         (self.environment, self.entries)
     }
 
-    /// The options set for every driver.
+    /// Returns the options set for every driver.
     pub fn defaults(&self) -> &IndexMap<String, Value> {
         &self.defaults
     }
 
-    /// The options set for every driver of a type.
+    /// Returns the options set for every driver of a type.
     pub fn defaults_of_type(&self, type_name: &str) -> Option<&IndexMap<String, Value>> {
         self.type_defaults.get(type_name)
     }
@@ -95,17 +95,17 @@ impl Entry {
         }
     }
 
-    /// The driver's name.
+    /// Returns the driver's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of its type.
+    /// Returns the name of its type.
     pub fn type_name(&self) -> &str {
         &self.type_name
     }
 
-    /// Its options as they were written, with the file's defaults as weaker layers.
+    /// Returns its options as they were written, with the file's defaults as weaker layers.
     pub fn layer(&self) -> &Layer {
         &self.layer
     }
@@ -115,12 +115,12 @@ impl Entry {
         self.layer
     }
 
-    /// The names of the drivers that it starts after.
+    /// Returns the names of the drivers that it starts after.
     pub fn after(&self) -> &[String] {
         &self.after
     }
 
-    /// Where it is in the text: the bytes of its header.
+    /// Returns where it is in the text: the bytes of its header.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }

@@ -57,7 +57,7 @@ impl Draft {
         self.document.context()
     }
 
-    /// The drivers in whose tables nothing is wrong, in order.
+    /// Returns the drivers in whose tables nothing is wrong, in order.
     pub fn sound_entries(&self) -> impl Iterator<Item = &Entry> {
         self.document
             .entries()
@@ -65,8 +65,8 @@ impl Draft {
             .filter(|entry| entry.is_sound)
     }
 
-    /// The drivers that are to start before others, each as the one that is needed and the one that
-    /// needs it; those left out that are not there, or would have to wait for themselves.
+    /// Returns the drivers that are to start before others, each as the one that is needed and the
+    /// one that needs it; those left out that are not there, or would have to wait for themselves.
     pub fn dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
         let links = self.links.after.iter();
         links.map(|link| (link.needs.as_str(), link.driver.as_str()))

@@ -174,17 +174,17 @@ impl TypeRegistry {
         self.register(C::description())
     }
 
-    /// The options of the environment.
+    /// Returns the options of the environment.
     pub fn environment(&self) -> &ConfigDescription {
         &self.environment
     }
 
-    /// The driver type called `type_name`.
+    /// Returns the driver type called `type_name`.
     pub fn get(&self, type_name: &str) -> Option<&ConfigDescription> {
         self.types.get(type_name)
     }
 
-    /// The driver types by name, in the order of registration.
+    /// Returns the driver types by name, in the order of registration.
     pub fn types(&self) -> impl Iterator<Item = (&str, &ConfigDescription)> {
         self.types
             .iter()

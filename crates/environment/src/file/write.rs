@@ -9,8 +9,8 @@ use super::document::{Document, Entry};
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
 impl Document {
-    /// The document as TOML. [`TypeRegistry::parse`](super::TypeRegistry::parse) reads an equal
-    /// document from it; options that hold code have no written form and become comments.
+    /// Returns the document as TOML. [`TypeRegistry::parse`](super::TypeRegistry::parse) reads an
+    /// equal document from it; options that hold code have no written form and become comments.
     pub fn to_toml(&self) -> String {
         self.to_string()
     }

@@ -42,12 +42,12 @@ pub(crate) enum Place {
 }
 
 impl Cut {
-    /// The name of the proxy.
+    /// Returns the name of the proxy.
     pub fn proxy(&self) -> &str {
         &self.proxy
     }
 
-    /// The index of the connection, in the order in which the proxy accepts them.
+    /// Returns the index of the connection, in the order in which the proxy accepts them.
     pub fn connection(&self) -> usize {
         self.connection
     }

@@ -68,7 +68,7 @@ pub struct CutReport {
 }
 
 impl CutReport {
-    /// All runs with a cut, in the order of the conversation: the smallest cut first.
+    /// Returns all runs with a cut, in the order of the conversation: the smallest cut first.
     pub fn results(&self) -> &[CutResult] {
         &self.results
     }
@@ -90,12 +90,12 @@ impl CutReport {
         !self.notes.iter().any(|note| note.starts_with(DIFFERS))
     }
 
-    /// How long all of it has taken.
+    /// Returns how long all of it has taken.
     pub fn took(&self) -> Duration {
         self.took
     }
 
-    /// The seed of the proxies: with it, each run can be repeated.
+    /// Returns the seed of the proxies: with it, each run can be repeated.
     pub fn seed(&self) -> u64 {
         self.seed
     }

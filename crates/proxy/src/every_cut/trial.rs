@@ -34,12 +34,12 @@ pub(super) struct Watched {
 }
 
 impl Trial {
-    /// The cut of this run; `None` in one that goes well.
+    /// Returns the cut of this run; `None` in one that goes well.
     pub fn cut(&self) -> Option<&Cut> {
         self.cut.as_ref()
     }
 
-    /// How long the run may take before it counts as hung.
+    /// Returns how long the run may take before it counts as hung.
     pub fn limit(&self) -> Duration {
         self.limit
     }

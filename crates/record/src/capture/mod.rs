@@ -20,9 +20,9 @@ use flow::Flow;
 use names::Names;
 
 impl Transcript {
-    /// The transcript as a capture in the format pcapng, for Wireshark and `tshark`: times in
-    /// nanoseconds, drivers by name, places in the test as comments on packets, and secrets
-    /// with which encrypted bytes can be read.
+    /// Returns the transcript as a capture in the format pcapng, for Wireshark and `tshark`: times
+    /// in nanoseconds, drivers by name, places in the test as comments on packets, and secrets with
+    /// which encrypted bytes can be read.
     ///
     /// A connection whose ends are both recorded appears once. Pieces that were not kept whole
     /// appear with their beginning and their length. Ends that share an address, as all on

@@ -68,7 +68,7 @@ impl ClientBuilder {
 }
 
 impl Dial {
-    /// The address that it connects to.
+    /// Returns the address that it connects to.
     pub fn to(&self) -> &Address {
         &self.to
     }

@@ -81,7 +81,7 @@ impl Client {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The label that the builder was given.
+    /// Returns the label that the builder was given.
     pub fn label(&self) -> Option<&str> {
         self.inner.settings.label.as_deref()
     }

@@ -19,9 +19,9 @@ impl fmt::Debug for Attached {
 }
 
 impl Connection {
-    /// A value that a layer above keeps with the connection, on whichever handle it looks: the
-    /// default one at first. A connection has one such value, of the type that asked first; every
-    /// other type gets a new one each time.
+    /// Returns a value that a layer above keeps with the connection, on whichever handle it looks:
+    /// the default one at first. A connection has one such value, of the type that asked first;
+    /// every other type gets a new one each time.
     #[doc(hidden)]
     pub fn attached<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
         let attached = self.inner.attached.0.get_or_init(|| Arc::new(T::default()));

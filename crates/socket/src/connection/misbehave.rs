@@ -38,7 +38,7 @@ impl Connection {
         self.reset_at(Place::caller())
     }
 
-    /// The same, for a layer above, as a line of the test wants it.
+    /// Returns the same, for a layer above, as a line of the test wants it.
     #[doc(hidden)]
     pub fn reset_at(&self, place: Place) -> Result<(), ControlError> {
         let place = Some(place);

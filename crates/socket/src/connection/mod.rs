@@ -175,23 +175,23 @@ impl Connection {
         }))
     }
 
-    /// The number of this connection: the n-th that its server accepted or its client made, from 0,
-    /// never used again.
+    /// Returns the number of this connection: the n-th that its server accepted or its client made,
+    /// from 0, never used again.
     pub fn index(&self) -> usize {
         self.inner.index
     }
 
-    /// The label of the server or client that it belongs to.
+    /// Returns the label of the server or client that it belongs to.
     pub fn label(&self) -> Option<&str> {
         self.inner.label.as_deref()
     }
 
-    /// The address on this side. Also known after the connection was closed.
+    /// Returns the address on this side. Also known after the connection was closed.
     pub fn local_address(&self) -> &Address {
         &self.inner.local
     }
 
-    /// The address on the other side. Also known after the connection was closed.
+    /// Returns the address on the other side. Also known after the connection was closed.
     pub fn peer_address(&self) -> &Address {
         &self.inner.peer
     }
@@ -223,7 +223,7 @@ impl Connection {
         self.shutdown_write_at(Place::caller())
     }
 
-    /// The same, for a layer above, as a line of the test wants it.
+    /// Returns the same, for a layer above, as a line of the test wants it.
     #[doc(hidden)]
     pub fn shutdown_write_at(&self, place: Place) -> Result<(), ControlError> {
         self.shut_down(

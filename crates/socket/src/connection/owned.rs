@@ -261,27 +261,27 @@ impl OwnedConnection {
         self.connection.tape()
     }
 
-    /// The number of this connection: see [`Connection::index`].
+    /// Returns the number of this connection: see [`Connection::index`].
     pub fn index(&self) -> usize {
         self.connection.index()
     }
 
-    /// The label of the server or client that it belongs to.
+    /// Returns the label of the server or client that it belongs to.
     pub fn label(&self) -> Option<&str> {
         self.connection.label()
     }
 
-    /// The address on this side.
+    /// Returns the address on this side.
     pub fn local_address(&self) -> &Address {
         self.connection.local_address()
     }
 
-    /// The address on the other side.
+    /// Returns the address on the other side.
     pub fn peer_address(&self) -> &Address {
         self.connection.peer_address()
     }
 
-    /// The most bytes that are to be collected of one frame: see
+    /// Returns the most bytes that are to be collected of one frame: see
     /// [`Connection::set_receive_limit`].
     pub fn receive_limit(&self) -> usize {
         self.inner().receive_limit.load(Ordering::Relaxed)

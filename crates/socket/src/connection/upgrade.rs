@@ -92,7 +92,7 @@ impl OwnedConnection {
 }
 
 impl Upgrade {
-    /// The connection.
+    /// Returns the connection.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }

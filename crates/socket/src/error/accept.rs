@@ -70,7 +70,7 @@ pub enum AcceptError {
 standin_error::reportable!(AcceptError);
 
 impl AcceptError {
-    /// The server.
+    /// Returns the server.
     pub fn party(&self) -> &Party {
         match self {
             AcceptError::TimedOut { party, .. }

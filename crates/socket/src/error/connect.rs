@@ -162,7 +162,7 @@ impl fmt::Display for ConnectSentence<'_> {
 }
 
 impl ConnectError {
-    /// The client.
+    /// Returns the client.
     pub fn party(&self) -> &Party {
         match self {
             ConnectError::Resolve { party, .. } => party,
@@ -295,7 +295,7 @@ fn way_out(target: &str, attempts: &[Attempt]) -> &'static str {
 }
 
 impl BindError {
-    /// The server.
+    /// Returns the server.
     pub fn party(&self) -> &Party {
         match self {
             BindError::Resolve { party, .. }

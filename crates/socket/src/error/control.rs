@@ -72,7 +72,7 @@ impl ControlError {
         }
     }
 
-    /// The server or connection.
+    /// Returns the server or connection.
     pub fn party(&self) -> &Party {
         match self {
             ControlError::Closed { party, .. }

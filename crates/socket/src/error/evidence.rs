@@ -38,7 +38,7 @@ impl Evidence {
         }
     }
 
-    /// How many bytes had arrived.
+    /// Returns how many bytes had arrived.
     pub fn len(&self) -> usize {
         self.total
     }
@@ -48,7 +48,8 @@ impl Evidence {
         self.total == 0
     }
 
-    /// The bytes from the first on: all of them, unless there are more than [`Evidence::LIMIT`].
+    /// Returns the bytes from the first on: all of them, unless there are more than
+    /// [`Evidence::LIMIT`].
     pub fn head(&self) -> &[u8] {
         &self.head
     }
@@ -61,7 +62,7 @@ impl Evidence {
         }
     }
 
-    /// The last bytes, when `head` does not hold all.
+    /// Returns the last bytes, when `head` does not hold all.
     pub fn tail(&self) -> &[u8] {
         &self.tail
     }

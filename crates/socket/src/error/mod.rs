@@ -71,12 +71,12 @@ macro_rules! with_circumstances {
                 self
             }
 
-            /// The party that failed.
+            /// Returns the party that failed.
             pub fn party(&self) -> &crate::error::Party {
                 &self.failure().circumstances.party
             }
 
-            /// How the stream stood.
+            /// Returns how the stream stood.
             pub fn stream_state(&self) -> crate::error::StreamState {
                 self.failure().circumstances.state
             }

@@ -173,7 +173,7 @@ impl fmt::Display for Sentence<'_> {
 with_circumstances!(SendError, SendFailure: TimedOut, PeerClosed, ShutDown, Reset, Closed, Aborted; Frame, Transform, Io);
 
 impl SendError {
-    /// How many bytes the system took before.
+    /// Returns how many bytes the system took before.
     pub fn sent(&self) -> usize {
         self.failure().sent
     }

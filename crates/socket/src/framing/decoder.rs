@@ -70,7 +70,7 @@ impl<F: Framing> Decoder<F> {
         &mut self.framing
     }
 
-    /// The bytes that are not a whole frame yet.
+    /// Returns the bytes that are not a whole frame yet.
     pub fn rest(&self) -> &[u8] {
         self.buffer.as_slice()
     }

@@ -130,28 +130,28 @@ impl Server {
         ServerBuilder::new()
     }
 
-    /// The address that the server listens on, with the port that it really has. Also known after
-    /// closing.
+    /// Returns the address that the server listens on, with the port that it really has. Also known
+    /// after closing.
     pub fn local_address(&self) -> &Address {
         &self.inner.address
     }
 
-    /// The IP address and port that the server listens on; `None` for a Unix socket.
+    /// Returns the IP address and port that the server listens on; `None` for a Unix socket.
     pub fn local_socket_addr(&self) -> Option<SocketAddr> {
         self.inner.address.socket_addr()
     }
 
-    /// The host as it was given to the builder.
+    /// Returns the host as it was given to the builder.
     pub fn host(&self) -> &str {
         &self.inner.host
     }
 
-    /// The port that the server listens on; 0 for a Unix socket.
+    /// Returns the port that the server listens on; 0 for a Unix socket.
     pub fn port(&self) -> u16 {
         self.inner.address.port().unwrap_or(0)
     }
 
-    /// The label that the builder was given.
+    /// Returns the label that the builder was given.
     pub fn label(&self) -> Option<&str> {
         self.inner.label.as_deref()
     }
@@ -168,14 +168,14 @@ impl Server {
         self.accepting(Place::caller(), timeout).block()
     }
 
-    /// The accepted connection of that index, unless it was closed.
+    /// Returns the accepted connection of that index, unless it was closed.
     pub fn connection(&self, index: usize) -> Option<Connection> {
         let registry = self.inner.registry.lock();
         registry.shared(index).cloned()
     }
 
-    /// The accepted connection with the peer at `address`, unless it was closed. The latest, if
-    /// there are several, as with peers on Unix sockets that have no name.
+    /// Returns the accepted connection with the peer at `address`, unless it was closed. The
+    /// latest, if there are several, as with peers on Unix sockets that have no name.
     pub fn connection_from(&self, address: &Address) -> Option<Connection> {
         let registry = self.inner.registry.lock();
         registry
@@ -186,7 +186,7 @@ impl Server {
             .cloned()
     }
 
-    /// The connection accepted last, of those that were not closed on this side.
+    /// Returns the connection accepted last, of those that were not closed on this side.
     pub fn latest(&self) -> Option<Connection> {
         let registry = self.inner.registry.lock();
         registry.all_shared().next_back().cloned()
@@ -206,18 +206,18 @@ impl Server {
         self.inner.open()
     }
 
-    /// How many connections were accepted, ever.
+    /// Returns how many connections were accepted, ever.
     pub fn accepted(&self) -> usize {
         self.inner.registry.lock().accepted
     }
 
-    /// How many accepted connections were not closed on this side.
+    /// Returns how many accepted connections were not closed on this side.
     pub fn active(&self) -> usize {
         self.inner.registry.lock().open.len()
     }
 
-    /// How many peers have connected and wait to be accepted. Zero also while another thread waits
-    /// in [`accept`](Server::accept).
+    /// Returns how many peers have connected and wait to be accepted. Zero also while another
+    /// thread waits in [`accept`](Server::accept).
     pub fn pending(&self) -> usize {
         let Some(mut turn) = self.inner.accepting.try_enter() else {
             return 0;

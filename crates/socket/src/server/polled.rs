@@ -29,7 +29,7 @@ impl Server {
         }
     }
 
-    /// The connections to the server, one after the other, for an event loop.
+    /// Returns the connections to the server, one after the other, for an event loop.
     pub fn arrivals(&self) -> Arrivals {
         Arrivals {
             server: self.clone(),

@@ -66,23 +66,23 @@ impl TcpConnection {
         self.tls_side.as_deref()
     }
 
-    /// The place of this connection in the order in which its server accepted
+    /// Returns the place of this connection in the order in which its server accepted
     /// them, from 0. Each connection that a client makes counts, too.
     pub fn index(&self) -> usize {
         self.socket.index()
     }
 
-    /// The connection below, for code that is written for `standin_socket` alone.
+    /// Returns the connection below, for code that is written for `standin_socket` alone.
     pub fn socket(&self) -> &Connection {
         &self.socket
     }
 
-    /// The address of the driver's own end.
+    /// Returns the address of the driver's own end.
     pub fn local_address(&self) -> &Address {
         self.socket.local_address()
     }
 
-    /// The address of the peer's end.
+    /// Returns the address of the peer's end.
     pub fn peer_address(&self) -> &Address {
         self.socket.peer_address()
     }
@@ -98,8 +98,8 @@ impl TcpConnection {
         }
     }
 
-    /// The same connection with another encoding for text than its driver's option `encoding`,
-    /// which is UTF-8 by default.
+    /// Returns the same connection with another encoding for text than its driver's option
+    /// `encoding`, which is UTF-8 by default.
     ///
     /// # Errors
     ///

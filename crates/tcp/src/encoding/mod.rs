@@ -66,7 +66,7 @@ impl Encoding {
     /// ISO 8859-1: each byte is the code point of its value.
     pub const LATIN_1: Encoding = Encoding(Kind::Latin1);
 
-    /// The name of the encoding.
+    /// Returns the name of the encoding.
     pub fn name(&self) -> &'static str {
         match self.0 {
             Kind::Ascii => "US-ASCII",
@@ -76,7 +76,7 @@ impl Encoding {
         }
     }
 
-    /// The bytes of `text`.
+    /// Returns the bytes of `text`.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Encoding {
         }
     }
 
-    /// The text of `bytes`, which are a whole text.
+    /// Returns the text of `bytes`, which are a whole text.
     ///
     /// # Errors
     ///
