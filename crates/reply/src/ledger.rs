@@ -89,8 +89,8 @@ impl Ledger {
         self.book().lock().frames
     }
 
-    /// Returns how often the rule of [that name](crate::When::named) has matched; `None` if there
-    /// is none.
+    /// Returns how often the rule of [that name](crate::When::named) has matched; `None`
+    /// without such a rule.
     pub fn matched(&self, rule: &str) -> Option<usize> {
         let index = self.rule(rule)?;
         Some(self.book().lock().matched(index))
