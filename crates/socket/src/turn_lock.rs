@@ -4,18 +4,15 @@
 
 use std::{
     fmt, io, mem,
-    sync::{Arc, TryLockError, atomic::Ordering},
+    sync::{TryLockError, atomic::Ordering},
     task::Waker,
     time::{Duration, Instant},
 };
 
-use standin_sync::{Unpoisoned, long_wait};
+use standin_sync::Unpoisoned;
 
 use crate::{
-    sync::{
-        AtomicBool, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, ThreadId, TryMutex,
-        TryMutexGuard, current_thread, fence,
-    },
+    sync::{AtomicU64, ThreadId, TryMutex, TryMutexGuard, current_thread},
     sys::{Interest, Source},
     time::{Deadline, Remaining},
     wait::{self, Woken},
@@ -23,6 +20,10 @@ use crate::{
 
 #[cfg(all(test, loom))]
 mod models;
+mod wait_queue;
+
+pub(crate) use self::wait_queue::WaitQueue;
+use self::wait_queue::Wakes;
 
 /// The turn lock and the value that travels with the turn (a receive buffer, for one).
 ///
@@ -219,7 +220,7 @@ impl<T> TurnLock<T> {
         #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(loom)))]
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
         #[cfg(any(loom, not(any(target_arch = "x86", target_arch = "x86_64"))))]
-        fence(Ordering::SeqCst);
+        crate::sync::fence(Ordering::SeqCst);
         self.line.wake();
     }
 
@@ -581,124 +582,5 @@ impl<T> fmt::Debug for Part<'_, T> {
         f.debug_struct("Part")
             .field("has_turn", &self.has_turn)
             .finish_non_exhaustive()
-    }
-}
-
-/// Those who wait for the turn, and what whoever has it lets them know.
-#[derive(Default)]
-pub(crate) struct WaitQueue {
-    /// How many threads wait in line, so that nobody pays for a notification that no one needs.
-    queued: AtomicU32,
-    /// Whether the thread that has the turn waits for something, or runs a user's code. Otherwise
-    /// it gives the turn back, or begins to wait, in next to no time.
-    idle: AtomicBool,
-    waits: Mutex<Waits>,
-    changed: Condvar,
-}
-
-/// What those that wait, and those that end waits, share.
-#[derive(Default)]
-struct Waits {
-    /// Wakes whoever has the turn and waits for something.
-    waker: Option<Wakes>,
-    /// Set by whoever wants that one, or the next, to look again before it waits on.
-    wake_requested: bool,
-    /// The tasks in line. They are counted as threads are.
-    tasks: Vec<Waker>,
-}
-
-enum Wakes {
-    Thread(Arc<mio::Waker>),
-    Task(Waker),
-}
-
-impl Waits {
-    /// Wakes the thread that has the turn, or gives the task that has it, to be woken under no
-    /// lock.
-    #[must_use]
-    fn wake(&self) -> Option<Waker> {
-        match &self.waker {
-            Some(Wakes::Thread(waker)) => {
-                // The only failure is a closed event queue, whose thread then waits no more.
-                let _ = waker.wake();
-                None
-            }
-            Some(Wakes::Task(task)) => Some(task.clone()),
-            None => None,
-        }
-    }
-}
-
-impl WaitQueue {
-    /// Runs `f`, which waits for something that has nothing to do with the line.
-    #[inline]
-    pub(crate) fn idle_while<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.idle.store(true, Ordering::SeqCst);
-        // In loom's model the order of the two is lost without it.
-        #[cfg(loom)]
-        fence(Ordering::SeqCst);
-        self.wake();
-        let result = f();
-        self.idle.store(false, Ordering::Release);
-        result
-    }
-
-    fn join(&self) -> MutexGuard<'_, Waits> {
-        let waits = self.lock();
-        self.queued.fetch_add(1, Ordering::SeqCst);
-        // With its counterparts where a turn ends and where it becomes idle: either we see that, or
-        // they see us.
-        fence(Ordering::SeqCst);
-        waits
-    }
-
-    fn leave(&self, waits: MutexGuard<'_, Waits>) {
-        self.queued.fetch_sub(1, Ordering::SeqCst);
-        drop(waits);
-    }
-
-    /// Waits to look again, as long as that at most; `None` is "no limit".
-    fn wait<'a>(
-        &'a self,
-        waits: MutexGuard<'a, Waits>,
-        left: Option<Duration>,
-    ) -> MutexGuard<'a, Waits> {
-        // In loom's model only a change ends a wait without a limit.
-        #[cfg(loom)]
-        if left.is_none() {
-            return self.changed.wait(waits).unpoisoned();
-        }
-        let time = long_wait::at_once(left);
-        let (waits, outcome) = self.changed.wait_timeout(waits, time).unpoisoned();
-        if outcome.timed_out() && left != Some(time) {
-            long_wait::goes_on();
-        }
-        waits
-    }
-
-    /// Makes those in line look again.
-    #[inline]
-    fn wake(&self) {
-        if self.queued.load(Ordering::SeqCst) > 0 {
-            self.wake_line();
-        }
-    }
-
-    #[cold]
-    fn wake_line(&self) {
-        // Who is in line holds this lock until it really waits.
-        let mut waits = self.lock();
-        let tasks = mem::take(&mut waits.tasks);
-        for _ in &tasks {
-            self.queued.fetch_sub(1, Ordering::SeqCst);
-        }
-        drop(waits);
-        self.changed.notify_all();
-        tasks.into_iter().for_each(Waker::wake);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waits> {
-        // A panic cannot leave it half changed: every critical section is a few assignments.
-        self.waits.lock().unpoisoned()
     }
 }
