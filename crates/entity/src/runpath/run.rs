@@ -365,19 +365,22 @@ pub(super) fn prune(folder: &Path, this: &Name) {
         return;
     };
     let names = entries.flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        Name::parse(&name).map(|parsed| (name, parsed))
+        let parsed = Name::parse(entry.file_name().to_str()?)?;
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        Some((parsed, changed.ok()))
     });
-    let mut names: Vec<(String, Name)> = names.collect();
-    names.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let mut names: Vec<(Name, Option<SystemTime>)> = names.collect();
+    // Of those that began in the same second, numbers of processes do not show which was later.
+    let when = |(name, changed): &(Name, Option<SystemTime>)| (name.started.clone(), *changed);
+    names.sort_by_cached_key(|name| std::cmp::Reverse(when(name)));
     let mut kept: Vec<String> = Vec::new();
     let this_session = this.session();
-    for (name, parsed) in names {
-        let session = parsed.session();
-        if session == this_session || sys::is_alive(parsed.process) {
+    for (name, _) in names {
+        let session = name.session();
+        if session == this_session || sys::is_alive(name.process) {
             continue;
         }
-        let path = folder.join(&name);
+        let path = folder.join(name.to_string());
         let removed = remove_old(&path, || {
             let is_kept = kept.contains(&session) || kept.len() < KEPT_RUNS;
             if is_kept && !kept.contains(&session) {
@@ -478,6 +481,27 @@ mod tests {
             }
             assert_eq!(remove_root(&root).unwrap(), goes);
         }
+    }
+
+    #[test]
+    fn of_runs_of_one_second_the_latest_are_kept_whatever_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        // No process has such a number. They started in this order.
+        let numbers = [
+            4_999_998, 4_999_999, 9_000_000, 5_000_000, 5_000_001, 10_000_000,
+        ];
+        let runs = numbers.map(|number| folder.path().join(format!("20260131T235959-{number}")));
+        for (index, run) in runs.iter().enumerate() {
+            std::fs::create_dir(run).unwrap();
+            std::fs::write(run.join("file"), "x").unwrap();
+            marker::write(&Directory::open(run).unwrap(), &"a test").unwrap();
+            let changed = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(index as u64);
+            let directory = std::fs::File::open(run).unwrap();
+            directory.set_modified(changed).unwrap();
+        }
+        prune(folder.path(), &Name::of_this_run());
+        let there = runs.map(|run| run.exists());
+        assert_eq!(there, [false, false, false, true, true, true]);
     }
 
     #[test]
