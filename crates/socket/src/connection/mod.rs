@@ -11,6 +11,7 @@ mod operations;
 mod owned;
 mod paced;
 mod receive;
+mod receive_stop;
 mod receiver;
 mod send;
 mod sending;

@@ -13,7 +13,8 @@ use super::{
     core::Incoming,
     deadline,
     paced::{Pace, Paced},
-    receiver::{ReceiveStop, Receiver},
+    receive_stop::ReceiveStop,
+    receiver::Receiver,
     sending::{AtOnce, Plan, Sending},
     wanted::{
         Buffered, Exactly, Expected, First, FirstInto, Frame, Peek, ToEnd, Until, UntilSilence,

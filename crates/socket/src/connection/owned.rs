@@ -15,10 +15,7 @@ use standin_record::{Event, Tape};
 use standin_sync::Unpoisoned;
 
 use super::{
-    Connection, Inner,
-    core::closed,
-    deadline,
-    receiver::{ReceiveStop, Receiver},
+    Connection, Inner, core::closed, deadline, receive_stop::ReceiveStop, receiver::Receiver,
     send::SendStop,
 };
 use crate::{address::Address, error::ControlError, turn_lock::NotNow};

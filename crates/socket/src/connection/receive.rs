@@ -6,9 +6,7 @@ use standin_error::text::Count;
 use standin_record::{Event as Recorded, Place};
 
 use super::{
-    Connection, Inner,
-    core::Incoming,
-    receiver::{ReceiveStop, Receiver},
+    Connection, Inner, core::Incoming, receive_stop::ReceiveStop, receiver::Receiver,
     wanted::Wanted,
 };
 use crate::{

@@ -8,16 +8,17 @@ use super::{
     Inner,
     core::Incoming,
     layer::LayerIn,
+    receive_stop::ReceiveStop,
     waiting::{Failed, Waits},
 };
 use crate::{
     buffer::Buffer,
     error::{Difference, Evidence},
-    framing::{Found, FrameError, Framing},
-    state::{Event, Fault, Inbound, Stand},
+    framing::{Found, Framing},
+    state::{Event, Fault, Inbound},
     sys::{self, Blocking, Interest, Stream},
     time::{Deadline, Remaining},
-    transform::{Received, TransformError},
+    transform::Received,
     turn_lock::{NotNow, Turn},
 };
 
@@ -26,36 +27,6 @@ const CHUNK: usize = 64 << 10;
 
 /// The smallest and the largest piece that is read by a receive of unknown size.
 const AHEAD: (usize, usize) = (4 << 10, CHUNK);
-
-/// What ended a receive early.
-#[derive(Debug)]
-pub(super) enum ReceiveStop {
-    NotNow(NotNow),
-    /// This side has shut down the receiving half.
-    ShutDown,
-    PeerClosed,
-    Reset,
-    /// There is no room for more. Never a read of nothing, which would look like the end of the
-    /// stream.
-    Limit,
-    Frame(FrameError),
-    Unexpected(Box<Difference>),
-    /// The connection's transform cannot continue.
-    Transform(TransformError),
-    Io(io::Error),
-}
-
-impl From<NotNow> for ReceiveStop {
-    fn from(not_now: NotNow) -> Self {
-        ReceiveStop::NotNow(not_now)
-    }
-}
-
-impl From<FrameError> for ReceiveStop {
-    fn from(error: FrameError) -> Self {
-        ReceiveStop::Frame(error)
-    }
-}
 
 /// A receive that has its turn.
 #[derive(Debug)]
@@ -467,7 +438,7 @@ impl<'a> Receiver<'a> {
             match layer.receive(target).map_err(ReceiveStop::Transform)? {
                 Received::Bytes(count) => return Ok(count),
                 Received::Ended => {
-                    return Err(end(self.inner.apply(Event::EndReached, self.place)));
+                    return Err(self.ended(Event::EndReached));
                 }
                 // It may answer what has come before the peer says more.
                 Received::Nothing => self.inner.flush_if_free(),
@@ -517,7 +488,7 @@ impl<'a> Receiver<'a> {
         if !state.is_new() {
             let stand = state.get();
             if matches!(stand.inbound, Inbound::Ended | Inbound::Failed) {
-                return Err(end(stand));
+                return Err(ReceiveStop::of(stand));
             }
         }
         let (incoming, line) = self.turn.parts();
@@ -541,14 +512,19 @@ impl<'a> Receiver<'a> {
             waits_for,
             attempt,
         ) {
-            Ok(0) => Err(end(self.inner.apply(Event::EndReached, self.place))),
+            Ok(0) => Err(self.ended(Event::EndReached)),
             Ok(count) => Ok(count),
             Err(Failed::NotNow(not_now)) => Err(not_now.into()),
             Err(Failed::Io(error)) => match failed(&error) {
-                Some(event) => Err(end(self.inner.apply(event, self.place))),
+                Some(event) => Err(self.ended(event)),
                 None => Err(ReceiveStop::Io(error)),
             },
         }
+    }
+
+    /// Notes how the direction has ended; why nothing more can be received.
+    fn ended(&self, event: Event) -> ReceiveStop {
+        ReceiveStop::of(self.inner.apply(event, self.place))
     }
 }
 
@@ -558,18 +534,6 @@ fn failed(error: &io::Error) -> Option<Event> {
     Fault::new(error)
         .filter(|_| sys::is_final(error))
         .map(Event::InboundFailed)
-}
-
-/// Why nothing more can be received, once everything was.
-fn end(stand: Stand) -> ReceiveStop {
-    match (stand.inbound, stand.fault) {
-        (Inbound::ShutDown, _) => ReceiveStop::ShutDown,
-        (Inbound::Failed, Some(fault)) if fault.is_reset() => ReceiveStop::Reset,
-        (Inbound::Failed, Some(fault)) => ReceiveStop::Io(fault.error()),
-        // Open is what a connection that was closed here meanwhile remains, and then that is what
-        // is reported.
-        (Inbound::Open | Inbound::Ended | Inbound::Failed, _) => ReceiveStop::PeerClosed,
-    }
 }
 
 impl Inner {

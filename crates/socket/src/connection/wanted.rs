@@ -9,10 +9,7 @@ use std::{
 use standin_error::text::Count;
 use standin_record::Place;
 
-use super::{
-    Inner,
-    receiver::{ReceiveStop, Receiver},
-};
+use super::{Inner, receive_stop::ReceiveStop, receiver::Receiver};
 use crate::{
     error::Evidence,
     framing::{Delimiter, FrameError, Framing},
