@@ -53,6 +53,7 @@ mod description;
 mod docs;
 pub mod duration;
 mod error;
+mod explanation;
 mod file;
 mod kind;
 mod layer;
@@ -81,6 +82,7 @@ pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
+pub use explanation::Explanation;
 pub use file::{
     FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
     TomlText, TooLarge, read_toml, toml_span_at, toml_start_of, toml_type_name,
@@ -88,7 +90,7 @@ pub use file::{
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;
 pub use misfit::Misfit;
-pub use node::{Explanation, Lineage, Node};
+pub use node::{Lineage, Node};
 pub use option::{OptionDescription, Source};
 pub use option_value::OptionValue;
 pub use options::{Config, FromOptions, Options, TypedOptions};

@@ -13,8 +13,8 @@ use crate::option::{OptionDescription, Source};
 use crate::references::Reference;
 use crate::stored::Stored;
 use crate::{
-    Config, ConfigDescription, ConfigErrors, Layer, OptionError, Options, Origin, ParentError,
-    ResolveError, Resolver, Value,
+    Config, ConfigDescription, ConfigErrors, Explanation, Layer, OptionError, Options, Origin,
+    ParentError, ResolveError, Resolver, Value,
 };
 
 /// One config in the tree: whose it is, what is set, and the parent that it inherits from.
@@ -576,31 +576,5 @@ impl fmt::Debug for Node {
             .field("set", &*self.layer())
             .field("parent", &self.parent().as_ref().map(Node::owner))
             .finish()
-    }
-}
-
-/// Every option of a node with its value and where it comes from. Its `Display` is a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    owner: String,
-    config: String,
-    lines: Vec<[String; 3]>,
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| {
-            self.lines
-                .iter()
-                .map(|line| line[column].chars().count())
-                .max()
-                .unwrap_or_default()
-        };
-        let (names, values) = (width(0), width(1));
-        writeln!(f, "{} ({})", self.owner, self.config)?;
-        for [name, value, origin] in &self.lines {
-            writeln!(f, "  {name:names$} = {value:values$}  # {origin}")?;
-        }
-        Ok(())
     }
 }
