@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +20,8 @@ use crate::play::{self, Play};
 use crate::script::{Deed, Do, Fallback, Source, Test};
 use crate::template::Scope;
 use crate::unexpected::{Said, Surprise};
-use crate::user_code::{AnyFraming, State};
-use crate::{Frame, Ledger, Then, Unexpected};
+use crate::user_code::{AnyFraming, State, guarded};
+use crate::{Action, Frame, Ledger, Then, Unexpected};
 
 /// The conversation on one connection, without the connection: it follows a script, and uses no
 /// sockets, clocks or threads.
@@ -76,32 +75,6 @@ pub struct Conversation {
     /// The addresses, for messages.
     ends: Option<Arc<str>>,
     tape: Option<Arc<Tape>>,
-}
-
-/// What the owner of the connection does for a [`Conversation`], besides sending its
-/// [output](Conversation::output) at any time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// Receives what comes.
-    Receive,
-    /// Receives nothing before all of the output is sent.
-    Send,
-    /// Receives nothing before that time.
-    Wait(Instant),
-    /// Asks again soon: there is more to do than should be done at once.
-    Again,
-    /// Sends the end of the stream, and asks again.
-    HalfClose,
-    /// Stop receiving, and keep the connection.
-    Idle,
-    /// Leaves the conversation to the test, under this name, until
-    /// [`resume`](Conversation::resume).
-    Hold(Arc<str>),
-    /// Closes the connection: the conversation is over.
-    Close,
-    /// Resets the connection: the conversation is over.
-    Reset,
 }
 
 /// The state of a conversation.
@@ -651,16 +624,6 @@ fn matches(test: &Test, frame: &[u8]) -> Result<bool, Surprise> {
         }),
         test => Ok(test.matches(frame)),
     }
-}
-
-/// Runs code of a user's; an error is the message of its panic. What it has left half done is not
-/// used any more: its connection is closed.
-fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        text.unwrap_or("no message").to_owned()
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod action;
 mod answer;
 mod captures;
 mod compile;
@@ -28,11 +29,12 @@ mod user_code;
 mod verdict;
 mod when;
 
+pub use action::Action;
 pub use answer::{
     Answer, ParseThenError, Then, bytes_of_hex, echo, hold, no_reply, reply, reply_bytes,
     reply_file, reply_hex,
 };
-pub use conversation::{Action, Conversation};
+pub use conversation::Conversation;
 pub use dialogue::Dialogue;
 pub use frame::Frame;
 pub use held::{HandOverError, Held};

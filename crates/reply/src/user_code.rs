@@ -1,6 +1,7 @@
 //! Code of a user's that answers and frames.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use standin_socket::framing::Framing;
@@ -34,4 +35,14 @@ impl Closure {
     pub(crate) fn ask(&self, frame: &Frame<'_>, state: &mut State) -> Option<Answer> {
         (self.0.lock().unpoisoned())(frame, state)
     }
+}
+
+/// Runs code of a user's; an error is the message of its panic. What it has left half done is not
+/// used any more: its connection is closed.
+pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("no message").to_owned()
+    })
 }
