@@ -1,4 +1,4 @@
-//! Whether to look for events for a moment before the thread sleeps.
+//! Adaptive polling: the thread polls for events for a moment before it sleeps.
 
 use std::io;
 use std::thread;
@@ -6,23 +6,22 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
-/// How long to look: about as long as it takes to wake a thread on another processor, which is most
+/// How long to poll: about as long as it takes to wake a thread on another processor, which is most
 /// of what a round trip through the reactor takes.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// At most so many times in a row to sleep at once, as a power of two, before another look.
+/// The most sleeps between two polls, as a power of two.
 const MOST: u32 = 6;
 
-/// Looks for events for a moment before the thread sleeps, as long as they follow each other so
-/// closely that it pays. A look that finds nothing is not repeated at once; the more there were of
-/// them, the later.
+/// Polls for events for a moment before the thread sleeps, as long as this finds some. After a poll
+/// without events the thread sleeps at once for a while, twice as often after each.
 #[derive(Debug)]
 pub(crate) struct Spin {
-    /// Whether another thread can run meanwhile.
+    /// Whether other threads can run meanwhile, on another processor.
     has_room: bool,
-    /// How many looks have found nothing, since one has found something.
+    /// The number of consecutive polls without events.
     misses: u32,
-    /// How many times to sleep at once before the next look.
+    /// The number of sleeps until the next poll.
     sleeps: u32,
 }
 
@@ -43,7 +42,7 @@ impl Spin {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         let is_short = timeout.is_some_and(|timeout| timeout < MOMENT);
-        if !is_short && self.looks() {
+        if !is_short && self.polls_first() {
             let begin = Instant::now();
             while begin.elapsed() < MOMENT {
                 poll.poll(events, Some(Duration::ZERO))?;
@@ -59,8 +58,8 @@ impl Spin {
         poll.poll(events, timeout)
     }
 
-    /// Whether to look now.
-    fn looks(&mut self) -> bool {
+    /// Whether to poll before this sleep.
+    fn polls_first(&mut self) -> bool {
         let sleeps = self.sleeps;
         self.sleeps = sleeps.saturating_sub(1);
         self.has_room && sleeps == 0
@@ -73,31 +72,31 @@ mod tests {
 
     use super::*;
 
-    /// How many of so many waits begin with a look, while nothing comes.
-    fn looks(spin: &mut Spin, waits: u32) -> u32 {
+    /// How many of so many waits without events begin with a poll.
+    fn polls(spin: &mut Spin, waits: u32) -> u32 {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(1);
-        let mut looks = 0;
+        let mut polls = 0;
         for _ in 0..waits {
-            looks += u32::from(spin.sleeps == 0);
+            polls += u32::from(spin.sleeps == 0);
             spin.poll(&mut poll, &mut events, Some(MOMENT)).unwrap();
         }
-        looks
+        polls
     }
 
     #[test]
-    fn looks_that_find_nothing_become_rare() {
+    fn polls_without_events_become_rare() {
         let mut spin = Spin {
             has_room: true,
             ..Spin::new()
         };
         // At 0, 3, 8, 17, 34, 67 and each 65th from there.
-        assert_eq!(looks(&mut spin, 67), 5);
-        assert_eq!(looks(&mut spin, 65 * 4), 4);
+        assert_eq!(polls(&mut spin, 67), 5);
+        assert_eq!(polls(&mut spin, 65 * 4), 4);
     }
 
     #[test]
-    fn a_look_that_finds_something_is_repeated_at_once() {
+    fn a_poll_with_events_is_followed_by_another() {
         let mut spin = Spin {
             has_room: true,
             ..Spin::new()
@@ -114,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn with_one_processor_nobody_looks() {
+    fn with_one_processor_there_is_no_poll() {
         let mut spin = Spin {
             has_room: false,
             ..Spin::new()
         };
-        assert_eq!(looks(&mut spin, 10), 10, "nothing is counted");
+        polls(&mut spin, 10);
         assert_eq!(spin.misses, 0);
     }
 }
