@@ -29,7 +29,7 @@ impl AbortHandle {
         self.members.name()
     }
 
-    /// Whether the environment was aborted.
+    /// Returns whether the environment was aborted.
     pub fn is_aborted(&self) -> bool {
         !self.members.entity.is_active()
     }

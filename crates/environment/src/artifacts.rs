@@ -90,7 +90,7 @@ impl Artifacts {
         artifacts
     }
 
-    /// Whether nothing was to be written.
+    /// Returns whether nothing was to be written.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.problems.is_empty()
     }

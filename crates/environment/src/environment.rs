@@ -66,8 +66,8 @@ impl fmt::Debug for FailedStart {
 }
 
 impl Environment {
-    /// An environment without drivers, with default options. A name that it
-    /// cannot have is an error when a driver is added, and of the start.
+    /// Creates an environment without drivers, with default options. A name that it cannot have is
+    /// an error when a driver is added, and of the start.
     pub fn new(name: impl Into<String>) -> Self {
         const FALLBACK: &str = "environment";
         let name = name.into();

@@ -133,7 +133,7 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
-    /// Whether a driver was not used as the test expects: see
+    /// Returns whether a driver was not used as the test expects: see
     /// [`Driver::verify`](standin_driver::Driver::verify).
     pub fn is_unmet(&self) -> bool {
         match self {

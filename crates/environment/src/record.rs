@@ -67,7 +67,7 @@ impl Format {
         Self::Trace,
     ];
 
-    /// The name of the file.
+    /// Returns the name of the file.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Text => "transcript.txt",
@@ -92,7 +92,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// How many bytes are kept of one connection, by default 64 KiB.
+    /// Sets how many bytes are kept of one connection, by default 64 KiB.
     #[must_use]
     pub fn keep(mut self, bytes: usize) -> Self {
         self.keep = bytes;
@@ -106,7 +106,7 @@ impl Record {
         self
     }
 
-    /// Regular expressions of what must not be kept, by default none.
+    /// Sets regular expressions for what must not be kept, by default none.
     #[must_use]
     pub fn redact<P: Into<Pattern>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
         self.redact = patterns.into_iter().map(Into::into).collect();

@@ -103,8 +103,9 @@ impl RunningEnvironment {
         self.operations().stop()
     }
 
-    /// As [`stop`](RunningEnvironment::stop), and returns the files that explain a failure which
-    /// was [noted](RunningEnvironment::note_failure), instead of naming them on the standard error.
+    /// Stops the environment as [`stop`](RunningEnvironment::stop) does, and returns the files that
+    /// explain a failure which was [noted](RunningEnvironment::note_failure), instead of naming
+    /// them on the standard error.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl RunningEnvironment {
         self.outcome_of(outcome, stopped)
     }
 
-    /// What a test comes to that has come to `outcome`, and whose environment was stopped.
+    /// Returns the result of a test with this `outcome`, whose environment was stopped.
     #[doc(hidden)]
     #[track_caller]
     pub fn outcome_of<T>(
@@ -190,7 +191,7 @@ impl RunningEnvironment {
         Operations(self.running.clone())
     }
 
-    /// The test continues in the present thread, though another one has started the drivers.
+    /// Declares that the test continues on this thread, though another one has started the drivers.
     #[doc(hidden)]
     pub fn belongs_to_this_thread(&mut self) {
         self.errors_before = (thread::current().id(), made_by_test());

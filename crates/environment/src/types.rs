@@ -59,7 +59,7 @@ pub struct DriverTypes {
 type Maker = Arc<dyn Fn(&mut Environment, Layer) -> Result<(), Error> + Send + Sync>;
 
 impl DriverTypes {
-    /// No types.
+    /// Creates a registry without types.
     pub fn none() -> Self {
         DriverTypes {
             registry: TypeRegistry::new(EnvironmentConfig::description()),
@@ -67,8 +67,8 @@ impl DriverTypes {
         }
     }
 
-    /// The types of standin: `tcp-server`, `tcp-client`, `process`, and with the feature `proxy`
-    /// `tcp-proxy`.
+    /// Returns the types of standin: `tcp-server`, `tcp-client`, `process`, and with the feature
+    /// `proxy` `tcp-proxy`.
     pub fn standard() -> Self {
         let mut types = DriverTypes::none();
         types

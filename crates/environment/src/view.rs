@@ -123,7 +123,7 @@ impl EnvironmentView {
         self.members.read().len()
     }
 
-    /// Whether there are no drivers.
+    /// Returns whether there are no drivers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -108,7 +108,7 @@ pub struct ProcessConfig {
     pub must_stop_cleanly: bool,
 }
 
-/// The variables as the option keeps them.
+/// Converts variables to the value of the option.
 #[doc(hidden)]
 pub fn variables(
     variables: impl IntoIterator<Item = (impl Into<String>, impl Into<Text>)>,

@@ -53,7 +53,7 @@ enum Mode {
 }
 
 impl Listen {
-    /// A socket that the process inherits.
+    /// Creates a socket that the process inherits.
     pub fn hand_over(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -63,7 +63,7 @@ impl Listen {
         }
     }
 
-    /// A port that the process binds to itself.
+    /// Reserves a port that the process binds itself.
     pub fn reserve(name: impl Into<String>) -> Self {
         Self {
             mode: Mode::Reserve,
@@ -71,14 +71,14 @@ impl Listen {
         }
     }
 
-    /// The host to listen on, instead of `localhost`.
+    /// Sets the host to listen on, instead of `localhost`.
     #[must_use]
     pub fn host(mut self, host: impl Into<Setting<String>>) -> Self {
         self.host = host.into();
         self
     }
 
-    /// The port, instead of one that the system chooses.
+    /// Sets the port, instead of one that the system chooses.
     #[must_use]
     pub fn port(mut self, port: impl Into<Setting<Port>>) -> Self {
         self.port = port.into();

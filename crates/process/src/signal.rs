@@ -36,7 +36,7 @@ const ALL: [Signal; 7] = [
 ];
 
 impl Signal {
-    /// The name, as `kill -l` shows it with `SIG` in front.
+    /// Returns the name, as `kill -l` shows it with `SIG` in front.
     pub const fn name(self) -> &'static str {
         match self {
             Signal::Terminate => "SIGTERM",

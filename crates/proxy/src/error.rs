@@ -172,7 +172,7 @@ pub enum ProxyError {
 standin_error::reportable!(ProxyError, parts = ProxyError::parts);
 
 impl ProxyError {
-    /// Whether a wait timed out.
+    /// Returns whether a wait timed out.
     pub fn is_timeout(&self) -> bool {
         matches!(
             self,

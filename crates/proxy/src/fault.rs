@@ -115,42 +115,42 @@ impl Fault {
         }
     }
 
-    /// [`FaultKind::Reset`].
+    /// Creates a [`FaultKind::Reset`].
     pub fn reset() -> Fault {
         Fault::new(FaultKind::Reset)
     }
 
-    /// [`FaultKind::Close`]. Without a place the connection is accepted and closed.
+    /// Creates a [`FaultKind::Close`]. Without a place the connection is accepted and closed.
     pub fn close() -> Fault {
         Fault::new(FaultKind::Close)
     }
 
-    /// [`FaultKind::HalfClose`].
+    /// Creates a [`FaultKind::HalfClose`].
     pub fn half_close() -> Fault {
         Fault::new(FaultKind::HalfClose)
     }
 
-    /// [`FaultKind::Silence`].
+    /// Creates a [`FaultKind::Silence`].
     pub fn silence() -> Fault {
         Fault::new(FaultKind::Silence)
     }
 
-    /// [`FaultKind::Drop`].
+    /// Creates a [`FaultKind::Drop`].
     pub fn drop_frame() -> Fault {
         Fault::new(FaultKind::Drop)
     }
 
-    /// [`FaultKind::Corrupt`].
+    /// Creates a [`FaultKind::Corrupt`].
     pub fn corrupt() -> Fault {
         Fault::new(FaultKind::Corrupt)
     }
 
-    /// [`FaultKind::Delay`].
+    /// Creates a [`FaultKind::Delay`].
     pub fn delay(time: Duration) -> Fault {
         Fault::new(FaultKind::Delay(time))
     }
 
-    /// The direction that it is about. Default: up, to the target.
+    /// Sets the direction that it affects. Default: up, to the target.
     #[must_use]
     pub fn on(mut self, direction: Direction) -> Fault {
         self.direction = direction;
@@ -166,7 +166,8 @@ impl Fault {
         }
     }
 
-    /// When the byte of that index comes, counted from 0: it does not go through.
+    /// Applies the fault when the byte with that index comes, counted from 0: it does not go
+    /// through.
     #[must_use]
     pub fn at_byte(self, index: u64) -> Fault {
         Fault {
@@ -202,8 +203,8 @@ impl Fault {
         }
     }
 
-    /// When a frame comes in which a regular expression matches: it does not go through. Until it
-    /// is clear whether one matches, no part of a frame does. The proxy needs a
+    /// Applies the fault when a frame comes that a regular expression matches: it does not go
+    /// through. Until it is clear whether one matches, no part of a frame does. The proxy needs a
     /// [framing](crate::TcpProxyBuilder::framed).
     #[must_use]
     pub fn on_frame(self, expression: impl Into<String>) -> Fault {
@@ -213,14 +214,15 @@ impl Fault {
         }
     }
 
-    /// Only on the connection of that index, counted from 0 in the order in which they come.
+    /// Limits the fault to the connection with that index, counted from 0 in the order in which
+    /// they come.
     #[must_use]
     pub fn of_connection(mut self, index: usize) -> Fault {
         self.connection = Some(index);
         self
     }
 
-    /// Only on connections from that IP address.
+    /// Limits the fault to connections from that IP address.
     #[must_use]
     pub fn from_peer(mut self, peer: IpAddr) -> Fault {
         self.peer = Some(peer.to_string());
@@ -235,7 +237,7 @@ impl Fault {
         self
     }
 
-    /// The test is fine without it.
+    /// Declares that the test does not fail if the fault never happens.
     #[must_use]
     pub fn optional(mut self) -> Fault {
         self.optional = true;

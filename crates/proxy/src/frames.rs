@@ -13,7 +13,7 @@ use standin_socket::framing::{Found, FrameError, Framing};
 pub struct NewFraming(Arc<dyn Fn() -> Box<dyn Framing + Send> + Send + Sync>);
 
 impl NewFraming {
-    /// Each direction gets a clone.
+    /// Gives each direction a clone of the framing.
     pub fn new(framing: impl Framing + Clone + Send + Sync + 'static) -> NewFraming {
         NewFraming::by(move || Box::new(framing.clone()))
     }

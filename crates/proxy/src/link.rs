@@ -56,12 +56,12 @@ pub(crate) fn check_ip(text: &String) -> Result<(), String> {
 }
 
 impl Link {
-    /// As if there were no proxy.
+    /// Creates a link that behaves as if there were no proxy.
     pub fn new() -> Link {
         Link::default()
     }
 
-    /// How long each byte is on its way. So many bytes as 4 MiB are on their way at once; then the
+    /// Sets how long each byte is on its way. At most 4 MiB are on their way at once; then the
     /// sender has to wait.
     #[must_use]
     pub fn latency(mut self, time: Duration) -> Link {
@@ -69,7 +69,7 @@ impl Link {
         self
     }
 
-    /// How much shorter or longer than the latency each piece of bytes may be on its way. They
+    /// Sets how much shorter or longer than the latency each piece of bytes may be on its way. They
     /// stay in order. A failure shows the seed that it comes from.
     #[must_use]
     pub fn jitter(mut self, time: Duration) -> Link {
@@ -77,21 +77,21 @@ impl Link {
         self
     }
 
-    /// How many bytes a second each connection carries, at least 1.
+    /// Sets how many bytes per second each connection carries, at least 1.
     #[must_use]
     pub fn bandwidth(mut self, bytes_per_second: u64) -> Link {
         self.bandwidth = Some(bytes_per_second.max(1));
         self
     }
 
-    /// How many bytes a second all connections together carry, at least 1.
+    /// Sets how many bytes per second all connections together carry, at least 1.
     #[must_use]
     pub fn shared_bandwidth(mut self, bytes_per_second: u64) -> Link {
         self.shared_bandwidth = Some(bytes_per_second.max(1));
         self
     }
 
-    /// How many bytes the receiver gets at once at most, and how long it is to the next ones.
+    /// Sets how many bytes the receiver gets at once at most, and the pause before the next ones.
     #[must_use]
     pub fn slice(mut self, bytes: usize, pause: Duration) -> Link {
         self.slice = Some(bytes.max(1));
@@ -99,21 +99,21 @@ impl Link {
         self
     }
 
-    /// How many bytes of each connection go through. What comes after them is lost without a word.
+    /// Sets how many bytes of each connection go through. Later bytes are silently dropped.
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> Link {
         self.limit = Some(bytes);
         self
     }
 
-    /// Only the connection of that index, counted from 0.
+    /// Limits the link to the connection with that index, counted from 0.
     #[must_use]
     pub fn of_connection(mut self, index: usize) -> Link {
         self.connection = Some(index);
         self
     }
 
-    /// Only connections from that IP address.
+    /// Limits the link to connections from that IP address.
     #[must_use]
     pub fn from_peer(mut self, peer: std::net::IpAddr) -> Link {
         self.peer = Some(peer.to_string());

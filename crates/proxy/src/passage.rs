@@ -33,14 +33,14 @@ pub struct Got {
 }
 
 impl Got {
-    /// Whether the receiver has seen an end, a close or a reset.
+    /// Returns whether the receiver has seen an end, a close or a reset.
     pub fn is_over(&self) -> bool {
         self.acts.iter().any(|(_, act)| *act != Act::Silence)
     }
 }
 
 impl Passage {
-    /// As if there were no proxy.
+    /// Creates a passage that behaves as if there were no proxy.
     pub fn new(framing: Option<&NewFraming>, seed: u64) -> Passage {
         let mut stream = Stream::new(Random::new(seed, 0, 1));
         if let Some(framing) = framing {
@@ -96,14 +96,14 @@ impl Passage {
         self.stream.push(self.now, &bytes[sent..]);
     }
 
-    /// The sender ends the direction.
+    /// Ends the direction on the sender's side.
     pub fn end(&mut self) {
         self.has_ended = true;
         self.stream.end(self.now);
     }
 
-    /// The receiver takes everything that is for it, so many bytes at once at most, whenever that
-    /// is. Once it has seen an end there is no more.
+    /// Lets the receiver take everything that is for it, at most `takes` bytes at once, whenever it
+    /// comes. Once the receiver has seen an end, there is no more.
     pub fn receive(&mut self, takes: usize) {
         while !self.got.is_over() {
             let count = match self.stream.next(self.now) {

@@ -77,7 +77,7 @@ impl Injected {
         &self.rule.fault
     }
 
-    /// On how many connections it has happened.
+    /// Returns on how many connections it has happened.
     pub fn count(&self) -> usize {
         self.rule.fired()
     }

@@ -126,7 +126,7 @@ pub enum Then {
 }
 
 impl Then {
-    /// [`Then::Hold`] with a name.
+    /// Returns [`Then::Hold`] with a name.
     pub fn hold(name: impl AsRef<str>) -> Then {
         Then::Hold(name.as_ref().into())
     }

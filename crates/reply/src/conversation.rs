@@ -105,7 +105,7 @@ impl Conversation {
     /// How many frames and parts of answers are dealt with before others have a turn.
     const AT_ONCE: usize = 64;
 
-    /// The conversation of the connection of that index, which has just come.
+    /// Creates the conversation of the connection with that index, which has just been made.
     pub fn new(ledger: &Ledger, index: usize) -> Conversation {
         let parts = Arc::clone(&ledger.script().parts);
         Conversation {
@@ -168,7 +168,7 @@ impl Conversation {
         }
     }
 
-    /// The peer takes no more: what is still to be sent is dropped.
+    /// Drops what is still to be sent: the peer takes no more.
     pub fn mute(&mut self) {
         self.is_mute = true;
         self.output.clear();
@@ -179,7 +179,7 @@ impl Conversation {
         self.output.next()
     }
 
-    /// So many bytes of the [output](Conversation::output) were sent.
+    /// Records that `count` bytes of the [output](Conversation::output) were sent.
     pub fn sent(&mut self, count: usize) {
         self.output.sent(count);
     }

@@ -65,7 +65,7 @@ impl Ledger {
     /// How many dialogues that are not over are said one by one.
     const MOST_UNMET_DIALOGUES: usize = 64;
 
-    /// The account of conversations that have not begun.
+    /// Creates the account of conversations that have not begun.
     pub fn new(script: Script) -> Ledger {
         let book = Book {
             rules: vec![0; script.parts.rules.len()],

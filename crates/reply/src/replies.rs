@@ -72,7 +72,8 @@ impl From<Answer> for Otherwise {
 }
 
 impl Replies {
-    /// A peer whose messages are framed so. Each connection has a clone of the framing.
+    /// Creates a peer whose messages are framed in this way. Each connection has a clone of the
+    /// framing.
     pub fn framed<F>(framing: F) -> Replies
     where
         F: Framing + Clone + Send + Sync + 'static,
@@ -167,8 +168,8 @@ impl Replies {
         self
     }
 
-    /// The dialogue of each connection that has none of [its own](Replies::connection). Default:
-    /// none.
+    /// Sets the dialogue of each connection that has none of [its own](Replies::connection).
+    /// Default: none.
     ///
     /// A dialogue that was begun, and is not over in the end, is reported.
     pub fn dialogue(mut self, dialogue: Dialogue) -> Replies {
@@ -176,15 +177,15 @@ impl Replies {
         self
     }
 
-    /// The dialogue of the connection of that index, counted from 0. That this connection never
-    /// comes is reported, unless [`connections`](Replies::connections) allows it.
+    /// Sets the dialogue of the connection with that index, counted from 0. If this connection
+    /// never comes, that is reported, unless [`connections`](Replies::connections) allows it.
     pub fn connection(mut self, index: usize, dialogue: Dialogue) -> Replies {
         self.own_dialogues.insert(index, dialogue);
         self
     }
 
-    /// How many connections must and may come. Default: as many as have a
-    /// [dialogue of their own](Replies::connection) at least, and no limit.
+    /// Sets how many connections must and may come. Default: at least as many as have a [dialogue
+    /// of their own](Replies::connection), without a limit.
     ///
     /// One that may not come is unexpected, and is closed.
     pub fn connections(mut self, times: impl Into<Times>) -> Replies {

@@ -53,8 +53,8 @@ impl Script {
         self
     }
 
-    /// The largest frame that is received, in bytes with everything that belongs to it. A longer
-    /// one is unexpected, and its connection is closed. Default: 16 MiB.
+    /// Sets the size of the largest frame that is received, in bytes with everything that belongs
+    /// to it. A longer one is unexpected, and its connection is closed. Default: 16 MiB.
     pub fn receive_limit(mut self, bytes: usize) -> Script {
         self.receive_limit = bytes;
         self
@@ -67,15 +67,15 @@ impl Script {
         self
     }
 
-    /// Where the connections of the peer are recorded: errors show what was recorded last.
+    /// Sets where the connections of the peer are recorded: errors show what was recorded last.
     /// Default: nowhere.
     pub fn record(mut self, driver: DriverTape) -> Script {
         self.driver = Some(driver);
         self
     }
 
-    /// Is called at the first unexpected thing, by the thread on which it happens, without a lock.
-    /// All peers of the process that act by themselves wait for it.
+    /// Sets a function to call at the first unexpected event, on the thread on which it happens,
+    /// without a lock. All peers of the process that act by themselves wait for it.
     pub fn on_unexpected(
         mut self,
         callback: impl Fn(&Unexpected) + Send + Sync + 'static,

@@ -33,7 +33,7 @@ enum What {
 }
 
 impl Seen {
-    /// The rule of [that name](crate::When::named) has matched once, or the number of
+    /// Holds when the rule of [that name](crate::When::named) has matched once, or the number of
     /// [`times`](Seen::times).
     pub fn rule(name: impl AsRef<str>) -> Seen {
         Seen {
@@ -42,7 +42,7 @@ impl Seen {
         }
     }
 
-    /// So many frames have come, on all connections together.
+    /// Holds when `count` frames have come, on all connections together.
     pub fn frames(count: usize) -> Seen {
         Seen {
             what: What::Frames,
@@ -50,7 +50,7 @@ impl Seen {
         }
     }
 
-    /// So many connections have come.
+    /// Holds when `count` connections have come.
     pub fn connections(count: usize) -> Seen {
         Seen {
             what: What::Connections,
@@ -58,7 +58,7 @@ impl Seen {
         }
     }
 
-    /// The dialogue of the connection of that index, counted from 0, is over.
+    /// Holds when the dialogue of the connection with that index, counted from 0, is over.
     pub fn dialogue(connection: usize) -> Seen {
         Seen {
             what: What::Dialogue,
@@ -66,7 +66,7 @@ impl Seen {
         }
     }
 
-    /// Everything has happened that must: [`Ledger::unmet`] has nothing.
+    /// Holds when everything has happened that must: [`Ledger::unmet`] is empty.
     pub fn everything() -> Seen {
         Seen {
             what: What::Everything,

@@ -31,17 +31,17 @@ impl Times {
         most: None,
     };
 
-    /// How often it must happen.
+    /// Returns how often it must happen.
     pub const fn least(self) -> usize {
         self.least
     }
 
-    /// How often it may happen; `None` when there is no limit.
+    /// Returns how often it may happen; `None` if there is no limit.
     pub const fn most(self) -> Option<usize> {
         self.most
     }
 
-    /// Whether that many times are neither too few nor too many.
+    /// Returns whether that many times are neither too few nor too many.
     pub fn contains(self, times: usize) -> bool {
         times >= self.least && self.allows(times)
     }

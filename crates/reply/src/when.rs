@@ -72,7 +72,7 @@ pub fn predicate(
     ))
 }
 
-/// All frames.
+/// Matches all frames.
 pub fn anything() -> When {
     When::new(Condition::Anything)
 }
@@ -87,7 +87,7 @@ impl When {
         }
     }
 
-    /// How often such frames must and may come, over all connections. Default: any number of
+    /// Sets how often such frames must and may come, over all connections. Default: any number of
     /// times.
     ///
     /// A rule that has matched as often as it may is passed over, and the next that matches

@@ -36,7 +36,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address of the Unix socket at `path`.
+    /// Returns the address of the Unix socket at `path`.
     pub fn unix(path: impl Into<PathBuf>) -> Address {
         Address::Unix(path.into())
     }

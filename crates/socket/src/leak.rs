@@ -47,7 +47,7 @@ impl LeakCheck {
     /// time: 10 s.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-    /// Whether this platform can report what a process has open.
+    /// Returns whether this platform can report what a process has open.
     pub fn is_supported() -> bool {
         sys::inventory().is_ok()
     }

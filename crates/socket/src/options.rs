@@ -76,36 +76,37 @@ impl SocketOptions {
 /// The setters of a builder whose options are at the path `$options`.
 macro_rules! setters {
     ($($options:ident).+) => {
-        /// Whether small pieces are sent at once rather than collected (`TCP_NODELAY`). Default:
-        /// true.
+        /// Sets whether small pieces are sent at once rather than collected (`TCP_NODELAY`).
+        /// Default: true.
         pub fn nodelay(mut self, nodelay: bool) -> Self {
             self.$($options).+.nodelay = nodelay;
             self
         }
 
-        /// The size of the system's send buffer of each connection, in bytes. Default: the
+        /// Sets the size of the system's send buffer of each connection, in bytes. Default: the
         /// system's.
         pub fn send_buffer(mut self, bytes: usize) -> Self {
             self.$($options).+.send_buffer = Some(bytes);
             self
         }
 
-        /// The size of the system's receive buffer of each connection, in bytes. Default: the
+        /// Sets the size of the system's receive buffer of each connection, in bytes. Default: the
         /// system's.
         pub fn receive_buffer(mut self, bytes: usize) -> Self {
             self.$($options).+.receive_buffer = Some(bytes);
             self
         }
 
-        /// After how much silence the system asks whether the peer is still there (`SO_KEEPALIVE`).
-        /// Default: never.
+        /// Sets after how much silence the system asks whether the peer is still there
+        /// (`SO_KEEPALIVE`). Default: never.
         pub fn keepalive(mut self, idle: std::time::Duration) -> Self {
             self.$($options).+.keepalive = Some(idle);
             self
         }
 
-        /// The limit of [`Connection::set_receive_limit`](crate::Connection::set_receive_limit) for
-        /// each connection, in bytes. Default: 64 MiB.
+        /// Sets the limit of
+        /// [`Connection::set_receive_limit`](crate::Connection::set_receive_limit) for each
+        /// connection, in bytes. Default: 64 MiB.
         pub fn receive_limit(mut self, bytes: usize) -> Self {
             self.$($options).+.receive_limit = bytes;
             self

@@ -73,7 +73,7 @@ pub enum Received {
 pub struct TransformError(Arc<dyn Diagnostic + Send + Sync>);
 
 impl TransformError {
-    /// The error that is shown as the cause.
+    /// Wraps the error that is shown as the cause.
     pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> TransformError {
         TransformError(Arc::new(error))
     }

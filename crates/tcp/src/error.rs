@@ -312,7 +312,7 @@ pub enum TcpError {
 standin_error::reportable!(TcpError, parts = TcpError::parts);
 
 impl TcpError {
-    /// Whether the time was up.
+    /// Returns whether the time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         match self {
             TcpError::Accept(error) => error.is_timeout(),
@@ -330,7 +330,7 @@ impl TcpError {
         }
     }
 
-    /// Whether the peer has closed its end and everything before that was received.
+    /// Returns whether the peer has closed its end and everything before that was received.
     pub fn is_peer_closed(&self) -> bool {
         matches!(self, TcpError::Receive(error) if error.is_peer_closed())
     }

@@ -26,7 +26,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Of the bytes of a certificate; `None` if they are not one.
+    /// Creates a certificate from its DER bytes; returns `None` if they are not one.
     pub fn from_der(der: &[u8]) -> Option<Certificate> {
         let fields = der::read(der).ok()?;
         Some(Certificate {
@@ -40,7 +40,7 @@ impl Certificate {
         })
     }
 
-    /// Whether issuer and subject are the same.
+    /// Returns whether issuer and subject are the same.
     pub fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }

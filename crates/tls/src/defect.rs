@@ -79,7 +79,7 @@ impl Defect {
         Defect::NoCloseNotify,
     ];
 
-    /// Its name, such as `wrong-name`.
+    /// Returns its name, such as `wrong-name`.
     pub fn name(self) -> &'static str {
         match self {
             Defect::Expired => "expired",

@@ -88,12 +88,12 @@ impl Handshake {
         dribbles.then_some(Duration::from_millis(20))
     }
 
-    /// Whether the connection is to be closed as soon as the output is sent.
+    /// Returns whether the connection is to be closed as soon as the output is sent.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Whether both sides have agreed. What there is to send must still be sent.
+    /// Returns whether both sides have agreed. What there is to send must still be sent.
     pub fn is_done(&self) -> bool {
         matches!(&self.engine, Engine::Tls(tls) if !tls.is_handshaking())
     }
@@ -195,7 +195,7 @@ impl Handshake {
         }
     }
 
-    /// Why there will be no agreement: the stream has ended.
+    /// Returns why there will be no agreement: the stream has ended.
     pub fn ended(&self) -> TlsError {
         let peer = self.context.peer();
         match self.hinders() {
@@ -221,7 +221,7 @@ impl Handshake {
         }
     }
 
-    /// Why there was no agreement: this side has closed the connection on purpose.
+    /// Returns why there was no agreement: this side has closed the connection on purpose.
     pub fn was_cut(&self) -> TlsError {
         TlsError::Defective {
             defect: self.context.tls.defect.unwrap_or(Defect::CutInHandshake),
@@ -230,7 +230,7 @@ impl Handshake {
         }
     }
 
-    /// Why there was no agreement: the time is up.
+    /// Returns why there was no agreement: the time is up.
     pub fn timed_out(&self) -> TlsError {
         let peer = self.context.peer();
         match self.hinders() {
@@ -260,13 +260,13 @@ impl Handshake {
         }
     }
 
-    /// What a client has offered so far; `None` of a server.
+    /// Returns what a client has offered so far; `None` for a server.
     pub fn offer(&self) -> Option<Offer> {
         let is_server = self.context.side == Side::Server;
         is_server.then(|| Offer::of(&self.first)).flatten()
     }
 
-    /// The connection from now on; `None` if both sides have not agreed yet.
+    /// Returns the session for the rest of the connection; `None` if the sides have not agreed yet.
     pub fn into_session(self) -> Option<Session> {
         match self.engine {
             Engine::Tls(tls) if !tls.is_handshaking() => Some(Session::new(tls, self.context)),

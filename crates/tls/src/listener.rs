@@ -363,7 +363,7 @@ pub enum TlsAcceptError {
 standin_error::reportable!(TlsAcceptError);
 
 impl TlsAcceptError {
-    /// Whether the time was up.
+    /// Returns whether the time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         matches!(self, TlsAcceptError::TimedOut { .. })
     }

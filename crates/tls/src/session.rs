@@ -144,8 +144,8 @@ impl Session {
         }
     }
 
-    /// Whether there is something for the wire: what was written, or what nobody has asked for,
-    /// such as alerts and new keys.
+    /// Returns whether there are bytes for the wire: those that were written, or others such as
+    /// alerts and new keys.
     pub fn wants_write(&self) -> bool {
         !self.spoiled.is_empty() || self.tls.wants_write()
     }

@@ -76,7 +76,7 @@ pub fn connect(connection: &Connection, connector: &Connector) -> Result<(), Sta
     finished(connection, shake(upgrade, handshake).map(|_| ()))
 }
 
-/// The same for other waiters: a task leaves the handshake to the reactor.
+/// Returns [`connect`] as a value for other waiters: a task leaves the handshake to the reactor.
 #[doc(hidden)]
 pub fn connecting<'c>(
     connection: &'c Connection,
@@ -200,7 +200,7 @@ impl StartTls {
         })
     }
 
-    /// Whether the handshake has finished.
+    /// Returns whether the handshake has finished.
     pub fn is_over(&self) -> bool {
         self.outcome.lock().is_some()
     }

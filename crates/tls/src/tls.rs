@@ -57,7 +57,7 @@ impl Tls {
     /// How long a handshake may take by default: 10 seconds.
     pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
-    /// TLS as nearly everybody speaks it.
+    /// Creates TLS with the usual options.
     pub fn new() -> Tls {
         Tls {
             names: Vec::new(),
@@ -93,38 +93,38 @@ impl Tls {
         self
     }
 
-    /// A file in PEM with certificates of authorities that are trusted beside the one of the
-    /// environment. May be given several times.
+    /// Adds a PEM file with certificates of authorities that are trusted besides that of the
+    /// environment. May be called several times.
     #[must_use]
     pub fn trust(mut self, file: impl Into<PathBuf>) -> Tls {
         self.trust.push(file.into());
         self
     }
 
-    /// Whether a server asks its clients for a certificate. Default: no.
+    /// Sets whether a server asks its clients for a certificate. Default: no.
     #[must_use]
     pub fn client_auth(mut self, client_auth: ClientAuth) -> Tls {
         self.client_auth = client_auth;
         self
     }
 
-    /// The protocols that are spoken over TLS (ALPN), such as `h2`, the best one first. Default:
-    /// none are named, and any will do.
+    /// Sets the protocols that are spoken over TLS (ALPN), such as `h2`, the best one first.
+    /// Default: none are named, and any will do.
     #[must_use]
     pub fn alpn<P: Into<String>>(mut self, protocols: impl IntoIterator<Item = P>) -> Tls {
         self.alpn.extend(protocols.into_iter().map(Into::into));
         self
     }
 
-    /// The versions of TLS that are spoken. Default: 1.2 and 1.3.
+    /// Sets the versions of TLS that are spoken. Default: 1.2 and 1.3.
     #[must_use]
     pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Tls {
         self.versions = versions.into_iter().collect();
         self
     }
 
-    /// Whether a client that comes again may shorten the handshake by what is left of an earlier
-    /// one. Default: yes.
+    /// Sets whether a client that reconnects may shorten the handshake by resuming an earlier
+    /// session. Default: yes.
     #[must_use]
     pub fn resumption(mut self, resumption: bool) -> Tls {
         self.resumption = resumption;
@@ -139,7 +139,7 @@ impl Tls {
         self
     }
 
-    /// Whether a client refuses servers whose certificate is not in order. Default: yes.
+    /// Sets whether a client refuses servers whose certificate is not valid. Default: yes.
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Tls {
         self.verify = verify;
@@ -163,7 +163,7 @@ impl Tls {
         self
     }
 
-    /// How long a handshake may take. Default: 10 seconds.
+    /// Sets how long a handshake may take. Default: 10 seconds.
     #[must_use]
     pub fn handshake_limit(mut self, limit: Duration) -> Tls {
         self.handshake_limit = limit;
@@ -222,7 +222,7 @@ impl ClientAuth {
     /// All there are.
     pub const ALL: [ClientAuth; 3] = [Self::None, Self::Optional, Self::Required];
 
-    /// Its name, such as `required`.
+    /// Returns its name, such as `required`.
     pub fn name(self) -> &'static str {
         match self {
             ClientAuth::None => "none",
@@ -233,7 +233,7 @@ impl ClientAuth {
 }
 
 impl Version {
-    /// Its number, such as `1.3`.
+    /// Returns its number, such as `1.3`.
     pub fn name(self) -> &'static str {
         match self {
             Version::Tls12 => "1.2",

@@ -30,7 +30,7 @@ pub struct Entry {
 }
 
 impl Document {
-    /// A document without drivers.
+    /// Creates a document without drivers.
     pub fn new(environment: impl Options) -> Self {
         Self {
             environment: environment.into_layer(),
@@ -56,7 +56,7 @@ impl Document {
         &self.entries
     }
 
-    /// The environment's options and the drivers, to build them.
+    /// Returns the environment's options and the drivers, to build them.
     pub fn into_parts(self) -> (Layer, Vec<Entry>) {
         (self.environment, self.entries)
     }
@@ -78,7 +78,7 @@ impl Document {
 }
 
 impl Entry {
-    /// A driver of type `type_name` that starts after the drivers named in `after`.
+    /// Creates a driver of type `type_name` that starts after the drivers named in `after`.
     pub fn new(
         type_name: impl Into<String>,
         name: impl Into<String>,
@@ -110,7 +110,7 @@ impl Entry {
         &self.layer
     }
 
-    /// Its options, to build it.
+    /// Returns its options, to build it.
     pub fn into_layer(self) -> Layer {
         self.layer
     }

@@ -42,7 +42,7 @@ impl Draft {
         }
     }
 
-    /// Whether nothing is wrong so far.
+    /// Returns whether nothing is wrong so far.
     pub fn is_sound(&self) -> bool {
         self.mistakes.is_empty() && self.toml.is_well_formed()
     }
@@ -112,7 +112,7 @@ impl Draft {
         });
     }
 
-    /// The document, if nothing is wrong.
+    /// Returns the document, if nothing is wrong.
     ///
     /// # Errors
     ///

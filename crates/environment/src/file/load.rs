@@ -284,7 +284,7 @@ impl TypeRegistry {
         self.draft(path, text).finish()
     }
 
-    /// As [`TypeRegistry::read`], for callers that add their own mistakes.
+    /// Reads a file as [`TypeRegistry::read`] does, for callers that add their own mistakes.
     ///
     /// # Errors
     ///
@@ -312,7 +312,7 @@ impl TypeRegistry {
         }
     }
 
-    /// As [`TypeRegistry::parse`], for callers that add their own mistakes.
+    /// Reads a text as [`TypeRegistry::parse`] does, for callers that add their own mistakes.
     pub fn draft(&self, path: impl AsRef<Path>, text: &str) -> Draft {
         let path = path.as_ref();
         Loader::new(self, path.parent()).load(&path.display().to_string(), text)

@@ -8,7 +8,7 @@ use standin_config::{ConfigDescription, Kind, OptionDescription};
 use super::TypeRegistry;
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 
-/// The options of the environment and of every driver type, as a Markdown page: name, type,
+/// Returns the options of the environment and of every driver type as a Markdown page: name, type,
 /// default, whether it is inherited, description.
 ///
 /// ```

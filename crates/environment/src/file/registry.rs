@@ -119,7 +119,7 @@ pub enum RegisterError {
 standin_error::reportable!(RegisterError);
 
 impl TypeRegistry {
-    /// A registry without types, for environments with these options.
+    /// Creates a registry without types, for environments with these options.
     pub fn new(environment: &ConfigDescription) -> Self {
         Self {
             environment: environment.clone(),
@@ -165,7 +165,7 @@ impl TypeRegistry {
         Ok(())
     }
 
-    /// As [`TypeRegistry::register`], for a declared config.
+    /// Registers a type as [`TypeRegistry::register`] does, for a declared config.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ const LONGEST_DURATION: u64 = u64::MAX;
 /// A number from 0 to 65535, or a name that may be a service.
 const PORT_PATTERN: &str = r"^\s*(?:\+?0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|[^\s\-+]*[A-Za-z]\S*)\s*$";
 
-/// The schema of whole environment files.
+/// Returns the schema of whole environment files.
 ///
 /// ```
 /// # use standin_config::{ConfigDescription, Kind, OptionDescription};
@@ -67,12 +67,12 @@ pub fn of_file(registry: &TypeRegistry) -> Schema {
     finish(schema, writer.definitions)
 }
 
-/// As [`of_file`], as the text of a file for editors.
+/// Returns the schema of [`of_file`] as the text of a file for editors.
 pub fn text_of_file(registry: &TypeRegistry) -> String {
     format!("{:#}\n", of_file(registry).to_value())
 }
 
-/// The schema of one driver's table; `None` when the config has no type name.
+/// Returns the schema of one driver's table; `None` if the config has no type name.
 pub fn of_type(description: &ConfigDescription) -> Option<Schema> {
     let mut writer = Writer::default();
     let Json::Object(mut schema) = writer.driver(description.type_name()?, description) else {

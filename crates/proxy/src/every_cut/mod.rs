@@ -103,7 +103,7 @@ impl Default for EveryCut {
 }
 
 impl EveryCut {
-    /// Every cut by reset, close, half-close, silence, and a delay of 100 ms.
+    /// Selects every cut by reset, close, half-close, silence, and a delay of 100 ms.
     pub fn new() -> EveryCut {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         EveryCut {
@@ -134,13 +134,13 @@ impl EveryCut {
         self
     }
 
-    /// Whether each frame is also cut in its middle. Default: no.
+    /// Sets whether each frame is also cut in its middle. Default: no.
     pub fn inside_frames(mut self, inside: bool) -> EveryCut {
         self.inside = inside;
         self
     }
 
-    /// How many bytes there are from one cut to the next, where there are no frames. Default: 1.
+    /// Sets how many bytes there are from one cut to the next if there are no frames. Default: 1.
     pub fn every_bytes(mut self, step: u64) -> EveryCut {
         self.step = step.max(1);
         self
@@ -159,8 +159,8 @@ impl EveryCut {
         self
     }
 
-    /// How long a run may take. One that takes longer counts as hung: every wait in the
-    /// environment of its proxies ends then. Default: 10 seconds.
+    /// Sets how long a run may take. A longer one counts as hung: every wait in the environment of
+    /// its proxies then ends. Default: 10 seconds.
     pub fn run_limit(mut self, limit: Duration) -> EveryCut {
         self.run_limit = limit;
         self
@@ -173,22 +173,21 @@ impl EveryCut {
         self
     }
 
-    /// After how many failures no more runs begin. The smallest cut that breaks the test is among
-    /// them in any case. Default: all runs are made.
+    /// Sets after how many failures no more runs begin. The smallest cut that breaks the test is
+    /// among them in any case. Default: all runs are made.
     pub fn most_failures(mut self, failures: usize) -> EveryCut {
         self.most_failures = failures.max(1);
         self
     }
 
-    /// How many runs there are at once. Default: two for each core, and 4 at least, as most of them
-    /// wait.
+    /// Sets how many runs there are at once. Default: two for each core and at least 4, since most
+    /// of them wait.
     pub fn workers(mut self, workers: usize) -> EveryCut {
         self.workers = workers.max(1);
         self
     }
 
-    /// Where the proxies' numbers come from that look random. Default: as the option `seed` of a
-    /// proxy.
+    /// Sets the seed of the proxies' random numbers. Default: that of the option `seed` of a proxy.
     pub fn seed(mut self, seed: u64) -> EveryCut {
         self.seed = Some(seed);
         self

@@ -24,7 +24,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the cut has found something.
+    /// Returns whether the cut has found something.
     pub fn is_failure(&self) -> bool {
         matches!(self, Outcome::Failed(_) | Outcome::Hung)
     }
@@ -73,7 +73,7 @@ impl CutReport {
         &self.results
     }
 
-    /// Those in which the test has failed or hung, the smallest cut first.
+    /// Returns the cuts for which the test failed or hung, the smallest cut first.
     pub fn failures(&self) -> impl Iterator<Item = &CutResult> {
         self.results
             .iter()
@@ -85,7 +85,7 @@ impl CutReport {
         &self.notes
     }
 
-    /// Whether two runs of the test without a cut went the same way.
+    /// Returns whether two runs of the test without a cut went the same way.
     pub fn is_deterministic(&self) -> bool {
         !self.notes.iter().any(|note| note.starts_with(DIFFERS))
     }

@@ -21,9 +21,9 @@ use crate::{
 };
 
 impl Client {
-    /// What [`connect`](Client::connect) does, as a value: see [`operation`](crate::operation).
+    /// Returns a [`connect`](Client::connect) as a value: see [`operation`](crate::operation).
     /// `place` is the line of the test that asks for it. Names are resolved in the first try, which
-    /// may take as long as that does.
+    /// may therefore take a while.
     pub fn connecting(
         &self,
         place: Place,
@@ -32,7 +32,7 @@ impl Client {
         Connect::of(&self.inner, place, deadline(timeout))
     }
 
-    /// What [`connect_owned`](Client::connect_owned) does, in the same way.
+    /// Returns a [`connect_owned`](Client::connect_owned) as a value, in the same way.
     pub fn connecting_owned(
         &self,
         place: Place,

@@ -33,13 +33,13 @@ impl ClientBuilder {
         }
     }
 
-    /// A name for errors to show, such as the name of the driver that the client belongs to.
+    /// Sets the name that errors show, such as the name of the driver that the client belongs to.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.settings.label = Some(label.into());
         self
     }
 
-    /// The host to connect to: a name or an IP address, IPv4 or IPv6. Default: `localhost`.
+    /// Sets the host to connect to: a name or an IP address, IPv4 or IPv6. Default: `localhost`.
     ///
     /// Every connect looks a name up, and tries all of its addresses, IPv4 before IPv6. The lookup
     /// takes as long as the system's resolver: timeouts begin after it. `unix:` and a path is the
@@ -52,7 +52,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The port to connect to.
+    /// Sets the port to connect to.
     pub fn port(mut self, port: u16) -> Self {
         self.settings.target.port = port;
         self
@@ -64,7 +64,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The local host and port to connect from; port 0 for any. Default: the system chooses.
+    /// Sets the local host and port to connect from; port 0 is any port. Default: the system
+    /// chooses.
     ///
     /// From one port there is only one connection to the same peer. After this side has closed one,
     /// the system keeps it in `TIME_WAIT` for a while (on Linux a second within one machine,
@@ -74,15 +75,15 @@ impl ClientBuilder {
         self
     }
 
-    /// How long to try each address of the host. Default: the time of the whole connect, shared by
-    /// the addresses.
+    /// Sets how long to try each address of the host. Default: the time of the whole connect,
+    /// shared by the addresses.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = Some(timeout);
         self
     }
 
-    /// Whether a connect that fails tries again until its deadline, because the peer may not be
-    /// there yet: it refuses, resets or does not answer. Default: false.
+    /// Sets whether a connect that fails tries again until its deadline, because the peer may not
+    /// be there yet: it refuses, resets or does not answer. Default: false.
     pub fn retry_until_deadline(mut self, retry: bool) -> Self {
         self.settings.retry = retry;
         self
@@ -98,7 +99,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The client, not connected yet.
+    /// Creates the client, which is not connected yet.
     pub fn build(self) -> Client {
         Client {
             inner: Arc::new(Inner {

@@ -76,7 +76,7 @@ impl Client {
         ClientBuilder::new()
     }
 
-    /// Whether both are handles of the same client.
+    /// Returns whether both are handles of the same client.
     pub fn is(&self, other: &Client) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

@@ -202,7 +202,7 @@ impl Connection {
         self.inner.core.stand().overall()
     }
 
-    /// Whether this side has neither closed nor aborted the connection.
+    /// Returns whether this side has neither closed nor aborted the connection.
     pub fn is_open(&self) -> bool {
         self.inner.core.is_open()
     }
@@ -299,7 +299,7 @@ impl Connection {
         self.close_at(Place::caller());
     }
 
-    /// The same, for a layer above, as a line of the test wants it.
+    /// Closes the connection for a layer above, on behalf of the line of the test at `place`.
     #[doc(hidden)]
     pub fn close_at(&self, place: Place) {
         self.end_at(Event::Close, place);

@@ -235,9 +235,9 @@ impl OwnedConnection {
         Tried::Ended(if self.is_open() { end } else { End::Closed })
     }
 
-    /// Whether it has a [`Transform`](crate::Transform). If so, a receive that does not fill its
-    /// buffer may have left bytes that no event signals; only a receive that returns none has not.
-    /// A later send must begin with the unsent rest of the previous one.
+    /// Returns whether it has a [`Transform`](crate::Transform). If so, a receive that does not
+    /// fill its buffer may have left bytes that no event signals; only a receive that returns none
+    /// has not. A later send must begin with the unsent rest of the previous one.
     pub fn is_transformed(&self) -> bool {
         self.inner().core.layer.get().is_some()
     }
@@ -284,7 +284,7 @@ impl OwnedConnection {
         self.inner().receive_limit.load(Ordering::Relaxed)
     }
 
-    /// Whether this side has neither closed nor aborted the connection.
+    /// Returns whether this side has neither closed nor aborted the connection.
     pub fn is_open(&self) -> bool {
         self.connection.is_open()
     }

@@ -97,7 +97,7 @@ impl Upgrade {
         &self.connection
     }
 
-    /// Whether the next receive finds bytes that were read from the wire before.
+    /// Returns whether the next receive finds bytes that were read from the wire before.
     pub fn has_unread(&self) -> bool {
         !self.unread.is_empty()
     }

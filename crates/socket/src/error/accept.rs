@@ -93,7 +93,7 @@ impl AcceptError {
         self
     }
 
-    /// Whether the time was up.
+    /// Returns whether the time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         matches!(self, AcceptError::TimedOut { .. })
     }

@@ -210,7 +210,7 @@ impl ConnectError {
         }
     }
 
-    /// Whether the time was up.
+    /// Returns whether the time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         matches!(self, ConnectError::TimedOut(_))
     }

@@ -28,7 +28,7 @@ impl Difference {
     /// The most lines that are shown of either side.
     const LINES: usize = 8;
 
-    /// Compares; `None` when one begins with the other.
+    /// Compares; returns `None` if one begins with the other.
     pub fn new(expected: &[u8], received: &[u8]) -> Option<Difference> {
         let at = expected
             .iter()

@@ -43,7 +43,7 @@ impl Evidence {
         self.total
     }
 
-    /// Whether nothing had arrived.
+    /// Returns whether nothing had arrived.
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }

@@ -81,7 +81,7 @@ macro_rules! with_circumstances {
                 self.failure().circumstances.state
             }
 
-            /// Whether the time was up.
+            /// Returns whether the time limit was exceeded.
             pub fn is_timeout(&self) -> bool {
                 matches!(self, $error::TimedOut(_))
             }

@@ -202,7 +202,7 @@ impl ReceiveError {
         &self.failure().received
     }
 
-    /// Whether the peer closed the connection in good order.
+    /// Returns whether the peer closed the connection in good order.
     pub fn is_peer_closed(&self) -> bool {
         matches!(self, ReceiveError::PeerClosed(_))
     }

@@ -23,7 +23,7 @@ pub struct Decoder<F> {
 }
 
 impl<F: Framing> Decoder<F> {
-    /// A decoder that has no bytes yet.
+    /// Creates a decoder that has no bytes yet.
     pub fn new(framing: F) -> Decoder<F> {
         Decoder {
             framing,
@@ -65,7 +65,7 @@ impl<F: Framing> Decoder<F> {
         }
     }
 
-    /// The framing, to make frames with it.
+    /// Returns the framing, to make frames with it.
     pub fn framing(&mut self) -> &mut F {
         &mut self.framing
     }

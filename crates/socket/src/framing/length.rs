@@ -18,7 +18,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     pub const fn bytes(self) -> usize {
         match self {
             Width::U8 => 1,

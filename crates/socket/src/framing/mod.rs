@@ -142,7 +142,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// A whole frame of `size` bytes that carries `payload`.
+    /// Creates a whole frame of `size` bytes that carries `payload`.
     pub fn frame(payload: Range<usize>, size: usize) -> Found {
         Found::Frame { payload, size }
     }

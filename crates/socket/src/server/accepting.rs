@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Server {
-    /// What [`accept`](Server::accept) does, as a value: see [`operation`](crate::operation).
+    /// Returns an [`accept`](Server::accept) as a value: see [`operation`](crate::operation).
     /// `place` is the line of the test that asks for it.
     pub fn accepting(
         &self,

@@ -56,13 +56,13 @@ impl ServerBuilder {
         }
     }
 
-    /// A name for errors to show, such as the name of the driver that the server belongs to.
+    /// Sets the name that errors show, such as the name of the driver that the server belongs to.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// The host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default:
+    /// Sets the host to listen on: a name or an IP address, IPv4 or IPv6, of this machine. Default:
     /// `localhost`.
     ///
     /// Of a name's addresses, the first that this machine has is used, IPv4 before IPv6. `unix:`
@@ -77,7 +77,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The port to listen on. Default: 0, for which the system chooses a free one.
+    /// Sets the port to listen on. Default: 0, for which the system chooses a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -97,7 +97,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How many peers may wait to be accepted before the system leaves others without an answer; it
+    /// Sets how many peers may wait to be accepted before the system no longer answers others; it
     /// may lower the number, and Linux adds one. Default: as many as come from this process, and
     /// 4096 others.
     pub fn backlog(mut self, backlog: u32) -> Self {
@@ -105,16 +105,16 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether a port can be bound that an earlier server left just now (`SO_REUSEADDR`). Default:
-    /// true.
+    /// Sets whether a port can be bound that an earlier server has just left (`SO_REUSEADDR`).
+    /// Default: true.
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.binding.reuse_address = reuse;
         self
     }
 
-    /// Whether `::`, which stands for every address of this machine, takes IPv6 only, rather than
-    /// IPv4 too (`IPV6_V6ONLY`). No other address of IPv6 takes IPv4. Default: the system's, which
-    /// on Linux is to take both.
+    /// Sets whether `::`, which stands for every address of this machine, takes IPv6 only, rather
+    /// than IPv4 too (`IPV6_V6ONLY`). No other address of IPv6 takes IPv4. Default: the system's,
+    /// which on Linux is to take both.
     pub fn only_ipv6(mut self, only_ipv6: bool) -> Self {
         self.binding.only_ipv6 = Some(only_ipv6);
         self

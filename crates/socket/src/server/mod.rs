@@ -199,8 +199,8 @@ impl Server {
         registry.all_shared().cloned().collect()
     }
 
-    /// As [`connections`](Server::connections), including owned ones, for a layer above that only
-    /// observes them.
+    /// Returns the [`connections`](Server::connections), including owned ones, for a layer above
+    /// that only observes them.
     #[doc(hidden)]
     pub fn all_connections(&self) -> Vec<Connection> {
         self.inner.open()
@@ -264,7 +264,7 @@ impl Server {
         }
     }
 
-    /// Another handle of the listening socket, for code that wants a socket of the standard
+    /// Returns another handle of the listening socket, for code that wants a socket of the standard
     /// library. It is non-blocking, and stops listening when the server closes.
     ///
     /// # Errors
@@ -294,7 +294,7 @@ impl Server {
         }
     }
 
-    /// Whether the server was neither closed nor aborted.
+    /// Returns whether the server was neither closed nor aborted.
     pub fn is_open(&self) -> bool {
         self.inner.end.is_open()
     }

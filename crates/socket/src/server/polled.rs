@@ -136,7 +136,7 @@ impl Arrivals {
         *self.server.inner.waker.lock().unpoisoned() = Some(waker);
     }
 
-    /// The next connection, without waiting.
+    /// Returns the next connection, without waiting.
     pub fn take_next(&mut self) -> Arrival {
         let changes = Some(self.server.inner.changes.load(Ordering::Acquire));
         if std::mem::replace(&mut self.changes, changes) != changes {

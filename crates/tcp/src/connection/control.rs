@@ -146,19 +146,19 @@ impl TcpConnection {
         self.socket.unread(bytes);
     }
 
-    /// Whether this side has neither closed nor aborted the connection.
+    /// Returns whether this side has neither closed nor aborted the connection.
     pub fn is_open(&self) -> bool {
         self.socket.is_open()
     }
 
-    /// Whether the connection is up: not closed on this side, not reset, and not ended by both
-    /// sides. Asks the system; this does not disturb a receive or send in progress.
+    /// Returns whether the connection is up: not closed on this side, not reset, and not ended by
+    /// both sides. Asks the system; this does not disturb a receive or send in progress.
     pub fn is_connected(&self) -> bool {
         self.socket.is_connected()
     }
 
-    /// Whether the peer has closed its end, even if bytes from before that are unread. Asks the
-    /// system, as [`is_connected`](TcpConnection::is_connected) does.
+    /// Returns whether the peer has closed its end, even if bytes from before that are unread. Asks
+    /// the system, as [`is_connected`](TcpConnection::is_connected) does.
     pub fn peer_has_ended(&self) -> bool {
         self.socket.peer_has_ended()
     }

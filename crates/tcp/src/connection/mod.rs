@@ -87,9 +87,9 @@ impl TcpConnection {
         self.socket.peer_address()
     }
 
-    /// The same connection with another time limit for each send and receive than its driver's
-    /// option `io_timeout`, which is 30 seconds by default. Zero tries once; `None` waits until
-    /// the connection ends.
+    /// Returns a handle of the same connection with another time limit for each send and receive
+    /// than its driver's option `io_timeout`, which is 30 seconds by default. Zero tries once;
+    /// `None` waits until the connection ends.
     #[must_use = "the connection itself keeps its limit; use the one that is returned"]
     pub fn with_timeout(&self, timeout: impl Into<Option<Duration>>) -> Self {
         TcpConnection {
