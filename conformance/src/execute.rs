@@ -106,7 +106,7 @@ impl Execution {
             let begun = Instant::now();
             let outcome = catch_unwind(AssertUnwindSafe(|| operation(&call)))
                 .unwrap_or_else(|panic| Err(Failure::error("panic", panic_text(&*panic))));
-            // Nobody listens any more when the step was found to block.
+            // Nobody listens any longer when the step was found to block.
             let _ = sender.send((outcome, begun.elapsed()));
         });
         Ok(receiver)

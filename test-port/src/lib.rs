@@ -1,7 +1,7 @@
 //! Ports for tests that leave one for a moment, or need one on which nobody listens.
 //!
 //! A port that the system has chosen is anybody's once it is closed: the next listener
-//! may get it, and so may a connection that somebody makes. A [`TestPort`] lies below
+//! may get it, and so may an outgoing connection. A [`TestPort`] lies below
 //! those that the system chooses from, and as long as it is held no other test gets it,
 //! in whatever program.
 

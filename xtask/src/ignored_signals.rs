@@ -1,5 +1,5 @@
-//! `cargo xtask ignored-signals`: the test programs with signals ignored, as whoever
-//! starts them may do it: a shell for what a script runs in the background (`SIGINT`,
+//! `cargo xtask ignored-signals`: the test programs with signals ignored, as programs
+//! that start them may do it: a shell for what a script runs in the background (`SIGINT`,
 //! `SIGQUIT`), `nohup` (`SIGHUP`), some supervisors (`SIGCHLD`).
 //!
 //! Those of `xtask` and `conformance` are left out: they start other programs and wait

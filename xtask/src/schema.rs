@@ -157,7 +157,7 @@ fn compare() -> Result<(), SchemaError> {
     }
 }
 
-/// Files among the schemas that nothing generates any more.
+/// Files among the schemas that are no longer generated.
 fn strays() -> Result<BTreeSet<String>, SchemaError> {
     let failed = |source| SchemaError::File {
         path: SCHEMAS.to_owned(),

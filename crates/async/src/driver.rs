@@ -183,7 +183,7 @@ impl<D: Driver + ?Sized> DriverAsync for Arc<D> {
     }
 }
 
-/// Whether a step of the driver may have to be completed by whoever waits.
+/// Whether a step of the driver may have to be completed by the waiter.
 fn is_under_way(driver: &(impl Driver + ?Sized)) -> bool {
     matches!(driver.status(), Status::Starting | Status::Stopping)
 }

@@ -76,7 +76,7 @@ fn a_take_over_that_is_dropped_takes_nothing() {
         {
             let mut present = Box::pin(bank.take_over_async(0, SECONDS));
             if poll_once(present.as_mut()).await.is_none() {
-                // Whoever answers has put it down by then.
+                // The side that answers has put it down by then.
                 bank.verify().unwrap();
             }
         }

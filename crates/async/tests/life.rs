@@ -26,7 +26,7 @@ use tokio::{
     runtime::{self, Runtime},
 };
 
-/// A client that waits for somebody to listen.
+/// A client that waits for a server to listen.
 fn patient(port: u16) -> TcpClient {
     TcpClient::builder("client")
         .host("127.0.0.1")

@@ -619,7 +619,7 @@ fn an_environment_leaves_nothing_whenever_its_start_or_stop_is_dropped() {
                 point.reach(ends, |_| {}).await.is_some()
             };
             assert_ne!(server.status(), Status::Started, "{nth} {point:?}");
-            // Whoever comes next has the port.
+            // The next server has the port.
             let next = std::net::TcpListener::bind(("127.0.0.1", port.number()));
             next.unwrap_or_else(|error| panic!("{nth} {point:?}: {error}"));
             is_over

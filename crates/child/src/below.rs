@@ -133,7 +133,7 @@ fn hold(
         .filter_map(|entry| {
             let pid = Pid::from_raw(i32::try_from(entry.pid).ok()?)?;
             let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-            // Held now: if it still belongs to that process, it cannot become another any more.
+            // Held now: if it still belongs to that process, it can no longer become another.
             (by(&read(entry.pid)?) == by(&entry)).then_some(Descendant {
                 pid: entry.pid,
                 name: entry.name,

@@ -29,9 +29,9 @@ pub struct Child {
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     exit: Option<(Exit, Instant)>,
-    /// Nothing of it runs any more.
+    /// Nothing of it runs any longer.
     is_over: bool,
-    /// Nobody is to wait for its end any more.
+    /// Its end is no longer to be waited for.
     is_interrupted: bool,
     /// It was asked to end, so its number may become another's at any time.
     is_ending: bool,

@@ -141,7 +141,7 @@ fn ends_nobody_else() {
     assert!(other.try_wait().unwrap().is_none());
     assert_eq!(another.exit(), None);
     other.kill().unwrap();
-    // Fails where whoever started the tests ignores SIGCHLD, after the end anyway.
+    // Fails where the tests were started with SIGCHLD ignored, after the end anyway.
     let _ = other.wait();
 }
 

@@ -71,7 +71,7 @@ fn manual() -> u8 {
     print(&String::from_utf8_lossy(&page))
 }
 
-/// Writes to standard output. Whoever reads it may have read enough.
+/// Writes to standard output. Its reader may have read enough.
 pub(crate) fn print(text: &str) -> u8 {
     let mut stdout = anstream::stdout().lock();
     let written = stdout

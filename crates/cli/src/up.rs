@@ -52,7 +52,7 @@ fn keep(arguments: &Up, output: &Output) -> Outcome {
     }
     keeper.keep(&environment.file, session, output, |entry| {
         if arguments.keeper {
-            // Whoever has detached this waits for it, or is gone.
+            // The process that has detached this waits for it, or is gone.
             let mut stdout = io::stdout();
             let _ = writeln!(stdout, "{UP}{}", entry.id).and_then(|()| stdout.flush());
         } else {

@@ -1,4 +1,4 @@
-//! [`Layer`]: the options that somebody set.
+//! [`Layer`]: the options that were set.
 
 use std::fmt;
 

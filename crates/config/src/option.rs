@@ -298,7 +298,7 @@ impl OptionDescription {
         }
     }
 
-    /// Everything that is wrong with a value that somebody set.
+    /// Everything that is wrong with a value that a user has set.
     pub(crate) fn check(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
         if let Err(error) = stored.check() {
             return vec![self.wrong_type(owner, error)];

@@ -211,7 +211,7 @@ fn a_process_that_has_ended_has_no_connections() {
     started.output.read_line(&mut rest).unwrap();
     let source = Subject(ProcessState::Running(pid));
     assert_eq!(ProcessSockets::new().extract(&source).unwrap(), []);
-    // Fails where whoever started the tests ignores SIGCHLD, after the end anyway.
+    // Fails where the tests were started with SIGCHLD ignored, after the end anyway.
     let _ = started.child.wait();
     assert_eq!(ProcessSockets::new().extract(&source).unwrap(), []);
     assert_eq!(ProcessFiles::new().extract(&source).unwrap(), []);
@@ -285,7 +285,7 @@ impl Drop for Started {
 
 #[test]
 fn a_row_is_taken_as_it_is() {
-    // Sockets never have port 0; whoever makes rows may.
+    // Sockets never have port 0; code that makes rows may.
     let row = |state, peer: Option<&str>| SocketRow {
         transport: Transport::Tcp,
         state,

@@ -111,7 +111,7 @@ pub trait Lifecycle: Driver {
             .wait(&AsSteps::new(self.as_driver()), status, timeout)
     }
 
-    /// What [`wait`](Lifecycle::wait) does, for whoever may give up: see
+    /// Waits as [`wait`](Lifecycle::wait) does, for a caller that may give up: see
     /// [`Resource::wait_unless`](standin_entity::Resource::wait_unless).
     #[doc(hidden)]
     fn wait_unless(

@@ -82,7 +82,7 @@ impl Starting {
         baseline.unpoisoned().clone()
     }
 
-    /// Nothing is waited for any more: events, commands.
+    /// Nothing is waited for any longer: events, commands.
     pub(crate) fn end(&self) {
         let former = self.wanted.update(|wanted| {
             wanted.ends += 1;

@@ -71,7 +71,7 @@ impl Model {
         }
     }
 
-    /// Nobody ends the last line any more.
+    /// The last line is never ended.
     fn end(&mut self) {
         self.content.clear();
         if !self.line.is_empty() {

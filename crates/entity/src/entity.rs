@@ -310,7 +310,7 @@ impl Entity {
         };
         let known = find(&self.place());
         known.unwrap_or_else(|| {
-            // Not under the lock: it is somebody else's code.
+            // Not under the lock: it is a user's code.
             let made = Arc::new(make());
             let mut place = self.place();
             find(&place).unwrap_or_else(|| {

@@ -62,7 +62,7 @@ impl<T> Failovers<T> {
     pub fn first_that(&self, mut start: impl FnMut(&T) -> Result<()>) -> Result<(usize, T)> {
         let mut errors: Vec<Error> = Vec::new();
         for (index, factory) in self.factories.iter().enumerate() {
-            // A panic is a failure of the one replacement, not of whoever starts it.
+            // A panic is a failure of the one replacement, not of the caller that starts it.
             let attempt = || factory().and_then(|made| start(&made).map(|()| made));
             let outcome = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|payload| {
                 let message = panic_message(&*payload);

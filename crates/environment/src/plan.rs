@@ -374,7 +374,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether an environment starts the driver, rather than somebody by hand.
+/// Whether an environment starts the driver, rather than the user by hand.
 pub(crate) fn starts_by_itself(driver: &dyn Driver) -> bool {
     let config = driver.base().options().shared::<DriverConfig>();
     // What is wrong with the options is the error of the start itself.

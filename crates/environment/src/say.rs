@@ -8,6 +8,6 @@ use std::panic::catch_unwind;
     reason = "whoever drops a guard gets no value, and the log has no reader by default"
 )]
 pub(crate) fn say(text: &str) {
-    // A standard error that nobody reads any more must not end the test program.
+    // A standard error that is no longer read must not end the test program.
     let _ = catch_unwind(|| eprintln!("{text}"));
 }

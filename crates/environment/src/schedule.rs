@@ -177,7 +177,7 @@ fn work<'scope, E: Send, J: Fn(usize) -> Result<(), E> + Sync>(
                         board.halt();
                     }
                 }
-                // Nobody must wait for this thread any more.
+                // Nobody must wait for this thread any longer.
                 Err(panic) => {
                     board.halt();
                     monitor.notify_all();

@@ -146,7 +146,7 @@ impl Drop for Listening {
     }
 }
 
-/// A signal that was once listened to does nothing afterwards, unless somebody
+/// A signal that was once listened to does nothing afterwards, unless a caller
 /// does in its name what the system would.
 fn keep_default(signal: i32) -> io::Result<()> {
     static KEPT: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());

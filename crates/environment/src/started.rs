@@ -248,7 +248,7 @@ impl Started {
             } else {
                 Files::KeepContent
             });
-            // Whoever stops it gets no error to look at.
+            // The caller that stops it gets no error to look at.
             if let Some(artifacts) = artifacts.filter(|_| ending == Ending::Stopped)
                 && !artifacts.is_empty()
             {
@@ -463,7 +463,7 @@ enum NotTaken {
 enum Ending {
     /// By a stop: the test is done.
     Stopped,
-    /// The same, by somebody who asks what files there are.
+    /// The same, for a caller that asks which files there are.
     Asked,
     /// By the end of its guard, or with the environment around it: nobody knows why.
     Dropped,

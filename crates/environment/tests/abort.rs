@@ -160,7 +160,7 @@ fn ends_a_connect() {
     assert!(matches!(status, Status::None | Status::Stopped), "{status}");
 }
 
-/// Publishes where nobody answers; whoever reads it has the environment aborted or the test
+/// Publishes where nobody answers; a reader of it has the environment aborted or the test
 /// failed in that moment.
 struct Trap {
     base: DriverBase,

@@ -532,7 +532,7 @@ fn values_of_other_sorts_are_mistakes() {
     );
 }
 
-/// An SMTP server as somebody would write it who writes no Rust.
+/// An SMTP server as a user who writes no Rust would write it.
 const MAIL: &str = r#"
 name = "mail"
 

@@ -52,7 +52,7 @@ struct Inner<H: ?Sized> {
 trait Held: Send + Sync {
     fn diagnostic(&self) -> &(dyn Diagnostic + Send + Sync + 'static);
 
-    /// The error as whoever searches for a type of error knows it.
+    /// The error as callers that search for a type of error know it.
     fn error(&self) -> &(dyn StdError + 'static);
 
     fn parts(&self) -> Vec<&(dyn Reportable + 'static)> {

@@ -23,7 +23,7 @@ const OPEN_FIFO: &str = "exec <\"$STANDIN_FIFO\"; unset STANDIN_FIFO; ";
 #[derive(Debug)]
 pub(crate) enum Input {
     Stream(Stdio),
-    /// To be opened by the process itself, as that takes until somebody else has
+    /// To be opened by the process itself, as that takes until another program has
     /// opened it to write.
     Fifo(PathBuf),
 }
@@ -260,7 +260,7 @@ impl Process {
     }
 
     /// Opens an empty file for the process to write to. It appends, so that a
-    /// log that somebody truncates begins at its beginning again.
+    /// log that is truncated begins at its beginning again.
     pub(crate) fn open_output(&self, file: &Path) -> Result<File, ProcessError> {
         sys::open_to_append(file).map_err(|source| self.stream_error(file, source))
     }

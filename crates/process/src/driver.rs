@@ -107,8 +107,7 @@ impl Driver for Process {
             return Ok(Check::Ready);
         };
         match child.exit() {
-            // Whoever was connected to when it was asked whether it is ready may have
-            // ended by that.
+            // The connection that checked whether the process is ready may have ended it.
             Some(exit) if !self.may_end_with(exit)? || self.serves_nobody(&child)? => {
                 Err(self.ended_early(&child, exit).into())
             }
@@ -173,7 +172,7 @@ impl Driver for Process {
             if let Err(source) = sent
                 && child.exit().is_none()
             {
-                // It will be killed, and whoever reads the report knows why.
+                // It will be killed, and the report says why.
                 let error = self.signal_error(&child, config.stop_signal, source);
                 log::warn(&self.base, format!("{error}; killing it"));
                 stop.until = Some(Instant::now());

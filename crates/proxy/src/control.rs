@@ -35,7 +35,7 @@ pub(crate) struct State {
     pub(crate) framing: Option<NewFraming>,
     pub(crate) watcher: Option<Watcher>,
     pub(crate) seed: u64,
-    /// Nothing is waited for any more.
+    /// Nothing is waited for any longer.
     pub(crate) is_interrupted: bool,
     /// How long a connect to the target may take.
     pub(crate) connect_limit: Duration,
@@ -168,7 +168,7 @@ impl Control {
         });
     }
 
-    /// That there are so many open connections or fewer, or nobody waits for that any more.
+    /// That there are so many open connections or fewer, or nobody waits for that any longer.
     pub(crate) fn until_open(
         &self,
         most: usize,

@@ -77,7 +77,7 @@ impl Frames {
         self.passed
     }
 
-    /// There are no frames any more: the bytes were not what they should be.
+    /// There are no more frames: the bytes were not what they should be.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
     }
@@ -176,7 +176,7 @@ impl Frames {
         self.pending.get(self.passed..).unwrap_or_default().to_vec()
     }
 
-    /// The same of a stream that is broken, which keeps nothing any more.
+    /// The same of a stream that is broken, which no longer keeps anything.
     pub(crate) fn take_held(&mut self) -> Vec<u8> {
         let held = self.unpassed();
         self.pending = Vec::new();

@@ -181,7 +181,7 @@ impl Line {
     }
 }
 
-/// What it means that nothing can be sent there any more.
+/// What it means that nothing more can be sent there.
 fn over(to: &Side) -> Over {
     if to.is_open() {
         Over::Reset

@@ -302,7 +302,7 @@ impl TcpProxy {
         self.control.state().framing.is_some()
     }
 
-    /// Changes what is to be done, and returns when nobody does it otherwise any more.
+    /// Changes what is to be done, and returns when nobody does otherwise any longer.
     fn order<R>(&self, change: impl FnOnce(&mut crate::control::State) -> R) -> R {
         let result = self.control.change(change);
         if let Some(group) = self.group()

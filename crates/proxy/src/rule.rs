@@ -20,7 +20,7 @@ pub(crate) struct Rule {
 #[derive(Default)]
 struct Fired {
     count: usize,
-    /// Nobody has to wait for it any more, for this reason.
+    /// All waits for it end, for this reason.
     over: Option<Arc<str>>,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Stream {
     /// How many of them were let through, for the limit of the link.
     passed: u64,
     queue: Queue,
-    /// Nothing goes through any more.
+    /// Nothing more goes through.
     swallows: bool,
     /// The rest of the frame does not go through.
     drops: bool,
@@ -145,7 +145,7 @@ impl Stream {
         }
     }
 
-    /// Faults that are not meant any more do not happen.
+    /// Faults that are no longer meant do not happen.
     pub(crate) fn disarm(&mut self, is_meant: impl Fn(&Rule) -> bool) {
         self.rules.retain(|rule| is_meant(rule));
     }

@@ -1,4 +1,4 @@
-//! Times that somebody has chosen.
+//! Times that a user has chosen.
 
 use std::time::{Duration, Instant};
 

@@ -33,7 +33,7 @@ pub(crate) enum Request<A: ?Sized> {
 
 struct Inbox<A: ?Sized> {
     requests: Vec<Request<A>>,
-    /// The thread will not look any more.
+    /// The thread will no longer look.
     is_closed: bool,
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) struct Members {
     pub(crate) name: Arc<str>,
-    /// None of them acts any more.
+    /// None of them acts any longer.
     has_ended: AtomicBool,
     count: AtomicUsize,
 }

@@ -45,7 +45,7 @@ pub(crate) struct Candidate {
     pub(crate) has_ended: bool,
     pub(crate) last: u64,
     /// Gives up what is kept, and says how many bytes that were. Must not wait for a lock
-    /// that somebody may hold who asks for memory.
+    /// that a thread that asks for memory may hold.
     pub(crate) give_up: Box<dyn FnOnce() -> usize>,
 }
 

@@ -122,7 +122,7 @@ pub(crate) struct Tail {
     gone: u64,
     /// Where in the stream the latest secrets are, from where to where, in order.
     secrets: VecDeque<(u64, u64)>,
-    /// Up to where in the stream secrets are not known any more.
+    /// Up to where in the stream secrets are no longer known.
     forgotten: u64,
 }
 

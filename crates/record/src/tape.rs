@@ -258,7 +258,7 @@ impl Tape {
             Some(kept) => (kept.has_ended, kept.last),
             None => (false, self.opened.time.0),
         };
-        // The recorder and who asks have it at least; whoever else has it may still use it.
+        // The recorder and the caller have it at least; another holder may still use it.
         let has_ended = has_ended || Arc::strong_count(self) <= 2;
         drop(kept);
         let tape = Arc::clone(self);
@@ -269,7 +269,7 @@ impl Tape {
         })
     }
 
-    /// What is kept, unless somebody uses it currently.
+    /// What is kept, unless another thread is using it.
     fn kept_if_free(&self) -> Option<MutexGuard<'_, Option<Box<Kept>>>> {
         match self.kept.try_lock() {
             Ok(kept) => Some(kept),

@@ -32,7 +32,7 @@ impl Wire {
         bytes: &[u8],
         place: Option<Place>,
     ) {
-        // What must not be kept could be found in it by whoever has the secrets.
+        // What must not be kept could be found in it by a reader who has the secrets.
         if self.is_full || bytes.is_empty() || !shared.redact.is_empty() {
             return;
         }

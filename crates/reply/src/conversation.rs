@@ -588,7 +588,7 @@ impl Conversation {
         }
     }
 
-    /// Notes something unexpected after which nothing can be understood any more.
+    /// Notes something unexpected after which nothing can be understood.
     fn fail(&mut self, surprise: Surprise) {
         self.surprise(surprise);
         if self.play.take().is_some() {

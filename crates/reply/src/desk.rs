@@ -36,14 +36,14 @@ pub(crate) struct Parked<P> {
     pub(crate) connection: P,
 }
 
-/// Why nobody has to wait any more.
+/// Why all waits end.
 #[derive(Clone, Debug)]
 pub(crate) enum Over {
     /// Something unexpected has happened.
     Unexpected(Box<Unexpected>),
     /// The test is over, for this reason.
     Aborted(Arc<str>),
-    /// Nobody answers any more.
+    /// Nobody answers any longer.
     Ended,
 }
 
@@ -76,7 +76,7 @@ impl<P> Desk<P> {
         self.inner.update(|inner| inner.actors.insert(index, waker));
     }
 
-    /// Its actor has no connection any more.
+    /// Its actor no longer has a connection.
     pub(crate) fn ends(&self, index: usize) {
         let waker = self.inner.update(|inner| inner.actors.remove(&index));
         // Not under the lock.
@@ -89,7 +89,7 @@ impl<P> Desk<P> {
     }
 
     /// Its actor puts a connection on the desk. It has it back if nobody takes it there: the test
-    /// that has asked for its index does not want it any more, or nobody answers any more.
+    /// that has asked for its index no longer wants it, or nobody answers any longer.
     pub(crate) fn park(&self, parked: Parked<P>) -> Result<(), P> {
         let (waker, outcome) = self.inner.update(|inner| {
             let is_wanted = inner.wanted.contains_key(&parked.index);
@@ -122,7 +122,7 @@ impl<P> Desk<P> {
     }
 
     /// The test takes a connection, wherever it is in its conversation. What was put on the desk
-    /// for somebody who does not want it any more is given to `give_back`.
+    /// for a caller that no longer wants it is given to `give_back`.
     pub(crate) async fn take_over(
         &self,
         wait: impl Wait,
@@ -145,7 +145,7 @@ impl<P> Desk<P> {
         })
     }
 
-    /// Ends all waits, for the first reason that is given. When nobody answers any more, what is
+    /// Ends all waits, for the first reason that is given. When nobody answers any longer, what is
     /// on the desk goes too.
     pub(crate) fn is_over(&self, over: Over) {
         let gone = self.inner.update(|inner| {

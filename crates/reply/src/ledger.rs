@@ -41,7 +41,7 @@ pub(crate) struct Book {
     pub(crate) unexpected: Vec<Unexpected>,
     /// How much more was unexpected.
     more: usize,
-    /// Why nobody waits any more.
+    /// Why waits have ended.
     pub(crate) aborted: Option<Arc<str>>,
     /// Nothing more happens.
     pub(crate) has_ended: bool,
@@ -180,7 +180,7 @@ impl Ledger {
         unmet
     }
 
-    /// Whether nothing is missing: asked at each change, while somebody waits for it.
+    /// Whether nothing is missing: asked at each change, while a caller waits for it.
     pub(crate) fn is_met_in(&self, book: &Book) -> bool {
         let parts = &self.script().parts;
         let mut rules = parts.rules.iter().zip(&book.rules);

@@ -280,7 +280,7 @@ impl Line {
         true
     }
 
-    /// Takes what has come and nobody looks at any more. With that left, the system would reset the
+    /// Takes what has come and is no longer needed. With that left, the system would reset the
     /// connection, and the peer could lose what was sent last.
     fn discard(&mut self) {
         BUFFER.with_borrow_mut(|buffer| {

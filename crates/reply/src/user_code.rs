@@ -37,8 +37,8 @@ impl Closure {
     }
 }
 
-/// Runs code of a user's; an error is the message of its panic. What it has left half done is not
-/// used any more: its connection is closed.
+/// Runs code of a user's; an error is the message of its panic. What it has left half done is no
+/// longer used: its connection is closed.
 pub(crate) fn guarded<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         let text = payload.downcast_ref::<&str>().copied();

@@ -12,7 +12,7 @@ use standin_socket::{Client, Connection, Server};
 const LIMIT: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(20);
 
-/// A peer that answers, and whoever talks with it.
+/// A peer that answers, and a client of it.
 struct Talk {
     recorder: Recorder,
     responder: Responder,

@@ -555,7 +555,7 @@ fn a_peer_that_never_reads_costs_bounded_memory() {
     let answers = Answers::new(Replies::raw().on(anything(), echo()));
     let stream = answers.connect();
     stream.set_nonblocking(true).unwrap();
-    // Until nobody takes anything any more: the peer's system, this side's, and the conversation.
+    // Until nothing more is taken: the peer's system, this side's, and the conversation.
     let mut sent: usize = 0;
     let piece = vec![b'x'; 64 << 10];
     let mut full_since = None;

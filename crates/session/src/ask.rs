@@ -82,7 +82,7 @@ impl Answers {
 impl Drop for Answers {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // The thread sees that it is over when somebody asks.
+        // The thread sees that it is over when it is asked.
         let is_woken = self.thread.is_none() || UnixStream::connect(&self.path).is_ok();
         let _ = fs::remove_file(&self.path);
         if let Some(thread) = self.thread.take().filter(|_| is_woken) {

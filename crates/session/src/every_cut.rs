@@ -111,7 +111,7 @@ impl CutRuns {
         });
         let said = output.map(|path| {
             let said = fs::read(&path).unwrap_or_default();
-            // Nobody needs it any more, and the folder goes in any case.
+            // It is no longer needed, and the folder goes in any case.
             let _ = fs::remove_file(&path);
             last_lines(&String::from_utf8_lossy(&said))
         });

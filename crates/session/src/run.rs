@@ -314,7 +314,7 @@ impl CommandLine {
     }
 }
 
-/// How far it is, for whoever gets a request to end.
+/// How far it is, for the thread that gets a request to end.
 struct Stage {
     environment: AbortHandle,
     /// The command, from its start on.

@@ -90,7 +90,7 @@ impl StateDir {
             }
             _ => {}
         }
-        // Not through a link that somebody else has put there.
+        // Not through a link that another user has put there.
         let found = fs::symlink_metadata(&path).map_err(failed)?;
         let is_ours = found.is_dir() && found.uid() == rustix::process::getuid().as_raw();
         if !is_ours || found.mode() & 0o022 != 0 {
@@ -232,7 +232,7 @@ impl StateDir {
                 return Err(StateError::OtherVersion { id, version });
             }
             Err(NoAnswer::Io(source)) => {
-                // One that has ended meanwhile has no file any more, or nobody holds its lock.
+                // One that has ended meanwhile no longer has a file, or nobody holds its lock.
                 let is_up = self.entries()?.iter().any(|one| one.id == entry.id);
                 let is_late = matches!(
                     source.kind(),

@@ -12,7 +12,7 @@ use standin::entity::remove_root;
 /// How long it tries: processes that are being killed may still write to their files.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long between two tries. No event says that nobody uses a directory any more.
+/// How long between two tries. No event says that a directory is no longer used.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The message of a process that ends normally.
@@ -52,7 +52,7 @@ impl Sweeper {
 impl Drop for Sweeper {
     fn drop(&mut self) {
         if let Some(mut pipe) = self.process.stdin.take() {
-            // One that is gone has nothing to do any more.
+            // One that is gone has nothing left to do.
             let _ = pipe.write_all(DONE);
         }
         if let Err(error) = self.process.wait() {

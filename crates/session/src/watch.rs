@@ -98,7 +98,7 @@ impl Seen {
                 continue;
             }
             self.last = Some(event.number());
-            // The environment's own are reported by whoever starts and stops it.
+            // The environment's own are reported by the code that starts and stops it.
             if of.name == report.name && of.kind == report.kind {
                 continue;
             }

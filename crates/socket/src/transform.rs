@@ -14,7 +14,7 @@ pub trait Transform: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// Returns an error, now and every time after, if nothing can be received any more.
+    /// Returns an error, now and every time after, if nothing more can be received.
     fn read_wire(&mut self, wire: &mut &[u8]) -> Result<(), TransformError>;
 
     /// Notes the end of the stream from the wire.
@@ -35,7 +35,7 @@ pub trait Transform: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// Returns an error, now and every time after, if nothing can be sent any more.
+    /// Returns an error, now and every time after, if nothing more can be sent.
     fn send(&mut self, bytes: &[u8]) -> Result<(), TransformError>;
 
     /// Encodes the end of the stream for the wire, once.

@@ -36,8 +36,8 @@ use self::wait_queue::Wakes;
 /// lent, too: see [`Part`].
 pub(crate) struct TurnLock<T> {
     slot: TryMutex<Slot<T>>,
-    /// Changes with everything that ends waits; [`CLOSED`] once no wait begins any more. Changed by
-    /// those only who have the lock of the line.
+    /// Changes with everything that ends waits; [`CLOSED`] once no more waits begin. Changed only
+    /// by holders of the lock of the line.
     epoch: AtomicU64,
     line: WaitQueue,
 }
@@ -56,7 +56,7 @@ struct Slot<T> {
 enum Lender {
     /// The thread that runs a user's code in its turn.
     Thread(ThreadId),
-    /// Whoever will end the [hold](Turn::hold), or continues in its [part](Part).
+    /// The thread that ends the [hold](Turn::hold), or continues in its [part](Part).
     Hold,
 }
 
@@ -64,7 +64,7 @@ enum Lender {
 enum Entry<'a, T> {
     Turn(Turn<'a, T>),
     Taken,
-    /// Whoever has it has lent it. To see that took the lock for a moment, in which
+    /// Its holder has lent it. To see that took the lock for a moment, in which
     /// [`settle`](TurnLock::settle) may have found it taken: those in line have to look again.
     Lent,
     /// As `Lent`, by this very thread.
@@ -308,7 +308,7 @@ impl<'a, T> Turn<'a, T> {
         self.parts().0
     }
 
-    /// The value, and the line, for whoever waits for something while it has the value.
+    /// The value, and the line, for a thread that waits for something while it has the value.
     #[inline]
     pub(crate) fn parts(&mut self) -> (&mut T, &'a WaitQueue) {
         let slot = self
@@ -536,7 +536,7 @@ impl<'a, T> Part<'a, T> {
         self.has_turn || !self.lock.line.idle.load(Ordering::Relaxed)
     }
 
-    /// Has whoever has the turn look again, unless that is this part.
+    /// Has the holder of the turn look again, unless that is this part.
     pub(crate) fn yield_place(&self) {
         if !self.has_turn {
             self.lock.wake_waiting();

@@ -86,7 +86,7 @@ fn the_port_of_a_name_belongs_to_its_server_on_every_address() {
     let server = localhost(port).unwrap();
     let taken = TcpListener::bind((V6, port)).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-    // Whoever tries that address first continues to the one that answers.
+    // A client that tries that address first continues to the one that answers.
     let refused = TcpStream::connect((V6, port)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 
@@ -264,7 +264,7 @@ fn a_server_removes_its_own_socket_file_and_no_other() {
     ours.close();
     assert!(!path.exists());
 
-    // Somebody has put a socket of their own there.
+    // Another program has put its own socket there.
     for end in [Server::close, Server::abort, |_: &Server| ()] {
         let ours = server();
         std::fs::remove_file(&path).unwrap();

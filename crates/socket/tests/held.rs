@@ -36,7 +36,7 @@ fn a_port_that_is_handed_over_is_nobody_elses_on_any_address() {
     }
     let client = Client::builder().host("localhost").port(number).build();
     let near = client.connect(LIMIT).unwrap();
-    // It blocks until somebody comes, as who inherits it expects.
+    // It blocks until a peer comes, as the program that inherits it expects.
     let (_, peer) = listener.accept().unwrap();
     assert_eq!(near.local_address().socket_addr(), Some(peer));
     drop(others);

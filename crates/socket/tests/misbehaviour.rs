@@ -309,7 +309,7 @@ fn a_full_queue_stays_full_whoever_looks() {
     let _ = format!("{server:?} {full:?}");
     assert!(hangs(&server));
 
-    // Also when somebody else fills it, and stops.
+    // Also when another thread fills it, and stops.
     drop(server.fill_queue().unwrap());
     assert_eq!(server.pending(), 0);
     assert!(hangs(&server));

@@ -261,7 +261,7 @@ fn an_end_in_the_middle_of_what_was_wanted_is_recorded_as_unmet() {
         unmet.collect()
     };
     assert_eq!(unmet(&ends), ["a line: the stream ended after 3 bytes"]);
-    // The end itself is what whoever receives until there is no more comes to.
+    // The end itself is what a receive until there is no more comes to.
     assert_eq!(ends.far.receive_to_end(LIMIT).unwrap(), b"hal");
     ends.far.receive_some(1, LIMIT).unwrap_err();
     assert_eq!(unmet(&ends).len(), 1);

@@ -120,7 +120,7 @@ impl Kept {
         drop(value);
     }
 
-    /// Keeps nothing any more.
+    /// Keeps nothing any longer.
     pub fn close(&self) {
         let mut keeps = self.lock();
         keeps.is_closed = true;

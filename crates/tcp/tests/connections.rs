@@ -102,7 +102,7 @@ fn a_driver_that_is_stopped_is_not_connected() {
     let (server, client, _) = pair_at(port.number());
     server.stop().unwrap();
     check(&server, &client, false);
-    // Somebody else at the port is not the server.
+    // Another program at the port is not the server.
     let _other = TcpListener::bind(("127.0.0.1", server.port().unwrap())).unwrap();
     client.connect().unwrap();
     check(&server, &client, false);

@@ -74,7 +74,7 @@ fn a_second_server_on_the_port_of_a_first_does_not_start() {
     assert!(error.contains("second"), "{error}");
     assert_eq!(second.status(), Status::Stopped);
 
-    // Nor does the first, once somebody else has taken its port meanwhile.
+    // Nor does the first, once another program has taken its port.
     let restarted = TcpServer::builder("restarted").port(port).build().unwrap();
     first.stop().unwrap();
     restarted.start().unwrap();

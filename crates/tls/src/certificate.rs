@@ -1,4 +1,4 @@
-//! [`Certificate`]: what is known of a certificate that somebody has shown.
+//! [`Certificate`]: what is known of a certificate that a side has shown.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -38,7 +38,7 @@ pub struct Handshake {
 /// Who speaks.
 enum Engine {
     Tls(Box<Connection>),
-    /// Somebody who does not get to an end.
+    /// A side that does not get to an end.
     Defective(Defect),
 }
 
@@ -155,7 +155,7 @@ impl Handshake {
         }
     }
 
-    /// What somebody does who does not get to an end.
+    /// What a side does that does not get to an end.
     fn play(&mut self, defect: Defect) -> Result<(), TlsError> {
         if let [21, _, _, _, 2, _level, code, ..] = self.first[..] {
             return Err(self.context.alert(Alert(code), true));
@@ -294,8 +294,8 @@ const OLD_OFFER: &[u8] = &[0, 0, 2, 0, 0x2f, 1, 0];
 /// without which many clients would not come to look at the version.
 const OLD_CHOICE: &[u8] = &[0, 0, 0x2f, 0, 0, 5, 0xff, 1, 0, 1, 0];
 
-/// Its last word, without a certificate before it: whoever does not mind the version has to mind
-/// that, rather than wait.
+/// Its last word, without a certificate before it: a peer that does not mind the version has to
+/// mind that, rather than wait.
 const OLD_DONE: &[u8] = &[22, 3, 1, 0, 4, 14, 0, 0, 0];
 
 /// The first message of a side that speaks TLS 1.0 and nothing later: of a client (1) or a server

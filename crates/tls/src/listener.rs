@@ -28,7 +28,7 @@ pub struct TlsListener {
     server: Server,
 }
 
-/// Where connections wait for whoever accepts them.
+/// Where connections wait to be accepted.
 struct Desk {
     state: Monitor<State>,
     takes: Option<Box<Takes>>,

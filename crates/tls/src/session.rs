@@ -17,7 +17,7 @@ use crate::verify::take_shown;
 pub struct Session {
     tls: Box<Connection>,
     context: Arc<Context>,
-    /// Made when somebody asks.
+    /// Made on demand.
     info: OnceLock<Arc<TlsInfo>>,
     /// The first data is to be spoiled.
     spoils: bool,

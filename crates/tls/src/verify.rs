@@ -22,7 +22,7 @@ use crate::tls::{ClientAuth, Tls};
 
 thread_local! {
     /// The certificates that were looked at last. Verifiers belong to all connections of one
-    /// side, and are called by whoever hands bytes of one to rustls.
+    /// side, and are called by the code that hands bytes of one to rustls.
     static SHOWN: RefCell<Vec<CertificateDer<'static>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -265,7 +265,7 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
         cause(&error)
     );
     assert!(begin.elapsed() >= short);
-    // Whoever uses the connection has the same error.
+    // A user of the connection gets the same error.
     let error = near.receive_some(1, LIMIT).unwrap_err();
     assert!(
         cause(&error).contains("did not finish within 100ms"),

@@ -12,11 +12,11 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Serves whoever connects, forever.
+/// Serves every client that connects, forever.
 ///
 /// # Errors
 ///
-/// Returns an error if nobody can be accepted any more.
+/// Returns an error if no more clients can be accepted.
 pub async fn serve(listener: TcpListener, prices: SocketAddr) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;

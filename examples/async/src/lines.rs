@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Serves whoever connects, forever.
+/// Serves every client that connects, forever.
 ///
 /// # Errors
 ///
-/// Returns an error if nobody can be accepted any more.
+/// Returns an error if no more clients can be accepted.
 pub async fn serve(listener: TcpListener, prices: SocketAddr) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;

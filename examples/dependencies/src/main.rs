@@ -75,7 +75,7 @@ fn shop(started: &Started, broken: Option<&'static str>) -> standin::Result<Envi
     let queue = env.add(server("queue")?)?;
     env.add_dependency((&database, &queue), &shop)?;
     for name in ["alice", "bob"] {
-        // Whoever reads the context of the shop starts after it. That needs no words.
+        // A driver that reads the context of the shop starts after it, undeclared.
         let customer = TcpClient::builder(name)
             .host(context("shop", "{{ host }}"))
             .port(context("shop", "{{ port }}"))

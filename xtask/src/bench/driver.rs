@@ -130,7 +130,7 @@ pub(crate) struct LogWriterConfig {
     /// The options that every driver has.
     #[config(include)]
     pub(crate) driver: DriverConfig,
-    /// Its log, which somebody else writes.
+    /// Its log, which other code writes.
     pub(crate) log: PathBuf,
     /// Told when the start is about to wait for the log.
     #[config(code_only)]

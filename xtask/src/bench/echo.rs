@@ -18,7 +18,7 @@ pub(crate) const MESSAGE: [u8; 64] = {
 /// Round trips of one measurement.
 const TRIPS: usize = 2_000;
 
-/// Connects to somebody, and sends without delay.
+/// Connects to a server, and sends without delay.
 pub(crate) fn connect(address: SocketAddr) -> Outcome<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

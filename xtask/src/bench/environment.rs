@@ -276,7 +276,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Whoever looks into the temporary directory finds what is left.
+        // A look into the temporary directory finds what is left.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -68,7 +68,7 @@ impl Figure {
         }
     }
 
-    /// Adds what somebody else's way costs, where that is known.
+    /// Adds what another tool's way costs, where that is known.
     pub(crate) fn with_other(mut self, who: &'static str, value: impl Into<Option<f64>>) -> Figure {
         self.others.extend(value.into().map(|value| (who, value)));
         self
@@ -243,6 +243,6 @@ fn to_json(figures: &[Figure]) -> String {
 
 /// Lets this process open as many descriptors as it may ask for.
 fn raise_descriptor_limit() {
-    // Whoever needs more fails with "too many open files", which says it all.
+    // A program that needs more fails with "too many open files", which says it all.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
 }

@@ -38,7 +38,7 @@ impl Registered {
         current() == Some(self.runtime)
     }
 
-    /// The loop remembers what was ready until it is told that it is not any more. It is asked
+    /// The loop remembers what was ready until it is told that it no longer is. It is asked
     /// before each try, so that it cannot take what came after the try for what was before.
     pub(super) fn try_while_ready(
         &self,

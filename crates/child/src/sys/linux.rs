@@ -154,7 +154,7 @@ impl Watch {
         Message::decode(bytes)
     }
 
-    /// Somebody has killed the supervisor, and the system the program with it.
+    /// The supervisor was killed, and by the system the program with it.
     /// What else there is is found by its group only.
     fn end_without_supervisor(&self) -> Event {
         let pid = self.leader.as_raw_pid();

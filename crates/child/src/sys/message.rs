@@ -11,9 +11,9 @@ pub(super) enum Message {
     Failed(Stage, Errno),
     /// It runs, as the process of this number.
     Running(i32),
-    /// It has ended; `alone` if nothing that it has started runs any more.
+    /// It has ended; `alone` if nothing that it has started still runs.
     Exited { exit: Exit, alone: bool },
-    /// Nothing that it has started runs any more.
+    /// Nothing that it has started still runs.
     Alone,
 }
 

@@ -61,9 +61,9 @@ pub(crate) struct Prepared {
     expect(dead_code, reason = "some never happen there")
 )]
 pub(crate) enum Event {
-    /// It has ended; `alone` if nothing that it has started runs any more.
+    /// It has ended; `alone` if nothing that it has started still runs.
     Exited { exit: Exit, alone: bool },
-    /// Nothing that it has started runs any more.
+    /// Nothing that it has started still runs.
     Alone,
     /// Nothing is left of it, and its number may be another's.
     Gone,

@@ -199,7 +199,7 @@ fn exit(code: c_int) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Nobody reads it any more when the test is gone.
+/// It is no longer read when the test is gone.
 fn report(control: &OwnedFd, message: Message) {
     let _ = rustix::io::write(control, &message.encode());
 }
@@ -215,7 +215,7 @@ unsafe fn start(
     control: &OwnedFd,
 ) -> Result<(Pid, OwnedFd), (Stage, Errno)> {
     let failed = |errno| (Stage::Supervisor, errno);
-    // Ignored by whoever started the test, it would have the system forget how
+    // Ignored by the program that started the test, it would have the system forget how
     // children ended.
     set_default(libc::SIGCHLD);
     setpgid(None, None).map_err(failed)?;
@@ -275,7 +275,7 @@ extern "C" fn become_program(image: *mut c_void) -> c_int {
 /// that does nothing else.
 unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage, Errno)> {
     setpgid(None, image.program.group).map_err(|errno| (Stage::Supervisor, errno))?;
-    // Should somebody kill the supervisor, at least the program goes with it.
+    // If the supervisor is killed, at least the program goes with it.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     if getppid() != image.supervisor {
         exit(127);
@@ -320,11 +320,11 @@ unsafe fn place_files(image: &mut Image<'_>) -> Result<(), Errno> {
     for (place, copy) in (0_i32..).zip(&image.copies) {
         let (copy, place) = (libc::c_long::from(*copy), libc::c_long::from(place));
         let flags: libc::c_long = 0;
-        // SAFETY: what was in that place is not used any more.
+        // SAFETY: what was in that place is no longer used.
         let placed = unsafe { libc::syscall(libc::SYS_dup3, copy, place, flags) };
         checked(placed as c_int)?;
     }
-    // SAFETY: none of them is used any more.
+    // SAFETY: none of them is used any longer.
     unsafe { close_range(behind, RawFd::MAX) };
     Ok(())
 }
@@ -351,7 +351,7 @@ impl Below {
         let end_of_test = end_of_test.ok();
         loop {
             self.collect(control);
-            // Whoever has no descriptor for the end of the test asks about the stream twice.
+            // Without a descriptor for the end of the test, the stream is polled twice.
             let end_of_test = end_of_test.as_ref().unwrap_or(control);
             let mut fds = [
                 PollFd::new(control, PollFlags::IN),
@@ -432,7 +432,7 @@ impl Below {
                 continue;
             }
             let mut fds = [PollFd::new(&self.changes, PollFlags::IN)];
-            // What was left without a parent by somebody who is not a child of this
+            // What was left without a parent by a process that is not a child of this
             // process does not show: so it looks again from time to time.
             if poll(&mut fds, Some(&INTERVAL)).is_ok_and(|ready| ready > 0) {
                 self.take_changes();
@@ -458,8 +458,8 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 }
 
 fn set_default(signal: c_int) {
-    // Not with the C library, which refuses the signals that it uses itself: whoever
-    // started the test may have ignored them anyway. In all of the system's
+    // Not with the C library, which refuses the signals that it uses itself: the program
+    // that started the test may have ignored them anyway. In all of the system's
     // structures zeros are the default action, without flags and mask.
     let default = [0_u64; 8];
     let before: *mut u64 = ptr::null_mut();

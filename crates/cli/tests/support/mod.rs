@@ -68,7 +68,7 @@ impl Place {
 
     /// The command with these arguments, without a terminal.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        // Whoever runs these tests in the background ignores some of them.
+        // A shell that runs these tests in the background ignores some of them.
         self.command_with("--default-signal", arguments)
     }
 

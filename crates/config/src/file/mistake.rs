@@ -211,7 +211,7 @@ impl<M: Located> fmt::Display for FileErrors<M> {
                 if f.alternate() {
                     return Ok(());
                 }
-                // Whoever shows no related errors shows them here.
+                // A printer that shows no related errors shows them here.
                 let shown = mistakes.iter().take(SHOWN);
                 let places = shown.map(|mistake| (mistake, mistake.span()));
                 write_located(places, &*self.source, f)

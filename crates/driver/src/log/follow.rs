@@ -17,7 +17,7 @@ pub(crate) const LONGEST: usize = 4 << 20;
 
 const CHUNK: usize = 64 << 10;
 
-/// After so many bytes whoever looks is asked whether to continue: a log that is written faster
+/// After so many bytes the caller is asked whether to continue: a log that is written faster
 /// than it is read has no end.
 pub(crate) const ONE_LOOK: usize = 1 << 20;
 
@@ -161,7 +161,7 @@ impl Follower {
     }
 
     /// What follows the last whole line, if its writer seems to be done with it,
-    /// or `is_final`: nobody can write any more.
+    /// or `is_final`: nobody can write any longer.
     pub(crate) fn partial(&self, is_final: bool) -> Option<Line<'_>> {
         let bytes = &self.buffer[self.line.end..];
         if bytes.is_empty() || self.is_too_long {
@@ -220,7 +220,7 @@ impl Follower {
         }
     }
 
-    /// Goes to a place. One in a file that is not there any more, or has been
+    /// Goes to a place. One in a file that no longer exists, or has been
     /// truncated since, is the beginning of the file that is.
     pub(crate) fn seek(&mut self, position: Position) -> io::Result<()> {
         self.restart();
@@ -536,7 +536,7 @@ mod tests {
         written_since(&|_| {}, &[]);
         fs::write(&path, b"ready\n").unwrap();
         written_since(&|_| {}, &[]);
-        // Whoever writes the same again has written it, too.
+        // A program that writes the same again has written it, too.
         let rewrite = |path: &Path| {
             let written = fs::metadata(path).unwrap().modified().unwrap();
             while fs::metadata(path).unwrap().modified().unwrap() == written {

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Returns an error if it cannot be opened, and also if it is a directory, a FIFO, a socket or a
 /// disk.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened: whoever waits at the other end of a FIFO would notice.
+    // Before it is opened: a program that waits at the other end of a FIFO would notice.
     check(fs::metadata(path)?.file_type())?;
     open_with(File::options().read(true), path)
 }

@@ -29,7 +29,7 @@ pub(crate) struct Regexps {
     /// The beginning of the last line.
     last: Vec<u8>,
     is_behind: bool,
-    /// Lines that were looked for, since somebody asked for them.
+    /// Lines that were searched for, because they were asked for.
     matched: Vec<String>,
 }
 

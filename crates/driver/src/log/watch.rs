@@ -56,7 +56,7 @@ mod imp {
     /// Calls `on_change` whenever the file may have changed; `None` if that
     /// cannot be opened, for example because its directory does not exist.
     pub(crate) fn subscribe(path: &Path, on_change: &OnChange) -> Option<Subscription> {
-        // Not a hub for nothing, again and again while somebody waits for the directory.
+        // Not a hub for nothing, again and again while a search waits for the directory.
         access(folder(path), Access::READ_OK).ok()?;
         let hub = Hub::get()
             .inspect_err(|error| tracing::debug!(%error, "no file events"))
@@ -103,7 +103,7 @@ mod imp {
     #[derive(Default)]
     pub(super) struct Ending {
         pub(super) threads: Vec<JoinHandle<()>>,
-        /// How many others somebody is waiting for.
+        /// How many others are waited for.
         pub(super) joining: usize,
     }
 
@@ -254,7 +254,7 @@ mod imp {
                 }
             }
             drop(watches);
-            // Not under the lock: this may drop what somebody else made.
+            // Not under the lock: this may drop values of other code.
             drop(removed);
             // What it calls, and what that holds, is gone when this returns.
             drop(self.delivery.lock().unpoisoned());

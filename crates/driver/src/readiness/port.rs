@@ -59,7 +59,7 @@ impl PortAccepts {
         for address in addresses {
             match accepts(address) {
                 Ok(()) => {
-                    // Whoever connects there talks to this driver.
+                    // A peer that connects there talks to this driver.
                     let recorder = driver.base().recorder();
                     recorder.name_address(address, progress.tape.name());
                     return Ok(Answer::Met);
@@ -70,7 +70,7 @@ impl PortAccepts {
         Ok(Answer::not_yet(what, seen))
     }
 
-    /// Refuses a port of this machine that somebody listens on before the start.
+    /// Refuses a port of this machine that is in use before the start.
     /// One that is known only later is the driver's own.
     pub(super) fn check_before(&self, driver: &dyn Driver) -> std::result::Result<(), PortInUse> {
         let Ok((host, port)) = self.place(driver) else {

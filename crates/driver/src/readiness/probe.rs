@@ -89,7 +89,7 @@ pub(crate) struct Progress {
     extracts: Arc<RwLock<Extracts>>,
     /// What was there before, and does not count.
     pub(crate) baseline: Baseline,
-    /// Nobody writes the logs any more: their last lines are whole.
+    /// The logs are no longer written: their last lines are whole.
     pub(crate) is_final: bool,
     /// What was seen is kept there, condition by condition.
     pub(crate) tape: DriverTape,
@@ -130,7 +130,7 @@ impl Progress {
         if self.all_match(driver, regexps)? {
             return Ok(Check::Ready);
         }
-        // What was written before somebody listens is read now.
+        // What was written before the port was open is read now.
         if self.watch(driver, regexps.path()) && self.all_match(driver, regexps)? {
             return Ok(Check::Ready);
         }

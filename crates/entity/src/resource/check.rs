@@ -39,7 +39,7 @@ pub(super) enum CheckEnd {
     Failed(StepFailure),
     Overdue(Box<Overdue>),
     Aborted,
-    /// The status is not that of the phase any more, or a stop is announced.
+    /// The status is no longer that of the phase, or a stop is announced.
     Left,
 }
 

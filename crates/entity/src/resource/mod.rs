@@ -277,7 +277,7 @@ impl Resource {
         self.inner.monitor.lock()
     }
 
-    /// Wakes whoever waits for a change. Takes the state as a reminder that it
+    /// Wakes the threads that wait for a change. Takes the state as a reminder that it
     /// is to be changed, and announced, under the lock.
     fn changed(&self, _state: &State) {
         self.inner.monitor.notify_all();

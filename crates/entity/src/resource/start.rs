@@ -308,7 +308,7 @@ impl Resource {
 
 enum Begin<'a> {
     Nothing,
-    /// Somebody else began it asynchronously: check, and run the hooks.
+    /// Another thread began it asynchronously: check, and run the hooks.
     Complete(Baton<'a>, u64),
     All(Baton<'a>, u64),
 }

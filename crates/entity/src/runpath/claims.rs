@@ -17,7 +17,7 @@ pub(crate) struct Claims {
     owners: Mutex<BTreeMap<Key, Vec<Weak<Holder>>>>,
 }
 
-/// What is being used since [`Claims::begin`]. Dropped, it is not used any more.
+/// What is being used since [`Claims::begin`]. Dropped, it is no longer used.
 #[must_use]
 pub(crate) struct Begun<'a> {
     holder: &'a Holder,
@@ -90,7 +90,7 @@ impl Claims {
     /// it: to clear a directory, nobody may use it, what is in it, or the
     /// directory that it is in. To look and to claim is one step.
     ///
-    /// Whoever has `around` lets `holder` use what is in it, and so do those
+    /// The holder of `around` lets `holder` use what is in it, and so do those
     /// that it belongs to.
     pub(crate) fn begin<'a>(
         &self,

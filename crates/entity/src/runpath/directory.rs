@@ -76,7 +76,7 @@ impl Subject<'_> {
         let Some(mut directory) = self.open()? else {
             return Ok(None);
         };
-        // Whoever else uses it: that it is not for runpaths does not depend on them.
+        // Other users do not matter: that it is not for runpaths does not depend on them.
         if clear
             && !is_new
             && let Some(refused) = self.precious()
@@ -153,7 +153,7 @@ impl Subject<'_> {
     }
 
     /// Opens the directory to clear it, if it is the one that was made, or may be
-    /// cleared whoever made it. `None` when there is none any more.
+    /// cleared no matter who made it. `None` when it no longer exists.
     fn reopen(&self) -> Result<Option<Directory>, RunpathError> {
         let mut directory = match Directory::open(self.path) {
             Ok(directory) => directory,
@@ -317,7 +317,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Why the directory is not emptied, whoever made it and whoever uses it.
+    /// Why the directory is not emptied, no matter who made or uses it.
     pub(crate) fn precious(&self) -> Option<RunpathError> {
         precious(self.path).map(|what| RunpathError::Precious {
             entity: self.entity.to_string(),
@@ -365,7 +365,7 @@ fn join(path: &Path, below: &Path) -> PathBuf {
     }
 }
 
-/// Why a directory is not emptied, whoever made it.
+/// Why a directory is not emptied, no matter who made it.
 fn precious(real: &Path) -> Option<&'static str> {
     if real.parent().is_none() {
         return Some("the root of the file system");

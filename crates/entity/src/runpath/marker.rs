@@ -50,8 +50,8 @@ pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
     Ok(find(directory)?.is_marker())
 }
 
-/// Whether the directory is standin's: the marker is in it, or nothing is, because whoever made it
-/// was killed before it had written the marker.
+/// Whether the directory is standin's: the marker is in it, or nothing is, because the process that
+/// made it was killed before it had written the marker.
 pub(super) fn is_in_or_was_to_be(directory: &Directory) -> io::Result<bool> {
     if is_in(directory)? {
         return Ok(true);

@@ -18,7 +18,7 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// Of a path that somebody wrote.
+    /// Of a path that a user wrote.
     pub(crate) fn of(entity: &dyn fmt::Display, path: PathBuf) -> Result<Self, RunpathError> {
         check_utf8(entity, &path)?;
         let absolute = std::path::absolute(&path);
@@ -33,7 +33,7 @@ impl Location {
         }
     }
 
-    /// Of a path that is canonical except for links that somebody put there: these are refused.
+    /// Of a path that is canonical except for links that were put there: these are refused.
     pub(crate) fn of_canonical(
         entity: &dyn fmt::Display,
         path: PathBuf,
@@ -65,7 +65,7 @@ fn check_utf8(entity: &dyn fmt::Display, path: &Path) -> Result<(), RunpathError
 #[derive(Debug)]
 pub(crate) struct Runpath {
     pub(crate) location: Location,
-    /// Whether somebody wrote the path, rather than to leave the choice to standin.
+    /// Whether a user wrote the path, rather than leaving the choice to standin.
     pub(crate) is_chosen: bool,
     /// What the directory was when it was made the last time.
     pub(crate) made: Option<Made>,

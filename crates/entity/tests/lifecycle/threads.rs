@@ -22,7 +22,7 @@ fn many_starts_at_once_start_once() {
             scope.spawn(|| {
                 barrier.wait();
                 script.start().unwrap();
-                // Whoever returns finds it ready, hooks included.
+                // A thread that returns finds it ready, hooks included.
                 assert!(
                     script
                         .trace

@@ -383,7 +383,7 @@ fn one_that_has_ended_when_its_port_answers_is_not_ready() {
     let script = format!("until test -e '{}'; do sleep 0.01; done", go.display());
     let listener = OnceLock::new();
     // The process ends between the last look at it and the one at its port, where by then
-    // somebody else listens.
+    // another program listens.
     let ends = Readiness::predicate("it has ended", move |app: &dyn Driver| {
         listener.get_or_init(|| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
         fs::write(&go, "").unwrap();
@@ -543,7 +543,7 @@ fn a_killed_test_takes_its_processes_along() {
     eventually(|| pids().is_some());
     let pids = pids().unwrap();
     test.kill().unwrap();
-    // Fails where whoever started the tests ignores SIGCHLD, after the end anyway.
+    // Fails where the tests were started with SIGCHLD ignored, after the end anyway.
     let _ = test.wait();
     // The second one has a session of its own.
     let found = if cfg!(target_os = "linux") { 2 } else { 1 };

@@ -55,7 +55,7 @@ fn a_fifo_as_standard_input_keeps_nobody_waiting() {
         app.abort().unwrap();
         starting.join().unwrap().unwrap_err();
     });
-    // Somebody does: it reads that, and then the end.
+    // Another program does: it reads that, and then the end.
     let app = reader("got this").build().unwrap();
     std::thread::scope(|scope| {
         let starting = scope.spawn(|| app.start());

@@ -104,7 +104,7 @@ impl Call<'_> {
 
     pub(crate) fn count(&self, name: &str) -> Option<usize> {
         let count = self.parameters.get(name)?.as_u64()?;
-        // What is beyond all memory is refused as that by whoever gets it.
+        // What is beyond all memory is refused as that by its receiver.
         Some(usize::try_from(count).unwrap_or(usize::MAX))
     }
 

@@ -113,7 +113,7 @@ impl Client {
 
     /// Writes a line.
     pub(crate) fn write(&self, message: &Value) {
-        // Whoever is about to go need not read any more, and must not keep what follows waiting.
+        // A client that is about to go need not read more, and must not keep what follows waiting.
         if *self.has_ended.lock() {
             return;
         }
@@ -125,7 +125,7 @@ impl Client {
             .and_then(|()| output.flush());
         drop(output);
         if written.is_err() {
-            // Nobody listens any more.
+            // Nobody listens any longer.
             self.end();
         }
     }

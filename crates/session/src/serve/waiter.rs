@@ -111,7 +111,7 @@ impl Wait for &Waiter {
     async fn run<O: Operation>(&self, mut operation: O) -> O::Output {
         match self.finish(&mut operation) {
             Some(output) => output,
-            // Whoever polls this gives it up.
+            // The caller that polls this gives it up.
             None => std::future::pending().await,
         }
     }

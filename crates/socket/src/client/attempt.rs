@@ -222,7 +222,7 @@ impl<M: Made> Operation for Connect<'_, M> {
         self.run().map_err(|stop| match stop {
             Stop::NotNow(not_now) => self.error(Ok(not_now)),
             Stop::Connect(stop) => self.error(Err(stop)),
-            // Whoever blocks has waited.
+            // A blocking caller has waited.
             Stop::Waits(_) => self.error(Ok(NotNow::TimedOut)),
         })
     }

@@ -57,8 +57,8 @@ impl Layer {
         self.transform.lock().unpoisoned().details()
     }
 
-    /// Lets `flush` write what a receive has left to send, in the turn to send, unless somebody
-    /// has that currently: whoever does calls this afterwards. `flush` says whether to continue.
+    /// Lets `flush` write what a receive has left to send, in the turn to send, unless a thread
+    /// has that currently: it calls this afterwards. `flush` says whether to continue.
     pub(super) fn flush_if_free<T>(
         &self,
         sending: &TurnLock<T>,
@@ -76,13 +76,13 @@ impl Layer {
 
     /// Whether something was left to send.
     fn has_output(&self) -> bool {
-        // With its counterpart where a turn ends: either we see that the turn is free, or whoever
-        // has it sees what is left.
+        // With its counterpart where a turn ends: either we see that the turn is free, or its
+        // holder sees what is left.
         fence(Ordering::SeqCst);
         self.has_output.load(Ordering::SeqCst)
     }
 
-    /// Makes what stands for `bytes`, for whoever has the turn to send.
+    /// Makes what stands for `bytes`, for the holder of the turn to send.
     pub(super) fn send(&self, bytes: &[u8]) -> Result<(), TransformError> {
         self.transform.lock().unpoisoned().send(bytes)
     }

@@ -476,8 +476,8 @@ impl Transform for Answers {
     }
 }
 
-/// What a receive has to send goes to the wire, by itself or by whoever has the turn to send at
-/// that moment.
+/// What a receive has to send goes to the wire, by itself or by the thread that has the
+/// turn to send.
 #[test]
 fn what_a_receive_answers_is_never_left_behind() {
     explore(None, || {

@@ -357,7 +357,7 @@ impl Inner {
             }
             ReceiveStop::Frame(_) => Some(Recorded::Unmet(format!("{wanted}: it is not a frame"))),
             ReceiveStop::Limit => Some(Recorded::Unmet(format!("{wanted}: too many bytes"))),
-            // Whoever receives until there is no more finds the end with nothing before it.
+            // A receive until there is no more finds the end with nothing before it.
             ReceiveStop::PeerClosed if !received.is_empty() => Some(Recorded::Unmet(format!(
                 "{wanted}: the stream ended after {}",
                 came()

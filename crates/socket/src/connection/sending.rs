@@ -42,7 +42,7 @@ pub(super) trait Plan {
     /// What is due after `sent` bytes.
     fn next(&mut self, sent: usize, deadline: &mut Deadline) -> Result<Next<'_>, SendStop>;
 
-    /// Whether so much will do when there is no room for more, for whoever tries.
+    /// Whether so much will do when there is no room for more, for an operation that tries.
     fn is_enough(&self, sent: usize) -> bool {
         let _ = sent;
         false

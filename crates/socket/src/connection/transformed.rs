@@ -145,7 +145,7 @@ impl Inner {
         self.flush(waits, &layer.layer, deadline)
     }
 
-    /// Writes what a receive has left to send, unless somebody sends currently, who will look
+    /// Writes what a receive has left to send, unless another thread is sending, which will look
     /// for it afterwards.
     #[inline]
     pub(super) fn flush_if_free(&self) {

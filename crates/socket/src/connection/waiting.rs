@@ -157,7 +157,7 @@ impl Waits<'_> {
                     if tries {
                         waiting.tried(false);
                     } else {
-                        // Either the time is over, or somebody has made the stream non-blocking.
+                        // Either the time is over, or other code has made the stream non-blocking.
                         blocks = false;
                         has_waited = true;
                     }

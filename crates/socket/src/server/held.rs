@@ -28,8 +28,8 @@ use crate::{
 ///
 /// let port = HeldPort::bind("http", "localhost", 0)?;
 /// let (listener, others) = port.hand_over();
-/// // Whoever inherits `listener` accepts the peers of `localhost`, and nobody else does while
-/// // `others` is there.
+/// // The program that inherits `listener` accepts the peers of `localhost`, and no other does
+/// // while `others` is there.
 /// assert_eq!(listener.local_addr()?.ip().to_string(), "127.0.0.1");
 /// # drop(others);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

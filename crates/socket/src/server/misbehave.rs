@@ -66,7 +66,7 @@ impl Server {
                 *listener = None;
                 inner.kept.clear();
             }
-            // Whoever was in the queue is gone from it. Not before: an accept that has taken one
+            // The peers in the queue are gone from it. Not before: an accept that has taken one
             // of the fillers out of it has recognised it now.
             inner.forget_fillers();
         }
@@ -152,7 +152,7 @@ impl Server {
             let _ = inner.collect(&mut turn);
         }
         inner.full.fetch_add(1, Ordering::SeqCst);
-        // Whoever is about to accept has done so when the listener is free, and looks whether it
+        // A thread about to accept has done so when the listener is free, and looks whether it
         // may before the next.
         inner.wake();
         drop(inner.listener.write().unpoisoned());

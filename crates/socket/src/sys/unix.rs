@@ -86,7 +86,7 @@ pub(crate) fn bound(address: &Address, options: BindOptions) -> io::Result<Socke
     }
 }
 
-/// Keeps everybody else off an address, without listening on it: whoever connects there is refused.
+/// Keeps other programs off an address, without listening on it: every connect is refused.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     socket: Socket,

@@ -11,7 +11,7 @@ use standin_sync::{Unpoisoned, long_wait};
 
 use crate::sync::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, fence};
 
-/// Those who wait for the turn, and what whoever has it lets them know.
+/// The threads that wait for the turn, and what its holder lets them know.
 #[derive(Default)]
 pub(crate) struct WaitQueue {
     /// How many threads wait in line, so that nobody pays for a notification that no one needs.
@@ -26,9 +26,9 @@ pub(crate) struct WaitQueue {
 /// What those that wait, and those that end waits, share.
 #[derive(Default)]
 pub(super) struct Waits {
-    /// Wakes whoever has the turn and waits for something.
+    /// Wakes the holder of the turn, which waits for something.
     pub(super) waker: Option<Wakes>,
-    /// Set by whoever wants that one, or the next, to look again before it waits on.
+    /// Set by a thread that wants that one, or the next, to look again before it waits on.
     pub(super) wake_requested: bool,
     /// The tasks in line. They are counted as threads are.
     pub(super) tasks: Vec<Waker>,

@@ -20,7 +20,7 @@ use std::process::Command;
 use expect_test::{Expect, expect};
 use regex::Regex;
 
-/// Where a folder for each fault is left with its files, for whoever wants to look at them.
+/// Where a folder for each fault is left with its files, for readers who want to look at them.
 const KEPT: &str = "STANDIN_FAULTS";
 
 /// Runs the test with a fault, and compares what there is to read. `on_the_page` are texts that

@@ -190,7 +190,7 @@ fn schedule(random: &mut Random, runpath: &Path) -> Result<bool> {
         let aborting = scope.spawn({
             let abort = abort.clone();
             move || {
-                // Ends when the step comes, or when nobody can come there any more.
+                // Ends when the step comes, or when it can no longer be reached.
                 let _ = bell.recv_timeout(SOON);
                 for _ in 0..jitter {
                     std::hint::spin_loop();
@@ -211,7 +211,7 @@ fn schedule(random: &mut Random, runpath: &Path) -> Result<bool> {
                 aborted
             }
         };
-        // Whoever still waits for a step waits for nothing.
+        // A thread that still waits for a step waits for nothing.
         drop(steps.0.alarm.lock().unwrap().take());
         aborting.join().unwrap();
         for driver in drivers {

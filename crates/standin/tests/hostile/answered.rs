@@ -272,7 +272,7 @@ fn those_that_hang_up_in_any_order_leave_nothing() {
                 }
             }
         }
-        // Nothing is missing, whoever hung up: nothing was in the middle of anything.
+        // Nothing is missing, no matter which side hung up: nothing was in the middle of anything.
         env.stop()?;
         assert!(
             server

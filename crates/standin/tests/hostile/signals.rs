@@ -22,7 +22,7 @@ fn a_test_that_is_suspended_and_continued_goes_on_waiting() {
                 let me = std::process::id();
                 let script = format!("kill -STOP {me}; sleep 0.02; kill -CONT {me}");
                 let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
-                // Fails where whoever started the tests ignores SIGCHLD, after the end
+                // Fails where the tests were started with SIGCHLD ignored, after the end
                 // anyway.
                 let _ = shell.wait();
                 std::thread::sleep(Duration::from_millis(5));

@@ -114,7 +114,7 @@ fn a_client_may_begin_tls_in_one_piece_with_the_command() -> Result<()> {
     Ok(env.stop()?)
 }
 
-/// What somebody put in front of the handshake is not taken for said over TLS.
+/// What was put in front of the handshake is not taken for said over TLS.
 #[test]
 fn what_is_sent_before_the_handshake_is_refused() -> Result<()> {
     let mut env = Environment::new("injected");

@@ -87,7 +87,7 @@ impl Party {
     }
 }
 
-/// Lets both talk until nobody says anything any more.
+/// Lets both talk until neither says anything more.
 pub(crate) fn talk(
     server: Handshake,
     client: Handshake,

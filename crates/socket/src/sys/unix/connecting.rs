@@ -95,7 +95,7 @@ impl Connecting {
         }
     }
 
-    /// The socket in a poll of somebody else's.
+    /// The socket in a poll of the caller.
     pub(crate) fn polled(&self) -> Polled {
         Polled(self.socket.as_raw_fd())
     }

@@ -119,7 +119,7 @@ impl Listener {
         }
     }
 
-    /// The socket in a poll of somebody else's.
+    /// The socket in a poll of the caller.
     pub(crate) fn polled(&self) -> Polled {
         Polled(self.fd().as_raw_fd())
     }

@@ -227,7 +227,7 @@ impl Stream {
         })
     }
 
-    /// The socket in a poll of somebody else's.
+    /// The socket in a poll of the caller.
     pub(crate) fn polled(&self) -> Polled {
         Polled(self.fd.as_raw_fd())
     }
