@@ -102,8 +102,8 @@ impl Child {
         exit.map(|(_, at)| at.saturating_duration_since(self.started))
     }
 
-    /// Whether it and everything that it has started have ended. On systems other than Linux,
-    /// whether it has ended.
+    /// Returns whether it and everything that it has started have ended. On systems other than
+    /// Linux, whether it has ended.
     pub fn is_over(&self) -> bool {
         self.shared.lock().is_over
     }
@@ -120,8 +120,8 @@ impl Child {
         now(self.wait_unless_interrupted_with(Thread, until))
     }
 
-    /// What [`wait_unless_interrupted`](Child::wait_unless_interrupted) does, with `wait` to wait
-    /// for it.
+    /// Waits as [`wait_unless_interrupted`](Child::wait_unless_interrupted) does, with `wait`
+    /// to wait for it.
     #[doc(hidden)]
     pub async fn wait_unless_interrupted_with(
         &self,
@@ -143,7 +143,7 @@ impl Child {
             .update(|progress| progress.is_interrupted = true);
     }
 
-    /// Whether such waits have been ended.
+    /// Returns whether such waits have been ended.
     pub fn is_interrupted(&self) -> bool {
         self.shared.lock().is_interrupted
     }

@@ -58,8 +58,8 @@ impl From<File> for Stdio {
 }
 
 impl Command {
-    /// A program: a path with a separator in it, or a name that is looked up in
-    /// `PATH`, that of the program if it is set here.
+    /// Creates a program: a path with a separator in it, or a name that is looked up in `PATH`,
+    /// that of the program if it is set here.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -125,25 +125,25 @@ impl Command {
         self
     }
 
-    /// The directory that the program starts in, by default that of this process.
+    /// Sets the directory that the program starts in, by default that of this process.
     pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         self.directory = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// The standard input. By default nothing.
+    /// Sets the standard input. By default nothing.
     pub fn stdin(&mut self, stream: impl Into<Stdio>) -> &mut Self {
         self.streams[0] = stream.into();
         self
     }
 
-    /// The standard output. By default it is dropped.
+    /// Sets the standard output. By default it is dropped.
     pub fn stdout(&mut self, stream: impl Into<Stdio>) -> &mut Self {
         self.streams[1] = stream.into();
         self
     }
 
-    /// The standard error. By default it is dropped.
+    /// Sets the standard error. By default it is dropped.
     pub fn stderr(&mut self, stream: impl Into<Stdio>) -> &mut Self {
         self.streams[2] = stream.into();
         self

@@ -20,7 +20,7 @@ impl Exit {
         }
     }
 
-    /// The exit code; the negative number of the signal if one ended it.
+    /// Returns the exit code; the negative number of the signal if one ended it.
     pub const fn retcode(self) -> i32 {
         match self {
             Exit::Code(code) => code,
@@ -28,7 +28,7 @@ impl Exit {
         }
     }
 
-    /// The inverse of [`retcode`](Exit::retcode).
+    /// Creates an exit from its [`retcode`](Exit::retcode).
     pub const fn from_retcode(retcode: i32) -> Self {
         match retcode {
             signal @ i32::MIN..0 => Exit::Signal(signal.saturating_neg()),

@@ -26,7 +26,7 @@ pub fn find_program(
     Err(refused)
 }
 
-/// Whether the file is executable. Always true where the system does not report that.
+/// Returns whether the file is executable. Always true where the system does not report that.
 pub fn is_executable(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;

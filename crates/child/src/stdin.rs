@@ -30,7 +30,7 @@ pub struct WriteError {
 standin_error::reportable!(WriteError);
 
 impl WriteError {
-    /// Whether the program did not read in time.
+    /// Returns whether the program did not read in time.
     pub fn is_timeout(&self) -> bool {
         self.source.kind() == io::ErrorKind::TimedOut
     }

@@ -207,7 +207,8 @@ impl Constraint {
         }
     }
 
-    /// Whether its rule in words says all of it: a check in code keeps its reasons to itself.
+    /// Returns whether its rule in words says all of it: a check in code keeps its reasons to
+    /// itself.
     #[doc(hidden)]
     pub fn is_told(&self) -> bool {
         match self {

@@ -19,7 +19,7 @@ pub struct ContextValue {
     pub template: String,
 }
 
-/// A value that the driver called `driver` provides once it runs.
+/// Creates a value that the driver called `driver` provides once it runs.
 ///
 /// ```
 /// use standin_config::{context, Setting};
@@ -37,8 +37,8 @@ pub fn context(driver: impl Into<String>, template: impl Into<String>) -> Contex
 }
 
 impl ContextValue {
-    /// The driver and the template in a value that was read or written as a context value before,
-    /// and so needs no check of the template; `None` when it is another value.
+    /// Returns the driver and the template in a value that was read or written as a context value
+    /// before, and so needs no check of the template; `None` when it is another value.
     pub fn parts(value: &Value) -> Option<(&str, &str)> {
         let Value::Map(entries) = value else {
             return None;

@@ -174,7 +174,7 @@ impl ConfigDescription {
         errors
     }
 
-    /// Whether unknown names are dropped instead of being mistakes.
+    /// Returns whether unknown names are dropped instead of being mistakes.
     pub fn ignores_extra_keys(&self) -> bool {
         self.0.ignore_extra_keys
     }
@@ -367,7 +367,7 @@ impl ConfigDescriptionBuilder {
         self
     }
 
-    /// Whether unknown names are dropped instead of being mistakes.
+    /// Sets whether unknown names are dropped instead of being mistakes.
     pub fn ignore_extra_keys(mut self, ignore: bool) -> Self {
         self.ignore_extra_keys = ignore;
         self

@@ -33,7 +33,7 @@ enum Nature {
 }
 
 impl ValueError {
-    /// An error for a value that is not `expected` but `found`.
+    /// Creates an error for a value that is not `expected` but `found`.
     pub fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
@@ -117,7 +117,7 @@ impl ValueError {
         &self.path
     }
 
-    /// Whether the last key of the path is what is wrong, and not the value under it.
+    /// Returns whether the last key of the path is what is wrong, and not the value under it.
     pub fn is_in_key(&self) -> bool {
         self.in_key
     }
@@ -417,7 +417,7 @@ impl BrokenRule {
         &self.path
     }
 
-    /// Whether the last key of the path is what is wrong, and not the value under it.
+    /// Returns whether the last key of the path is what is wrong, and not the value under it.
     pub fn is_in_key(&self) -> bool {
         self.in_key
     }

@@ -85,7 +85,7 @@ impl LazyKind {
         (self.kind)()
     }
 
-    /// Whether values of the type may hold values of the type.
+    /// Returns whether values of the type may hold values of the type.
     #[doc(hidden)]
     pub fn contains_itself(self) -> bool {
         let mut seen = Vec::new();
@@ -94,7 +94,7 @@ impl LazyKind {
         seen.contains(&self.type_name)
     }
 
-    /// The Rust type, by its full path.
+    /// Returns the Rust type, by its full path.
     pub fn type_name(self) -> &'static str {
         self.type_name
     }
@@ -343,7 +343,7 @@ impl Kind {
         }
     }
 
-    /// What the values of a union may be, one by one; of other kinds that kind alone.
+    /// Returns what the values of a union may be, one by one; of other kinds that kind alone.
     #[doc(hidden)]
     pub fn variants(&self) -> Vec<Kind> {
         match self {
@@ -377,7 +377,7 @@ impl Kind {
         }
     }
 
-    /// Whether such values can only be set in code.
+    /// Returns whether such values can only be set in code.
     pub fn is_code(&self) -> bool {
         matches!(self, Kind::Code)
     }

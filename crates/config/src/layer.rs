@@ -35,7 +35,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer in which nothing is set.
+    /// Creates a layer in which nothing is set.
     pub fn new(description: &ConfigDescription) -> Self {
         Self {
             description: description.clone(),
@@ -78,7 +78,7 @@ impl Layer {
         &self.description
     }
 
-    /// Whether these are options of exactly this config.
+    /// Returns whether these are options of exactly this config.
     pub fn is_of(&self, description: &ConfigDescription) -> bool {
         self.description.ptr_eq(description)
     }
@@ -113,7 +113,7 @@ impl Layer {
         }
     }
 
-    /// Whether the option was set.
+    /// Returns whether the option was set.
     pub fn is_set(&self, name: &str) -> bool {
         match self.description.index(name) {
             Some(index) => self.slots[index].is_some(),
@@ -121,7 +121,7 @@ impl Layer {
         }
     }
 
-    /// Whether nothing is set.
+    /// Returns whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.set_slots().next().is_none() && self.extra.is_empty()
     }

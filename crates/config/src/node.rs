@@ -82,7 +82,7 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 static SETTING_PARENT: Mutex<()> = Mutex::new(());
 
 impl Node {
-    /// The config of the entity `owner` with these options.
+    /// Creates the config of the entity `owner` with these options.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Node {
         }
     }
 
-    /// Whether both are the same node of the tree.
+    /// Returns whether both are the same node of the tree.
     pub fn is_same(&self, other: &Node) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -61,35 +61,36 @@ impl OptionDescription {
         }
     }
 
-    /// An option that must be set.
+    /// Creates an option that must be set.
     pub fn required(name: impl Into<String>, kind: Kind) -> Self {
         Self::new(name.into(), kind, Source::Required, Reader::ByKind)
     }
 
-    /// An option with a default.
+    /// Creates an option with a default.
     pub fn with_default(name: impl Into<String>, kind: Kind, default: impl Into<Value>) -> Self {
         let source = Source::Default(Stored::new(default.into()));
         Self::new(name.into(), kind, source, Reader::ByKind)
     }
 
-    /// An option that parents provide when it is not set.
+    /// Creates an option that parents provide when it is not set.
     pub fn inherited(name: impl Into<String>, kind: Kind) -> Self {
         Self::new(name.into(), kind, Source::Inherited, Reader::ByKind)
     }
 
-    /// An option that parents provide when it is not set, with a value for when they have none.
+    /// Creates an option that parents provide when it is not set, with a value for when they have
+    /// none.
     pub fn inherited_or(name: impl Into<String>, kind: Kind, fallback: impl Into<Value>) -> Self {
         let source = Source::InheritedOr(Stored::new(fallback.into()));
         Self::new(name.into(), kind, source, Reader::ByKind)
     }
 
-    /// An option of type `T` that must be set, unless a source is given.
+    /// Creates an option of type `T` that must be set, unless a source is given.
     pub fn of<T: OptionValue>(name: impl Into<String>) -> Self {
         let reader = Reader::Typed(|value| T::from_value(value).map(Stored::new));
         Self::new(name.into(), T::kind(), Source::Required, reader)
     }
 
-    /// An option that only code can set.
+    /// Creates an option that only code can set.
     pub fn code(name: impl Into<String>) -> Self {
         Self::new(name.into(), Kind::Code, Source::Required, Reader::Code)
     }
@@ -182,17 +183,17 @@ impl OptionDescription {
         self.declared_in.as_deref().unwrap_or_default()
     }
 
-    /// Whether it is inherited from parents.
+    /// Returns whether it is inherited from parents.
     pub fn is_inherited(&self) -> bool {
         matches!(self.source, Source::Inherited | Source::InheritedOr(_))
     }
 
-    /// Whether it must be set.
+    /// Returns whether it must be set.
     pub fn is_required(&self) -> bool {
         matches!(self.source, Source::Required)
     }
 
-    /// Whether it can be set in code only, never in a file.
+    /// Returns whether it can be set in code only, never in a file.
     pub fn is_code_only(&self) -> bool {
         self.kind.is_code()
     }

@@ -38,7 +38,7 @@ pub enum ReferenceBy {
 }
 
 impl OptionDescription {
-    /// What a value of this option reads from others, as far as the value says.
+    /// Returns what a value of this option reads from others, as far as the value says.
     ///
     /// ```
     /// use standin_config::{Config, Setting, Port, ReferenceBy, Value};

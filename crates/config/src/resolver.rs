@@ -38,7 +38,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The values of an included config.
+    /// Returns the values of an included config.
     pub fn included<C: Config>(&mut self) -> Option<C> {
         if let Some(config) = self.node.kept::<C>(self.changes) {
             return Some(C::clone(&config));
@@ -49,7 +49,7 @@ impl<'a> Resolver<'a> {
         Some(config)
     }
 
-    /// The value of the option at `index` of the config that is resolved.
+    /// Returns the value of the option at `index` of the config that is resolved.
     pub fn option<T: OptionValue>(&mut self, index: usize) -> Option<T> {
         self.take(index, |stored| {
             if let Some(value) = stored.get::<T>() {

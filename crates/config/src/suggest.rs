@@ -1,7 +1,7 @@
 //! The nearest known name to a misspelt one.
 
-/// The one of `known` that was probably meant by `name`, for messages that ask "did you mean ...?".
-/// `None` when nothing is near enough to be meant.
+/// Returns the name in `known` that was probably meant by `name`, for messages that ask "did you
+/// mean ...?". `None` when nothing is near enough to be meant.
 ///
 /// ```
 /// use standin_config::nearest;

@@ -11,7 +11,7 @@ pub enum Markup {
 }
 
 impl Markup {
-    /// What begins and ends a comment. A value of an option cannot have this one.
+    /// Returns what begins and ends a comment. A value of an option cannot have this one.
     #[doc(hidden)]
     pub fn comment(self) -> (&'static str, &'static str) {
         match self {
@@ -20,7 +20,7 @@ impl Markup {
         }
     }
 
-    /// Whether anything in the text is a tag.
+    /// Returns whether anything in the text is a tag.
     #[doc(hidden)]
     pub fn has_tags(self, text: &str) -> bool {
         text.contains("{{") || text.contains("{%") || text.contains(self.comment().0)
@@ -52,8 +52,8 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The mistake behind an error of the engine, which has a line and a reason: the tag that is
-    /// not ended, unless the error is before it.
+    /// Returns the mistake behind an error of the engine, which has a line and a reason: the tag
+    /// that is not ended, unless the error is before it.
     pub fn mistake(self, line: Option<usize>, reason: impl FnOnce() -> String) -> TemplateMistake {
         match self.unfinished {
             Some(mistake) if line.is_none_or(|line| line >= mistake.line) => mistake,

@@ -160,7 +160,7 @@ pub enum ExtractError {
 standin_error::reportable!(ExtractError);
 
 impl OwnConnection {
-    /// An end of this protocol and direction.
+    /// Creates an end of this protocol and direction.
     pub fn new(protocol: impl Into<Protocol>, direction: Direction) -> Self {
         Self {
             protocol: protocol.into(),
@@ -168,12 +168,12 @@ impl OwnConnection {
         }
     }
 
-    /// The end of a TCP server.
+    /// Creates the end of a TCP server.
     pub fn tcp_listening() -> Self {
         Self::new(Protocol::Tcp, Direction::Listening)
     }
 
-    /// The end of a TCP client.
+    /// Creates the end of a TCP client.
     pub fn tcp_connecting() -> Self {
         Self::new(Protocol::Tcp, Direction::Connecting)
     }

@@ -43,7 +43,7 @@ pub struct GroupMember {
 }
 
 impl ConnectionGroup {
-    /// A group without members for the connection that `info` is an end of.
+    /// Creates a group without members for the connection that `info` is an end of.
     pub fn of(info: &ConnectionInfo) -> Self {
         Self {
             connection_rep: info.connection_rep(),
@@ -94,7 +94,7 @@ impl ConnectionGroup {
         &self.connecting.list
     }
 
-    /// Whether there is a driver at either end.
+    /// Returns whether there is a driver at either end.
     pub fn is_complete(&self) -> bool {
         !self.listening.list.is_empty() && !self.connecting.list.is_empty()
     }

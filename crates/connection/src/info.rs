@@ -49,7 +49,7 @@ pub struct Ends {
 }
 
 impl ConnectionInfo {
-    /// An end of which only the protocol and the direction are known.
+    /// Creates an end of which only the protocol and the direction are known.
     ///
     /// Creates the info of a driver that has not started. Without an identifier and addresses it is
     /// not joined with anything.
@@ -66,7 +66,7 @@ impl ConnectionInfo {
         }
     }
 
-    /// A TCP server that listens on `port` of `host`.
+    /// Describes a TCP server that listens on `port` of `host`.
     pub fn tcp_listening(port: u16, host: impl Into<String>) -> Self {
         Self::new(Protocol::Tcp, Direction::Listening)
             .with_identifier(port)
@@ -74,8 +74,7 @@ impl ConnectionInfo {
             .with_port(port)
     }
 
-    /// A TCP client at `local_host` and `local_port` that is connected to
-    /// `target_port`.
+    /// Describes a TCP client at `local_host` and `local_port` that is connected to `target_port`.
     pub fn tcp_connecting(
         target_port: u16,
         local_host: impl Into<String>,
@@ -87,12 +86,12 @@ impl ConnectionInfo {
             .with_port(local_port)
     }
 
-    /// A file that the driver reads.
+    /// Describes a file that the driver reads.
     pub fn file_read(path: impl AsRef<Path>) -> Self {
         Self::file(path.as_ref(), Direction::Listening)
     }
 
-    /// A file that the driver writes.
+    /// Describes a file that the driver writes.
     pub fn file_written(path: impl AsRef<Path>) -> Self {
         Self::file(path.as_ref(), Direction::Connecting)
     }
@@ -190,7 +189,7 @@ impl ConnectionInfo {
         self.bound
     }
 
-    /// Whether the end was closed.
+    /// Returns whether the end was closed.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
@@ -262,7 +261,7 @@ impl Serialize for ConnectionInfo {
 }
 
 impl Ends {
-    /// The connection from `local`, the driver's own end, to `peer`.
+    /// Creates the connection from `local`, the driver's own end, to `peer`.
     pub fn new(local: SocketAddr, peer: SocketAddr) -> Self {
         Self {
             local: canonical(local),
@@ -281,7 +280,7 @@ impl Ends {
         }
     }
 
-    /// Whether one side has ended its direction.
+    /// Returns whether one side has ended its direction.
     pub fn is_half_closed(&self) -> bool {
         self.half_closed
     }
@@ -296,7 +295,7 @@ impl Ends {
         self.peer
     }
 
-    /// Whether `other` is the same connection seen from its other end.
+    /// Returns whether `other` is the same connection seen from its other end.
     pub fn mirrors(&self, other: &Self) -> bool {
         let (local, peer) = self.plain();
         other.plain() == (peer, local)

@@ -147,7 +147,7 @@ pub struct UnknownTransport {
 
 standin_error::reportable!(UnknownTransport);
 
-/// The sockets that a process has open now.
+/// Returns the sockets that a process has open now.
 ///
 /// Entries that vanish while they are read are left out.
 ///

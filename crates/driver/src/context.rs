@@ -82,8 +82,8 @@ impl Explainer {
         self.0.as_ref()?.upgrade()?.explain_failure(driver)
     }
 
-    /// Whether the test has [failed](crate::DriverBase::fail) by the word of a driver, which ends
-    /// every wait around it.
+    /// Returns whether the test has [failed](crate::DriverBase::fail) by the word of a driver,
+    /// which ends every wait around it.
     pub fn test_has_failed(&self) -> bool {
         let source = self.0.as_ref().and_then(|source| source.upgrade());
         source.is_some_and(|source| source.test_failure().is_some())

@@ -38,9 +38,9 @@ pub struct InstallFile {
 }
 
 impl InstallFile {
-    /// A file that keeps its name, in the driver's install target, by default its runpath. A
-    /// relative path starts at the current directory, in an environment file at the folder of that
-    /// file.
+    /// Creates a file that keeps its name, in the driver's install target, by default its runpath.
+    /// A relative path starts at the current directory, in an environment file at the folder of
+    /// that file.
     pub fn new(source: impl Into<PathBuf>) -> Self {
         Self {
             source: source.into(),

@@ -148,7 +148,7 @@ impl Drop for Inner {
 }
 
 impl Entity {
-    /// An entity of the kind `entity`.
+    /// Creates an entity of the kind `entity`.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Entity {
         Self::with_kind("entity", name)
     }
 
-    /// An entity of some kind, with no option set but its name; errors and reports call it
+    /// Creates an entity of some kind, with no option set but its name; errors and reports call it
     /// `kind[name]`.
     ///
     /// # Errors
@@ -281,7 +281,7 @@ impl Entity {
         entities.collect()
     }
 
-    /// Whether both handles are of one entity.
+    /// Returns whether both handles are of one entity.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
@@ -326,7 +326,7 @@ impl Entity {
         self.facts().abort() == Abort::No
     }
 
-    /// Whether an abort has been completed.
+    /// Returns whether an abort has been completed.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         self.facts().abort() == Abort::Done

@@ -41,7 +41,7 @@ impl<T> Failovers<T> {
         self.factories.push(Arc::new(factory));
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.factories.is_empty()

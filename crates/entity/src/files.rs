@@ -211,8 +211,8 @@ impl Entity {
         self.with_runpath(|runpath| runpath.location.path.clone())
     }
 
-    /// Whether the runpath is an explicit one, which is not standin's to remove when a test is
-    /// done. Not before it is defined.
+    /// Returns whether the runpath is an explicit one, which is not standin's to remove when a test
+    /// is done. Not before it is defined.
     #[must_use]
     pub fn has_chosen_runpath(&self) -> bool {
         self.with_runpath(|runpath| runpath.is_chosen) == Some(true)

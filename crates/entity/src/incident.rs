@@ -94,7 +94,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The whole time.
+    /// Returns the whole time.
     #[must_use]
     pub fn total(self) -> Duration {
         self.value.saturating_add(self.grace)

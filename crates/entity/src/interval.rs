@@ -20,7 +20,7 @@ impl CheckInterval {
     /// Shorter intervals would only burn the processor.
     const SHORTEST: Duration = Duration::from_millis(1);
 
-    /// The interval after `checks` checks (counted from 1).
+    /// Returns the interval after `checks` checks (counted from 1).
     ///
     /// ```
     /// use std::time::Duration;

@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use standin_config::Constraint;
 use thiserror::Error;
 
-/// The rule that names of entities keep, for the option of a config.
+/// Returns the rule that names of entities keep, for the option of a config.
 ///
 /// ```
 /// use standin_config::{ConfigDescription, Kind, Layer, Node, OptionDescription};

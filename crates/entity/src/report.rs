@@ -40,7 +40,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing failed, here and below.
+    /// Returns whether nothing failed, here and below.
     #[must_use]
     pub fn passed(&self) -> bool {
         !self.aborted && self.failures.is_empty() && self.children.iter().all(Self::passed)

@@ -92,7 +92,7 @@ impl Status {
         Self::Stopped,
     ];
 
-    /// The name as reports show it: `NONE`, `STARTED`, ...
+    /// Returns the name as reports show it: `NONE`, `STARTED`, ...
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl Status {
         }
     }
 
-    /// The statuses that may directly follow this one.
+    /// Returns the statuses that may directly follow this one.
     #[must_use]
     pub const fn next(self) -> &'static [Self] {
         match self {
@@ -121,7 +121,7 @@ impl Status {
         }
     }
 
-    /// Whether `to` may directly follow this status, or is this status.
+    /// Returns whether `to` may directly follow this status, or is this status.
     #[must_use]
     pub fn allows(self, to: Self) -> bool {
         self == to || self.next().contains(&to)
@@ -161,8 +161,8 @@ impl Status {
         }
     }
 
-    /// Whether `target` can still be reached in the present life, that is
-    /// without another `start`. A status reaches itself.
+    /// Returns whether `target` can still be reached in the present life, that is without another
+    /// `start`. A status reaches itself.
     ///
     /// ```
     /// use standin_entity::Status;

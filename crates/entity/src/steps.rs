@@ -46,7 +46,7 @@ pub enum HookPoint {
 }
 
 impl HookPoint {
-    /// The name as users write it: `pre_start`, ...
+    /// Returns the name as users write it: `pre_start`, ...
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ impl Interval {
         self.started_at
     }
 
-    /// Whether it has ended.
+    /// Returns whether it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.elapsed.is_some()

@@ -105,7 +105,7 @@ impl Error {
         }
     }
 
-    /// An error that is only a text.
+    /// Creates an error that is only a text.
     #[track_caller]
     pub fn msg(message: impl Into<String>) -> Self {
         Self::new(Message(message.into()))
@@ -175,8 +175,8 @@ thread_local! {
     static MADE_BY_TEST: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many errors lines of the test have made in this thread, by `?` or else: an environment that
-/// ends asks whether the test is on its way out with one.
+/// Returns how many errors lines of the test have made in this thread, by `?` or else: an
+/// environment that ends asks whether the test is on its way out with one.
 #[doc(hidden)]
 pub fn made_by_test() -> u64 {
     MADE_BY_TEST.get()

@@ -21,7 +21,7 @@ impl Place {
     }
 }
 
-/// Whether a place is in the source of the test, where it helps to look, rather than in a
+/// Returns whether a place is in the source of the test, where it helps to look, rather than in a
 /// dependency of it.
 #[doc(hidden)]
 pub fn is_of_test(place: &Location<'_>) -> bool {

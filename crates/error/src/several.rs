@@ -65,7 +65,7 @@ pub fn write<E: StdError + 'static>(
     })
 }
 
-/// The source of the error around them: the only failure's, or the first.
+/// Returns the source of the error around them: the only failure's, or the first.
 pub fn source<E: StdError + 'static>(failures: &[E]) -> Option<&(dyn StdError + 'static)> {
     match failures {
         [only] => only.source(),
@@ -73,12 +73,12 @@ pub fn source<E: StdError + 'static>(failures: &[E]) -> Option<&(dyn StdError + 
     }
 }
 
-/// The diagnostic source of the error around them: the only failure's, if it has one.
+/// Returns the diagnostic source of the error around them: the only failure's, if it has one.
 pub fn diagnostic_source<E: Diagnostic>(failures: &[E]) -> Option<&dyn Diagnostic> {
     only(failures)?.diagnostic_source()
 }
 
-/// What is related to the error around them: all of several, or what is to the only one.
+/// Returns what is related to the error around them: all of several, or what is to the only one.
 pub fn related<'e, E: Diagnostic>(
     failures: &'e [E],
 ) -> Option<Box<dyn Iterator<Item = &'e dyn Diagnostic> + 'e>> {
@@ -90,12 +90,12 @@ pub fn related<'e, E: Diagnostic>(
     }
 }
 
-/// The parts of the error around them.
+/// Returns the parts of the error around them.
 pub fn parts<E: Reportable>(failures: &[E]) -> Vec<&(dyn Reportable + 'static)> {
     failures.iter().map(|failure| failure as _).collect()
 }
 
-/// The failure, if it is the only one.
+/// Returns the failure, if it is the only one.
 pub fn only<E>(failures: &[E]) -> Option<&E> {
     match failures {
         [only] => Some(only),

@@ -123,8 +123,8 @@ impl<S: AsRef<str>> fmt::Display for Names<'_, S> {
     }
 }
 
-/// An error with its causes, in one text: `cannot read x: permission denied`. A cause that the
-/// message repeats is left out.
+/// Returns an error with its causes as one text: `cannot read x: permission denied`. A cause that
+/// the message repeats is left out.
 #[must_use]
 pub fn in_full(error: &dyn StdError) -> String {
     let mut text = error.to_string();

@@ -97,7 +97,7 @@ impl Slot {
 }
 
 impl Turn<'_> {
-    /// Whether the actor acts for the first time.
+    /// Returns whether the actor acts for the first time.
     pub fn is_first(&self) -> bool {
         self.is_first
     }
@@ -108,7 +108,7 @@ impl Turn<'_> {
         self.event
     }
 
-    /// The time in this turn.
+    /// Returns the time in this turn.
     pub fn now(&mut self) -> Instant {
         *self.now.get_or_insert_with(Instant::now)
     }
@@ -260,7 +260,7 @@ impl Panicked {
         }
     }
 
-    /// What the panic said.
+    /// Returns what the panic said.
     pub fn message(&self) -> &str {
         &self.message
     }

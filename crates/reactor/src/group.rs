@@ -53,7 +53,7 @@ impl Group {
         self.members.count()
     }
 
-    /// Whether there are no actors.
+    /// Returns whether there are no actors.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -24,7 +24,7 @@ pub struct Reactor {
 static CURRENT: Mutex<Weak<Lease>> = Mutex::new(Weak::new());
 
 impl Reactor {
-    /// A handle of the process's reactor, which is started if there is none.
+    /// Returns a handle of the process's reactor, which is started if there is none.
     ///
     /// # Errors
     ///
@@ -49,7 +49,8 @@ impl Reactor {
         self.lease.core().busy()
     }
 
-    /// Whether the calling thread is the reactor's: it must not wait for what acts by itself.
+    /// Returns whether the calling thread is the reactor's: it must not wait for what acts by
+    /// itself.
     pub fn is_current_thread(&self) -> bool {
         self.lease.core().is_current()
     }

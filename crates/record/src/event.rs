@@ -24,7 +24,7 @@ impl Piece {
     /// How many bytes of a piece are kept: 512.
     pub const KEPT: usize = 512;
 
-    /// Whether all of them were kept.
+    /// Returns whether all of them were kept.
     pub fn is_whole(&self) -> bool {
         self.kept.len() as u64 == self.length
     }

@@ -228,7 +228,7 @@ impl Serialize for Line {
     }
 }
 
-/// The JSON Schema of [`Transcript::to_json`].
+/// Returns the JSON Schema of [`Transcript::to_json`].
 pub fn json_schema() -> Value {
     let record = |event: &str, more: Value| {
         let mut properties = json!({

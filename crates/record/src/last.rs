@@ -66,7 +66,7 @@ impl LastRecords {
         transcript
     }
 
-    /// Whether there is no connection to show anything of.
+    /// Returns whether there is no connection to show anything of.
     pub fn is_empty(&self) -> bool {
         match &self.of {
             Of::Connection(..) => false,
@@ -74,7 +74,7 @@ impl LastRecords {
         }
     }
 
-    /// Whether both are about the same.
+    /// Returns whether both are about the same.
     pub fn is_of_same(&self, other: &Self) -> bool {
         match (&self.of, &other.of) {
             (Of::Connection(one, _), Of::Connection(other, _)) => Arc::ptr_eq(one, other),

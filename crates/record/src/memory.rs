@@ -59,7 +59,7 @@ impl Memory {
         }))
     }
 
-    /// The memory that recorders share unless they are given another: 16 MiB.
+    /// Returns the memory that recorders share unless they are given another: 16 MiB.
     pub fn of_process() -> Self {
         OF_PROCESS.clone()
     }

@@ -44,7 +44,8 @@ impl Place {
     /// How many lines of other languages a process can distinguish.
     pub const ELSEWHERE: usize = 0x4000;
 
-    /// The line of Rust that calls the function with `#[track_caller]` which calls this one.
+    /// Returns the line of Rust that calls the function with `#[track_caller]` which calls this
+    /// one.
     #[inline]
     #[track_caller]
     pub fn caller() -> Self {
@@ -80,7 +81,7 @@ impl Place {
         self.line_of_file().0
     }
 
-    /// The number of the line, from 1 on.
+    /// Returns the number of the line, from 1 on.
     pub fn line(self) -> u32 {
         self.line_of_file().1
     }

@@ -35,12 +35,12 @@ struct State {
 }
 
 impl Recorder {
-    /// A recorder of the environment `name` with the usual [`Settings`].
+    /// Creates a recorder of the environment `name` with the usual [`Settings`].
     pub fn new(name: impl Into<String>) -> Self {
         Self::with_settings(name, Settings::default())
     }
 
-    /// A recorder of the environment `name`. Times are counted from now on.
+    /// Creates a recorder of the environment `name`. Times are counted from now on.
     pub fn with_settings(name: impl Into<String>, settings: Settings) -> Self {
         let shared = Arc::new(Shared::new(settings));
         Self(Arc::new(Inner {

@@ -74,7 +74,7 @@ impl Redact {
             .map(Self)
     }
 
-    /// Whether nothing is looked for.
+    /// Returns whether nothing is looked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

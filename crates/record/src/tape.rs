@@ -192,7 +192,7 @@ impl Tape {
         shown
     }
 
-    /// What must not be kept.
+    /// Returns what must not be kept.
     pub fn redact(&self) -> &Redact {
         &self.shared.redact
     }

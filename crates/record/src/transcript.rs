@@ -175,7 +175,7 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// The part that is about one driver and its connections.
+    /// Returns the part that is about one driver and its connections.
     #[must_use]
     pub fn of(&self, driver: &str) -> Self {
         self.only(
@@ -184,7 +184,7 @@ impl Transcript {
         )
     }
 
-    /// The part that is about one connection of a driver.
+    /// Returns the part that is about one connection of a driver.
     #[must_use]
     pub fn of_connection(&self, driver: &str, index: usize) -> Self {
         self.only(

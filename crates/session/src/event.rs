@@ -154,7 +154,7 @@ impl Event {
         }
     }
 
-    /// An error, as an event.
+    /// Creates the event of an error.
     pub fn failed(error: &Error) -> Self {
         let diagnostic = error.diagnostic();
         Self::now(Happened::Failed {

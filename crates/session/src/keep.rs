@@ -52,7 +52,7 @@ impl Keeper {
         self
     }
 
-    /// The files of the state directory that an environment of this process has.
+    /// Returns the files of the state directory that an environment of this process has.
     ///
     /// # Errors
     ///

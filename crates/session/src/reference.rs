@@ -9,8 +9,8 @@ use crate::ReferenceError;
 /// The name of an environment's options among the types of drivers.
 const ENVIRONMENT: &str = "environment";
 
-/// The options of environments and drivers as a page of Markdown: those of one type of drivers
-/// with those that every driver has, those of `"environment"`, or all.
+/// Returns the options of environments and drivers as a page of Markdown: those of one type of
+/// drivers with those that every driver has, those of `"environment"`, or all.
 ///
 /// # Errors
 ///

@@ -64,12 +64,12 @@ impl Outcome {
     /// There is no such command.
     pub const NOT_FOUND: u8 = 127;
 
-    /// The exit code of what a signal has ended: 128 and its number.
+    /// Returns the exit code of what a signal has ended: 128 and its number.
     pub fn code_of_signal(signal: i32) -> u8 {
         u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX)
     }
 
-    /// What ended because of an error of the environment.
+    /// Returns the outcome of a run that ended with an error of the environment.
     pub fn failed(error: impl Into<Error>) -> Self {
         Self {
             code: Self::FAILED,
@@ -79,8 +79,8 @@ impl Outcome {
 }
 
 impl CommandLine {
-    /// A program with its arguments: the first word is a path, or a name that is looked up in
-    /// `PATH`.
+    /// Creates a program with its arguments: the first word is a path, or a name that is looked up
+    /// in `PATH`.
     pub fn new(words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self {
             words: words.into_iter().map(Into::into).collect(),
@@ -91,8 +91,8 @@ impl CommandLine {
         }
     }
 
-    /// How long the command may take. When that is over it gets SIGTERM, and five seconds later
-    /// what is left of it is killed.
+    /// Sets how long the command may take. When that is over it gets SIGTERM, and five seconds
+    /// later what is left of it is killed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -113,7 +113,7 @@ impl CommandLine {
         self
     }
 
-    /// Whether the files of the drivers are kept when the command fails. Default: true.
+    /// Sets whether the files of the drivers are kept when the command fails. Default: true.
     pub fn keep_files(mut self, keep: bool) -> Self {
         self.keeps_files = keep;
         self

@@ -66,7 +66,7 @@ pub struct Ended {
 }
 
 impl StateDir {
-    /// The directory of this user; it is made if need be.
+    /// Opens the directory of this user, which is created if needed.
     ///
     /// # Errors
     ///

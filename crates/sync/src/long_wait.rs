@@ -18,7 +18,7 @@ use std::{
 /// How long a thread waits at once. What is left of its limit it waits afterwards.
 pub const LONG: Duration = Duration::from_secs(2);
 
-/// How long to wait at once, of what is left; `None` is "no limit".
+/// Returns how long to wait at once, of what is left; `None` is "no limit".
 #[inline]
 pub fn at_once(left: Option<Duration>) -> Duration {
     match left {

@@ -8,7 +8,7 @@ use crate::value::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What a value of TOML is, as messages say it: "a string".
+/// Returns what a value of TOML is, as messages say it: "a string".
 pub fn toml_type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -31,7 +31,7 @@ pub struct TooLarge {
 }
 
 impl TooLarge {
-    /// What is wrong with it where `expected` should be.
+    /// Returns what is wrong with it where `expected` should be.
     pub fn error(&self, expected: impl Into<String>) -> ValueError {
         ValueError::new(expected, self.digits.as_str()).because("it does not fit in 64 bits")
     }
@@ -65,7 +65,7 @@ pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step], in_key: boo
 }
 
 impl Value {
-    /// A value of TOML without its places.
+    /// Converts a value of TOML, without its places.
     ///
     /// # Errors
     ///
@@ -107,12 +107,12 @@ impl Value {
     }
 }
 
-/// The place of the part of a value of TOML that `path` leads to, as far as it leads.
+/// Returns the place of the part of a value of TOML that `path` leads to, as far as it leads.
 pub fn toml_span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step]) -> Range<usize> {
     span_at(spanned, path, false)
 }
 
-/// The place of the first key of a table, where a text reports what its own table lacks.
+/// Returns the place of the first key of a table, where a text reports what its own table lacks.
 pub fn toml_start_of(table: &DeTable<'_>) -> Range<usize> {
     table
         .keys()

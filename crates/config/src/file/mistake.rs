@@ -52,7 +52,7 @@ pub enum TableMistake {
 standin_error::reportable!(TableMistake);
 
 impl TableMistake {
-    /// A key that the table `owner` cannot have, at `span`.
+    /// Creates the mistake of a key that the table `owner` cannot have, at `span`.
     pub fn unknown_key(
         owner: impl Into<String>,
         key: impl Into<String>,
@@ -103,7 +103,7 @@ pub struct OptionMistake {
 }
 
 impl OptionMistake {
-    /// A mistake at `span`.
+    /// Creates a mistake at `span`.
     pub fn new(error: OptionError, span: SourceSpan) -> Self {
         Self { error, span }
     }
@@ -174,7 +174,7 @@ pub struct FileErrors<M = TableMistake> {
 }
 
 impl<M: Located> FileErrors<M> {
-    /// The report of at least one mistake in a text; it calls the text `file`.
+    /// Creates the report of at least one mistake in a text; it calls the text `file`.
     pub fn new(file: &str, text: &str, mut mistakes: Vec<M>) -> Self {
         mistakes.iter_mut().for_each(|mistake| mistake.narrow(text));
         mistakes.sort_by_key(|mistake| mistake.span().offset());

@@ -18,7 +18,7 @@ impl Default for Suggestions {
 }
 
 impl Suggestions {
-    /// The one of `known` that was probably meant by `name`.
+    /// Returns the name in `known` that was probably meant by `name`.
     pub fn nearest<'a>(
         &mut self,
         name: &str,

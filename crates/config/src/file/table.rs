@@ -75,7 +75,7 @@ pub struct TableOptions<'d> {
 }
 
 impl TableReader {
-    /// A reader that leaves relative paths as they are.
+    /// Creates a reader that leaves relative paths as they are.
     pub fn new() -> Self {
         Self::default()
     }
@@ -138,12 +138,12 @@ impl<'d> TableOptions<'d> {
         self.description
     }
 
-    /// What mistakes call the table.
+    /// Returns the name of the table in mistakes.
     pub fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// What is right so far.
+    /// Returns what is right so far.
     pub fn layer(&self) -> &Layer {
         &self.layer
     }
@@ -153,12 +153,12 @@ impl<'d> TableOptions<'d> {
         self.layer.add_defaults(name, defaults);
     }
 
-    /// Whether a value for the option at `index` is in the table, valid or not.
+    /// Returns whether a value for the option at `index` is in the table, valid or not.
     pub fn has(&self, index: usize) -> bool {
         self.layer.find(index).is_some() || self.wrong.contains(&index)
     }
 
-    /// What is wrong so far.
+    /// Returns what is wrong so far.
     pub fn mistakes(&self) -> &[TableMistake] {
         &self.mistakes
     }
@@ -235,7 +235,7 @@ impl<'d> TableOptions<'d> {
         }
     }
 
-    /// The options that are right, and all mistakes.
+    /// Returns the options that are right, and all mistakes.
     pub fn into_parts(self) -> (Layer, Vec<TableMistake>) {
         (self.layer, self.mistakes)
     }

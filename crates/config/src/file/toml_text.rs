@@ -89,13 +89,13 @@ impl TomlText {
         (toml, table)
     }
 
-    /// Whether the whole text is TOML.
+    /// Returns whether the whole text is TOML.
     pub fn is_well_formed(&self) -> bool {
         self.syntax.is_empty()
     }
 
-    /// The report of the text: what is not TOML in it, and the mistakes that were found in its
-    /// tables. Those that may come from a line that could not be parsed are left out.
+    /// Returns the report of the text: what is not TOML in it, and the mistakes that were found in
+    /// its tables. Those that may come from a line that could not be parsed are left out.
     ///
     /// # Errors
     ///

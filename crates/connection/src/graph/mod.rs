@@ -87,7 +87,7 @@ pub struct Edge {
 }
 
 impl ConnectionGraph {
-    /// A graph of these drivers without connections.
+    /// Creates a graph of these drivers without connections.
     pub fn new(drivers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut graph = Self::default();
         for driver in drivers {
@@ -289,7 +289,7 @@ impl Node {
         }
     }
 
-    /// Whether the driver is connected to another one.
+    /// Returns whether the driver is connected to another one.
     pub fn is_connected(&self) -> bool {
         self.connected
     }

@@ -113,7 +113,7 @@ impl State {
 }
 
 impl Resource {
-    /// A resource of the kind `resource`, with no option set but its name.
+    /// Creates a resource of the kind `resource`, with no option set but its name.
     ///
     /// # Errors
     ///
@@ -188,7 +188,7 @@ impl Resource {
         Step::EXCLUSIVE.get(step).copied()
     }
 
-    /// Whether the present thread is in a step of this resource, or works for one that is.
+    /// Returns whether the present thread is in a step of this resource, or works for one that is.
     #[must_use]
     pub fn is_in_own_step(&self) -> bool {
         self.lock().is_mine()
@@ -254,7 +254,7 @@ impl Resource {
         self.inner.entity.is_active()
     }
 
-    /// Whether an abort has been completed.
+    /// Returns whether an abort has been completed.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         self.inner.entity.is_aborted()

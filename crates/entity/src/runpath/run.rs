@@ -18,9 +18,8 @@ const KEPT_RUNS: usize = 3;
 /// How often others may remove the directories above while this process makes its own.
 const ATTEMPTS: u32 = 16;
 
-/// The directory below which entities without an explicit runpath and without a
-/// parent keep their files: `standin/<test program>/<run>` below the target
-/// directory of cargo.
+/// Returns the directory below which entities without an explicit runpath and without a parent keep
+/// their files: `standin/<test program>/<run>` below the target directory of cargo.
 ///
 /// 1. The target directory is the one that the program itself is in, else the one
 ///    of the package that cargo says it runs (for tests in documentation).

@@ -11,7 +11,7 @@ use super::field::{Field, Kind};
 use super::method::Method;
 use super::methods::all;
 
-/// The JSON Schema of a line, in either direction: a request, an answer or an event.
+/// Returns the JSON Schema of a line, in either direction: a request, an answer or an event.
 pub fn protocol_schema() -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
     let requests: Vec<_> = all().map(request).collect();
@@ -280,7 +280,7 @@ impl Kind {
     }
 }
 
-/// The reference page of all methods, in Markdown.
+/// Returns the reference page of all methods, in Markdown.
 pub fn protocol_page() -> String {
     let mut page = String::from(
         "# Methods of the protocol\n\nWhat a client of `standin serve` can ask for; \
