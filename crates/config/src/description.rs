@@ -220,11 +220,13 @@ impl ConfigDescription {
         name: &str,
         nearest: impl FnOnce(&mut dyn Iterator<Item = &'a str>) -> Option<&'a str>,
     ) -> String {
-        if self
-            .option(name)
-            .is_some_and(OptionDescription::is_code_only)
-        {
-            return format!("{name:?} can only be set in code");
+        let option = self.option(name);
+        if let Some(option) = option.filter(|option| option.is_code_only()) {
+            // It may name the options that do the same in files.
+            let docs = option.plain_docs();
+            let summary = docs.split("\n\n").next().unwrap_or_default();
+            let summary = summary.replace('\n', " ");
+            return format!("{name:?} can only be set in code. {summary}");
         }
         let names = || {
             let options = self.options().iter();

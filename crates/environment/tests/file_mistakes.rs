@@ -71,7 +71,7 @@ fn a_key_for_code_says_so() {
                · ────┬────
                ·     ╰── not known here
                ╰────
-              help: "pre_start" can only be set in code
+              help: "pre_start" can only be set in code. Runs before the driver starts.
         "#]],
     );
 }
