@@ -1,12 +1,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use miette::Diagnostic as _;
 use standin_config::{Config, Misfit, Port, Setting, Step, context};
 use standin_driver::DriverConfig;
 use standin_tcp::StreamFraming;
 
 use crate::frames::NewFraming;
-use crate::{Fault, Link, Links, TcpProxy};
+use crate::{Fault, Link, Links, ProxyError, TcpProxy};
 
 /// A proxy between a peer and its target, with faults on the way.
 ///
@@ -111,9 +112,33 @@ impl TcpProxyConfig {
     }
 }
 
+/// The parts of a target; `None` if it is not one.
+pub(crate) fn host_and_port(to: &str) -> Option<(&str, u16)> {
+    // A server on a Unix socket publishes port 0.
+    let (host, port) = match to.strip_prefix("unix:") {
+        Some(_) => (to.strip_suffix(":0").unwrap_or(to), 0),
+        None => {
+            let (host, port) = to.rsplit_once(':')?;
+            (host, port.parse().ok()?)
+        }
+    };
+    (!host.is_empty()).then_some((host, port))
+}
+
 /// What does not fit together.
 fn misfits(config: &TcpProxyConfig) -> Vec<Misfit> {
     let mut misfits = Vec::new();
+    // A template is looked at when it is rendered.
+    let to = config.to.as_plain().filter(|to| !to.contains("{{"));
+    if let Some(to) = to.filter(|to| host_and_port(to).is_none()) {
+        let error = ProxyError::Target {
+            proxy: String::new(),
+            to: to.clone(),
+        };
+        let misfit = Misfit::new("to", format!("\"{to}\" is not a host and a port"));
+        let help = error.help().map(|help| help.to_string());
+        misfits.push(misfit.help(help.unwrap_or_default()));
+    }
     let made = config.framing.as_ref().map(StreamFraming::maker);
     let has_frames = match made {
         Some(Err((key, message))) => {

@@ -94,7 +94,8 @@ pub enum ProxyError {
     #[diagnostic(
         code(standin::proxy::target),
         help(
-            "write a host and a port, such as `127.0.0.1:5432` or `[::1]:5432`, or `unix:` and the path of a Unix socket"
+            "write a host and a port, such as `127.0.0.1:5432` or `[::1]:5432`, or `unix:` and the path of a Unix socket{}",
+            of_driver(to)
         )
     )]
     Target {
@@ -213,4 +214,15 @@ fn lines(faults: &[String], connections: &[String]) -> impl fmt::Display {
         }
     }
     lines
+}
+
+/// How to write the address of a driver, if `to` may be the name of one.
+fn of_driver(to: &str) -> String {
+    match to.contains([':', '/', '.', '{']) || to.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; for the driver \"{to}\", write `{{ driver = \"{to}\", value = \"{{{{ host \
+             }}}}:{{{{ port }}}}\" }}`, in code `.to_driver(\"{to}\")`"
+        ),
+    }
 }

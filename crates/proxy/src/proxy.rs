@@ -12,6 +12,7 @@ use standin_socket::{Address, Client, Server};
 use standin_sync::Unpoisoned;
 use standin_sync::operation::{Thread, Wait, now};
 
+use crate::config::host_and_port;
 use crate::control::{Control, Pause, Shared, Watcher};
 use crate::listener::Listener;
 use crate::random::Random;
@@ -335,17 +336,7 @@ impl TcpProxy {
             proxy: self.base.name().to_owned(),
             to: to.to_owned(),
         };
-        // A server on a Unix socket publishes port 0.
-        let (host, port) = match to.strip_prefix("unix:") {
-            Some(_) => (to.strip_suffix(":0").unwrap_or(to), 0),
-            None => {
-                let (host, port) = to.rsplit_once(':').ok_or_else(wrong)?;
-                (host, port.parse().map_err(|_| wrong())?)
-            }
-        };
-        if host.is_empty() {
-            return Err(wrong());
-        }
+        let (host, port) = host_and_port(to).ok_or_else(wrong)?;
         Address::resolve(host, port).map_err(|source| ProxyError::Resolve {
             proxy: self.base.name().to_owned(),
             to: to.to_owned(),

@@ -472,14 +472,22 @@ fn options_that_make_no_sense_are_refused() {
         let error = build(fault).map(|_| ()).expect_err("it makes no sense");
         assert!(error.to_string().contains(message), "{error}");
     }
-    for to in ["bank", ":80", "bank:http"] {
-        let proxy = TcpProxy::builder("wan").to(to).build().expect("a text");
-        let error = proxy.start().expect_err("it is not a target");
-        assert!(
-            format!("{error:?}").contains("not a host and a port"),
-            "{error:?}"
-        );
+    let build = |to: &str| TcpProxy::builder("wan").to(to).build();
+    for (to, help) in [
+        ("bank", ".to_driver(\"bank\")"),
+        (":80", "write a host and a port"),
+        ("bank:http", "write a host and a port"),
+    ] {
+        let error = build(to).map(|_| ()).expect_err("it is not a target");
+        let error = format!("{error:?}");
+        assert!(error.contains("not a host and a port"), "{error}");
+        assert!(error.contains(help), "{error}");
     }
+    // What may be a template is looked at when the proxy starts.
+    let proxy = build("{{ bank }}").expect("a template, perhaps");
+    let error = proxy.start().expect_err("it is not a target");
+    let error = format!("{error:?}");
+    assert!(error.contains("not a host and a port"), "{error}");
 }
 
 #[test]
