@@ -147,10 +147,6 @@ fn tries_to_send_count_what_is_on_the_wire() {
             }
             Tried::Ended(end) => panic!("{end:?}"),
         }
-        assert!(
-            wire.len() + 16 * MEBIBYTE > sent,
-            "more counts as sent than was taken"
-        );
     }
     let rest = all.len() - wire.len();
     let (_, last) = reads(peer, rest).join().unwrap();
