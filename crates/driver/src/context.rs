@@ -82,6 +82,13 @@ impl Explainer {
         self.0.as_ref()?.upgrade()?.explain_failure(driver)
     }
 
+    /// Returns why a wait on the driver of that name was
+    /// [interrupted](crate::Driver::interrupting), as [`explain`](Explainer::explain) does.
+    pub fn interruption(&self, driver: &str) -> String {
+        self.explain(driver)
+            .unwrap_or_else(|| "the test has failed".to_owned())
+    }
+
     /// Returns whether the test has [failed](crate::DriverBase::fail) by the word of a driver,
     /// which ends every wait around it.
     pub fn test_has_failed(&self) -> bool {

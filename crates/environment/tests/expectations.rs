@@ -10,6 +10,7 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -212,6 +213,74 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
         // All are up until they are stopped.
         assert!(process.exit().is_none());
         env.stop().unwrap();
+    }
+}
+
+#[test]
+fn whatever_a_test_does_at_that_moment_fails_with_the_reason() {
+    type Script = fn(&TcpServer, &TcpClient) -> Result<()>;
+    // Each succeeds until then.
+    let scripts: [(&str, Script); 6] = [
+        ("sends", |_, client| Ok(client.send([0; 16]).map(drop)?)),
+        ("asks the client", |_, client| {
+            Ok(client.connection().map(drop)?)
+        }),
+        ("asks the server", |server, _| {
+            server.connection(0)?;
+            Ok(server.latest_connection().map(drop)?)
+        }),
+        ("connects", |server, client| {
+            let made = client.connect()?;
+            server.accept_connection(LIMIT)?;
+            made.close();
+            Ok(())
+        }),
+        ("answers", |server, client| {
+            client.send_text("ping")?;
+            server.expect("ping")?;
+            server.send_text("pong")?;
+            Ok(client.expect("pong")?)
+        }),
+        ("refuses", |server, _| {
+            server.refuse()?;
+            Ok(server.come_back()?)
+        }),
+    ];
+    for (what, script) in scripts {
+        for round in 0..30_u32 {
+            let (mut env, judge) = environment();
+            let server = env
+                .add(TcpServer::builder("server").build().unwrap())
+                .unwrap();
+            let client = TcpClient::builder("client")
+                .connect_to("server")
+                .io_timeout(LIMIT);
+            let client = env.add(client.build().unwrap()).unwrap();
+            let env = env.start().unwrap();
+            server.accept_connection(LIMIT).unwrap();
+            let done = AtomicU32::new(0);
+            let report = thread::scope(|scope| {
+                let fails = scope.spawn(|| {
+                    loop {
+                        if let Err(error) = script(&server, &client) {
+                            return format!("{error:?}");
+                        }
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                // At another moment of it in each round.
+                while done.load(Ordering::Relaxed) < round && !fails.is_finished() {
+                    thread::yield_now();
+                }
+                judge.base.fail("somebody said FOO");
+                fails.join().unwrap()
+            });
+            assert!(
+                report.contains("driver \"judge\" failed the test: somebody said FOO"),
+                "{what}: {report}"
+            );
+            env.stop().unwrap();
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 #![allow(clippy::panic, reason = "what cannot be in a test fails it")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use standin_environment::{DriverTypes, Environment, LoadError};
-use standin_proxy::TcpProxy;
+use standin_proxy::{Fault, TcpProxy};
 use standin_tcp::TcpServer;
 
 /// Longer than anything here takes: reached only by a hang.
@@ -124,4 +124,54 @@ fn mistakes_have_their_place() {
             driver "wan": option "up.latency": "soon" is not a duration
             driver "wan": option "down.peer" is "x", but "x" is not an IP address"#]],
     );
+}
+
+#[test]
+fn a_failure_elsewhere_ends_every_wait_on_a_proxy_with_its_reason() -> standin_error::Result<()> {
+    // Not a driver: nobody closes its connections when the test fails.
+    let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let to = target.local_addr().expect("it is bound");
+    let env = parse(&format!(
+        r#"
+name = "e"
+
+[[driver]]
+type = "tcp-server"
+name = "bank"
+framing = "lines"
+
+[[driver]]
+type = "tcp-proxy"
+name = "wan"
+to = "{to}"
+"#
+    ))?;
+    let bank = env.get::<TcpServer>("bank")?;
+    let wan = env.get::<TcpProxy>("wan")?;
+    let env = env.start()?;
+    let never = wan.inject(Fault::reset().at_byte(1 << 40).optional())?;
+    let connect = |port: Option<u16>| {
+        TcpStream::connect(("localhost", port.expect("it is started"))).expect("it listens")
+    };
+    let _through = connect(wan.port());
+    let _far = target.accept().expect("the proxy connects");
+    let mut direct = connect(bank.port());
+    let errors = std::thread::scope(|scope| {
+        let happens = scope.spawn(|| never.wait(LIMIT));
+        let closes = scope.spawn(|| wan.wait_until_open(0, LIMIT));
+        direct
+            .write_all(b"nobody expects this\n")
+            .expect("it is open");
+        [happens, closes].map(|waits| waits.join().expect("it ends"))
+    });
+    let late = wan.inject(Fault::close().optional())?.wait(LIMIT);
+    let after = [late, wan.refuse(), wan.come_back()];
+    for outcome in errors.into_iter().chain(after) {
+        let error = outcome.expect_err("the test has failed");
+        assert!(!error.is_timeout(), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("nobody expects this"), "{text}");
+    }
+    env.stop().expect_err("an unexpected frame");
+    Ok(())
 }

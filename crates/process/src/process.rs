@@ -173,11 +173,11 @@ impl Process {
         let driver = self.base.name().to_owned();
         let pid = child.pid();
         if child.is_interrupted() {
-            let reason = self.base.explainer().explain(&driver);
+            let reason = self.base.explainer().interruption(&driver);
             return Err(ProcessError::Interrupted {
                 driver,
                 pid,
-                reason: reason.unwrap_or_else(|| "the test has failed".to_owned()),
+                reason,
             });
         }
         Err(ProcessError::StillRunning {

@@ -17,7 +17,7 @@ use standin_sync::{Monitor, MutexGuard};
 use crate::counted::counted;
 use crate::frames::NewFraming;
 use crate::pace::Pace;
-use crate::rule::Rule;
+use crate::rule::{Rule, WaitEnd};
 use crate::time::later;
 use crate::{Direction, FaultKind, Link, random};
 
@@ -177,6 +177,17 @@ impl Control {
         self.state.when(until, move |state| {
             (state.open() <= most || state.is_interrupted).then_some(())
         })
+    }
+
+    /// Ends every wait for a fault.
+    pub(crate) fn end_waits(&self, over: WaitEnd) {
+        let rules = self.state().orders.rules.clone();
+        rules.iter().for_each(|rule| rule.is_over(over));
+    }
+
+    /// Whether the test has failed elsewhere.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.state().is_interrupted
     }
 
     /// Ends every wait, or lets there be waits again.

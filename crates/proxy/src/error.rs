@@ -2,7 +2,7 @@ use std::fmt;
 
 use miette::Diagnostic;
 use standin_config::{PortError, ResolveError};
-use standin_driver::ContextError;
+use standin_driver::{ContextError, Explainer};
 use standin_entity::Status;
 use standin_error::Reportable;
 use standin_error::text::Count;
@@ -24,6 +24,18 @@ pub enum ProxyError {
         proxy: String,
         /// Its status.
         status: Status,
+    },
+    /// The test has failed elsewhere, so that all waits end.
+    #[error("proxy \"{proxy}\" stopped waiting\n{reason}")]
+    #[diagnostic(
+        code(standin::proxy::interrupted),
+        help("fix what failed the test first")
+    )]
+    Interrupted {
+        /// The proxy.
+        proxy: String,
+        /// What the environment knows about that, on separate lines.
+        reason: String,
     },
     /// Faults that were to happen have not: what they are for was not tested.
     #[error("proxy \"{proxy}\": {} never happened{}", Count(faults.len(), "fault"), lines(faults, connections))]
@@ -70,8 +82,6 @@ pub enum ProxyError {
         open: usize,
         /// How many should be, at most.
         most: usize,
-        /// Whether the time is up; otherwise the test has failed elsewhere.
-        timed_out: bool,
         /// The connections that there were, with what went over them.
         connections: Vec<String>,
     },
@@ -180,11 +190,15 @@ impl ProxyError {
             ProxyError::NotYet {
                 timed_out: true,
                 ..
-            } | ProxyError::StillOpen {
-                timed_out: true,
-                ..
-            }
+            } | ProxyError::StillOpen { .. }
         )
+    }
+
+    pub(crate) fn interrupted(proxy: &str, explainer: &Explainer) -> ProxyError {
+        ProxyError::Interrupted {
+            reason: explainer.interruption(proxy),
+            proxy: proxy.to_owned(),
+        }
     }
 
     /// The errors that this one passes on.

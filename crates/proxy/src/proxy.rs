@@ -8,7 +8,7 @@ use standin_connection::{ConnectionInfo, Direction as Side, Ends, Protocol};
 use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_reactor::{Group, Reactor};
-use standin_socket::{Address, Client, Server};
+use standin_socket::{Address, Client, ControlError, Server};
 use standin_sync::Unpoisoned;
 use standin_sync::operation::{Thread, Wait, now};
 
@@ -16,7 +16,7 @@ use crate::config::host_and_port;
 use crate::control::{Control, Pause, Shared, Watcher};
 use crate::listener::Listener;
 use crate::random::Random;
-use crate::rule::{Injected, Rule};
+use crate::rule::{Injected, Rule, WaitEnd};
 use crate::{
     Direction, Fault, FaultKind, Links, NewFraming, ProxyError, TcpProxyBuilder, TcpProxyConfig,
 };
@@ -138,12 +138,16 @@ impl TcpProxy {
             if fault.needs_frames() && state.framing.is_none() {
                 return Err(wrong("no framing is set".to_owned()));
             }
+            if state.is_interrupted {
+                rule.is_over(WaitEnd::Interrupted);
+            }
             state.orders.rules.push(Arc::clone(&rule));
             Ok(())
         })?;
         Ok(Injected {
             rule,
             proxy: Arc::clone(&self.control.name),
+            explainer: self.base.explainer(),
         })
     }
 
@@ -209,7 +213,7 @@ impl TcpProxy {
     ///
     /// Returns an error if the proxy is not running.
     pub fn refuse(&self) -> Result<(), ProxyError> {
-        Ok(self.server()?.refuse()?)
+        self.control_with(Server::refuse)
     }
 
     /// Accepts connections again after [`refuse`](TcpProxy::refuse).
@@ -218,7 +222,23 @@ impl TcpProxy {
     ///
     /// Returns an error if the proxy is not running, or cannot listen again.
     pub fn come_back(&self) -> Result<(), ProxyError> {
-        Ok(self.server()?.come_back()?)
+        self.control_with(Server::come_back)
+    }
+
+    /// Changes the listening socket, which an interruption closes.
+    fn control_with(
+        &self,
+        change: impl FnOnce(&Server) -> Result<(), ControlError>,
+    ) -> Result<(), ProxyError> {
+        let server = self.server()?;
+        match change(&server) {
+            _ if self.control.is_interrupted() => Err(self.interrupted()),
+            changed => Ok(changed?),
+        }
+    }
+
+    fn interrupted(&self) -> ProxyError {
+        ProxyError::interrupted(self.base.name(), &self.base.explainer())
     }
 
     /// Returns how many connections have come since the latest start.
@@ -256,14 +276,15 @@ impl TcpProxy {
         let until = timeout
             .into()
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        let outcome = wait.run(self.control.until_open(most, until)).await;
+        wait.run(self.control.until_open(most, until)).await;
         match self.open() {
+            // First: it closes them itself.
+            _ if self.control.is_interrupted() => Err(self.interrupted()),
             open if open <= most => Ok(()),
             open => Err(ProxyError::StillOpen {
                 proxy: self.base.name().to_owned(),
                 open,
                 most,
-                timed_out: outcome.is_none(),
                 connections: self.control.connections(),
             }),
         }
@@ -348,9 +369,7 @@ impl TcpProxy {
     fn end(&self, limit: Duration, how: impl FnOnce(&Server)) -> Result<(), ProxyError> {
         // In a `let`: nothing is locked while it ends.
         let running = self.state.write().unpoisoned().running.take();
-        let reason = "the proxy is stopped".into();
-        let rules = self.control.state().orders.rules.clone();
-        rules.iter().for_each(|rule| rule.is_over(&reason));
+        self.control.end_waits(WaitEnd::Stopped);
         let Some(running) = running else {
             return Ok(());
         };
@@ -488,9 +507,7 @@ impl Driver for TcpProxy {
 
     fn interrupting(&self) {
         self.control.set_interrupted(true);
-        let reason = "the test has failed elsewhere".into();
-        let rules = self.control.state().orders.rules.clone();
-        rules.iter().for_each(|rule| rule.is_over(&reason));
+        self.control.end_waits(WaitEnd::Interrupted);
         if let Ok(server) = self.server() {
             server.abort();
         }

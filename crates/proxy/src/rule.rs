@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use standin_driver::Explainer;
 use standin_sync::Monitor;
 use standin_sync::operation::{Thread, Wait, now};
 
@@ -20,8 +21,15 @@ pub(crate) struct Rule {
 #[derive(Default)]
 struct Fired {
     count: usize,
-    /// All waits for it end, for this reason.
-    over: Option<Arc<str>>,
+    /// Why all waits for it end.
+    over: Option<WaitEnd>,
+}
+
+/// Why nobody waits for a fault any longer.
+#[derive(Clone, Copy)]
+pub(crate) enum WaitEnd {
+    Stopped,
+    Interrupted,
 }
 
 impl Rule {
@@ -48,9 +56,9 @@ impl Rule {
     }
 
     /// Ends every wait for it.
-    pub(crate) fn is_over(&self, reason: &Arc<str>) {
+    pub(crate) fn is_over(&self, over: WaitEnd) {
         self.fired.update(|fired| {
-            fired.over.get_or_insert_with(|| Arc::clone(reason));
+            fired.over.get_or_insert(over);
         });
     }
 }
@@ -69,6 +77,7 @@ impl fmt::Debug for Rule {
 pub struct Injected {
     pub(crate) rule: Arc<Rule>,
     pub(crate) proxy: Arc<str>,
+    pub(crate) explainer: Explainer,
 }
 
 impl Injected {
@@ -86,7 +95,7 @@ impl Injected {
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is up, or the proxy is stopped.
+    /// Returns an error if the time is up, the proxy is stopped, or the test has failed elsewhere.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ProxyError> {
         now(self.wait_with(Thread, timeout))
     }
@@ -100,15 +109,17 @@ impl Injected {
     ) -> Result<(), ProxyError> {
         let timeout = timeout.into();
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let has_fired = self.rule.fired.when(until, |fired| match &fired.over {
+        let has_fired = self.rule.fired.when(until, |fired| match fired.over {
             _ if fired.count > 0 => Some(None),
-            Some(reason) => Some(Some(Arc::clone(reason))),
-            None => None,
+            over => over.map(Some),
         });
         let outcome = wait.run(has_fired).await;
         let reason = match &outcome {
             Some(None) => return Ok(()),
-            Some(Some(reason)) => reason.to_string(),
+            Some(Some(WaitEnd::Interrupted)) => {
+                return Err(ProxyError::interrupted(&self.proxy, &self.explainer));
+            }
+            Some(Some(WaitEnd::Stopped)) => "the proxy is stopped".to_owned(),
             None => match timeout {
                 Some(timeout) => format!("waited {timeout:?}"),
                 None => "the wait was given up".to_owned(),

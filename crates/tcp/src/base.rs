@@ -104,12 +104,16 @@ impl<S: Default> TcpBase<S> {
         if !self.is_interrupted.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let driver = self.name().to_owned();
-        let reason = self.driver.explainer().explain(&driver);
         Err(TcpError::Interrupted {
-            reason: reason.unwrap_or_else(|| "the test has failed".to_owned()),
-            driver,
+            driver: self.name().to_owned(),
+            reason: self.driver.explainer().interruption(self.name()),
         })
+    }
+
+    /// This error of an operation that met nothing, or why the driver was interrupted: it closes
+    /// what it has, and whoever came before may find nothing only because of that.
+    pub(crate) fn unless_interrupted(&self, error: TcpError) -> TcpError {
+        self.uninterrupted().err().unwrap_or(error)
     }
 
     /// Refuses to wait in a start if nothing would end the wait: an abort, or a failure of the

@@ -213,19 +213,21 @@ impl TcpClient {
     ///
     /// Returns an error if the client is not running, or not connected.
     pub fn connection(&self) -> Result<TcpConnection, TcpError> {
-        self.base.uninterrupted()?;
         let client = self.base.read().client.clone();
-        match client.ok_or_else(|| self.base.not_running())?.connection() {
-            Some(connection) => Ok(self.base.handle(connection)),
-            None if self.base.answering.responder().is_some() => Err(self.base.answers_by_itself(
+        let connection = client.map(|client| client.connection());
+        let error = match connection {
+            Some(Some(connection)) => return Ok(self.base.handle(connection)),
+            Some(None) if self.base.answering.responder().is_some() => self.base.answers_by_itself(
                 "take its connection over with `take_over`, or with `held` where a rule or a \
-                     step of its dialogue holds it",
-            )),
-            None => Err(TcpError::NotConnected {
+                 step of its dialogue holds it",
+            ),
+            Some(None) => TcpError::NotConnected {
                 driver: self.base.name().to_owned(),
                 records: self.base.last_records(),
-            }),
-        }
+            },
+            None => self.base.not_running(),
+        };
+        Err(self.base.unless_interrupted(error))
     }
 
     crate::talk::talk! { connection }

@@ -7,7 +7,7 @@ use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
 use standin_entity::Result;
 use standin_reply::Responder;
 use standin_socket::operation::{Place, Thread, Wait, now};
-use standin_socket::{AcceptError, Connection, FullQueue, Server};
+use standin_socket::{AcceptError, Connection, ControlError, FullQueue, Server};
 
 use crate::base::TcpBase;
 use crate::config::with_options;
@@ -165,7 +165,7 @@ impl TcpServer {
     ///
     /// Returns an error if the server is not running.
     pub fn refuse(&self) -> Result<(), TcpError> {
-        Ok(self.socket()?.refuse()?)
+        self.controlled(self.socket()?.refuse())
     }
 
     /// Goes away as a server that is stopped: closes every connection and refuses
@@ -177,7 +177,7 @@ impl TcpServer {
     /// Returns an error if the server is not running.
     #[track_caller]
     pub fn go_away(&self) -> Result<(), TcpError> {
-        Ok(self.socket()?.go_away()?)
+        self.controlled(self.socket()?.go_away())
     }
 
     /// Listens again, on the same port, after [`refuse`](TcpServer::refuse) or
@@ -187,7 +187,7 @@ impl TcpServer {
     ///
     /// Returns an error if the server is not running, or cannot listen again.
     pub fn come_back(&self) -> Result<(), TcpError> {
-        Ok(self.socket()?.come_back()?)
+        self.controlled(self.socket()?.come_back())
     }
 
     /// Accepts nothing, so that a peer's connect is neither accepted nor refused: keeps the accept
@@ -197,7 +197,7 @@ impl TcpServer {
     ///
     /// Returns an error if the server is not running, or the queue cannot be filled.
     pub fn fill_queue(&self) -> Result<FullQueue, TcpError> {
-        Ok(self.socket()?.fill_queue()?)
+        self.controlled(self.socket()?.fill_queue())
     }
 
     /// Returns the connection that was accepted as number `index`, if it is open.
@@ -207,19 +207,13 @@ impl TcpServer {
     /// Returns an error if it is closed or was never accepted, or the server is not running.
     pub fn connection(&self, index: usize) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
-        match server.connection(index) {
-            Some(socket) => Ok(self.base.handle(socket)),
-            None if self.base.answering.responder().is_some() => {
-                Err(self.base.answers_by_itself(INSTEAD))
-            }
-            None => Err(TcpError::UnknownConnection {
-                driver: self.base.name().to_owned(),
-                index,
-                accepted: server.accepted(),
-                open: server.connections().iter().map(Connection::index).collect(),
-                records: self.base.last_records(),
-            }),
-        }
+        self.handle_of(server.connection(index), || TcpError::UnknownConnection {
+            driver: self.base.name().to_owned(),
+            index,
+            accepted: server.accepted(),
+            open: server.connections().iter().map(Connection::index).collect(),
+            records: self.base.last_records(),
+        })
     }
 
     /// Returns the latest accepted connection that is still open.
@@ -229,17 +223,32 @@ impl TcpServer {
     /// Returns an error if there is none, or the server is not running.
     pub fn latest_connection(&self) -> Result<TcpConnection, TcpError> {
         let server = self.socket()?;
-        match server.latest() {
-            Some(socket) => Ok(self.base.handle(socket)),
+        self.handle_of(server.latest(), || TcpError::NoConnection {
+            driver: self.base.name().to_owned(),
+            accepted: server.accepted(),
+            records: self.base.last_records(),
+        })
+    }
+
+    /// The handle of an open connection, or why there is none for the test.
+    fn handle_of(
+        &self,
+        socket: Option<Connection>,
+        missing: impl FnOnce() -> TcpError,
+    ) -> Result<TcpConnection, TcpError> {
+        let error = match socket {
+            Some(socket) => return Ok(self.base.handle(socket)),
             None if self.base.answering.responder().is_some() => {
-                Err(self.base.answers_by_itself(INSTEAD))
+                self.base.answers_by_itself(INSTEAD)
             }
-            None => Err(TcpError::NoConnection {
-                driver: self.base.name().to_owned(),
-                accepted: server.accepted(),
-                records: self.base.last_records(),
-            }),
-        }
+            None => missing(),
+        };
+        Err(self.base.unless_interrupted(error))
+    }
+
+    /// The outcome of a change to the listening socket.
+    fn controlled<T>(&self, outcome: Result<T, ControlError>) -> Result<T, TcpError> {
+        outcome.map_err(|error| self.base.unless_interrupted(error.into()))
     }
 
     /// Closes the connection that was accepted as number `index`.
