@@ -11,6 +11,8 @@ use standin_process::{Process, ProcessConfig};
 #[cfg(feature = "proxy")]
 use standin_proxy::{TcpProxy, TcpProxyConfig};
 use standin_tcp::{TcpClient, TcpClientConfig, TcpServer, TcpServerConfig};
+#[cfg(feature = "tls")]
+use standin_tcp::{TlsCertificate, TlsCertificateConfig};
 
 use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
 use crate::plan::Plan;
@@ -67,8 +69,8 @@ impl DriverTypes {
         }
     }
 
-    /// Returns the types of standin: `tcp-server`, `tcp-client`, `process`, and with the feature
-    /// `proxy` `tcp-proxy`.
+    /// Returns the types of standin: `tcp-server`, `tcp-client`, `process`, with the feature
+    /// `proxy` `tcp-proxy`, and with the feature `tls` `tls-certificate`.
     pub fn standard() -> Self {
         let mut types = DriverTypes::none();
         types
@@ -79,6 +81,10 @@ impl DriverTypes {
         #[cfg(feature = "proxy")]
         types
             .register::<TcpProxy, TcpProxyConfig>()
+            .expect("so has this one");
+        #[cfg(feature = "tls")]
+        types
+            .register::<TlsCertificate, TlsCertificateConfig>()
             .expect("so has this one");
         types
     }

@@ -27,6 +27,8 @@ pub use standin_tcp::{
 };
 
 #[cfg(feature = "tls")]
+pub use standin_tcp::{TlsCertificate, TlsCertificateBuilder, TlsCertificateConfig};
+#[cfg(feature = "tls")]
 pub use standin_tls::{Authority, ClientAuth, Defect, Tls, TlsInfo};
 
 #[cfg(feature = "proxy")]

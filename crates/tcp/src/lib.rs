@@ -30,8 +30,11 @@ pub use crate::interface::Interface;
 pub use crate::replies::{Framing as StreamFraming, RepliesConfig};
 pub use crate::server::TcpServer;
 #[cfg(feature = "tls")]
-pub use crate::tls::TlsOptions;
+#[doc(hidden)]
+pub use crate::tls::CertificateDefect;
+#[cfg(feature = "tls")]
+pub use crate::tls::{TlsCertificate, TlsCertificateBuilder, TlsCertificateConfig, TlsOptions};
 #[doc(hidden)]
 pub use standin_socket::framing::Framing;
 #[cfg(feature = "tls")]
-pub use standin_tls::Tls;
+pub use standin_tls::{Defect, Tls};

@@ -434,15 +434,7 @@ impl Driver for TcpServer {
             .with_known("local_port", state.port)
             .with_known("connection_identifier", state.port);
         #[cfg(feature = "tls")]
-        let attributes = {
-            let files = self.base.secure.files();
-            let path = |path: Option<std::path::PathBuf>| path.map(|p| p.display().to_string());
-            attributes
-                .with_known("ca_file", path(files.ca))
-                .with_known("crl_file", path(files.crl))
-                .with_known("client_certificate_file", path(files.client_certificate))
-                .with_known("client_key_file", path(files.client_key))
-        };
+        let attributes = self.base.secure.files().publish(attributes);
         attributes
     }
 

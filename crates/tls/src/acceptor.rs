@@ -14,7 +14,7 @@ use crate::explain::Context;
 use crate::handshake::Handshake;
 use crate::identity::Identity;
 use crate::key_log::{KeyLog, OnSecret};
-use crate::options::{identity, protocols};
+use crate::options::protocols;
 use crate::provider::{provider, versions};
 use crate::tls::{Tls, Version};
 use crate::verify;
@@ -48,7 +48,7 @@ impl Acceptor {
         if tls.defect == Some(Defect::Tls12Only) {
             tls.versions = vec![Version::Tls12];
         }
-        let identity = identity(&tls, names, authority)?;
+        let identity = tls.identity(names, authority)?;
         let versions = versions(&tls.versions);
         if versions.is_empty() {
             return Err(TlsConfigError::NoVersion);

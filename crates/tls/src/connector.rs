@@ -14,7 +14,7 @@ use crate::error::{Side, TlsConfigError};
 use crate::explain::Context;
 use crate::handshake::Handshake;
 use crate::key_log::{KeyLog, OnSecret};
-use crate::options::{identity, protocols};
+use crate::options::protocols;
 use crate::provider::{provider, versions};
 use crate::tls::{Tls, Version};
 use crate::verify;
@@ -60,7 +60,7 @@ impl Connector {
             .dangerous()
             .with_custom_certificate_verifier(verify::of_servers(&tls, authority)?);
         let (mut config, own) = if tls.shows_certificate {
-            let identity = identity(&tls, names, authority)?;
+            let identity = tls.identity(names, authority)?;
             let shown = identity.certificate().map(Box::new);
             let certified = rustls::sign::SingleCertAndKey::from(identity.certified()?);
             let resolver: Arc<dyn ResolvesClientCert> = Arc::new(certified);

@@ -101,8 +101,9 @@ impl Defect {
         }
     }
 
-    /// Whether it is about the certificate, which therefore has to be issued here.
-    pub(crate) fn is_of_certificate(self) -> bool {
+    /// Returns whether it is about the certificate, which therefore has to be issued by an
+    /// [`Authority`](crate::Authority).
+    pub fn is_of_certificate(self) -> bool {
         matches!(
             self,
             Defect::Expired

@@ -6,30 +6,35 @@ use crate::error::TlsConfigError;
 use crate::identity::Identity;
 use crate::tls::Tls;
 
-/// The certificate of a side: that of a file, or one that is issued now.
-pub(crate) fn identity(
-    tls: &Tls,
-    names: &[&str],
-    authority: &Authority,
-) -> Result<Identity, TlsConfigError> {
-    let defect = tls.defect.filter(|defect| defect.is_of_certificate());
-    match (&tls.certificate, defect) {
-        (Some(_), Some(defect)) => Err(TlsConfigError::DefectOfFile { defect }),
-        (Some((certificate, key)), None) => Identity::from_files(certificate, key),
-        (None, defect) => {
-            let mut all = tls.names.clone();
-            for name in names {
-                // Those of hosts and drivers may be anything.
-                if !all.iter().any(|known| known == name) && check_name(name).is_ok() {
-                    all.push((*name).to_owned());
+impl Tls {
+    /// Returns the certificate that a side with these options shows: that of their file, or one
+    /// that is issued now, for `names`, too. What cannot be a name in a certificate is left out of
+    /// `names`: those of hosts and drivers may be anything.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the files cannot be used, or a name of the options is invalid.
+    pub fn identity(
+        &self,
+        names: &[&str],
+        authority: &Authority,
+    ) -> Result<Identity, TlsConfigError> {
+        let defect = self.defect.filter(|defect| defect.is_of_certificate());
+        match (&self.certificate, defect) {
+            (Some(_), Some(defect)) => Err(TlsConfigError::DefectOfFile { defect }),
+            (Some((certificate, key)), None) => Identity::from_files(certificate, key),
+            (None, defect) => {
+                let mut all = self.names.clone();
+                for name in names {
+                    if !all.iter().any(|known| known == name) && check_name(name).is_ok() {
+                        all.push((*name).to_owned());
+                    }
                 }
+                authority.issue_with(&all, defect)
             }
-            authority.issue_with(&all, defect)
         }
     }
-}
 
-impl Tls {
     /// Checks that the options fit together, without reading files.
     ///
     /// # Errors

@@ -1,8 +1,6 @@
 //! [`Secure`]: what a driver has for TLS, from its latest start.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use standin_driver::DriverBase;
@@ -16,8 +14,12 @@ use standin_tls::{
     TlsListener, connecting,
 };
 
+use super::files::{Files, Folder};
 use crate::TcpError;
 use crate::tls::TlsOptions;
+
+/// The names of this machine, which certificates of servers are for.
+pub(super) const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// The common state of all drivers of one environment.
 #[derive(Default)]
@@ -26,7 +28,7 @@ struct Common {
 }
 
 /// The certificate authority of the environment that an entity is in: created on first use.
-fn authority(entity: &Entity) -> Result<Authority, TlsConfigError> {
+pub(super) fn authority(entity: &Entity) -> Result<Authority, TlsConfigError> {
     let root = entity.ancestors().last().unwrap_or_else(|| entity.clone());
     let common = root.common(Common::default);
     let mut authority = common.authority.lock().unpoisoned();
@@ -42,15 +44,6 @@ pub(crate) struct Secure {
     side: RwLock<Option<Arc<TlsSide>>>,
     listener: RwLock<Option<Arc<TlsListener>>>,
     files: RwLock<Files>,
-}
-
-/// The files that it has written for others.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Files {
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) crl: Option<PathBuf>,
-    pub(crate) client_certificate: Option<PathBuf>,
-    pub(crate) client_key: Option<PathBuf>,
 }
 
 /// One side of all connections of a driver.
@@ -97,11 +90,7 @@ impl Secure {
             side.connector(tls).map_err(TcpError::from)?;
         } else if let Some(tls) = &side.tls {
             side.acceptor().map_err(TcpError::from)?;
-            let runpath = match driver.entity().runpath() {
-                Some(runpath) => runpath,
-                None => driver.entity().make_runpath_dirs(false)?,
-            };
-            files = side.write_files(&runpath.join("tls"), tls)?;
+            files = side.write_files(driver, tls)?;
         }
         *self.files.write().unpoisoned() = files;
         *self.side.write().unpoisoned() = Some(Arc::clone(&side));
@@ -217,7 +206,7 @@ impl TlsSide {
             return Ok(acceptor);
         }
         let tls = self.tls.clone().unwrap_or_default();
-        let names = [&*self.host, "localhost", "127.0.0.1", "::1", &*self.driver];
+        let names = [&[&*self.host], &LOCAL[..], &[&*self.driver]].concat();
         let acceptor = Acceptor::new(&tls, &names, &self.authority()?, Some(self.on_secret()))?;
         Ok(self.acceptor.get_or_init(|| acceptor))
     }
@@ -243,30 +232,19 @@ impl TlsSide {
         Arc::new(move |line: &str| recorder.add_secret(line))
     }
 
-    fn write_files(&self, folder: &Path, tls: &Tls) -> Result<Files, TcpError> {
-        let authority = self.authority()?;
-        let failed = |source| TcpError::TlsFile {
-            driver: self.driver.clone(),
-            path: folder.to_owned(),
-            source,
-        };
-        fs::create_dir_all(folder).map_err(failed)?;
-        let write = |name: &str, text: &str| -> Result<Option<PathBuf>, TcpError> {
-            let path = folder.join(name);
-            fs::write(&path, text).map_err(failed)?;
-            Ok(Some(path))
-        };
-        let mut files = Files {
-            ca: write("ca.pem", authority.certificate_pem())?,
-            crl: write("crl.pem", &authority.revoked_pem()?)?,
-            ..Files::default()
-        };
+    fn write_files(&self, driver: &DriverBase, tls: &Tls) -> standin_entity::Result<Files> {
+        let authority = self.authority().map_err(TcpError::from)?;
+        let mut folder = Folder::create(driver)?;
+        folder.add_authority(&authority)?;
         if tls.client_auth != ClientAuth::None {
-            let client = authority.issue(["client"])?;
-            files.client_certificate = write("client.pem", &client.certificate_pem())?;
-            files.client_key = write("client.key", &client.key_pem())?;
+            let client = authority.issue(["client"]).map_err(TcpError::from)?;
+            let names = [
+                ("client_certificate_file", "client.pem"),
+                ("client_key_file", "client.key"),
+            ];
+            folder.add_identity(names, &client)?;
         }
-        Ok(files)
+        Ok(folder.into_files())
     }
 
     fn no_reactor(&self, source: io::Error) -> TcpError {
