@@ -31,7 +31,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The program cannot start in its directory.
-    #[error("cannot start in the directory \"{}\"", directory.display())]
+    #[error("cannot start in the directory `{}`", directory.display())]
     #[diagnostic(
         code(standin::child::directory),
         help("it must be a directory that this user may enter")

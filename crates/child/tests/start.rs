@@ -168,7 +168,7 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
         kind(Command::new("ls").current_dir("/no/such/directory")),
         (
             Some(ErrorKind::NotFound),
-            "cannot start in the directory \"/no/such/directory\"".to_owned()
+            "cannot start in the directory `/no/such/directory`".to_owned()
         )
     );
     for (name, value) in [("A=B", "c"), ("", "v"), ("A\0", "v"), ("A", "v\0")] {

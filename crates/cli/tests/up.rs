@@ -195,7 +195,7 @@ fn a_start_that_fails_is_said_and_leaves_no_process() {
     place.run(&arguments).check(125, "none-such");
     place
         .run(&["up", "none.toml", "--detach"])
-        .check(125, "cannot read none.toml");
+        .check(125, "cannot read `none.toml`");
     wait_until("the end", || place.processes().is_empty());
     assert_eq!(place.run(&["status"]).stdout, "");
 }

@@ -224,7 +224,7 @@ fn all_mistakes_are_told_at_once() {
 fn a_file_that_is_not_there_is_told() {
     let error = Environment::from_file("no/such/file.toml").unwrap_err();
     expect![[r#"
-        cannot read no/such/file.toml
+        cannot read `no/such/file.toml`
           caused by: No such file or directory (os error 2)
           help: check that the file exists and that you may read it
           code: standin::environment::unreadable_file

@@ -156,7 +156,7 @@ pub enum Problem {
     },
 
     /// A file with a reply cannot be read.
-    #[error("cannot read the reply in {}: {reason}", path.display())]
+    #[error("cannot read the reply in `{}`: {reason}", path.display())]
     #[diagnostic(
         code(standin::reply::file),
         help("the path is relative to the working directory, unless it begins with `/`")

@@ -99,7 +99,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// The file for variables cannot be written.
-    #[error("cannot write the variables to {}", path.display())]
+    #[error("cannot write the variables to `{}`", path.display())]
     #[diagnostic(
         code(standin::session::env_file),
         help("it must be a file that this user may write to, on a disk that is not full")
@@ -111,7 +111,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// The file for the output of the command cannot be written.
-    #[error("cannot write the output of the command to {}", path.display())]
+    #[error("cannot write the output of the command to `{}`", path.display())]
     #[diagnostic(
         code(standin::session::output),
         help("it must be a file that this user may write to, on a disk that is not full")
@@ -141,7 +141,7 @@ standin::reportable!(RunError);
 #[non_exhaustive]
 pub enum StateError {
     /// The directory or a file in it cannot be used.
-    #[error("cannot use {}, which records which environments are up", path.display())]
+    #[error("cannot use `{}`, which records which environments are up", path.display())]
     #[diagnostic(
         code(standin::session::state),
         help("it is below XDG_RUNTIME_DIR, or else TMPDIR: it must be writable, and not full")
@@ -153,7 +153,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another user could change the directory.
-    #[error("{} is not a directory that only this user may write to", path.display())]
+    #[error("`{}` is not a directory that only this user may write to", path.display())]
     #[diagnostic(
         code(standin::session::state_not_private),
         help("remove it, or set XDG_RUNTIME_DIR to a directory of your own")
@@ -279,7 +279,7 @@ pub enum ReferenceError {
         known: Vec<String>,
     },
     /// No failed run has left files in a directory.
-    #[error("there is no report of a failed run in {}", directory.display())]
+    #[error("there is no report of a failed run in `{}`", directory.display())]
     #[diagnostic(
         code(standin::session::no_report),
         help("name the directory that the failure names")

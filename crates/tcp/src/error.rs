@@ -219,7 +219,7 @@ pub enum TcpError {
     Tls(#[from] standin_tls::TlsConfigError),
     /// A file with certificates cannot be written.
     #[cfg(feature = "tls")]
-    #[error("driver \"{driver}\" cannot write its certificates to \"{}\"", path.display())]
+    #[error("driver \"{driver}\" cannot write its certificates to `{}`", path.display())]
     #[diagnostic(
         code(standin::tcp::tls_file),
         help("they are below the runpath, for programs that trust the driver")

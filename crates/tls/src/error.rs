@@ -19,7 +19,7 @@ use crate::hello::Offer;
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// A file cannot be read.
-    #[error("cannot read \"{}\"", path.display())]
+    #[error("cannot read `{}`", path.display())]
     #[diagnostic(
         code(standin::tls::unreadable_file),
         help("relative paths start at the current directory of the test")
@@ -32,7 +32,7 @@ pub enum TlsConfigError {
     },
 
     /// The content of a file is not of the expected kind.
-    #[error("\"{}\" is not a valid PEM file: {reason}", path.display())]
+    #[error("`{}` is not a valid PEM file: {reason}", path.display())]
     #[diagnostic(
         code(standin::tls::not_pem),
         help(
@@ -47,7 +47,7 @@ pub enum TlsConfigError {
     },
 
     /// A file has no certificate in it.
-    #[error("there is no certificate in \"{}\": it has {found}", path.display())]
+    #[error("there is no certificate in `{}`: it has {found}", path.display())]
     #[diagnostic(
         code(standin::tls::no_certificate),
         help(
@@ -62,7 +62,7 @@ pub enum TlsConfigError {
     },
 
     /// A file has no key in it.
-    #[error("there is no private key in \"{}\": it has {found}", path.display())]
+    #[error("there is no private key in `{}`: it has {found}", path.display())]
     #[diagnostic(
         code(standin::tls::no_key),
         help("a key is a section \"PRIVATE KEY\", \"EC PRIVATE KEY\" or \"RSA PRIVATE KEY\"")
@@ -75,7 +75,7 @@ pub enum TlsConfigError {
     },
 
     /// A key is encrypted with a password.
-    #[error("the private key in \"{}\" is encrypted, and there is no way to ask for its password", path.display())]
+    #[error("the private key in `{}` is encrypted, and there is no way to ask for its password", path.display())]
     #[diagnostic(
         code(standin::tls::encrypted_key),
         help("decrypt it into a file of its own: `openssl pkey -in \"{}\" -out plain.key`", path.display())
@@ -87,7 +87,7 @@ pub enum TlsConfigError {
 
     /// A key is of another certificate.
     #[error(
-        "the key in \"{}\" does not match the certificate {subject} in \"{}\"",
+        "the key in `{}` does not match the certificate {subject} in `{}`",
         key.display(), certificate.display()
     )]
     #[diagnostic(
@@ -104,7 +104,7 @@ pub enum TlsConfigError {
     },
 
     /// A key cannot be used.
-    #[error("the key in \"{}\" cannot be used: {reason}", path.display())]
+    #[error("the key in `{}` cannot be used: {reason}", path.display())]
     #[diagnostic(
         code(standin::tls::unusable_key),
         help("keys are RSA (2048 bits and more), ECDSA (P-256, P-384) or Ed25519")

@@ -46,7 +46,7 @@ fn exit_codes_are_as_documented() {
         (&["--set", "sleeper.binary=there-is-none"], &["true"], 125, "binary_not_found"),
         (&["--set", "bnak.port=1"], &["true"], 125, "did you mean \"bank\"?"),
         (&["--set", "export.BANK={{ context.bank.prot }}"], &["true"], 125, "`prot`"),
-        (&["--env-file", "."], &["true"], 125, "cannot write the variables to ."),
+        (&["--env-file", "."], &["true"], 125, "cannot write the variables to `.`"),
         (&[], &["./plain"], 126, "cannot run"),
         (&[], &["/"], 126, "cannot run"),
         (&[], &["there-is-none"], 127, "there is no program \"there-is-none\" in PATH"),
@@ -69,7 +69,7 @@ fn exit_codes_are_as_documented() {
     place.run(&["run", "shop.toml"]).check(2, "COMMAND");
     place
         .run(&["run", "none.toml", "--", "true"])
-        .check(125, "cannot read none.toml");
+        .check(125, "cannot read `none.toml`");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_full_disk_is_said() {
     let place = Place::new();
     let arguments = ["run", "shop.toml", "--env-file", "/dev/full", "--", "true"];
     let ended = place.run(&arguments);
-    ended.check(125, "cannot write the variables to /dev/full");
+    ended.check(125, "cannot write the variables to `/dev/full`");
     place.check_left(&ended);
 }
 

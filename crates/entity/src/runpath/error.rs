@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum RunpathError {
     /// The directory of all runpaths without another place cannot be determined.
-    #[error("cannot determine where the default root of runpaths {} is", path.display())]
+    #[error("cannot determine where the default root of runpaths `{}` is", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_root),
         help("set `runpath`, or set TMPDIR to an absolute path")
@@ -22,10 +22,10 @@ pub enum RunpathError {
     },
     /// The directory of all runpaths without another place could be changed by
     /// other users.
-    #[error("{} cannot hold the files of tests: {reason}", path.display())]
+    #[error("`{}` cannot hold the files of tests: {reason}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_not_private),
-        help("remove {}, set TMPDIR to a directory of your own, or set `runpath`", path.display())
+        help("remove `{}`, set TMPDIR to a directory of your own, or set `runpath`", path.display())
     )]
     NotPrivate {
         /// The directory.
@@ -34,7 +34,7 @@ pub enum RunpathError {
         reason: String,
     },
     /// A directory of the runpath could not be made, emptied or removed.
-    #[error("{entity} cannot {action} {}", path.display())]
+    #[error("{entity} cannot {action} `{}`", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_dirs),
         help(
@@ -53,7 +53,7 @@ pub enum RunpathError {
         source: io::Error,
     },
     /// Something that is not a directory is in its place.
-    #[error("{entity} cannot use {} as a directory: it is {what}", path.display())]
+    #[error("{entity} cannot use `{}` as a directory: it is {what}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_is_file),
         help("set `runpath` to another directory, or remove what is there")
@@ -67,7 +67,7 @@ pub enum RunpathError {
         what: &'static str,
     },
     /// The path has bytes that are not UTF-8, so that no template could name it.
-    #[error("{entity} cannot use {} as its runpath: the path is not valid UTF-8", path.display())]
+    #[error("{entity} cannot use `{}` as its runpath: the path is not valid UTF-8", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_not_utf8),
         help("templates such as `{{{{ runpath }}}}` could not name it: set another `runpath`")
@@ -79,7 +79,7 @@ pub enum RunpathError {
         path: PathBuf,
     },
     /// Cleaning up would delete what no test should.
-    #[error("{entity} refuses to empty {}: it is {what}", path.display())]
+    #[error("{entity} refuses to empty `{}`: it is {what}", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_precious),
         help("set `runpath` to a directory of its own, or set `path_cleanup = false`")
@@ -113,7 +113,7 @@ pub enum RunpathError {
         found: Vec<String>,
     },
     /// Cleaning up would delete the files of another entity that is running.
-    #[error("{entity} refuses to empty {}: {other} is using it", path.display())]
+    #[error("{entity} refuses to empty `{}`: {other} is using it", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_shared),
         help(
@@ -129,7 +129,7 @@ pub enum RunpathError {
         path: PathBuf,
     },
     /// Another process is using the directory.
-    #[error("{entity} cannot use {}: {holder} is using it", path.display())]
+    #[error("{entity} cannot use `{}`: {holder} is using it", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_locked),
         help(
@@ -145,7 +145,7 @@ pub enum RunpathError {
         holder: String,
     },
     /// Something else is now where the entity's directory was, and stays as it is.
-    #[error("{entity} refuses to remove {}: it is not the directory that {entity} made", path.display())]
+    #[error("{entity} refuses to remove `{}`: it is not the directory that {entity} made", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_replaced),
         help(

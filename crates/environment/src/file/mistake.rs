@@ -166,7 +166,7 @@ impl Located for Mistake {
 #[non_exhaustive]
 pub enum ReadError {
     /// The system could not read it.
-    #[error("cannot read {}", .path.display())]
+    #[error("cannot read `{}`", .path.display())]
     #[diagnostic(
         code(standin::environment::unreadable_file),
         help("check that the file exists and that you may read it")

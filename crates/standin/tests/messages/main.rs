@@ -82,8 +82,7 @@ fn normal(text: &str, folder: &Path) -> String {
             "what was recorded: target/standin/$1/RUN/report.html",
         ),
         // With more features there are more drivers, and more options of them.
-        (r", tcp-proxy\b", ""),
-        (r", tls\b", ""),
+        (r", (tcp-proxy|tls-certificate|tls)\b", ""),
         (r"pid \d+", "pid PID"),
         (r"waited [\d.]+ (ns|µs|ms|s) for", "waited TIME for"),
         (r" {2,}(\S+\.rs):\d+(?m:$)", "  $1"),

@@ -117,7 +117,7 @@ fn keys_that_cannot_be_used_are_refused() -> Result<()> {
             "{:?}",
             Identity::from_files(&certificate, &key).unwrap_err()
         );
-        let encrypted = format!("the private key in \"{}\" is encrypted", key.display());
+        let encrypted = format!("the private key in `{}` is encrypted", key.display());
         assert!(error.contains(&encrypted), "{error}");
         let decrypts = format!("`openssl pkey -in \"{}\" -out plain.key`", key.display());
         assert!(error.contains(&decrypts), "{error}");
