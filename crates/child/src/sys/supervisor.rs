@@ -233,7 +233,8 @@ unsafe fn start(
         return Err(failure);
     }
     // What the program need not wait for.
-    let _ = rustix::thread::set_name(c"standin-child");
+    // SAFETY: it reads the name, up to its null.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"standin-child".as_ptr()) };
     // So that it keeps no directory in use.
     let _ = rustix::process::chdir(c"/");
     Ok((leader, changes))
