@@ -24,7 +24,10 @@ struct Inner<P> {
     /// How many want a connection, wherever it is in its conversation.
     wanted: BTreeMap<usize, usize>,
     on_desk: VecDeque<Parked<P>>,
+    /// The first reason for the end of all waits.
     over: Option<Over>,
+    /// Nobody answers any longer.
+    has_ended: bool,
 }
 
 /// A connection on the desk.
@@ -67,6 +70,7 @@ impl<P> Desk<P> {
                 wanted: BTreeMap::new(),
                 on_desk: VecDeque::new(),
                 over: None,
+                has_ended: false,
             }),
         }
     }
@@ -93,8 +97,7 @@ impl<P> Desk<P> {
     pub(crate) fn park(&self, parked: Parked<P>) -> Result<(), P> {
         let (waker, outcome) = self.inner.update(|inner| {
             let is_wanted = inner.wanted.contains_key(&parked.index);
-            let has_ended = matches!(inner.over, Some(Over::Ended));
-            if has_ended || (parked.name.is_none() && !is_wanted) {
+            if inner.has_ended || (parked.name.is_none() && !is_wanted) {
                 return (None, Err(parked.connection));
             }
             let waker = inner.actors.remove(&parked.index);
@@ -149,11 +152,9 @@ impl<P> Desk<P> {
     /// on the desk goes too.
     pub(crate) fn is_over(&self, over: Over) {
         let gone = self.inner.update(|inner| {
-            let has_ended = matches!(over, Over::Ended);
-            if inner.over.is_none() || has_ended {
-                inner.over = Some(over);
-            }
-            has_ended.then(|| {
+            inner.has_ended |= matches!(over, Over::Ended);
+            inner.over.get_or_insert(over);
+            inner.has_ended.then(|| {
                 (
                     std::mem::take(&mut inner.on_desk),
                     std::mem::take(&mut inner.actors),

@@ -708,6 +708,34 @@ fn an_abort_ends_waits_with_its_reason() {
 }
 
 #[test]
+fn a_stop_does_not_replace_the_reason_for_which_waits_have_ended() {
+    // A thread that was woken by the first may look only after the second.
+    let answers = Answers::new(lines_and_never());
+    answers.responder.abort("the program has crashed");
+    answers.responder.stop(LIMIT).unwrap();
+    let wait = answers.responder.wait_until(Seen::rule("never"), None);
+    let held = answers.responder.held("never", None).map(drop);
+    let taken = answers.responder.take_over(7, None).map(drop);
+    for error in [
+        wait.unwrap_err().to_string(),
+        held.unwrap_err().to_string(),
+        taken.unwrap_err().to_string(),
+    ] {
+        assert!(error.ends_with(": the program has crashed"), "{error}");
+    }
+
+    let answers = Answers::new(lines_and_never());
+    answers.connect().write_all(b"surprise\n").unwrap();
+    answers.surprise();
+    answers.responder.stop(LIMIT).unwrap();
+    let held = answers.responder.held("never", None).map(drop);
+    assert!(
+        matches!(held, Err(HandOverError::Unexpected(_))),
+        "{held:?}"
+    );
+}
+
+#[test]
 fn what_is_handed_back_after_the_stop_is_closed() {
     let answers = Answers::new(lines().on("HOLD", hold("it")));
     let (mut one, mut two) = (answers.connect(), answers.connect());
