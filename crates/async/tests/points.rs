@@ -533,6 +533,8 @@ fn a_line_is_found_whenever_a_search_was_dropped() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("log");
             let mut log = std::fs::File::create(&path).unwrap();
+            // All lines are found however soon the time is up.
+            writeln!(log, "line").unwrap();
             let matcher = LogMatcher::new(&path);
             let goes_on = |poll| writeln!(log, "line {poll}").unwrap();
             let limit = Duration::from_millis(30);
