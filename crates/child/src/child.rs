@@ -115,7 +115,7 @@ impl Child {
     }
 
     /// Waits as [`wait`](Child::wait) does, until [`interrupt`](Child::interrupt) is called; then
-    /// it returns the exit only if it has already happened.
+    /// it returns the exit only if that had happened before.
     pub fn wait_unless_interrupted(&self, until: impl Into<Option<Instant>>) -> Option<Exit> {
         now(self.wait_unless_interrupted_with(Thread, until))
     }
@@ -129,18 +129,21 @@ impl Child {
         until: impl Into<Option<Instant>>,
     ) -> Option<Exit> {
         let ended = self.shared.when(until.into(), |now| {
-            let is_done = now.exit.is_some() || now.is_interrupted || now.is_gone;
-            is_done.then_some(now.exit)
+            // An exit after an interruption is not what was waited for: that may be its reason.
+            let exit = now.exit.filter(|_| !now.is_interrupted);
+            (exit.is_some() || now.is_interrupted || now.is_gone).then_some(exit)
         });
         let (exit, _) = wait.run(ended).await.flatten()?;
         Some(exit)
     }
 
-    /// Ends every [`wait_unless_interrupted`](Child::wait_unless_interrupted), now and in future.
-    /// The process continues.
+    /// Ends every [`wait_unless_interrupted`](Child::wait_unless_interrupted) and every
+    /// [`write_stdin`](Child::write_stdin), now and in future. The process continues. A wait still
+    /// finds the exit of one that has ended before.
     pub fn interrupt(&self) {
         self.shared
-            .update(|progress| progress.is_interrupted = true);
+            .update(|progress| progress.is_interrupted |= progress.exit.is_none());
+        self.input.interrupt();
     }
 
     /// Returns whether such waits have been ended.

@@ -23,7 +23,8 @@ pub struct WriteError {
     /// How many bytes there were to write.
     pub total: usize,
     /// `TimedOut` if the program did not read in time, `BrokenPipe` if the program has stopped
-    /// reading, the pipe was closed, or there never was one.
+    /// reading, the pipe was closed, or there never was one; `ConnectionAborted` if the write was
+    /// [interrupted](crate::Child::interrupt).
     pub source: io::Error,
 }
 
@@ -65,6 +66,7 @@ mod unix {
         /// `None` once it is closed.
         pipe: Option<Arc<PipeWriter>>,
         is_busy: bool,
+        is_interrupted: bool,
         /// While a write waits: closing this end wakes it.
         waker: Option<PipeWriter>,
     }
@@ -104,6 +106,14 @@ mod unix {
             });
             // The program reads the end only when no handle is left.
             self.kept.close();
+        }
+
+        /// Ends all writes, now and in future. The program does not read the end.
+        pub(crate) fn interrupt(&self) {
+            self.state.update(|state| {
+                state.is_interrupted = true;
+                state.waker = None;
+            });
         }
 
         fn pipe(&self) -> io::Result<Arc<PipeWriter>> {
@@ -253,7 +263,11 @@ mod unix {
 
     fn open(state: &State) -> io::Result<Arc<PipeWriter>> {
         let pipe = state.pipe.clone();
-        pipe.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+        let pipe = pipe.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        match state.is_interrupted {
+            true => Err(io::ErrorKind::ConnectionAborted.into()),
+            false => Ok(pipe),
+        }
     }
 
     fn left(until: Option<Instant>) -> io::Result<Option<Duration>> {
@@ -313,6 +327,8 @@ mod unsupported {
         }
 
         pub(crate) fn close(&self) {}
+
+        pub(crate) fn interrupt(&self) {}
     }
 
     /// A write.

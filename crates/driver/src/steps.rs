@@ -6,6 +6,7 @@ use standin_entity::{Check, CheckInterval, Error, HookPoint, Result, Steps};
 use standin_record::{DriverTape, Step};
 
 use crate::error::FileLogError;
+use crate::log::bell::Over;
 use crate::{Driver, DriverConfig, Readiness, error_log, install};
 
 /// A driver as the engine of `standin-entity` sees it: what every driver does
@@ -134,6 +135,7 @@ impl Steps for AsSteps<'_> {
         self.start_step("starting", || {
             let starting = &self.driver.base().starting;
             starting.note(self.driver, self.config()?);
+            starting.open_log(self.driver.base());
             self.driver.starting()
         })
     }
@@ -171,7 +173,7 @@ impl Steps for AsSteps<'_> {
         self.step("post_stop", || {
             let result = self.driver.post_stop().and(self.end_extended());
             let base = self.driver.base();
-            base.starting.bell.set_over(true);
+            base.starting.bell.end(Over::Down);
             base.file_log.close();
             result
         })
@@ -198,7 +200,7 @@ impl Steps for AsSteps<'_> {
         self.tape().steps_ended("it was aborted");
         self.step("aborting", || {
             let base = self.driver.base();
-            base.starting.bell.set_over(true);
+            base.starting.bell.end(Over::Aborted);
             let result = self.driver.aborting().and(self.end_extended());
             base.file_log.close();
             result

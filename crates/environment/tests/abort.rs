@@ -18,6 +18,7 @@ use proptest::prelude::*;
 use standin_driver::{Attributes, Driver, DriverBase, DriverBuilder, Lifecycle};
 use standin_entity::{Error, Status, What};
 use standin_environment::{AbortHandle, Environment, EnvironmentError};
+use standin_process::Process;
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
@@ -134,6 +135,44 @@ fn ends_an_accept_and_a_receive() {
     assert!(text.contains("server"), "{text}");
     assert!(env.start().is_err());
     assert!(std::net::TcpStream::connect(("127.0.0.1", port.number())).is_err());
+}
+
+#[test]
+fn ends_what_would_succeed_only_by_it() {
+    type Script = fn(&Process) -> Result<(), Error>;
+    let scripts: [Script; 4] = [
+        |process| Ok(process.wait_for_exit(None).map(drop)?),
+        |process| Ok(process.log_matcher()?.not_match("never", None)?),
+        |process| Ok(process.log_matcher()?.match_all("begins", None).map(drop)?),
+        |process| loop {
+            process.write_stdin([0; 1 << 16])?;
+        },
+    ];
+    for script in scripts {
+        let folder = tempfile::tempdir().unwrap();
+        let mut env = environment(&folder, false);
+        let process = Process::builder("process")
+            .binary("sh")
+            .args(["-c", "echo begins; exec sleep 1000"])
+            .log_regexps(["begins"]);
+        let process = env.add(process.build().unwrap()).unwrap();
+        let env = env.start().unwrap();
+        let handle = env.abort_handle();
+        let (waits, begun) = mpsc::channel();
+        let waiting = process.clone();
+        let error = aborted(
+            || handle.abort(),
+            move || begun.recv().unwrap(),
+            move || {
+                waits.send(()).unwrap();
+                script(&waiting).unwrap_err()
+            },
+        );
+        assert!(error.to_string().contains("aborted"), "{error:?}");
+        // Nor does what begins later.
+        let error = script(&process).unwrap_err();
+        assert!(error.to_string().contains("aborted"), "{error:?}");
+    }
 }
 
 #[test]

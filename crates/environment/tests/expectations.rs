@@ -177,7 +177,7 @@ fn broken<T: Send, E: std::fmt::Debug + Send>(
 #[test]
 fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
     type Script = fn(&TcpServer, &TcpClient, &Process) -> Result<()>;
-    let scripts: [Script; 5] = [
+    let scripts: [Script; 8] = [
         |server, _, _| Ok(server.accept_connection(LIMIT).map(drop)?),
         |_, client, _| Ok(client.receive_exactly(1).map(drop)?),
         |_, client, _| loop {
@@ -190,6 +190,16 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
                 .match_line("never", LIMIT)
                 .map(drop)?)
         },
+        |_, _, process| Ok(process.log_matcher()?.not_match("never", LIMIT)?),
+        |_, _, process| {
+            Ok(process
+                .log_matcher()?
+                .match_all("begins", LIMIT)
+                .map(drop)?)
+        },
+        |_, _, process| loop {
+            process.write_stdin([0; 1 << 16])?;
+        },
     ];
     for script in scripts {
         let (mut env, judge) = environment();
@@ -200,7 +210,11 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
             .connect_to("server")
             .io_timeout(LIMIT);
         let client = env.add(client.build().unwrap()).unwrap();
-        let process = Process::builder("process").binary("sleep").args(["1000"]);
+        let process = Process::builder("process")
+            .binary("sh")
+            .args(["-c", "echo begins; exec sleep 1000"])
+            .timeout(LIMIT)
+            .log_regexps(["begins"]);
         let process = env.add(process.build().unwrap()).unwrap();
         let env = env.start().unwrap();
         server.accept_connection(LIMIT).unwrap();

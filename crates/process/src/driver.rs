@@ -244,6 +244,8 @@ impl Driver for Process {
 
     fn aborting(&self) -> Result<()> {
         if let Some(child) = self.child() {
+            // First: nobody is to take its end for one of its own.
+            child.interrupt();
             child.end(Instant::now() + Child::DEATH);
         }
         self.state().others.clear();

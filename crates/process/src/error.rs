@@ -224,7 +224,7 @@ pub enum ProcessError {
         /// How long the wait took.
         limit: Duration,
     },
-    /// The test has failed elsewhere, so that the wait for its end was interrupted.
+    /// The driver was aborted, or the test has failed elsewhere, so that all waits end.
     #[error("stopped waiting for process \"{driver}\" (pid {pid})\n{reason}")]
     #[diagnostic(
         code(standin::process::interrupted),
@@ -235,7 +235,7 @@ pub enum ProcessError {
         driver: String,
         /// Its process.
         pid: u32,
-        /// What the environment knows about that, on separate lines.
+        /// What is known about that, on separate lines.
         reason: String,
     },
     /// It did not take the signal.

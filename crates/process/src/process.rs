@@ -144,8 +144,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Returns an error if it has not ended in time, or never ran, or the test has failed elsewhere
-    /// meanwhile.
+    /// Returns an error if it has not ended in time, or never ran, or the driver was aborted or the
+    /// test has failed elsewhere meanwhile.
     pub fn wait_for_exit(
         &self,
         timeout: impl Into<Option<Duration>>,
@@ -170,19 +170,12 @@ impl Process {
         if let Some(exit) = child.wait_unless_interrupted_with(wait, until).await {
             return Ok(exit);
         }
-        let driver = self.base.name().to_owned();
-        let pid = child.pid();
         if child.is_interrupted() {
-            let reason = self.base.explainer().interruption(&driver);
-            return Err(ProcessError::Interrupted {
-                driver,
-                pid,
-                reason,
-            });
+            return Err(self.interrupted(&child));
         }
         Err(ProcessError::StillRunning {
-            driver,
-            pid,
+            driver: self.base.name().to_owned(),
+            pid: child.pid(),
             limit: timeout.unwrap_or_default(),
         })
     }
@@ -194,7 +187,8 @@ impl Process {
     /// # Errors
     ///
     /// Returns an error if it is not running, does not read everything in time, has stopped
-    /// reading, or has no pipe. The error has the number of bytes written.
+    /// reading, or has no pipe; the error has the number of bytes written. Also if the driver is
+    /// aborted or the test has failed elsewhere.
     pub fn write_stdin(&self, bytes: impl AsRef<[u8]>) -> Result<(), ProcessError> {
         now(self.write_stdin_with(Thread, bytes))
     }
@@ -213,9 +207,12 @@ impl Process {
             .map(|config| config.driver.resource.entity.timeout);
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let written = wait.run(child.writing_stdin(bytes, until)).await;
-        written.map_err(|source| ProcessError::Stdin {
-            driver: self.base.name().to_owned(),
-            source,
+        written.map_err(|source| match child.is_interrupted() {
+            true => self.interrupted(&child),
+            false => ProcessError::Stdin {
+                driver: self.base.name().to_owned(),
+                source,
+            },
         })
     }
 
@@ -267,6 +264,20 @@ impl Process {
         ProcessError::NotRunning {
             driver: self.base.name().to_owned(),
             exit: self.exit(),
+        }
+    }
+
+    fn interrupted(&self, child: &Child) -> ProcessError {
+        let driver = self.base.name().to_owned();
+        let explainer = self.base.explainer();
+        let is_aborted = !self.base.resource().is_active() && !explainer.test_has_failed();
+        ProcessError::Interrupted {
+            reason: match is_aborted {
+                true => "the driver was aborted".to_owned(),
+                false => explainer.interruption(&driver),
+            },
+            driver,
+            pid: child.pid(),
         }
     }
 

@@ -10,8 +10,18 @@ pub(crate) struct Bell(Monitor<State>);
 #[derive(Debug, Default)]
 struct State {
     rings: u64,
-    /// Nothing more is to be expected: waits end.
-    is_over: bool,
+    over: Option<Over>,
+}
+
+/// Why nothing more is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The driver is down: nothing more is written.
+    Down,
+    /// The test has failed elsewhere: more may be written.
+    Interrupted,
+    /// The driver was aborted: more may be written.
+    Aborted,
 }
 
 impl Bell {
@@ -20,13 +30,21 @@ impl Bell {
             .update(|state| state.rings = state.rings.wrapping_add(1));
     }
 
-    /// Ends all waits, until it is opened again.
-    pub(crate) fn set_over(&self, is_over: bool) {
-        self.0.update(|state| state.is_over = is_over);
+    /// Lets there be waits again.
+    pub(crate) fn open(&self) {
+        self.0.update(|state| state.over = None);
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.0.lock().is_over
+    /// Ends all waits, until it is opened again. Who is down says so also after another reason.
+    pub(crate) fn end(&self, over: Over) {
+        self.0.update(|state| match over {
+            Over::Down => state.over = Some(over),
+            Over::Interrupted | Over::Aborted => _ = state.over.get_or_insert(over),
+        });
+    }
+
+    pub(crate) fn over(&self) -> Option<Over> {
+        self.0.lock().over
     }
 
     /// How often it has rung. To be asked before looking at what is waited for.
@@ -41,7 +59,7 @@ impl Bell {
         until: Option<Instant>,
     ) -> impl Operation<Output = Option<()>> {
         self.0.when(until, move |state| {
-            (state.rings != rings || state.is_over).then_some(())
+            (state.rings != rings || state.over.is_some()).then_some(())
         })
     }
 }

@@ -84,10 +84,24 @@ pub enum LogMatchError {
         is_unfinished: bool,
         /// How long the wait took.
         elapsed: Duration,
-        /// Whether the wait ended because the driver is stopped or aborted.
+        /// Whether the wait ended because the driver is down.
         is_over: bool,
         /// Possible causes that the driver's environment knows.
         note: Option<String>,
+    },
+    /// The driver was aborted, or the test has failed elsewhere, so that all waits end.
+    #[error("stopped looking for `{pattern}` in `{}`\n{reason}", path.display())]
+    #[diagnostic(
+        code(standin::driver::log_interrupted),
+        help("fix what failed the test first")
+    )]
+    Interrupted {
+        /// The log.
+        path: PathBuf,
+        /// The pattern.
+        pattern: String,
+        /// What is known about that, on separate lines.
+        reason: String,
     },
     /// A line is longer than the search limit, and its rest might match.
     #[error("`{pattern}` cannot be looked for in a line of `{}`: it is longer than {} MiB, and begins with {begin:?}", path.display(), LONGEST >> 20)]

@@ -10,7 +10,7 @@ use standin_record::DriverTape;
 use standin_sync::Unpoisoned;
 use standin_sync::operation::{Thread, Wait, now};
 
-use super::bell::Bell;
+use super::bell::{Bell, Over};
 use super::follow::{Advance, Follower, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch};
 use super::log_match::{LogMatch, LogMatchError};
@@ -352,7 +352,7 @@ struct Search<'a> {
     last: Vec<u8>,
     too_long: u64,
     is_unfinished: bool,
-    is_over: bool,
+    over: Option<Over>,
     /// The bytes still to search once the time is over.
     left: Option<u64>,
 }
@@ -396,7 +396,7 @@ impl<'a> Search<'a> {
             last: Vec::new(),
             too_long: 0,
             is_unfinished: false,
-            is_over: false,
+            over: None,
             left: None,
         })
     }
@@ -405,9 +405,10 @@ impl<'a> Search<'a> {
         loop {
             // Both asked before looking, so that what comes meanwhile is not missed.
             let rings = self.matcher.bell.rings();
-            self.is_over = self.matcher.bell.is_over();
-            let is_last = self.is_over || self.until.is_some_and(|until| Instant::now() >= until);
-            match self.look(self.is_over)? {
+            self.over = self.matcher.bell.over();
+            let is_late = self.until.is_some_and(|until| Instant::now() >= until);
+            let is_last = is_late || self.over.is_some();
+            match self.look(self.over == Some(Over::Down))? {
                 Look::Found(found) => return Ok(Some(found)),
                 // What is there by the end of the time is looked at, however much it is.
                 Look::Pause if is_last => {
@@ -415,13 +416,13 @@ impl<'a> Search<'a> {
                         || std::fs::metadata(&self.matcher.path).map_or(0, |file| file.len());
                     let left = self.left.unwrap_or_else(size);
                     if left == 0 {
-                        return Ok(None);
+                        return self.end(is_late);
                     }
                     self.left = Some(left.saturating_sub(ONE_LOOK as u64));
                     continue;
                 }
                 Look::Pause => continue,
-                Look::End if is_last => return Ok(None),
+                Look::End if is_last => return self.end(is_late),
                 Look::End => {}
             }
             if self.subscription.is_none() {
@@ -437,6 +438,24 @@ impl<'a> Search<'a> {
             let until = self.until.map_or(next, |until| until.min(next));
             wait.run(self.matcher.bell.change(rings, Some(until))).await;
         }
+    }
+
+    /// Nothing more is found: by the end of its time or of the log, or for another reason.
+    fn end(&self, is_late: bool) -> Result<Option<LogMatch>, LogMatchError> {
+        let Some(over @ (Over::Interrupted | Over::Aborted)) = self.over.filter(|_| !is_late)
+        else {
+            return Ok(None);
+        };
+        let driver = self.matcher.driver.as_ref();
+        let reason = match over {
+            Over::Interrupted => driver.map(|(driver, explainer)| explainer.interruption(driver)),
+            _ => None,
+        };
+        Err(LogMatchError::Interrupted {
+            path: self.matcher.path.clone(),
+            pattern: self.pattern.as_str().to_owned(),
+            reason: reason.unwrap_or_else(|| "the driver was aborted".to_owned()),
+        })
     }
 
     fn look(&mut self, is_final: bool) -> Result<Look, LogMatchError> {
@@ -492,7 +511,7 @@ impl<'a> Search<'a> {
             too_long: self.too_long,
             is_unfinished: self.is_unfinished,
             elapsed: self.since.elapsed(),
-            is_over: self.is_over,
+            is_over: self.over.is_some(),
             note: None,
         }
     }
@@ -562,7 +581,7 @@ mod tests {
         let log = LogMatcher::with_bell("/nowhere/log", bell.clone());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| log.match_line("x", None));
-            bell.set_over(true);
+            bell.end(Over::Down);
             let error = waiting.join().unwrap().unwrap_err();
             assert!(matches!(
                 error,
