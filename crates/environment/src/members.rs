@@ -217,17 +217,14 @@ impl Members {
     pub(crate) fn fail(&self, broken: TestFailure) {
         let top = std::iter::successors(self.parent(), |members| members.parent()).last();
         let around = top.as_deref().unwrap_or(self);
+        // First, so that an environment that begins meanwhile knows it.
+        let (broken, is_first) = around.note_broken(broken);
         let nested = around.all_nested();
-        for members in nested.iter().map(|members| &**members).chain([around]) {
-            let is_first = {
-                let mut first = members.broken.lock().unpoisoned();
-                let is_first = first.is_none();
-                first.get_or_insert_with(|| broken.clone());
-                is_first
-            };
-            if !is_first {
-                continue;
-            }
+        let mut all: Vec<&Members> = nested.iter().map(|members| &**members).collect();
+        // Of all before any wait ends: who notices the end of another's connection asks why.
+        all.retain(|members| members.note_broken(broken.clone()).1);
+        all.extend(is_first.then_some(around));
+        for members in all {
             let drivers = members.active();
             // Of all: one that is not starting may be about to.
             let starts = drivers
@@ -243,9 +240,18 @@ impl Members {
         }
     }
 
-    /// The failure of the test, reported here or in an environment around this one or below.
+    /// Notes a failure of the test, unless there was one before; says which was the first, and
+    /// whether it is this one.
+    fn note_broken(&self, broken: TestFailure) -> (TestFailure, bool) {
+        let mut first = self.broken.lock().unpoisoned();
+        let is_first = first.is_none();
+        (first.get_or_insert(broken).clone(), is_first)
+    }
+
+    /// The failure of the test, reported here, below, or in an environment around this one.
     pub(crate) fn broken(&self) -> Option<TestFailure> {
-        self.broken.lock().unpoisoned().clone()
+        let own = self.broken.lock().unpoisoned().clone();
+        own.or_else(|| self.parent()?.broken())
     }
 
     /// Allows the drivers to start again.

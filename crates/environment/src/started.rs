@@ -71,13 +71,15 @@ impl Started {
         let _turn = self
             .take(call, Purpose::Start)
             .map_err(|refused| self.refusal(call, refused))?;
+        let running: Weak<Self> = Arc::downgrade(self);
+        let begun = self.members.begin(running);
+        // After that: an abort of an environment around this one sees it, or is seen here.
         if !self.is_active() {
             return Err(EnvironmentError::Aborted {
                 environment: self.name().to_owned(),
             });
         }
-        let running: Weak<Self> = Arc::downgrade(self);
-        if let Err(parent) = self.members.begin(running) {
+        if let Err(parent) = begun {
             return Err(EnvironmentError::ParentStopped {
                 environment: self.name().to_owned(),
                 parent,

@@ -98,6 +98,7 @@ impl<'a> Start<'a> {
         };
         let is_wanted = || {
             self.members.entity.is_active()
+                && self.members.broken().is_none()
                 && !self.members.turn.is_ending()
                 && !self.is_ended.load(Ordering::SeqCst)
         };
@@ -108,9 +109,9 @@ impl<'a> Start<'a> {
         let replacement = failovers.first_that(|member| {
             self.members.with_candidate(member, || {
                 self.members.adopt(&**member)?;
-                // An abort or a stop that came before does not know it.
+                // What came before and ends starts does not know it.
                 if !is_wanted() {
-                    return Err(Error::msg("the environment was aborted or stopped"));
+                    return Err(Error::msg("the start was over by then"));
                 }
                 match start(&**member)? {
                     Progress::Done => Ok(()),

@@ -176,6 +176,24 @@ fn ends_what_would_succeed_only_by_it() {
 }
 
 #[test]
+fn reaches_what_starts_below_meanwhile() {
+    for _ in 0..50 {
+        let trace = Trace::default();
+        let outer = Environment::new("outer").start().unwrap();
+        let handle = outer.abort_handle();
+        let mut inner = Environment::new("inner");
+        inner.set_parent(&outer).unwrap();
+        let probe = Probe::builder("probe", &trace).build().unwrap();
+        let probe = inner.add(probe).unwrap();
+        let start = thread::spawn(move || inner.start().map(drop));
+        handle.abort();
+        let started = start.join().unwrap();
+        let is_up = probe.status() == Status::Started && probe.base().resource().is_active();
+        assert!(!is_up, "{started:?}");
+    }
+}
+
+#[test]
 fn ends_a_connect() {
     // A listener whose queue is full answers nobody.
     let full = socket_that_answers_nobody();

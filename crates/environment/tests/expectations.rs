@@ -20,7 +20,7 @@ use standin_entity::{Error, Result, Status};
 use standin_environment::{Environment, EnvironmentError, Failure};
 use standin_process::Process;
 use standin_tcp::{TcpClient, TcpServer};
-use support::{Probe, Trace};
+use support::{Probe, Trace, within_time};
 
 /// Longer than anything here takes: reached only by a hang.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -326,6 +326,62 @@ fn a_driver_that_fails_the_test_ends_a_start() {
         );
         assert!(error.to_string().contains("somebody said FOO"), "{error}");
     }
+}
+
+#[test]
+fn what_begins_after_a_driver_has_failed_the_test_ends_with_its_reason() {
+    // A replacement.
+    let (mut env, judge) = environment();
+    let trace = Trace::default();
+    let fails = move |_: &dyn Driver| {
+        judge.base.fail("somebody said FOO");
+        Err(Error::msg("it does not start"))
+    };
+    let first = Probe::builder("first", &trace).pre_start(fails);
+    env.add(first.build().unwrap()).unwrap();
+    let its_trace = trace.clone();
+    let make = move || {
+        let never = Probe::builder("second", &its_trace);
+        let never = never.never_ready_in("started_check".to_owned());
+        Ok(never.build()?)
+    };
+    env.register_failover("first", make).unwrap();
+    within_time("a start", move || {
+        let error = env.start().map(drop).unwrap_err();
+        assert!(error.to_string().contains("somebody said FOO"), "{error}");
+    });
+    assert!(!trace.take().contains(&"second starting".to_owned()));
+
+    // An environment below.
+    let (env, judge) = environment();
+    let env = env.start().unwrap();
+    judge.base.fail("somebody said FOO");
+    let mut below = Environment::new("below");
+    below.set_parent(&env).unwrap();
+    below
+        .add(TcpServer::builder("server").build().unwrap())
+        .unwrap();
+    let error = below.start().map(drop).unwrap_err();
+    assert!(error.to_string().contains("somebody said FOO"), "{error}");
+
+    // A wait for the log of a driver that has not come far enough to end such waits.
+    let (mut env, judge) = environment();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("process");
+    let runpath_of = move |_: &dyn Driver| {
+        judge.base.fail("somebody said FOO");
+        path.clone()
+    };
+    let process = Process::builder("process")
+        .binary("true")
+        .runpath_of(runpath_of);
+    let process = env.add(process.build().unwrap()).unwrap();
+    env.start().map(drop).unwrap_err();
+    within_time("a wait for a line", move || {
+        let log = process.log_matcher().unwrap();
+        let error = log.match_line("never", None).unwrap_err().to_string();
+        assert!(error.contains("the test has failed"), "{error}");
+    });
 }
 
 #[test]
