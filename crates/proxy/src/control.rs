@@ -35,8 +35,8 @@ pub(crate) struct State {
     pub(crate) framing: Option<NewFraming>,
     pub(crate) watcher: Option<Watcher>,
     pub(crate) seed: u64,
-    /// Nothing is waited for any longer.
-    pub(crate) is_interrupted: bool,
+    /// Why nothing is waited for any longer.
+    pub(crate) over: Option<WaitEnd>,
     /// How long a connect to the target may take.
     pub(crate) connect_limit: Duration,
     pub(crate) targets: Vec<Address>,
@@ -168,32 +168,39 @@ impl Control {
         });
     }
 
-    /// That there are so many open connections or fewer, or nobody waits for that any longer.
+    /// That there are so many open connections or fewer, or why nobody waits for that any longer:
+    /// that comes first, since what ends the waits closes the connections, too.
     pub(crate) fn until_open(
         &self,
         most: usize,
         until: Option<Instant>,
-    ) -> impl Operation<Output = Option<()>> {
-        self.state.when(until, move |state| {
-            (state.open() <= most || state.is_interrupted).then_some(())
+    ) -> impl Operation<Output = Option<Result<(), WaitEnd>>> {
+        self.state.when(until, move |state| match state.over {
+            Some(over) => Some(Err(over)),
+            None => (state.open() <= most).then_some(Ok(())),
         })
     }
 
-    /// Ends every wait for a fault.
+    /// Lets there be waits again.
+    pub(crate) fn begin_waits(&self) {
+        self.state.lock().over = None;
+    }
+
+    /// Ends every wait, now and in future.
     pub(crate) fn end_waits(&self, over: WaitEnd) {
-        let rules = self.state().orders.rules.clone();
+        let rules = self.state.update(|state| {
+            // A stop is not the last word.
+            if matches!(state.over, None | Some(WaitEnd::Stopped)) {
+                state.over = Some(over);
+            }
+            state.orders.rules.clone()
+        });
         rules.iter().for_each(|rule| rule.is_over(over));
     }
 
     /// Whether the test has failed elsewhere.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.state().is_interrupted
-    }
-
-    /// Ends every wait, or lets there be waits again.
-    pub(crate) fn set_interrupted(&self, is_interrupted: bool) {
-        self.state
-            .update(|state| state.is_interrupted = is_interrupted);
+        self.state().over == Some(WaitEnd::Interrupted)
     }
 
     pub(crate) fn version(&self) -> u64 {

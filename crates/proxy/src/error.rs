@@ -9,6 +9,8 @@ use standin_error::text::Count;
 use standin_socket::{BindError, ControlError};
 use thiserror::Error;
 
+use crate::rule::WaitEnd;
+
 /// The errors of a proxy.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
@@ -25,7 +27,8 @@ pub enum ProxyError {
         /// Its status.
         status: Status,
     },
-    /// The test has failed elsewhere, so that all waits end.
+    /// The test has failed elsewhere, so that all waits end; or what was waited for came only with
+    /// the end of the proxy.
     #[error("proxy \"{proxy}\" stopped waiting\n{reason}")]
     #[diagnostic(
         code(standin::proxy::interrupted),
@@ -34,7 +37,7 @@ pub enum ProxyError {
     Interrupted {
         /// The proxy.
         proxy: String,
-        /// What the environment knows about that, on separate lines.
+        /// What is known about that, on separate lines.
         reason: String,
     },
     /// Faults that were to happen have not: what they are for was not tested.
@@ -194,9 +197,9 @@ impl ProxyError {
         )
     }
 
-    pub(crate) fn interrupted(proxy: &str, explainer: &Explainer) -> ProxyError {
+    pub(crate) fn interrupted(proxy: &str, explainer: &Explainer, over: WaitEnd) -> ProxyError {
         ProxyError::Interrupted {
-            reason: explainer.interruption(proxy),
+            reason: over.explain(proxy, explainer),
             proxy: proxy.to_owned(),
         }
     }

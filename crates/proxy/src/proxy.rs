@@ -138,8 +138,9 @@ impl TcpProxy {
             if fault.needs_frames() && state.framing.is_none() {
                 return Err(wrong("no framing is set".to_owned()));
             }
-            if state.is_interrupted {
-                rule.is_over(WaitEnd::Interrupted);
+            // One that is stopped may be started again.
+            if let Some(over) = state.over.filter(|over| *over != WaitEnd::Stopped) {
+                rule.is_over(over);
             }
             state.orders.rules.push(Arc::clone(&rule));
             Ok(())
@@ -232,13 +233,13 @@ impl TcpProxy {
     ) -> Result<(), ProxyError> {
         let server = self.server()?;
         match change(&server) {
-            _ if self.control.is_interrupted() => Err(self.interrupted()),
+            _ if self.control.is_interrupted() => Err(self.interrupted(WaitEnd::Interrupted)),
             changed => Ok(changed?),
         }
     }
 
-    fn interrupted(&self) -> ProxyError {
-        ProxyError::interrupted(self.base.name(), &self.base.explainer())
+    fn interrupted(&self, over: WaitEnd) -> ProxyError {
+        ProxyError::interrupted(self.base.name(), &self.base.explainer(), over)
     }
 
     /// Returns how many connections have come since the latest start.
@@ -256,7 +257,8 @@ impl TcpProxy {
     ///
     /// # Errors
     ///
-    /// Returns an error if there are more when the time is up, or the test has failed elsewhere.
+    /// Returns an error if there are more when the time is up, the proxy is stopped or aborted, or
+    /// the test has failed elsewhere.
     pub fn wait_until_open(
         &self,
         most: usize,
@@ -276,14 +278,11 @@ impl TcpProxy {
         let until = timeout
             .into()
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        wait.run(self.control.until_open(most, until)).await;
-        match self.open() {
-            // First: it closes them itself.
-            _ if self.control.is_interrupted() => Err(self.interrupted()),
-            open if open <= most => Ok(()),
-            open => Err(ProxyError::StillOpen {
+        match wait.run(self.control.until_open(most, until)).await {
+            Some(outcome) => outcome.map_err(|over| self.interrupted(over)),
+            None => Err(ProxyError::StillOpen {
                 proxy: self.base.name().to_owned(),
-                open,
+                open: self.open(),
                 most,
                 connections: self.control.connections(),
             }),
@@ -366,10 +365,16 @@ impl TcpProxy {
     }
 
     /// Ends everything at once, or the connections as they are.
-    fn end(&self, limit: Duration, how: impl FnOnce(&Server)) -> Result<(), ProxyError> {
+    fn end(
+        &self,
+        limit: Duration,
+        over: WaitEnd,
+        how: impl FnOnce(&Server),
+    ) -> Result<(), ProxyError> {
+        // Before the connections: nobody is to take their end for the program's.
+        self.control.end_waits(over);
         // In a `let`: nothing is locked while it ends.
         let running = self.state.write().unpoisoned().running.take();
-        self.control.end_waits(WaitEnd::Stopped);
         let Some(running) = running else {
             return Ok(());
         };
@@ -435,7 +440,7 @@ impl Driver for TcpProxy {
         })?;
         let to = self.base.expand(&config.to)?;
         let targets = self.targets(&to)?;
-        self.control.set_interrupted(false);
+        self.control.begin_waits();
         let server = Server::builder()
             .label(self.base.name())
             .host(&host)
@@ -456,6 +461,12 @@ impl Driver for TcpProxy {
             state.unreached = None;
             state.orders.rules.iter().for_each(|rule| rule.renew());
         });
+        // What has ended the waits before does not do so again.
+        if !self.base.resource().is_active() {
+            self.control.end_waits(WaitEnd::Aborted);
+        } else if self.base.explainer().test_has_failed() {
+            self.control.end_waits(WaitEnd::Interrupted);
+        }
         if config.refuse {
             server.refuse()?;
         }
@@ -502,11 +513,10 @@ impl Driver for TcpProxy {
 
     fn stopping(&self) -> Result<()> {
         let limit = self.state.read().unpoisoned().limit;
-        Ok(self.end(limit, Server::close)?)
+        Ok(self.end(limit, WaitEnd::Stopped, Server::close)?)
     }
 
     fn interrupting(&self) {
-        self.control.set_interrupted(true);
         self.control.end_waits(WaitEnd::Interrupted);
         if let Ok(server) = self.server() {
             server.abort();
@@ -514,7 +524,7 @@ impl Driver for TcpProxy {
     }
 
     fn aborting(&self) -> Result<()> {
-        Ok(self.end(ABORT_LIMIT, Server::abort)?)
+        Ok(self.end(ABORT_LIMIT, WaitEnd::Aborted, Server::abort)?)
     }
 
     fn attributes(&self) -> Attributes {

@@ -25,11 +25,25 @@ struct Fired {
     over: Option<WaitEnd>,
 }
 
-/// Why nobody waits for a fault any longer.
-#[derive(Clone, Copy)]
+/// Why nobody waits any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitEnd {
+    /// The proxy may be started again.
     Stopped,
+    /// The test has failed elsewhere.
     Interrupted,
+    Aborted,
+}
+
+impl WaitEnd {
+    /// The reason, for an error.
+    pub(crate) fn explain(self, proxy: &str, explainer: &Explainer) -> String {
+        match self {
+            WaitEnd::Stopped => "the proxy is stopped".to_owned(),
+            WaitEnd::Interrupted => explainer.interruption(proxy),
+            WaitEnd::Aborted => "the proxy was aborted".to_owned(),
+        }
+    }
 }
 
 impl Rule {
@@ -95,7 +109,8 @@ impl Injected {
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is up, the proxy is stopped, or the test has failed elsewhere.
+    /// Returns an error if the time is up, the proxy is stopped or aborted, or the test has failed
+    /// elsewhere.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<(), ProxyError> {
         now(self.wait_with(Thread, timeout))
     }
@@ -116,10 +131,10 @@ impl Injected {
         let outcome = wait.run(has_fired).await;
         let reason = match &outcome {
             Some(None) => return Ok(()),
-            Some(Some(WaitEnd::Interrupted)) => {
-                return Err(ProxyError::interrupted(&self.proxy, &self.explainer));
+            Some(Some(over @ WaitEnd::Interrupted)) => {
+                return Err(ProxyError::interrupted(&self.proxy, &self.explainer, *over));
             }
-            Some(Some(WaitEnd::Stopped)) => "the proxy is stopped".to_owned(),
+            Some(Some(over)) => over.explain(&self.proxy, &self.explainer),
             None => match timeout {
                 Some(timeout) => format!("waited {timeout:?}"),
                 None => "the wait was given up".to_owned(),

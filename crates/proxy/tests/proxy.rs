@@ -423,6 +423,47 @@ fn who_waits_for_a_fault_hears_of_the_stop() {
 }
 
 #[test]
+fn what_ends_the_proxy_is_not_what_was_waited_for() {
+    type End = fn(&TcpProxy);
+    let ends: [(End, &str); 2] = [
+        (|proxy| proxy.stop().expect("nothing is missing"), "stopped"),
+        (|proxy| proxy.abort().expect("it ends"), "aborted"),
+    ];
+    for (end, reason) in ends {
+        let between = Between::new(|proxy| proxy);
+        let _open = between.ends();
+        let proxy = &between.proxy;
+        let injected = proxy.inject(Fault::reset().at_byte(1 << 40).optional());
+        let injected = injected.expect("a fault");
+        std::thread::scope(|scope| {
+            let closes = scope.spawn(|| proxy.wait_until_open(0, None));
+            let happens = scope.spawn(|| injected.wait(None));
+            end(proxy);
+            for waits in [closes, happens] {
+                let error = waits.join().expect("no panic").expect_err("it ends");
+                assert!(error.to_string().contains(reason), "{error}");
+            }
+        });
+        // Nor does what begins later wait for what cannot come.
+        let error = proxy.wait_until_open(0, None).expect_err("it has ended");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_fault_of_an_aborted_proxy_is_not_waited_for() {
+    let between = Between::new(|proxy| proxy);
+    between.proxy.stop().expect("nothing is missing");
+    between.proxy.abort().expect("nothing is left");
+    let injected = between.proxy.inject(Fault::reset().optional());
+    let error = injected
+        .expect("a fault")
+        .wait(None)
+        .expect_err("it has ended");
+    assert!(error.to_string().contains("aborted"), "{error}");
+}
+
+#[test]
 fn a_target_that_refuses_is_a_reset_and_is_said() {
     let nobody = test_port::TestPort::claim();
     let proxy = TcpProxy::builder("wan")
