@@ -94,9 +94,18 @@ impl<S: Default> TcpBase<S> {
         noted(&self.driver.explainer(), self.name(), error)
     }
 
-    /// Whether all waits have ended because the test has failed elsewhere.
-    pub(crate) fn set_interrupted(&self, is_interrupted: bool) {
-        self.is_interrupted.store(is_interrupted, Ordering::SeqCst);
+    /// Lets there be waits, from a start on.
+    pub(crate) fn begin_waits(&self) {
+        self.is_interrupted.store(false, Ordering::SeqCst);
+        // What has ended them before does not do so again.
+        if self.driver.explainer().test_has_failed() {
+            self.end_waits();
+        }
+    }
+
+    /// All waits end because the test has failed elsewhere.
+    pub(crate) fn end_waits(&self) {
+        self.is_interrupted.store(true, Ordering::SeqCst);
     }
 
     /// Refuses what would meet what an interruption has closed, without knowing why.
@@ -119,9 +128,6 @@ impl<S: Default> TcpBase<S> {
     /// Refuses to wait in a start if nothing would end the wait: an abort, or a failure of the
     /// test, that happened before this start could be interrupted.
     pub(crate) fn still_starts(&self) -> Result<(), TcpError> {
-        if self.driver.explainer().test_has_failed() {
-            self.set_interrupted(true);
-        }
         self.uninterrupted()?;
         match self.driver.resource().is_active() {
             true => Ok(()),

@@ -115,7 +115,8 @@ impl TcpClient {
         self.keep(&client, made.clone())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.base.secure.side() {
-            tls.connect(&wait, &made).await?;
+            let agreed = tls.connect(&wait, &made).await;
+            agreed.map_err(|error| self.base.unless_interrupted(error))?;
         }
         Ok(self.base.handle(made))
     }
@@ -143,7 +144,8 @@ impl TcpClient {
         self.keep(&client, made.handle())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.base.secure.side() {
-            tls.connect(&wait, &made.handle()).await?;
+            let agreed = tls.connect(&wait, &made.handle()).await;
+            agreed.map_err(|error| self.base.unless_interrupted(error))?;
         }
         responder.talk(made);
         Ok(())
@@ -271,7 +273,7 @@ impl Driver for TcpClient {
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
-        self.base.set_interrupted(false);
+        self.base.begin_waits();
         self.base.answering.forget();
         let script = self.base.script("client", &config.tcp)?;
         #[cfg(feature = "tls")]
@@ -326,7 +328,7 @@ impl Driver for TcpClient {
     }
 
     fn interrupting(&self) {
-        self.base.set_interrupted(true);
+        self.base.end_waits();
         self.base.answering.interrupt();
         let client = self.base.read().client.clone();
         if let Some(client) = client {

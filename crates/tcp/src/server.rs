@@ -126,6 +126,12 @@ impl TcpServer {
                 Ok(socket) => Ok(self.base.handle(socket)),
                 Err(failed) => {
                     self.base.uninterrupted()?;
+                    // The server knows how it has ended.
+                    if !server.is_open()
+                        && let Err(ended) = server.accept(Duration::ZERO)
+                    {
+                        return Err(self.explain(ended));
+                    }
                     let note = self.base.driver.explainer().explain(self.base.name());
                     Err(TcpError::AcceptTls { failed, note })
                 }
@@ -341,7 +347,7 @@ impl Driver for TcpServer {
         let host = self.base.driver.expand(&config.host)?;
         let port = self.base.port(&config.port)?;
         self.base.set_defaults(&config.tcp);
-        self.base.set_interrupted(false);
+        self.base.begin_waits();
         self.base.answering.forget();
         let script = self.base.script("server", &config.tcp)?;
         #[cfg(feature = "tls")]
@@ -405,7 +411,7 @@ impl Driver for TcpServer {
     }
 
     fn interrupting(&self) {
-        self.base.set_interrupted(true);
+        self.base.end_waits();
         self.base.answering.interrupt();
         #[cfg(feature = "tls")]
         self.base.secure.interrupt();
@@ -417,11 +423,12 @@ impl Driver for TcpServer {
     }
 
     fn aborting(&self) -> Result<()> {
-        #[cfg(feature = "tls")]
-        self.base.secure.end();
         if let Some(server) = self.take() {
             server.abort();
         }
+        // After that: who waits for a handshake asks the server why there will be none.
+        #[cfg(feature = "tls")]
+        self.base.secure.end();
         Ok(self.base.answering.abort()?)
     }
 

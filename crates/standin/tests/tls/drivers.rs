@@ -318,3 +318,57 @@ fn options_that_do_not_fit_are_refused_at_once() {
     let error = build(Tls::new().names(["not a name"]));
     assert!(error.contains("neither a name nor an address"), "{error}");
 }
+
+#[test]
+fn a_handshake_that_a_failure_of_the_test_ends_says_so() -> Result<()> {
+    // It accepts, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut env = Environment::new("tls");
+    let replies = Replies::framed(Lines::new()).on(equals("PING"), "PONG");
+    let bank = env.add(TcpServer::builder("bank").replies(replies).build()?)?;
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(port)
+        .tls(Tls::new().handshake_limit(Duration::from_secs(600)))
+        .connect_at_start(false);
+    let client = env.add(client.build()?)?;
+    let env = env.start()?;
+    let error = std::thread::scope(|scope| {
+        let connects = scope.spawn(|| client.connect().map(drop));
+        let _peer = silent.accept().unwrap();
+        let address = ("127.0.0.1", bank.port().unwrap());
+        let mut surprises = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut surprises, b"SURPRISE\n").unwrap();
+        connects.join().unwrap().unwrap_err()
+    });
+    assert!(error.to_string().contains("SURPRISE"), "{error:?}");
+    env.stop().unwrap_err();
+    Ok(())
+}
+
+#[test]
+fn an_accept_that_an_abort_ends_says_so() -> Result<()> {
+    let mut env = Environment::new("tls");
+    let server = env.add(TcpServer::builder("bank").tls(Tls::new()).build()?)?;
+    let env = env.start()?;
+    let handle = env.abort_handle();
+    let error = std::thread::scope(|scope| {
+        let (begins, begun) = std::sync::mpsc::channel();
+        let server = &server;
+        let accepts = scope.spawn(move || {
+            begins.send(()).unwrap();
+            server.accept_connection(None).map(drop)
+        });
+        begun.recv().unwrap();
+        // Whether it waits by then or not.
+        handle.abort();
+        accepts.join().unwrap().unwrap_err()
+    });
+    let text = error.to_string();
+    assert!(
+        text.contains("aborted") || text.contains("not running"),
+        "{error:?}"
+    );
+    Ok(())
+}
