@@ -119,7 +119,7 @@ fn the_whole_start_has_a_limit() {
     for concurrent in [false, true] {
         let trace = Trace::default();
         let mut env = Environment::builder("late")
-            .start_limit(Duration::from_millis(200))
+            .start_limit(Duration::from_secs(1))
             .timeout(LONG)
             .concurrent(concurrent)
             .build()
@@ -135,18 +135,18 @@ fn the_whole_start_has_a_limit() {
         let shown = format!("{error:?}");
         assert!(
             shown.starts_with(
-                "environment \"late\" did not start within 200ms: driver \"stuck\" was stopped while it started"
+                "environment \"late\" did not start within 1s: driver \"stuck\" was stopped while it started"
             ),
             "{shown}"
         );
         assert!(
-            shown.contains("`start_limit` of the environment (now 200ms)"),
+            shown.contains("`start_limit` of the environment (now 1s)"),
             "{shown}"
         );
         let EnvironmentError::Start(failed) = error else {
             panic!("{shown}");
         };
-        assert_eq!(failed.limit, Some(Duration::from_millis(200)));
+        assert_eq!(failed.limit, Some(Duration::from_secs(1)));
         let statuses = environment.statuses();
         assert!(
             statuses

@@ -330,12 +330,9 @@ fn a_shell_reads_the_command_line() {
         app.command_line().as_deref(),
         Some("echo a && echo b; sleep 60")
     );
-    let since = Instant::now();
     app.stop().unwrap();
-    assert!(
-        since.elapsed() < Duration::from_secs(5),
-        "the signal did not reach `sleep`"
-    );
+    // Nothing had to be killed: the signal has reached `sleep`.
+    assert_eq!(app.base().resource().report().notes, [""; 0]);
 }
 
 #[test]
@@ -453,7 +450,8 @@ fn a_timeout_shows_what_is_missing_and_what_was_found() {
     let script = "echo 'port=80'; echo 'now listening'; exec sleep 600";
     let app = shell(folder.path(), script)
         .log_regexps([r"port=(?<port>\d+)", "listening"])
-        .timeout(Duration::from_millis(300))
+        // Long enough for a shell to start on a busy machine.
+        .timeout(Duration::from_secs(3))
         .build()
         .unwrap();
     let report = report(app.start().unwrap_err());

@@ -76,7 +76,8 @@ fn slow_probe() -> Result<()> {
     let database = Process::builder("database")
         .binary("sh")
         .args(["-c", "echo step 1 of 900; exec sleep 1000"])
-        .timeout(BRIEF)
+        // Long enough for a shell to start on a busy machine.
+        .timeout(Duration::from_millis(2500))
         .ready([
             Readiness::log("step 1"),
             Readiness::predicate("is migrated", |_| standin::Check::not_yet("step 1 of 900")),

@@ -65,6 +65,15 @@ fn normal(text: &str, folder: &Path) -> String {
     let text = text.split("\n\nStack backtrace:").next().unwrap();
     let replacements = [
         (r"(127\.0\.0\.1|localhost):\d+", "$1:PORT"),
+        // What ends before its limit takes more than a millisecond on a busy machine.
+        (
+            r"(refused to \S+) after [\d.]+(ns|µs|ms|s) \(limit",
+            "$1 at once (limit",
+        ),
+        (
+            r"after [\d.]+(ns|µs|ms|s) \(limit 30s\)",
+            "at once (limit 30s)",
+        ),
         (r"after [\d.]+(ns|µs|ms|s) \(limit ([^,)]+)\)", "after $2"),
         (r"after [\d.]+(ns|µs|ms|s) \(limit ([^,)]+), ", "after $2 ("),
         (r"after [\d.]+(ns|µs|ms|s)\b", "after TIME"),
