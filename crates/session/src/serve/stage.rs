@@ -24,6 +24,8 @@ struct State {
     phase: Phase,
     view: Option<EnvironmentView>,
     abort: Option<AbortHandle>,
+    /// The client has gone, so that nothing starts any longer.
+    is_over: bool,
 }
 
 #[derive(Default)]
@@ -50,6 +52,7 @@ impl Stage {
             view: Some(view.clone()),
             abort: Some(session.abort_handle()),
             phase: Phase::Loaded(Box::new(session)),
+            is_over: false,
         };
         Ok(view)
     }
@@ -59,7 +62,7 @@ impl Stage {
         let session = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut state.phase, Phase::Starting) {
-                Phase::Loaded(session) => session,
+                Phase::Loaded(session) if !state.is_over => session,
                 phase => {
                     state.phase = phase;
                     return Err(state.wrong("start").into());
@@ -112,6 +115,10 @@ impl Stage {
                 }
             }
         };
+        self.stop_running(*running, observer)
+    }
+
+    fn stop_running(&self, running: Running, observer: &dyn Observer) -> Result<Artifacts> {
         let stopped = running.stop(observer);
         self.enter(Phase::Stopped);
         Ok(stopped?)
@@ -125,29 +132,40 @@ impl Stage {
             return Err(ServeError::NoEnvironment.into());
         };
         abort.abort();
-        self.end(observer)
+        self.take_down(observer)
+    }
+
+    /// The client has gone: as [`take_down`](Stage::take_down), and what it has asked for and is
+    /// not begun yet does not begin.
+    pub(crate) fn end(&self, observer: &dyn Observer) -> Result<()> {
+        self.state.lock().is_over = true;
+        self.take_down(observer)
     }
 
     /// Ends a start that is under way, and takes down what is up. Returns when all of it is down.
-    pub(crate) fn end(&self, observer: &dyn Observer) -> Result<()> {
-        {
+    fn take_down(&self, observer: &dyn Observer) -> Result<()> {
+        let abort = {
             let state = self.state.lock();
-            let abort = state.abort.clone();
             let is_starting = matches!(state.phase, Phase::Starting);
-            drop(state);
-            if let Some(abort) = abort.filter(|_| is_starting) {
-                abort.abort();
-            }
+            state.abort.clone().filter(|_| is_starting)
+        };
+        if let Some(abort) = abort {
+            abort.abort();
         }
         let is_busy = |state: &mut State| matches!(state.phase, Phase::Starting | Phase::Stopping);
-        let state = self
+        let mut state = self
             .state
             .wait_while(self.state.lock(), None::<Instant>, is_busy);
-        let is_up = matches!(state.phase, Phase::Running(_));
-        drop(state);
-        match is_up {
-            true => self.stop(observer).map(drop),
-            false => Ok(()),
+        // Under the same lock: another request may be about to stop it.
+        match std::mem::replace(&mut state.phase, Phase::Stopping) {
+            Phase::Running(running) => {
+                drop(state);
+                self.stop_running(*running, observer).map(drop)
+            }
+            phase => {
+                state.phase = phase;
+                Ok(())
+            }
         }
     }
 
@@ -189,7 +207,7 @@ impl Stage {
 impl State {
     fn may_load(&self) -> Result<(), ServeError> {
         match self.phase {
-            Phase::Empty | Phase::Loaded(_) | Phase::Stopped => Ok(()),
+            Phase::Empty | Phase::Loaded(_) | Phase::Stopped if !self.is_over => Ok(()),
             _ => Err(self.wrong("load another one")),
         }
     }
@@ -216,5 +234,22 @@ impl Phase {
             Phase::Stopping => "stopping",
             Phase::Stopped => "stopped",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_starts_once_the_client_has_gone() {
+        // Its last requests may come to their turn after it.
+        let stage = Stage::default();
+        let make = || Ok(Session::parse("environment", "name = 'late'", &[])?);
+        stage.load(make).unwrap();
+        stage.end(&|_: &crate::Event| {}).unwrap();
+        assert!(stage.start(&|_: &crate::Event| {}).is_err());
+        assert!(stage.load(make).is_err());
+        assert_eq!(stage.phase(), "loaded");
     }
 }
