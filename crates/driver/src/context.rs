@@ -85,8 +85,13 @@ impl Explainer {
     /// Returns why a wait on the driver of that name was
     /// [interrupted](crate::Driver::interrupting), as [`explain`](Explainer::explain) does.
     pub fn interruption(&self, driver: &str) -> String {
-        self.explain(driver)
-            .unwrap_or_else(|| "the test has failed".to_owned())
+        let has_failed = self.test_has_failed();
+        let explained = self.explain(driver);
+        // A start that a task gives up interrupts its driver, too.
+        let unknown =
+            (!has_failed).then(|| "the test has failed, or a start was given up".to_owned());
+        let lines: Vec<String> = unknown.into_iter().chain(explained).collect();
+        lines.join("\n")
     }
 
     /// Returns whether the test has [failed](crate::DriverBase::fail) by the word of a driver,
