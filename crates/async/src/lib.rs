@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(any(feature = "tokio", not(doctest)), doc = include_str!("../README.md"))]
 
 mod answers;
 mod aside;

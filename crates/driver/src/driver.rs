@@ -12,7 +12,7 @@ use crate::{Attributes, DriverBase, Lifecycle};
 /// test.
 ///
 /// A driver embeds a [`DriverBase`] and overrides the steps that it needs;
-/// [`Lifecycle`](crate::Lifecycle) then provides `start`, `stop` and the rest. The order of a start
+/// [`Lifecycle`] then provides `start`, `stop` and the rest. The order of a start
 /// is: [`prepare`](Driver::prepare), the files to install, [`pre_start`](Driver::pre_start), the
 /// user's `pre_start` hook, [`starting`](Driver::starting), then the regexps and conditions of the
 /// options and [`started_check`](Driver::started_check) until all return [`Check::Ready`], then

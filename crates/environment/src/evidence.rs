@@ -88,7 +88,7 @@ pub(crate) fn write(members: &Members, mut transcript: Transcript) -> Artifacts 
     })
 }
 
-/// Writes the same before the end of the environment; [`write`] writes it once more then.
+/// Writes the same before the end of the environment; [`write()`] writes it once more then.
 pub(crate) fn write_early(members: &Members) -> Artifacts {
     let mut transcript = transcript(members);
     add_logs(members, &mut transcript);
