@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -124,15 +124,17 @@ pub struct SignalError {
 
 standin_error::reportable!(SignalError);
 
-/// How many guards there are, and whether there are none.
-static GUARDS: AtomicUsize = AtomicUsize::new(0);
+/// How many guards there are.
+static GUARDS: Mutex<usize> = Mutex::new(0);
+/// Whether there are none, for the signal handler. Changed under the lock of their number.
 static NO_GUARDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
 struct Listening;
 
 impl Listening {
     fn begin() -> Self {
-        GUARDS.fetch_add(1, Ordering::SeqCst);
+        let mut guards = GUARDS.lock().unpoisoned();
+        *guards += 1;
         NO_GUARDS.store(false, Ordering::SeqCst);
         Listening
     }
@@ -140,9 +142,9 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if GUARDS.fetch_sub(1, Ordering::SeqCst) == 1 {
-            NO_GUARDS.store(true, Ordering::SeqCst);
-        }
+        let mut guards = GUARDS.lock().unpoisoned();
+        *guards -= 1;
+        NO_GUARDS.store(*guards == 0, Ordering::SeqCst);
     }
 }
 
