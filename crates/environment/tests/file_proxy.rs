@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use standin_entity::Error;
 use standin_environment::{DriverTypes, Environment, LoadError};
 use standin_proxy::{Fault, TcpProxy};
 use standin_tcp::TcpServer;
@@ -173,5 +174,15 @@ to = "{to}"
         assert!(text.contains("nobody expects this"), "{text}");
     }
     env.stop().expect_err("an unexpected frame");
+    // Nor is the stop the reason for whoever comes only then.
+    let after = [
+        wan.wait_until_open(0, LIMIT).map_err(Error::from),
+        wan.refuse().map_err(Error::from),
+        bank.held("never", LIMIT).map(drop).map_err(Error::from),
+    ];
+    for outcome in after {
+        let text = outcome.expect_err("the test has failed").to_string();
+        assert!(text.contains("nobody expects this"), "{text}");
+    }
     Ok(())
 }

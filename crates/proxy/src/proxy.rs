@@ -231,10 +231,10 @@ impl TcpProxy {
         &self,
         change: impl FnOnce(&Server) -> Result<(), ControlError>,
     ) -> Result<(), ProxyError> {
-        let server = self.server()?;
-        match change(&server) {
-            _ if self.control.is_interrupted() => Err(self.interrupted(WaitEnd::Interrupted)),
-            changed => Ok(changed?),
+        let changed = self.server().and_then(|server| Ok(change(&server)?));
+        match self.control.is_interrupted() {
+            true => Err(self.interrupted(WaitEnd::Interrupted)),
+            false => changed,
         }
     }
 

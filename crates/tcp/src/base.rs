@@ -173,7 +173,7 @@ impl<S: Default> TcpBase<S> {
         self.answering
             .responder()
             .ok_or_else(|| match self.answers_itself() {
-                true => self.not_running(),
+                true => self.unless_interrupted(self.not_running()),
                 false => self.no_replies(),
             })
     }
