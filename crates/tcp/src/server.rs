@@ -121,7 +121,11 @@ impl TcpServer {
             return Err(self.base.answers_by_itself(INSTEAD));
         }
         #[cfg(feature = "tls")]
-        if let Some(listener) = self.base.secure.listener() {
+        if self.base.secure.speaks_at_once() {
+            // Without it the server is about to start or to stop.
+            let listener = self.base.secure.listener();
+            let listener =
+                listener.ok_or_else(|| self.base.unless_interrupted(self.base.not_running()))?;
             return match listener.accept_with(wait, timeout).await {
                 Ok(socket) => Ok(self.base.handle(socket)),
                 Err(failed) => {

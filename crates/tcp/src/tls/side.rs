@@ -105,7 +105,13 @@ impl Secure {
         self.files.read().unpoisoned().clone()
     }
 
-    /// The acceptor of a server that uses TLS.
+    /// Whether connections speak TLS from their first byte on.
+    pub(crate) fn speaks_at_once(&self) -> bool {
+        let side = self.side();
+        side.is_some_and(|side| side.speaks_at_once().is_some())
+    }
+
+    /// The acceptor of a server that uses TLS, while it runs.
     pub(crate) fn listener(&self) -> Option<Arc<TlsListener>> {
         self.listener.read().unpoisoned().clone()
     }
