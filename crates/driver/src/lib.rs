@@ -21,6 +21,7 @@ mod runpath_of;
 mod starting;
 mod steps;
 mod template;
+mod wait_end;
 
 pub use standin_entity::{BuildError, Check, Error, Result, Status};
 
@@ -41,6 +42,7 @@ pub use crate::readiness::{
 };
 pub use crate::runpath_of::RunpathOf;
 pub use crate::template::render_text;
+pub use crate::wait_end::WaitEnd;
 
 /// How much a message of [`DriverBase::log`] matters.
 pub use tracing::Level;

@@ -9,8 +9,8 @@ use standin_entity::{
 
 use standin_record::Transcript;
 
+use crate::WaitEnd;
 use crate::driver_log::DriverLog;
-use crate::log::bell::Over;
 use crate::log::watch::settle;
 use crate::steps::AsSteps;
 use crate::{Attributes, ContextError, Driver, DriverConfig, LogError, LogMatcher, error_log};
@@ -142,7 +142,7 @@ pub trait Lifecycle: Driver {
     /// the driver has of its own. An environment does so with all its drivers once one of them
     /// [has failed the test](crate::DriverBase::fail).
     fn interrupt(&self) {
-        self.base().starting.bell.end(Over::Interrupted);
+        self.base().starting.bell.end(WaitEnd::Interrupted);
         self.interrupting();
     }
 

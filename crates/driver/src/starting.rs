@@ -12,10 +12,10 @@ use crate::driver_log::DriverLog;
 use crate::error::LogError;
 use crate::extracts::Extracts;
 use crate::hints::hints;
-use crate::log::bell::{Bell, Over};
+use crate::log::bell::Bell;
 use crate::log::regexps::Regexps;
 use crate::readiness::{self, Probe, Progress};
-use crate::{Driver, DriverBase, DriverConfig, Lifecycle};
+use crate::{Driver, DriverBase, DriverConfig, Lifecycle, WaitEnd};
 
 /// The progress of a start, and what it has found out.
 #[derive(Debug, Default)]
@@ -63,11 +63,8 @@ impl Starting {
     /// Lets there be waits for its log, from the step on whose end, however it comes, ends them.
     pub(crate) fn open_log(&self, base: &DriverBase) {
         self.bell.open();
-        // What has ended them before does not do so again.
-        if !base.resource().is_active() {
-            self.bell.end(Over::Aborted);
-        } else if base.explainer().test_has_failed() {
-            self.bell.end(Over::Interrupted);
+        if let Some(over) = WaitEnd::of(base) {
+            self.bell.end(over);
         }
     }
 

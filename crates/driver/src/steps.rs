@@ -5,8 +5,8 @@ use std::time::Duration;
 use standin_entity::{Check, CheckInterval, Error, HookPoint, Result, Steps};
 use standin_record::{DriverTape, Step};
 
+use crate::WaitEnd;
 use crate::error::FileLogError;
-use crate::log::bell::Over;
 use crate::{Driver, DriverConfig, Readiness, error_log, install};
 
 /// A driver as the engine of `standin-entity` sees it: what every driver does
@@ -173,7 +173,7 @@ impl Steps for AsSteps<'_> {
         self.step("post_stop", || {
             let result = self.driver.post_stop().and(self.end_extended());
             let base = self.driver.base();
-            base.starting.bell.end(Over::Down);
+            base.starting.bell.end(WaitEnd::Stopped);
             base.file_log.close();
             result
         })
@@ -200,7 +200,7 @@ impl Steps for AsSteps<'_> {
         self.tape().steps_ended("it was aborted");
         self.step("aborting", || {
             let base = self.driver.base();
-            base.starting.bell.end(Over::Aborted);
+            base.starting.bell.end(WaitEnd::Aborted);
             let result = self.driver.aborting().and(self.end_extended());
             base.file_log.close();
             result

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use standin_child::Child;
 use standin_config::{FromOptions, Options, Setting};
-use standin_driver::{BuildError, ContextError, DriverBase};
+use standin_driver::{BuildError, ContextError, DriverBase, WaitEnd};
 use standin_entity::Result;
 use standin_socket::OtherAddresses;
 use standin_sync::Unpoisoned;
@@ -268,15 +268,10 @@ impl Process {
     }
 
     fn interrupted(&self, child: &Child) -> ProcessError {
-        let driver = self.base.name().to_owned();
-        let explainer = self.base.explainer();
-        let is_aborted = !self.base.resource().is_active() && !explainer.test_has_failed();
+        let over = WaitEnd::of(&self.base).unwrap_or(WaitEnd::Interrupted);
         ProcessError::Interrupted {
-            reason: match is_aborted {
-                true => "the driver was aborted".to_owned(),
-                false => explainer.interruption(&driver),
-            },
-            driver,
+            reason: over.explain(self.base.name(), &self.base.explainer()),
+            driver: self.base.name().to_owned(),
             pid: child.pid(),
         }
     }

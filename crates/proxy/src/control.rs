@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use standin_connection::Ends;
+use standin_driver::WaitEnd;
 use standin_error::text::Count;
 use standin_reactor::Handle;
 use standin_socket::Address;
@@ -17,7 +18,7 @@ use standin_sync::{Monitor, MutexGuard};
 use crate::counted::counted;
 use crate::frames::NewFraming;
 use crate::pace::Pace;
-use crate::rule::{Rule, WaitEnd};
+use crate::rule::Rule;
 use crate::time::later;
 use crate::{Direction, FaultKind, Link, random};
 

@@ -2,14 +2,12 @@ use std::fmt;
 
 use miette::Diagnostic;
 use standin_config::{PortError, ResolveError};
-use standin_driver::{ContextError, Explainer};
+use standin_driver::{ContextError, Explainer, WaitEnd};
 use standin_entity::Status;
 use standin_error::Reportable;
 use standin_error::text::Count;
 use standin_socket::{BindError, ControlError};
 use thiserror::Error;
-
-use crate::rule::WaitEnd;
 
 /// The errors of a proxy.
 #[derive(Error, Diagnostic)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use standin_config::FromOptions;
 use standin_connection::{ConnectionInfo, Direction as Side, Ends, Protocol};
-use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle};
+use standin_driver::{Attributes, BuildError, Driver, DriverBase, Lifecycle, WaitEnd};
 use standin_entity::Result;
 use standin_reactor::{Group, Reactor};
 use standin_socket::{Address, Client, ControlError, Server};
@@ -16,7 +16,7 @@ use crate::config::host_and_port;
 use crate::control::{Control, Pause, Shared, Watcher};
 use crate::listener::Listener;
 use crate::random::Random;
-use crate::rule::{Injected, Rule, WaitEnd};
+use crate::rule::{Injected, Rule};
 use crate::{
     Direction, Fault, FaultKind, Links, NewFraming, ProxyError, TcpProxyBuilder, TcpProxyConfig,
 };
@@ -461,11 +461,8 @@ impl Driver for TcpProxy {
             state.unreached = None;
             state.orders.rules.iter().for_each(|rule| rule.renew());
         });
-        // What has ended the waits before does not do so again.
-        if !self.base.resource().is_active() {
-            self.control.end_waits(WaitEnd::Aborted);
-        } else if self.base.explainer().test_has_failed() {
-            self.control.end_waits(WaitEnd::Interrupted);
+        if let Some(over) = WaitEnd::of(&self.base) {
+            self.control.end_waits(over);
         }
         if config.refuse {
             server.refuse()?;

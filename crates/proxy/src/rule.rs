@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use standin_driver::Explainer;
+use standin_driver::{Explainer, WaitEnd};
 use standin_sync::Monitor;
 use standin_sync::operation::{Thread, Wait, now};
 
@@ -23,27 +23,6 @@ struct Fired {
     count: usize,
     /// Why all waits for it end.
     over: Option<WaitEnd>,
-}
-
-/// Why nobody waits any longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WaitEnd {
-    /// The proxy may be started again.
-    Stopped,
-    /// The test has failed elsewhere.
-    Interrupted,
-    Aborted,
-}
-
-impl WaitEnd {
-    /// The reason, for an error.
-    pub(crate) fn explain(self, proxy: &str, explainer: &Explainer) -> String {
-        match self {
-            WaitEnd::Stopped => "the proxy is stopped".to_owned(),
-            WaitEnd::Interrupted => explainer.interruption(proxy),
-            WaitEnd::Aborted => "the proxy was aborted".to_owned(),
-        }
-    }
 }
 
 impl Rule {

@@ -3,6 +3,8 @@ use std::time::Instant;
 use standin_sync::Monitor;
 use standin_sync::operation::Operation;
 
+use crate::WaitEnd;
+
 /// Wakes threads that wait for a write.
 #[derive(Debug, Default)]
 pub(crate) struct Bell(Monitor<State>);
@@ -10,18 +12,7 @@ pub(crate) struct Bell(Monitor<State>);
 #[derive(Debug, Default)]
 struct State {
     rings: u64,
-    over: Option<Over>,
-}
-
-/// Why nothing more is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Over {
-    /// The driver is down: nothing more is written.
-    Down,
-    /// The test has failed elsewhere: more may be written.
-    Interrupted,
-    /// The driver was aborted: more may be written.
-    Aborted,
+    over: Option<WaitEnd>,
 }
 
 impl Bell {
@@ -35,15 +26,15 @@ impl Bell {
         self.0.update(|state| state.over = None);
     }
 
-    /// Ends all waits, until it is opened again. Who is down says so also after another reason.
-    pub(crate) fn end(&self, over: Over) {
+    /// Ends all waits, until it is opened again. Who is stopped says so also after another reason.
+    pub(crate) fn end(&self, over: WaitEnd) {
         self.0.update(|state| match over {
-            Over::Down => state.over = Some(over),
-            Over::Interrupted | Over::Aborted => _ = state.over.get_or_insert(over),
+            WaitEnd::Stopped => state.over = Some(over),
+            WaitEnd::Interrupted | WaitEnd::Aborted => _ = state.over.get_or_insert(over),
         });
     }
 
-    pub(crate) fn over(&self) -> Option<Over> {
+    pub(crate) fn over(&self) -> Option<WaitEnd> {
         self.0.lock().over
     }
 

@@ -10,13 +10,14 @@ use standin_record::DriverTape;
 use standin_sync::Unpoisoned;
 use standin_sync::operation::{Thread, Wait, now};
 
-use super::bell::{Bell, Over};
+use super::bell::Bell;
 use super::follow::{Advance, Follower, ONE_LOOK};
 use super::line::{Extent, Line, LineMatch};
 use super::log_match::{LogMatch, LogMatchError};
 use super::position::Position;
 use super::regexps::{keep, shown};
 use super::watch::{self, OnChange, Subscription};
+use crate::WaitEnd;
 use crate::{DriverBase, Explainer};
 
 /// How often the file is checked if there are no events.
@@ -352,7 +353,7 @@ struct Search<'a> {
     last: Vec<u8>,
     too_long: u64,
     is_unfinished: bool,
-    over: Option<Over>,
+    over: Option<WaitEnd>,
     /// The bytes still to search once the time is over.
     left: Option<u64>,
 }
@@ -408,7 +409,7 @@ impl<'a> Search<'a> {
             self.over = self.matcher.bell.over();
             let is_late = self.until.is_some_and(|until| Instant::now() >= until);
             let is_last = is_late || self.over.is_some();
-            match self.look(self.over == Some(Over::Down))? {
+            match self.look(self.over == Some(WaitEnd::Stopped))? {
                 Look::Found(found) => return Ok(Some(found)),
                 // What is there by the end of the time is looked at, however much it is.
                 Look::Pause if is_last => {
@@ -442,19 +443,16 @@ impl<'a> Search<'a> {
 
     /// Nothing more is found: by the end of its time or of the log, or for another reason.
     fn end(&self, is_late: bool) -> Result<Option<LogMatch>, LogMatchError> {
-        let Some(over @ (Over::Interrupted | Over::Aborted)) = self.over.filter(|_| !is_late)
-        else {
+        let (Some(over), Some((driver, explainer))) = (self.over, &self.matcher.driver) else {
             return Ok(None);
         };
-        let driver = self.matcher.driver.as_ref();
-        let reason = match over {
-            Over::Interrupted => driver.map(|(driver, explainer)| explainer.interruption(driver)),
-            _ => None,
-        };
+        if is_late || over == WaitEnd::Stopped {
+            return Ok(None);
+        }
         Err(LogMatchError::Interrupted {
             path: self.matcher.path.clone(),
             pattern: self.pattern.as_str().to_owned(),
-            reason: reason.unwrap_or_else(|| "the driver was aborted".to_owned()),
+            reason: over.explain(driver, explainer),
         })
     }
 
@@ -581,7 +579,7 @@ mod tests {
         let log = LogMatcher::with_bell("/nowhere/log", bell.clone());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| log.match_line("x", None));
-            bell.end(Over::Down);
+            bell.end(WaitEnd::Stopped);
             let error = waiting.join().unwrap().unwrap_err();
             assert!(matches!(
                 error,
