@@ -237,7 +237,7 @@ impl Tape {
         });
         let mut records: Vec<Record> = std::iter::once(opened).chain(records).collect();
         // What one thread sends may be noted after what another one received meanwhile.
-        records[1..].sort_by_key(|record| record.at);
+        Record::sort(&mut records[1..]);
         Conversation {
             driver: Arc::clone(&self.driver),
             index: self.index,

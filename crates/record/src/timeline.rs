@@ -1,7 +1,8 @@
 //! The start of an environment: how long each driver took, and what it waited for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use crate::driver::until;
@@ -268,17 +269,17 @@ pub(crate) fn waiting(transcript: &Transcript) -> Vec<(&Story, String)> {
     let in_trouble = |story: &&Story| story.start().is_some_and(Step::is_trouble);
     let in_trouble = drivers.iter().filter(in_trouble).take(SHOWN);
     let waiting = in_trouble.filter_map(|story| {
-        let mut waiting = BTreeSet::new();
+        let mut waits = vec![false; drivers.len()];
         let mut next = vec![&*story.name];
         while let Some(name) = next.pop() {
             for index in dependents.get(name).into_iter().flatten() {
-                if drivers[*index].start().is_none() && waiting.insert(*index) {
+                if drivers[*index].start().is_none() && !mem::replace(&mut waits[*index], true) {
                     next.push(&drivers[*index].name);
                 }
             }
         }
-        let names = waiting.iter();
-        let names = names.map(|index| one_line(&drivers[*index].name, 32));
+        let waiting = drivers.iter().zip(waits).filter(|(_, waits)| *waits);
+        let names = waiting.map(|(driver, _)| one_line(&driver.name, 32));
         let names: Vec<String> = names.collect();
         (!names.is_empty()).then(|| (story, shortened(&names, ", ")))
     });

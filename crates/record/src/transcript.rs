@@ -158,6 +158,13 @@ pub struct Record {
     pub event: Event,
 }
 
+impl Record {
+    /// Puts records in the order of their times; those of one time keep theirs.
+    pub(crate) fn sort(records: &mut [Record]) {
+        records.sort_by_key(|record| record.at);
+    }
+}
+
 impl Default for Transcript {
     /// An empty one, without a name.
     fn default() -> Self {

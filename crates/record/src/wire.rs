@@ -78,7 +78,7 @@ impl Wire {
                 event: Event::Note(note.to_owned()),
             });
         }
-        records.sort_by_key(|record| record.at);
+        Record::sort(&mut records);
         records
     }
 

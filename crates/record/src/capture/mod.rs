@@ -14,7 +14,7 @@ use std::fmt::Write;
 
 use crate::event::Event;
 use crate::shown::one_line;
-use crate::transcript::{Conversation, Dropped, Transcript};
+use crate::transcript::{Conversation, Dropped, Record, Transcript};
 use blocks::Blocks;
 use flow::Flow;
 use names::Names;
@@ -75,7 +75,7 @@ fn on_the_wire(transcript: &Transcript) -> Cow<'_, Transcript> {
             !is_said || record.at < first
         });
         conversation.records.extend(wire);
-        conversation.records.sort_by_key(|record| record.at);
+        Record::sort(&mut conversation.records);
         conversation.dropped = Dropped::default();
     }
     Cow::Owned(transcript)

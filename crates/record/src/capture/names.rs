@@ -1,6 +1,6 @@
 //! The address of each end in a capture, which identifies its name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::flow::{End, Flow};
@@ -19,27 +19,23 @@ pub(super) struct Names<'t> {
 
 impl<'t> Names<'t> {
     pub(super) fn of(flows: &[Flow<'t>]) -> Self {
-        let mut named: BTreeMap<IpAddr, BTreeSet<Option<&str>>> = BTreeMap::new();
-        for end in flows.iter().flat_map(|flow| &flow.ends) {
-            named.entry(ip(end)).or_default().insert(end.name);
-        }
+        let ends = flows.iter().flat_map(|flow| &flow.ends);
+        let mut named: Vec<(IpAddr, Option<&str>)> = ends.map(|end| (ip(end), end.name)).collect();
+        named.sort();
+        named.dedup();
         let mut free = Free {
-            taken: named.keys().copied().collect(),
+            taken: named.iter().map(|(address, _)| *address).collect(),
             next: 1,
         };
         let mut all = Self {
             addresses: HashMap::new(),
             shown: BTreeMap::new(),
         };
-        for (address, names) in &named {
-            for name in names {
+        for names in named.chunk_by(|a, b| a.0 == b.0) {
+            for &(address, name) in names {
                 let shared = names.len() > 1 && name.is_some();
-                let own = if shared {
-                    free.like(*address)
-                } else {
-                    *address
-                };
-                all.addresses.insert((*address, *name), own);
+                let own = if shared { free.like(address) } else { address };
+                all.addresses.insert((address, name), own);
                 if let Some(name) = name {
                     all.shown.insert(own, shown(name));
                 }
@@ -87,7 +83,7 @@ fn ip(end: &End<'_>) -> IpAddr {
 
 /// Addresses that nobody has.
 struct Free {
-    taken: BTreeSet<IpAddr>,
+    taken: HashSet<IpAddr>,
     next: u32,
 }
 

@@ -15,8 +15,9 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
     page.section("drivers", "Drivers");
     let stories = &page.transcript.drivers;
     // Those in trouble are shown whole before others are, in their order.
-    let mut order: Vec<usize> = (0..stories.len()).collect();
-    order.sort_by_key(|number| !is_trouble(&stories[*number]));
+    let (mut order, others): (Vec<usize>, Vec<usize>) =
+        (0..stories.len()).partition(|number| is_trouble(&stories[*number]));
+    order.extend(others);
     let mut room = LIMIT.saturating_sub(page.out.len());
     room = room.saturating_sub(stories.len() * HEADING);
     let mut bodies = vec![String::new(); stories.len()];

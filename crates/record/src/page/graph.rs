@@ -18,6 +18,24 @@ const BOX: (usize, usize) = (200, 28);
 const COLUMN: usize = 360;
 const ROW: usize = 44;
 
+/// A driver, or an address without one.
+#[derive(Default)]
+struct Node {
+    connects: bool,
+    accepts: bool,
+    row: usize,
+}
+
+impl Node {
+    fn column(&self) -> usize {
+        match (self.connects, self.accepts) {
+            (true, false) => 0,
+            (true, true) => 1,
+            (false, _) => 2,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Edge {
     connections: usize,
@@ -39,21 +57,16 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
     drawn.sort_by_key(|(_, edge)| std::cmp::Reverse(edge.there + edge.back));
     drawn.truncate(EDGES);
     drawn.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut roles: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+    let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
     for ((from, to), _) in &drawn {
-        roles.entry(from).or_default().0 = true;
-        roles.entry(to).or_default().1 = true;
+        nodes.entry(from).or_default().connects = true;
+        nodes.entry(to).or_default().accepts = true;
     }
     let mut rows = [0; 3];
-    let mut places: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for (name, role) in &roles {
-        let column = match role {
-            (true, false) => 0,
-            (true, true) => 1,
-            (false, _) => 2,
-        };
-        places.insert(name, (column, rows[column]));
-        rows[column] += 1;
+    for node in nodes.values_mut() {
+        let rows = &mut rows[node.column()];
+        node.row = *rows;
+        *rows += 1;
     }
     // Without anybody between them the others stand side by side.
     let middle = usize::from(rows[1] > 0);
@@ -73,9 +86,9 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
          <path d=\"M0 0L8 4L0 8z\"/></marker></defs>"
     )?;
     for ((from, to), edge) in &drawn {
-        let (start, end) = (places[from.as_str()], places[to.as_str()]);
-        let (from_x, from_y) = (x(start.0) + BOX.0, start.1 * ROW + 4 + BOX.1 / 2);
-        let (to_x, to_y) = (x(end.0), end.1 * ROW + 4 + BOX.1 / 2);
+        let (start, end) = (&nodes[from.as_str()], &nodes[to.as_str()]);
+        let (from_x, from_y) = (x(start.column()) + BOX.0, start.row * ROW + 4 + BOX.1 / 2);
+        let (to_x, to_y) = (x(end.column()), end.row * ROW + 4 + BOX.1 / 2);
         let bend = from_x + 60;
         let back = to_x as i64 - 60;
         let title = format!(
@@ -92,14 +105,14 @@ pub(super) fn write(page: &mut Page<'_>) -> fmt::Result {
             Html(&title)
         )?;
     }
-    for (name, (column, row)) in &places {
+    for (name, node) in &nodes {
         let short = one_line(name, 26);
         writeln!(
             page.out,
             "<g transform=\"translate({} {})\"><rect class=\"node\" width=\"{}\" height=\"{}\" \
              rx=\"5\"/><text x=\"10\" y=\"18\">{}<title>{}</title></text></g>",
-            x(*column) + 1,
-            row * ROW + 4,
+            x(node.column()) + 1,
+            node.row * ROW + 4,
             BOX.0,
             BOX.1,
             Html(&short),
