@@ -1,6 +1,6 @@
 //! Where connections change hands: from the thread that answers to the test, and back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -20,9 +20,9 @@ pub(crate) struct Desk<P> {
 #[derive(Debug)]
 struct Inner<P> {
     /// Whom to wake, of connections that are with their actors.
-    actors: BTreeMap<usize, Waker>,
+    actors: HashMap<usize, Waker>,
     /// How many want a connection, wherever it is in its conversation.
-    wanted: BTreeMap<usize, usize>,
+    wanted: HashMap<usize, usize>,
     on_desk: VecDeque<Parked<P>>,
     /// The first reason for the end of all waits.
     over: Option<Over>,
@@ -66,8 +66,8 @@ impl<P> Desk<P> {
     pub(crate) fn new() -> Self {
         Desk {
             inner: Monitor::new(Inner {
-                actors: BTreeMap::new(),
-                wanted: BTreeMap::new(),
+                actors: HashMap::new(),
+                wanted: HashMap::new(),
                 on_desk: VecDeque::new(),
                 over: None,
                 has_ended: false,

@@ -1,6 +1,6 @@
 //! Replies, checked and made ready: what conversations follow.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub(crate) struct Parts {
     pub(crate) closures: Vec<Closure>,
     pub(crate) otherwise: Fallback,
     pub(crate) dialogue: Option<Arc<Scene>>,
-    pub(crate) own_dialogues: BTreeMap<usize, Arc<Scene>>,
+    pub(crate) own_dialogues: HashMap<usize, Arc<Scene>>,
     pub(crate) connections: Times,
     /// Whether conversations may run code of a user's.
     pub(crate) calls_user: bool,

@@ -1,12 +1,11 @@
 //! Replies with names in them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Value};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 use crate::captures::Captures;
 
@@ -216,8 +215,7 @@ impl Object for Names {
             return Some(value.clone());
         }
         if name == CONNECTION {
-            let connection = BTreeMap::from([("index", self.connection)]);
-            return Some(Value::from(connection));
+            return Some(context! { index => self.connection });
         }
         let value = self.globals.get_attr(name).ok()?;
         (!value.is_undefined()).then_some(value)
@@ -276,7 +274,7 @@ mod tests {
             frame: Some(b"HELLO Ada"),
             connection: 3,
             captures: &captures,
-            globals: &Value::from(BTreeMap::from([("port", 8080)])),
+            globals: &context! { port => 8080 },
         };
         let mut out = Vec::new();
         template.render(&scope, &mut out)?;
