@@ -63,7 +63,7 @@ pub(crate) fn derive(item: &DeriveInput, config_path: &TokenStream) -> Result<To
             fn kind() -> #config_path::Kind {
                 static KIND: #config_path::__private::OnceLock<#config_path::Kind> =
                     #config_path::__private::OnceLock::new();
-                KIND.get_or_init(|| #kind).clone()
+                #config_path::__private::kind(&KIND, || #kind)
             }
 
             fn from_value(

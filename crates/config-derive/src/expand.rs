@@ -286,7 +286,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
                 static DESCRIPTION: #config_path::__private::OnceLock<
                     #config_path::ConfigDescription,
                 > = #config_path::__private::OnceLock::new();
-                DESCRIPTION.get_or_init(|| {
+                #config_path::__private::describe(&DESCRIPTION, || {
                     #config_path::ConfigDescription::builder(#name)
                         .rust_type::<#ident>()
                         .docs(#docs)

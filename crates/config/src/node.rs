@@ -209,14 +209,16 @@ impl Node {
         let config = C::resolve_from(&mut Resolver::new::<C>(self, &layer, changes, &mut errors));
         match config {
             Some(config) if errors.is_empty() => Ok(config),
-            _ => {
-                errors.dedup();
-                match ConfigErrors::from_errors(self.owner(), errors) {
-                    Err(errors) => Err(errors),
-                    // A hand-written `resolve_from` may give up without a word.
-                    Ok(()) => Err(self.no_value(C::description().name()).into()),
-                }
-            }
+            _ => Err(self.unresolved(C::description(), errors)),
+        }
+    }
+
+    fn unresolved(&self, config: &ConfigDescription, mut errors: Vec<OptionError>) -> ResolveError {
+        errors.dedup();
+        match ConfigErrors::from_errors(self.owner(), errors) {
+            Err(errors) => errors,
+            // A hand-written `resolve_from` may give up without a word.
+            Ok(()) => self.no_value(config.name()).into(),
         }
     }
 

@@ -210,12 +210,17 @@ impl<T: OptionValue> OptionValue for Vec<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        let items = value.as_list().ok_or_else(|| Self::kind().unfit(value))?;
-        items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| T::from_value(item).map_err(|error| error.at_index(index)))
-            .collect()
+        let Some(written) = value.as_list() else {
+            return Err(Self::kind().unfit(value));
+        };
+        let mut items = Vec::with_capacity(written.len());
+        for (index, item) in written.iter().enumerate() {
+            match T::from_value(item) {
+                Ok(item) => items.push(item),
+                Err(error) => return Err(error.at_index(index)),
+            }
+        }
+        Ok(items)
     }
 
     fn to_value(&self) -> Value {
@@ -223,9 +228,10 @@ impl<T: OptionValue> OptionValue for Vec<T> {
     }
 
     fn check(&self) -> Result<(), ValueError> {
-        self.iter()
-            .enumerate()
-            .try_for_each(|(index, item)| item.check().map_err(|error| error.at_index(index)))
+        for (index, item) in self.iter().enumerate() {
+            item.check().map_err(|error| error.at_index(index))?;
+        }
+        Ok(())
     }
 }
 
@@ -262,14 +268,17 @@ macro_rules! map {
             }
 
             fn from_value(value: &Value) -> Result<Self, ValueError> {
-                let entries = value.as_map().ok_or_else(|| Self::kind().unfit(value))?;
-                entries
-                    .iter()
-                    .map(|(key, value)| match T::from_value(value) {
-                        Ok(value) => Ok((key.clone(), value)),
-                        Err(error) => Err(error.at_key(key)),
-                    })
-                    .collect()
+                let Some(written) = value.as_map() else {
+                    return Err(Self::kind().unfit(value));
+                };
+                let mut entries = $map::new();
+                for (key, value) in written {
+                    match T::from_value(value) {
+                        Ok(value) => entries.insert(key.clone(), value),
+                        Err(error) => return Err(error.at_key(key)),
+                    };
+                }
+                Ok(entries)
             }
 
             fn to_value(&self) -> Value {

@@ -1,8 +1,9 @@
 //! The traits that the derive implements: [`Config`], [`Options`], and [`FromOptions`].
 
 use std::fmt;
+use std::sync::OnceLock;
 
-use crate::{ConfigDescription, Layer, OptionValue, Resolver, Value, ValueError};
+use crate::{ConfigDescription, Kind, Layer, OptionValue, Resolver, Value, ValueError};
 
 /// A struct of declared options. Derive it; see the crate's documentation.
 pub trait Config: Clone + fmt::Debug + Send + Sync + 'static {
@@ -71,13 +72,28 @@ pub trait OptionAt<const N: usize> {
 pub fn read_nested<C: Config + OptionValue>(value: &Value) -> Result<C, ValueError> {
     let description = C::description();
     let node = description.read_nested(value)?;
-    node.resolve().map_err(|errors| {
-        let first = errors.into_errors().into_iter().next();
-        match first {
+    node.resolve()
+        .map_err(|errors| match errors.into_errors().into_iter().next() {
             Some(error) => description.unfit_nested(value, error),
             None => C::kind().unfit(value),
-        }
-    })
+        })
+}
+
+// The derives call these, and are spared the code of a `OnceLock` for every closure.
+
+/// The kind of a choice, which is made once.
+#[doc(hidden)]
+pub fn kind(kind: &'static OnceLock<Kind>, make: fn() -> Kind) -> Kind {
+    kind.get_or_init(make).clone()
+}
+
+/// A config's description, which is made once.
+#[doc(hidden)]
+pub fn describe(
+    description: &'static OnceLock<ConfigDescription>,
+    make: fn() -> ConfigDescription,
+) -> &'static ConfigDescription {
+    description.get_or_init(make)
 }
 
 /// Checks a config that code wrote as a struct.

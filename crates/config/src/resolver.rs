@@ -1,5 +1,6 @@
 //! [`Resolver`]: hands the values of a node to a typed config.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::description::Places;
@@ -51,40 +52,55 @@ impl<'a> Resolver<'a> {
 
     /// Returns the value of the option at `index` of the config that is resolved.
     pub fn option<T: OptionValue>(&mut self, index: usize) -> Option<T> {
-        self.take(index, |stored| {
-            if let Some(value) = stored.get::<T>() {
-                return Ok(value.clone());
-            }
+        self.take(index, |stored| match stored.get::<T>() {
+            Some(value) => Ok(value.clone()),
             // Another declaration of the same name may use another type.
-            let value = stored.value().ok_or_else(|| T::kind().unfit_code())?;
-            T::from_value(&value)
+            None => T::from_value(&stored.written(T::kind)?),
         })
     }
 
     /// As [`Resolver::option`], for values that can only be set in code.
     pub fn code<T: Clone + Send + Sync + 'static>(&mut self, index: usize) -> Option<T> {
-        self.take(index, |stored| {
-            stored
-                .get::<T>()
-                .cloned()
-                .ok_or_else(|| crate::Kind::Code.unfit(&stored.value().unwrap_or_default()))
+        self.take(index, |stored| match stored.get::<T>() {
+            Some(value) => Ok(value.clone()),
+            None => Err(crate::Kind::Code.unfit(&stored.value().unwrap_or_default())),
         })
     }
 
+    // Compiled for the type of every option, so what does not depend on it is elsewhere.
     fn take<T>(
         &mut self,
         index: usize,
         convert: impl Fn(&Stored) -> Result<T, ValueError>,
     ) -> Option<T> {
         let option = self.description.options().get(index)?;
+        let stored = self.stored(index, option)?;
+        let error = match convert(&stored) {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        if let Some(own) = self.own(option)
+            && let Ok(value) = convert(own)
+        {
+            return Some(value);
+        }
+        self.fail(option.wrong_type(self.node.owner(), error));
+        None
+    }
+
+    /// The value of an option, whichever type it has.
+    fn stored(&mut self, index: usize, option: &OptionDescription) -> Option<Cow<'a, Stored>> {
         let place = self.place(index, option);
         // Most values are the node's own: there is nothing to note of them.
         if let Some(stored) = place.and_then(|place| self.local(place)) {
-            return self.converted(option, stored, convert);
+            return Some(Cow::Borrowed(stored));
         }
         let found = match self.find(place, option) {
             Ok(found) => found,
-            Err(error) => return self.fail(error),
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
         };
         if found.from.is_some() && !option.constraints().is_empty() {
             let broken = option.check_constraints(self.node.owner(), &found.stored);
@@ -93,28 +109,17 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         }
-        self.converted(option, &found.stored, convert)
+        Some(Cow::Owned(found.stored))
     }
 
-    fn converted<T>(
-        &mut self,
-        option: &OptionDescription,
-        stored: &Stored,
-        convert: impl Fn(&Stored) -> Result<T, ValueError>,
-    ) -> Option<T> {
-        match convert(stored) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                // A config that includes this one may have declared the option again with another
-                // type; the included struct then has what it declared itself.
-                if let Source::Default(own) | Source::InheritedOr(own) = option.source()
-                    && self.is_redeclared(option)
-                    && let Ok(value) = convert(own)
-                {
-                    return Some(value);
-                }
-                self.fail(option.wrong_type(self.node.owner(), error))
+    /// What an option has by itself, if a config that includes this one has declared it again,
+    /// perhaps with another type: the included struct then has that.
+    fn own<'o>(&self, option: &'o OptionDescription) -> Option<&'o Stored> {
+        match option.source() {
+            Source::Default(own) | Source::InheritedOr(own) if self.is_redeclared(option) => {
+                Some(own)
             }
+            _ => None,
         }
     }
 
@@ -176,10 +181,9 @@ impl<'a> Resolver<'a> {
     }
 
     // An option that two structs share is reported once.
-    fn fail<T>(&mut self, error: OptionError) -> Option<T> {
+    fn fail(&mut self, error: OptionError) {
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
-        None
     }
 }

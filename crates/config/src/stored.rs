@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{OptionValue, Value, ValueError};
+use crate::{Kind, OptionValue, Value, ValueError};
 
 /// A value in a layer. It keeps its Rust type, so that typed access needs no parsing, and has a
 /// written form, so that access by name works too. Cloning shares the value.
@@ -122,6 +122,11 @@ impl Stored {
     /// Returns the written form, if there is one.
     pub fn value(&self) -> Option<Value> {
         self.0.value()
+    }
+
+    /// The written form, to be read as a value of that kind.
+    pub(crate) fn written(&self, kind: fn() -> Kind) -> Result<Value, ValueError> {
+        self.value().ok_or_else(|| kind().unfit_code())
     }
 
     pub(crate) fn check(&self) -> Result<(), ValueError> {
