@@ -251,10 +251,10 @@ impl Command {
     }
 
     fn all_variables(&self) -> Result<Vec<(OsString, OsString)>, SpawnError> {
-        let mut all: BTreeMap<_, _> = match self.is_environment_cleared {
-            true => BTreeMap::new(),
-            false => std::env::vars_os().collect(),
-        };
+        let mut all = BTreeMap::new();
+        if !self.is_environment_cleared {
+            all.extend(std::env::vars_os().map(|(name, value)| (name, Some(value))));
+        }
         for (name, value) in &self.variables {
             let bytes = name.as_encoded_bytes();
             if bytes.is_empty() || bytes.contains(&b'=') {
@@ -262,12 +262,12 @@ impl Command {
                     name: name.to_string_lossy().into_owned(),
                 });
             }
-            match value {
-                Some(value) => all.insert(name.clone(), value.clone()),
-                None => all.remove(name),
-            };
+            all.insert(name.clone(), value.clone());
         }
-        Ok(all.into_iter().collect())
+        let set = all.into_iter();
+        Ok(set
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect())
     }
 
     /// The path of the program.
