@@ -101,17 +101,17 @@ impl LeakCheck {
 impl Inventory {
     /// What `now` has and `self` does not.
     fn news(&self, now: Inventory) -> Leftovers {
-        let news = |before: &BTreeMap<u32, String>, now: BTreeMap<u32, String>| {
-            // A number is used again for something else; the same number and name may be, too, and
-            // is then not seen.
-            now.into_iter()
-                .filter(|(number, name)| before.get(number) != Some(name))
-                .collect()
+        let mut news = Leftovers {
+            descriptors: now.descriptors,
+            threads: now.threads,
         };
-        Leftovers {
-            descriptors: news(&self.descriptors, now.descriptors),
-            threads: news(&self.threads, now.threads),
-        }
+        // A number is used again for something else; the same number and name may be, too, and
+        // is then not seen.
+        news.descriptors
+            .retain(|number, name| self.descriptors.get(number) != Some(name));
+        news.threads
+            .retain(|number, name| self.threads.get(number) != Some(name));
+        news
     }
 }
 
