@@ -10,7 +10,7 @@ use standin_driver::{Driver, DriverConfig};
 
 use crate::order::Order;
 use crate::schedule::{Job, OnFailure, by_order, one_by_one};
-use crate::{DependencyError, Environment, EnvironmentConfig};
+use crate::{DependencyError, Environment, EnvironmentConfig, Failure};
 
 /// How the drivers of an environment start and stop.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Plan {
     }
 
     /// Starts the drivers with `job`, until one fails.
-    pub(crate) fn start<J: Job>(&self, job: &J) -> Vec<(usize, J::Error)> {
+    pub(crate) fn start(&self, job: &dyn Job) -> Vec<(usize, Failure)> {
         match self.mode {
             Mode::Declared => one_by_one(self.places(), OnFailure::Halt, job),
             Mode::Concurrent => by_order(&self.order, self.workers, OnFailure::Halt, job),
@@ -99,7 +99,7 @@ impl Plan {
     }
 
     /// Stops the drivers with `job` in reverse order, all of them whatever fails.
-    pub(crate) fn stop<J: Job>(&self, job: &J) -> Vec<(usize, J::Error)> {
+    pub(crate) fn stop(&self, job: &dyn Job) -> Vec<(usize, Failure)> {
         let on_failure = OnFailure::Continue;
         match self.mode {
             Mode::Declared => one_by_one(self.places().rev(), on_failure, job),

@@ -8,6 +8,7 @@ use std::thread;
 use standin_entity::Caller;
 use standin_sync::Monitor;
 
+use crate::Failure;
 use crate::order::Order;
 
 /// What happens to places that wait for one whose job failed.
@@ -29,7 +30,7 @@ fn run<E: Send>(
     order: &Order,
     workers: Option<NonZeroUsize>,
     on_failure: OnFailure,
-    job: impl Fn(usize) -> Result<(), E> + Sync,
+    job: &(dyn Fn(usize) -> Result<(), E> + Sync),
 ) -> Vec<(usize, E)> {
     let waits_for: Vec<usize> = (0..order.len())
         .map(|place| order.waits_for(place))
@@ -70,22 +71,20 @@ pub(crate) enum Progress {
 
 /// What is done with each driver of an environment: a start or a stop.
 pub(crate) trait Job: Sync {
-    type Error: Send;
-
     /// Begins with the driver at a place.
-    fn begin(&self, place: usize) -> Result<Progress, Self::Error>;
+    fn begin(&self, place: usize) -> Result<Progress, Failure>;
 
     /// Waits until one that has begun is done.
-    fn wait(&self, place: usize) -> Result<(), Self::Error>;
+    fn wait(&self, place: usize) -> Result<(), Failure>;
 }
 
 /// Does `job` with the drivers in `places`, one after the other. Asynchronous ones are awaited at
 /// the end, whether or not another one failed.
-pub(crate) fn one_by_one<J: Job>(
+pub(crate) fn one_by_one(
     places: impl Iterator<Item = usize>,
     on_failure: OnFailure,
-    job: &J,
-) -> Vec<(usize, J::Error)> {
+    job: &dyn Job,
+) -> Vec<(usize, Failure)> {
     let mut failures = Vec::new();
     let mut under_way = Vec::new();
     for place in places {
@@ -108,18 +107,21 @@ pub(crate) fn one_by_one<J: Job>(
 }
 
 /// Does `job` with all drivers as early as `order` allows, each from beginning to end.
-pub(crate) fn by_order<J: Job>(
+pub(crate) fn by_order(
     order: &Order,
     workers: Option<NonZeroUsize>,
     on_failure: OnFailure,
-    job: &J,
-) -> Vec<(usize, J::Error)> {
-    run(order, workers, on_failure, |place| {
-        match job.begin(place)? {
+    job: &dyn Job,
+) -> Vec<(usize, Failure)> {
+    run(
+        order,
+        workers,
+        on_failure,
+        &|place| match job.begin(place)? {
             Progress::Done => Ok(()),
             Progress::UnderWay => job.wait(place),
-        }
-    })
+        },
+    )
 }
 
 /// What is done, under way and still to do.
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn runs_a_chain_in_order() {
         let log = Mutex::new(Vec::new());
-        let failures = run::<()>(&Order::chain(100), None, OnFailure::Halt, |place| {
+        let failures = run::<()>(&Order::chain(100), None, OnFailure::Halt, &|place| {
             log.lock().unwrap().push(place);
             Ok(())
         });
@@ -231,7 +233,7 @@ mod tests {
     fn runs_independent_places_at_once() {
         // Would hang if fewer than all of them ran together.
         let together = Barrier::new(20);
-        run::<()>(&Order::new(20), None, OnFailure::Halt, |_| {
+        run::<()>(&Order::new(20), None, OnFailure::Halt, &|_| {
             together.wait();
             Ok(())
         });
@@ -244,7 +246,7 @@ mod tests {
             &Order::new(50),
             NonZeroUsize::new(3),
             OnFailure::Halt,
-            |_| {
+            &|_| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 thread::yield_now();
                 now.fetch_sub(1, Ordering::SeqCst);
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn a_failure_keeps_dependents_down_and_is_told() {
         let log = Mutex::new(Vec::new());
-        let failures = run(&Order::chain(3), None, OnFailure::Halt, |place| {
+        let failures = run(&Order::chain(3), None, OnFailure::Halt, &|place| {
             log.lock().unwrap().push(place);
             if place == 1 { Err("boom") } else { Ok(()) }
         });
@@ -274,7 +276,7 @@ mod tests {
                     &Order::new(8),
                     NonZeroUsize::new(4),
                     OnFailure::Halt,
-                    |place| {
+                    &|place| {
                         assert!(place < 4, "nothing begins after the panic");
                         together.wait();
                         assert_ne!(place, panics);
@@ -292,7 +294,7 @@ mod tests {
             &Order::chain(3),
             None,
             OnFailure::Continue,
-            Err::<(), usize>,
+            &Err::<(), usize>,
         );
         assert_eq!(failures, [(0, 0), (1, 1), (2, 2)]);
     }
@@ -307,7 +309,7 @@ mod tests {
                 }
             }
             let done = Mutex::new(vec![false; 20]);
-            let failures = run(&order, NonZeroUsize::new(limit), OnFailure::Halt, |place| {
+            let failures = run(&order, NonZeroUsize::new(limit), OnFailure::Halt, &|place| {
                 let mut done = done.lock().unwrap();
                 let reversed = order.reversed();
                 let early = reversed.then(place).into_iter().any(|before| !done[before]);

@@ -168,8 +168,6 @@ impl<'a> Start<'a> {
 }
 
 impl Job for Start<'_> {
-    type Error = Failure;
-
     fn begin(&self, place: usize) -> Result<Progress, Failure> {
         if let Some(failure) = self.members.broken() {
             return Err(Failure::Test(failure));
@@ -209,8 +207,6 @@ impl<'a> Stop<'a> {
 }
 
 impl Job for Stop<'_> {
-    type Error = Failure;
-
     fn begin(&self, place: usize) -> Result<Progress, Failure> {
         if self.plan.is_alias(place) {
             return Ok(Progress::Done);
