@@ -108,7 +108,8 @@ impl LogMatcher {
     ///
     /// # Errors
     ///
-    /// Returns an error if none comes in time, or the log cannot be read.
+    /// Returns an error if none comes in time, the log cannot be read, or the driver is aborted or
+    /// the test fails elsewhere meanwhile.
     pub fn match_line(
         &self,
         pattern: impl Into<Pattern>,
@@ -145,7 +146,7 @@ impl LogMatcher {
     /// # Errors
     ///
     /// Returns an error as soon as one matches, or if the log cannot be read, also because a line
-    /// is too long.
+    /// is too long, or if the driver is aborted or the test fails elsewhere before the time is up.
     pub fn not_match(
         &self,
         pattern: impl Into<Pattern>,
@@ -186,7 +187,7 @@ impl LogMatcher {
     /// # Errors
     ///
     /// Returns an error if there is none, or the log cannot be read, also because a line is too
-    /// long.
+    /// long, or if the driver is aborted or the test fails elsewhere before the time is up.
     pub fn match_all(
         &self,
         pattern: impl Into<Pattern>,
