@@ -54,9 +54,9 @@ pub struct ProcessConfig {
     )]
     pub env: IndexMap<String, Text>,
 
-    /// Names of drivers that use TLS: the program trusts the authority that has issued their
-    /// certificates, and no other. Sets the variables that most programs read, unless `env` does:
-    /// `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`,
+    /// Names of drivers that use TLS or issue certificates: the program trusts the authority that
+    /// has issued these, and no other. Sets the variables that most programs read, unless `env`
+    /// does: `SSL_CERT_FILE`, `CURL_CA_BUNDLE`, `REQUESTS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS`,
     /// `GIT_SSL_CAINFO`, `AWS_CA_BUNDLE`, `DENO_CERT` and `PIP_CERT`. For other programs, `{{
     /// context.<driver>.ca_file }}` is the file.
     #[config(default)]

@@ -222,7 +222,7 @@ pub enum TcpError {
     #[error("driver \"{driver}\" cannot write its certificates to `{}`", path.display())]
     #[diagnostic(
         code(standin::tcp::tls_file),
-        help("they are below the runpath, for programs that trust the driver")
+        help("they are below its runpath, which this user must be allowed to write to")
     )]
     TlsFile {
         /// The driver.
