@@ -98,7 +98,7 @@ fn a_reserved_port_is_published_before_the_start() {
         app.base().extract("port"),
         app.port("http").map(|port| port.to_string())
     );
-    TcpListener::bind(("localhost", app.port("http").unwrap())).unwrap();
+    is_free_soon(("localhost", app.port("http").unwrap()));
     app.stop().unwrap();
 }
 
@@ -157,5 +157,12 @@ fn a_port_that_is_handed_over_is_the_processs_on_every_address_while_it_runs() {
     let error = TcpListener::bind(address).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     app.stop().unwrap();
-    TcpListener::bind(address).unwrap();
+    is_free_soon(address);
+}
+
+/// A program that another test starts just then has the socket until it has closed what it does
+/// not inherit.
+#[track_caller]
+fn is_free_soon(address: (&str, u16)) {
+    eventually(|| TcpListener::bind(address).is_ok());
 }
