@@ -324,6 +324,8 @@ impl Driver for TcpClient {
         if let Some(client) = self.take() {
             client.close();
         }
+        #[cfg(feature = "tls")]
+        self.base.secure.end();
         Ok(answered?)
     }
 
@@ -341,6 +343,8 @@ impl Driver for TcpClient {
         if let Some(client) = self.take() {
             client.abort();
         }
+        #[cfg(feature = "tls")]
+        self.base.secure.end();
         Ok(self.base.answering.abort()?)
     }
 
