@@ -316,6 +316,7 @@ fn a_link_to_nowhere_is_refused() {
 #[test]
 fn what_was_put_in_its_place_is_not_removed() {
     use std::os::unix::fs::symlink;
+    let _turn = turn_with_the_default_root();
     for is_default in [true, false] {
         for is_link in [true, false] {
             let (_dir, tmp) = temporary();
