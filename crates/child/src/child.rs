@@ -31,7 +31,7 @@ struct Progress {
     exit: Option<(Exit, Instant)>,
     /// Nothing of it runs any longer.
     is_over: bool,
-    /// Its end is no longer to be waited for.
+    /// Nothing waits for its end any longer.
     is_interrupted: bool,
     /// It was asked to end, so its number may become another's at any time.
     is_ending: bool,

@@ -63,6 +63,19 @@ fn environment() -> (Environment, Arc<Judge>) {
     (env, judge)
 }
 
+/// The same with a server and its client.
+fn with_a_pair() -> (Environment, Arc<Judge>, Arc<TcpServer>, Arc<TcpClient>) {
+    let (mut env, judge) = environment();
+    let server = env
+        .add(TcpServer::builder("server").build().unwrap())
+        .unwrap();
+    let client = TcpClient::builder("client")
+        .connect_to("server")
+        .io_timeout(LIMIT);
+    let client = env.add(client.build().unwrap()).unwrap();
+    (env, judge, server, client)
+}
+
 /// What the panic of a drop says; `None` if there is none.
 fn panic_of(drops: impl FnOnce()) -> Option<String> {
     let payload = catch_unwind(AssertUnwindSafe(drops)).err()?;
@@ -202,14 +215,7 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
         },
     ];
     for script in scripts {
-        let (mut env, judge) = environment();
-        let server = env
-            .add(TcpServer::builder("server").build().unwrap())
-            .unwrap();
-        let client = TcpClient::builder("client")
-            .connect_to("server")
-            .io_timeout(LIMIT);
-        let client = env.add(client.build().unwrap()).unwrap();
+        let (mut env, judge, server, client) = with_a_pair();
         let process = Process::builder("process")
             .binary("sh")
             .args(["-c", "echo begins; exec sleep 1000"])
@@ -262,14 +268,7 @@ fn whatever_a_test_does_at_that_moment_fails_with_the_reason() {
     ];
     for (what, script) in scripts {
         for round in 0..30_u32 {
-            let (mut env, judge) = environment();
-            let server = env
-                .add(TcpServer::builder("server").build().unwrap())
-                .unwrap();
-            let client = TcpClient::builder("client")
-                .connect_to("server")
-                .io_timeout(LIMIT);
-            let client = env.add(client.build().unwrap()).unwrap();
+            let (env, judge, server, client) = with_a_pair();
             let env = env.start().unwrap();
             server.accept_connection(LIMIT).unwrap();
             let done = AtomicU32::new(0);

@@ -141,7 +141,13 @@ fn a_certificate_is_issued_anew_at_each_start_for_its_owner_alone() -> Result<()
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(std::fs::metadata(&key)?.permissions().mode() & 0o777, 0o600);
+            let mode =
+                |path| -> Result<u32> { Ok(std::fs::metadata(path)?.permissions().mode() & 0o777) };
+            assert_eq!(mode(&key)?, 0o600);
+            // Certificates are for everybody, such as programs that change their user.
+            let usual = file.with_file_name("usual");
+            std::fs::write(&usual, "")?;
+            assert_eq!(mode(&file)?, mode(&usual)?);
         }
         seen.push(std::fs::read(file)?);
         certificate.stop()?;

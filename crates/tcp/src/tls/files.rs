@@ -51,8 +51,8 @@ impl<'a> Folder<'a> {
 
     /// Writes what a program needs to trust the certificates of an authority.
     pub(crate) fn add_authority(&mut self, authority: &Authority) -> Result<(), TcpError> {
-        self.add("ca_file", "ca.pem", authority.certificate_pem())?;
-        self.add("crl_file", "crl.pem", &authority.revoked_pem()?)
+        self.add("ca_file", "ca.pem", authority.certificate_pem(), EVERYBODY)?;
+        self.add("crl_file", "crl.pem", &authority.revoked_pem()?, EVERYBODY)
     }
 
     /// Writes a certificate and its key.
@@ -61,17 +61,24 @@ impl<'a> Folder<'a> {
         [certificate, key]: [(&'static str, &str); 2],
         identity: &Identity,
     ) -> Result<(), TcpError> {
-        self.add(certificate.0, certificate.1, &identity.certificate_pem())?;
-        self.add(key.0, key.1, &identity.key_pem())
+        let pem = identity.certificate_pem();
+        self.add(certificate.0, certificate.1, &pem, EVERYBODY)?;
+        self.add(key.0, key.1, &identity.key_pem(), OWNER)
     }
 
     pub(crate) fn into_files(self) -> Files {
         self.files
     }
 
-    fn add(&mut self, attribute: &'static str, file: &str, text: &str) -> Result<(), TcpError> {
+    fn add(
+        &mut self,
+        attribute: &'static str,
+        file: &str,
+        text: &str,
+        mode: u32,
+    ) -> Result<(), TcpError> {
         let path = self.path.join(file);
-        write(&path, text).map_err(|source| self.failed(source))?;
+        write(&path, text, mode).map_err(|source| self.failed(source))?;
         self.files.0.push((attribute, path));
         Ok(())
     }
@@ -85,11 +92,17 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Only the owner reads it: PostgreSQL and others refuse keys that anybody else can read.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Who may read a file, as a mode of Unix: as with other files that the process makes.
+const EVERYBODY: u32 = 0o666;
+
+/// The same of keys: PostgreSQL and others refuse those that anybody else can read.
+const OWNER: u32 = 0o600;
+
+#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no modes"))]
+fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     options.open(path)?.write_all(text.as_bytes())
 }
