@@ -1,9 +1,11 @@
 //! A start that fails leaves nothing: alone in its process, as others open and close descriptors.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test program")]
 
-use std::fs;
+mod support;
 
 use standin_child::Command;
+use support::descriptors_and_children;
 
 #[test]
 fn a_failed_start_leaves_nothing() {
@@ -15,10 +17,4 @@ fn a_failed_start_leaves_nothing() {
         fails();
     }
     assert_eq!(descriptors_and_children(), before);
-}
-
-fn descriptors_and_children() -> usize {
-    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
-        + fs::read_to_string("/proc/thread-self/children")
-            .map_or(0, |children| children.split_whitespace().count())
 }

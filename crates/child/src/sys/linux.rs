@@ -1,5 +1,6 @@
 use std::ffi::{CString, OsStr, OsString};
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, PipeReader};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
 use rustix::process::{waitid, waitpid};
 
@@ -39,14 +41,15 @@ pub(crate) struct Watch {
 impl Handle {
     pub(crate) fn spawn(prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
         let program = program(prepared)?;
-        let name = || String::from_utf8_lossy(program.path.as_bytes()).into_owned();
+        let name = String::from_utf8_lossy(program.path.as_bytes()).into_owned();
+        let directory = program.directory.clone();
         let failed = |source| SpawnError::System {
-            program: name(),
+            program: name.clone(),
             source,
         };
         let (control, theirs) = UnixStream::pair().map_err(failed)?;
         let reports = control.try_clone().map_err(failed)?;
-        let supervisor = supervisor::fork(&program, theirs.as_fd()).map_err(failed)?;
+        let supervisor = supervisor::fork(program, theirs.as_fd()).map_err(failed)?;
         drop(theirs);
         let mut watch = Watch {
             reports,
@@ -54,9 +57,9 @@ impl Handle {
             held: None,
             has_exited: false,
         };
-        let error = match watch.read() {
+        let error = match watch.read_start() {
             // It lives, so this is still the same process.
-            Some(Message::Running(pid)) => {
+            Some(Message::Starting(pid)) => {
                 match rustix::process::pidfd_open(supervisor, PidfdFlags::empty()) {
                     Ok(supervisor_fd) => {
                         let leader = Pid::from_raw(pid).unwrap_or(supervisor);
@@ -79,9 +82,9 @@ impl Handle {
             }
             Some(Message::Failed(stage, errno)) => {
                 let source = io::Error::from(errno);
-                match (stage, &program.directory) {
+                match (stage, &directory) {
                     (Stage::Program, _) => SpawnError::Program {
-                        program: name(),
+                        program: name,
                         source,
                     },
                     (Stage::Directory, Some(directory)) => SpawnError::Directory {
@@ -134,7 +137,7 @@ impl Handle {
 impl Watch {
     /// Waits for what happens next.
     pub(crate) fn next(&mut self) -> Event {
-        match self.read() {
+        match Message::read(&mut self.reports) {
             Some(Message::Exited { exit, alone }) => {
                 self.has_exited = true;
                 Event::Exited { exit, alone }
@@ -148,10 +151,35 @@ impl Watch {
         }
     }
 
-    fn read(&mut self) -> Option<Message> {
+    /// Waits until the program runs, or it is known why it does not.
+    fn read_start(&mut self) -> Option<Message> {
+        match self.read_with_pipe()? {
+            (Message::Starting(pid), Some(mut pipe)) => {
+                Message::read(&mut pipe).or(Some(Message::Starting(pid)))
+            }
+            // There was no descriptor left for the pipe.
+            (Message::Starting(_), None) => Some(Message::Failed(Stage::Supervisor, Errno::MFILE)),
+            (failed, _) => Some(failed),
+        }
+    }
+
+    /// A message, and what is attached to it.
+    fn read_with_pipe(&mut self) -> Option<(Message, Option<PipeReader>)> {
         let mut bytes = [0; Message::SIZE];
-        self.reports.read_exact(&mut bytes).ok()?;
-        Message::decode(bytes)
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut attached = RecvAncillaryBuffer::new(&mut space);
+        let into = &mut [IoSliceMut::new(&mut bytes)];
+        // Written in one piece, it also comes in one.
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = retry_on_intr(|| recvmsg(&self.reports, into, &mut attached, flags)).ok()?;
+        let pipe = attached.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        });
+        if received.bytes < Message::SIZE {
+            return None;
+        }
+        Some((Message::decode(bytes)?, pipe.map(PipeReader::from)))
     }
 
     /// The supervisor was killed, and by the system the program with it.
@@ -208,23 +236,26 @@ fn program(prepared: Prepared) -> Result<Program, SpawnError> {
     let text = |what: &'static str, text: OsString| {
         CString::new(text.into_vec()).map_err(|_| SpawnError::Nul { what })
     };
-    let variables = prepared.variables.into_iter().map(|(name, value)| {
-        // With a place for the end of it.
-        let mut entry = Vec::with_capacity(name.len() + value.len() + 2);
-        entry.extend(name.as_bytes());
-        entry.push(b'=');
-        entry.extend(value.as_bytes());
-        CString::new(entry).map_err(|_| SpawnError::Variable {
-            name: name.to_string_lossy().into_owned(),
-        })
-    });
+    let mut variables = Vec::new();
+    for (name, value) in prepared.variables {
+        let begin = variables.len();
+        variables.extend_from_slice(name.as_bytes());
+        variables.push(b'=');
+        variables.extend_from_slice(value.as_bytes());
+        if variables.iter().skip(begin).any(|byte| *byte == 0) {
+            return Err(SpawnError::Variable {
+                name: name.to_string_lossy().into_owned(),
+            });
+        }
+        variables.push(0);
+    }
     let arguments = prepared.arguments.into_iter();
     Ok(Program {
         path: text("the path of the program", prepared.path.into_os_string())?,
         arguments: arguments
             .map(|argument| text("an argument", argument))
             .collect::<Result<_, _>>()?,
-        variables: variables.collect::<Result<_, _>>()?,
+        variables,
         directory: prepared
             .directory
             .map(|directory| text("the working directory", directory.into_os_string()))

@@ -1,16 +1,19 @@
 //! What a supervisor reports, and how it is written into a stream.
 
+use std::io::Read;
+
 use rustix::io::Errno;
 
 use crate::Exit;
 
-/// What a supervisor reports about its program.
+/// What a supervisor reports about its program, and the process that becomes the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
+    /// The process of this number becomes the program. A pipe is attached, in which it reports why
+    /// it cannot. If that ends without a report, it is the program.
+    Starting(i32),
     /// The program could not be started; nothing follows.
     Failed(Stage, Errno),
-    /// It runs, as the process of this number.
-    Running(i32),
     /// It has ended; `alone` if nothing that it has started still runs.
     Exited { exit: Exit, alone: bool },
     /// Nothing that it has started still runs.
@@ -44,7 +47,7 @@ impl Message {
     pub(super) fn encode(self) -> [u8; Self::SIZE] {
         let words = match self {
             Message::Failed(stage, errno) => [0, stage as i32, errno.raw_os_error()],
-            Message::Running(pid) => [1, pid, 0],
+            Message::Starting(pid) => [1, pid, 0],
             Message::Exited { exit, alone } => match exit {
                 Exit::Code(code) => [2, code, i32::from(alone)],
                 Exit::Signal(signal) => [3, signal, i32::from(alone)],
@@ -56,6 +59,13 @@ impl Message {
             place.copy_from_slice(&word.to_ne_bytes());
         }
         bytes
+    }
+
+    /// The next message; `None` at the end.
+    pub(super) fn read(from: &mut impl Read) -> Option<Self> {
+        let mut bytes = [0; Self::SIZE];
+        from.read_exact(&mut bytes).ok()?;
+        Self::decode(bytes)
     }
 
     /// `None` for what no supervisor writes.
@@ -72,7 +82,7 @@ impl Message {
                 let stage = usize::try_from(first).ok().and_then(|n| STAGES.get(n));
                 Message::Failed(*stage?, Errno::from_raw_os_error(second))
             }
-            1 => Message::Running(first),
+            1 => Message::Starting(first),
             2 => exited(Exit::Code(first)),
             3 => exited(Exit::Signal(first)),
             4 => Message::Alone,
@@ -89,7 +99,7 @@ mod tests {
     fn is_read_as_it_was_written() {
         let exited = |exit| [true, false].map(|alone| Message::Exited { exit, alone });
         let failed = STAGES.map(|stage| Message::Failed(stage, Errno::NOENT));
-        let all = [Message::Running(4711), Message::Alone]
+        let all = [Message::Starting(4711), Message::Alone]
             .into_iter()
             .chain(failed)
             .chain(exited(Exit::Code(255)))

@@ -10,7 +10,8 @@
 //! 2. closes all descriptors of the test but its end of a stream, blocks all
 //!    signals, and leads a group of its own, so that neither Ctrl-C nor a signal to the
 //!    test's group ends it;
-//! 3. starts the program, and reports its number, or why it could not be started;
+//! 3. starts the program, and reports its number, with the end of a pipe in which the process that
+//!    becomes the program reports why it cannot;
 //! 4. reaps what falls to it, except for the program itself, whose number (also
 //!    that of its group) must not become another's while the test may use it; and
 //!    reports the end of the program and the end of the last one below it;
@@ -34,15 +35,17 @@
 )]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions};
-use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid, waitpid};
+use rustix::process::{getpid, getppid, kill_process, pidfd_open, setpgid};
 
 use super::children::{each_child, look};
 use super::message::{Message, Stage};
@@ -53,8 +56,9 @@ use crate::Exit;
 pub(super) struct Program {
     pub(super) path: CString,
     pub(super) arguments: Vec<CString>,
-    /// `NAME=value`, all of them.
-    pub(super) variables: Vec<CString>,
+    /// `NAME=value`, all of them, with a NUL behind each. They are in one place, because after the
+    /// fork the system copies every page in which the test frees something.
+    pub(super) variables: Vec<u8>,
     pub(super) directory: Option<CString>,
     /// What becomes its descriptors 0, 1, 2, 3, ...
     pub(super) files: Vec<OwnedFd>,
@@ -76,9 +80,9 @@ struct Image<'a> {
     copies: Vec<RawFd>,
     /// For the process that becomes the program: see [`spawn`].
     stack: Vec<MaybeUninit<Aligned>>,
+    /// Where that process reports.
+    reports: RawFd,
     supervisor: Option<Pid>,
-    /// Why the program cannot be run.
-    failure: Option<(Stage, Errno)>,
 }
 
 /// A piece of a stack, aligned as every platform wants it.
@@ -94,11 +98,10 @@ const SHELL: &CStr = c"/bin/sh";
 
 impl<'a> Image<'a> {
     fn new(program: &'a Program, control: RawFd) -> Self {
-        let pointers = |texts: &[CString]| -> Vec<*const c_char> {
-            let pointers = texts.iter().map(|text| text.as_ptr());
-            pointers.chain([ptr::null()]).collect()
-        };
-        let arguments = pointers(&program.arguments);
+        let arguments = program.arguments.iter().map(|text| text.as_ptr());
+        let arguments: Vec<_> = arguments.chain([ptr::null()]).collect();
+        let variables = program.variables.split_inclusive(|byte| *byte == 0);
+        let variables = variables.map(|text| text.as_ptr().cast());
         let mut for_shell = vec![SHELL.as_ptr(), program.path.as_ptr()];
         for_shell.extend(arguments.iter().skip(1));
         let files = program.files.iter().map(|file| file.as_raw_fd());
@@ -108,12 +111,12 @@ impl<'a> Image<'a> {
             program,
             arguments,
             for_shell,
-            variables: pointers(&program.variables),
+            variables: variables.chain([ptr::null()]).collect(),
             keep,
             copies: vec![-1; program.files.len()],
             stack: uninit_stack(),
+            reports: -1,
             supervisor: None,
-            failure: None,
         }
     }
 }
@@ -127,8 +130,8 @@ fn uninit_stack() -> Vec<MaybeUninit<Aligned>> {
 
 /// Makes a supervisor that starts the program. It reports through `control`, and
 /// ends when the other end of that is shut down or closed.
-pub(super) fn fork(program: &Program, control: BorrowedFd<'_>) -> io::Result<Pid> {
-    let mut image = Image::new(program, control.as_raw_fd());
+pub(super) fn fork(program: Program, control: BorrowedFd<'_>) -> io::Result<Pid> {
+    let mut image = Image::new(&program, control.as_raw_fd());
     let test = getpid();
     // No handler of the test may run in the supervisor.
     let before = set_mask(every_signal());
@@ -173,13 +176,12 @@ unsafe fn fork_bare() -> Result<Option<Pid>, Errno> {
 unsafe extern "C" fn supervise(image: &mut Image<'_>, control: RawFd, test: Pid) -> ! {
     // SAFETY: nothing in this process uses them; `control` is among those kept.
     let control = unsafe {
-        close_all_but(&image.keep);
+        close_from(0, &image.keep);
         OwnedFd::from_raw_fd(control)
     };
     // SAFETY: as required of the caller.
     match unsafe { start(image, &control) } {
         Ok((leader, changes)) => {
-            report(&control, Message::Running(leader.as_raw_pid()));
             let mut below = Below {
                 leader,
                 changes,
@@ -189,7 +191,7 @@ unsafe extern "C" fn supervise(image: &mut Image<'_>, control: RawFd, test: Pid)
             below.watch(&control, test);
             below.end(&control);
         }
-        Err((stage, errno)) => report(&control, Message::Failed(stage, errno)),
+        Err(errno) => report(&control, Message::Failed(Stage::Supervisor, errno)),
     }
     exit(0)
 }
@@ -200,38 +202,54 @@ fn exit(code: c_int) -> ! {
 }
 
 /// It is no longer read when the test is gone.
-fn report(control: &OwnedFd, message: Message) {
-    let _ = rustix::io::write(control, &message.encode());
+fn report(to: impl AsFd, message: Message) {
+    let _ = rustix::io::write(to, &message.encode());
 }
 
-/// Starts the program. Answers with its number and with a descriptor that can be
-/// read when a child has ended.
+/// Reports which process becomes the program, with the pipe in which that reports.
+fn hand_over(control: &OwnedFd, leader: Pid, pipe: &OwnedFd) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut attached = SendAncillaryBuffer::new(&mut space);
+    let pipe = [pipe.as_fd()];
+    if !attached.push(SendAncillaryMessage::ScmRights(&pipe)) {
+        return Err(Errno::NOBUFS);
+    }
+    let message = Message::Starting(leader.as_raw_pid()).encode();
+    let message = [IoSlice::new(&message)];
+    sendmsg(control, &message, &mut attached, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Starts the program. Returns its number, and a descriptor that can be read when a child has
+/// ended.
 ///
 /// # Safety
 ///
 /// As [`supervise`].
-unsafe fn start(
-    image: &mut Image<'_>,
-    control: &OwnedFd,
-) -> Result<(Pid, OwnedFd), (Stage, Errno)> {
-    let failed = |errno| (Stage::Supervisor, errno);
+unsafe fn start(image: &mut Image<'_>, control: &OwnedFd) -> Result<(Pid, OwnedFd), Errno> {
     // Ignored by the program that started the test, it would have the system forget how
     // children ended.
     set_default(libc::SIGCHLD);
-    setpgid(None, None).map_err(failed)?;
+    setpgid(None, None)?;
     image.supervisor = Some(getpid());
-    rustix::process::set_child_subreaper(image.supervisor).map_err(failed)?;
-    let changes = signals_of(libc::SIGCHLD).map_err(failed)?;
+    rustix::process::set_child_subreaper(image.supervisor)?;
+    let changes = signals_of(libc::SIGCHLD)?;
+    let (reports, reporter) = pipe_with(PipeFlags::CLOEXEC)?;
+    image.reports = reporter.as_raw_fd();
     // SAFETY: as required of the caller.
-    let leader = unsafe { spawn(image) }.map_err(failed)?;
+    let leader = unsafe { spawn(image) }?;
+    // Now only that process can write to the pipe: it ends when that is the program or has ended.
+    drop(reporter);
+    if let Err(errno) = hand_over(control, leader, &reports) {
+        // Upon which the test has everything ended.
+        report(control, Message::Failed(Stage::Supervisor, errno));
+    }
+    wait_for_end(&reports);
+    drop(reports);
     let mut keep = [control.as_raw_fd(), changes.as_raw_fd()];
     keep.sort_unstable();
     // SAFETY: the files of the program are its own now, and not used here.
-    unsafe { close_all_but(&keep) };
-    if let Some(failure) = image.failure {
-        let _ = waitpid(Some(leader), WaitOptions::empty());
-        return Err(failure);
-    }
+    unsafe { close_from(0, &keep) };
     // What the program need not wait for.
     // SAFETY: it reads the name, up to its null.
     unsafe { libc::prctl(libc::PR_SET_NAME, c"standin-child".as_ptr()) };
@@ -240,31 +258,42 @@ unsafe fn start(
     Ok((leader, changes))
 }
 
-/// Starts the process that becomes the program. It uses this one's memory, on a
-/// stack of its own, and this one stands still until it is the program or has
-/// ended: so it costs no copy, and leaves its failure in the image.
+/// Returns when nobody can write to the pipe any longer.
+fn wait_for_end(pipe: &OwnedFd) {
+    let mut fds = [PollFd::new(pipe, PollFlags::empty())];
+    while poll(&mut fds, None) == Err(Errno::INTR) {}
+}
+
+/// Starts the process that becomes the program. It uses this one's memory, on a stack of its own,
+/// which costs no copy.
+///
+/// With `CLONE_VFORK` this process would stand still meanwhile, and then go on when a processor is
+/// free, which the program may keep busy for milliseconds. So the test does not wait for this
+/// process, but for the end of the pipe.
 ///
 /// # Safety
 ///
-/// As [`supervise`].
+/// As [`supervise`]. Until the end of the pipe this process may not use the C library: both have
+/// the same variable for its errors.
 unsafe fn spawn(image: &mut Image<'_>) -> Result<Pid, Errno> {
     // Its descriptors, signal handlers and directory are copies.
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
     let top = image.stack.as_mut_ptr_range().end;
     let image: *mut Image<'_> = image;
-    // SAFETY: the stack grows down from its end, and nothing else uses it or the
-    // image before the call returns.
+    // SAFETY: the stack grows down from its end, and nothing else uses it or the image from now on.
     let pid = checked(unsafe { libc::clone(become_program, top.cast(), flags, image.cast()) })?;
     Pid::from_raw(pid).ok_or(Errno::SRCH)
 }
 
 /// The life of the program until it is one.
 extern "C" fn become_program(image: *mut c_void) -> c_int {
-    // SAFETY: `spawn` passes an image, and waits.
+    // SAFETY: `spawn` passes an image, which only this process uses.
     let image = unsafe { &mut *image.cast::<Image<'_>>() };
     // SAFETY: this process has one thread and does nothing else.
-    let Err(failure) = unsafe { run(image) };
-    image.failure = Some(failure);
+    let Err((stage, errno)) = unsafe { run(image) };
+    // SAFETY: it is open, wherever `place_files` has put it.
+    let reports = unsafe { BorrowedFd::borrow_raw(image.reports) };
+    report(reports, Message::Failed(stage, errno));
     127
 }
 
@@ -307,7 +336,7 @@ unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage,
     Err((Stage::Program, last_errno()))
 }
 
-/// Puts the files of the program in their places, and closes all others.
+/// Puts the files of the program in their places, and closes all others but that for reports.
 ///
 /// # Safety
 ///
@@ -318,6 +347,9 @@ unsafe fn place_files(image: &mut Image<'_>) -> Result<(), Errno> {
     for (copy, file) in image.copies.iter_mut().zip(&image.program.files) {
         *copy = fcntl_dupfd_cloexec(file, behind)?.into_raw_fd();
     }
+    // SAFETY: it is open.
+    let reports = unsafe { BorrowedFd::borrow_raw(image.reports) };
+    image.reports = fcntl_dupfd_cloexec(reports, behind)?.into_raw_fd();
     for (place, copy) in (0_i32..).zip(&image.copies) {
         let (copy, place) = (libc::c_long::from(*copy), libc::c_long::from(place));
         let flags: libc::c_long = 0;
@@ -326,7 +358,7 @@ unsafe fn place_files(image: &mut Image<'_>) -> Result<(), Errno> {
         checked(placed as c_int)?;
     }
     // SAFETY: none of them is used any longer.
-    unsafe { close_range(behind, RawFd::MAX) };
+    unsafe { close_from(behind, &[image.reports]) };
     Ok(())
 }
 
@@ -516,10 +548,9 @@ fn signals_of(signal: c_int) -> Result<OwnedFd, Errno> {
 
 /// # Safety
 ///
-/// Nothing in this process may use a descriptor that is not among `keep`, which
+/// Nothing in this process may use a descriptor from `first` on that is not among `keep`, which
 /// must be in ascending order.
-unsafe fn close_all_but(keep: &[RawFd]) {
-    let mut first = 0;
+unsafe fn close_from(mut first: RawFd, keep: &[RawFd]) {
     for fd in keep {
         if *fd > first {
             // SAFETY: as required of the caller.

@@ -1,7 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -85,4 +85,12 @@ pub(crate) fn eventually(what: impl Fn() -> bool) {
         assert!(Instant::now() < until, "it did not come to pass");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// How many descriptors and children this process has.
+#[cfg(target_os = "linux")]
+pub(crate) fn descriptors_and_children() -> usize {
+    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+        + fs::read_to_string("/proc/thread-self/children")
+            .map_or(0, |children| children.split_whitespace().count())
 }
