@@ -1,6 +1,6 @@
 //! What a starting driver waits for.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use indexmap::IndexMap;
 use standin_entity::{Check, Hold, Result};
@@ -14,8 +14,9 @@ use crate::extracts::Extracts;
 use crate::hints::hints;
 use crate::log::bell::Bell;
 use crate::log::regexps::Regexps;
+use crate::log::watch::{self, Events};
 use crate::readiness::{self, Probe, Progress};
-use crate::{Driver, DriverBase, DriverConfig, Lifecycle, WaitEnd};
+use crate::{Driver, DriverBase, DriverConfig, Lifecycle, Readiness, WaitEnd};
 
 /// The progress of a start, and what it has found out.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Starting {
     extracts: Arc<RwLock<Extracts>>,
     /// Rings when the driver stops or is aborted, for those who wait for its log.
     pub(crate) bell: Arc<Bell>,
+    /// For a driver that waits for files, from before it writes any.
+    events: Mutex<Option<Events>>,
 }
 
 /// What the driver waits for. It is out while a thread asks it, which calls the user's code.
@@ -61,11 +64,29 @@ impl Starting {
     }
 
     /// Lets there be waits for its log, from the step on whose end, however it comes, ends them.
-    pub(crate) fn open_log(&self, base: &DriverBase) {
+    pub(crate) fn open_log(&self, base: &DriverBase, config: &DriverConfig) {
         self.bell.open();
-        if let Some(over) = WaitEnd::of(base) {
-            self.bell.end(over);
+        let mut logs = DriverLog::ALL.into_iter();
+        if logs.any(|log| !log.regexps(config).is_empty())
+            || config.ready.iter().any(Readiness::is_about_files)
+        {
+            self.set_events(watch::events());
         }
+        if let Some(over) = WaitEnd::of(base) {
+            self.close_log(over);
+        }
+    }
+
+    /// Ends the waits for its log.
+    pub(crate) fn close_log(&self, over: WaitEnd) {
+        self.bell.end(over);
+        self.set_events(None);
+    }
+
+    fn set_events(&self, events: Option<Events>) {
+        let former = std::mem::replace(&mut *self.events.lock().unpoisoned(), events);
+        // Not under the lock: it may wait for the thread.
+        drop(former);
     }
 
     /// Notes what is there and was not known at the beginning: a driver may find

@@ -134,8 +134,9 @@ impl Steps for AsSteps<'_> {
     fn starting(&self) -> Result<()> {
         self.start_step("starting", || {
             let starting = &self.driver.base().starting;
-            starting.note(self.driver, self.config()?);
-            starting.open_log(self.driver.base());
+            let config = self.config()?;
+            starting.note(self.driver, config);
+            starting.open_log(self.driver.base(), config);
             self.driver.starting()
         })
     }
@@ -173,7 +174,7 @@ impl Steps for AsSteps<'_> {
         self.step("post_stop", || {
             let result = self.driver.post_stop().and(self.end_extended());
             let base = self.driver.base();
-            base.starting.bell.end(WaitEnd::Stopped);
+            base.starting.close_log(WaitEnd::Stopped);
             base.file_log.close();
             result
         })
@@ -200,7 +201,7 @@ impl Steps for AsSteps<'_> {
         self.tape().steps_ended("it was aborted");
         self.step("aborting", || {
             let base = self.driver.base();
-            base.starting.bell.end(WaitEnd::Aborted);
+            base.starting.close_log(WaitEnd::Aborted);
             let result = self.driver.aborting().and(self.end_extended());
             base.file_log.close();
             result

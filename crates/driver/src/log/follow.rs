@@ -15,7 +15,8 @@ const SETTLED: Duration = Duration::from_millis(50);
 /// Of a line that is longer, only so much is looked at.
 pub(crate) const LONGEST: usize = 4 << 20;
 
-const CHUNK: usize = 64 << 10;
+/// Read at once. A log that is waited for rarely says more, and every page of it costs.
+const CHUNK: usize = 16 << 10;
 
 /// After so many bytes the caller is asked whether to continue: a log that is written faster
 /// than it is read has no end.

@@ -6,7 +6,7 @@
 //! - On other systems, and beyond the system's limits: no events. Waiting threads check again after
 //!   an interval.
 
-pub(crate) use imp::{Subscription, settle, subscribe};
+pub(crate) use imp::{Events, Subscription, events, settle, subscribe};
 
 /// A callback for changes of the file, called from another thread. It must not block.
 pub(crate) type OnChange = std::sync::Arc<dyn Fn() + Send + Sync>;
@@ -29,6 +29,22 @@ mod imp {
     use standin_sync::{Monitor, Unpoisoned};
 
     use super::OnChange;
+
+    /// Until it is dropped, the thread that reads the events runs also without a subscription.
+    ///
+    /// A thread that is created when a program has been started may have to wait until that leaves
+    /// it a processor, for milliseconds. One that is there already does not.
+    #[derive(Debug)]
+    pub(crate) struct Events {
+        _hub: Arc<Hub>,
+    }
+
+    /// Has the thread that reads the events run; `None` if the system has no more events.
+    pub(crate) fn events() -> Option<Events> {
+        // Whoever subscribes meets the same error.
+        let _hub = Hub::get().ok()?;
+        Some(Events { _hub })
+    }
 
     /// Ends what it stands for when it is dropped.
     pub(crate) struct Subscription {
@@ -123,7 +139,7 @@ mod imp {
         drop(ENDING.wait_while(ENDING.lock(), None, |ending| ending.joining > 0));
     }
 
-    /// The thread that reads the events. It ends with the last subscription.
+    /// The thread that reads the events. It ends with the last who has it.
     struct Hub {
         /// This and the others are there until the drop.
         shared: Option<Arc<Shared>>,
@@ -149,6 +165,12 @@ mod imp {
         id: u64,
         name: OsString,
         on_change: OnChange,
+    }
+
+    impl fmt::Debug for Hub {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Hub(..)")
+        }
     }
 
     impl Hub {
@@ -326,6 +348,14 @@ mod imp {
 
     /// Never made.
     #[derive(Debug)]
+    pub(crate) enum Events {}
+
+    pub(crate) fn events() -> Option<Events> {
+        None
+    }
+
+    /// Never made.
+    #[derive(Debug)]
     pub(crate) enum Subscription {}
 
     pub(crate) fn subscribe(_path: &Path, _on_change: &OnChange) -> Option<Subscription> {
@@ -358,6 +388,25 @@ mod tests {
         assert!(subscribe(&folder.path().join("missing/log"), &quiet).is_none());
         assert_eq!(HUBS.get(), 0);
         drop(subscribe(&folder.path().join("log"), &quiet).unwrap());
+    }
+
+    #[test]
+    fn the_thread_can_be_there_before_what_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        let events = events().unwrap();
+        let before = HUBS.get();
+        for _ in 0..3 {
+            let (changed, has_changed) = channel();
+            let on_change: OnChange = Arc::new(move || _ = changed.send(()));
+            let subscription = subscribe(&file, &on_change).unwrap();
+            std::fs::write(&file, "x").unwrap();
+            has_changed.recv().unwrap();
+            drop(subscription);
+        }
+        assert_eq!(HUBS.get(), before, "there is one for all");
+        drop(events);
+        settle();
     }
 
     #[test]

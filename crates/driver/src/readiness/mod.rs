@@ -223,6 +223,17 @@ impl Readiness {
         }
     }
 
+    /// Whether it waits for logs or other files.
+    pub(crate) fn is_about_files(&self) -> bool {
+        match self {
+            Readiness::Log(_) | Readiness::File(_) => true,
+            Readiness::All(conditions) | Readiness::Any(conditions) => {
+                conditions.iter().any(Readiness::is_about_files)
+            }
+            _ => false,
+        }
+    }
+
     /// The shortest interval in it, if there is one.
     pub(crate) fn interval(&self) -> Option<Duration> {
         match self {
