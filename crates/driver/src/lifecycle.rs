@@ -104,8 +104,8 @@ pub trait Lifecycle: Driver {
     ///
     /// # Errors
     ///
-    /// Returns an error if the time is over, the start or stop fails, the driver is aborted, or the
-    /// status can no longer be reached.
+    /// Returns an error if the time is over, the start or stop fails, the driver is aborted, the
+    /// test has failed elsewhere, or the status can no longer be reached.
     fn wait(&self, status: Status, timeout: impl Into<Option<Duration>>) -> Result<(), WaitError> {
         self.base()
             .resource()
@@ -138,9 +138,10 @@ pub trait Lifecycle: Driver {
             .abort(&AsSteps::new(self.as_driver()))
     }
 
-    /// Ends every wait of the test on the driver, now and in future: those in its logs, and what
-    /// the driver has of its own. An environment does so with all its drivers once one of them
-    /// [has failed the test](crate::DriverBase::fail).
+    /// Ends every wait of the test in the logs of the driver, and those that the driver has of its
+    /// own, now and in future. An environment does so with all its drivers once one of them
+    /// [has failed the test](crate::DriverBase::fail), and also ends the waits for their status:
+    /// see [`Resource::interrupt`](standin_entity::Resource::interrupt).
     fn interrupt(&self) {
         self.base().starting.bell.end(WaitEnd::Interrupted);
         self.interrupting();

@@ -197,6 +197,11 @@ impl Steps for AsSteps<'_> {
         evidence
     }
 
+    fn interruption(&self) -> String {
+        let base = self.driver.base();
+        WaitEnd::Interrupted.explain(base.name(), &base.explainer())
+    }
+
     fn aborting(&self) -> Result<()> {
         self.tape().steps_ended("it was aborted");
         self.step("aborting", || {

@@ -37,12 +37,24 @@ pub enum StartError {
     /// Another thread stopped it while it started.
     #[error("{entity} was stopped while it started")]
     #[diagnostic(
-        code(standin::entity::start_interrupted),
+        code(standin::entity::start_stopped),
         help("it can be started again; find out what calls `stop` during the start")
+    )]
+    Stopped {
+        /// The resource.
+        entity: Subject,
+    },
+    /// The test has failed elsewhere, so that nothing starts until its stop.
+    #[error("{entity} was not started\n{reason}")]
+    #[diagnostic(
+        code(standin::entity::start_interrupted),
+        help("fix what failed the test first")
     )]
     Interrupted {
         /// The resource.
         entity: Subject,
+        /// What is known about that, on separate lines.
+        reason: String,
     },
     /// A step or a hook failed.
     #[error("{entity} {}{evidence}", not_started(*step, *panicked))]
@@ -150,7 +162,8 @@ impl StartError {
         match self {
             Self::Illegal { entity, .. }
             | Self::Aborted { entity }
-            | Self::Interrupted { entity }
+            | Self::Stopped { entity }
+            | Self::Interrupted { entity, .. }
             | Self::Step { entity, .. }
             | Self::Timeout { entity, .. }
             | Self::Busy { entity, .. } => entity,
@@ -353,6 +366,20 @@ pub enum WaitError {
         /// The awaited status.
         target: Status,
     },
+    /// The test has failed elsewhere, so that all waits end.
+    #[error("stopped waiting for {entity} to be {target}\n{reason}")]
+    #[diagnostic(
+        code(standin::entity::wait_interrupted),
+        help("fix what failed the test first")
+    )]
+    Interrupted {
+        /// The resource.
+        entity: Subject,
+        /// The awaited status.
+        target: Status,
+        /// What is known about that, on separate lines.
+        reason: String,
+    },
     /// Its options have no value.
     #[error("cannot wait for {entity}: its options cannot be read")]
     #[diagnostic(code(standin::entity::wait_failed))]
@@ -396,6 +423,7 @@ impl WaitError {
             Self::Timeout { entity, .. }
             | Self::Unreachable { entity, .. }
             | Self::Aborted { entity, .. }
+            | Self::Interrupted { entity, .. }
             | Self::Step { entity, .. } => entity,
             Self::Start(error) => error.subject(),
             Self::Stop(error) => error.subject(),

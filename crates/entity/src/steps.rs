@@ -290,6 +290,12 @@ pub trait Steps: Send + Sync {
         Vec::new()
     }
 
+    /// Returns why the resource was [interrupted](crate::Resource::interrupt), on separate lines,
+    /// for the errors of what that has ended.
+    fn interruption(&self) -> String {
+        "the test has failed elsewhere".to_owned()
+    }
+
     /// Returns the time between two calls of `started_check` without a notification. By default
     /// growing from 10 ms to 200 ms.
     fn started_check_interval(&self) -> CheckInterval {

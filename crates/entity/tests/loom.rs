@@ -202,7 +202,7 @@ fn a_start_and_a_stop_agree_on_the_outcome() {
         let peer = Peer::new(true, false);
         let other = spawn(&peer, Peer::stop);
         match peer.start() {
-            Ok(()) | Err(StartError::Interrupted { .. }) => {}
+            Ok(()) | Err(StartError::Stopped { .. }) => {}
             Err(other) => panic!("{other}"),
         }
         other.join().unwrap();
@@ -222,7 +222,7 @@ fn a_stop_ends_a_start_that_is_never_ready() {
         peer.stop();
         assert!(matches!(
             other.join().unwrap(),
-            Err(StartError::Interrupted { .. })
+            Err(StartError::Stopped { .. })
         ));
         assert_eq!(peer.resource.status(), Status::Stopped);
         peer.check();

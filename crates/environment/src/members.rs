@@ -40,7 +40,7 @@ pub(crate) struct Members {
     errors: AtomicBool,
     /// The failure of the test that a driver reported.
     broken: Mutex<Option<TestFailure>>,
-    /// Keeps the drivers from starting after that.
+    /// Ends the starts of the drivers, and the waits for their status, after that.
     ended: Mutex<Vec<AnnouncedStop>>,
     recorder: OnceLock<Recorder>,
     /// The files written because the test has failed, since the latest start.
@@ -227,10 +227,10 @@ impl Members {
         for members in all {
             let drivers = members.active();
             // Of all: one that is not starting may be about to.
-            let starts = drivers
+            let ended = drivers
                 .iter()
-                .map(|driver| driver.base().resource().announce_stop());
-            members.ended.lock().unpoisoned().extend(starts);
+                .map(|driver| driver.base().resource().interrupt());
+            members.ended.lock().unpoisoned().extend(ended);
             for driver in &drivers {
                 // Code of a user's: the others come to an end in any case.
                 if catch_unwind(AssertUnwindSafe(|| driver.interrupt())).is_err() {

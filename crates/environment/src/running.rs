@@ -40,7 +40,7 @@ use crate::{Environment, EnvironmentConfig, EnvironmentError, EnvironmentView};
 ///
 /// Only one start or stop of an environment runs at a time. A call of `stop` from another thread
 /// first ends a start in progress, whose drivers fail with
-/// [`StartError::Interrupted`](standin_entity::StartError::Interrupted). Any other call waits for
+/// [`StartError::Stopped`](standin_entity::StartError::Stopped). Any other call waits for
 /// its turn, up to the option `status_wait_timeout`, and then reports which hook or step of which
 /// driver has not returned. A hook cannot be ended from outside; an abort does not wait for it.
 ///

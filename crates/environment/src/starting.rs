@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use standin_driver::{Driver, Lifecycle};
-use standin_entity::{AnnouncedStop, Error, Failovers, StartError, Status};
+use standin_entity::{AnnouncedStop, Error, Failovers, StartError, Status, WaitError};
 
 use crate::members::Members;
 use crate::plan::{Plan, starts_by_itself};
@@ -66,7 +66,12 @@ impl<'a> Start<'a> {
             let is_of_its_own = |failure: &Failure| {
                 !matches!(
                     failure,
-                    Failure::Test(_) | Failure::Start(StartError::Interrupted { .. })
+                    Failure::Test(_)
+                        | Failure::Start(StartError::Interrupted { .. })
+                        | Failure::Wait(
+                            WaitError::Interrupted { .. }
+                                | WaitError::Start(StartError::Interrupted { .. })
+                        )
                 )
             };
             failed.failures.retain(is_of_its_own);

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use standin_driver::{BuildError, Driver, DriverBase, DriverBuilder, Lifecycle};
-use standin_entity::{Error, Result, Status};
+use standin_entity::{Error, Result, StartError, Status, WaitError};
 use standin_environment::{Environment, EnvironmentError, Failure};
 use standin_process::Process;
 use standin_tcp::{TcpClient, TcpServer};
@@ -190,7 +190,7 @@ fn broken<T: Send, E: std::fmt::Debug + Send>(
 #[test]
 fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
     type Script = fn(&TcpServer, &TcpClient, &Process) -> Result<()>;
-    let scripts: [Script; 8] = [
+    let scripts: [Script; 10] = [
         |server, _, _| Ok(server.accept_connection(LIMIT).map(drop)?),
         |_, client, _| Ok(client.receive_exactly(1).map(drop)?),
         |_, client, _| loop {
@@ -213,6 +213,8 @@ fn a_driver_that_fails_the_test_ends_every_wait_with_its_reason() {
         |_, _, process| loop {
             process.write_stdin([0; 1 << 16])?;
         },
+        |_, _, process| Ok(process.wait(Status::Paused, LIMIT)?),
+        |_, _, process| Ok(process.wait(Status::Stopped, None)?),
     ];
     for script in scripts {
         let (mut env, judge, server, client) = with_a_pair();
@@ -299,7 +301,7 @@ fn whatever_a_test_does_at_that_moment_fails_with_the_reason() {
 
 #[test]
 fn a_driver_that_fails_the_test_ends_a_start() {
-    for concurrent in [false, true] {
+    for (concurrent, async_start) in [(false, false), (true, false), (false, true)] {
         let mut env = Environment::builder("court")
             .concurrent(concurrent)
             .build()
@@ -307,6 +309,11 @@ fn a_driver_that_fails_the_test_ends_a_start() {
         let judge = env.add(Judge::new("judge").unwrap()).unwrap();
         let trace = Trace::default();
         let never = Probe::builder("never", &trace).never_ready_in("started_check".to_owned());
+        let never = if async_start {
+            never.async_start(true)
+        } else {
+            never
+        };
         env.add(never.build().unwrap()).unwrap();
         env.add(Probe::builder("last", &trace).build().unwrap())
             .unwrap();
@@ -325,6 +332,57 @@ fn a_driver_that_fails_the_test_ends_a_start() {
         );
         assert!(error.to_string().contains("somebody said FOO"), "{error}");
     }
+}
+
+#[test]
+fn a_driver_that_fails_the_test_ends_a_start_by_hand_with_its_reason() {
+    let (mut env, judge) = environment();
+    let trace = Trace::default();
+    let never = Probe::builder("never", &trace).never_ready_in("started_check".to_owned());
+    let never = env
+        .add(never.auto_start(false).timeout(LIMIT).build().unwrap())
+        .unwrap();
+    let env = env.start().unwrap();
+    let error = thread::scope(|scope| {
+        let start = scope.spawn(|| never.start());
+        trace.wait_for("never started_check");
+        judge.base.fail("somebody said FOO");
+        start.join().unwrap().unwrap_err()
+    });
+    // The one that ends by it, and one that only begins.
+    for error in [error, never.start().unwrap_err()] {
+        assert!(matches!(error, StartError::Interrupted { .. }), "{error:?}");
+        assert!(
+            error
+                .to_string()
+                .contains("driver \"judge\" failed the test: somebody said FOO"),
+            "{error}"
+        );
+    }
+    env.stop().unwrap();
+}
+
+#[test]
+fn a_stop_that_is_under_way_is_awaited_although_the_test_has_failed() {
+    let (mut env, judge) = environment();
+    let trace = Trace::default();
+    let slow = Probe::builder("slow", &trace).blocks_in("stopping".to_owned());
+    let slow = env.add(slow.build().unwrap()).unwrap();
+    let env = env.start().unwrap();
+    thread::scope(|scope| {
+        let stops = scope.spawn(|| slow.stop());
+        trace.wait_for("slow stopping");
+        let waits = scope.spawn(|| slow.wait(Status::Stopped, LIMIT));
+        judge.base.fail("somebody said FOO");
+        let early = slow.wait(Status::Stopped, Duration::ZERO).unwrap_err();
+        assert!(matches!(early, WaitError::Timeout { .. }), "{early:?}");
+        let other = slow.wait(Status::Stopping, LIMIT);
+        assert!(other.is_ok(), "it is: {other:?}");
+        trace.release();
+        stops.join().unwrap().unwrap();
+        waits.join().unwrap().unwrap();
+    });
+    env.stop().unwrap();
 }
 
 #[test]

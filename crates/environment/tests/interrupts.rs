@@ -27,7 +27,7 @@ fn check_interrupted(result: &Result<(), EnvironmentError>) {
     };
     assert!(
         failures.iter().any(|failure| match failure {
-            Failure::Start(error) => matches!(error, StartError::Interrupted { .. }),
+            Failure::Start(error) => matches!(error, StartError::Stopped { .. }),
             Failure::Wait(error) => error.to_string().contains("stopped"),
             _ => false,
         }),
@@ -272,7 +272,7 @@ fn a_hook_of_a_driver_that_is_started_by_hand_may_stop_the_environment() {
             let last = env.add(last.build().unwrap()).unwrap();
             let env = Arc::new(env.start().unwrap());
             *slot.lock().unwrap() = Some(env.clone());
-            assert!(matches!(last.start(), Err(StartError::Interrupted { .. })));
+            assert!(matches!(last.start(), Err(StartError::Stopped { .. })));
             check_down(&env.drivers());
             let own = slot.lock().unwrap().take();
             drop(own);

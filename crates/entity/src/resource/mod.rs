@@ -89,6 +89,8 @@ struct State {
     stoppers: usize,
     /// How many have announced a stop that comes later: until then nothing starts.
     announced: usize,
+    /// How many of them because the test has failed.
+    interrupted: usize,
     /// Counts the calls of `notify`.
     signals: u64,
     /// Why the latest start failed, for those who did not do it themselves.
@@ -155,7 +157,7 @@ impl Resource {
         self.changed(&state);
     }
 
-    /// Announces a stop: a start in progress ends at once with [`StartError::Interrupted`], and
+    /// Announces a stop: a start in progress ends at once with [`StartError::Stopped`], and
     /// none can begin while the returned guard exists. Runs no step and does not wait. For callers
     /// that stop several resources, and first have to wait for another operation.
     ///
@@ -167,17 +169,31 @@ impl Resource {
     ///
     /// let resource = Resource::new("quiet")?;
     /// let announced = resource.announce_stop();
-    /// assert!(matches!(resource.start(&Quiet), Err(StartError::Interrupted { .. })));
+    /// assert!(matches!(resource.start(&Quiet), Err(StartError::Stopped { .. })));
     /// drop(announced);
     /// resource.start(&Quiet)?;
     /// # Ok::<(), standin_entity::Error>(())
     /// ```
     pub fn announce_stop(&self) -> AnnouncedStop {
+        self.announce(false)
+    }
+
+    /// Announces a stop because the test has failed: a start in progress ends at once with
+    /// [`StartError::Interrupted`], none can begin while the returned guard exists, and each
+    /// [`wait`](Resource::wait) for anything but the end of a stop ends with
+    /// [`WaitError::Interrupted`](crate::WaitError::Interrupted). [`Steps::interruption`] says why.
+    pub fn interrupt(&self) -> AnnouncedStop {
+        self.announce(true)
+    }
+
+    fn announce(&self, interrupts: bool) -> AnnouncedStop {
         let mut state = self.lock();
         state.announced += 1;
+        state.interrupted += usize::from(interrupts);
         self.changed(&state);
         AnnouncedStop {
             resource: self.clone(),
+            interrupts,
         }
     }
 
@@ -410,17 +426,19 @@ impl Drop for Baton<'_> {
 }
 
 /// Keeps a resource from starting because it is about to be stopped: see
-/// [`Resource::announce_stop`].
+/// [`Resource::announce_stop`] and [`Resource::interrupt`].
 #[derive(Debug)]
 #[must_use = "dropping it lets the resource start again"]
 pub struct AnnouncedStop {
     resource: Resource,
+    interrupts: bool,
 }
 
 impl Drop for AnnouncedStop {
     fn drop(&mut self) {
         let mut state = self.resource.lock();
         state.announced -= 1;
+        state.interrupted -= usize::from(self.interrupts);
         self.resource.changed(&state);
     }
 }

@@ -31,7 +31,7 @@ impl Resource {
             .options()
             .map_err(|failure| StartError::step(self.subject(), failure, Vec::new()))?;
         let others = Patience::of(options.entity.status_wait_timeout);
-        let (_baton, result) = match self.begin_start(self.lock(), options, others)? {
+        let (_baton, result) = match self.begin_start(steps, self.lock(), options, others)? {
             Begin::Nothing => return Ok(()),
             Begin::Complete(baton, life) => (baton, self.complete_start(steps, options, life)),
             Begin::All(baton, life) => (baton, self.run_start(steps, options, life)),
@@ -42,6 +42,7 @@ impl Resource {
     /// Decides what this call has to do, waiting for another thread if need be.
     fn begin_start<'a>(
         &'a self,
+        steps: &dyn Steps,
         mut state: MutexGuard<'a, State>,
         options: &ResourceConfig,
         patience: Patience,
@@ -54,11 +55,8 @@ impl Resource {
                 && observed == Some(state.life)
                 && !matches!(state.status(), Status::Starting | Status::Started);
             if is_over {
-                let entity = self.subject();
-                return Err(state
-                    .failure
-                    .clone()
-                    .unwrap_or(StartError::Interrupted { entity }));
+                let failure = state.failure.clone();
+                return Err(failure.unwrap_or_else(|| self.left(steps, state)));
             }
             match state.status() {
                 Status::Started | Status::Starting if state.is_mine() => return Ok(Begin::Nothing),
@@ -71,6 +69,7 @@ impl Resource {
                         entity: self.subject(),
                     });
                 }
+                _ if state.interrupted > 0 => return Err(self.left(steps, state)),
                 Status::Starting if !state.is_busy() => {
                     let life = state.life;
                     return Ok(Begin::Complete(self.take(&mut state), life));
@@ -79,8 +78,7 @@ impl Resource {
                 // Its last hooks are still running.
                 Status::Stopped if state.is_busy() => {}
                 Status::None | Status::Stopped if state.announced > 0 => {
-                    let entity = self.subject();
-                    return Err(StartError::Interrupted { entity });
+                    return Err(self.left(steps, state));
                 }
                 Status::None | Status::Stopped => {
                     state.life += 1;
@@ -240,6 +238,22 @@ impl Resource {
         }
     }
 
+    /// The error of a start that is no longer wanted.
+    fn left(&self, steps: &dyn Steps, state: MutexGuard<'_, State>) -> StartError {
+        let is_interrupted = state.interrupted > 0;
+        // The driver's own code knows the reason.
+        drop(state);
+        let entity = self.subject();
+        if is_interrupted {
+            StartError::Interrupted {
+                entity,
+                reason: steps.interruption(),
+            }
+        } else {
+            StartError::Stopped { entity }
+        }
+    }
+
     /// Cleans up after a start that came to `end`, and makes the error.
     /// `entered`: whether `starting` was called.
     pub(super) fn fail_start(
@@ -263,7 +277,7 @@ impl Resource {
                 cleanup: Vec::new(),
             },
             StartEnd::Aborted => StartError::Aborted { entity },
-            StartEnd::Left => StartError::Interrupted { entity },
+            StartEnd::Left => self.left(steps, self.lock()),
         };
         let mut state = self.lock();
         if state.life != life {

@@ -28,8 +28,9 @@ impl Resource {
     /// # Errors
     ///
     /// Returns [`WaitError`]. It does so at once if the status can only be reached by another
-    /// start, if the resource is aborted (a stop can still be awaited afterwards), or if the
-    /// awaited start or stop fails.
+    /// start, if the resource is aborted (a stop can still be awaited afterwards) or
+    /// [interrupted](Resource::interrupt) (a stop that is under way can still be awaited), or if
+    /// the awaited start or stop fails.
     pub fn wait(
         &self,
         steps: &dyn Steps,
@@ -78,6 +79,16 @@ impl Resource {
                     }
                     _ => {}
                 }
+            }
+            let is_coming_down = (state.status(), target) == (Status::Stopping, Status::Stopped);
+            if state.interrupted > 0 && !is_coming_down {
+                // The driver's own code knows the reason.
+                drop(state);
+                return Err(WaitError::Interrupted {
+                    entity: self.subject(),
+                    target,
+                    reason: steps.interruption(),
+                });
             }
             let patience = match is_given_up.load(Ordering::SeqCst) {
                 true => Patience::of(Duration::ZERO),

@@ -15,7 +15,7 @@ fn forcing_ends_what_is_under_way() {
         script.resource.force_stop();
         assert!(matches!(
             start.join().unwrap(),
-            Err(StartError::Interrupted { .. })
+            Err(StartError::Stopped { .. })
         ));
     });
     check_down_and_startable(&script);

@@ -87,7 +87,7 @@ fn a_stop_ends_the_start_of_another_thread() {
         script.stop().unwrap();
         assert!(matches!(
             start.join().unwrap(),
-            Err(StartError::Interrupted { .. })
+            Err(StartError::Stopped { .. })
         ));
     });
     let trace = script.take_trace();
@@ -119,7 +119,7 @@ fn a_stop_that_does_not_wait_for_a_blocked_step_leaves_the_stop_to_it() {
         go.send(()).unwrap();
         assert!(matches!(
             start.join().unwrap(),
-            Err(StartError::Interrupted { .. })
+            Err(StartError::Stopped { .. })
         ));
     });
     assert!(script.take_trace().contains(&"stopping".to_owned()));
@@ -129,10 +129,7 @@ fn a_stop_that_does_not_wait_for_a_blocked_step_leaves_the_stop_to_it() {
 #[test]
 fn a_hook_may_stop_its_own_resource() {
     let script = Script::new().on("hook post_start", |script| Ok(script.stop()?));
-    assert!(matches!(
-        script.start(),
-        Err(StartError::Interrupted { .. })
-    ));
+    assert!(matches!(script.start(), Err(StartError::Stopped { .. })));
     assert_eq!(
         script
             .take_trace()
