@@ -1,9 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
+use miette::{Diagnostic, SourceSpan};
 use standin_config::PatternError;
 use standin_entity::Status;
+use standin_error::SourceText;
 use standin_error::text::Names;
 use thiserror::Error;
 
@@ -269,7 +270,7 @@ pub struct TemplateText {
     line: Option<usize>,
     reason: String,
     #[source_code]
-    text: NamedSource<String>,
+    text: SourceText,
     #[label("here")]
     span: Option<SourceSpan>,
     #[help]
@@ -302,7 +303,7 @@ impl TemplateText {
             driver: driver.to_owned(),
             line,
             reason,
-            text: NamedSource::new(path.display().to_string(), text),
+            text: SourceText::new(path.display().to_string(), text),
             path,
             span,
             help: format!(

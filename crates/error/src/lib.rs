@@ -7,6 +7,7 @@ mod place;
 mod report;
 mod reportable;
 pub mod several;
+mod source_text;
 pub mod text;
 
 pub use miette::Diagnostic;
@@ -19,3 +20,4 @@ pub use crate::located::{Spot, write_located};
 pub use crate::place::is_of_test;
 pub use crate::report::write_report;
 pub use crate::reportable::Reportable;
+pub use crate::source_text::SourceText;

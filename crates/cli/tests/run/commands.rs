@@ -112,6 +112,31 @@ fn a_broken_file_has_all_its_mistakes_and_exit_code_125() {
 }
 
 #[test]
+fn mistakes_are_shown_in_part_of_a_line_of_any_length() {
+    let long = "ö".repeat(70_000);
+    let head = "name = \"e\"\n[[driver]]\ntype = \"tcp-server\"\nname = \"bank\"\n";
+    #[rustfmt::skip]
+    let cases = [
+        (format!("host = \"{long}\" oops"), "unexpected key or value"), // the place is far behind
+        (format!("encoding = \"{long}\""), "encoding"),                 // and long
+        (format!("prot = [\"{long}\"]"), "did you mean \"port\"?"),     // at the beginning
+        (format!("prot = 1\n# {long}"), "did you mean \"port\"?"),       // in the line before
+    ];
+    for (line, says) in cases {
+        let place = Place::new();
+        place.write("long.toml", &format!("{head}{line}\n"));
+        let ended = place.run(&["check", "long.toml"]);
+        ended.check(1, says);
+        let excerpt = ended
+            .stderr
+            .lines()
+            .find(|line| line.contains(" │ ") || line.contains(" | "));
+        assert!(excerpt.is_some_and(|line| line.len() < 400), "{excerpt:?}");
+        assert!(ended.stderr.contains("long.toml:5:"), "{ended:?}");
+    }
+}
+
+#[test]
 fn what_the_command_leaves_running_is_ended() {
     let place = Place::new();
     let script = "setsid sleep 600 & env -i setsid sh -c 'sleep 601 & exec sleep 602' & exit 4";

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
-use standin_error::{Reportable, Spot, write_located};
+use miette::{Diagnostic, LabeledSpan, SourceCode, SourceSpan};
+use standin_error::{Reportable, SourceText, Spot, write_located};
 use thiserror::Error;
 
 use super::inside::part_of_string;
@@ -169,7 +169,7 @@ const SHOWN: usize = 100;
 #[derive(Clone)]
 pub struct FileErrors<M = TableMistake> {
     file: String,
-    source: Arc<NamedSource<String>>,
+    source: Arc<SourceText>,
     mistakes: Vec<M>,
 }
 
@@ -180,7 +180,7 @@ impl<M: Located> FileErrors<M> {
         mistakes.sort_by_key(|mistake| mistake.span().offset());
         Self {
             file: file.to_owned(),
-            source: Arc::new(NamedSource::new(file, text.to_owned()).with_language("TOML")),
+            source: Arc::new(SourceText::new(file, text)),
             mistakes,
         }
     }
