@@ -92,7 +92,7 @@ pub enum ConnectError {
     #[error("{}", .0.sentence("cannot connect"))]
     #[diagnostic(
         code(standin::socket::connect_failed),
-        help("{}", .0.way_out("see what was tried, and the interface if one was given"))
+        help("{}", .0.way_out("see what was tried, and the interface if one was given; a server must listen at the path of a Unix socket, which must be shorter than 108 bytes (macOS: 104); \"too many open files\" means the limit on descriptors (ulimit -n)"))
     )]
     Io(Box<ConnectFailure>),
 }
@@ -265,7 +265,7 @@ pub enum BindError {
     #[diagnostic(
         code(standin::socket::bind_failed),
         help(
-            "the host must be an address of this machine, and ports below 1024 may need privileges"
+            "the host must be an address of this machine, and ports below 1024 may need privileges; of a Unix socket the directory must exist and be writable, and the path be shorter than 108 bytes (macOS: 104); \"too many open files\" means the limit on descriptors (ulimit -n)"
         )
     )]
     Io {

@@ -372,3 +372,32 @@ fn the_port_is_taken() {
         "#]],
     );
 }
+
+#[test]
+fn the_directory_of_a_unix_socket_is_missing() {
+    check(
+        |folder| {
+            let mut env = environment(folder)?;
+            let server = TcpServer::builder("server").host("unix:/there-is-none/socket");
+            env.add(server.build()?)?;
+            drop(env.start()?);
+            Ok(())
+        },
+        expect![[r#"
+            environment "test" did not start: driver "server" could not be started
+              at crates/standin/tests/messages/peers.rs
+              caused by: server "server": cannot bind unix:/there-is-none/socket
+                  unix:/there-is-none/socket: No such file or directory (os error 2)
+              help: the host must be an address of this machine, and ports below 1024 may need privileges; of a Unix socket the directory must exist and be writable, and the path be shorter than 108 bytes (macOS: 104); "too many open files" means the limit on descriptors (ulimit -n)
+              help: the files of the drivers are kept in DIR/run
+                what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
+              code: standin::socket::bind_failed
+            --- anyhow ---
+            environment "test" did not start: driver "server" could not be started
+
+            Caused by:
+                server "server": cannot bind unix:/there-is-none/socket
+                  unix:/there-is-none/socket: No such file or directory (os error 2)
+        "#]],
+    );
+}
