@@ -25,7 +25,8 @@ pub(crate) enum OnFailure {
 ///
 /// A thread continues with the next place that its own job has made free, so a
 /// chain runs on one thread; another one is added only when there is more to
-/// do than threads are free to do.
+/// do than threads are free to do. One that finds nothing to do ends, unless there are places left
+/// that it may be needed for: a thousand threads woken at the end would take longer than their jobs.
 fn run<E: Send>(
     order: &Order,
     workers: Option<NonZeroUsize>,
@@ -40,9 +41,11 @@ fn run<E: Send>(
         .rev()
         .filter(|&place| waits_for[place] == 0)
         .collect();
+    let blocked = waits_for.len() - ready.len();
     let board = Monitor::new(Board {
         waits_for,
         ready,
+        blocked,
         running: 0,
         idle: 0,
         threads: 1,
@@ -129,6 +132,8 @@ struct Board<E> {
     /// For each place, how many predecessors are not done yet.
     waits_for: Vec<usize>,
     ready: Vec<usize>,
+    /// How many wait for a predecessor.
+    blocked: usize,
     running: usize,
     idle: usize,
     threads: usize,
@@ -141,6 +146,7 @@ impl<E> Board<E> {
     fn halt(&mut self) {
         self.halted = true;
         self.ready.clear();
+        self.blocked = 0;
     }
 }
 
@@ -191,15 +197,20 @@ fn work<'scope, E: Send, J: Fn(usize) -> Result<(), E> + Sync>(
                 for next in order.then(place).into_iter().rev() {
                     board.waits_for[next] -= 1;
                     if board.waits_for[next] == 0 {
+                        board.blocked -= 1;
                         board.ready.push(next);
                     }
                 }
             }
-            if board.idle > 0 {
+            // One of them is for this thread.
+            if board.idle > 0 && board.ready.len() > 1 {
                 monitor.notify_all();
             }
-        } else if board.running == 0 {
-            monitor.notify_all();
+        } else if board.running == 0 || board.idle >= board.blocked {
+            board.threads -= 1;
+            if board.running == 0 && board.idle > 0 {
+                monitor.notify_all();
+            }
             return;
         } else {
             board.idle += 1;
@@ -211,8 +222,10 @@ fn work<'scope, E: Send, J: Fn(usize) -> Result<(), E> + Sync>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Barrier, Mutex};
+    use std::sync::{Barrier, Mutex, mpsc};
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -235,6 +248,40 @@ mod tests {
         let together = Barrier::new(20);
         run::<()>(&Order::new(20), None, OnFailure::Halt, &|_| {
             together.wait();
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn threads_that_nothing_is_left_for_end() {
+        /// Reports the end of the thread that has it.
+        struct Ended(mpsc::Sender<()>);
+
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+
+        thread_local! {
+            static ENDED: RefCell<Option<Ended>> = const { RefCell::new(None) };
+        }
+
+        let together = Barrier::new(20);
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let caller = thread::current().id();
+        run::<()>(&Order::new(20), None, OnFailure::Halt, &|_| {
+            together.wait();
+            if thread::current().id() != caller {
+                ENDED.set(Some(Ended(sender.clone())));
+                return Ok(());
+            }
+            // Would time out if they waited for this one.
+            let receiver = receiver.lock().unwrap();
+            for _ in 1..20 {
+                receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+            }
             Ok(())
         });
     }
