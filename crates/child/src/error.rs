@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SpawnError {
     /// There is no such program in `PATH`.
-    #[error("there is no program \"{program}\" in PATH")]
+    #[error("there is no program `{program}` in PATH")]
     #[diagnostic(
         code(standin::child::not_found),
         help("install it, or use a path with a `/` in it")
@@ -19,7 +19,7 @@ pub enum SpawnError {
         program: String,
     },
     /// The system did not run the program.
-    #[error("cannot run \"{program}\"")]
+    #[error("cannot run `{program}`")]
     #[diagnostic(
         code(standin::child::program),
         help("it must exist, be executable, and have an interpreter that exists")
@@ -63,7 +63,7 @@ pub enum SpawnError {
         what: &'static str,
     },
     /// The system has no room for another process, or for its descriptors.
-    #[error("cannot start a process for \"{program}\"")]
+    #[error("cannot start a process for `{program}`")]
     #[diagnostic(
         code(standin::child::system),
         help("check the limits on processes, memory and open files")

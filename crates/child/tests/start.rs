@@ -154,14 +154,14 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
         (folder.path(), ErrorKind::PermissionDenied),
         (&plain, ErrorKind::PermissionDenied),
     ] {
-        let message = format!("cannot run \"{}\"", program.display());
+        let message = format!("cannot run `{}`", program.display());
         assert_eq!(kind(&mut Command::new(program)), (Some(expected), message));
     }
     assert_eq!(
         kind(&mut Command::new("no-such-program-3141")),
         (
             None,
-            "there is no program \"no-such-program-3141\" in PATH".to_owned()
+            "there is no program `no-such-program-3141` in PATH".to_owned()
         )
     );
     assert_eq!(

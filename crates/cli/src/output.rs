@@ -155,7 +155,7 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
             Took(*after)
         )),
         Happened::CommandStarted { program, pid } => {
-            steps(format!("command \"{program}\" runs (pid {pid})"))
+            steps(format!("command `{program}` runs (pid {pid})"))
         }
         Happened::CommandSignalled { signal } => {
             steps(format!("the command was sent signal {signal}"))
