@@ -8,6 +8,7 @@ use standin_error::text::Span;
 use thiserror::Error;
 
 use standin_child::{Exit, SpawnError, WriteError};
+use standin_entity::Status;
 use standin_socket::BindError;
 
 /// The errors of a process.
@@ -89,6 +90,19 @@ pub enum ProcessError {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// A driver that the process should trust has no authority.
+    #[error(
+        "process \"{driver}\": option \"trust\" names \"{trusted}\", which has no certificate to trust"
+    )]
+    #[diagnostic(code(standin::process::no_authority), help("{}", way_to_trust(trusted, *status)))]
+    NoAuthority {
+        /// The driver.
+        driver: String,
+        /// The driver that it should trust.
+        trusted: String,
+        /// Its status, if it is one.
+        status: Option<Status>,
     },
     /// A port that the process should listen on cannot be bound.
     #[error("process \"{driver}\": cannot listen on {host}:{port} for it, as \"{name}\"")]
@@ -300,6 +314,17 @@ fn interpreter_help(interpreter: &str) -> &'static str {
         "install it, or correct the first line of the file"
     } else {
         "it was built for another system: build it for this one, or install its C library"
+    }
+}
+
+/// A driver has its certificate from its start on.
+fn way_to_trust(trusted: &str, status: Option<Status>) -> String {
+    match status.filter(|status| *status != Status::Started) {
+        Some(status) => format!("{}: start \"{trusted}\" first", status.in_words()),
+        None => format!(
+            "give \"{trusted}\" `tls = {{}}`, or name another driver: a TCP server with `tls`, or \
+             a `tls-certificate`"
+        ),
     }
 }
 

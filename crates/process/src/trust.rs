@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use standin_config::ContextValue;
-use standin_driver::Driver;
+use standin_driver::{ContextError, Driver};
 use standin_entity::Result;
 
 use crate::{Process, ProcessError};
@@ -38,8 +38,16 @@ pub(crate) fn file(
         let file = process.base().render(&ContextValue {
             driver: driver.clone(),
             template: "{{ ca_file }}".to_owned(),
-        })?;
-        files.push(file);
+        });
+        files.push(match file {
+            // The template is ours, and the option is all that the user knows of.
+            Err(ContextError::UnknownAttribute { status, .. }) => Err(ProcessError::NoAuthority {
+                driver: process.base().name().to_owned(),
+                trusted: driver.clone(),
+                status: status.and_then(|status| status.parse().ok()),
+            })?,
+            file => file?,
+        });
     }
     if files.len() < 2 {
         return Ok(files.pop());

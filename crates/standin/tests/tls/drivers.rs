@@ -265,14 +265,32 @@ fn a_program_is_handed_whom_to_trust() -> Result<()> {
 
 #[test]
 fn whom_to_trust_must_speak_tls() -> Result<()> {
-    let mut env = Environment::new("trust");
-    env.add(TcpServer::builder("bank").build()?)?;
-    let app = Process::builder("app")
-        .binary("true")
-        .trust(["bank".to_owned()]);
-    env.add(app.build()?)?;
-    let error = format!("{:?}", env.start().unwrap_err());
-    assert!(error.contains("ca_file"), "{error}");
+    for (server, starts, way_out) in [
+        (
+            TcpServer::builder("bank"),
+            true,
+            "give \"bank\" `tls = {}`, or name another driver",
+        ),
+        (
+            TcpServer::builder("bank").tls(Tls::new()),
+            false,
+            "it was never started: start \"bank\" first",
+        ),
+    ] {
+        let mut env = Environment::new("trust");
+        env.add(server.auto_start(starts).build()?)?;
+        let app = Process::builder("app")
+            .binary("true")
+            .trust(["bank".to_owned()]);
+        env.add(app.build()?)?;
+        let error = format!("{:?}", env.start().unwrap_err());
+        let option =
+            "process \"app\": option \"trust\" names \"bank\", which has no certificate to trust";
+        assert!(
+            error.contains(option) && error.contains(way_out) && !error.contains("ca_file"),
+            "{error}"
+        );
+    }
     Ok(())
 }
 
