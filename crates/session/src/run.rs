@@ -23,6 +23,10 @@ use crate::{RunError, Session};
 /// terminal is gone, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a signal may take from the terminal to the thread that handles it here. A command that
+/// is younger may have missed it, and gets it from us, too.
+const JUST_BEGUN: Duration = Duration::from_millis(100);
+
 /// A command that is run in an environment.
 ///
 /// ```
@@ -123,12 +127,12 @@ impl CommandLine {
     /// that the command has started, and stops the environment.
     ///
     /// Meanwhile SIGINT, SIGTERM, SIGHUP and SIGQUIT are requests to end. The first one goes to the
-    /// command; one that comes before the command ends the start. The second one ends everything
-    /// at once, the third one this program.
+    /// command; one that comes before the command ends the run. The second one ends everything at
+    /// once, the third one this program.
     pub fn run(&self, session: Session, observer: &dyn Observer) -> Outcome {
         let stage = Arc::new(Monitor::new(Stage {
             environment: session.abort_handle(),
-            command: None,
+            command: Progress::Ahead,
             asked: None,
             is_urgent: false,
         }));
@@ -145,7 +149,7 @@ impl CommandLine {
         let stage = stage.lock();
         // What a signal has ended has not failed by itself.
         match stage.asked {
-            Some(signal) if stage.is_urgent || stage.command.is_none() => {
+            Some(signal) if stage.is_urgent || !matches!(stage.command, Progress::Begun(_)) => {
                 outcome.code = Outcome::code_of_signal(signal);
             }
             _ => {}
@@ -216,9 +220,22 @@ impl CommandLine {
         if is_interactive {
             command.keep_group();
         }
+        let asked = stage.update(|stage| {
+            if stage.asked.is_none() {
+                stage.command = Progress::Starting;
+            }
+            stage.asked
+        });
+        if let Some(signal) = asked {
+            return Outcome {
+                code: Outcome::code_of_signal(signal),
+                errors: Vec::new(),
+            };
+        }
         let child = match command.spawn() {
             Ok(child) => Arc::new(child),
             Err(error) => {
+                stage.update(|stage| stage.command = Progress::Ahead);
                 return Outcome {
                     code: code_of(&error),
                     errors: vec![error.into()],
@@ -232,13 +249,14 @@ impl CommandLine {
         let running = Running {
             child: child.clone(),
             is_interactive,
+            begin: Instant::now(),
         };
         let is_urgent = stage.update(|stage| {
             if let Some(signal) = stage.asked {
-                // It came before there was anything to ask.
+                // It came while there was nothing to ask.
                 running.ask(signal);
             }
-            stage.command = Some(running);
+            stage.command = Progress::Begun(running);
             stage.is_urgent
         });
         if is_urgent {
@@ -317,18 +335,28 @@ impl CommandLine {
 /// How far it is, for the thread that gets a request to end.
 struct Stage {
     environment: AbortHandle,
-    /// The command, from its start on.
-    command: Option<Running>,
+    command: Progress,
     /// The first signal.
     asked: Option<i32>,
     /// There was a second one.
     is_urgent: bool,
 }
 
+/// How far the command is.
+enum Progress {
+    /// A request ends the environment, and no command is started.
+    Ahead,
+    /// It may run already: a request waits until it can be passed on.
+    Starting,
+    Begun(Running),
+}
+
 struct Running {
     child: Arc<Child>,
     /// Whether it has the signals of the terminal from there.
     is_interactive: bool,
+    /// When it was known to run.
+    begin: Instant,
 }
 
 impl Stage {
@@ -336,16 +364,16 @@ impl Stage {
         let end = stage.update(|stage| {
             stage.asked.get_or_insert(signal);
             stage.is_urgent |= count > 0;
-            match &stage.command {
-                Some(command) if count == 0 => {
+            let child = match &stage.command {
+                Progress::Begun(command) if count == 0 => {
                     command.ask(signal);
-                    None
+                    return None;
                 }
-                command => {
-                    let child = command.as_ref().map(|command| command.child.clone());
-                    Some((child, stage.environment.clone()))
-                }
-            }
+                Progress::Starting if count == 0 => return None,
+                Progress::Begun(command) => Some(command.child.clone()),
+                Progress::Ahead | Progress::Starting => None,
+            };
+            Some((child, stage.environment.clone()))
         });
         let Some((child, environment)) = end else {
             return;
@@ -367,8 +395,10 @@ impl Stage {
 
 impl Running {
     fn ask(&self, signal: i32) {
-        let is_from_terminal = self.is_interactive && matches!(signal, SIGINT | SIGQUIT);
-        if !is_from_terminal {
+        // A terminal may have sent it just before the command was in the group.
+        let is_in_group = self.is_interactive && self.begin.elapsed() >= JUST_BEGUN;
+        let is_from_terminal = matches!(signal, SIGINT | SIGQUIT);
+        if !(is_in_group && is_from_terminal) {
             send(&self.child, signal);
         }
         if signal == SIGHUP {

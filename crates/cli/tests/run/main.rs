@@ -11,3 +11,4 @@ mod kills;
 mod programs;
 mod serve;
 mod signals;
+mod terminal;

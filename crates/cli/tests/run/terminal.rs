@@ -1,0 +1,122 @@
+//! Requests to end from a terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::support::{Place, ended, wait_until};
+
+/// What a terminal sends for Ctrl-C.
+const CTRL_C: &[u8] = &[3];
+
+/// A terminal, with a run in its foreground.
+struct Terminal {
+    keys: File,
+    child: Child,
+}
+
+impl Terminal {
+    /// Starts the command with these arguments, at a terminal of its own. What it prints goes
+    /// elsewhere.
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&keys).unwrap();
+        unlockpt(&keys).unwrap();
+        let name = ptsname(&keys, Vec::new()).unwrap();
+        let screen = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let command = place.command(arguments);
+        // Only the leader of a session may have a terminal.
+        let mut leader = Command::new("setsid");
+        leader
+            .arg("--ctty")
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(place.path())
+            .stdin(screen)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => leader.env(name, value),
+                None => leader.env_remove(name),
+            };
+        }
+        Terminal {
+            keys: keys.into(),
+            child: leader.spawn().unwrap(),
+        }
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+    }
+
+    /// Reads its errors up to a line with this text.
+    fn read_to(&mut self, text: &str) {
+        let errors = self.child.stderr.as_mut().unwrap();
+        let mut read = Vec::new();
+        while !String::from_utf8_lossy(&read).contains(text) {
+            let mut byte = [0];
+            errors.read_exact(&mut byte).unwrap();
+            read.push(byte[0]);
+        }
+    }
+
+    /// Waits for the end of the run, and checks that nothing is left.
+    fn end(self, place: &Place, code: i32) {
+        let ended = ended(self.child);
+        ended.check(code, "");
+        place.check_left(&ended);
+    }
+}
+
+#[test]
+fn ctrl_c_between_the_environment_and_the_command_ends_the_run() {
+    let place = Place::new();
+    // It is written between the two, and nobody can write to a pipe before somebody reads it.
+    let variables = place.path().join("variables");
+    mknodat(CWD, &variables, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let run = ["run", "shop.toml", "-v", "--env-file", "variables", "--"];
+    let command = ["sh", "-c", "touch ran; while :; do sleep 0.01; done"];
+    let mut terminal = Terminal::start(&place, &[run.as_slice(), &command].concat());
+    terminal.read_to("environment \"shop\" is up after");
+    let is_up = || {
+        place
+            .processes()
+            .iter()
+            .any(|line| line.contains("sleep 600"))
+    };
+    assert!(is_up());
+    terminal.press(CTRL_C);
+    wait_until("the end of the driver", || !is_up());
+    let variables = std::fs::read_to_string(variables).unwrap();
+    assert!(variables.contains("BANK="), "{variables}");
+    terminal.end(&place, 130);
+    assert!(!place.path().join("ran").exists());
+}
+
+#[test]
+fn ctrl_c_at_any_moment_ends_the_run() {
+    for round in 0..40 {
+        let place = Place::new();
+        let arguments = ["run", "shop.toml", "-v", "--", "sleep", "600"];
+        let mut terminal = Terminal::start(&place, &arguments);
+        terminal.read_to("environment \"shop\" is up after");
+        // At another moment in each round.
+        for _ in 0..round * 20 {
+            thread::yield_now();
+        }
+        terminal.press(CTRL_C);
+        terminal.end(&place, 130);
+    }
+}
