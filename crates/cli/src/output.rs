@@ -183,7 +183,11 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
                 programs.join(", ")
             ),
         )),
-        Happened::FilesKept { path, recorded } => {
+        Happened::FilesKept {
+            path,
+            recorded,
+            problems,
+        } => {
             let files = path
                 .iter()
                 .map(|path| format!("files of the drivers: {}", path.display()));
@@ -193,7 +197,8 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
                 let directory = directory.display();
                 format!("`standin report {directory}` shows what was recorded")
             });
-            let lines: Vec<String> = files.chain(shown).collect();
+            let lines = files.chain(shown).chain(problems.iter().cloned());
+            let lines: Vec<String> = lines.collect();
             Some((Verbosity::Usual, lines.join("\nstandin: ")))
         }
         Happened::EnvironmentStopped { environment, after } => steps(format!(

@@ -119,6 +119,8 @@ pub enum Happened {
         path: Option<PathBuf>,
         /// The recording: a page, a capture, a text.
         recorded: Vec<PathBuf>,
+        /// Why other files of the recording could not be written, as sentences.
+        problems: Vec<String>,
     },
     /// `failed`: an error; the program ends with the corresponding exit code.
     Failed {
@@ -251,9 +253,14 @@ impl Happened {
                 "failed",
                 json!({ "code": code, "message": message, "help": help, "report": report }),
             ),
-            Happened::FilesKept { path, recorded } => {
-                ("files_kept", json!({ "path": path, "recorded": recorded }))
-            }
+            Happened::FilesKept {
+                path,
+                recorded,
+                problems,
+            } => (
+                "files_kept",
+                json!({ "path": path, "recorded": recorded, "problems": problems }),
+            ),
             Happened::Exited { exit_code } => ("exited", json!({ "exit_code": exit_code })),
             Happened::EnvironmentStopped { environment, after } => (
                 "environment_stopped",

@@ -100,13 +100,17 @@ impl CutRuns {
         if let Some(output) = &output {
             command = command.output(output).keep_files(false);
         }
-        let recorded = Mutex::new(Vec::new());
+        let kept = Mutex::new(Vec::new());
         let Outcome { code, errors } = command.run(session, &|event: &Event| {
             if let Happened::FilesKept {
-                recorded: files, ..
+                recorded, problems, ..
             } = &event.what
             {
-                recorded.lock().unpoisoned().extend(files.iter().cloned());
+                let recorded = recorded
+                    .iter()
+                    .map(|file| format!("recorded: {}", file.display()));
+                let lines = recorded.chain(problems.iter().cloned());
+                kept.lock().unpoisoned().extend(lines);
             }
         });
         let said = output.map(|path| {
@@ -128,8 +132,8 @@ impl CutRuns {
         for error in errors {
             text.push_str(&format!("\n{error:?}"));
         }
-        for file in recorded.into_inner().unpoisoned() {
-            text.push_str(&format!("\nrecorded: {}", file.display()));
+        for line in kept.into_inner().unpoisoned() {
+            text.push_str(&format!("\n{line}"));
         }
         text.push_str(&said.unwrap_or_default());
         Err(Error::msg(text))

@@ -180,9 +180,12 @@ impl CommandLine {
             }
             Ok(artifacts) if outcome.code != 0 && self.keeps_files => {
                 let path = view.runpath().filter(|path| path.exists());
-                let recorded = artifacts.files;
-                if path.is_some() || !recorded.is_empty() {
-                    observer.happened(&Event::now(Happened::FilesKept { path, recorded }));
+                if path.is_some() || !artifacts.is_empty() {
+                    observer.happened(&Event::now(Happened::FilesKept {
+                        path,
+                        recorded: artifacts.files,
+                        problems: artifacts.problems,
+                    }));
                 }
             }
             Ok(_) => {}

@@ -274,6 +274,26 @@ fn events_are_objects_on_lines() {
 }
 
 #[test]
+fn what_cannot_be_written_about_a_failure_is_told() {
+    let place = Place::new();
+    place.write("file", "");
+    let run = |options: &[&str], words: &[&str]| {
+        let mut arguments = vec!["run", "shop.toml"];
+        arguments.extend(options);
+        arguments.extend([&["--"], words].concat());
+        let mut command = place.command(&arguments);
+        ended(command.env("STANDIN_ARTIFACTS", "file").spawn().unwrap())
+    };
+    run(&[], &["false"]).check(1, "standin: what was recorded cannot be written: ");
+    run(&[], &["there-is-none"]).check(127, "standin: what was recorded cannot be written: ");
+    run(&["--timeout", "1ms"], &["sleep", "600"])
+        .check(124, "standin: what was recorded cannot be written: ");
+    run(&["--format", "json"], &["false"])
+        .check(1, "\"problems\":[\"what was recorded cannot be written: ");
+    assert!(!run(&[], &["true"]).stderr.contains("recorded"));
+}
+
+#[test]
 fn colours_are_for_those_who_want_them() {
     let place = Place::new();
     let run = |name: &str, value: &str| {
