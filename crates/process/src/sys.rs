@@ -45,8 +45,13 @@ mod imp {
     /// Opens a file to read; `None` for a FIFO, whose opening has to wait for a
     /// writer.
     pub(crate) fn open_to_read(path: &Path) -> io::Result<Option<File>> {
+        let file_type = std::fs::metadata(path)?.file_type();
+        // The system opens one, but each read fails.
+        if file_type.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         // Not even for a moment: it would let a writer go on, and then break its pipe.
-        if std::fs::metadata(path)?.file_type().is_fifo() {
+        if file_type.is_fifo() {
             return Ok(None);
         }
         open(OpenOptions::new().read(true), OFlags::empty(), path).map(Some)

@@ -184,11 +184,15 @@ pub(crate) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         ];
         return Ok(loopback.map(|ip| SocketAddr::new(ip, port)).to_vec());
     }
-    if host.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the host is empty",
-        ));
+    let refused = match host {
+        "" => Some("the host is empty"),
+        _ if Address::from_unix_name(host).is_some() => {
+            Some("a Unix socket has no port: a host name or an IP address is needed here")
+        }
+        _ => None,
+    };
+    if let Some(reason) = refused {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     let mut addresses: Vec<SocketAddr> =
         (literal, port).to_socket_addrs()?.map(canonical).collect();

@@ -121,6 +121,21 @@ fn a_port_that_is_taken_fails_the_start() {
 }
 
 #[test]
+fn a_unix_socket_has_no_port() {
+    for host in ["unix:/tmp/app.sock", "unix:@app", "unix:"] {
+        for listen in [Listen::hand_over("http"), Listen::reserve("http")] {
+            let folder = folder();
+            let app = shell(folder.path(), "")
+                .listen([listen.host(host)])
+                .build()
+                .unwrap();
+            let report = report(app.start().unwrap_err());
+            assert!(report.contains("a Unix socket has no port"), "{report}");
+        }
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_on_another_address_of_the_name_fails_the_start() {
     let taken = TestPort::claim();
     let Ok(_stranger) = TcpListener::bind(("::1", taken.number())) else {

@@ -28,6 +28,21 @@ fn reads_what_it_is_given_as_standard_input() {
 }
 
 #[test]
+fn a_directory_is_no_standard_input() {
+    let folder = folder();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    for path in [folder.path(), &link] {
+        let app = shell(&folder.path().join("app"), "read line")
+            .stdin(Stdin::File(path.to_owned()))
+            .build()
+            .unwrap();
+        let report = report(app.start().unwrap_err());
+        assert!(report.contains("is a directory"), "{report}");
+    }
+}
+
+#[test]
 fn a_fifo_as_standard_input_keeps_nobody_waiting() {
     let folder = folder();
     let fifo = folder.path().join("fifo");
