@@ -162,18 +162,20 @@ fn work<'scope, E: Send, J: Fn(usize) -> Result<(), E> + Sync>(
     loop {
         if let Some(place) = board.ready.pop() {
             board.running += 1;
-            if board.ready.len() > board.idle && board.threads < limit {
-                board.threads += 1;
+            let is_more = board.ready.len() > board.idle && board.threads < limit;
+            board.threads += usize::from(is_more);
+            // Others look for work while the system makes a thread.
+            drop(board);
+            if is_more {
                 let worker = thread::Builder::new().name("standin-worker".to_owned());
                 let spawned = worker.spawn_scoped(scope, move || {
                     work(scope, monitor, order, limit, on_failure, job);
                 });
                 if spawned.is_err() {
                     // The system has no more threads: those that there are do the work.
-                    board.threads -= 1;
+                    monitor.lock().threads -= 1;
                 }
             }
-            drop(board);
             let outcome = catch_unwind(AssertUnwindSafe(|| job(place)));
             board = monitor.lock();
             board.running -= 1;
