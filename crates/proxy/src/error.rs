@@ -129,6 +129,21 @@ pub enum ProxyError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The target is the proxy, which would connect to itself without end.
+    #[error("proxy \"{proxy}\": \"{to}\" is its own address")]
+    #[diagnostic(
+        code(standin::proxy::itself),
+        help(
+            "name what is behind the proxy in `to`, or have the proxy listen on another port: 0 has one chosen{}",
+            of_driver(to)
+        )
+    )]
+    Itself {
+        /// The proxy.
+        proxy: String,
+        /// The value of `to`.
+        to: String,
+    },
     /// The configured port is not a valid port.
     #[error("proxy \"{proxy}\": {source}")]
     #[diagnostic(

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -447,6 +448,13 @@ impl Driver for TcpProxy {
             .port(port)
             .record(self.base.tape())
             .bind()?;
+        if targets.iter().any(|target| reaches(&server, target)) {
+            return Err(ProxyError::Itself {
+                proxy: self.base.name().to_owned(),
+                to,
+            }
+            .into());
+        }
         let client = Client::builder()
             .label(self.base.name())
             .record(self.base.tape());
@@ -574,6 +582,15 @@ impl Driver for TcpProxy {
         });
         std::iter::once(near).chain(far).collect()
     }
+}
+
+/// Whether who connects to `target` is accepted by `server`.
+fn reaches(server: &Server, target: &Address) -> bool {
+    let bound = server.local_address();
+    let is_here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    let is_on_all = bound.ip().is_some_and(|ip| ip.is_unspecified());
+    bound == target
+        || is_on_all && bound.port() == target.port() && target.ip().is_some_and(is_here)
 }
 
 impl Drop for TcpProxy {

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use standin_driver::Lifecycle;
-use standin_proxy::{Direction, Fault, FaultKind, Link};
+use standin_proxy::{Direction, Fault, FaultKind, Link, TcpProxy};
 use support::{Between, Ends, LIMIT, fill, receive, receive_all, send};
+use test_port::TestPort;
 
 /// Sends so much while it receives as much.
 fn floods(stream: &TcpStream, bytes: usize) {
@@ -186,4 +187,34 @@ fn an_abort_ends_everything_while_it_is_under_way() {
     between.proxy.abort().expect("it ends");
     assert!(receive_all(&near).0.is_empty());
     assert_eq!(between.proxy.open(), 0);
+}
+
+#[test]
+fn a_proxy_that_leads_to_itself_does_not_start() {
+    let claim = TestPort::claim();
+    let port = claim.number();
+    let path = std::env::temp_dir().join(format!("standin-itself-{port}.sock"));
+    let unix = format!("unix:{}", path.display());
+    for (host, to) in [
+        ("127.0.0.1", format!("127.0.0.1:{port}")),
+        ("127.0.0.1", format!("localhost:{port}")),
+        ("localhost", format!("localhost:{port}")),
+        ("0.0.0.0", format!("127.0.0.1:{port}")),
+        (unix.as_str(), unix.clone()),
+    ] {
+        let port = if host == unix { 0 } else { port };
+        let proxy = TcpProxy::builder("wan").host(host).port(port).to(&*to);
+        let proxy = proxy.build().expect("its options are fine");
+        let error = standin_error::Error::from(proxy.start().expect_err("there is nothing behind"));
+        let reason = format!("proxy \"wan\": \"{to}\" is its own address");
+        let report = format!("{error:?}");
+        assert!(report.contains(&reason), "{report}");
+        assert!(!path.exists());
+    }
+    let other = TcpProxy::builder("wan").host("127.0.0.1").port(port);
+    let other = other.to(format!("127.0.0.2:{port}")).build();
+    other
+        .expect("its options are fine")
+        .start()
+        .expect("that is another address");
 }
