@@ -364,25 +364,25 @@ fn a_driver_that_fails_the_test_ends_a_start_by_hand_with_its_reason() {
 
 #[test]
 fn a_stop_that_is_under_way_is_awaited_although_the_test_has_failed() {
-    let (mut env, judge) = environment();
-    let trace = Trace::default();
-    let slow = Probe::builder("slow", &trace).blocks_in("stopping".to_owned());
-    let slow = env.add(slow.build().unwrap()).unwrap();
-    let env = env.start().unwrap();
-    thread::scope(|scope| {
-        let stops = scope.spawn(|| slow.stop());
-        trace.wait_for("slow stopping");
-        let waits = scope.spawn(|| slow.wait(Status::Stopped, LIMIT));
-        judge.base.fail("somebody said FOO");
-        let early = slow.wait(Status::Stopped, Duration::ZERO).unwrap_err();
-        assert!(matches!(early, WaitError::Timeout { .. }), "{early:?}");
-        let other = slow.wait(Status::Stopping, LIMIT);
-        assert!(other.is_ok(), "it is: {other:?}");
-        trace.release();
-        stops.join().unwrap().unwrap();
-        waits.join().unwrap().unwrap();
-    });
-    env.stop().unwrap();
+    for step in ["stopping", "post_stop"] {
+        let (mut env, judge) = environment();
+        let trace = Trace::default();
+        let slow = Probe::builder("slow", &trace).blocks_in(step.to_owned());
+        let slow = env.add(slow.build().unwrap()).unwrap();
+        let env = env.start().unwrap();
+        thread::scope(|scope| {
+            let stops = scope.spawn(|| slow.stop());
+            trace.wait_for(&format!("slow {step}"));
+            let waits = scope.spawn(|| slow.wait(Status::Stopped, LIMIT));
+            judge.base.fail("somebody said FOO");
+            let early = slow.wait(Status::Stopped, Duration::ZERO).unwrap_err();
+            assert!(matches!(early, WaitError::Timeout { .. }), "{early:?}");
+            trace.release();
+            stops.join().unwrap().unwrap();
+            waits.join().unwrap().unwrap();
+        });
+        env.stop().unwrap();
+    }
 }
 
 #[test]

@@ -80,7 +80,9 @@ impl Resource {
                     _ => {}
                 }
             }
-            let is_coming_down = (state.status(), target) == (Status::Stopping, Status::Stopped);
+            // Until the hooks after the stop have run, too.
+            let is_coming_down = target == Status::Stopped
+                && matches!(state.status(), Status::Stopping | Status::Stopped);
             if state.interrupted > 0 && !is_coming_down {
                 // The driver's own code knows the reason.
                 drop(state);
