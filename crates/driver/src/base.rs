@@ -8,13 +8,13 @@ use standin_config::{
     ResolveError, Setting, Value, drivers_read,
 };
 use standin_entity::{BuildError, Entity, Resource};
+use standin_error::read_file;
 use standin_record::{self as record, DriverTape, Recorder};
 use standin_sync::Unpoisoned;
 use tracing::Level;
 
 use crate::context::context_of;
 use crate::file_log::FileLog;
-use crate::log::open::open;
 use crate::starting::Starting;
 use crate::template::{self, Failure, Missing, Scope, TemplateError};
 use crate::{Attributes, ContextError, ContextSource, DriverConfig, Explainer, FromContext};
@@ -139,7 +139,7 @@ impl DriverBase {
             // What is there besides paths is not a file, and is passed over.
             let files = texts
                 .iter()
-                .filter_map(|path| std::io::read_to_string(open(Path::new(path)).ok()?).ok());
+                .filter_map(|path| String::from_utf8(read_file(Path::new(path)).ok()?).ok());
             for name in files.flat_map(|text| drivers_read(&text, Markup::File)) {
                 let (path, by) = (Vec::new(), ReferenceBy::Word);
                 found.push(("install_files".to_owned(), Reference { name, path, by }));

@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod file;
 mod located;
 mod place;
 mod report;
@@ -15,6 +16,7 @@ pub use miette::Diagnostic;
 #[doc(hidden)]
 pub use crate::error::made_by_test;
 pub use crate::error::{Error, Result};
+pub use crate::file::read_file;
 pub use crate::located::{Spot, write_located};
 #[doc(hidden)]
 pub use crate::place::is_of_test;

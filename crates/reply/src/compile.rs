@@ -197,7 +197,7 @@ impl<'a> Compiler<'a> {
                 Err(reason) => return Err(Some(Problem::Hex { reason })),
             },
             Content::File(_) if !self.reads_files => Source::Bytes([].into()),
-            Content::File(path) => match std::fs::read(path) {
+            Content::File(path) => match standin_error::read_file(path) {
                 Ok(bytes) => Source::Bytes(bytes.into()),
                 Err(error) => {
                     return Err(Some(Problem::File {

@@ -335,7 +335,7 @@ impl Deed {
                 Content::Hex(digits) => Source::Bytes(bytes_of_hex(&digits)?.into()),
                 Content::Frame => Source::Frame,
                 Content::File(path) => {
-                    let bytes = std::fs::read(&path);
+                    let bytes = standin_error::read_file(&path);
                     let bytes = bytes.map_err(|error| format!("{}: {error}", path.display()))?;
                     Source::Bytes(bytes.into())
                 }

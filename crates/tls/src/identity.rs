@@ -136,7 +136,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsConfigError> {
-    std::fs::read(path).map_err(|source| TlsConfigError::Read {
+    standin_error::read_file(path).map_err(|source| TlsConfigError::Read {
         path: path.to_owned(),
         source: Arc::new(source),
     })

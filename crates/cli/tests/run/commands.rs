@@ -294,6 +294,31 @@ fn what_cannot_be_written_about_a_failure_is_told() {
 }
 
 #[test]
+fn files_that_have_no_end_keep_nobody_waiting() {
+    let place = Place::new();
+    let fifo = place.path().join("fifo");
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, 0o600.into(), 0).unwrap();
+    place.write("key", "");
+    for file in ["fifo", "/dev/zero"] {
+        #[rustfmt::skip]
+        let cases = [
+            (format!("install_files = ['{file}']"), "it is not a file"),
+            (format!("greeting = {{ file = '{file}' }}"), "it is not a regular file"),
+            (format!("tls = {{ certificate = '{file}', key = 'key' }}"), "it is not a regular file"),
+            (format!("tls = {{ trust = ['{file}'] }}"), "it is not a regular file"),
+        ];
+        for (option, says) in cases {
+            let driver = "[[driver]]\ntype = 'tcp-server'\nname = 'bank'\nframing = 'lines'";
+            place.write("odd.toml", &format!("name = 'odd'\n{driver}\n{option}\n"));
+            place
+                .run(&["run", "odd.toml", "--", "true"])
+                .check(125, says);
+        }
+    }
+}
+
+#[test]
 fn colours_are_for_those_who_want_them() {
     let place = Place::new();
     let run = |name: &str, value: &str| {
