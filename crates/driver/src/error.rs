@@ -218,6 +218,18 @@ pub enum InstallError {
         /// What is not a file.
         path: PathBuf,
     },
+    /// The file would be replaced by what is made of it.
+    #[error("driver \"{driver}\" cannot install `{}` as itself", path.display())]
+    #[diagnostic(
+        code(standin::driver::install_as_itself),
+        help("leave out the destination, or name another file: the template would be lost")
+    )]
+    AsItself {
+        /// The driver.
+        driver: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// There is nowhere to put it.
     #[error("driver \"{driver}\" has no place to install `{}` at", path.display())]
     #[diagnostic(

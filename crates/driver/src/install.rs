@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use standin_config::{Config, Kind, Markup, OptionValue, Value, ValueError};
 
@@ -241,8 +241,10 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
         None => target()?.join(&name),
         Some(destination) => {
             let destination = path(destination)?;
-            let is_folder = destination.ends_with(std::path::is_separator);
+            let ends_as_folder = destination.ends_with(std::path::is_separator);
             let mut destination = PathBuf::from(destination);
+            let last = destination.components().next_back();
+            let is_folder = ends_as_folder || !matches!(last, Some(Component::Normal(_)));
             if destination.is_relative() {
                 destination = target()?.join(destination);
             }
@@ -252,6 +254,12 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
             }
         }
     };
+    if is_replaced(&source, &destination) {
+        return Err(InstallError::AsItself {
+            driver: driver.name().to_owned(),
+            path: source,
+        });
+    }
     let bytes = fs::read(&source).map_err(unreadable)?;
     let bytes = match String::from_utf8(bytes) {
         Err(error) => error.into_bytes(),
@@ -279,6 +287,16 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
         bytes,
         permissions: metadata.permissions(),
     })
+}
+
+/// Whether what is put at `destination` replaces `source`, or the file that it is a link to.
+fn is_replaced(source: &Path, destination: &Path) -> bool {
+    let entry = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+    };
+    let replaced = entry(destination);
+    replaced.is_some() && (replaced == entry(source) || replaced == source.canonicalize().ok())
 }
 
 /// By way of a file beside it, so that nobody reads half of it, and one that

@@ -141,6 +141,60 @@ fn copies_what_is_no_template() {
 }
 
 #[test]
+fn a_destination_without_a_name_is_a_folder() {
+    for (destination, place) in [
+        ("", "etc/app.conf"),
+        (".", "etc/app.conf"),
+        ("./", "etc/app.conf"),
+        ("conf/..", "etc/app.conf"),
+        ("..", "app.conf"),
+        ("conf/", "etc/conf/app.conf"),
+        ("./conf", "etc/conf"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("app.conf");
+        fs::write(&source, "{{ name }}").unwrap();
+        let app = stub(folder.path(), [InstallFile::new(&source).to(destination)]);
+        app.start().unwrap();
+        let installed = fs::read_to_string(folder.path().join("app").join(place));
+        assert_eq!(installed.unwrap(), "app", "{destination:?}");
+        app.stop().unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_template_is_not_replaced_by_what_is_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, link) = (folder.path().join("app.conf"), folder.path().join("link"));
+    fs::write(&source, "{{ name }}").unwrap();
+    std::os::unix::fs::symlink(&source, &link).unwrap();
+    let itself = |path: &Path| path.to_str().unwrap().to_owned();
+    let within = format!("{}/", folder.path().display());
+    for (from, to) in [
+        (&source, itself(&source)),
+        (&source, within.clone()),
+        (&source, itself(&folder.path().join("./app.conf"))),
+        (
+            &source,
+            format!(
+                "{within}../{}/app.conf",
+                folder.path().file_name().unwrap().display()
+            ),
+        ),
+        (&link, itself(&source)),
+        (&link, itself(&link)),
+        (&link, within),
+    ] {
+        let app = stub(folder.path(), [InstallFile::new(from).to(to)]);
+        let report = report(app.start().unwrap_err());
+        assert!(report.contains("as itself"), "{report}");
+        assert_eq!(fs::read_to_string(&source).unwrap(), "{{ name }}");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn keeps_mode_bits_and_replaces_what_is_read_only() {
     use std::os::unix::fs::PermissionsExt;
