@@ -50,7 +50,7 @@ fn limit(free: usize) -> u64 {
     let open = fs::read_dir("/proc/self/fd").unwrap();
     let numbers = open.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     let mut open: Vec<u64> = numbers.collect();
-    // That of the list itself, which is the lowest that was free, is closed by now.
+    // That of the list itself, which was the lowest that was free, is closed again.
     let list = (0..).find(|number| !Path::new(&format!("/proc/self/fd/{number}")).exists());
     open.retain(|number| Some(*number) != list);
     let mut unused = (0..).filter(|number| !open.contains(number));

@@ -23,10 +23,10 @@ pub(crate) enum OnFailure {
 /// Runs `job` once for each place of `order` whose predecessors succeeded, on up to `workers`
 /// threads, and returns the errors by place.
 ///
-/// A thread continues with the next place that its own job has made free, so a
-/// chain runs on one thread; another one is added only when there is more to
-/// do than threads are free to do. One that finds nothing to do ends, unless there are places left
-/// that it may be needed for: a thousand threads woken at the end would take longer than their jobs.
+/// A thread continues with the next place that its own job has made free, so a chain runs on one
+/// thread; another one is added only when there is more to do than threads are free to do. One that
+/// finds nothing to do ends, unless there are places left that it may be needed for: a thousand
+/// threads woken at the end would take longer than their jobs.
 fn run<E: Send>(
     order: &Order,
     workers: Option<NonZeroUsize>,
