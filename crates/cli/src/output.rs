@@ -62,7 +62,7 @@ impl Output {
     pub(crate) fn end(&self, outcome: &Outcome) -> u8 {
         outcome.errors.iter().for_each(|error| self.error(error));
         let exit_code = outcome.code;
-        if exit_code == Outcome::TIMED_OUT && self.is_chatty() {
+        if outcome.timed_out && self.is_chatty() {
             self.line("the command took longer than --timeout");
         }
         self.happened(&Event::now(Happened::Exited { exit_code }));

@@ -101,7 +101,11 @@ impl CutRuns {
             command = command.output(output).keep_files(false);
         }
         let kept = Mutex::new(Vec::new());
-        let Outcome { code, errors } = command.run(session, &|event: &Event| {
+        let Outcome {
+            code,
+            timed_out,
+            errors,
+        } = command.run(session, &|event: &Event| {
             if let Happened::FilesKept {
                 recorded, problems, ..
             } = &event.what
@@ -119,15 +123,15 @@ impl CutRuns {
             let _ = fs::remove_file(&path);
             last_lines(&String::from_utf8_lossy(&said))
         });
-        if code == Outcome::TIMED_OUT {
+        if timed_out {
             trial.note_hung();
         }
         if code == 0 {
             return Ok(());
         }
-        let mut text = match code {
-            Outcome::TIMED_OUT => format!("the command has taken longer than {:?}", self.limit),
-            code => format!("the command has ended with exit code {code}"),
+        let mut text = match timed_out {
+            true => format!("the command has taken longer than {:?}", self.limit),
+            false => format!("the command has ended with exit code {code}"),
         };
         for error in errors {
             text.push_str(&format!("\n{error:?}"));

@@ -177,7 +177,10 @@ impl Keeper {
                 report: (!report.is_empty()).then(|| report.join("\n")),
             });
         }
-        Ok(Outcome { code, errors })
+        Ok(Outcome {
+            errors,
+            ..Outcome::ended(code)
+        })
     }
 }
 

@@ -54,6 +54,9 @@ pub struct CommandLine {
 pub struct Outcome {
     /// The exit code: that of the command, or one of [`Outcome`]'s constants.
     pub code: u8,
+    /// Whether the time of the command was over. A command may also end with
+    /// [`TIMED_OUT`](Self::TIMED_OUT) by itself.
+    pub timed_out: bool,
     /// Errors besides the command's.
     pub errors: Vec<Error>,
 }
@@ -76,8 +79,17 @@ impl Outcome {
     /// Returns the outcome of a run that ended with an error of the environment.
     pub fn failed(error: impl Into<Error>) -> Self {
         Self {
-            code: Self::FAILED,
             errors: vec![error.into()],
+            ..Self::ended(Self::FAILED)
+        }
+    }
+
+    /// That of what has ended by itself.
+    pub(crate) fn ended(code: u8) -> Self {
+        Self {
+            code,
+            timed_out: false,
+            errors: Vec::new(),
         }
     }
 }
@@ -230,10 +242,7 @@ impl CommandLine {
             stage.asked
         });
         if let Some(signal) = asked {
-            return Outcome {
-                code: Outcome::code_of_signal(signal),
-                errors: Vec::new(),
-            };
+            return Outcome::ended(Outcome::code_of_signal(signal));
         }
         let child = match command.spawn() {
             Ok(child) => Arc::new(child),
@@ -241,7 +250,7 @@ impl CommandLine {
                 stage.update(|stage| stage.command = Progress::Ahead);
                 return Outcome {
                     code: code_of(&error),
-                    errors: vec![error.into()],
+                    ..Outcome::failed(error)
                 };
             }
         };
@@ -265,21 +274,16 @@ impl CommandLine {
         if is_urgent {
             child.end(Instant::now() + Child::DEATH);
         }
-        let code = self.wait(&child, begin, observer);
+        let mut outcome = self.wait(&child, begin, observer);
         let left: Vec<String> = child.below().iter().map(ToString::to_string).collect();
         if !left.is_empty() {
             observer.happened(&Event::now(Happened::CommandLeft { programs: left }));
         }
         if !child.end(Instant::now() + Child::DEATH) {
-            return Outcome {
-                code,
-                errors: vec![RunError::NotEnded { pid: child.pid() }.into()],
-            };
+            let error = RunError::NotEnded { pid: child.pid() };
+            outcome.errors.push(error.into());
         }
-        Outcome {
-            code,
-            errors: Vec::new(),
-        }
+        outcome
     }
 
     /// What the command reads and writes.
@@ -299,7 +303,7 @@ impl CommandLine {
     }
 
     /// Waits for the end of the command, and sees to it when its time is over.
-    fn wait(&self, child: &Child, begin: Instant, observer: &dyn Observer) -> u8 {
+    fn wait(&self, child: &Child, begin: Instant, observer: &dyn Observer) -> Outcome {
         let limit = self.timeout.and_then(|timeout| begin.checked_add(timeout));
         let mut exit = child.wait_unless_interrupted(limit);
         let is_late = exit.is_none() && !child.is_interrupted();
@@ -325,12 +329,16 @@ impl CommandLine {
             signal,
             after: begin.elapsed(),
         }));
-        match (exit_code, signal) {
+        let code = match (exit_code, signal) {
             _ if is_late => Outcome::TIMED_OUT,
             // The system has only eight bits of it.
             (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
             (None, Some(signal)) => Outcome::code_of_signal(signal),
             (None, None) => Outcome::FAILED,
+        };
+        Outcome {
+            timed_out: is_late,
+            ..Outcome::ended(code)
         }
     }
 }

@@ -319,6 +319,21 @@ fn files_that_have_no_end_keep_nobody_waiting() {
 }
 
 #[test]
+fn a_command_that_ends_as_if_its_time_was_over_has_ended_by_itself() {
+    let place = Place::new();
+    for options in [&[][..], &["--timeout", "1h"]] {
+        let arguments = [
+            &["run", "shop.toml"],
+            options,
+            &["--", "sh", "-c", "exit 124"],
+        ];
+        let ended = place.run(&arguments.concat());
+        ended.check(124, "");
+        assert!(!ended.stderr.contains("took longer"), "{ended:?}");
+    }
+}
+
+#[test]
 fn colours_are_for_those_who_want_them() {
     let place = Place::new();
     let run = |name: &str, value: &str| {

@@ -57,10 +57,7 @@ pub fn serve_stdio() -> Outcome {
     let is_over = || asked.load(Ordering::SeqCst) != 0 || getppid() != parent;
     let served = serve(BufReader::new(io::stdin()), io::stdout(), is_over);
     let mut outcome = match served {
-        Ok(()) => Outcome {
-            code: 0,
-            errors: Vec::new(),
-        },
+        Ok(()) => Outcome::ended(0),
         Err(error) => Outcome::failed(error),
     };
     match asked.load(Ordering::SeqCst) {
