@@ -145,3 +145,25 @@ fn what_cannot_be_cut_is_said() {
     ]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
 }
+
+#[test]
+fn a_command_that_ends_with_the_code_of_a_timeout_does_not_hang() {
+    let place = place();
+    let script = format!("{CONNECT}; read -r line <&3; [ \"$line\" = PONG ] || exit 124");
+    let words = [
+        "every-cut",
+        "pings.toml",
+        "--faults",
+        "reset",
+        "--",
+        "bash",
+        "-c",
+        &script,
+    ];
+    let ended = place.run(&words);
+    assert!(
+        ended.stdout.contains("0 passed, 2 failed, 0 hung"),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("exit code 124"), "{ended:?}");
+}
