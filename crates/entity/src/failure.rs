@@ -476,6 +476,32 @@ pub enum PauseError {
         #[diagnostic_source]
         cause: Error,
     },
+    /// An abort ended the wait for another thread.
+    #[error("{entity} was aborted before it was {}", if *resuming { "resumed" } else { "paused" })]
+    #[diagnostic(
+        code(standin::entity::pause_aborted),
+        help("an abort is final; it can only be stopped now")
+    )]
+    Aborted {
+        /// The resource.
+        entity: Subject,
+        /// Whether it was to be resumed.
+        resuming: bool,
+    },
+    /// The test has failed elsewhere, which ended the wait for another thread.
+    #[error("{entity} was not {}\n{reason}", if *resuming { "resumed" } else { "paused" })]
+    #[diagnostic(
+        code(standin::entity::pause_interrupted),
+        help("fix what failed the test first")
+    )]
+    Interrupted {
+        /// The resource.
+        entity: Subject,
+        /// Whether it was to be resumed.
+        resuming: bool,
+        /// What is known about that, on separate lines.
+        reason: String,
+    },
     /// Another thread is in a step that does not return.
     #[error("{entity} is busy in another thread, which has not finished {overdue}")]
     #[diagnostic(

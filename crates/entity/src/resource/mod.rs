@@ -181,7 +181,8 @@ impl Resource {
     /// Announces a stop because the test has failed: a start in progress ends at once with
     /// [`StartError::Interrupted`], none can begin while the returned guard exists, and each
     /// [`wait`](Resource::wait) for anything but the end of a stop ends with
-    /// [`WaitError::Interrupted`](crate::WaitError::Interrupted). [`Steps::interruption`] says why.
+    /// [`WaitError::Interrupted`](crate::WaitError::Interrupted), as a pause does that waits for
+    /// another thread. [`Steps::interruption`] says why.
     pub fn interrupt(&self) -> AnnouncedStop {
         self.announce(true)
     }

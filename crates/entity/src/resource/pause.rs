@@ -16,7 +16,8 @@ impl Resource {
     /// Returns [`PauseError`]; the status is what it was before.
     pub fn pause(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Pausing, || steps.pausing());
-        self.pass_through([Status::Started, Status::Pausing, Status::Paused], run)
+        let way = [Status::Started, Status::Pausing, Status::Paused];
+        self.pass_through(steps, way, run)
     }
 
     /// Resumes a paused resource. Waits for another thread that is in one of
@@ -27,11 +28,13 @@ impl Resource {
     /// Returns [`PauseError`]; the status is what it was before.
     pub fn resume(&self, steps: &dyn Steps) -> Result<(), PauseError> {
         let run = || self.run(Step::Resuming, || steps.resuming());
-        self.pass_through([Status::Paused, Status::Resuming, Status::Started], run)
+        let way = [Status::Paused, Status::Resuming, Status::Started];
+        self.pass_through(steps, way, run)
     }
 
     fn pass_through(
         &self,
+        steps: &dyn Steps,
         [from, through, to]: [Status; 3],
         run: impl FnOnce() -> Result<(), StepFailure>,
     ) -> Result<(), PauseError> {
@@ -47,6 +50,20 @@ impl Resource {
         let mut state = self.lock();
         let mut is_circle = false;
         while state.is_busy() && !is_circle && !patience.is_over() {
+            if !self.is_active() {
+                drop(state);
+                let entity = self.subject();
+                return Err(PauseError::Aborted { entity, resuming });
+            }
+            if state.interrupted > 0 {
+                // The driver's own code knows the reason.
+                drop(state);
+                return Err(PauseError::Interrupted {
+                    entity: self.subject(),
+                    resuming,
+                    reason: steps.interruption(),
+                });
+            }
             match self.wait_for_others(state, patience) {
                 Ok(after) => state = after,
                 Err(after) => (state, is_circle) = (after, true),

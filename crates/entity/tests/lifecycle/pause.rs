@@ -21,6 +21,40 @@ fn a_pause_that_fails_changes_nothing() {
 }
 
 #[test]
+fn a_resume_that_waits_ends_with_the_abort_or_the_test() {
+    for aborts in [true, false] {
+        let (go, blocked) = mpsc::channel::<()>();
+        let blocked = Mutex::new(blocked);
+        let script = Script::new().on("pausing", move |_| {
+            let blocked = blocked.lock().unwrap();
+            blocked.recv_timeout(LONG).map_err(Error::other)
+        });
+        script.start().unwrap();
+        thread::scope(|scope| {
+            let pause = scope.spawn(|| script.resource.pause(&script));
+            script.await_call("pausing");
+            let resume = scope.spawn(|| script.resource.resume(&script));
+            let interrupted = if aborts {
+                script.abort().unwrap();
+                None
+            } else {
+                Some(script.resource.interrupt())
+            };
+            let error = resume.join().unwrap().unwrap_err();
+            match error {
+                PauseError::Aborted { resuming, .. } => assert!(aborts && resuming),
+                PauseError::Interrupted { resuming, .. } => assert!(!aborts && resuming),
+                other => panic!("{other}"),
+            }
+            go.send(()).unwrap();
+            pause.join().unwrap().unwrap();
+            drop(interrupted);
+        });
+        script.stop().unwrap();
+    }
+}
+
+#[test]
 fn a_stop_waits_for_a_pause_under_way() {
     let (go, blocked) = mpsc::channel::<()>();
     let blocked = Mutex::new(blocked);
