@@ -32,10 +32,7 @@ impl Artifacts {
             Ok(folder) => Self::write(transcript, formats, |format, content| {
                 folder.write(format.file_name(), content)
             }),
-            Err(error) => Self {
-                files: Vec::new(),
-                problems: vec![format!("what was recorded cannot be written: {error}")],
-            },
+            Err(error) => Self::lost(error),
         }
     }
 
@@ -53,12 +50,27 @@ impl Artifacts {
 
     /// The same in a thread of its own, for where a panic would end the program.
     pub(crate) fn of_panic(transcript: &Transcript, formats: &[Format]) -> Self {
+        if formats.is_empty() {
+            return Self::default();
+        }
         thread::scope(|scope| {
             let writing = thread::Builder::new().name("standin-artifacts".to_owned());
             let writing = writing.spawn_scoped(scope, || Self::of_failure(transcript, formats));
-            let written = writing.ok().and_then(|writing| writing.join().ok());
-            written.unwrap_or_default()
+            match writing {
+                Ok(writing) => {
+                    let written = writing.join();
+                    written.unwrap_or_else(|_| Self::lost("its writer panicked"))
+                }
+                Err(error) => Self::lost(error),
+            }
         })
+    }
+
+    fn lost(why: impl fmt::Display) -> Self {
+        Self {
+            files: Vec::new(),
+            problems: vec![format!("what was recorded cannot be written: {why}")],
+        }
     }
 
     /// Writes all formats to a folder of the user's choice.
