@@ -9,7 +9,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SpawnError {
     /// There is no such program in `PATH`.
-    #[error("there is no program `{program}` in PATH")]
+    #[error("program `{program}` was not found in PATH")]
     #[diagnostic(
         code(standin::child::not_found),
         help("install it, or use a path with a `/` in it")

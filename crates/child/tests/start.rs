@@ -161,7 +161,7 @@ fn what_cannot_be_run_is_an_error_that_says_why() {
         kind(&mut Command::new("no-such-program-3141")),
         (
             None,
-            "there is no program `no-such-program-3141` in PATH".to_owned()
+            "program `no-such-program-3141` was not found in PATH".to_owned()
         )
     );
     assert_eq!(

@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Returns an error if there is no such file, it is not a regular one, or it cannot be read.
+/// Returns an error if the file does not exist, is not a regular file, or cannot be read.
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     match (metadata.is_file(), metadata.is_dir()) {

@@ -17,7 +17,7 @@ use standin_socket::BindError;
 pub enum ProcessError {
     /// The program is not there.
     #[error(
-        "process \"{driver}\": there is no program `{binary}`{}",
+        "process \"{driver}\": program `{binary}` was not found{}",
         Searched(searched)
     )]
     #[diagnostic(

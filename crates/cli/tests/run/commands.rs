@@ -49,7 +49,7 @@ fn exit_codes_are_as_documented() {
         (&["--env-file", "."], &["true"], 125, "cannot write the variables to `.`"),
         (&[], &["./plain"], 126, "cannot run"),
         (&[], &["/"], 126, "cannot run"),
-        (&[], &["there-is-none"], 127, "there is no program `there-is-none` in PATH"),
+        (&[], &["there-is-none"], 127, "program `there-is-none` was not found in PATH"),
         (&[], &["./there-is-none"], 127, "cannot run"),
         (&[], &["./odd"], 127, "interpreter"),
         (&["--set", "port"], &["true"], 2, "is not a setting"),

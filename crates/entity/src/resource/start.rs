@@ -238,7 +238,7 @@ impl Resource {
         }
     }
 
-    /// The error of a start that is no longer wanted.
+    /// The error of a start that another thread has ended.
     fn left(&self, steps: &dyn Steps, state: MutexGuard<'_, State>) -> StartError {
         let is_interrupted = state.interrupted > 0;
         // The driver's own code knows the reason.

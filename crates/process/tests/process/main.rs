@@ -164,7 +164,7 @@ fn a_missing_program_is_named_with_where_it_was_looked_for() {
         .unwrap();
     let report = report(app.start().unwrap_err());
     assert!(
-        report.contains("there is no program `no-such-program-3141` in PATH (/"),
+        report.contains("program `no-such-program-3141` was not found in PATH (/"),
         "{report}"
     );
     let app = shell(folder.path(), "")
@@ -173,7 +173,7 @@ fn a_missing_program_is_named_with_where_it_was_looked_for() {
         .unwrap();
     let report = self::report(app.start().unwrap_err());
     assert!(
-        report.contains("there is no program `./no-such-program`"),
+        report.contains("program `./no-such-program` was not found"),
         "{report}"
     );
 }

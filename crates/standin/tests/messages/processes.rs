@@ -30,7 +30,7 @@ fn there_is_no_such_program() {
         expect![[r#"
             environment "test" did not start: driver "app" could not be started
               at crates/standin/tests/messages/processes.rs
-              caused by: process "app": there is no program `/no/such/program`
+              caused by: process "app": program `/no/such/program` was not found
               help: install it, or set `binary` to its path; a relative path starts at CURRENT
               help: the files of the drivers are kept in DIR/run
                 what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
@@ -39,7 +39,7 @@ fn there_is_no_such_program() {
             environment "test" did not start: driver "app" could not be started
 
             Caused by:
-                process "app": there is no program `/no/such/program`
+                process "app": program `/no/such/program` was not found
         "#]],
     );
 }

@@ -98,7 +98,10 @@ const EVERYBODY: u32 = 0o666;
 /// The same of keys: PostgreSQL and others refuse those that anybody else can read.
 const OWNER: u32 = 0o600;
 
-#[cfg_attr(not(unix), expect(unused_variables, reason = "there are no modes"))]
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "files have no modes there")
+)]
 fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
