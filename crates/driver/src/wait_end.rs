@@ -14,13 +14,16 @@ pub enum WaitEnd {
 }
 
 impl WaitEnd {
-    /// Returns whether a failure of the test or an abort has ended the waits on a driver. A start
-    /// asks after it has allowed waits again: what came before does not end them a second time.
+    /// Returns whether a failure of the test, an abort, or the stop that is announced for a start
+    /// that was given up has ended the waits on a driver. A start asks after it has allowed waits
+    /// again: what came before does not end them a second time.
     pub fn of(base: &DriverBase) -> Option<WaitEnd> {
         if base.explainer().test_has_failed() {
             Some(WaitEnd::Interrupted)
         } else if !base.resource().is_active() {
             Some(WaitEnd::Aborted)
+        } else if base.resource().is_stop_announced() {
+            Some(WaitEnd::Stopped)
         } else {
             None
         }

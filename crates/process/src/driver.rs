@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use standin_child::Child;
 use standin_config::{Text, Value};
 use standin_connection::{ConnectionInfo, ProcessState};
-use standin_driver::{Attributes, Driver, DriverBase, Readiness};
+use standin_driver::{Attributes, Driver, DriverBase, Readiness, WaitEnd};
 use standin_entity::{Check, Error, Result};
 
 use crate::command::Prepared;
@@ -95,11 +95,15 @@ impl Driver for Process {
         let text = format!("started as process {}: {line}", child.pid());
         log::info(&self.base, text);
         self.state().child = Some(child);
-        // An abort in the meantime found no process to kill.
-        if !self.base.resource().is_active() {
-            self.aborting()?;
+        // What came in the meantime found no process.
+        match WaitEnd::of(&self.base) {
+            Some(WaitEnd::Aborted) => self.aborting(),
+            Some(WaitEnd::Interrupted | WaitEnd::Stopped) => {
+                self.interrupting();
+                Ok(())
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn started_check(&self) -> Result<Check> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use standin_config::{ConfigErrors, Options, Port, Setting};
-use standin_driver::{BuildError, DriverBase};
+use standin_driver::{BuildError, DriverBase, WaitEnd};
 use standin_entity::ResourceConfig;
 use standin_record::LastRecords;
 use standin_reply::{Responder, Script, Unexpected};
@@ -97,8 +97,8 @@ impl<S: Default> TcpBase<S> {
     /// Lets there be waits, from a start on.
     pub(crate) fn begin_waits(&self) {
         self.is_interrupted.store(false, Ordering::SeqCst);
-        // What has ended them before does not do so again.
-        if self.driver.explainer().test_has_failed() {
+        // An abort is known from the resource.
+        if let Some(WaitEnd::Interrupted | WaitEnd::Stopped) = WaitEnd::of(&self.driver) {
             self.end_waits();
         }
     }

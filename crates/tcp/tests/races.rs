@@ -6,13 +6,16 @@
     reason = "a test program: what goes wrong in it fails the test"
 )]
 
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use standin_driver::Lifecycle;
+use standin_config::context;
+use standin_driver::{Attributes, ContextSource, Driver, Lifecycle, provide_context};
+use standin_entity::{AnnouncedStop, Error};
 use standin_socket::ReceiveError;
 use standin_tcp::{TcpClient, TcpConnection, TcpError, TcpServer};
+use test_port::TestPort;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -196,4 +199,47 @@ fn a_close_ends_a_connect_of_another_thread_and_the_next_one_works() {
     drop(full);
     assert!(client.connect().is_ok());
     assert!(client.connection().is_ok());
+}
+
+/// Gives up the start of a client while that looks up its host, which is before it waits.
+struct GivesUp {
+    client: OnceLock<Weak<TcpClient>>,
+    announced: Mutex<Option<AnnouncedStop>>,
+}
+
+impl ContextSource for GivesUp {
+    fn attributes(&self, name: &str) -> Option<Attributes> {
+        let client = self.client.get()?.upgrade()?;
+        let announced = client.base().resource().announce_stop();
+        *self.announced.lock().unwrap() = Some(announced);
+        client.interrupt();
+        (name == "peer").then(|| Attributes::new().with("host", "127.0.0.1"))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["peer".to_owned()]
+    }
+}
+
+#[test]
+fn a_start_that_is_given_up_before_it_waits_ends_at_once() {
+    let port = TestPort::claim();
+    let gives_up = Arc::new(GivesUp {
+        client: OnceLock::new(),
+        announced: Mutex::default(),
+    });
+    let client = TcpClient::builder("client")
+        .host(context("peer", "{{ host }}"))
+        .port(port.number())
+        .retry_connect(true)
+        .timeout(2 * LIMIT)
+        .build()
+        .unwrap();
+    let client = Arc::new(client);
+    gives_up.client.set(Arc::downgrade(&client)).unwrap();
+    let source: Arc<dyn ContextSource> = gives_up.clone();
+    provide_context(client.base().entity(), Arc::downgrade(&source));
+    let error = promptly(|| client.start()).unwrap_err();
+    let shown = format!("{:?}", Error::from(error));
+    assert!(shown.contains("a start was given up"), "{shown}");
 }

@@ -187,6 +187,13 @@ impl Resource {
         self.announce(true)
     }
 
+    /// Returns whether a stop is [announced](Resource::announce_stop), or the resource is
+    /// [interrupted](Resource::interrupt).
+    #[must_use]
+    pub fn is_stop_announced(&self) -> bool {
+        self.lock().announced > 0
+    }
+
     fn announce(&self, interrupts: bool) -> AnnouncedStop {
         let mut state = self.lock();
         state.announced += 1;
