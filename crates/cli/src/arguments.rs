@@ -81,8 +81,9 @@ pub(crate) struct Run {
 /// Start an environment, and keep it up until it is stopped
 ///
 /// It is taken down by Ctrl-C, by `standin down`, or by the end of its parent, however that ends.
-/// With --detach the command returns when the environment is up, and prints its id. A setup script
-/// of nextest writes the variables for its tests, and needs no teardown:
+/// With --detach the command returns when the environment is up, and prints its id; if the command
+/// ends before that, the start is aborted. A setup script of nextest writes the variables for its
+/// tests, and needs no teardown:
 ///
 ///   standin up environment.toml --detach --with-parent $PPID --env-file "$NEXTEST_ENV"
 #[derive(Debug, Args)]
@@ -108,10 +109,13 @@ pub(crate) struct Up {
 
 /// Take environments down that `standin up` has brought up
 ///
+/// Returns when they are gone. One that is still starting is aborted.
+///
 /// Exit code 125 if one of them did not stop cleanly, or something expected did not happen.
 #[derive(Debug, Args)]
 pub(crate) struct Down {
-    /// The id of an environment, its name, or its file; the only one that is up, if none is named
+    /// The id of an environment, its name, or its file; the only one that there is, if none is
+    /// named
     #[arg(value_name = "ENVIRONMENT")]
     pub(crate) environments: Vec<String>,
     /// Take all of them down
@@ -121,7 +125,7 @@ pub(crate) struct Down {
     pub(crate) output: Output,
 }
 
-/// List the environments that are up
+/// List the environments that are starting, up or stopping
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     /// The id of an environment, its name, or its file; all when none is named

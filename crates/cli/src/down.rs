@@ -1,7 +1,9 @@
 //! `standin down`.
 
+use std::collections::HashSet;
+
 use standin::Error;
-use standin_session::{Entry, Outcome, StateDir};
+use standin_session::{Entry, Leaving, Outcome, StateDir};
 
 use crate::arguments::Down;
 use crate::output::Output;
@@ -28,11 +30,23 @@ fn down(arguments: &Down, output: &Output) -> Result<u8, Error> {
     for wanted in &arguments.environments {
         entries.extend(directory.find(Some(wanted))?);
     }
+    // One may be named in two ways.
+    let mut seen = HashSet::new();
+    entries.retain(|entry| seen.insert(entry.id.clone()));
+    // All of them are asked before one is waited for, and none keeps another up.
+    let asked: Vec<_> = entries.iter().map(|entry| directory.down(entry)).collect();
     let mut code = 0;
-    for entry in &entries {
-        let ended = directory.down(entry)?;
-        output.down(entry, &ended);
-        code = code.max(ended.code);
+    for (entry, asked) in entries.iter().zip(asked) {
+        match asked.and_then(Leaving::wait) {
+            Ok(ended) => {
+                output.down(entry, &ended);
+                code = code.max(ended.code);
+            }
+            Err(error) => {
+                output.error(&error.into());
+                code = code.max(Outcome::FAILED);
+            }
+        }
     }
     Ok(code)
 }

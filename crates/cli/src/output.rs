@@ -137,6 +137,9 @@ impl Observer for Output {
     }
 }
 
+/// The signal of Ctrl-C, which has this number everywhere.
+const SIGINT: i32 = 2;
+
 /// What is said of an event, and to whom.
 fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
     let steps = |text: String| Some((Verbosity::Steps, text));
@@ -201,6 +204,11 @@ fn sentence(what: &Happened) -> Option<(Verbosity, String)> {
             let lines: Vec<String> = lines.collect();
             Some((Verbosity::Usual, lines.join("\nstandin: ")))
         }
+        // Of the others nobody knows who sends them.
+        Happened::EndRequested { signal: SIGINT } => Some((
+            Verbosity::Usual,
+            "stopping; Ctrl-C once more ends everything at once".to_owned(),
+        )),
         Happened::EnvironmentStopped { environment, after } => steps(format!(
             "environment \"{environment}\" is down after {}",
             Took(*after)

@@ -31,18 +31,21 @@ fn shown(entries: &[Entry], format: Format) -> String {
         let _ = match format {
             Format::Json => writeln!(text, "{}", entry.to_json()),
             Format::Human => {
-                let since = entry.started.elapsed().unwrap_or_default();
+                let since = Took(entry.since.elapsed().unwrap_or_default());
+                let state = match entry.status {
+                    standin::Status::Starting => format!("starting for {since}"),
+                    standin::Status::Stopping => format!("stopping for {since}"),
+                    standin::Status::None => {
+                        "nobody knows how: its state file is damaged".to_owned()
+                    }
+                    _ => format!("up for {since}"),
+                };
                 let parent = match entry.parent {
                     Some(parent) => format!(", until process {parent} ends"),
                     None => String::new(),
                 };
-                writeln!(
-                    text,
-                    "{}  {}, up for {}{parent}",
-                    entry.id,
-                    entry.file.display(),
-                    Took(since)
-                )
+                let file = entry.file.display();
+                writeln!(text, "{}  {file}, {state}{parent}", entry.id)
             }
         };
     }

@@ -1,6 +1,7 @@
 //! `standin up`.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
@@ -50,14 +51,20 @@ fn keep(arguments: &Up, output: &Output) -> Outcome {
     if let Some(path) = &arguments.env_file {
         keeper = keeper.env_file(path);
     }
+    if arguments.keeper {
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(pipe) => keeper = keeper.starter(pipe),
+            Err(error) => return Outcome::failed(error),
+        }
+    }
     keeper.keep(&environment.file, session, output, |entry| {
         if arguments.keeper {
-            // The process that has detached this waits for it, or is gone.
             let mut stdout = io::stdout();
-            let _ = writeln!(stdout, "{UP}{}", entry.id).and_then(|()| stdout.flush());
-        } else {
-            output.up(entry);
+            writeln!(stdout, "{UP}{}", entry.id)?;
+            return stdout.flush();
         }
+        output.up(entry);
+        Ok(())
     })
 }
 

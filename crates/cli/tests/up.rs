@@ -4,8 +4,9 @@
 
 mod support;
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{Place, SHOP, ended, signal, wait_until};
@@ -114,6 +115,133 @@ fn a_keeper_that_is_suspended_can_be_taken_down() {
     place.check_nothing_left();
 }
 
+/// Begins to bring `slow.toml` up, which never is.
+fn begin(place: &Place, options: &[&str]) -> Child {
+    place.write_slow("touch UP; exec sleep 600", "never");
+    let arguments = [&["up", "slow.toml"], options].concat();
+    let child = place.command(&arguments).spawn().unwrap();
+    wait_until("the process", || place.path().join("up").exists());
+    child
+}
+
+#[test]
+fn one_that_is_starting_is_found_and_taken_down() {
+    for options in [&["--detach"][..], &[]] {
+        for down in ["slow.toml", "slow", "--all"] {
+            let place = Place::new();
+            let child = begin(&place, options);
+            let status = place.run(&["status", "--format", "json"]);
+            let entry: Value = serde_json::from_str(status.stdout.trim_end()).unwrap();
+            assert_eq!(entry["status"], "STARTING");
+            let status = place.run(&["status", "slow"]).stdout;
+            assert!(status.contains("slow.toml, starting for "), "{status}");
+            let graph = place.run(&["graph", "--running"]);
+            assert!(graph.check(0, "").stdout.contains("app  Process  starting"));
+            place.run(&["down", down]).check(0, "\"slow\" is down");
+            assert_eq!(place.state(), Vec::<String>::new());
+            ended(child).check(143, "app");
+            wait_until("the end of all processes", || place.processes().is_empty());
+        }
+    }
+}
+
+#[test]
+fn one_that_is_killed_while_it_starts_leaves_nothing() {
+    let place = Place::new();
+    let child = begin(&place, &[]);
+    signal(child.id(), Signal::KILL);
+    assert_eq!(ended(child).code, None);
+    place.check_nothing_left();
+    place.run(&["down"]).check(125, "no environment is up");
+    assert_eq!(place.state(), Vec::<String>::new());
+}
+
+#[test]
+fn a_start_ends_with_the_command_that_waits_for_it() {
+    for sent in [Signal::KILL, Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let child = begin(&place, &["--detach"]);
+        signal(child.id(), sent);
+        ended(child);
+        wait_until("the end of all processes", || place.processes().is_empty());
+        assert_eq!(place.state(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn all_may_take_one_down_and_it_stops_as_if_asked_once() {
+    let place = Place::new();
+    place.write_slow(
+        "trap 'touch UP; while ! test -e STOP; do sleep 0.01; done; exit 0' TERM; \
+         echo ready; while :; do sleep 0.01; done",
+        "ready",
+    );
+    place.run(&["up", "slow.toml", "--detach"]).check(0, "");
+    let mut downs = vec![place.command(&["down", "slow"]).spawn().unwrap()];
+    wait_until("the stop", || place.path().join("up").exists());
+    let status = place.run(&["status"]).stdout;
+    assert!(status.contains("slow.toml, stopping for "), "{status}");
+    for down in ["slow.toml", "--all", "slow"] {
+        downs.push(place.command(&["down", down]).spawn().unwrap());
+        let count = downs.len();
+        let waits = || {
+            place
+                .processes()
+                .iter()
+                .filter(|p| p.contains(" down "))
+                .count()
+        };
+        wait_until("all of them", || waits() == count);
+    }
+    place.write("stop", "");
+    for down in downs {
+        ended(down).check(0, "is down");
+    }
+    place.check_nothing_left();
+}
+
+#[test]
+fn a_damaged_state_file_hides_nobody() {
+    let place = Place::new();
+    let (id, _) = up(&place, &[]);
+    let [file] = &place
+        .state()
+        .into_iter()
+        .filter(|name| name.contains(&id))
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("not one file: {:?}", place.state());
+    };
+    place.write(&format!("runtime/standin/{file}"), "{\"id\": 5}\n\0");
+    let status = place.run(&["status"]).check(0, "").stdout.clone();
+    assert!(
+        status.contains(&id) && status.contains("damaged"),
+        "{status}"
+    );
+    place.run(&["down", "--all"]).check(0, "is down");
+    place.check_nothing_left();
+    // Nobody waits for one that writes to it.
+    let fifo = place.path().join("runtime/standin/shop-1.jsonl");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    place.run(&["status"]).check(1, "shop-1.jsonl");
+}
+
+#[test]
+fn an_id_is_a_word_whatever_the_name_is() {
+    let place = Place::new();
+    for name in ["-x 'y' ..$z", "\u{2014}", &"long ".repeat(50)] {
+        place.write(
+            "shop.toml",
+            &SHOP.replace("\"shop\"", &format!("\"{name}\"")),
+        );
+        let (id, _) = up(&place, &[]);
+        let is_plain = |c: char| c == '-' || c.is_ascii_alphanumeric();
+        assert!(!id.starts_with('-') && id.chars().all(is_plain), "{id}");
+        place.run(&["down", &id]).check(0, name);
+    }
+    place.check_nothing_left();
+}
+
 #[test]
 fn several_of_one_file_are_told_apart() {
     let place = Place::new();
@@ -175,7 +303,7 @@ fn one_that_is_not_detached_ends_by_a_signal() {
     let place = Place::new();
     let child = place.command(&["up", "shop.toml"]).spawn().unwrap();
     wait_until("the environment", || {
-        place.run(&["status"]).stdout.contains("shop.toml")
+        place.run(&["status"]).stdout.contains("shop.toml, up for ")
     });
     signal(child.id(), Signal::INT);
     ended(child).check(0, "standin down shop-");

@@ -82,6 +82,12 @@ pub enum Happened {
         /// The number of the signal.
         signal: i32,
     },
+    /// `end_requested`: the environment is stopping, and there was a signal that asks for the end:
+    /// another one ends everything at once.
+    EndRequested {
+        /// The number of the signal.
+        signal: i32,
+    },
     /// `command_ended`: the command has ended. Exactly one of `exit_code` and `signal` is set.
     CommandEnded {
         /// Its exit code.
@@ -222,6 +228,7 @@ impl Happened {
             Happened::CommandSignalled { signal } => {
                 ("command_signalled", json!({ "signal": signal }))
             }
+            Happened::EndRequested { signal } => ("end_requested", json!({ "signal": signal })),
             Happened::CommandEnded {
                 exit_code,
                 signal,

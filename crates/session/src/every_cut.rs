@@ -61,7 +61,7 @@ impl CutRuns {
         // All mistakes of the file at once, with their places.
         Session::load(&self.file, &self.settings)?;
         let signal = Arc::new(AtomicI32::new(0));
-        let requests = Requests::listen({
+        let requests = Requests::listen(None, {
             let signal = Arc::clone(&signal);
             move |asked, _| signal.store(asked, Ordering::SeqCst)
         });

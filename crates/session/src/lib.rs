@@ -30,6 +30,6 @@ pub use crate::run::{CommandLine, Outcome};
 pub use crate::serve::{PROTOCOL, ServeError, protocol_page, protocol_schema, serve, serve_stdio};
 pub use crate::session::{Running, Session};
 pub use crate::setting::Setting;
-pub use crate::state::{Ended, Entry, StateDir};
+pub use crate::state::{Ended, Entry, Leaving, StateDir};
 pub use crate::sweeper::{Sweeper, sweep};
 pub use crate::watch::{Observer, UnderWay};

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -15,8 +15,8 @@ use standin_sync::Monitor;
 
 use crate::envfile::write_env_file;
 use crate::event::{Event, Happened};
-use crate::signals::Requests;
-use crate::watch::Observer;
+use crate::signals::{Requests, beside};
+use crate::watch::{Observer, Stopping};
 use crate::{RunError, Session};
 
 /// How long a command may take to end after it was asked to, because its time was over or its
@@ -148,7 +148,7 @@ impl CommandLine {
             asked: None,
             is_urgent: false,
         }));
-        let requests = Requests::listen({
+        let requests = Requests::listen(None, {
             let stage = stage.clone();
             move |signal, count| Stage::asked(&stage, signal, count)
         });
@@ -161,7 +161,7 @@ impl CommandLine {
         let stage = stage.lock();
         // What a signal has ended has not failed by itself.
         match stage.asked {
-            Some(signal) if stage.is_urgent || !matches!(stage.command, Progress::Begun(_)) => {
+            Some(signal) if stage.is_urgent || !matches!(stage.command, Progress::Over) => {
                 outcome.code = Outcome::code_of_signal(signal);
             }
             _ => {}
@@ -182,7 +182,8 @@ impl CommandLine {
             running.note_failure();
         }
         let view = running.view();
-        match running.stop(observer) {
+        drop(stage.update(Stage::leave_command));
+        match running.stop(&Stopping::new(observer, || stage.lock().asked)) {
             Err(error) => {
                 // The command's own failure says more.
                 if outcome.code == 0 {
@@ -360,6 +361,8 @@ enum Progress {
     /// It may run already: a request waits until it can be passed on.
     Starting,
     Begun(Running),
+    /// It has ended: the first request finds everything stopping.
+    Over,
 }
 
 struct Running {
@@ -371,6 +374,12 @@ struct Running {
 }
 
 impl Stage {
+    /// Returns the command, whose drop may wait.
+    fn leave_command(&mut self) -> Option<Progress> {
+        let has_begun = matches!(self.command, Progress::Begun(_));
+        has_begun.then(|| mem::replace(&mut self.command, Progress::Over))
+    }
+
     fn asked(stage: &Monitor<Stage>, signal: i32, count: usize) {
         let end = stage.update(|stage| {
             stage.asked.get_or_insert(signal);
@@ -380,27 +389,21 @@ impl Stage {
                     command.ask(signal);
                     return None;
                 }
-                Progress::Starting if count == 0 => return None,
+                Progress::Starting | Progress::Over if count == 0 => return None,
                 Progress::Begun(command) => Some(command.child.clone()),
-                Progress::Ahead | Progress::Starting => None,
+                Progress::Ahead | Progress::Starting | Progress::Over => None,
             };
             Some((child, stage.environment.clone()))
         });
         let Some((child, environment)) = end else {
             return;
         };
-        let end = move || {
-            if let Some(child) = child {
+        beside(move || {
+            if let Some(child) = &child {
                 child.end(Instant::now() + Child::DEATH);
             }
             environment.abort();
-        };
-        // The next request is waited for meanwhile. Without another thread there is none.
-        let spawned = thread::Builder::new().name("standin-abort".to_owned());
-        if let Err(error) = spawned.spawn(end.clone()) {
-            tracing::warn!(%error, "no further signal is listened to");
-            end();
-        }
+        });
     }
 }
 

@@ -23,8 +23,12 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// After two requests the next one does what its signal does by itself.
-    pub(crate) fn listen(asked: impl Fn(i32, usize) + Send + 'static) -> io::Result<Self> {
+    /// After two requests the next one does what its signal does by itself. The signal `once` is
+    /// a request only if it is the first one.
+    pub(crate) fn listen(
+        once: Option<i32>,
+        asked: impl Fn(i32, usize) + Send + 'static,
+    ) -> io::Result<Self> {
         let ignored = ignored();
         let signals = SIGNALS.iter().filter(|signal| !ignored.contains(signal));
         let mut signals = Signals::new(signals)?;
@@ -40,6 +44,9 @@ impl Requests {
                     continue;
                 }
                 last = Some((signal, now));
+                if count > 0 && once == Some(signal) {
+                    continue;
+                }
                 if count >= 2 {
                     // One whose default is something else than the end leaves us running.
                     let _ = emulate_default_handler(signal);
@@ -62,6 +69,16 @@ impl Drop for Requests {
             // A panic there has been printed already.
             let _ = thread.join();
         }
+    }
+}
+
+/// Does something that may take its time, while the next request is waited for. Without another
+/// thread there is none.
+pub(crate) fn beside(work: impl Fn() + Clone + Send + 'static) {
+    let spawned = thread::Builder::new().name("standin-abort".to_owned());
+    if let Err(error) = spawned.spawn(work.clone()) {
+        tracing::warn!(%error, "no further signal is listened to");
+        work();
     }
 }
 

@@ -1,27 +1,40 @@
 //! Which environments are up: a directory of the user's with a file for each of them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use standin::Status;
 use standin::config::nearest;
 
 use crate::ask::{NoAnswer, PATIENCE, ask};
 use crate::{Graph, StateError};
 
-/// The directory of the environments that are up.
+/// How the names of the files end.
+const SUFFIX: &str = ".jsonl";
+
+/// How much of the name of an environment is in its id.
+const LONGEST: usize = 64;
+
+/// What a keeper is sent, by anybody who wants its end and as often as they want it.
+pub(crate) const ASKS_FOR_THE_END: Signal = Signal::TERM;
+
+/// The directory of the environments that are up, or on the way up or down.
 ///
 /// It is `standin` in `XDG_RUNTIME_DIR`, or else `standin-up-<user>` below the directory for
-/// temporary files, and no other user may enter it. The keeper of an environment holds a lock on
-/// the environment's file, which the system releases with its process, so that a file without a
-/// lock belongs to an environment that is gone.
+/// temporary files, and no other user may enter it. The keeper of an environment makes the file of
+/// the environment before it starts anything, and holds a lock on it, which the system releases
+/// with its process, so that a file without a lock belongs to an environment that is gone.
+///
+/// A file has a line of JSON for each state of the environment, and the last whole one counts:
+/// so it is never without one, whenever it is read, and even if the disk is full.
 #[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
@@ -41,9 +54,12 @@ pub struct Entry {
     pub pid: u32,
     /// With whose end it ends, if with anybody's.
     pub parent: Option<u32>,
-    /// When it had started.
-    pub started: SystemTime,
-    /// The variables for programs that use it.
+    /// Whether it is starting, up (`Started`) or stopping; `None` if nobody knows, because its file
+    /// was damaged.
+    pub status: Status,
+    /// Since when.
+    pub since: SystemTime,
+    /// The variables for programs that use it, once it is up.
     pub variables: IndexMap<String, String>,
 }
 
@@ -53,6 +69,15 @@ pub(crate) struct Kept {
     path: PathBuf,
     file: File,
     entry: Entry,
+}
+
+/// An environment whose keeper was asked to take it down.
+#[derive(Debug)]
+#[must_use = "it goes down in its own time"]
+pub struct Leaving {
+    id: String,
+    /// Its file, on which the keeper has a lock; `None` if it was gone already.
+    file: Option<File>,
 }
 
 /// How an environment has ended.
@@ -99,12 +124,12 @@ impl StateDir {
         Ok(Self { path })
     }
 
-    /// Returns the environments that are up, the oldest first. Files of those that are gone are
-    /// removed.
+    /// Returns the environments that are up, or on the way up or down, the oldest first. Files of
+    /// those that are gone are removed.
     ///
     /// # Errors
     ///
-    /// Returns an error if the directory cannot be read.
+    /// Returns an error if the directory or a file in it cannot be read.
     pub fn entries(&self) -> Result<Vec<Entry>, StateError> {
         let failed = |source| StateError::Directory {
             path: self.path.clone(),
@@ -113,23 +138,28 @@ impl StateDir {
         let mut entries = Vec::new();
         for file in fs::read_dir(&self.path).map_err(failed)? {
             let path = file.map_err(failed)?.path();
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
-            // It may end at any time.
-            let Ok(file) = File::open(&path) else {
+            let id = path.file_name().and_then(|name| name.to_str());
+            let Some(id) = id.and_then(|name| name.strip_suffix(SUFFIX)) else {
                 continue;
             };
-            if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+            let failed = |source| StateError::Directory {
+                path: path.clone(),
+                source,
+            };
+            // It may end at any time.
+            let Some(file) = open(&path).map_err(failed)? else {
+                continue;
+            };
+            if is_free(&file).map_err(failed)? {
                 let _ = fs::remove_file(&path);
-                if let Some(id) = path.file_stem().and_then(|id| id.to_str()) {
-                    let _ = fs::remove_file(self.socket(id));
-                }
-            } else if let Some(entry) = read(&file) {
-                entries.push(entry);
+                let _ = fs::remove_file(self.socket(id));
+            } else {
+                let last = last_line(&file).map_err(failed)?;
+                let read = last.and_then(|line| Entry::of_json(&line));
+                entries.extend(read.or_else(|| Entry::of_id(id)));
             }
         }
-        entries.sort_by_key(|entry| entry.started);
+        entries.sort_by_key(|entry| entry.since);
         Ok(entries)
     }
 
@@ -154,12 +184,15 @@ impl StateDir {
             };
         };
         let known = ids(&entries);
-        let file = fs::canonicalize(wanted).ok();
+        // As the entries have it: a name need not be text.
+        let file = fs::canonicalize(wanted).map(|file| file.display().to_string());
         entries.retain(|entry| {
             entry.id == wanted
                 || entry.environment == wanted
                 || entry.pid.to_string() == wanted
-                || file.as_ref().is_some_and(|file| *file == entry.file)
+                || file
+                    .as_ref()
+                    .is_ok_and(|file| entry.file.as_os_str() == file.as_str())
         });
         if entries.is_empty() {
             return Err(StateError::NotUp {
@@ -171,51 +204,37 @@ impl StateDir {
         Ok(entries)
     }
 
-    /// Asks the keeper of an environment to take it down, and waits until that is done.
+    /// Asks the keeper of an environment to take it down, also while it starts or stops: it may be
+    /// asked any number of times.
     ///
     /// # Errors
     ///
     /// Returns an error if the keeper cannot be asked.
-    pub fn down(&self, entry: &Entry) -> Result<Ended, StateError> {
+    pub fn down(&self, entry: &Entry) -> Result<Leaving, StateError> {
         let failed = |source: io::Error| StateError::Down {
             id: entry.id.clone(),
             source,
         };
-        let gone = Ended {
-            code: 0,
-            report: None,
-        };
-        let mut file = match File::open(self.file(&entry.id)) {
-            Ok(file) => file,
-            // It has ended meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(gone),
-            Err(error) => return Err(failed(error)),
-        };
+        let file = open(&self.file(&entry.id)).map_err(failed)?;
         // As long as the file is locked, the number is the keeper's.
-        let is_gone = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
-        if !is_gone {
-            let pid = i32::try_from(entry.pid).ok().and_then(Pid::from_raw);
-            if let Some(pid) = pid {
-                kill_process(pid, Signal::TERM).map_err(|errno| failed(errno.into()))?;
-                // A suspended one hears of it only when it continues.
-                match kill_process(pid, Signal::CONT) {
+        let is_kept = match &file {
+            Some(file) => !is_free(file).map_err(failed)?,
+            None => false,
+        };
+        let pid = i32::try_from(entry.pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| is_kept) {
+            // A suspended one hears of it only when it continues.
+            for signal in [ASKS_FOR_THE_END, Signal::CONT] {
+                match kill_process(pid, signal) {
                     // It has ended already.
                     Ok(()) | Err(Errno::SRCH) => {}
                     Err(errno) => return Err(failed(errno.into())),
                 }
             }
-            flock(&file, FlockOperation::LockShared).map_err(|errno| failed(errno.into()))?;
         }
-        let _ = fs::remove_file(self.file(&entry.id));
-        let value = read_json(&mut file).unwrap_or_default();
-        let ended = &value["ended"];
-        let code = ended["exit_code"]
-            .as_u64()
-            .and_then(|code| code.try_into().ok());
-        Ok(Ended {
-            // One that was killed has not said how it ended.
-            code: code.unwrap_or(crate::Outcome::FAILED),
-            report: ended["report"].as_str().map(str::to_owned),
+        Ok(Leaving {
+            id: entry.id.clone(),
+            file,
         })
     }
 
@@ -264,59 +283,127 @@ impl StateDir {
             path: path.clone(),
             source,
         };
-        // Under its name only when it is whole and locked.
-        let hidden = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let file = options
+        // Under its name only when it has its first line and is locked.
+        let hidden = self.hidden(&entry.id);
+        match fs::remove_file(&hidden) {
+            // Of a keeper that was killed, whose number this process has got.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = OpenOptions::new()
             .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
+            .append(true)
+            .create_new(true)
             .mode(0o600)
             .open(&hidden)
             .map_err(failed)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|errno| failed(errno.into()))?;
-        let mut kept = Kept { path, file, entry };
-        let written = kept.write(None);
-        let moved = written.and_then(|()| fs::rename(&hidden, &kept.path));
-        moved.map_err(|source| {
+        let kept = Kept {
+            path: path.clone(),
+            file,
+            entry,
+        };
+        let made = flock(&kept.file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(io::Error::from)
+            .and_then(|()| kept.write(None))
+            .and_then(|()| fs::rename(&hidden, &path));
+        made.map_err(|source| {
             let _ = fs::remove_file(&hidden);
-            StateError::Directory {
-                path: kept.path.clone(),
-                source,
-            }
+            failed(source)
         })?;
         Ok(kept)
     }
 
-    pub(crate) fn file(&self, id: &str) -> PathBuf {
-        self.path.join(format!("{id}.json"))
+    /// All files that an environment of this id may have.
+    pub(crate) fn files(&self, id: &str) -> [PathBuf; 3] {
+        [self.file(id), self.hidden(id), self.socket(id)]
+    }
+
+    fn file(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}{SUFFIX}"))
+    }
+
+    /// What its file is called before it is one.
+    fn hidden(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}.new"))
     }
 
     /// Where the keeper answers. Paths of sockets are short, so that it is named after the number
     /// of the process alone.
     pub(crate) fn socket(&self, id: &str) -> PathBuf {
-        let pid = id.rsplit('-').next().unwrap_or(id);
+        let (_, pid) = parts(id);
         self.path.join(format!("{pid}.sock"))
     }
 }
 
+impl Leaving {
+    /// Waits until it is down.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if its file cannot be waited for.
+    pub fn wait(self) -> Result<Ended, StateError> {
+        let Some(file) = self.file else {
+            return Ok(Ended {
+                code: 0,
+                report: None,
+            });
+        };
+        let last = retry_on_intr(|| flock(&file, FlockOperation::LockShared))
+            .map_err(io::Error::from)
+            .and_then(|()| last_line(&file))
+            .map_err(|source| StateError::Down {
+                id: self.id,
+                source,
+            })?;
+        let ended = &last.unwrap_or_default()["ended"];
+        let code = ended["exit_code"]
+            .as_u64()
+            .and_then(|code| code.try_into().ok());
+        Ok(Ended {
+            // One that was killed has not said how it ended.
+            code: code.unwrap_or(crate::Outcome::FAILED),
+            report: ended["report"].as_str().map(str::to_owned),
+        })
+    }
+}
+
 impl Kept {
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The environment is up, with these variables.
+    pub(crate) fn up(&mut self, variables: IndexMap<String, String>) -> Result<(), StateError> {
+        self.entry.variables = variables;
+        self.enter(Status::Started)
+    }
+
+    pub(crate) fn enter(&mut self, status: Status) -> Result<(), StateError> {
+        self.entry.status = status;
+        self.entry.since = SystemTime::now();
+        self.write(None).map_err(|source| StateError::Directory {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// Reports the end of the environment to waiting processes.
-    pub(crate) fn end(mut self, ended: &Ended) {
+    pub(crate) fn end(self, ended: &Ended) {
         // Who waits reads what is there otherwise, and says that nobody knows.
         let _ = self.write(Some(ended));
     }
 
-    fn write(&mut self, ended: Option<&Ended>) -> io::Result<()> {
+    fn write(&self, ended: Option<&Ended>) -> io::Result<()> {
         let mut value = self.entry.to_json();
         if let Some(ended) = ended {
             value["ended"] = json!({ "exit_code": ended.code, "report": ended.report });
         }
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.set_len(0)?;
-        self.file.write_all(value.to_string().as_bytes())
+        let length = self.file.metadata()?.len();
+        let written = (&self.file).write_all(format!("{value}\n").as_bytes());
+        written.inspect_err(|_| {
+            // What comes next begins a line again, if the disk has space by then.
+            let _ = self.file.set_len(length);
+        })
     }
 }
 
@@ -329,22 +416,38 @@ impl Drop for Kept {
 impl Entry {
     /// As one JSON object, with the names of the fields; times are in seconds since 1970.
     pub fn to_json(&self) -> Value {
-        let started = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        let since = self.since.duration_since(SystemTime::UNIX_EPOCH);
         json!({
             "id": self.id,
             "environment": self.environment,
             "file": self.file.display().to_string(),
             "pid": self.pid,
             "parent": self.parent,
-            "started": started.unwrap_or_default().as_secs_f64(),
+            "status": self.status,
+            "since": since.unwrap_or_default().as_secs_f64(),
             "variables": self.variables,
+        })
+    }
+
+    /// What is known of one whose file was damaged.
+    fn of_id(id: &str) -> Option<Self> {
+        let (environment, pid) = parts(id);
+        Some(Self {
+            id: id.to_owned(),
+            environment: environment.to_owned(),
+            file: PathBuf::new(),
+            pid: pid.parse().ok()?,
+            parent: None,
+            status: Status::None,
+            since: SystemTime::UNIX_EPOCH,
+            variables: IndexMap::new(),
         })
     }
 
     fn of_json(value: &Value) -> Option<Self> {
         let number = |value: &Value| value.as_u64().and_then(|number| number.try_into().ok());
         let text = |key: &str| value[key].as_str().map(str::to_owned);
-        let started = Duration::try_from_secs_f64(value["started"].as_f64()?).ok()?;
+        let since = Duration::try_from_secs_f64(value["since"].as_f64()?).ok()?;
         let variables = value["variables"].as_object()?.iter();
         Some(Self {
             id: text("id")?,
@@ -352,7 +455,8 @@ impl Entry {
             file: PathBuf::from(text("file")?),
             pid: number(&value["pid"])?,
             parent: number(&value["parent"]),
-            started: SystemTime::UNIX_EPOCH + started,
+            status: value["status"].as_str()?.parse().ok()?,
+            since: SystemTime::UNIX_EPOCH.checked_add(since)?,
             variables: variables
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
                 .collect(),
@@ -360,25 +464,59 @@ impl Entry {
     }
 }
 
-fn read(mut file: &File) -> Option<Entry> {
-    Entry::of_json(&read_json(&mut file)?)
+/// Opens a file that was made by [`StateDir::keep`], if it is there.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    // Nobody waits for the other end of a FIFO.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
+    options.read(true).custom_flags(flags.cast_signed());
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match file.metadata()?.is_file() {
+        true => Ok(Some(file)),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
 }
 
-fn read_json(mut file: impl io::Read + io::Seek) -> Option<Value> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+/// Whether no process holds its lock.
+fn is_free(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
-/// What an environment of this process is known by.
+/// The last whole line, as JSON.
+fn last_line(mut file: &File) -> io::Result<Option<Value>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').rev();
+    Ok(lines.find_map(|line| serde_json::from_slice(line.strip_suffix(b"\n")?).ok()))
+}
+
+/// What an environment of this process is known by: a word for shells, not an option, and not
+/// longer than a name of a file may be.
 pub(crate) fn id_of(environment: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric();
     let slug: String = environment
         .chars()
         .map(|c| if is_plain(c) { c } else { '-' })
+        .take(LONGEST)
         .collect();
+    let slug = match slug.trim_start_matches('-') {
+        "" => "environment",
+        slug => slug,
+    };
     format!("{slug}-{}", std::process::id())
+}
+
+/// What an id is made of: the environment, and the number of its keeper.
+fn parts(id: &str) -> (&str, &str) {
+    id.rsplit_once('-').unwrap_or((id, id))
 }
 
 /// The name of a file that does not depend on the current directory.

@@ -1,6 +1,7 @@
 //! Looking at an environment from another thread while it starts or stops.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -45,6 +46,45 @@ pub struct UnderWay {
     pub step: Option<String>,
     /// The condition that it waits for, and the last answer, if it waits for one.
     pub waits_for: Option<String>,
+}
+
+/// An observer of a stop that is also told of a signal that asks for it, or comes meanwhile.
+pub(crate) struct Stopping<'a, F> {
+    observer: &'a dyn Observer,
+    /// The first signal so far.
+    asked: F,
+    is_told: AtomicBool,
+}
+
+impl<'a, F: Fn() -> Option<i32> + Send + Sync> Stopping<'a, F> {
+    pub(crate) fn new(observer: &'a dyn Observer, asked: F) -> Self {
+        Self {
+            observer,
+            asked,
+            is_told: AtomicBool::new(false),
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(signal) = (self.asked)()
+            && !self.is_told.swap(true, Ordering::Relaxed)
+        {
+            let asked = Event::now(Happened::EndRequested { signal });
+            self.observer.happened(&asked);
+        }
+    }
+}
+
+impl<F: Fn() -> Option<i32> + Send + Sync> Observer for Stopping<'_, F> {
+    fn happened(&self, event: &Event) {
+        self.observer.happened(event);
+        self.tell();
+    }
+
+    fn under_way(&self, drivers: &[UnderWay]) {
+        self.tell();
+        self.observer.under_way(drivers);
+    }
 }
 
 /// What has been seen of an environment so far.

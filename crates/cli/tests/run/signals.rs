@@ -1,5 +1,6 @@
 //! Requests to end.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 
 use rustix::process::Signal;
@@ -77,21 +78,41 @@ fn a_terminal_that_is_gone_ends_a_command_that_ignores_that() {
 #[test]
 fn a_signal_ends_a_start() {
     let place = Place::new();
-    let file = "name = 'slow'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'sh'\n\
-                args = ['-c', 'touch {{ context.values.up }}; exec sleep 600']\n\
-                log_regexps = ['never']\n[context]\nvalues = { up = 'UP' }\n";
-    let up = place.path().join("up");
-    place.write("slow.toml", &file.replace("UP", up.to_str().unwrap()));
+    place.write_slow("touch UP; exec sleep 600", "never");
     let child = place
         .command(&["run", "slow.toml", "--", "touch", "ran"])
         .spawn()
         .unwrap();
-    wait_until("the process", || up.exists());
+    wait_until("the process", || place.path().join("up").exists());
     signal(child.id(), Signal::INT);
     let ended = ended(child);
     ended.check(130, "app");
     assert!(!place.path().join("ran").exists());
     assert!(place.processes().is_empty());
+}
+
+#[test]
+fn a_signal_during_the_stop_is_answered_and_the_next_one_ends_that() {
+    let place = Place::new();
+    place.write_slow(
+        "trap 'touch UP' TERM; echo ready; while :; do sleep 0.01; done",
+        "ready",
+    );
+    let mut child = place
+        .command(&["run", "slow.toml", "--", "true"])
+        .spawn()
+        .unwrap();
+    wait_until("the stop", || place.path().join("up").exists());
+    signal(child.id(), Signal::INT);
+    let mut said = String::new();
+    let mut errors = BufReader::new(child.stderr.as_mut().unwrap());
+    while !said.contains("standin: stopping; Ctrl-C once more ends everything at once\n") {
+        assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    // Two of a kind that come together may be one request.
+    signal(child.id(), Signal::TERM);
+    assert_eq!(ended(child).code, Some(130));
+    wait_until("the end of all processes", || place.processes().is_empty());
 }
 
 #[test]

@@ -48,6 +48,22 @@ impl Place {
         place
     }
 
+    /// With a file `slow.toml`: a process that runs a script, which has the place as `UP` and
+    /// `STOP` in it for files of these names, and is up when it has written a line.
+    pub(crate) fn write_slow(&self, script: &str, line: &str) {
+        let file = |name: &str| self.path().join(name).display().to_string();
+        let script = script
+            .replace("UP", &file("up"))
+            .replace("STOP", &file("stop"));
+        self.write(
+            "slow.toml",
+            &format!(
+                "name = 'slow'\n[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'sh'\n\
+                 args = ['-c', \"{script}\"]\nlog_regexps = ['{line}']\n"
+            ),
+        );
+    }
+
     fn program(&self) -> PathBuf {
         self.path().join("standin")
     }

@@ -45,7 +45,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// ends it at once.
 pub fn serve_stdio() -> Outcome {
     let asked = Arc::new(AtomicI32::new(0));
-    let requests = Requests::listen({
+    let requests = Requests::listen(None, {
         let asked = Arc::clone(&asked);
         move |signal, _| asked.store(signal, Ordering::SeqCst)
     });
