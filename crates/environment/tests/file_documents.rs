@@ -206,6 +206,13 @@ fn a_file_that_is_not_there_or_no_text_is_an_error_with_its_name() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_device_without_an_end_is_not_read_to_the_end_of_memory() {
+    let error = registry().read("/dev/zero").unwrap_err();
+    assert_eq!(error.to_string(), "`/dev/zero` is larger than 64 MiB");
+}
+
 #[test]
 fn a_type_is_registered_once_and_needs_a_name() {
     let mut registry = registry();

@@ -261,7 +261,7 @@ pub enum StateError {
 standin::reportable!(StateError);
 
 /// There is no page for the code.
-#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
+#[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ReferenceError {
     /// There is no such type of drivers.
@@ -287,6 +287,18 @@ pub enum ReferenceError {
     NoReport {
         /// The directory.
         directory: PathBuf,
+    },
+    /// The text of a failed run cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    #[diagnostic(
+        code(standin::session::unreadable_report),
+        help("name the directory that the failure names, which this user may read")
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
     },
     /// There is no such error code.
     #[error("unknown error code \"{code}\"")]

@@ -1,10 +1,11 @@
 //! The files of a failed run.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use standin::environment::Format;
+use standin::error::read_file;
 
 use crate::ReferenceError;
 
@@ -12,13 +13,17 @@ use crate::ReferenceError;
 ///
 /// # Errors
 ///
-/// Returns an error if there are no such files.
+/// Returns an error if there are no such files, or the text cannot be read.
 pub fn failed_run(directory: &Path) -> Result<String, ReferenceError> {
     let mut report = String::new();
     let text = directory.join(Format::Text.file_name());
-    if let Ok(text) = fs::read_to_string(text) {
-        report.push_str(text.trim_end());
-        report.push_str("\n\n");
+    match read_file(&text) {
+        Ok(text) => {
+            report.push_str(String::from_utf8_lossy(&text).trim_end());
+            report.push_str("\n\n");
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(ReferenceError::Unreadable { path: text, source }),
     }
     let mut is_empty = true;
     for format in Format::ALL {
@@ -51,7 +56,26 @@ fn what(format: Format) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
+
+    #[test]
+    fn what_is_not_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("transcript.txt");
+        mknodat(CWD, &text, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let error = failed_run(folder.path()).unwrap_err();
+        assert!(
+            matches!(&error, ReferenceError::Unreadable { path, .. } if *path == text),
+            "{error:?}"
+        );
+        fs::remove_file(&text).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &text).unwrap();
+        failed_run(folder.path()).unwrap_err();
+    }
 
     #[test]
     fn says_what_is_there_and_where() {

@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use expect_test::expect;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::support::{Place, ended, wait_until};
+use crate::support::{Place, SHOP, ended, wait_until};
 
 #[test]
 fn the_command_has_the_variables_and_the_streams() {
@@ -30,6 +31,29 @@ fn the_command_has_the_variables_and_the_streams() {
     );
     assert_eq!(rest, "from outside");
     place.check_left(&ended);
+}
+
+#[test]
+fn the_environment_file_may_be_a_pipe_but_not_endless() {
+    let place = Place::new();
+    let fifo = place.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    for arguments in [&["check", "fifo"][..], &["run", "fifo", "--", "true"]] {
+        let child = place.command(arguments).spawn().unwrap();
+        std::fs::write(&fifo, SHOP).unwrap();
+        let ended = ended(child);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    }
+    for (arguments, code) in [
+        (&["check", "/dev/zero"][..], 1),
+        (&["graph", "/dev/zero"], 1),
+        (&["run", "/dev/zero", "--", "true"], 125),
+        (&["up", "/dev/zero", "--detach"], 125),
+    ] {
+        let ended = place.run(arguments);
+        ended.check(code, "`/dev/zero` is larger than 64 MiB");
+    }
+    place.check_nothing_left();
 }
 
 #[test]

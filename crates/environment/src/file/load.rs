@@ -1,7 +1,8 @@
 //! From a text to a document, collecting mistakes.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 
@@ -17,6 +18,9 @@ use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
 use super::loader::{KeyAndValue, Loader};
 use super::mistake::{FileErrors, Mistake, ReadError};
 use super::registry::TypeRegistry;
+
+/// The largest environment file: 64 MiB, far more than anybody writes.
+pub const LARGEST_FILE: u64 = 64 << 20;
 
 impl Loader<'_> {
     pub(crate) fn load(mut self, file: &str, text: &str) -> Draft {
@@ -264,6 +268,21 @@ fn key_and_value((key, value): KeyAndValue<'_, '_>) -> Option<(String, Value)> {
     Some((key.get_ref().to_string(), Value::from_toml(value).ok()?))
 }
 
+/// Reads a file, which may be a FIFO or a device, but no more than `limit` bytes of it.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+    let count = read.map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    if count as u64 > limit {
+        let path = path.to_owned();
+        return Err(ReadError::TooLarge { path, limit });
+    }
+    Ok(bytes)
+}
+
 impl TypeRegistry {
     /// Reads a file.
     ///
@@ -291,10 +310,7 @@ impl TypeRegistry {
     /// Returns an error if the file cannot be read.
     pub fn read_draft(&self, path: impl AsRef<Path>) -> Result<Draft, ReadError> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read(path, LARGEST_FILE)?;
         // Where the paths of the file start must not move with the working directory.
         let folder = std::path::absolute(path)
             .ok()
@@ -316,5 +332,23 @@ impl TypeRegistry {
     pub fn draft(&self, path: impl AsRef<Path>, text: &str) -> Draft {
         let path = path.as_ref();
         Loader::new(self, path.parent()).load(&path.display().to_string(), text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "1234").unwrap();
+        assert_eq!(read(&path, 4).unwrap(), b"1234");
+        let error = read(&path, 3).unwrap_err();
+        assert!(
+            matches!(&error, ReadError::TooLarge { limit: 3, .. }),
+            "{error}"
+        );
     }
 }

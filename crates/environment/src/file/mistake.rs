@@ -178,6 +178,18 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
+    /// It is larger than [`LARGEST_FILE`](super::LARGEST_FILE), or a device without an end.
+    #[error("`{}` is larger than {} MiB", .path.display(), .limit >> 20)]
+    #[diagnostic(
+        code(standin::environment::too_large_file),
+        help("is it an environment file? Nothing of it was used")
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest number of bytes that an environment file may have.
+        limit: u64,
+    },
     /// There are mistakes in it.
     #[error(transparent)]
     #[diagnostic(transparent)]

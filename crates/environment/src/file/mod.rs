@@ -22,6 +22,7 @@ mod write;
 
 pub use document::{Document, Entry};
 pub use draft::Draft;
+pub use load::LARGEST_FILE;
 pub use mistake::{FileErrors, Mistake, ReadError};
 pub use reference::reference_page;
 pub use registry::{RegisterError, TypeRegistry};
