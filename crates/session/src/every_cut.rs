@@ -63,7 +63,7 @@ impl CutRuns {
         let signal = Arc::new(AtomicI32::new(0));
         let requests = Requests::listen(None, {
             let signal = Arc::clone(&signal);
-            move |asked, _| signal.store(asked, Ordering::SeqCst)
+            move |asked| signal.store(asked.signal, Ordering::SeqCst)
         });
         let requests = requests.map_err(|source| RunError::Signals { source })?;
         let mut every_cut = self.every_cut.clone().run_limit(self.limit + AROUND);

@@ -119,7 +119,7 @@ impl Keeper {
         }));
         let _requests = Requests::listen(Some(ASKS_FOR_THE_END.as_raw()), {
             let stage = stage.clone();
-            move |signal, count| Stage::ask(&stage, Some(signal), count > 0)
+            move |request| Stage::ask(&stage, Some(request.signal), request.count > 0)
         })
         .map_err(|source| RunError::Signals { source })?;
         if let Some(parent) = self.parent {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGTERM};
 use standin::child::{Child, Command, Exit, SpawnError, Stdio};
 use standin::{AbortHandle, Error};
 use standin_sync::Monitor;
 
 use crate::envfile::write_env_file;
 use crate::event::{Event, Happened};
-use crate::signals::{Requests, beside};
+use crate::signals::{Request, Requests, beside};
 use crate::watch::{Observer, Stopping};
 use crate::{RunError, Session};
 
@@ -25,6 +25,11 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a signal may take from the terminal to the thread that handles it here. A command that
 /// is younger may have missed it, and gets it from us, too.
+///
+/// A guess: the system does not say whether it sent a signal before the command was in the process
+/// group. On a machine that is slower than this, a command that has just begun misses a Ctrl-C, and
+/// one that got it from the terminal may get it twice. Only a command that is held back before it
+/// runs, until a thread that alone can get the signals has handled all of them, would make it sure.
 const JUST_BEGUN: Duration = Duration::from_millis(100);
 
 /// A command that is run in an environment.
@@ -150,7 +155,7 @@ impl CommandLine {
         }));
         let requests = Requests::listen(None, {
             let stage = stage.clone();
-            move |signal, count| Stage::asked(&stage, signal, count)
+            move |request| Stage::asked(&stage, request)
         });
         let requests = match requests {
             Ok(requests) => requests,
@@ -161,8 +166,8 @@ impl CommandLine {
         let stage = stage.lock();
         // What a signal has ended has not failed by itself.
         match stage.asked {
-            Some(signal) if stage.is_urgent || !matches!(stage.command, Progress::Over) => {
-                outcome.code = Outcome::code_of_signal(signal);
+            Some(asked) if stage.is_urgent || !matches!(stage.command, Progress::Over) => {
+                outcome.code = Outcome::code_of_signal(asked.signal);
             }
             _ => {}
         }
@@ -183,7 +188,7 @@ impl CommandLine {
         }
         let view = running.view();
         drop(stage.update(Stage::leave_command));
-        match running.stop(&Stopping::new(observer, || stage.lock().asked)) {
+        match running.stop(&Stopping::new(observer, || stage.lock().signal())) {
             Err(error) => {
                 // The command's own failure says more.
                 if outcome.code == 0 {
@@ -242,8 +247,8 @@ impl CommandLine {
             }
             stage.asked
         });
-        if let Some(signal) = asked {
-            return Outcome::ended(Outcome::code_of_signal(signal));
+        if let Some(asked) = asked {
+            return Outcome::ended(Outcome::code_of_signal(asked.signal));
         }
         let child = match command.spawn() {
             Ok(child) => Arc::new(child),
@@ -265,9 +270,9 @@ impl CommandLine {
             begin: Instant::now(),
         };
         let is_urgent = stage.update(|stage| {
-            if let Some(signal) = stage.asked {
+            if let Some(asked) = stage.asked {
                 // It came while there was nothing to ask.
-                running.ask(signal);
+                running.ask(asked);
             }
             stage.command = Progress::Begun(running);
             stage.is_urgent
@@ -349,7 +354,7 @@ struct Stage {
     environment: AbortHandle,
     command: Progress,
     /// The first signal.
-    asked: Option<i32>,
+    asked: Option<Request>,
     /// There was a second one.
     is_urgent: bool,
 }
@@ -380,13 +385,18 @@ impl Stage {
         has_begun.then(|| mem::replace(&mut self.command, Progress::Over))
     }
 
-    fn asked(stage: &Monitor<Stage>, signal: i32, count: usize) {
+    fn signal(&self) -> Option<i32> {
+        self.asked.map(|asked| asked.signal)
+    }
+
+    fn asked(stage: &Monitor<Stage>, request: Request) {
+        let count = request.count;
         let end = stage.update(|stage| {
-            stage.asked.get_or_insert(signal);
+            stage.asked.get_or_insert(request);
             stage.is_urgent |= count > 0;
             let child = match &stage.command {
                 Progress::Begun(command) if count == 0 => {
-                    command.ask(signal);
+                    command.ask(request);
                     return None;
                 }
                 Progress::Starting | Progress::Over if count == 0 => return None,
@@ -408,14 +418,13 @@ impl Stage {
 }
 
 impl Running {
-    fn ask(&self, signal: i32) {
+    fn ask(&self, request: Request) {
         // A terminal may have sent it just before the command was in the group.
         let is_in_group = self.is_interactive && self.begin.elapsed() >= JUST_BEGUN;
-        let is_from_terminal = matches!(signal, SIGINT | SIGQUIT);
-        if !(is_in_group && is_from_terminal) {
-            send(&self.child, signal);
+        if !(is_in_group && request.is_key) {
+            send(&self.child, request.signal);
         }
-        if signal == SIGHUP {
+        if request.signal == SIGHUP {
             self.child.interrupt();
         }
     }

@@ -6,7 +6,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::exfiltrator::WithRawSiginfo;
+use signal_hook::iterator::{Handle, SignalsInfo};
 use signal_hook::low_level::emulate_default_handler;
 
 /// Those by which people, shells, terminals and systems ask a program to end.
@@ -15,8 +16,22 @@ const SIGNALS: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 /// One request may come as two signals: timeout(1) sends its to the process, and to its group.
 const ONE_REQUEST: Duration = Duration::from_millis(50);
 
-/// Calls a function for each request to end, with the signal and how many there were before it,
-/// until it is dropped.
+/// What `siginfo_t` has as the origin of a signal that the system itself sends: for these it is a
+/// terminal that does.
+const SI_KERNEL: i32 = 0x80;
+
+/// A request to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) signal: i32,
+    /// How many requests there were before it.
+    pub(crate) count: usize,
+    /// Whether it is a key of the terminal, which sends it to a whole process group. The end of a
+    /// terminal may reach a single process.
+    pub(crate) is_key: bool,
+}
+
+/// Calls a function for each request to end, until it is dropped.
 pub(crate) struct Requests {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
@@ -27,17 +42,18 @@ impl Requests {
     /// a request only if it is the first one.
     pub(crate) fn listen(
         once: Option<i32>,
-        asked: impl Fn(i32, usize) + Send + 'static,
+        asked: impl Fn(Request) + Send + 'static,
     ) -> io::Result<Self> {
         let ignored = ignored();
         let signals = SIGNALS.iter().filter(|signal| !ignored.contains(signal));
-        let mut signals = Signals::new(signals)?;
+        let mut signals = SignalsInfo::<WithRawSiginfo>::new(signals)?;
         let handle = signals.handle();
         let thread = thread::Builder::new().name("standin-signals".to_owned());
         let thread = thread.spawn(move || {
             let mut last: Option<(i32, Instant)> = None;
             let mut count = 0;
-            for signal in &mut signals {
+            for info in &mut signals {
+                let signal = info.si_signo;
                 let now = Instant::now();
                 let is_same = |(before, at)| before == signal && now - at < ONE_REQUEST;
                 if last.is_some_and(is_same) {
@@ -51,7 +67,12 @@ impl Requests {
                     // One whose default is something else than the end leaves us running.
                     let _ = emulate_default_handler(signal);
                 }
-                asked(signal, count);
+                let is_key = matches!(signal, SIGINT | SIGQUIT);
+                asked(Request {
+                    signal,
+                    count,
+                    is_key: is_key && info.si_code == SI_KERNEL,
+                });
                 count += 1;
             }
         })?;

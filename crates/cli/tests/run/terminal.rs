@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::{Place, ended, wait_until};
+use crate::support::{Place, ended, signal, wait_until};
 
 /// What a terminal sends for Ctrl-C.
 const CTRL_C: &[u8] = &[3];
@@ -103,6 +104,19 @@ fn ctrl_c_between_the_environment_and_the_command_ends_the_run() {
     assert!(variables.contains("BANK="), "{variables}");
     terminal.end(&place, 130);
     assert!(!place.path().join("ran").exists());
+}
+
+#[test]
+fn a_signal_of_another_process_is_passed_to_a_command_at_a_terminal() {
+    let place = Place::new();
+    let script = "trap 'touch got; exit 9' INT; sleep 0.2; touch up; \
+                  while :; do sleep 0.01; done";
+    let arguments = ["run", "shop.toml", "--", "sh", "-c", script];
+    let terminal = Terminal::start(&place, &arguments);
+    wait_until("the command", || place.path().join("up").exists());
+    signal(terminal.child.id(), Signal::INT);
+    terminal.end(&place, 9);
+    assert!(place.path().join("got").exists());
 }
 
 #[test]

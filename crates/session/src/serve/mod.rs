@@ -47,7 +47,7 @@ pub fn serve_stdio() -> Outcome {
     let asked = Arc::new(AtomicI32::new(0));
     let requests = Requests::listen(None, {
         let asked = Arc::clone(&asked);
-        move |signal, _| asked.store(signal, Ordering::SeqCst)
+        move |request| asked.store(request.signal, Ordering::SeqCst)
     });
     let _requests = match requests {
         Ok(requests) => requests,
