@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use miette::Diagnostic;
 
-use crate::workspace::{Cargo, CargoError};
+use crate::workspace::{Cargo, CargoError, target_folder};
 use crate::{
     dependencies, fuzz, ignored_signals, layers, loom, package, programs, pytest, schema, style,
 };
@@ -40,6 +40,10 @@ pub(crate) enum CiError {
     Style(#[from] style::StyleError),
 }
 
+/// What all steps leave in an empty target folder, in GiB. Without incremental compilation it is
+/// two thirds of that.
+const DISK: u64 = 13;
+
 /// One check of CI.
 struct Step {
     /// What a person types to repeat it.
@@ -55,6 +59,7 @@ enum Action {
 }
 
 pub(crate) fn run() -> Result<(), CiError> {
+    warn_of_full_disk();
     let begin = Instant::now();
     let steps = steps(&layers::examples()?);
     let count = steps.len();
@@ -78,6 +83,21 @@ pub(crate) fn run() -> Result<(), CiError> {
         begin.elapsed().as_secs()
     );
     Ok(())
+}
+
+/// Warns if the disk may become full: linkers fail then with no better reason than a bus error.
+fn warn_of_full_disk() {
+    let folder = target_folder();
+    // No more than a warning, since what was built before is counted as missing.
+    if let Ok(disk) = rustix::fs::statvfs(&folder) {
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize) >> 30;
+        if free < DISK {
+            let folder = folder.display();
+            eprintln!(
+                "warning: {free} GiB are free in `{folder}`; an empty one takes up to {DISK} GiB"
+            );
+        }
+    }
 }
 
 fn steps(examples: &[String]) -> Vec<Step> {
