@@ -117,7 +117,7 @@ pub(crate) struct Down {
     /// The id of an environment, its name, or its file; the only one that there is, if none is
     /// named
     #[arg(value_name = "ENVIRONMENT")]
-    pub(crate) environments: Vec<String>,
+    pub(crate) environments: Vec<OsString>,
     /// Take all of them down
     #[arg(long, conflicts_with = "environments")]
     pub(crate) all: bool,
@@ -130,7 +130,7 @@ pub(crate) struct Down {
 pub(crate) struct Status {
     /// The id of an environment, its name, or its file; all when none is named
     #[arg(value_name = "ENVIRONMENT")]
-    pub(crate) environment: Option<String>,
+    pub(crate) environment: Option<OsString>,
     /// Format of standard output: a table, or one JSON object per line, with variables
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(crate) format: Format,
@@ -235,7 +235,7 @@ pub(crate) struct Graph {
     /// The environment file; with --running the id, the name or the file of an environment that is
     /// up, or nothing for the only one
     #[arg(required_unless_present = "running", value_name = "FILE")]
-    pub(crate) file: Option<String>,
+    pub(crate) file: Option<OsString>,
     /// Set an option of a driver, or of the environment: bank.port=8080, timeout=5s
     #[arg(long, value_name = "DRIVER.OPTION=VALUE", value_parser = setting_of, conflicts_with = "running")]
     pub(crate) set: Vec<Setting>,

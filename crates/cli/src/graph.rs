@@ -1,5 +1,7 @@
 //! `standin graph`.
 
+use std::ffi::OsStr;
+
 use standin::Error;
 use standin_session::{Graph, GraphFormat, Session, StateDir, StateError};
 
@@ -29,7 +31,7 @@ pub(crate) fn run(arguments: &arguments::Graph) -> u8 {
 }
 
 /// The environment that is up.
-fn running(wanted: Option<&str>) -> Result<Graph, StateError> {
+fn running(wanted: Option<&OsStr>) -> Result<Graph, StateError> {
     let directory = StateDir::open()?;
     match &directory.find(wanted)?[..] {
         [entry] => directory.graph(entry),

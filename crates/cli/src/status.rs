@@ -1,5 +1,6 @@
 //! `standin status`.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 
 use standin_session::{Entry, StateDir, StateError};
@@ -16,7 +17,7 @@ pub(crate) fn run(arguments: &Status) -> u8 {
     }
 }
 
-fn entries(wanted: Option<&str>) -> Result<Vec<Entry>, StateError> {
+fn entries(wanted: Option<&OsStr>) -> Result<Vec<Entry>, StateError> {
     let directory = StateDir::open()?;
     match wanted {
         Some(_) => directory.find(wanted),

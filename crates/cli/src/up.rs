@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use standin_session::{Keeper, Outcome, Session};
+use standin_session::{Keeper, Outcome, Session, StateDir};
 
 use crate::arguments::Up;
 use crate::output::{Output, say};
@@ -68,6 +68,14 @@ fn keep(arguments: &Up, output: &Output) -> Outcome {
     })
 }
 
+fn take_down(id: &str) -> standin::Result<()> {
+    let directory = StateDir::open()?;
+    for entry in directory.find(Some(id.as_ref()))? {
+        directory.down(&entry)?.wait()?;
+    }
+    Ok(())
+}
+
 /// Starts this program once more, to keep the environment up, and passes on what it says until it
 /// is. Nothing of that goes by way of a disk, which may be full.
 fn detach() -> standin::Result<u8> {
@@ -85,8 +93,11 @@ fn detach() -> standin::Result<u8> {
     for line in BufReader::new(said).lines() {
         let line = line?;
         if let Some(id) = line.strip_prefix(UP) {
-            print(&format!("{id}\n"));
-            return Ok(0);
+            return match print(&format!("{id}\n")) {
+                0 => Ok(0),
+                // Nobody knows of it.
+                _ => take_down(id).map(|()| Outcome::FAILED),
+            };
         }
         say(&line);
     }

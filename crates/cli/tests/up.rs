@@ -4,12 +4,14 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Place, SHOP, ended, signal, wait_until};
+use support::{Place, SHOP, ended, read_to, signal, wait_until};
 
 /// Brings `shop.toml` up, and gives its id and the number of its keeper.
 #[track_caller]
@@ -169,6 +171,20 @@ fn a_start_ends_with_the_command_that_waits_for_it() {
 }
 
 #[test]
+fn variables_that_nobody_reads_do_not_keep_one_up() {
+    let place = Place::new();
+    mknodat(CWD, place.path().join("env"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    for options in [&["--detach"][..], &[]] {
+        let arguments = [&["up", "shop.toml", "--env-file", "env"], options].concat();
+        let mut child = place.command(&arguments).spawn().unwrap();
+        read_to(&mut child, "is up after");
+        place.run(&["down"]).check(0, "is down");
+        ended(child).check(143, "");
+        wait_until("the end of all processes", || place.processes().is_empty());
+    }
+}
+
+#[test]
 fn all_may_take_one_down_and_it_stops_as_if_asked_once() {
     let place = Place::new();
     place.write_slow(
@@ -227,6 +243,38 @@ fn a_damaged_state_file_hides_nobody() {
 }
 
 #[test]
+fn a_file_is_found_by_a_name_that_is_not_text() {
+    let place = Place::new();
+    let name = OsStr::from_bytes(b"sh\xffop\n.toml");
+    std::fs::write(place.path().join(name), SHOP).unwrap();
+    for arguments in [
+        &["up", "--detach"][..],
+        &["status"],
+        &["graph"],
+        &["graph", "--running"],
+    ] {
+        let child = place.command(arguments).arg(name).spawn().unwrap();
+        ended(child).check(0, "");
+    }
+    let down = place.command(&["down"]).arg(name).spawn().unwrap();
+    ended(down).check(0, "is down");
+    place.check_nothing_left();
+}
+
+#[test]
+fn one_whose_id_nobody_gets_does_not_stay() {
+    let place = Place::new();
+    let mut up = place.command(&["up", "shop.toml", "--detach"]);
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    ended(up.stdout(full).spawn().unwrap()).check(125, "cannot write to standard output");
+    assert_eq!(place.state(), Vec::<String>::new());
+    place.check_nothing_left();
+}
+
+#[test]
 fn an_id_is_a_word_whatever_the_name_is() {
     let place = Place::new();
     for name in ["-x 'y' ..$z", "\u{2014}", &"long ".repeat(50)] {
@@ -238,6 +286,7 @@ fn an_id_is_a_word_whatever_the_name_is() {
         let is_plain = |c: char| c == '-' || c.is_ascii_alphanumeric();
         assert!(!id.starts_with('-') && id.chars().all(is_plain), "{id}");
         place.run(&["down", &id]).check(0, name);
+        assert_eq!(place.state(), Vec::<String>::new());
     }
     place.check_nothing_left();
 }

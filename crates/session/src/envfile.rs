@@ -4,8 +4,13 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use indexmap::IndexMap;
+use standin::Error;
+use standin_sync::Monitor;
 
 use crate::RunError;
 
@@ -31,6 +36,35 @@ pub fn write_env_file(path: &Path, variables: &IndexMap<String, String>) -> Resu
         path: path.to_owned(),
         source,
     })
+}
+
+/// Does the same, but returns as soon as `is_over` holds for `stage`: a FIFO may have no reader.
+/// Then the writing is left to itself.
+pub(crate) fn write_env_file_until<T: Send + 'static>(
+    path: &Path,
+    variables: &IndexMap<String, String>,
+    stage: &Arc<Monitor<T>>,
+    is_over: impl Fn(&T) -> bool,
+) -> Result<(), Error> {
+    let (written, result) = channel();
+    let thread = thread::Builder::new().name("standin-env-file".to_owned());
+    let _writing = thread.spawn({
+        let (path, variables, stage) = (path.to_owned(), variables.clone(), stage.clone());
+        move || {
+            // Nobody waits for it any longer, if it is over.
+            let _ = written.send(write_env_file(&path, &variables));
+            stage.update(|_| {});
+        }
+    })?;
+    let mut outcome = None;
+    drop(stage.wait_while(stage.lock(), None, |stage| {
+        outcome = result.try_recv().ok();
+        outcome.is_none() && !is_over(stage)
+    }));
+    match outcome {
+        Some(Err(error)) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {

@@ -180,7 +180,7 @@ pub enum StateError {
         known: Vec<String>,
     },
     /// No environment of that name is up.
-    #[error("no environment \"{wanted}\" is up")]
+    #[error("no environment \"{}\" is up", wanted.escape_debug())]
     #[diagnostic(
         code(standin::session::not_up),
         help("{}", up(nearest.as_deref(), known))

@@ -15,7 +15,7 @@ use standin::{AbortHandle, Error, Status};
 use standin_sync::Monitor;
 
 use crate::ask::Answers;
-use crate::envfile::write_env_file;
+use crate::envfile::write_env_file_until;
 use crate::run::Outcome;
 use crate::session::{Running, Session};
 use crate::signals::Requests;
@@ -167,7 +167,7 @@ impl Keeper {
         &self,
         session: Session,
         observer: &dyn Observer,
-        stage: &Monitor<Stage>,
+        stage: &Arc<Monitor<Stage>>,
         kept: &mut Kept,
         up: impl FnOnce(&Entry) -> io::Result<()>,
     ) -> (Ended, Outcome) {
@@ -211,13 +211,13 @@ impl Keeper {
     fn announce(
         &self,
         running: &Running,
-        stage: &Monitor<Stage>,
+        stage: &Arc<Monitor<Stage>>,
         kept: &mut Kept,
         up: impl FnOnce(&Entry) -> io::Result<()>,
     ) -> Result<(), Error> {
         let variables = running.variables()?;
         if let Some(path) = &self.env_file {
-            write_env_file(path, &variables)?;
+            write_env_file_until(path, &variables, stage, |stage| stage.is_asked)?;
         }
         if stage.lock().is_asked {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The files of a failed run.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::Path;
 
 use standin::environment::Format;
@@ -22,7 +22,7 @@ pub fn failed_run(directory: &Path) -> Result<String, ReferenceError> {
             report.push_str(String::from_utf8_lossy(&text).trim_end());
             report.push_str("\n\n");
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {}
         Err(source) => return Err(ReferenceError::Unreadable { path: text, source }),
     }
     let mut is_empty = true;

@@ -13,7 +13,7 @@ use standin::child::{Child, Command, Exit, SpawnError, Stdio};
 use standin::{AbortHandle, Error};
 use standin_sync::Monitor;
 
-use crate::envfile::write_env_file;
+use crate::envfile::write_env_file_until;
 use crate::event::{Event, Happened};
 use crate::signals::{Request, Requests, beside};
 use crate::watch::{Observer, Stopping};
@@ -174,7 +174,12 @@ impl CommandLine {
         outcome
     }
 
-    fn run_in(&self, session: Session, observer: &dyn Observer, stage: &Monitor<Stage>) -> Outcome {
+    fn run_in(
+        &self,
+        session: Session,
+        observer: &dyn Observer,
+        stage: &Arc<Monitor<Stage>>,
+    ) -> Outcome {
         let running = match session.start(observer) {
             Ok(running) => running,
             Err(error) => return Outcome::failed(error),
@@ -215,10 +220,11 @@ impl CommandLine {
         &self,
         variables: &IndexMap<String, String>,
         observer: &dyn Observer,
-        stage: &Monitor<Stage>,
+        stage: &Arc<Monitor<Stage>>,
     ) -> Outcome {
         if let Some(path) = &self.env_file
-            && let Err(error) = write_env_file(path, variables)
+            && let Err(error) =
+                write_env_file_until(path, variables, stage, |stage| stage.asked.is_some())
         {
             return Outcome::failed(error);
         }

@@ -1,5 +1,6 @@
 //! Which environments are up: a directory of the user's with a file for each of them.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -169,7 +170,7 @@ impl StateDir {
     /// # Errors
     ///
     /// Returns an error if there is none of that name, or, without a name, not exactly one.
-    pub fn find(&self, wanted: Option<&str>) -> Result<Vec<Entry>, StateError> {
+    pub fn find(&self, wanted: Option<&OsStr>) -> Result<Vec<Entry>, StateError> {
         let mut entries = self.entries()?;
         let ids = |entries: &[Entry]| -> Vec<String> {
             entries.iter().map(|entry| entry.id.clone()).collect()
@@ -187,17 +188,18 @@ impl StateDir {
         // As the entries have it: a name need not be text.
         let file = fs::canonicalize(wanted).map(|file| file.display().to_string());
         entries.retain(|entry| {
-            entry.id == wanted
-                || entry.environment == wanted
-                || entry.pid.to_string() == wanted
+            [&entry.id, &entry.environment, &entry.pid.to_string()]
+                .iter()
+                .any(|name| name.as_str() == wanted)
                 || file
                     .as_ref()
                     .is_ok_and(|file| entry.file.as_os_str() == file.as_str())
         });
         if entries.is_empty() {
+            let wanted = wanted.to_string_lossy().into_owned();
             return Err(StateError::NotUp {
-                wanted: wanted.to_owned(),
-                nearest: nearest(wanted, known.iter().map(String::as_str)).map(str::to_owned),
+                nearest: nearest(&wanted, known.iter().map(String::as_str)).map(str::to_owned),
+                wanted,
                 known,
             });
         }
@@ -388,9 +390,20 @@ impl Kept {
     }
 
     /// Reports the end of the environment to waiting processes.
-    pub(crate) fn end(self, ended: &Ended) {
-        // Who waits reads what is there otherwise, and says that nobody knows.
-        let _ = self.write(Some(ended));
+    pub(crate) fn end(mut self, ended: &Ended) {
+        self.entry.variables.clear();
+        let code_alone = Ended {
+            report: None,
+            ..ended.clone()
+        };
+        // On a full disk there is the room of the lines before.
+        let written = self
+            .write(Some(ended))
+            .or_else(|_| self.file.set_len(0).and_then(|()| self.write(Some(ended))))
+            .or_else(|_| self.write(Some(&code_alone)));
+        if let Err(error) = written {
+            tracing::warn!(%error, "nobody gets to know how the environment ended");
+        }
     }
 
     fn write(&self, ended: Option<&Ended>) -> io::Result<()> {

@@ -1,11 +1,10 @@
 //! Requests to end.
 
-use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 
 use rustix::process::Signal;
 
-use crate::support::{Ended, Place, ended, signal, wait_until};
+use crate::support::{Ended, Place, ended, read_to, signal, wait_until};
 
 /// Starts a command that makes a file `up` when it runs, and waits for that.
 fn start(place: &Place, script: &str) -> Child {
@@ -104,11 +103,10 @@ fn a_signal_during_the_stop_is_answered_and_the_next_one_ends_that() {
         .unwrap();
     wait_until("the stop", || place.path().join("up").exists());
     signal(child.id(), Signal::INT);
-    let mut said = String::new();
-    let mut errors = BufReader::new(child.stderr.as_mut().unwrap());
-    while !said.contains("standin: stopping; Ctrl-C once more ends everything at once\n") {
-        assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
-    }
+    read_to(
+        &mut child,
+        "standin: stopping; Ctrl-C once more ends everything at once\n",
+    );
     // Two of a kind that come together may be one request.
     signal(child.id(), Signal::TERM);
     assert_eq!(ended(child).code, Some(130));

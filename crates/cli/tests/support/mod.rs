@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test program uses all of it")]
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -201,6 +202,18 @@ pub(crate) fn ended(child: Child) -> Ended {
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
         pid,
+    }
+}
+
+/// Reads the errors of a run up to a line with this text.
+#[track_caller]
+pub(crate) fn read_to(child: &mut Child, text: &str) {
+    let errors = child.stderr.as_mut().unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let mut byte = [0];
+        errors.read_exact(&mut byte).unwrap();
+        read.push(byte[0]);
     }
 }
 
