@@ -172,7 +172,21 @@ impl Command {
     /// Returns an error if there is no such program, the system does not run it, or
     /// something that it shall get cannot be given to a program.
     pub fn spawn(&mut self) -> Result<Child, SpawnError> {
-        self.spawn_and_notify(|| {})
+        self.start(|| {}, None)
+    }
+
+    /// As [`spawn`](Command::spawn). `joined` is called with the number of the process when that is
+    /// in its process group, and before it is the program. Until `joined` returns, signals to the
+    /// process wait: one that is sent to it and to the group, it gets once.
+    ///
+    /// On systems other than Linux it may be the program already. If the program cannot be
+    /// run yet because it is still being written, `joined` is called again.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`spawn`](Command::spawn).
+    pub fn spawn_held(&mut self, joined: impl Fn(u32)) -> Result<Child, SpawnError> {
+        self.start(|| {}, Some(&joined))
     }
 
     /// As [`spawn`](Command::spawn). `notify` is called by another thread when the program has
@@ -185,6 +199,14 @@ impl Command {
         &mut self,
         notify: impl Fn() + Send + 'static,
     ) -> Result<Child, SpawnError> {
+        self.start(notify, None)
+    }
+
+    fn start(
+        &mut self,
+        notify: impl Fn() + Send + 'static,
+        joined: Option<&dyn Fn(u32)>,
+    ) -> Result<Child, SpawnError> {
         // A program that another thread has just written may still be open for
         // writing in a process that a third thread has forked and that is about to
         // become another program. No event reports when that is over, so it is tried again for
@@ -193,7 +215,7 @@ impl Command {
         loop {
             let (prepared, input) = self.prepare()?;
             let started = Instant::now();
-            match crate::sys::Handle::spawn(prepared) {
+            match crate::sys::Handle::spawn(prepared, joined) {
                 Ok((handle, watch)) => {
                     let leads = !self.keeps_group;
                     return Child::new(handle, watch, started, input, leads, notify);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -310,4 +311,32 @@ fn leads_a_group_of_its_own_unless_it_keeps_that_of_its_caller() {
     child.signal_group(15).unwrap();
     assert_eq!(child.wait(soon()), Some(Exit::Signal(15)));
     assert!(child.end(soon()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_held_program_gets_a_signal_once_that_comes_twice() {
+    let number = |pid: u32| rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let pid = Cell::new(0);
+    let mut command = shell("exit 7");
+    let child = command
+        .spawn_held(|joined| {
+            pid.set(joined);
+            let status = fs::read_to_string(format!("/proc/{joined}/status")).unwrap();
+            assert!(!status.contains("Name:\tsh\n"), "{status}");
+            for _ in 0..2 {
+                let signal = rustix::process::Signal::TERM;
+                rustix::process::kill_process(number(joined), signal).unwrap();
+            }
+        })
+        .unwrap();
+    assert_eq!(child.pid(), pid.get());
+    assert_eq!(child.wait(soon()), Some(Exit::Signal(15)));
+    assert!(child.end(soon()));
+
+    // Without a signal it just runs.
+    let child = command.spawn_held(|_| {}).unwrap();
+    assert_eq!(child.wait(soon()), Some(Exit::Code(7)));
+    let refused = Command::new("/").spawn_held(|_| {}).unwrap_err();
+    assert!(matches!(refused, SpawnError::Program { .. }), "{refused:?}");
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
+use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use standin::child::{Child, Command, Exit, SpawnError, Stdio};
 use standin::{AbortHandle, Error};
@@ -22,15 +23,6 @@ use crate::{RunError, Session};
 /// How long a command may take to end after it was asked to, because its time was over or its
 /// terminal is gone, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How long a signal may take from the terminal to the thread that handles it here. A command that
-/// is younger may have missed it, and gets it from us, too.
-///
-/// A guess: the system does not say whether it sent a signal before the command was in the process
-/// group. On a machine that is slower than this, a command that has just begun misses a Ctrl-C, and
-/// one that got it from the terminal may get it twice. Only a command that is held back before it
-/// runs, until a thread that alone can get the signals has handled all of them, would make it sure.
-const JUST_BEGUN: Duration = Duration::from_millis(100);
 
 /// A command that is run in an environment.
 ///
@@ -161,7 +153,7 @@ impl CommandLine {
             Ok(requests) => requests,
             Err(source) => return Outcome::failed(RunError::Signals { source }),
         };
-        let mut outcome = self.run_in(session, observer, &stage);
+        let mut outcome = self.run_in(session, observer, &stage, &requests);
         drop(requests);
         let stage = stage.lock();
         // What a signal has ended has not failed by itself.
@@ -179,13 +171,14 @@ impl CommandLine {
         session: Session,
         observer: &dyn Observer,
         stage: &Arc<Monitor<Stage>>,
+        requests: &Requests,
     ) -> Outcome {
         let running = match session.start(observer) {
             Ok(running) => running,
             Err(error) => return Outcome::failed(error),
         };
         let mut outcome = match running.variables() {
-            Ok(variables) => self.run_with(&variables, observer, stage),
+            Ok(variables) => self.run_with(&variables, observer, stage, requests),
             Err(error) => Outcome::failed(error),
         };
         if outcome.code != 0 && self.keeps_files {
@@ -221,6 +214,7 @@ impl CommandLine {
         variables: &IndexMap<String, String>,
         observer: &dyn Observer,
         stage: &Arc<Monitor<Stage>>,
+        requests: &Requests,
     ) -> Outcome {
         if let Some(path) = &self.env_file
             && let Err(error) =
@@ -244,9 +238,6 @@ impl CommandLine {
             .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr);
-        if is_interactive {
-            command.keep_group();
-        }
         let asked = stage.update(|stage| {
             if stage.asked.is_none() {
                 stage.command = Progress::Starting;
@@ -256,7 +247,18 @@ impl CommandLine {
         if let Some(asked) = asked {
             return Outcome::ended(Outcome::code_of_signal(asked.signal));
         }
-        let child = match command.spawn() {
+        let spawned = match is_interactive {
+            true => command.keep_group().spawn_held(|pid| {
+                // It gets the keys from the terminal now. One that came before it gets from here,
+                // and if it came to both just now, only once.
+                requests.settle();
+                if let Some(key) = stage.lock().asked.filter(|asked| asked.is_key) {
+                    send_held(pid, key.signal);
+                }
+            }),
+            false => command.spawn(),
+        };
+        let child = match spawned {
             Ok(child) => Arc::new(child),
             Err(error) => {
                 stage.update(|stage| stage.command = Progress::Ahead);
@@ -273,7 +275,6 @@ impl CommandLine {
         let running = Running {
             child: child.clone(),
             is_interactive,
-            begin: Instant::now(),
         };
         let is_urgent = stage.update(|stage| {
             if let Some(asked) = stage.asked {
@@ -380,8 +381,6 @@ struct Running {
     child: Arc<Child>,
     /// Whether it has the signals of the terminal from there.
     is_interactive: bool,
-    /// When it was known to run.
-    begin: Instant,
 }
 
 impl Stage {
@@ -425,14 +424,21 @@ impl Stage {
 
 impl Running {
     fn ask(&self, request: Request) {
-        // A terminal may have sent it just before the command was in the group.
-        let is_in_group = self.is_interactive && self.begin.elapsed() >= JUST_BEGUN;
-        if !(is_in_group && request.is_key) {
+        if !(self.is_interactive && request.is_key) {
             send(&self.child, request.signal);
         }
         if request.signal == SIGHUP {
             self.child.interrupt();
         }
+    }
+}
+
+/// To a command that is held.
+fn send_held(pid: u32, signal: i32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+        // It may have been killed.
+        let _ = kill_process(pid, signal);
     }
 }
 

@@ -218,7 +218,7 @@ impl Seen {
 }
 
 /// Calls a function when it is dropped, also by a panic.
-struct OnDrop<F: FnMut()>(F);
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {

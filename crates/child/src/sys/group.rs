@@ -37,7 +37,10 @@ pub(crate) struct Watch {
 }
 
 impl Handle {
-    pub(crate) fn spawn(prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
+    pub(crate) fn spawn(
+        prepared: Prepared,
+        joined: Option<&dyn Fn(u32)>,
+    ) -> Result<(Self, Watch), SpawnError> {
         let program = prepared.path.display().to_string();
         let failed = |source| SpawnError::Program {
             program: program.clone(),
@@ -68,6 +71,9 @@ impl Handle {
             .map_err(|error| failed(io::Error::other(error)))?;
         let process = command.spawn().map_err(failed)?;
         let pid = process.id();
+        if let Some(joined) = joined {
+            joined(pid);
+        }
         let (end, ended) = channel();
         let handle = Self {
             pid,

@@ -1,5 +1,5 @@
 use std::ffi::{CString, OsStr, OsString};
-use std::io::{self, IoSliceMut, PipeReader};
+use std::io::{self, IoSliceMut, PipeReader, PipeWriter};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,13 +39,24 @@ pub(crate) struct Watch {
 }
 
 impl Handle {
-    pub(crate) fn spawn(prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
-        let program = program(prepared)?;
+    pub(crate) fn spawn(
+        prepared: Prepared,
+        joined: Option<&dyn Fn(u32)>,
+    ) -> Result<(Self, Watch), SpawnError> {
+        let mut program = program(prepared)?;
         let name = String::from_utf8_lossy(program.path.as_bytes()).into_owned();
         let directory = program.directory.clone();
         let failed = |source| SpawnError::System {
             program: name.clone(),
             source,
+        };
+        let held = match joined {
+            Some(joined) => {
+                let (hold, release) = io::pipe().map_err(failed)?;
+                program.hold = Some(hold.into());
+                Some((release, joined))
+            }
+            None => None,
         };
         let (control, theirs) = UnixStream::pair().map_err(failed)?;
         let reports = control.try_clone().map_err(failed)?;
@@ -57,7 +68,7 @@ impl Handle {
             held: None,
             has_exited: false,
         };
-        let error = match watch.read_start() {
+        let error = match watch.read_start(held) {
             // It lives, so this is still the same process.
             Some(Message::Starting(pid)) => {
                 match rustix::process::pidfd_open(supervisor, PidfdFlags::empty()) {
@@ -152,10 +163,16 @@ impl Watch {
     }
 
     /// Waits until the program runs, or it is known why it does not.
-    fn read_start(&mut self) -> Option<Message> {
+    fn read_start(&mut self, held: Option<(PipeWriter, &dyn Fn(u32))>) -> Option<Message> {
         match self.read_with_pipe()? {
             (Message::Starting(pid), Some(mut pipe)) => {
-                Message::read(&mut pipe).or(Some(Message::Starting(pid)))
+                let mut report = Message::read(&mut pipe);
+                if let (Some(Message::Joined), Some((release, joined))) = (report, held) {
+                    joined(pid.unsigned_abs());
+                    drop(release);
+                    report = Message::read(&mut pipe);
+                }
+                report.or(Some(Message::Starting(pid)))
             }
             // There was no descriptor left for the pipe.
             (Message::Starting(_), None) => Some(Message::Failed(Stage::Supervisor, Errno::MFILE)),
@@ -262,5 +279,6 @@ fn program(prepared: Prepared) -> Result<Program, SpawnError> {
             .transpose()?,
         files: prepared.files.into_iter().map(OwnedFd::from).collect(),
         group: prepared.keeps_group.then(rustix::process::getpgrp),
+        hold: None,
     })
 }

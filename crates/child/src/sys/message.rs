@@ -12,6 +12,8 @@ pub(super) enum Message {
     /// The process of this number becomes the program. A pipe is attached, in which it reports why
     /// it cannot. If that ends without a report, it is the program.
     Starting(i32),
+    /// That process is in its group, and goes on when it is released.
+    Joined,
     /// The program could not be started; nothing follows.
     Failed(Stage, Errno),
     /// It has ended; `alone` if nothing that it has started still runs.
@@ -53,6 +55,7 @@ impl Message {
                 Exit::Signal(signal) => [3, signal, i32::from(alone)],
             },
             Message::Alone => [4, 0, 0],
+            Message::Joined => [5, 0, 0],
         };
         let mut bytes = [0; Self::SIZE];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
@@ -86,6 +89,7 @@ impl Message {
             2 => exited(Exit::Code(first)),
             3 => exited(Exit::Signal(first)),
             4 => Message::Alone,
+            5 => Message::Joined,
             _ => return None,
         })
     }
@@ -99,7 +103,7 @@ mod tests {
     fn is_read_as_it_was_written() {
         let exited = |exit| [true, false].map(|alone| Message::Exited { exit, alone });
         let failed = STAGES.map(|stage| Message::Failed(stage, Errno::NOENT));
-        let all = [Message::Starting(4711), Message::Alone]
+        let all = [Message::Starting(4711), Message::Joined, Message::Alone]
             .into_iter()
             .chain(failed)
             .chain(exited(Exit::Code(255)))

@@ -64,6 +64,8 @@ pub(super) struct Program {
     pub(super) files: Vec<OwnedFd>,
     /// The process group that it joins; `None` for one of its own.
     pub(super) group: Option<Pid>,
+    /// In its group it waits for the end of this pipe.
+    pub(super) hold: Option<OwnedFd>,
 }
 
 /// Everything that is needed after the fork, in the form in which the system
@@ -105,7 +107,8 @@ impl<'a> Image<'a> {
         let mut for_shell = vec![SHELL.as_ptr(), program.path.as_ptr()];
         for_shell.extend(arguments.iter().skip(1));
         let files = program.files.iter().map(|file| file.as_raw_fd());
-        let mut keep: Vec<RawFd> = files.chain([control]).collect();
+        let hold = program.hold.iter().map(|hold| hold.as_raw_fd());
+        let mut keep: Vec<RawFd> = files.chain([control]).chain(hold).collect();
         keep.sort_unstable();
         Self {
             program,
@@ -309,6 +312,15 @@ unsafe fn run(image: &mut Image<'_>) -> Result<std::convert::Infallible, (Stage,
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     if getppid() != image.supervisor {
         exit(127);
+    }
+    if let Some(hold) = &image.program.hold {
+        // Signals wait meanwhile, each at most once.
+        // SAFETY: it is open.
+        report(
+            unsafe { BorrowedFd::borrow_raw(image.reports) },
+            Message::Joined,
+        );
+        while rustix::io::read(hold, &mut [0_u8; 1]) == Err(Errno::INTR) {}
     }
     // Those that cannot be set are left out.
     for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {

@@ -11,7 +11,10 @@ pub(crate) struct Handle(std::convert::Infallible);
 pub(crate) struct Watch(std::convert::Infallible);
 
 impl Handle {
-    pub(crate) fn spawn(_prepared: Prepared) -> Result<(Self, Watch), SpawnError> {
+    pub(crate) fn spawn(
+        _prepared: Prepared,
+        _joined: Option<&dyn Fn(u32)>,
+    ) -> Result<(Self, Watch), SpawnError> {
         Err(SpawnError::NotSupported)
     }
 

@@ -120,3 +120,20 @@ fn ctrl_c_at_any_moment_ends_the_run() {
         terminal.end(&place, 130);
     }
 }
+
+#[test]
+fn a_command_that_has_just_begun_gets_ctrl_c_once() {
+    for _ in 0..10 {
+        let place = Place::new();
+        let script = "trap 'echo got >> got' INT; touch up; \
+                      while ! test -e stop; do sleep 0.01; done";
+        let arguments = ["run", "shop.toml", "--", "sh", "-c", script];
+        let mut terminal = Terminal::start(&place, &arguments);
+        wait_until("the command", || place.path().join("up").exists());
+        terminal.press(CTRL_C);
+        wait_until("the trap", || !place.read("got").is_empty());
+        place.write("stop", "");
+        terminal.end(&place, 0);
+        assert_eq!(place.read("got"), "got\n");
+    }
+}
