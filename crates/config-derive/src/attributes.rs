@@ -1,6 +1,7 @@
 //! The `#[config(...)]` attributes of a struct and of its fields.
 
 use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Type};
@@ -13,10 +14,36 @@ pub(crate) struct StructAttributes {
     pub(crate) builder: Option<Ident>,
     pub(crate) config_path: Option<Path>,
     pub(crate) ignore_extra_keys: bool,
-    /// What looks at all options together.
-    pub(crate) check: Option<Path>,
+    pub(crate) checks: Vec<CheckTogether>,
     /// It is the type of an option only, so nobody needs a builder of it.
     pub(crate) table: Option<Span>,
+}
+
+/// `check(field, field) = function`: what looks at options together.
+pub(crate) struct CheckTogether {
+    pub(crate) fields: Vec<Ident>,
+    pub(crate) function: Path,
+}
+
+impl CheckTogether {
+    fn parse(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+        if !meta.input.peek(syn::token::Paren) {
+            return Err(meta
+                .error("name the options that the function takes: `check(from, to) = function`"));
+        }
+        Ok(Self {
+            fields: names_of_fields(meta)?,
+            function: meta.value()?.parse()?,
+        })
+    }
+}
+
+/// `(field, field)`.
+fn names_of_fields(meta: &ParseNestedMeta<'_>) -> Result<Vec<Ident>> {
+    let fields;
+    syn::parenthesized!(fields in meta.input);
+    let fields = fields.parse_terminated(Ident::parse_any, syn::Token![,])?;
+    Ok(fields.into_iter().collect())
 }
 
 /// `#[config(...)]` on a field, with the place of each word for messages.
@@ -42,6 +69,7 @@ pub(crate) struct FieldAttributes {
     pub(crate) accepts: Option<Type>,
     pub(crate) with: Option<Path>,
     pub(crate) append: Option<Ident>,
+    pub(crate) needs: Option<Vec<Ident>>,
 }
 
 impl StructAttributes {
@@ -57,7 +85,10 @@ impl StructAttributes {
                     &meta,
                     meta.value()?.call(Path::parse_mod_style)?,
                 ),
-                "check" => set(&mut this.check, &meta, meta.value()?.parse()?),
+                "check" => {
+                    this.checks.push(CheckTogether::parse(&meta)?);
+                    Ok(())
+                }
                 "table" => set(&mut this.table, &meta, meta.path.span()),
                 "ignore_extra_keys" => {
                     this.ignore_extra_keys = true;
@@ -136,6 +167,7 @@ impl FieldAttributes {
                         syn::parenthesized!(tokens in meta.input);
                         set(&mut this.accepts, &meta, tokens.parse()?)
                     }
+                    "needs" => set(&mut this.needs, &meta, names_of_fields(&meta)?),
                     "with" => set(&mut this.with, &meta, meta.value()?.parse()?),
                     "append" => set(&mut this.append, &meta, meta.value()?.parse()?),
                     word => Err(meta.error(unknown(word, FIELD_WORDS))),
@@ -261,6 +293,7 @@ impl FieldAttributes {
             || self.fallback.is_some()
             || self.key.is_some()
             || self.has_setter_words()
+            || self.needs.is_some()
             || self.first_rule().is_some()
     }
 
@@ -326,6 +359,7 @@ const FIELD_WORDS: &[&str] = &[
     "constraint",
     "template",
     "example",
+    "needs",
 ];
 
 /// The doc comment as text, without the space that follows `///`.

@@ -57,6 +57,27 @@ pub(crate) fn derive(item: &DeriveInput, config_path: &TokenStream) -> Result<To
             impl #config_path::PlainValue for #ident {}
         }
     });
+    // A text is right or wrong; what a table holds may be wrong in several parts.
+    let read = (!tagged.is_empty()).then(|| {
+        quote! {
+            fn read(
+                value: &#config_path::Value,
+            ) -> ::std::result::Result<Self, ::std::vec::Vec<#config_path::ValueError>> {
+                #(
+                    if let ::std::option::Option::Some(held) = value.only_entry(#keys) {
+                        return <#types as #config_path::OptionValue>::read(held)
+                            .map(Self::#holders)
+                            .map_err(|errors| {
+                                let errors = errors.into_iter();
+                                errors.map(|error| error.at_key(#keys)).collect()
+                            });
+                    }
+                )*
+                let read = <Self as #config_path::OptionValue>::from_value(value);
+                read.map_err(|error| #config_path::__private::mistakes::<Self>(value, error))
+            }
+        }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl #config_path::OptionValue for #ident {
@@ -85,6 +106,8 @@ pub(crate) fn derive(item: &DeriveInput, config_path: &TokenStream) -> Result<To
                     <Self as #config_path::OptionValue>::kind().unfit(value),
                 )
             }
+
+            #read
 
             fn to_value(&self) -> #config_path::Value {
                 match self {

@@ -250,23 +250,19 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         .iter()
         .map(|type_name| quote!(.type_name(#type_name)));
     let ignore_extra_keys = attributes.ignore_extra_keys;
-    let check = attributes
-        .check
-        .iter()
-        .map(|check| quote!(.check_together::<#ident>(#check)));
     let items = fields.iter().map(|field| {
         if field.is_include() {
             let ty = &field.ty;
             return quote!(.include(<#ty as #config_path::Config>::description()));
         }
-        let option = option_description(config_path, field);
+        let option = option_description(input, field);
         quote!(.option(#option))
     });
     let names: Vec<_> = fields.iter().map(|field| &field.ident).collect();
     let locals: Vec<_> = (0..fields.len())
         .map(|index| format_ident!("value{index}"))
         .collect();
-    let values = fields.iter().map(|field| {
+    let value = |field: &Field| {
         let ty = &field.ty;
         if field.is_include() {
             return quote!(resolver.included::<#ty>());
@@ -275,6 +271,22 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
         match field.is_code() {
             true => quote!(resolver.code::<#ty>(#index)),
             false => quote!(resolver.option::<#ty>(#index)),
+        }
+    };
+    let values = fields.iter().map(value);
+    let checks = attributes.checks.iter().map(|check| {
+        let function = &check.function;
+        let taken: Vec<&Field> = check
+            .fields
+            .iter()
+            .filter_map(|name| input.field(name))
+            .collect();
+        let keys = taken.iter().map(|field| &field.key);
+        let values = taken.iter().map(|field| value(field));
+        quote! {
+            .check_together::<#ident>(&[#(#keys),*], |resolver| {
+                ::std::option::Option::Some(#function(#(&#values?),*))
+            })
         }
     });
     quote! {
@@ -293,7 +305,7 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
                         .ignore_extra_keys(#ignore_extra_keys)
                         #(#type_name)*
                         #(#items)*
-                        #(#check)*
+                        #(#checks)*
                         .build()
                 })
             }
@@ -309,7 +321,8 @@ fn config_impl(input: &ConfigInput, flat: &[Flat<'_>]) -> TokenStream {
     }
 }
 
-fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
+fn option_description(input: &ConfigInput, field: &Field) -> TokenStream {
+    let config_path = &input.config_path;
     let Field {
         ty,
         docs,
@@ -383,6 +396,13 @@ fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
         .examples
         .iter()
         .map(|example| quote!(.example(#example)));
+    let needs = attributes.needs.iter().map(|names| {
+        let keys = names
+            .iter()
+            .filter_map(|name| input.field(name))
+            .map(|field| &field.key);
+        quote!(.needs([#(#keys),*]))
+    });
     quote! {
         #start
             #source
@@ -395,6 +415,7 @@ fn option_description(config_path: &TokenStream, field: &Field) -> TokenStream {
             #(#constraints)*
             #(#template)*
             #(#examples)*
+            #(#needs)*
     }
 }
 
@@ -478,6 +499,12 @@ fn value_impl(input: &ConfigInput) -> TokenStream {
             fn from_value(
                 value: &#config_path::Value,
             ) -> ::std::result::Result<Self, #config_path::ValueError> {
+                #config_path::__private::read_nested_or_first(value)
+            }
+
+            fn read(
+                value: &#config_path::Value,
+            ) -> ::std::result::Result<Self, ::std::vec::Vec<#config_path::ValueError>> {
                 #config_path::__private::read_nested(value)
             }
 

@@ -91,6 +91,24 @@ impl ConfigInput {
         if let Some(errors) = errors {
             return Err(errors);
         }
+        let is_option = |name: &Ident| {
+            understood
+                .iter()
+                .any(|field| !field.is_include() && field.ident == *name)
+        };
+        let checked = attributes.checks.iter().flat_map(|check| &check.fields);
+        let needed = understood
+            .iter()
+            .filter_map(|field| field.attributes.needs.as_ref());
+        if let Some(name) = checked
+            .chain(needed.flatten())
+            .find(|name| !is_option(name))
+        {
+            return Err(Error::new(
+                name.span(),
+                format!("no option `{name}` is declared here"),
+            ));
+        }
         Ok(Self {
             ident: item.ident.clone(),
             vis: item.vis.clone(),
@@ -104,6 +122,11 @@ impl ConfigInput {
 
     pub(crate) fn includes(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(|field| field.is_include())
+    }
+
+    /// The option whose field has this name.
+    pub(crate) fn field(&self, name: &Ident) -> Option<&Field> {
+        self.fields.iter().find(|field| field.ident == *name)
     }
 
     /// The path of an included config, which is also the path of its macro.

@@ -25,7 +25,7 @@ fn an_unknown_word_comes_with_the_known_ones() {
         ),
         "there is no attribute `defualt` here; there are: include, default, inherited, fallback, \
          optional, code_only, file_only, accepts, with, append, key, range, one_of, non_empty, pattern, check, constraint, \
-         template, example",
+         template, example, needs",
     );
     check(
         quote!(

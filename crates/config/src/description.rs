@@ -1,17 +1,16 @@
 //! [`ConfigDescription`]: a config's options as a value.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::docs::without_item_links;
 use crate::kind::Kind;
-use crate::node::CheckOption;
 use crate::suggest::nearest;
 use crate::{
-    Config, ConfigErrors, Layer, Misfit, Node, OptionDescription, OptionError, Source, Value,
-    ValueError,
+    Config, ConfigErrors, Layer, Misfit, Node, OptionDescription, OptionError, Resolver, Source,
+    Value, ValueError,
 };
 
 /// The options of a config, as a value. Cloning shares it.
@@ -51,10 +50,10 @@ struct Inner {
     misfits: OnceLock<Vec<OptionError>>,
 }
 
-/// A check of several options that are right one by one.
+/// A check of options that are right one by one.
 #[derive(Clone)]
 struct Together {
-    /// The options, which are those of a config that this one is or includes: their places here.
+    /// The options that it takes, of a config that this one is or includes: their places here.
     places: Vec<usize>,
     check: Arc<FindMisfits>,
 }
@@ -84,7 +83,7 @@ impl ConfigDescription {
             items: Vec::new(),
             ignore_extra_keys: false,
             rust_type: None,
-            check: None,
+            checks: Vec::new(),
         }
     }
 
@@ -143,35 +142,76 @@ impl ConfigDescription {
         ConfigErrors::from_errors(self.name(), misfits.clone())
     }
 
-    /// Returns the conflicts between options that are valid one by one. Options that are `is_wrong`
-    /// are skipped, and so are those that were not set.
+    /// Returns the errors for options that must be set and are not. Those that are `unread` are
+    /// there, and wrong.
+    pub(crate) fn missing(
+        &self,
+        owner: &str,
+        layer: &Layer,
+        unread: &HashSet<usize>,
+    ) -> Vec<OptionError> {
+        let options = self.options().iter().enumerate();
+        let missing = options.filter(|(index, option)| {
+            let is_there = layer.find(*index).is_some() || unread.contains(index);
+            option.is_required() && !is_there
+        });
+        missing.map(|(_, option)| option.missing(owner)).collect()
+    }
+
+    /// Returns the conflicts between options that are valid one by one. Nothing is said about
+    /// options that are `unread`, because they are wrong.
     pub(crate) fn misfits(
         &self,
         owner: &str,
         layer: &Layer,
-        is_wrong: impl Fn(usize) -> bool,
+        unread: &HashSet<usize>,
     ) -> Vec<OptionError> {
-        let mut errors = Vec::new();
-        for together in &self.0.checks {
-            let places = &together.places;
-            let is_set = |place: &usize| layer.find(*place).is_some();
-            if !places.iter().any(is_set) || places.iter().any(|place| is_wrong(*place)) {
-                continue;
-            }
+        let mut misfits = self.without_effect(layer, unread);
+        let is_read = |together: &&Together| !together.places.iter().any(|p| unread.contains(p));
+        let mut checks = self.0.checks.iter().filter(is_read).peekable();
+        if checks.peek().is_some() {
             let node = Node::unchecked(owner.to_owned(), layer.clone());
-            errors.extend((together.check)(&node).into_iter().map(|misfit| {
-                let about = || {
-                    self.option(misfit.option())
-                        .and_then(OptionDescription::help)
-                };
-                OptionError::Misfit {
-                    owner: owner.to_owned(),
-                    help: misfit.help_text().map(str::to_owned).or_else(about),
-                    misfit,
-                }
-            }));
+            misfits.extend(checks.flat_map(|together| (together.check)(&node)));
         }
-        errors
+        let error = |misfit: Misfit| {
+            let option = self.option(misfit.option());
+            let about = || option.and_then(OptionDescription::help);
+            OptionError::Misfit {
+                owner: owner.to_owned(),
+                help: misfit.help_text().map(str::to_owned).or_else(about),
+                misfit,
+            }
+        };
+        misfits.into_iter().map(error).collect()
+    }
+
+    /// The options that have no effect, because another one is not there: for each other one the
+    /// first.
+    fn without_effect(&self, layer: &Layer, unread: &HashSet<usize>) -> Vec<Misfit> {
+        let mut reported: Vec<&[String]> = Vec::new();
+        let mut misfits = Vec::new();
+        for (index, option) in self.options().iter().enumerate() {
+            let needed = option.needed();
+            let places = || needed.iter().filter_map(|name| self.index(name));
+            // One that is declared again by a config that includes this one means something else.
+            let ours = |place: &usize| self.options()[*place].declared_in() == option.declared_in();
+            let Some(first) = places().find(ours) else {
+                continue;
+            };
+            let is_set = |place| {
+                let found = layer.find(place);
+                found.is_some_and(|(stored, _)| match stored.value() {
+                    Some(Value::List(items)) => !items.is_empty(),
+                    value => value != Some(Value::Null),
+                })
+            };
+            let is_there = |place| is_set(place) || unread.contains(&place);
+            if is_set(index) && !places().any(is_there) && !reported.contains(&needed) {
+                reported.push(needed);
+                misfits.push(option.misfit_without(&self.options()[first]));
+            }
+        }
+        misfits
     }
 
     /// Returns whether unknown names are dropped instead of being mistakes.
@@ -207,26 +247,33 @@ impl ConfigDescription {
     }
 
     pub(crate) fn unknown_option(&self, owner: &str, name: &str) -> OptionError {
-        OptionError::Unknown {
-            owner: owner.to_owned(),
-            option: name.to_owned(),
-            help: self.help_for_unknown(name, |names| nearest(name, names)),
-        }
+        self.unknown(owner, name, |names| nearest(name, names))
+            .error
     }
 
     /// `nearest` finds the one of the known names that was probably meant.
-    pub(crate) fn help_for_unknown<'a>(
+    pub(crate) fn unknown<'a>(
         &'a self,
+        owner: &str,
         name: &str,
         nearest: impl FnOnce(&mut dyn Iterator<Item = &'a str>) -> Option<&'a str>,
-    ) -> String {
+    ) -> Unknown {
+        let unknown = |help, meant: Option<&str>| Unknown {
+            error: OptionError::Unknown {
+                owner: owner.to_owned(),
+                option: name.to_owned(),
+                help,
+            },
+            meant: meant.and_then(|meant| self.index(meant)),
+        };
         let option = self.option(name);
         if let Some(option) = option.filter(|option| option.is_code_only()) {
             // It may name the options that do the same in files.
             let docs = option.plain_docs();
             let summary = docs.split("\n\n").next().unwrap_or_default();
             let summary = summary.replace('\n', " ");
-            return format!("{name:?} can only be set in code. {summary}");
+            let help = format!("{name:?} can only be set in code. {summary}");
+            return unknown(help, Some(name));
         }
         let names = || {
             let options = self.options().iter();
@@ -234,48 +281,56 @@ impl ConfigDescription {
             options.map(OptionDescription::name)
         };
         match nearest(&mut names()) {
-            Some(known) => format!("did you mean {known:?}?"),
+            Some(known) => unknown(format!("did you mean {known:?}?"), Some(known)),
             None => {
                 let names: Vec<&str> = names().collect();
-                format!("the options of {} are: {}", self.label(), names.join(", "))
+                let help = format!("the options of {} are: {}", self.label(), names.join(", "));
+                unknown(help, None)
             }
         }
     }
 
-    /// Everything that is wrong in a table of options of this config, except for its templates:
-    /// they are looked for once in the whole value that the table is a part of.
-    pub(crate) fn nested_mistakes(&self, value: &Value) -> Vec<ValueError> {
-        match self.nested_node(value, OptionDescription::check_constraints) {
-            Ok(_) => Vec::new(),
-            Err(errors) => errors,
-        }
-    }
-
-    /// A node that stands alone, for a table of options within another config's option.
-    pub(crate) fn read_nested(&self, value: &Value) -> Result<Node, ValueError> {
-        let node = self.nested_node(value, OptionDescription::check_rules);
-        node.map_err(|errors| {
-            let first = errors.into_iter().next();
-            first.unwrap_or_else(|| Kind::Nested(self.clone()).unfit(value))
-        })
-    }
-
-    /// The values have just been read, and need no check but that of the rules: with another one at
-    /// every level, tables within tables would take twice as long for each.
-    fn nested_node(&self, value: &Value, rules: CheckOption) -> Result<Node, Vec<ValueError>> {
+    /// A node that stands alone, for a table of options within another config's option; or
+    /// everything that is wrong in the table, except for its templates: they are looked for once in
+    /// the whole value that the table is a part of.
+    ///
+    /// Each value is read once: with another check at every level, tables within tables would take
+    /// twice as long for each.
+    pub(crate) fn nested_node(&self, value: &Value) -> Result<Node, Vec<ValueError>> {
         let Value::Map(entries) = value else {
             return Err(vec![Kind::Nested(self.clone()).unfit(value)]);
         };
-        let unfit = |errors: ConfigErrors| -> Vec<ValueError> {
-            let errors = errors.into_errors();
-            errors
-                .into_iter()
-                .map(|error| self.unfit_nested(value, error))
-                .collect()
-        };
-        let values = entries.iter().map(|(key, value)| (key, value.clone()));
-        let layer = Layer::read(self, self.name(), values).map_err(unfit)?;
-        Node::checked(self.name().to_owned(), layer, rules).map_err(unfit)
+        let owner = self.name();
+        let unfit = |error: OptionError| self.unfit_nested(value, error);
+        if let Err(errors) = self.check_defaults() {
+            return Err(errors.into_errors().into_iter().map(unfit).collect());
+        }
+        let mut layer = Layer::new(self);
+        let (mut errors, mut unread) = (Vec::new(), HashSet::new());
+        for (name, value) in entries {
+            let Some(index) = self.index(name) else {
+                if !self.ignores_extra_keys() {
+                    let unknown = self.unknown(owner, name, |names| nearest(name, names));
+                    unread.extend(unknown.meant);
+                    errors.push(unknown.error);
+                }
+                continue;
+            };
+            let option = &self.options()[index];
+            match option.read_by(owner, value, OptionDescription::check_constraints) {
+                Ok(stored) => layer.put_stored(index, stored),
+                Err(mistakes) => {
+                    unread.insert(index);
+                    errors.extend(mistakes);
+                }
+            }
+        }
+        errors.extend(self.missing(owner, &layer, &unread));
+        errors.extend(self.misfits(owner, &layer, &unread));
+        match errors.is_empty() {
+            true => Ok(Node::unchecked(owner.to_owned(), layer)),
+            false => Err(errors.into_iter().map(unfit).collect()),
+        }
     }
 
     /// A mistake in the options, as an error of the value that holds them.
@@ -290,11 +345,11 @@ impl ConfigDescription {
                 .hint(help)
                 .in_key(&option),
             OptionError::Misfit { misfit, help, .. } => {
-                let mut error = this().because(misfit.message()).at(misfit.path());
-                if let Some(help) = help {
-                    error = error.hint(help);
+                let error = ValueError::of_misfit(&misfit);
+                match help {
+                    Some(help) => error.hint(help),
+                    None => error,
                 }
-                error.at_key(misfit.option())
             }
             OptionError::Missing { option, help, .. } => {
                 this().because(format!("{option:?} is missing")).hint(help)
@@ -302,6 +357,13 @@ impl ConfigDescription {
             error => this().because(error.to_string()),
         }
     }
+}
+
+/// A name that no option has.
+pub(crate) struct Unknown {
+    pub(crate) error: OptionError,
+    /// The option that was probably meant, so that it is not missing.
+    pub(crate) meant: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -334,7 +396,8 @@ pub struct ConfigDescriptionBuilder {
     items: Vec<Item>,
     ignore_extra_keys: bool,
     rust_type: Option<TypeId>,
-    check: Option<Together>,
+    /// Each with the names of the options that it takes.
+    checks: Vec<(Vec<String>, Together)>,
 }
 
 #[derive(Debug)]
@@ -375,15 +438,22 @@ impl ConfigDescriptionBuilder {
         self
     }
 
-    /// A check of all options together, once each is right. A config that includes this one has
-    /// it, too, unless it declares one of them again.
-    pub fn check_together<C: Config>(mut self, check: fn(&C) -> Vec<Misfit>) -> Self {
+    /// A check of the options that it takes, once each of them is right. A config that includes
+    /// this one has it, too, unless it declares one of them again.
+    #[doc(hidden)]
+    pub fn check_together<C: Config>(
+        mut self,
+        options: &[&str],
+        check: fn(&mut Resolver<'_>) -> Option<Vec<Misfit>>,
+    ) -> Self {
+        let options = options.iter().map(|name| (*name).to_owned()).collect();
         // A value that is inherited may be of a parent that is not there yet.
-        let check = move |node: &Node| node.resolve().map(|config| check(&config));
-        self.check = Some(Together {
+        let check = move |node: &Node| node.take::<C, _>(check).unwrap_or_default();
+        let together = Together {
             places: Vec::new(),
-            check: Arc::new(move |node| check(node).unwrap_or_default()),
-        });
+            check: Arc::new(check),
+        };
+        self.checks.push((options, together));
         self
     }
 
@@ -470,9 +540,10 @@ impl ConfigDescriptionBuilder {
                 })
             }));
         }
-        checks.extend(self.check.map(|check| Together {
-            places: (0..options.len()).collect(),
-            ..check
+        let place = |name: &String| index.get(name).copied();
+        checks.extend(self.checks.into_iter().map(|(names, together)| Together {
+            places: names.iter().filter_map(place).collect(),
+            ..together
         }));
         ConfigDescription(Arc::new(Inner {
             name: self.name,

@@ -1,6 +1,7 @@
 //! The mistakes in options, one by one ([`OptionError`]) and collected ([`ConfigErrors`]).
 
 use std::fmt;
+use std::ops::Range;
 
 use miette::Diagnostic;
 use standin_error::{Reportable, several};
@@ -22,6 +23,8 @@ pub struct ValueError {
     /// The mistake is in the last key of the path, not in the value under it.
     in_key: bool,
     nature: Nature,
+    /// The bytes of the text that it is about, if it is a text and not all are.
+    within: Option<Range<usize>>,
 }
 
 /// The kind of mistake, for code that reports it of an option.
@@ -30,6 +33,7 @@ enum Nature {
     Type,
     Template,
     Rule,
+    Misfit,
 }
 
 impl ValueError {
@@ -43,6 +47,7 @@ impl ValueError {
             path: Vec::new(),
             in_key: false,
             nature: Nature::Type,
+            within: None,
         }
     }
 
@@ -136,6 +141,47 @@ impl ValueError {
         })
     }
 
+    /// Creates an error that says all of it by `message`: neither what was expected nor what was
+    /// found.
+    pub fn saying(message: impl Into<String>) -> Self {
+        Self {
+            nature: Nature::Misfit,
+            ..Self::new("", "").because(message)
+        }
+    }
+
+    /// Sets the bytes of the text that it is about, if it is a text and not all are.
+    #[must_use]
+    pub fn within(mut self, bytes: Range<usize>) -> Self {
+        self.within = Some(bytes);
+        self
+    }
+
+    /// Options of a table that do not fit together, as an error of the table.
+    pub(crate) fn of_misfit(misfit: &Misfit) -> Self {
+        let error = Self {
+            within: misfit.bytes(),
+            ..Self::saying(misfit.message()).at(misfit.path())
+        };
+        match misfit.option() {
+            "" => error,
+            option => error.at_key(option),
+        }
+    }
+
+    /// The same as a misfit of the option `option` that holds the table, if it is one.
+    pub(crate) fn as_misfit(&self, option: &str) -> Option<Misfit> {
+        let is_misfit = self.nature == Nature::Misfit;
+        is_misfit.then(|| {
+            let message = self.reason.as_deref().unwrap_or_default();
+            let misfit = Misfit::new(option, message).at(self.path.iter().cloned());
+            match &self.within {
+                Some(bytes) => misfit.within(bytes.clone()),
+                None => misfit,
+            }
+        })
+    }
+
     pub(crate) fn bad_template(mut self) -> Self {
         self.nature = Nature::Template;
         self
@@ -155,7 +201,7 @@ impl ValueError {
         self
     }
 
-    fn within(&self) -> Within<'_> {
+    fn place(&self) -> Within<'_> {
         Within::new(&self.path, self.in_key)
     }
 
@@ -170,6 +216,9 @@ impl ValueError {
         if self.in_key {
             let reason = self.reason.as_deref().unwrap_or("not known here");
             return reason.to_owned();
+        }
+        if let (Nature::Misfit, Some(reason)) = (self.nature, &self.reason) {
+            return reason.clone();
         }
         let found = abridged(&self.found);
         match &self.reason {
@@ -217,7 +266,7 @@ pub enum OptionError {
         help: String,
     },
     /// The value is of the wrong type, or unreadable.
-    #[error("{owner}: option \"{option}{}\": {}", error.within(), error.statement())]
+    #[error("{owner}: option \"{option}{}\": {}", error.place(), error.statement())]
     #[diagnostic(code(standin::config::wrong_type))]
     WrongType {
         /// Whose config it is.
@@ -231,7 +280,7 @@ pub enum OptionError {
         help: Option<String>,
     },
     /// A template is not well-formed.
-    #[error("{owner}: option \"{option}{}\": the template does not parse: {}", error.within(), error.reason().unwrap_or(error.found()))]
+    #[error("{owner}: option \"{option}{}\": the template does not parse: {}", error.place(), error.reason().unwrap_or(error.found()))]
     #[diagnostic(code(standin::config::bad_template))]
     BadTemplate {
         /// Whose config it is.
@@ -328,6 +377,18 @@ impl OptionError {
             OptionError::NoValue { .. } | OptionError::CodeOnly { .. } => {}
         }
         self
+    }
+
+    /// The part of the value that it is about, and whether the last key is what is wrong there.
+    pub(crate) fn part(&self) -> (&[Step], bool) {
+        match self {
+            OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
+                (error.path(), error.is_in_key())
+            }
+            OptionError::Broken { broken, .. } => (broken.path(), broken.is_in_key()),
+            OptionError::Misfit { misfit, .. } => (misfit.path(), false),
+            _ => (&[], false),
+        }
     }
 
     /// Returns the name of the option.

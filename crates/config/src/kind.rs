@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::step::overlap;
 use crate::suggest::nearest;
 use crate::{ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError};
 
@@ -141,6 +142,23 @@ impl Kind {
         mistakes
     }
 
+    /// Everything that is wrong with `value`, of which `error` is what its type found first. The
+    /// kind knows every mistake and what was meant, the type its reasons.
+    pub(crate) fn mistakes_beside(&self, value: &Value, error: ValueError) -> Vec<ValueError> {
+        let mut mistakes = self.mistakes(value);
+        mistakes.extend(self.template_mistakes(value));
+        let is_same = |mistake: &ValueError| overlap(mistake.path(), error.path());
+        let same: Vec<&ValueError> = mistakes.iter().filter(|found| is_same(found)).collect();
+        if same.len() > 1 || same.iter().any(|found| found.is_more_exact_than(&error)) {
+            return mistakes;
+        }
+        match mistakes.iter().position(is_same) {
+            Some(at) => mistakes[at] = error,
+            None => mistakes.insert(0, error),
+        }
+        mistakes
+    }
+
     fn collect_mistakes(&self, value: &Value, mistakes: &mut Vec<ValueError>) {
         let read = match self {
             Kind::Duration => Duration::from_value(value).map(drop),
@@ -184,7 +202,7 @@ impl Kind {
                 return self.collect_of_union(kinds, tried, value, mistakes);
             }
             Kind::Nested(description) if value.as_map().is_some() => {
-                mistakes.extend(description.nested_mistakes(value));
+                mistakes.extend(description.nested_node(value).err().unwrap_or_default());
                 return;
             }
             Kind::Lazy(kind) => return kind.get().collect_mistakes(value, mistakes),

@@ -110,7 +110,9 @@ pub use value::{TomlKey, Value};
 /// What the code of the derive uses; no part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::options::{OptionAt, check_nested, describe, kind, read_nested};
+    pub use crate::options::{
+        OptionAt, check_nested, describe, kind, mistakes, read_nested, read_nested_or_first,
+    };
     pub use crate::resolver::Resolver;
     pub use standin_config_derive::__expand_config;
     pub use std::sync::OnceLock;

@@ -6,14 +6,14 @@ use std::ops::Range;
 use crate::step::{Step, Within};
 
 /// A conflict between options that are valid one by one, or between parts of one option. Found by
-/// the function that a config names with `#[config(check = ...)]` on its struct.
+/// a function that a config names with `#[config(check(option, option) = function)]` on its struct.
 ///
 /// ```
 /// use standin_config::{Config, Misfit, Node};
 ///
 /// /// A range.
 /// #[derive(Clone, Debug, Config)]
-/// #[config(check = in_order)]
+/// #[config(check(from, to) = in_order)]
 /// struct RangeConfig {
 ///     /// Where it begins.
 ///     from: u32,
@@ -21,10 +21,10 @@ use crate::step::{Step, Within};
 ///     to: u32,
 /// }
 ///
-/// fn in_order(range: &RangeConfig) -> Vec<Misfit> {
-///     match range.from <= range.to {
+/// fn in_order(from: &u32, to: &u32) -> Vec<Misfit> {
+///     match from <= to {
 ///         true => Vec::new(),
-///         false => vec![Misfit::new("to", format!("it ends before {}", range.from))],
+///         false => vec![Misfit::new("to", format!("it ends before {from}"))],
 ///     }
 /// }
 ///
@@ -50,6 +50,11 @@ impl Misfit {
             message: message.into(),
             help: None,
         }
+    }
+
+    /// Something wrong with a table as a whole.
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self::new("", message)
     }
 
     /// Sets the part of the option's value that it is about.

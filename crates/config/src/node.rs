@@ -1,6 +1,7 @@
 //! [`Node`]: one config in the tree of configs.
 
 use std::any::{Any, TypeId};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{
@@ -72,9 +73,6 @@ struct Kept {
     config: Arc<dyn Any + Send + Sync>,
 }
 
-/// Says what is wrong with a value of an option, for the owner that errors name.
-pub(crate) type CheckOption = fn(&OptionDescription, &str, &Stored) -> Vec<OptionError>;
-
 /// Counts the changes of all nodes. A value may come from any of them.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
@@ -90,29 +88,23 @@ impl Node {
     /// or break a constraint, and defaults that break their own. Inherited options are checked when
     /// they are resolved.
     pub fn new(owner: impl Into<String>, options: impl Options) -> Result<Self, ConfigErrors> {
-        Self::checked(owner.into(), options.into_layer(), OptionDescription::check)
-    }
-
-    /// As [`Node::new`], with `check` for the values.
-    pub(crate) fn checked(
-        owner: String,
-        layer: Layer,
-        check: CheckOption,
-    ) -> Result<Self, ConfigErrors> {
-        let description = layer.description().clone();
+        let (owner, layer) = (owner.into(), options.into_layer());
+        let description = layer.description();
         description.check_defaults()?;
-        let mut errors = Vec::new();
+        let (mut errors, mut wrong) = (Vec::new(), HashSet::new());
         for (index, option) in description.options().iter().enumerate() {
             match layer.find(index) {
                 // Values from defaults are checked too: they may come from a file of another hand.
-                Some((stored, _)) => errors.extend(check(option, &owner, stored)),
+                Some((stored, _)) => {
+                    let mistakes = option.check(&owner, stored);
+                    wrong.extend((!mistakes.is_empty()).then_some(index));
+                    errors.extend(mistakes);
+                }
                 None if option.is_required() => errors.push(option.missing(&owner)),
                 None => {}
             }
         }
-        if errors.is_empty() {
-            errors = description.misfits(&owner, &layer, |_| false);
-        }
+        errors.extend(description.misfits(&owner, &layer, &wrong));
         ConfigErrors::from_errors(&owner, errors)?;
         Ok(Self::unchecked(owner, layer))
     }
@@ -211,6 +203,20 @@ impl Node {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(self.unresolved(C::description(), errors)),
         }
+    }
+
+    /// What `take` makes of the options of the config `C`; `None` if one has no value.
+    pub(crate) fn take<C: Config, T>(
+        &self,
+        take: impl FnOnce(&mut Resolver<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let changes = CHANGES.load(Ordering::Acquire);
+        take(&mut Resolver::new::<C>(
+            self,
+            &self.layer(),
+            changes,
+            &mut Vec::new(),
+        ))
     }
 
     fn unresolved(&self, config: &ConfigDescription, mut errors: Vec<OptionError>) -> ResolveError {

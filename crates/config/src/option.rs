@@ -6,7 +6,7 @@ use crate::constraint::Constraint;
 use crate::docs::without_item_links;
 use crate::kind::{Holds, Kind};
 use crate::stored::Stored;
-use crate::{OptionError, OptionValue, Value, ValueError};
+use crate::{Misfit, OptionError, OptionValue, Value, ValueError};
 
 /// One option of a config: name, kind, where its value comes from, rules and documentation.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct OptionDescription {
     constraints: Vec<Constraint>,
     examples: Vec<Value>,
     reader: Reader,
+    /// The options of which it needs one.
+    needs: Vec<String>,
     /// Found out when it is needed: a kind may be one of a config that is being described.
     holds: OnceLock<Holds>,
     /// The config that declares it; set when the config is built.
@@ -38,9 +40,12 @@ pub enum Source {
     InheritedOr(Stored),
 }
 
+/// Says what is wrong with a value of an option, for the owner that errors name.
+pub(crate) type CheckOption = fn(&OptionDescription, &str, &Stored) -> Vec<OptionError>;
+
 #[derive(Clone, Debug)]
 enum Reader {
-    Typed(fn(&Value) -> Result<Stored, ValueError>),
+    Typed(fn(&Value) -> Result<Stored, Vec<ValueError>>),
     /// Described at run time: kept as a [`Value`].
     ByKind,
     Code,
@@ -56,6 +61,7 @@ impl OptionDescription {
             constraints: Vec::new(),
             examples: Vec::new(),
             reader,
+            needs: Vec::new(),
             holds: OnceLock::new(),
             declared_in: None,
         }
@@ -86,7 +92,7 @@ impl OptionDescription {
 
     /// Creates an option of type `T` that must be set, unless a source is given.
     pub fn of<T: OptionValue>(name: impl Into<String>) -> Self {
-        let reader = Reader::Typed(|value| T::from_value(value).map(Stored::new));
+        let reader = Reader::Typed(|value| T::read(value).map(Stored::new));
         Self::new(name.into(), T::kind(), Source::Required, reader)
     }
 
@@ -113,6 +119,13 @@ impl OptionDescription {
     #[must_use]
     pub fn constraint(mut self, constraint: Constraint) -> Self {
         self.constraints.push(constraint);
+        self
+    }
+
+    /// Declares that it has no effect unless one of these options is set.
+    #[must_use]
+    pub fn needs<N: Into<String>>(mut self, options: impl IntoIterator<Item = N>) -> Self {
+        self.needs.extend(options.into_iter().map(Into::into));
         self
     }
 
@@ -178,6 +191,23 @@ impl OptionDescription {
         &self.examples
     }
 
+    /// The options of which it needs one.
+    pub(crate) fn needed(&self) -> &[String] {
+        &self.needs
+    }
+
+    /// The misfit of a value without the option that it needs.
+    pub(crate) fn misfit_without(&self, needed: &OptionDescription) -> Misfit {
+        let message = format!("it has no effect without `{}`", needed.name);
+        let example = needed.examples.first();
+        let example = example.map(|example| format!("set it, such as {} = {example}", needed.name));
+        let misfit = Misfit::new(&self.name, message);
+        match example.or(needed.help()) {
+            Some(help) => misfit.help(help),
+            None => misfit,
+        }
+    }
+
     /// Returns the name of the config that declares it.
     pub fn declared_in(&self) -> &str {
         self.declared_in.as_deref().unwrap_or_default()
@@ -221,16 +251,7 @@ impl OptionDescription {
         value: &Value,
     ) -> Result<Stored, Vec<OptionError>> {
         let read = match self.reader {
-            Reader::Typed(read) => read(value).map_err(|error| {
-                // The kind knows every mistake and what was meant, the type its reasons.
-                let mut mistakes = self.kind.mistakes(value);
-                mistakes.extend(self.kind.template_mistakes(value));
-                let knows_more = mistakes.len() > 1
-                    || mistakes
-                        .iter()
-                        .any(|mistake| mistake.is_more_exact_than(&error));
-                if knows_more { mistakes } else { vec![error] }
-            }),
+            Reader::Typed(read) => read(value),
             Reader::ByKind => match self.kind.mistakes(value) {
                 mistakes if mistakes.is_empty() => Ok(Stored::new(value.clone())),
                 mistakes => Err(mistakes),
@@ -254,11 +275,39 @@ impl OptionDescription {
     ///
     /// Returns everything that is wrong with the value; `owner` is whose it is.
     pub fn read_and_check(&self, owner: &str, value: &Value) -> Result<Stored, Vec<OptionError>> {
-        let stored = self.read_or_mistakes(owner, value)?;
-        match self.check_rules(owner, &stored) {
+        self.read_by(owner, value, Self::check_rules)
+    }
+
+    /// As [`OptionDescription::read_and_check`], with these rules.
+    pub(crate) fn read_by(
+        &self,
+        owner: &str,
+        value: &Value,
+        rules: CheckOption,
+    ) -> Result<Stored, Vec<OptionError>> {
+        let (stored, mistakes) = match self.read_or_mistakes(owner, value) {
+            Ok(stored) => (stored, Vec::new()),
+            Err(mistakes) => (Stored::new(value.clone()), mistakes),
+        };
+        match self.with_rules(owner, &stored, mistakes, rules) {
             mistakes if mistakes.is_empty() => Ok(stored),
             mistakes => Err(mistakes),
         }
+    }
+
+    /// Adds what the rules say of the parts of a value that are of the right type.
+    fn with_rules(
+        &self,
+        owner: &str,
+        stored: &Stored,
+        mut mistakes: Vec<OptionError>,
+        rules: CheckOption,
+    ) -> Vec<OptionError> {
+        let broken = rules(self, owner, stored);
+        let is_apart = |other: &OptionError| !mistakes.iter().any(|one| one.part() == other.part());
+        let broken: Vec<OptionError> = broken.into_iter().filter(is_apart).collect();
+        mistakes.extend(broken);
+        mistakes
     }
 
     /// What there may be within the option's values.
@@ -276,6 +325,14 @@ impl OptionDescription {
                 option,
                 broken,
                 help: hint.or(self.help()),
+            };
+        }
+        if let Some(misfit) = error.as_misfit(&option) {
+            let help = hint.or(self.help());
+            return OptionError::Misfit {
+                owner,
+                misfit,
+                help,
             };
         }
         if error.is_template() {
@@ -301,10 +358,9 @@ impl OptionDescription {
 
     /// Everything that is wrong with a value that a user has set.
     pub(crate) fn check(&self, owner: &str, stored: &Stored) -> Vec<OptionError> {
-        if let Err(error) = stored.check() {
-            return vec![self.wrong_type(owner, error)];
-        }
-        self.check_rules(owner, stored)
+        let mistakes = stored.mistakes().into_iter();
+        let mistakes = mistakes.map(|error| self.wrong_type(owner, error));
+        self.with_rules(owner, stored, mistakes.collect(), Self::check_rules)
     }
 
     /// What is wrong with a value of the right type: templates that do not parse, and constraints.

@@ -53,6 +53,17 @@ pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// Returns an error if the value is of another kind or out of the type's range.
     fn from_value(value: &Value) -> Result<Self, ValueError>;
 
+    /// Reads the value as [`OptionValue::from_value`] does, and returns everything that is wrong
+    /// with it. A type that consists of values of other types implements this by reading each of
+    /// them; for others the [kind](OptionValue::kind) finds what `from_value` did not get to.
+    ///
+    /// # Errors
+    ///
+    /// Returns one error for each mistake.
+    fn read(value: &Value) -> Result<Self, Vec<ValueError>> {
+        Self::from_value(value).map_err(|error| Self::kind().mistakes_beside(value, error))
+    }
+
     /// Writes the value so that [`OptionValue::from_value`] reads it again.
     fn to_value(&self) -> Value;
 
@@ -64,6 +75,44 @@ pub trait OptionValue: Clone + fmt::Debug + Send + Sync + Sized + 'static {
     /// Returns an error if the value is one that [`OptionValue::from_value`] would refuse.
     fn check(&self) -> Result<(), ValueError> {
         Ok(())
+    }
+}
+
+/// What is wrong with the parts of a value.
+#[derive(Default)]
+struct Parts {
+    mistakes: Vec<ValueError>,
+}
+
+impl Parts {
+    /// Returns the part that was read; notes its mistakes where `place` puts them.
+    fn take<T>(
+        &mut self,
+        read: Result<T, Vec<ValueError>>,
+        place: impl Fn(ValueError) -> ValueError,
+    ) -> Option<T> {
+        match read {
+            Ok(part) => Some(part),
+            Err(mistakes) => {
+                self.mistakes.extend(mistakes.into_iter().map(place));
+                None
+            }
+        }
+    }
+
+    fn or_mistakes<T>(self, whole: T) -> Result<T, Vec<ValueError>> {
+        match self.mistakes.is_empty() {
+            true => Ok(whole),
+            false => Err(self.mistakes),
+        }
+    }
+}
+
+/// The first of the mistakes in `value`, of which there is at least one.
+pub(crate) fn first_of(value: &Value) -> impl Fn(Vec<ValueError>) -> ValueError {
+    move |mistakes| {
+        let first = mistakes.into_iter().next();
+        first.unwrap_or_else(|| Kind::Any.unfit(value))
     }
 }
 
@@ -195,6 +244,13 @@ impl<T: OptionValue> OptionValue for Option<T> {
         }
     }
 
+    fn read(value: &Value) -> Result<Self, Vec<ValueError>> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::read(value).map(Some),
+        }
+    }
+
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null, T::to_value)
     }
@@ -210,17 +266,19 @@ impl<T: OptionValue> OptionValue for Vec<T> {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
+        Self::read(value).map_err(first_of(value))
+    }
+
+    fn read(value: &Value) -> Result<Self, Vec<ValueError>> {
         let Some(written) = value.as_list() else {
-            return Err(Self::kind().unfit(value));
+            return Err(vec![Self::kind().unfit(value)]);
         };
-        let mut items = Vec::with_capacity(written.len());
-        for (index, item) in written.iter().enumerate() {
-            match T::from_value(item) {
-                Ok(item) => items.push(item),
-                Err(error) => return Err(error.at_index(index)),
-            }
-        }
-        Ok(items)
+        let mut parts = Parts::default();
+        let items = written.iter().enumerate();
+        let items = items
+            .filter_map(|(index, item)| parts.take(T::read(item), |error| error.at_index(index)));
+        let items = items.collect();
+        parts.or_mistakes(items)
     }
 
     fn to_value(&self) -> Value {
@@ -241,12 +299,19 @@ impl<A: OptionValue, B: OptionValue> OptionValue for (A, B) {
     }
 
     fn from_value(value: &Value) -> Result<Self, ValueError> {
-        match value.as_list() {
-            Some([first, second]) => Ok((
-                A::from_value(first).map_err(|error| error.at_index(0))?,
-                B::from_value(second).map_err(|error| error.at_index(1))?,
-            )),
-            _ => Err(Self::kind().unfit(value)),
+        Self::read(value).map_err(first_of(value))
+    }
+
+    fn read(value: &Value) -> Result<Self, Vec<ValueError>> {
+        let Some([first, second]) = value.as_list() else {
+            return Err(vec![Self::kind().unfit(value)]);
+        };
+        let mut parts = Parts::default();
+        let first = parts.take(A::read(first), |error| error.at_index(0));
+        let second = parts.take(B::read(second), |error| error.at_index(1));
+        match (first, second) {
+            (Some(first), Some(second)) => Ok((first, second)),
+            _ => Err(parts.mistakes),
         }
     }
 
@@ -268,17 +333,20 @@ macro_rules! map {
             }
 
             fn from_value(value: &Value) -> Result<Self, ValueError> {
+                Self::read(value).map_err(first_of(value))
+            }
+
+            fn read(value: &Value) -> Result<Self, Vec<ValueError>> {
                 let Some(written) = value.as_map() else {
-                    return Err(Self::kind().unfit(value));
+                    return Err(vec![Self::kind().unfit(value)]);
                 };
-                let mut entries = $map::new();
-                for (key, value) in written {
-                    match T::from_value(value) {
-                        Ok(value) => entries.insert(key.clone(), value),
-                        Err(error) => return Err(error.at_key(key)),
-                    };
-                }
-                Ok(entries)
+                let mut parts = Parts::default();
+                let entries = written.iter().filter_map(|(key, value)| {
+                    let value = parts.take(T::read(value), |error| error.at_key(key))?;
+                    Some((key.clone(), value))
+                });
+                let entries = entries.collect();
+                parts.or_mistakes(entries)
             }
 
             fn to_value(&self) -> Value {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::option_value::first_of;
 use crate::{ConfigDescription, Kind, Layer, OptionValue, Resolver, Value, ValueError};
 
 /// A struct of declared options. Derive it; see the crate's documentation.
@@ -69,14 +70,21 @@ pub trait OptionAt<const N: usize> {
 
 /// Reads a config from a table, for an option that has a config as its type.
 #[doc(hidden)]
-pub fn read_nested<C: Config + OptionValue>(value: &Value) -> Result<C, ValueError> {
+pub fn read_nested<C: Config + OptionValue>(value: &Value) -> Result<C, Vec<ValueError>> {
     let description = C::description();
-    let node = description.read_nested(value)?;
-    node.resolve()
-        .map_err(|errors| match errors.into_errors().into_iter().next() {
-            Some(error) => description.unfit_nested(value, error),
-            None => C::kind().unfit(value),
-        })
+    let node = description.nested_node(value)?;
+    node.resolve().map_err(|errors| {
+        let errors = errors.into_errors().into_iter();
+        errors
+            .map(|error| description.unfit_nested(value, error))
+            .collect()
+    })
+}
+
+/// The first mistake in a table, for code that asks for one.
+#[doc(hidden)]
+pub fn read_nested_or_first<C: Config + OptionValue>(value: &Value) -> Result<C, ValueError> {
+    read_nested(value).map_err(first_of(value))
 }
 
 // The derives call these, and are spared the code of a `OnceLock` for every closure.
@@ -85,6 +93,12 @@ pub fn read_nested<C: Config + OptionValue>(value: &Value) -> Result<C, ValueErr
 #[doc(hidden)]
 pub fn kind(kind: &'static OnceLock<Kind>, make: fn() -> Kind) -> Kind {
     kind.get_or_init(make).clone()
+}
+
+/// Everything that is wrong with a value, of which `error` is what was found first.
+#[doc(hidden)]
+pub fn mistakes<T: OptionValue>(value: &Value, error: ValueError) -> Vec<ValueError> {
+    T::kind().mistakes_beside(value, error)
 }
 
 /// A config's description, which is made once.
@@ -99,5 +113,7 @@ pub fn describe(
 /// Checks a config that code wrote as a struct.
 #[doc(hidden)]
 pub fn check_nested<C: Config + OptionValue>(config: &C) -> Result<(), ValueError> {
-    C::description().read_nested(&config.to_value()).map(drop)
+    let value = config.to_value();
+    let node = C::description().nested_node(&value);
+    node.map(drop).map_err(first_of(&value))
 }

@@ -11,6 +11,11 @@ pub enum Step {
     Key(String),
 }
 
+/// Whether one of the parts is within the other, or is the same.
+pub(crate) fn overlap(first: &[Step], second: &[Step]) -> bool {
+    first.starts_with(second) || second.starts_with(first)
+}
+
 /// The steps as one would write them behind the value's name: `[1].times`.
 pub(crate) struct Within<'a>(&'a [Step]);
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::step::overlap;
 use crate::{Kind, OptionValue, Value, ValueError};
 
 /// A value in a layer. It keeps its Rust type, so that typed access needs no parsing, and has a
@@ -16,7 +17,7 @@ trait Erased: Send + Sync {
     fn any_mut(&mut self) -> &mut dyn Any;
     /// `None` for values that can only be set in code.
     fn value(&self) -> Option<Value>;
-    fn check(&self) -> Result<(), ValueError>;
+    fn mistakes(&self) -> Vec<ValueError>;
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
@@ -35,8 +36,16 @@ impl<T: OptionValue> Erased for Written<T> {
         Some(self.0.to_value())
     }
 
-    fn check(&self) -> Result<(), ValueError> {
-        self.0.check()
+    fn mistakes(&self) -> Vec<ValueError> {
+        let Err(error) = self.0.check() else {
+            return Vec::new();
+        };
+        let is_same = |other: &ValueError| overlap(other.path(), error.path());
+        // The check stops at the first mistake. What it refuses cannot be read, either.
+        match T::read(&self.0.to_value()) {
+            Err(all) if all.len() > 1 && all.iter().any(is_same) => all,
+            _ => vec![error],
+        }
     }
 
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,8 +68,8 @@ impl<T: Send + Sync + 'static> Erased for Code<T> {
         None
     }
 
-    fn check(&self) -> Result<(), ValueError> {
-        Ok(())
+    fn mistakes(&self) -> Vec<ValueError> {
+        Vec::new()
     }
 
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,8 +93,8 @@ impl<T: Send + Sync + 'static> Erased for OptionalCode<T> {
         self.0.is_none().then_some(Value::Null)
     }
 
-    fn check(&self) -> Result<(), ValueError> {
-        Ok(())
+    fn mistakes(&self) -> Vec<ValueError> {
+        Vec::new()
     }
 
     fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,8 +138,9 @@ impl Stored {
         self.value().ok_or_else(|| kind().unfit_code())
     }
 
-    pub(crate) fn check(&self) -> Result<(), ValueError> {
-        self.0.check()
+    /// What the type says against a value that code made.
+    pub(crate) fn mistakes(&self) -> Vec<ValueError> {
+        self.0.mistakes()
     }
 }
 

@@ -326,7 +326,7 @@ fn nodes_and_layers_go_from_thread_to_thread() {
 
 /// A table with two columns.
 #[derive(Clone, Debug, Config)]
-#[config(check = not_wider_than_the_page)]
+#[config(check(left, right) = not_wider_than_the_page)]
 pub struct ColumnsConfig {
     /// The width of the left one.
     #[config(default = 10)]
@@ -336,9 +336,9 @@ pub struct ColumnsConfig {
     pub right: Vec<u32>,
 }
 
-fn not_wider_than_the_page(columns: &ColumnsConfig) -> Vec<Misfit> {
-    let widths = columns.right.iter().enumerate();
-    let wide = widths.filter(|(_, width)| *width + columns.left > 80);
+fn not_wider_than_the_page(left: &u32, right: &[u32]) -> Vec<Misfit> {
+    let widths = right.iter().enumerate();
+    let wide = widths.filter(|(_, width)| *width + left > 80);
     wide.map(|(index, _)| {
         Misfit::new("right", "it does not fit on the page").at([Step::Index(index)])
     })

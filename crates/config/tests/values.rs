@@ -82,7 +82,10 @@ fn mistakes_in_a_variant_are_at_their_places() {
     };
     assert_eq!(
         messages("{ radio = { frequency = 5, tme = 1 } }"),
-        ["player.toml: option \"source.radio\": unknown key \"tme\""]
+        [
+            "player.toml: option \"source.radio.frequency\" is 5, but it must be from 88 to 108",
+            "player.toml: option \"source.radio\": unknown key \"tme\"",
+        ]
     );
     assert_eq!(
         messages("{ radio = { frequency = 5 } }"),

@@ -303,11 +303,17 @@ impl<'a> Names<'a> {
     /// What cannot be brought into an order.
     fn mistakes(&self, config: &EnvironmentConfig, references: &[Reference]) -> Vec<OrderMistake> {
         match self.mode(config) {
-            Mode::Declared => references
-                .iter()
-                .filter(|reference| reference.read >= reference.reader)
-                .map(|reference| self.too_late(reference))
-                .collect(),
+            Mode::Declared => {
+                let too_late = |reference: &&Reference| reference.read >= reference.reader;
+                let mut too_late = references.iter().filter(too_late).peekable();
+                if too_late.peek().is_none() {
+                    return Vec::new();
+                }
+                let needs = self.needs(references);
+                too_late
+                    .map(|reference| self.too_late(reference, &needs))
+                    .collect()
+            }
             Mode::Concurrent => {
                 let mut mistakes: Vec<_> = self.needless_async_starts().collect();
                 mistakes.extend(self.circle(references));
@@ -317,22 +323,22 @@ impl<'a> Names<'a> {
     }
 
     /// A driver reads one that does not start before it.
-    fn too_late(&self, reference: &Reference) -> OrderMistake {
+    fn too_late(&self, reference: &Reference, needs: &Order) -> OrderMistake {
         let (reader, read) = (self.name(reference.reader), self.name(reference.read));
         OrderMistake {
             driver: reader.clone(),
             option: reference.option.clone(),
             needs: Some(read.clone()),
-            error: if reference.read == reference.reader {
-                DependencyError::Cycle {
-                    drivers: vec![reader],
-                }
-            } else {
-                DependencyError::StartsLater {
+            error: match needs.way(reference.reader, reference.read) {
+                // No order helps.
+                Some(circle) => DependencyError::Cycle {
+                    drivers: circle.into_iter().map(|place| self.name(place)).collect(),
+                },
+                None => DependencyError::StartsLater {
                     reader,
                     option: reference.option.clone(),
                     later: read,
-                }
+                },
             },
         }
     }

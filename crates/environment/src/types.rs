@@ -16,7 +16,7 @@ use standin_tcp::{TlsCertificate, TlsCertificateConfig};
 
 use crate::file::{Document, Draft, Entry, RegisterError, TypeRegistry};
 use crate::plan::Plan;
-use crate::{Environment, EnvironmentBuilder, EnvironmentConfig, LoadError};
+use crate::{DependencyError, Environment, EnvironmentBuilder, EnvironmentConfig, LoadError};
 
 /// The types of drivers that environment files may name, and how to make
 /// drivers of them.
@@ -182,9 +182,13 @@ impl DriverTypes {
             // There are no drivers yet that could have the name.
             environment.members.set_initial(name.clone(), value.clone());
         }
-        let entries: Vec<Entry> = draft.sound_entries().cloned().collect();
+        let entries: Vec<Entry> = draft.entries().to_vec();
         for entry in entries {
-            if let Err(error) = self.add_entry(&mut environment, entry.clone()) {
+            let added = self.add_entry(&mut environment, entry.clone());
+            // What is wrong in its table is known; what is right counts for others.
+            if let Err(error) = added
+                && entry.is_sound
+            {
                 draft.refuse_driver(&entry, error.diagnostic());
             }
         }
@@ -202,13 +206,23 @@ impl DriverTypes {
                 draft.refuse_dependency(&then, "after", &first, &error);
             }
         }
-        // Who waits for whom can only be told of a file in which everything else is right.
-        if draft.is_sound()
-            && let Ok(config) = environment.options().resolve::<EnvironmentConfig>()
-        {
+        if let Some(config) = order_of(&draft, &environment) {
+            let is_sound = draft.is_sound();
+            if !config.concurrent {
+                draft.refuse_later();
+            }
             for mistake in Plan::mistakes(&environment, &config) {
-                let needs = mistake.needs.as_deref().unwrap_or_default();
-                draft.refuse_dependency(&mistake.driver, &mistake.option, needs, &mistake.error);
+                // Where something else is wrong, a driver may only be unknown because of that; and
+                // who waits for whom was found in the text.
+                let is_of_the_order = matches!(
+                    mistake.error,
+                    DependencyError::StartsLater { .. } | DependencyError::AsyncStart { .. }
+                );
+                if is_sound || is_of_the_order {
+                    let (driver, option) = (&mistake.driver, &mistake.option);
+                    let needs = mistake.needs.as_deref().unwrap_or_default();
+                    draft.refuse_dependency(driver, option, needs, &mistake.error);
+                }
             }
         }
         draft.finish()?;
@@ -260,6 +274,16 @@ impl DriverTypes {
             None => Err(Error::msg("the type is not registered")),
         }
     }
+}
+
+/// The options that say in which order the drivers of a file start; `None` if it does not say.
+fn order_of(draft: &Draft, environment: &Environment) -> Option<EnvironmentConfig> {
+    if draft.is_unread("concurrent") {
+        return None;
+    }
+    let mut config: EnvironmentConfig = environment.options().resolve().ok()?;
+    config.concurrent |= draft.has_dependencies();
+    Some(config)
 }
 
 impl fmt::Debug for DriverTypes {

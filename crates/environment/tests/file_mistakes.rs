@@ -326,7 +326,7 @@ port = { driver = "database", value = "{{ port }}" }
 #[test]
 fn a_template_that_does_not_parse() {
     check(
-        "[[driver]]\ntype = 'tcp-server'\nname = 's'\nport = { driver = 's2', value = '{{ port' }\n",
+        "[[driver]]\ntype = 'tcp-server'\nname = 's'\nport = { driver = 's2', value = '{{ port' }\n\n[[driver]]\ntype = 'tcp-server'\nname = 's2'\n",
         expect![[r#"
             standin::config::bad_template
 
@@ -337,6 +337,7 @@ fn a_template_that_does_not_parse() {
              4 │ port = { driver = 's2', value = '{{ port' }
                ·                                 ────┬────
                ·                                     ╰── `{{` without `}}`
+             5 │
                ╰────
               help: a template reads another driver's context, such as "{{ host }}:{{ port }}"
         "#]],

@@ -115,14 +115,15 @@ fn mistakes_have_their_place() {
     );
     refuses(
         "to = \"b:1\"\nframing = \"lines\"\n[[driver.fault]]\nkind = \"explode\"\nmatch = \"(\"\n",
-        expect![[
-            r#"driver "wan": option "fault[0].kind": "explode" is not one of "reset", "close", "half-close", "silence", "drop", "corrupt" or a table { delay }"#
-        ]],
+        expect![[r#"
+            driver "wan": option "fault[0].kind": "explode" is not one of "reset", "close", "half-close", "silence", "drop", "corrupt" or a table { delay }
+            driver "wan": option "fault[0].match" is "(", but it is not a regular expression: unclosed group"#]],
     );
     refuses(
         "to = \"b:1\"\nup = { latency = \"soon\", slice_pause = \"1ms\" }\ndown = { peer = \"x\" }\n",
         expect![[r#"
             driver "wan": option "up.latency": "soon" is not a duration
+            driver "wan": option "up.slice_pause": it has no effect without `slice`
             driver "wan": option "down.peer" is "x", but "x" is not an IP address"#]],
     );
 }

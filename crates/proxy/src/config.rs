@@ -7,13 +7,19 @@ use standin_driver::DriverConfig;
 use standin_tcp::StreamFraming;
 
 use crate::frames::NewFraming;
-use crate::{Fault, Link, Links, ProxyError, TcpProxy};
+use crate::{Fault, ProxyError, TcpProxy};
 
 /// A proxy between a peer and its target, with faults on the way.
 ///
 /// These are the options of a [`TcpProxy`].
 #[derive(Clone, Debug, Config)]
-#[config(type_name = "tcp-proxy", builds = TcpProxy, check = misfits)]
+#[config(
+    type_name = "tcp-proxy",
+    builds = TcpProxy,
+    check(to) = target_misfits,
+    check(framing) = framing_misfits,
+    check(faults, framing, framed) = fault_misfits
+)]
 pub struct TcpProxyConfig {
     /// The options that every driver has.
     #[config(include)]
@@ -125,60 +131,51 @@ pub(crate) fn host_and_port(to: &str) -> Option<(&str, u16)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-/// What does not fit together.
-fn misfits(config: &TcpProxyConfig) -> Vec<Misfit> {
-    let mut misfits = Vec::new();
+/// A target that cannot be one.
+fn target_misfits(to: &Setting<String>) -> Vec<Misfit> {
     // A template is looked at when it is rendered.
-    let to = config.to.as_plain().filter(|to| !to.contains("{{"));
-    if let Some(to) = to.filter(|to| host_and_port(to).is_none()) {
-        let error = ProxyError::Target {
-            proxy: String::new(),
-            to: to.clone(),
-        };
-        let misfit = Misfit::new("to", format!("\"{to}\" is not a host and a port"));
-        let help = error.help().map(|help| help.to_string());
-        misfits.push(misfit.help(help.unwrap_or_default()));
-    }
-    let made = config.framing.as_ref().map(StreamFraming::maker);
-    let has_frames = match made {
-        Some(Err((key, message))) => {
-            misfits.push(Misfit::new("framing", message).at([Step::Key(key.into())]));
-            true
-        }
-        Some(Ok(maker)) => maker.is_some(),
-        None => config.framed.is_some(),
+    let to = to.as_plain().filter(|to| !to.contains("{{"));
+    let Some(to) = to.filter(|to| host_and_port(to).is_none()) else {
+        return Vec::new();
     };
-    for (index, fault) in config.faults.iter().enumerate() {
-        let at = Step::Index(index);
-        match fault.point() {
-            Err((key, message)) => {
-                misfits.push(Misfit::new("fault", message).at([at, Step::Key(key.into())]));
-            }
-            Ok(_) if fault.needs_frames() && !has_frames => misfits.push(
-                Misfit::new("fault", "it is about frames, but no framing is set")
-                    .at([at])
-                    .help("say how the streams are cut into frames: framing = \"lines\""),
-            ),
-            Ok(_) => {}
-        }
-    }
-    for (option, Links(links)) in [("up", &config.up), ("down", &config.down)] {
-        for (index, link) in links.iter().enumerate() {
-            if let Some(message) = link.misfit() {
-                let at = (links.len() > 1).then_some(Step::Index(index));
-                misfits.push(Misfit::new(option, message).at(at));
-            }
-        }
-    }
-    misfits
+    let error = ProxyError::Target {
+        proxy: String::new(),
+        to: to.clone(),
+    };
+    let misfit = Misfit::new("to", format!("\"{to}\" is not a host and a port"));
+    let help = error.help().map(|help| help.to_string());
+    vec![misfit.help(help.unwrap_or_default())]
 }
 
-impl Link {
-    /// What of it does not fit together.
-    fn misfit(&self) -> Option<&'static str> {
-        if self.slice_pause.is_some() && self.slice.is_none() {
-            return Some("`slice_pause` means nothing without `slice`");
+/// A framing that there is not.
+fn framing_misfits(framing: &Option<StreamFraming>) -> Vec<Misfit> {
+    match framing.as_ref().map(StreamFraming::maker) {
+        Some(Err((key, message))) => {
+            vec![Misfit::new("framing", message).at([Step::Key(key.into())])]
         }
-        None
+        _ => Vec::new(),
     }
+}
+
+/// Faults that are about frames, where there are none.
+fn fault_misfits(
+    faults: &[Fault],
+    framing: &Option<StreamFraming>,
+    framed: &Option<NewFraming>,
+) -> Vec<Misfit> {
+    let has_frames = match framing.as_ref().map(StreamFraming::maker) {
+        Some(Ok(maker)) => maker.is_some(),
+        Some(Err(_)) => true,
+        None => framed.is_some(),
+    };
+    let needing = faults
+        .iter()
+        .enumerate()
+        .filter(|(_, fault)| fault.needs_frames() && !has_frames);
+    let misfit = |(index, _)| {
+        Misfit::new("fault", "it is about frames, but no framing is set")
+            .at([Step::Index(index)])
+            .help("say how the streams are cut into frames: framing = \"lines\"")
+    };
+    needing.map(misfit).collect()
 }

@@ -3,10 +3,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use regex::bytes::Regex;
-use standin_config::{Config, OptionValue};
+use standin_config::{Config, Misfit, OptionValue};
 
 use crate::Direction;
 use crate::counted::counted;
+use crate::link::check_ip;
 
 /// The effect of a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, OptionValue)]
@@ -62,7 +63,10 @@ impl fmt::Display for FaultKind {
 /// assert_eq!(fault.to_string(), "drop up on the frame that matches /^COMMIT/");
 /// ```
 #[derive(Clone, Debug, PartialEq, Config)]
-#[config(table)]
+#[config(
+    table,
+    check(kind, after_bytes, at_byte, after_frames, at_frame, offset, expression) = misfits
+)]
 pub struct Fault {
     /// The effect: `"reset"`, `"close"`, `"half-close"`, `"silence"`, `"drop"` (of a frame),
     /// `"corrupt"` (of the next byte), or `{ delay = "50ms" }`.
@@ -82,14 +86,16 @@ pub struct Fault {
     #[config(default = 0)]
     pub(crate) offset: u64,
     /// When a frame comes in which this regular expression matches: it does not go through.
-    #[config(key = "match", example = "^COMMIT")]
+    #[config(key = "match", example = "^COMMIT", check = |text: &String| regex_of(text).map(drop))]
     pub(crate) expression: Option<String>,
     /// Only on the connection of this index, counted from 0. Default: on all.
     pub(crate) connection: Option<usize>,
     /// Only on connections from this IP address. Default: from all.
+    #[config(check = check_ip)]
     pub(crate) peer: Option<String>,
-    /// The probability per connection, from 0 to 1; the seed determines which connections. Default:
+    /// The probability per connection; the seed determines which connections. Default:
     /// all.
+    #[config(range = 0.0..=1.0)]
     pub(crate) probability: Option<f64>,
     /// Whether the test is fine without it.
     #[config(default = false)]
@@ -276,56 +282,64 @@ impl Fault {
 
     /// Where it happens, or what is wrong with it: the key, and what that is.
     pub(crate) fn point(&self) -> Result<Point, (&'static str, String)> {
-        let places = [
-            ("after_bytes", self.after_bytes.map(Point::AfterBytes)),
-            ("at_byte", self.at_byte.map(Point::AtByte)),
-            ("after_frames", self.after_frames.map(Point::AfterFrames)),
-            (
-                "at_frame",
-                self.at_frame.map(|frame| Point::InFrame {
-                    frame,
-                    offset: self.offset,
-                }),
-            ),
-        ];
-        let mut point = None;
-        for (key, place) in places {
-            let Some(place) = place else {
-                continue;
-            };
-            if let Some((other, _)) = point.replace((key, place)) {
-                return Err((key, format!("`{other}` says another place")));
-            }
+        if let Some(wrong) = self.misplaced().into_iter().next() {
+            return Err(wrong);
         }
-        if let Some(expression) = &self.expression {
-            if let Some((other, _)) = point {
-                return Err(("match", format!("`{other}` says another place")));
-            }
-            let regex = Regex::new(expression).map_err(|error| ("match", error.to_string()))?;
-            point = Some(("match", Point::Frame(regex)));
-        }
-        if self.offset > 0 && self.at_frame.is_none() {
-            return Err(("offset", "it has no effect without `at_frame`".to_owned()));
-        }
-        if let Some(peer) = &self.peer
-            && peer.parse::<IpAddr>().is_err()
-        {
-            return Err(("peer", format!("{peer:?} is not an IP address")));
+        if let Some(peer) = &self.peer {
+            check_ip(peer).map_err(|reason| ("peer", reason))?;
         }
         if let Some(probability) = self.probability
             && !(0.0..=1.0).contains(&probability)
         {
             return Err(("probability", "it must be from 0 to 1".to_owned()));
         }
-        let point = point.map_or(Point::Begin, |(_, point)| point);
-        match (self.kind, &point) {
-            (FaultKind::Drop, Point::InFrame { offset: 0, .. } | Point::Frame(_)) => Ok(point),
-            (FaultKind::Drop, _) => Err((
-                "kind",
-                "\"drop\" is about one frame: say which by `at_frame` or `match`".to_owned(),
-            )),
-            _ => Ok(point),
+        if let Some(expression) = &self.expression {
+            let regex = regex_of(expression).map_err(|reason| ("match", reason))?;
+            return Ok(Point::Frame(regex));
         }
+        let places = self.places().into_iter();
+        let point = places.filter_map(|(_, point)| point).next();
+        Ok(point.unwrap_or(Point::Begin))
+    }
+
+    /// Where it may happen besides at a frame that matches, each with its key.
+    fn places(&self) -> [(&'static str, Option<Point>); 4] {
+        let in_frame = |frame| Point::InFrame {
+            frame,
+            offset: self.offset,
+        };
+        [
+            ("after_bytes", self.after_bytes.map(Point::AfterBytes)),
+            ("at_byte", self.at_byte.map(Point::AtByte)),
+            ("after_frames", self.after_frames.map(Point::AfterFrames)),
+            ("at_frame", self.at_frame.map(in_frame)),
+        ]
+    }
+
+    /// What is wrong with the place: keys, and what that is.
+    fn misplaced(&self) -> Vec<(&'static str, String)> {
+        let places = self.places();
+        let places = places.iter().filter(|(_, place)| place.is_some());
+        let keys = places.map(|(key, _)| *key);
+        let keys: Vec<&str> = keys
+            .chain(self.expression.as_ref().map(|_| "match"))
+            .collect();
+        let mut wrong: Vec<(&'static str, String)> = keys
+            .windows(2)
+            .map(|two| (two[1], format!("`{}` says another place", two[0])))
+            .collect();
+        if self.offset > 0 && self.at_frame.is_none() {
+            wrong.push(("offset", "it has no effect without `at_frame`".to_owned()));
+        }
+        let is_of_a_frame = match self.at_frame {
+            Some(_) => self.offset == 0,
+            None => self.expression.is_some(),
+        };
+        if self.kind == FaultKind::Drop && !is_of_a_frame {
+            let message = "\"drop\" is about one frame: say which by `at_frame` or `match`";
+            wrong.push(("kind", message.to_owned()));
+        }
+        wrong
     }
 
     /// Whether it is meant for a connection.
@@ -334,6 +348,40 @@ impl Fault {
         self.connection.is_none_or(|wanted| wanted == connection)
             && self.peer.as_ref().is_none_or(is_meant)
     }
+}
+
+fn misfits(
+    kind: &FaultKind,
+    after_bytes: &Option<u64>,
+    at_byte: &Option<u64>,
+    after_frames: &Option<u64>,
+    at_frame: &Option<u64>,
+    offset: &u64,
+    expression: &Option<String>,
+) -> Vec<Misfit> {
+    let fault = Fault {
+        after_bytes: *after_bytes,
+        at_byte: *at_byte,
+        after_frames: *after_frames,
+        at_frame: *at_frame,
+        offset: *offset,
+        expression: expression.clone(),
+        ..Fault::new(*kind)
+    };
+    let wrong = fault.misplaced().into_iter();
+    wrong
+        .map(|(key, message)| Misfit::new(key, message))
+        .collect()
+}
+
+fn regex_of(expression: &str) -> Result<Regex, String> {
+    Regex::new(expression).map_err(|error| {
+        // The last line has the reason; the others draw the expression.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default().trim();
+        let reason = last.strip_prefix("error: ").unwrap_or(last);
+        format!("it is not a regular expression: {reason}")
+    })
 }
 
 /// Where a fault happens in a direction of a connection.

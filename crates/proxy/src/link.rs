@@ -34,6 +34,7 @@ pub struct Link {
     #[config(range = 1..)]
     pub(crate) slice: Option<usize>,
     /// How long it is from one slice to the next. Default: a millisecond.
+    #[config(needs(slice))]
     pub(crate) slice_pause: Option<Duration>,
     /// How many bytes of each connection go through. What comes after them is lost without a word.
     /// Default: all.
@@ -207,6 +208,14 @@ impl OptionValue for Links {
             Value::List(_) => Vec::from_value(value).map(Links),
             Value::Map(_) => Link::from_value(value).map(Links::from),
             _ => Err(Self::kind().unfit(value)),
+        }
+    }
+
+    fn read(value: &Value) -> Result<Links, Vec<ValueError>> {
+        match value {
+            Value::List(_) => Vec::read(value).map(Links),
+            Value::Map(_) => Link::read(value).map(Links::from),
+            _ => Err(vec![Self::kind().unfit(value)]),
         }
     }
 

@@ -505,10 +505,10 @@ fn options_that_make_no_sense_are_refused() {
             .build()
     };
     for (fault, message) in [
-        (Fault::reset().on_frame("("), "regex"),
+        (Fault::reset().on_frame("("), "not a regular expression"),
         (Fault::reset().at_frame(1), "no framing is set"),
         (Fault::drop_frame(), "one frame"),
-        (Fault::reset().with_probability(2.0), "from 0 to 1"),
+        (Fault::reset().with_probability(2.0), "from 0.0 to 1.0"),
     ] {
         let error = build(fault).map(|_| ()).expect_err("it makes no sense");
         assert!(error.to_string().contains(message), "{error}");

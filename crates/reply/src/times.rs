@@ -51,8 +51,8 @@ impl Times {
         self.most.is_none_or(|most| times <= most)
     }
 
-    /// Whether there is a number of times that it contains: not so for `3..=1`.
-    pub(crate) fn is_possible(self) -> bool {
+    /// Returns whether there is a number of times that it contains: not so for `3..=1`.
+    pub fn is_possible(self) -> bool {
         self.allows(self.least)
     }
 

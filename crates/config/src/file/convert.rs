@@ -69,41 +69,64 @@ impl Value {
     ///
     /// # Errors
     ///
-    /// Returns an error if a number in it does not fit in 64 bits.
-    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, TooLarge> {
-        let too_large = |digits: String| TooLarge {
+    /// Returns the numbers in it that do not fit in 64 bits.
+    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, Vec<TooLarge>> {
+        let mut numbers = Vec::new();
+        let value = convert(spanned, &mut Vec::new(), &mut numbers);
+        match numbers.is_empty() {
+            true => Ok(value),
+            false => Err(numbers.into_iter().map(|(_, number)| number).collect()),
+        }
+    }
+}
+
+/// Converts a value, which is at `path`; numbers that do not fit in 64 bits are noted.
+pub(crate) fn convert(
+    spanned: &Spanned<DeValue<'_>>,
+    path: &mut Vec<Step>,
+    numbers: &mut Vec<(Vec<Step>, TooLarge)>,
+) -> Value {
+    let mut none = |digits: String| {
+        let number = TooLarge {
             digits,
             span: spanned.span(),
         };
-        Ok(match spanned.get_ref() {
-            DeValue::String(text) => Value::String(text.clone().into_owned()),
-            DeValue::Integer(integer) => {
-                let (digits, radix) = (integer.as_str(), integer.radix());
-                let number = i64::from_str_radix(digits, radix);
-                Value::Int(number.map_err(|_| too_large(integer.to_string()))?)
-            }
-            DeValue::Float(float) => {
-                let number = float.as_str().parse();
-                Value::Float(number.map_err(|_| too_large(float.to_string()))?)
-            }
-            DeValue::Boolean(value) => Value::Bool(*value),
-            // No option is a date; as text it is at least shown as it was written.
-            DeValue::Datetime(date) => Value::String(date.to_string()),
-            DeValue::Array(items) => Value::List(
-                items
-                    .iter()
-                    .map(Value::from_toml)
-                    .collect::<Result<_, _>>()?,
-            ),
-            DeValue::Table(entries) => Value::Map(
-                entries
-                    .iter()
-                    .map(|(key, item)| {
-                        Ok((key.get_ref().clone().into_owned(), Value::from_toml(item)?))
-                    })
-                    .collect::<Result<_, TooLarge>>()?,
-            ),
-        })
+        numbers.push((path.clone(), number));
+        Value::Float(f64::NAN)
+    };
+    match spanned.get_ref() {
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::Integer(integer) => {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix());
+            number.map_or_else(|_| none(integer.to_string()), Value::Int)
+        }
+        DeValue::Float(float) => {
+            let number = float.as_str().parse();
+            number.map_or_else(|_| none(float.to_string()), Value::Float)
+        }
+        DeValue::Boolean(value) => Value::Bool(*value),
+        // No option is a date; as text it is at least shown as it was written.
+        DeValue::Datetime(date) => Value::String(date.to_string()),
+        DeValue::Array(items) => {
+            let items = items.iter().enumerate();
+            let items = items.map(|(index, item)| {
+                path.push(Step::Index(index));
+                let item = convert(item, path, numbers);
+                path.pop();
+                item
+            });
+            Value::List(items.collect())
+        }
+        DeValue::Table(entries) => {
+            let entries = entries.iter().map(|(key, item)| {
+                let key = key.get_ref().clone().into_owned();
+                path.push(Step::Key(key.clone()));
+                let item = convert(item, path, numbers);
+                path.pop();
+                (key, item)
+            });
+            Value::Map(entries.collect())
+        }
     }
 }
 

@@ -9,7 +9,9 @@ pub(crate) fn part_of_string(raw: &str, part: &Range<usize>) -> Option<Range<usi
     let start = *places.get(part.start)?;
     // A mistake at the end of the text is shown at the closing quote.
     let end = places.get(part.end).copied().unwrap_or(raw.len());
-    Some(start..end.max(start))
+    // Between two characters nothing can be marked: the one behind is.
+    let next = raw[start..].chars().next().map_or(0, char::len_utf8);
+    Some(start..end.max(start + next))
 }
 
 /// For each byte of the value where it is written, and at last where the value ends.
@@ -99,6 +101,7 @@ mod tests {
         assert_eq!(part_of_string("'ab'", &(5..6)), None);
         assert_eq!(part_of_string("12", &(0..1)), None);
         assert_eq!(part_of_string("'", &(0..1)), None);
-        check("'ab'", 2..2, "");
+        check("'ab'", 2..2, "'");
+        check("'aü'", 1..1, "ü");
     }
 }

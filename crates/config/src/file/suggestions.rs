@@ -1,6 +1,5 @@
 //! [`Suggestions`]: what was probably meant, as long as there are not too many mistakes.
 
-use crate::description::ConfigDescription;
 use crate::suggest::nearest;
 
 /// Looks for the nearest known name, for the first mistakes of a text: in one that is wrong all
@@ -30,16 +29,5 @@ impl Suggestions {
             *left > 0
         });
         nearest(name, known)
-    }
-
-    pub(crate) fn help_for_option(
-        &mut self,
-        description: &ConfigDescription,
-        name: &str,
-        keys: &[&'static str],
-    ) -> String {
-        description.help_for_unknown(name, |names| {
-            self.nearest(name, names.chain(keys.iter().copied()))
-        })
     }
 }

@@ -69,8 +69,8 @@ pub struct TableOptions<'d> {
     owner: String,
     keys: &'static [&'static str],
     layer: Layer,
-    /// The options that are there, but wrong.
-    wrong: HashSet<usize>,
+    /// The options that are there, but wrong or misspelt.
+    unread: HashSet<usize>,
     mistakes: Vec<TableMistake>,
 }
 
@@ -103,7 +103,7 @@ impl TableReader {
             owner: owner.into(),
             keys: &[],
             layer: Layer::new(description),
-            wrong: HashSet::new(),
+            unread: HashSet::new(),
             mistakes: Vec::new(),
         }
     }
@@ -148,14 +148,27 @@ impl<'d> TableOptions<'d> {
         &self.layer
     }
 
-    /// Adds weaker options of the same config; see [`Layer::add_defaults`].
-    pub fn add_defaults(&mut self, name: &str, defaults: &Layer) {
+    /// Adds weaker options of the same config; see [`Layer::add_defaults`]. Those that are `unread`
+    /// there are not missing here.
+    pub fn add_defaults(&mut self, name: &str, defaults: &Layer, unread: &HashSet<usize>) {
         self.layer.add_defaults(name, defaults);
+        self.unread.extend(unread);
     }
 
     /// Returns whether a value for the option at `index` is in the table, valid or not.
     pub fn has(&self, index: usize) -> bool {
-        self.layer.find(index).is_some() || self.wrong.contains(&index)
+        self.layer.find(index).is_some() || self.unread.contains(&index)
+    }
+
+    /// Returns the options that are in the table and could not be read, by index: they are wrong,
+    /// or misspelt.
+    pub fn unread(&self) -> &HashSet<usize> {
+        &self.unread
+    }
+
+    /// Forgets the mistakes from this one on: they were reported of another table.
+    pub fn forget_mistakes(&mut self, from: usize) {
+        self.mistakes.truncate(from);
     }
 
     /// Returns what is wrong so far.
@@ -163,7 +176,7 @@ impl<'d> TableOptions<'d> {
         &self.mistakes
     }
 
-    /// Reads one key. Returns the option and its value, if they are right.
+    /// Reads one key. Returns the option and its value, of which parts may be wrong.
     pub fn put(
         &mut self,
         reader: &mut TableReader,
@@ -179,51 +192,58 @@ impl<'d> TableOptions<'d> {
         let Some((index, option)) = known else {
             if !description.ignores_extra_keys() {
                 let suggestions = &mut reader.suggestions;
-                let help = suggestions.help_for_option(description, name, self.keys);
-                let owner = self.owner.clone();
-                let mistake = TableMistake::unknown_key(owner, name, help, key.span());
-                self.mistakes.push(mistake);
+                let keys = self.keys.iter().copied();
+                let unknown = description.unknown(&self.owner, name, |names| {
+                    suggestions.nearest(name, names.chain(keys))
+                });
+                self.unread.extend(unknown.meant);
+                self.add(unknown.error, key.span());
             }
             return None;
         };
-        let mut value = match Value::from_toml(spanned) {
-            Ok(value) => value,
-            Err(number) => {
-                self.wrong.insert(index);
-                let error = number.error(option.kind().to_string());
-                self.add(option.wrong_type(&self.owner, error), number.span);
-                return None;
-            }
-        };
+        let mut numbers = Vec::new();
+        let mut value = convert::convert(spanned, &mut Vec::new(), &mut numbers);
         if let Some(folder) = &reader.folder
             && option.holds().path
         {
             option.kind().resolve_paths(&mut value, folder);
         }
-        match option.read_and_check(&self.owner, &value) {
-            Ok(stored) => {
+        let mut errors = match option.read_and_check(&self.owner, &value) {
+            Ok(stored) if numbers.is_empty() => {
                 self.layer.put_stored(index, stored);
-                Some((option, value))
+                return Some((option, value));
             }
-            Err(errors) => {
-                self.wrong.insert(index);
-                self.misfits(spanned, errors);
-                None
-            }
+            Ok(_) => Vec::new(),
+            Err(errors) => errors,
+        };
+        self.unread.insert(index);
+        for (path, number) in numbers {
+            // What should be there is known where it is missed.
+            let missed = errors
+                .iter()
+                .position(|error| error.part() == (&path, false));
+            let missed = missed.map(|at| errors.remove(at));
+            let expected = match &missed {
+                Some(OptionError::WrongType { error, .. }) => error.expected(),
+                _ => "a valid number",
+            };
+            let error = number.error(expected).at(&path);
+            self.add(option.wrong_type(&self.owner, error), number.span);
         }
+        self.misfits(spanned, errors);
+        Some((option, value))
     }
 
     /// Reports what only the whole table shows: required options that are not set, at `span` (an
     /// invalid value is reported as such), and conflicts between options, at their positions in
     /// `table`.
     pub fn finish(&mut self, table: &DeTable<'_>, span: Range<usize>) {
-        for (index, option) in self.description.options().iter().enumerate() {
-            if option.is_required() && !self.has(index) {
-                self.add(option.missing(&self.owner), span.clone());
-            }
+        let (owner, layer, unread) = (&self.owner, &self.layer, &self.unread);
+        let missing = self.description.missing(owner, layer, unread);
+        let errors = self.description.misfits(owner, layer, unread);
+        for error in missing {
+            self.add(error, span.clone());
         }
-        let is_wrong = |index| self.wrong.contains(&index);
-        let errors = (self.description).misfits(&self.owner, &self.layer, is_wrong);
         for error in errors {
             let place = match &error {
                 OptionError::Misfit { misfit, .. } => table
@@ -249,13 +269,7 @@ impl<'d> TableOptions<'d> {
     /// Notes mistakes of an option, each at the part of its value that it is about.
     fn misfits(&mut self, spanned: &Spanned<DeValue<'_>>, errors: Vec<OptionError>) {
         for mut error in errors {
-            let (path, in_key) = match &error {
-                OptionError::WrongType { error, .. } | OptionError::BadTemplate { error, .. } => {
-                    (error.path(), error.is_in_key())
-                }
-                OptionError::Broken { broken, .. } => (broken.path(), broken.is_in_key()),
-                _ => (&[][..], false),
-            };
+            let (path, in_key) = error.part();
             let span = convert::span_at(spanned, path, in_key);
             if let Some(hint) = strayed(self.description, error.option(), path) {
                 error = error.with_help(hint);

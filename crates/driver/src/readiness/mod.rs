@@ -410,52 +410,53 @@ impl OptionValue for Readiness {
             false => Err(unfit()),
         };
         let entry = |key: &str| entries.get(key).filter(|value| !value.is_null());
-        let interval = entry("interval").map(Duration::from_value).transpose()?;
+        let interval = part(entry("interval"), "interval")?;
         let every = |condition: Self| match interval {
             Some(interval) => condition.every(interval),
             None => condition,
         };
-        if let Some(pattern) = entry("log") {
+        if let Some(pattern) = part(entry("log"), "log")? {
             only(&["log", "file", "times"])?;
             let log = Readiness::Log(LogLine {
-                pattern: Pattern::from_value(pattern)?,
-                file: entry("file").map(String::from_value).transpose()?,
-                times: entry("times").map_or(Ok(1), u64::from_value)?,
+                pattern,
+                file: part(entry("file"), "file")?,
+                times: part(entry("times"), "times")?.unwrap_or(1),
             });
             log.check()?;
             return Ok(log);
         }
         if let Some(port) = entry("port") {
             only(&["port", "host", "interval"])?;
-            let host = entry("host").map(Setting::from_value).transpose()?;
+            let host = part(entry("host"), "host")?;
             let port = match port.as_str() {
                 Some(template) if template.contains("{{") => Setting::from(template),
-                _ => Setting::from_value(port)?,
+                _ => Setting::from_value(port).map_err(|error| error.at_key("port"))?,
             };
             let host = host.unwrap_or_else(|| Setting::from("localhost"));
             return Ok(every(Self::port_on(host, port)));
         }
-        if let Some(words) = entry("command") {
+        if let Some(words) = part::<Vec<String>>(entry("command"), "command")? {
             only(&["command", "interval"])?;
-            let words = Vec::<String>::from_value(words)?;
             let (program, args) = words.split_first().ok_or_else(unfit)?;
             return Ok(every(Self::command(program, args)));
         }
-        if let Some(path) = entry("file") {
+        if let Some(path) = part::<String>(entry("file"), "file")? {
             only(&["file"])?;
-            return Ok(Self::file(String::from_value(path)?));
+            return Ok(Self::file(path));
         }
-        if let Some(code) = entry("ended_with") {
+        if let Some(code) = part(entry("ended_with"), "ended_with")? {
             only(&["ended_with"])?;
-            return Ok(Self::ended_with(i32::from_value(code)?));
+            return Ok(Self::ended_with(code));
         }
-        if let Some(conditions) = entry("all") {
-            only(&["all"])?;
-            return Conditions::from_value(conditions).map(Readiness::All);
-        }
-        if let Some(conditions) = entry("any") {
-            only(&["any"])?;
-            return Conditions::from_value(conditions).map(Readiness::Any);
+        for (key, combined) in [
+            ("all", Readiness::All as fn(Conditions) -> Readiness),
+            ("any", Readiness::Any),
+        ] {
+            if let Some(conditions) = entry(key) {
+                only(&[key])?;
+                let conditions = Conditions::from_value(conditions);
+                return conditions.map(combined).map_err(|error| error.at_key(key));
+            }
         }
         Err(unfit())
     }
@@ -501,6 +502,12 @@ impl OptionValue for Readiness {
             _ => Ok(()),
         }
     }
+}
+
+/// The value under a key of a condition, if there is one.
+fn part<T: OptionValue>(value: Option<&Value>, key: &str) -> Result<Option<T>, ValueError> {
+    let read = value.map(T::from_value).transpose();
+    read.map_err(|error| error.at_key(key))
 }
 
 /// A path that may be a template; a relative one starts at the runpath.

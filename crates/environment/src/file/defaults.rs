@@ -1,5 +1,6 @@
 //! `[defaults]`: options of all drivers of a file, and of all drivers of a type.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -10,8 +11,16 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{DEFAULTS, TYPE};
 use super::loader::{KeyAndValue, Loader};
 
-/// The defaults of a file for options of one type, strongest first: their names and values.
-pub(super) type TypeDefaults = Vec<(String, Layer)>;
+/// The defaults of a file for options of one type, strongest first.
+pub(super) type TypeDefaults = Vec<ReadDefaults>;
+
+/// A table of defaults, for one type.
+pub(super) struct ReadDefaults {
+    pub(super) place: String,
+    pub(super) layer: Layer,
+    /// The options that are there, and wrong.
+    pub(super) unread: HashSet<usize>,
+}
 
 /// `[defaults]` as it was written.
 #[derive(Default)]
@@ -79,7 +88,6 @@ impl Loader<'_> {
                     }
                 }
             }
-            let of_type = self.take(of_type);
             let of_all = self.reader.begin(description, format!("[{DEFAULTS}]"));
             by_type.insert(type_name.to_owned(), (of_type, of_all));
         }
@@ -110,15 +118,17 @@ impl Loader<'_> {
             if !self.is_default(&place, name, span) {
                 continue;
             }
-            let mut read = false;
+            let (mut read, mut reported) = (false, false);
             for (type_name, _) in &known {
                 if let Some((_, of_all)) = by_type.get_mut(*type_name) {
                     read = true;
                     let before = of_all.mistakes().len();
                     self.option(of_all, (key, value));
-                    if of_all.mistakes().len() > before {
-                        break; // once is enough
+                    // Once is enough.
+                    if reported {
+                        of_all.forget_mistakes(before);
                     }
+                    reported |= of_all.mistakes().len() > before;
                 }
             }
             if !read {
@@ -128,13 +138,13 @@ impl Loader<'_> {
             }
         }
         let taken = by_type.into_iter().map(|(type_name, (of_type, of_all))| {
-            let of_all = self.take(of_all);
-            let all = [
-                (format!("[{DEFAULTS}.{type_name}]"), of_type),
-                (format!("[{DEFAULTS}]"), of_all),
-            ];
-            let set = all.into_iter().filter(|(_, layer)| !layer.is_empty());
-            (type_name, set.collect())
+            let read = [of_type, of_all].map(|reading| ReadDefaults {
+                place: reading.owner().to_owned(),
+                unread: reading.unread().clone(),
+                layer: self.take(reading),
+            });
+            let is_set = |read: &ReadDefaults| !(read.layer.is_empty() && read.unread.is_empty());
+            (type_name, read.into_iter().filter(is_set).collect())
         });
         taken.collect()
     }

@@ -120,6 +120,11 @@ impl Entry {
         &self.after
     }
 
+    /// Returns whether nothing is wrong in its table.
+    pub fn is_sound(&self) -> bool {
+        self.is_sound
+    }
+
     /// Returns where it is in the text: the bytes of its header.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

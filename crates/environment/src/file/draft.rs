@@ -1,5 +1,6 @@
 //! [`Draft`]: a file that was read, and not yet accepted.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -9,6 +10,7 @@ use standin_config::{Layer, TomlText, Value};
 use super::document::{Document, Entry};
 use super::mistake::{FileErrors, Mistake};
 use super::references::Links;
+use crate::DependencyError;
 
 /// A file that was read, and not yet accepted: what is right in it, and what is wrong so far.
 ///
@@ -16,32 +18,21 @@ use super::references::Links;
 /// with all others, each with its line:
 ///
 /// 1. [`TypeRegistry::draft`](super::TypeRegistry::draft) reads the file;
-/// 2. create something from each of the [sound entries](Draft::sound_entries), and report mistakes
-///    to the draft;
+/// 2. create something from each of the [entries](Draft::entries), and report to the draft what is
+///    wrong with those that are [sound](Entry::is_sound);
 /// 3. [`Draft::finish`] returns the document, or all mistakes.
 #[derive(Debug)]
 pub struct Draft {
-    toml: TomlText,
-    document: Document,
-    links: Links,
-    mistakes: Vec<Mistake>,
+    pub(super) toml: TomlText,
+    pub(super) document: Document,
+    pub(super) links: Links,
+    pub(super) mistakes: Vec<Mistake>,
+    /// The options of the environment that are there, and wrong.
+    pub(super) unread: HashSet<String>,
+    pub(super) has_dependencies: bool,
 }
 
 impl Draft {
-    pub(crate) fn new(
-        toml: TomlText,
-        document: Document,
-        links: Links,
-        mistakes: Vec<Mistake>,
-    ) -> Self {
-        Self {
-            toml,
-            document,
-            links,
-            mistakes,
-        }
-    }
-
     /// Returns whether nothing is wrong so far.
     pub fn is_sound(&self) -> bool {
         self.mistakes.is_empty() && self.toml.is_well_formed()
@@ -57,12 +48,20 @@ impl Draft {
         self.document.context()
     }
 
-    /// Returns the drivers in whose tables nothing is wrong, in order.
-    pub fn sound_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.document
-            .entries()
-            .iter()
-            .filter(|entry| entry.is_sound)
+    /// Returns the drivers of known types, in order. One that is not [sound](Entry::is_sound) has
+    /// the options that are right.
+    pub fn entries(&self) -> &[Entry] {
+        self.document.entries()
+    }
+
+    /// Returns whether an option of the environment is in the file, and wrong.
+    pub fn is_unread(&self, option: &str) -> bool {
+        self.unread.contains(option)
+    }
+
+    /// Returns whether a driver is declared to start after others, even if these are not there.
+    pub fn has_dependencies(&self) -> bool {
+        self.has_dependencies
     }
 
     /// Returns the drivers that are to start before others, each as the one that is needed and the
@@ -104,9 +103,30 @@ impl Draft {
         self.refuse_at(span, error);
     }
 
+    /// Refuses what reads from later drivers, in a file whose drivers start one after the other.
+    pub(crate) fn refuse_later(&mut self) {
+        let later = self.links.reads.iter().filter(|link| link.is_later);
+        let refused = later.map(|link| {
+            let error = DependencyError::StartsLater {
+                reader: link.driver.clone(),
+                option: link.option.clone(),
+                later: link.needs.clone(),
+            };
+            (link.span.clone(), error)
+        });
+        for (span, error) in refused.collect::<Vec<_>>() {
+            self.refuse_at(span, &error);
+        }
+    }
+
     fn refuse_at(&mut self, span: Range<usize>, error: &dyn Diagnostic) {
+        let message = with_causes(error);
+        let is_known = |known: &Mistake| matches!(known, Mistake::Refused { message: known, .. } if *known == message);
+        if self.mistakes.iter().any(is_known) {
+            return;
+        }
         self.mistakes.push(Mistake::Refused {
-            message: with_causes(error),
+            message,
             help: error.help().map(|help| help.to_string()),
             span: span.into(),
         });

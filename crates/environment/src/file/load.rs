@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, toml_start_of};
+use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, nearest, toml_start_of};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::defaults::{Defaults, TypeDefaults};
 use super::document::{Document, Entry};
@@ -29,7 +29,14 @@ impl Loader<'_> {
         let mut mistakes = std::mem::take(&mut self.mistakes);
         let suggestions = self.reader.suggestions();
         let links = self.references.check(&mut mistakes, suggestions);
-        Draft::new(toml, document, links, mistakes)
+        Draft {
+            toml,
+            document,
+            links,
+            mistakes,
+            unread: self.unread,
+            has_dependencies: self.has_dependencies,
+        }
     }
 
     fn document(&mut self, table: &DeTable<'_>) -> Document {
@@ -48,6 +55,11 @@ impl Loader<'_> {
             }
         }
         reading.finish(table, toml_start_of(table));
+        let names = reading
+            .unread()
+            .iter()
+            .map(|index| &environment.options()[*index]);
+        self.unread = names.map(|option| option.name().to_owned()).collect();
         let layer = self.take(reading);
         self.inheritable = table
             .iter()
@@ -95,14 +107,16 @@ impl Loader<'_> {
                     self.references.add_value(&name);
                     context.insert(name, value);
                 }
-                Err(number) => {
-                    let error = OptionError::WrongType {
-                        owner: format!("[{CONTEXT}]"),
-                        option: name,
-                        error: number.error("a valid number"),
-                        help: None,
-                    };
-                    self.mistaken(error, number.span);
+                Err(numbers) => {
+                    for number in numbers {
+                        let error = OptionError::WrongType {
+                            owner: format!("[{CONTEXT}]"),
+                            option: name.clone(),
+                            error: number.error("a valid number"),
+                            help: None,
+                        };
+                        self.mistaken(error, number.span);
+                    }
                 }
             }
         }
@@ -150,24 +164,30 @@ impl Loader<'_> {
             Some((name, _)) => format!("driver {name:?}"),
             None => format!("driver number {}", index + 1),
         };
+        self.has_dependencies |= table.contains_key(AFTER);
         let after = table
             .get(AFTER)
             .map(|after| self.after(&place, after))
             .unwrap_or_default();
-        if let Some((name, span)) = &name {
-            self.references
-                .enter_driver(name, span.clone(), &after, &mut self.mistakes);
+        match &name {
+            Some((name, span)) => {
+                self.references
+                    .enter_driver(name, span.clone(), &after, &mut self.mistakes);
+            }
+            None => self.references.enter_nameless(),
         }
         let entry = self.typed_entry(table, &place, driver.span(), defaults);
         self.references.leave();
         let (type_name, layer) = entry?;
+        let defaults = defaults.get(&type_name).into_iter().flatten();
+        let has_defaults = defaults.into_iter().all(|read| read.unread.is_empty());
         Some(Entry {
             name: name?.0.to_owned(),
             type_name,
             layer,
             after: after.into_iter().map(|(name, _)| name).collect(),
             span: driver.span(),
-            is_sound: self.mistakes.len() == before,
+            is_sound: has_defaults && self.mistakes.len() == before,
         })
     }
 
@@ -179,20 +199,11 @@ impl Loader<'_> {
         defaults: &IndexMap<String, TypeDefaults>,
     ) -> Option<(String, Layer)> {
         let registry = self.registry;
-        let Some(type_value) = table.get(TYPE) else {
-            let help = format!("the types are: {}", self.type_names());
-            self.missing_key(TYPE, place, help, span);
+        let Some(type_name) = self.type_of(table, place, span.clone()) else {
+            self.common_options(table, place, span);
             return None;
         };
-        let Some(type_name) = type_value.get_ref().as_str() else {
-            let help = format!("the types are: {}", self.type_names());
-            self.wrong_key(TYPE, place, "the name of a driver type", type_value, help);
-            return None;
-        };
-        let Some(description) = registry.get(type_name) else {
-            self.unknown_type(type_name, type_value.span());
-            return None;
-        };
+        let description = registry.get(type_name)?;
         let reading = self.reader.begin(description, place);
         let mut reading = reading.with_keys(&[TYPE, AFTER]);
         for (key, value) in table {
@@ -201,8 +212,8 @@ impl Loader<'_> {
                 _ => self.option(&mut reading, (key, value)),
             }
         }
-        for (name, defaults) in defaults.get(type_name).into_iter().flatten() {
-            reading.add_defaults(name, defaults);
+        for read in defaults.get(type_name).into_iter().flatten() {
+            reading.add_defaults(&read.place, &read.layer, &read.unread);
         }
         reading.finish(table, span.clone());
         self.check_inherited(&mut reading, type_name);
@@ -212,6 +223,59 @@ impl Loader<'_> {
             reading.add(name.missing(place), span);
         }
         Some((type_name.to_owned(), self.take(reading)))
+    }
+
+    /// The type of a driver, if it is a known one.
+    fn type_of<'t>(
+        &mut self,
+        table: &'t DeTable<'_>,
+        place: &str,
+        span: Range<usize>,
+    ) -> Option<&'t str> {
+        let Some(value) = table.get(TYPE) else {
+            let is_meant = |key: &&Spanned<DeString<'_>>| nearest(key.get_ref(), [TYPE]).is_some();
+            match table.keys().find(is_meant) {
+                Some(key) => {
+                    let help = format!("did you mean {TYPE:?}?");
+                    self.unknown_key(key.get_ref(), place, help, key.span());
+                }
+                None => self.missing_key(TYPE, place, self.types_help(), span),
+            }
+            return None;
+        };
+        let Some(type_name) = value.get_ref().as_str() else {
+            let help = self.types_help();
+            self.wrong_key(TYPE, place, "the name of a driver type", value, help);
+            return None;
+        };
+        if self.registry.get(type_name).is_none() {
+            self.unknown_type(type_name, value.span());
+            return None;
+        }
+        Some(type_name)
+    }
+
+    /// Checks the options that every type has, in the table of a driver whose type is not known.
+    fn common_options(&mut self, table: &DeTable<'_>, place: &str, span: Range<usize>) {
+        let registry = self.registry;
+        let Some((_, first)) = registry.types().next() else {
+            return;
+        };
+        let common = registry.common_options();
+        let mut reading = self.reader.begin(first, place);
+        for (key, value) in table {
+            if common
+                .iter()
+                .any(|option| option.name() == &**key.get_ref())
+            {
+                self.option(&mut reading, (key, value));
+            }
+        }
+        let is_name = |key: &Spanned<DeString<'_>>| nearest(key.get_ref(), ["name"]).is_some();
+        if let Some(name) = first.option("name").filter(|_| !table.keys().any(is_name)) {
+            reading.add(name.missing(place), span);
+        }
+        self.take(reading);
     }
 
     /// Reads `after`: one name, or a list of names.

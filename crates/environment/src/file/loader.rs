@@ -27,6 +27,10 @@ pub(crate) struct Loader<'r> {
     pub(super) references: References,
     /// What drivers inherit from the environment, and where it was written.
     pub(super) inheritable: IndexMap<String, (Value, Range<usize>)>,
+    /// The options of the environment that are there, and wrong.
+    pub(super) unread: HashSet<String>,
+    /// Whether some driver is declared to start after others.
+    pub(super) has_dependencies: bool,
     /// The types and options whose inherited value was checked; once for each is enough.
     pub(super) checked: HashMap<String, HashSet<usize>>,
 }
@@ -41,6 +45,8 @@ impl<'r> Loader<'r> {
                 None => reader,
             },
             mistakes: Vec::new(),
+            unread: HashSet::new(),
+            has_dependencies: false,
             references: References::default(),
             inheritable: IndexMap::new(),
             checked: HashMap::new(),
@@ -108,7 +114,7 @@ impl<'r> Loader<'r> {
         let names = self.registry.types().map(|(name, _)| name);
         let help = match self.reader.suggestions().nearest(type_name, names) {
             Some(known) => format!("did you mean {known:?}?"),
-            None => format!("the types are: {}", self.type_names()),
+            None => self.types_help(),
         };
         self.mistakes.push(Mistake::UnknownType {
             type_name: type_name.to_owned(),
@@ -122,8 +128,8 @@ impl<'r> Loader<'r> {
         self.wrong_key(key, place, "a table", value, help);
     }
 
-    pub(super) fn type_names(&self) -> String {
+    pub(super) fn types_help(&self) -> String {
         let names: Vec<&str> = self.registry.types().map(|(name, _)| name).collect();
-        names.join(", ")
+        format!("the types are: {}", names.join(", "))
     }
 }

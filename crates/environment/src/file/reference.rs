@@ -7,6 +7,7 @@ use standin_config::{ConfigDescription, Kind, OptionDescription};
 
 use super::TypeRegistry;
 use super::keys::{AFTER, CONTEXT, DEFAULTS, DRIVER, TYPE};
+use super::registry::is_same_declaration;
 
 /// Returns the options of the environment and of every driver type as a Markdown page: name, type,
 /// default, whether it is inherited, description.
@@ -43,7 +44,7 @@ fn write_page(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
     let environment = registry.environment();
     write_section(page, "The environment", &environment.plain_docs())?;
     write_table(page, environment.options().iter())?;
-    let common = common_options(registry);
+    let common = registry.common_options();
     if !common.is_empty() {
         write_section(page, "Every driver", "Options that all types below share.")?;
         write_table(page, common.iter().copied())?;
@@ -106,29 +107,6 @@ fn write_format(page: &mut String, registry: &TypeRegistry) -> fmt::Result {
          | `[{DEFAULTS}.TYPE]` | a table of options | none | Options of every driver of that type; they come before those of `[{DEFAULTS}]`. |",
         names.join(" or "),
     )
-}
-
-/// The options that all types take over from the same config.
-fn common_options(registry: &TypeRegistry) -> Vec<&OptionDescription> {
-    let types: Vec<&ConfigDescription> = registry.types().map(|(_, config)| config).collect();
-    let Some((first, others)) = types.split_first().filter(|(_, others)| !others.is_empty()) else {
-        return Vec::new();
-    };
-    first
-        .options()
-        .iter()
-        .filter(|option| {
-            others.iter().all(|other| {
-                other
-                    .option(option.name())
-                    .is_some_and(|twin| is_same_declaration(option, twin))
-            })
-        })
-        .collect()
-}
-
-fn is_same_declaration(left: &OptionDescription, right: &OptionDescription) -> bool {
-    left.name() == right.name() && left.declared_in() == right.declared_in()
 }
 
 fn write_section(page: &mut String, title: &str, docs: &str) -> fmt::Result {

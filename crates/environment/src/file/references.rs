@@ -19,6 +19,8 @@ pub(crate) struct References {
     /// What is below `context` without being a driver.
     values: HashSet<String>,
     contexts: Vec<Read>,
+    /// Some driver has no name that could be read, so that any name may be meant to be its.
+    has_nameless: bool,
     /// The driver whose table is being read.
     current: Option<usize>,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Link {
     pub(crate) needs: String,
     pub(crate) option: String,
     pub(crate) span: Range<usize>,
+    /// It needs one that comes later in the file, and could come before.
+    pub(crate) is_later: bool,
 }
 
 impl References {
@@ -83,6 +87,11 @@ impl References {
             after: after.to_vec(),
         });
         self.current = Some(index);
+    }
+
+    /// Notes a driver whose name cannot be read.
+    pub(crate) fn enter_nameless(&mut self) {
+        self.has_nameless = true;
     }
 
     /// Notes a name below `context` that is not a driver's.
@@ -128,8 +137,10 @@ impl References {
                             needs: name.clone(),
                             option: AFTER.to_owned(),
                             span: span.clone(),
+                            is_later: false,
                         });
                     }
+                    None if self.has_nameless => {}
                     None => mistakes.push(Mistake::UnknownDependency {
                         name: name.clone(),
                         place: format!("driver {:?}", driver.name),
@@ -155,11 +166,13 @@ impl References {
                         needs: reference.to.clone(),
                         option: reference.key.clone(),
                         span: reference.span.clone(),
+                        is_later: to > from,
                     });
                 }
                 (Some(_), None) => {}
                 // Not every word is meant to be a name.
                 (None, _) if reference.by == ReferenceBy::Word => {}
+                (None, _) if self.has_nameless => {}
                 (None, _) if self.values.contains(&reference.to) => {}
                 // An option in `[defaults]` is read for each type that has it.
                 (None, _) if !reported.insert((&reference.to, reference.span.clone())) => {}
@@ -172,19 +185,28 @@ impl References {
                 }),
             }
         }
-        let closing = self.check_cycles(&needs, mistakes);
+        let (order, closing) = self.check_cycles(&needs, mistakes);
         links.after.retain(|link| !closing.contains(&link.span));
+        for link in links.reads.iter_mut().filter(|link| link.is_later) {
+            let place = |name: &String| self.by_name.get(name).copied();
+            let way = place(&link.driver).zip(place(&link.needs));
+            link.is_later = way.is_some_and(|(from, to)| order.way(from, to).is_none());
+        }
         links
     }
 
-    /// Reports drivers that wait for each other, each where the last of them says so. Returns these
-    /// places.
-    fn check_cycles(&self, needs: &Needs, mistakes: &mut Vec<Mistake>) -> Vec<Range<usize>> {
+    /// Reports drivers that wait for each other, each where the last of them says so. Returns their
+    /// order, and these places.
+    fn check_cycles(
+        &self,
+        needs: &Needs,
+        mistakes: &mut Vec<Mistake>,
+    ) -> (Order, Vec<Range<usize>>) {
+        let mut order = Order::new(self.drivers.len());
         // Where everybody needs earlier ones only, nobody waits for a later one.
         if needs.keys().all(|(driver, needed)| needed < driver) {
-            return Vec::new();
+            return (order, Vec::new());
         }
-        let mut order = Order::new(self.drivers.len());
         for &(driver, needed) in needs.keys() {
             order.add(needed, driver);
         }
@@ -202,7 +224,7 @@ impl References {
             });
             closing.push(span);
         }
-        closing
+        (order, closing)
     }
 
     fn help(&self, name: &str, suggestions: &mut Suggestions) -> String {

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use miette::Diagnostic;
-use standin_config::{Config, ConfigDescription};
+use standin_config::{Config, ConfigDescription, OptionDescription};
 use thiserror::Error;
 
 use super::keys::{AFTER, TYPE};
@@ -184,10 +184,32 @@ impl TypeRegistry {
         self.types.get(type_name)
     }
 
+    /// Returns the options that all types take over from the same config.
+    pub(crate) fn common_options(&self) -> Vec<&OptionDescription> {
+        let types: Vec<&ConfigDescription> = self.types.values().collect();
+        let Some((first, others)) = types.split_first().filter(|(_, others)| !others.is_empty())
+        else {
+            return Vec::new();
+        };
+        let is_in = |other: &&ConfigDescription, option: &OptionDescription| {
+            let twin = other.option(option.name());
+            twin.is_some_and(|twin| is_same_declaration(option, twin))
+        };
+        let options = first.options().iter();
+        options
+            .filter(|option| others.iter().all(|other| is_in(other, option)))
+            .collect()
+    }
+
     /// Returns the driver types by name, in the order of registration.
     pub fn types(&self) -> impl Iterator<Item = (&str, &ConfigDescription)> {
         self.types
             .iter()
             .map(|(name, description)| (name.as_str(), description))
     }
+}
+
+/// Whether both are one option, of a config that both of their configs include.
+pub(super) fn is_same_declaration(left: &OptionDescription, right: &OptionDescription) -> bool {
+    left.name() == right.name() && left.declared_in() == right.declared_in()
 }

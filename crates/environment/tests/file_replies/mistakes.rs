@@ -32,14 +32,14 @@ fn replies_need_a_framing() {
         "greeting = 'hi'\nconnections = 2",
         expect![[r#"
         "'hi'" in line 5: driver "s": option "greeting": it has no effect without `framing`
-          say how the stream is cut into frames: framing = "lines"
+          set it, such as framing = "lines"
     "#]],
     );
     check(
         "[[driver.on]]\nequals = 'A'",
         expect![[r#"
         "[[driver.on]]" in line 4: driver "s": option "on": it has no effect without `framing`
-          say how the stream is cut into frames: framing = "lines"
+          set it, such as framing = "lines"
     "#]],
     );
 }
@@ -64,7 +64,7 @@ fn framings_that_cannot_be_are_mistakes() {
         "framing = { matching = 'a(b' }",
         expect![[r#"
             "(" in line 5: driver "s": option "framing.matching": the pattern `a(b` is not valid: unclosed group
-              framing: How the stream is divided into frames, which makes this a peer that answers by itself (in code, `replies` replaces this and the options up to `connections`). Default: it answers nothing, the test receives and sends.
+              see https://docs.rs/regex/latest/regex/#syntax; `\` before a special character makes it literal
         "#]],
     );
     check(

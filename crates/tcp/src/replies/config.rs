@@ -1,9 +1,10 @@
 use standin_config::{Config, Constraint, Misfit, Node, OptionDescription, ResolveError};
-use standin_reply::Replies;
+use standin_reply::{Replies, ScriptError};
 
-use super::declaration::{Declaration, KNOWN};
+use super::declaration::Declaration;
 use super::dialogue::{OwnDialogue, Step};
 use super::framing::Framing;
+use super::names::KNOWN;
 use super::otherwise::Otherwise;
 use super::rule::Rule;
 use super::says::Says;
@@ -14,7 +15,15 @@ use super::times::Often;
 /// Code sets `replies`, files all others; they are equivalent. The test itself uses a driver that
 /// has none of them.
 #[derive(Clone, Debug, Config)]
-#[config(check = misfits)]
+#[config(
+    check(replies, framing) = by_code_or_file,
+    check(framing) = framing_misfits,
+    check(greeting) = greeting_misfits,
+    check(otherwise) = otherwise_misfits,
+    check(on) = rule_misfits,
+    check(dialogue) = dialogue_misfits,
+    check(connection, connections) = connection_misfits
+)]
 pub struct RepliesConfig {
     /// The answers of the peer on all of its connections; files declare the same with `framing` and
     /// the options below it, which cannot be set as well. Default: none, the test receives and
@@ -37,43 +46,91 @@ pub struct RepliesConfig {
     /// It is a text, `{ hex = "00 ff" }`, `{ file = "greeting.txt" }`, `{ verbatim = "{{ as it
     /// stands }}" }`, or a list of these. Texts are templates over `connection.index` and
     /// `context`. Nothing is added to them: end a line with `\n`.
-    #[config(file_only, example = "220 ready\r\n")]
+    #[config(file_only, needs(framing), example = "220 ready\r\n")]
     pub(crate) greeting: Option<Says>,
 
     /// What happens to a frame that no rule matches, and in a dialogue to one that is not expected
     /// next: `"fail"`, `"ignore"`, `"close"`, or `{ reply = "500 what?\r\n" }`. Default: `"fail"`,
     /// the test fails, with the frame and the reason why no rule matched.
-    #[config(file_only)]
+    #[config(file_only, needs(framing))]
     pub(crate) otherwise: Option<Otherwise>,
 
     /// Rules, `[[driver.on]]`: which frames are answered, and how. The first that matches applies.
-    #[config(file_only, default)]
+    #[config(file_only, needs(framing), default)]
     pub(crate) on: Vec<Rule>,
 
     /// The steps of the dialogue on each connection, `[[driver.dialogue]]`, in order; after it, the
     /// rules apply.
-    #[config(file_only, default)]
+    #[config(file_only, needs(framing), default)]
     pub(crate) dialogue: Vec<Step>,
 
     /// Dialogues of single connections, `[[driver.connection]]`, instead of `dialogue`.
-    #[config(file_only, default, constraint = Constraint::unique("index"))]
+    #[config(file_only, needs(framing), default, constraint = Constraint::unique("index"))]
     pub(crate) connection: Vec<OwnDialogue>,
 
     /// How many connections must and may come: a number or a range, `"2"`, `"1.."`, `"..=3"`.
     /// Default: as many as have a dialogue of their own at least, and no limit.
-    #[config(file_only)]
+    #[config(file_only, needs(framing))]
     pub(crate) connections: Option<Often>,
 }
 
-/// The mistakes in declared replies.
-fn misfits(config: &RepliesConfig) -> Vec<Misfit> {
-    match config.set_in_file().first() {
-        Some(option) if !config.is_declared() => vec![
-            Misfit::new(*option, "it has no effect without `framing`")
-                .help("say how the stream is cut into frames: framing = \"lines\""),
-        ],
-        _ => config.declared().err().unwrap_or_default(),
+fn by_code_or_file(replies: &Option<Replies>, framing: &Option<Framing>) -> Vec<Misfit> {
+    match (replies, framing) {
+        (Some(_), Some(_)) => vec![said_twice("framing")],
+        (Some(replies), None) => {
+            let error = replies.check(KNOWN).err();
+            let misfit = |error: ScriptError| Misfit::new("replies", error.to_string());
+            error.map(misfit).into_iter().collect()
+        }
+        (None, _) => Vec::new(),
     }
+}
+
+fn said_twice(option: &str) -> Misfit {
+    Misfit::new(option, "the replies are set by code, too")
+        .help("say what the driver answers by `replies` in code, or by options of a file")
+}
+
+// Each option is checked without the others, so that all mistakes are found even where another
+// option is wrong.
+
+fn framing_misfits(framing: &Option<Framing>) -> Vec<Misfit> {
+    match framing {
+        Some(framing) => mistakes(|to| to.framed(framing)),
+        None => Vec::new(),
+    }
+}
+
+fn greeting_misfits(greeting: &Option<Says>) -> Vec<Misfit> {
+    match greeting {
+        Some(says) => mistakes(|to| to.greeting(Replies::raw(), says)),
+        None => Vec::new(),
+    }
+}
+
+fn otherwise_misfits(otherwise: &Option<Otherwise>) -> Vec<Misfit> {
+    match otherwise {
+        Some(otherwise) => mistakes(|to| to.otherwise(Replies::raw(), otherwise)),
+        None => Vec::new(),
+    }
+}
+
+fn rule_misfits(rules: &[Rule]) -> Vec<Misfit> {
+    mistakes(|to| to.rules(Replies::raw(), rules))
+}
+
+fn dialogue_misfits(steps: &[Step]) -> Vec<Misfit> {
+    mistakes(|to| to.dialogue(Replies::raw(), steps))
+}
+
+fn connection_misfits(connection: &[OwnDialogue], connections: &Option<Often>) -> Vec<Misfit> {
+    mistakes(|to| to.connections(Replies::raw(), connection, connections.as_ref()))
+}
+
+/// What is wrong with replies that are declared so.
+fn mistakes(declare: impl FnOnce(&mut Declaration) -> Replies) -> Vec<Misfit> {
+    let declared = Declaration::default().of(declare);
+    declared.err().unwrap_or_default()
 }
 
 impl RepliesConfig {
@@ -114,20 +171,17 @@ impl RepliesConfig {
         let in_file = self.set_in_file();
         match (&self.replies, &self.framing, in_file.first()) {
             (None, None, _) => Ok(None),
-            (Some(_), _, Some(option)) => Err(vec![
-                Misfit::new(*option, "the replies are set by code, too").help(
-                    "say what the driver answers by `replies` in code, or by options of a file",
-                ),
-            ]),
+            (Some(_), _, Some(option)) => Err(vec![said_twice(option)]),
             (Some(replies), _, None) => match replies.check(KNOWN) {
                 Ok(()) => Ok(Some(replies.clone())),
                 Err(error) => Err(vec![Misfit::new("replies", error.to_string())]),
             },
             (None, Some(framing), _) => {
-                let declaration = Declaration::default();
-                declaration
-                    .of(framing, |to, replies| self.add(to, replies))
-                    .map(Some)
+                let all = |to: &mut Declaration| {
+                    let framed = to.framed(framing);
+                    self.add(to, framed)
+                };
+                Declaration::default().of(all).map(Some)
             }
         }
     }
@@ -145,19 +199,9 @@ impl RepliesConfig {
         if let Some(otherwise) = &self.otherwise {
             replies = to.otherwise(replies, otherwise);
         }
-        for (index, rule) in self.on.iter().enumerate() {
-            replies = to.rule(replies, index, rule);
-        }
-        if !self.dialogue.is_empty() {
-            replies = to.dialogue(replies, &self.dialogue);
-        }
-        for (at, own) in self.connection.iter().enumerate() {
-            replies = to.connection(replies, at, own);
-        }
-        match &self.connections {
-            Some(often) => replies.connections(often.times),
-            None => replies,
-        }
+        replies = to.rules(replies, &self.on);
+        replies = to.dialogue(replies, &self.dialogue);
+        to.connections(replies, &self.connection, self.connections.as_ref())
     }
 
     /// The options of files for replies, if they are set.

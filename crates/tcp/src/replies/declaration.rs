@@ -1,20 +1,18 @@
 //! Makes replies of options, and finds what is wrong with them.
 
 use standin_config::{Misfit, Step as At};
-use standin_reply::{Dialogue, Otherwise as Surprise, Problem, Replies, no_reply, pattern};
+use standin_reply::{Dialogue, Otherwise as Surprise, Replies, ScriptError, no_reply};
 
 use super::dialogue::{OwnDialogue, Step};
-use super::frames::Frames;
 use super::framing::Framing;
+use super::names::KNOWN;
 use super::otherwise::Otherwise;
 use super::places::{Places, Written, key};
 use super::rule::Rule;
 use super::says::Says;
+use super::times::Often;
 
-/// The names that templates of replies may use beyond those of the conversation.
-pub(crate) const KNOWN: &[&str] = &["context"];
-
-/// The replies, and the mistakes found.
+/// Where the parts of replies were written, and a framing that cannot be.
 #[derive(Default)]
 pub(super) struct Declaration {
     places: Places,
@@ -22,23 +20,17 @@ pub(super) struct Declaration {
 }
 
 impl Declaration {
-    /// The replies, of which `add` adds all but the framing; or everything that is wrong.
+    /// The replies that `declare` makes, or everything that is wrong.
     pub(super) fn of(
         mut self,
-        framing: &Framing,
-        add: impl FnOnce(&mut Self, Replies) -> Replies,
+        declare: impl FnOnce(&mut Self) -> Replies,
     ) -> Result<Replies, Vec<Misfit>> {
-        let framed = self.framed(framing);
-        let replies = add(&mut self, framed);
-        // An invalid part would only be reported twice, in other words.
-        if self.misfits.is_empty()
-            && let Err(error) = replies.check(KNOWN)
-        {
-            let mistakes = error.mistakes().iter();
-            self.misfits = mistakes
-                .map(|mistake| self.places.misfit(mistake))
-                .collect();
-        }
+        let replies = declare(&mut self);
+        let checked = replies.check(KNOWN);
+        let mistakes = checked.as_ref().err().map(ScriptError::mistakes);
+        let found = mistakes.unwrap_or_default().iter();
+        self.misfits
+            .extend(found.map(|mistake| self.places.misfit(mistake)));
         match self.misfits.is_empty() {
             true => Ok(replies),
             false => Err(self.misfits),
@@ -46,7 +38,7 @@ impl Declaration {
     }
 
     pub(super) fn greeting(&mut self, replies: Replies, says: &Says) -> Replies {
-        self.check_says("greeting", &[], says);
+        self.places.note_says("greeting", &[], says);
         replies.greeting(says.answer())
     }
 
@@ -56,79 +48,64 @@ impl Declaration {
             Otherwise::Ignore => Surprise::Ignore,
             Otherwise::Close => Surprise::Close,
             Otherwise::Reply(says) => {
-                self.check_says("otherwise", &[key("reply")], says);
+                self.places.note_says("otherwise", &[key("reply")], says);
                 Surprise::Answer(says.answer())
             }
         })
     }
 
-    pub(super) fn rule(&mut self, replies: Replies, index: usize, rule: &Rule) -> Replies {
-        let at = At::Index(index);
-        let wrong = match rule.conditions()[..] {
-            [condition] => {
-                self.places.conditions.push(condition);
-                None
-            }
-            [] => Some("it does not say which frames it is for".to_owned()),
-            [first, second, ..] => Some(format!(
-                "`{first}` and `{second}` both say which frames are meant"
-            )),
-        };
-        self.misfits.extend(wrong.map(|message| {
-            Misfit::new("on", message)
-                .at([at.clone()])
-                .help("a rule has one of `match`, `equals`, `prefix` and `anything`")
-        }));
-        for (first, second) in rule.contradictions() {
-            let message = format!("it conflicts with `{first}`");
-            let misfit = Misfit::new("on", message).at([at.clone(), key(second)]);
-            self.misfits.push(misfit.help("remove one of the two"));
-        }
+    pub(super) fn rules(&mut self, replies: Replies, rules: &[Rule]) -> Replies {
+        let rules = rules.iter().enumerate();
+        rules.fold(replies, |replies, (index, rule)| {
+            self.rule(replies, index, rule)
+        })
+    }
+
+    fn rule(&mut self, replies: Replies, index: usize, rule: &Rule) -> Replies {
+        self.places.conditions.push(rule.condition());
         if let Some(says) = &rule.reply {
-            self.check_says("on", &[at, key("reply")], says);
+            self.places
+                .note_says("on", &[At::Index(index), key("reply")], says);
         }
         replies.on(rule.when(), rule.answer())
     }
 
     pub(super) fn dialogue(&mut self, replies: Replies, steps: &[Step]) -> Replies {
-        replies.dialogue(self.writer(None, "dialogue", Vec::new()).steps(steps))
+        match steps.is_empty() {
+            true => replies,
+            false => replies.dialogue(self.writer(None, "dialogue", Vec::new()).steps(steps)),
+        }
     }
 
-    pub(super) fn connection(&mut self, replies: Replies, at: usize, own: &OwnDialogue) -> Replies {
+    /// The dialogues of single connections, and how many there may be.
+    pub(super) fn connections(
+        &mut self,
+        replies: Replies,
+        dialogues: &[OwnDialogue],
+        often: Option<&Often>,
+    ) -> Replies {
+        let dialogues = dialogues.iter().enumerate();
+        let replies = dialogues.fold(replies, |replies, (at, own)| {
+            self.connection(replies, at, own)
+        });
+        match often {
+            Some(often) => replies.connections(often.times),
+            None => replies,
+        }
+    }
+
+    fn connection(&mut self, replies: Replies, at: usize, own: &OwnDialogue) -> Replies {
         let path = vec![At::Index(at), key("dialogue")];
         let mut writer = self.writer(Some(own.index), "connection", path);
         replies.connection(own.index, writer.steps(&own.dialogue))
     }
 
-    fn framed(&mut self, framing: &Framing) -> Replies {
-        let wrong = framing.expression().and_then(wrong_pattern);
-        match (wrong, framing.replies()) {
-            (None, Ok(replies)) => return replies,
-            (Some(misfit), _) => self.misfits.push(misfit),
-            (None, Err(error)) => {
-                let misfit = Misfit::new("framing", error.message).at([key(error.key)]);
-                self.misfits.push(misfit);
-            }
-        }
-        Replies::raw()
-    }
-
-    /// Checks that each piece declares exactly one thing to send.
-    fn check_says(&mut self, option: &'static str, path: &[At], says: &Says) {
-        self.places.note_says(option, path, says);
-        let is_list = matches!(says, Says::Several(_));
-        for (index, piece) in says.pieces().iter().enumerate() {
-            let wrong = match piece.contents() {
-                0 => "it does not say what to send",
-                1 => continue,
-                _ => "it says more than one thing to send",
-            };
-            let index = is_list.then_some(At::Index(index));
-            let misfit = Misfit::new(option, wrong)
-                .at(path.iter().cloned().chain(index))
-                .help("a piece has one of `text`, `verbatim`, `hex` and `file`");
+    pub(super) fn framed(&mut self, framing: &Framing) -> Replies {
+        framing.replies().unwrap_or_else(|error| {
+            let misfit = Misfit::new("framing", error.message).at([key(error.key)]);
             self.misfits.push(misfit);
-        }
+            Replies::raw()
+        })
     }
 
     fn writer(
@@ -145,20 +122,6 @@ impl Declaration {
             moves: Vec::new(),
         }
     }
-}
-
-/// Why the expression for the end of frames is invalid, worded as for a rule.
-fn wrong_pattern(expression: &str) -> Option<Misfit> {
-    let replies = Replies::raw().on(pattern(expression), no_reply());
-    let error = replies.check(&[]).err()?;
-    let mistake = error.mistakes().first()?;
-    let misfit = Misfit::new("framing", mistake.problem().to_string()).at([key("matching")]);
-    Some(match mistake.problem() {
-        Problem::Pattern {
-            span: Some(span), ..
-        } => misfit.within(span.clone()),
-        _ => misfit,
-    })
 }
 
 /// Makes a dialogue of steps, and notes where they were written.
@@ -186,14 +149,8 @@ impl Writer<'_> {
 
     /// Adds the moves of a step to a dialogue; `next` is the index of the next one.
     fn step(&mut self, mut dialogue: Dialogue, next: &mut usize, step: &Step) -> Dialogue {
-        if step.is_empty() {
-            let help = "a step has one or more of `expect`, `pause`, `send`, `repeat`, `branch` \
-                        and `then`";
-            self.wrong(None, "the step does nothing", help);
-        }
         if let Some(frames) = &step.expect {
-            self.note(*next, "expect", frames.is_match());
-            self.check_frames(frames);
+            self.note(*next, "expect");
             dialogue = dialogue.expect(frames.when());
             *next += 1;
         }
@@ -202,39 +159,25 @@ impl Writer<'_> {
             *next += 1;
         }
         if let Some(says) = &step.send {
-            self.note(*next, "send", false);
+            self.note(*next, "send");
             let path = self.path.iter().cloned().chain([key("send")]);
             let path: Vec<At> = path.collect();
-            self.declaration.check_says(self.option, &path, says);
+            self.declaration.places.note_says(self.option, &path, says);
             dialogue = dialogue.send(says.answer());
             *next += 1;
         }
-        match (step.repeat, step.steps.is_empty()) {
-            (None, true) => {}
-            (None, false) => self.wrong(
-                Some("steps"),
-                "it does not say how often the steps are repeated",
-                "write repeat = 3 beside them",
-            ),
-            (Some(_), true) => self.wrong(
-                Some("repeat"),
-                "there are no steps to repeat",
-                "write them beside it: steps = [{ expect = \"PING\", send = \"PONG\\n\" }]",
-            ),
-            (Some(times), false) => {
-                let steps = self.below(&[*next], [key("steps")], &step.steps);
-                dialogue = dialogue.repeat(times, steps);
-                *next += 1;
-            }
+        if let Some(times) = step.repeat {
+            let steps = self.below(&[*next], [key("steps")], &step.steps);
+            dialogue = dialogue.repeat(times, steps);
+            *next += 1;
         }
         if !step.branch.is_empty() {
-            self.note(*next, "branch", false);
+            self.note(*next, "branch");
             let mut arms = Vec::with_capacity(step.branch.len());
             for (index, arm) in step.branch.iter().enumerate() {
                 self.path.extend([key("branch"), At::Index(index)]);
                 self.moves.push(*next);
-                self.note(index, "expect", arm.expect.is_match());
-                self.check_frames(&arm.expect);
+                self.note(index, "expect");
                 self.moves.pop();
                 let steps = self.below(&[*next, index], [key("steps")], &arm.steps);
                 self.path.truncate(self.path.len() - 2);
@@ -265,28 +208,14 @@ impl Writer<'_> {
         dialogue
     }
 
-    fn note(&mut self, next: usize, part: &str, is_match: bool) {
+    fn note(&mut self, next: usize, part: &str) {
         self.moves.push(next);
         let written = Written {
             option: self.option,
             path: self.path.iter().cloned().chain([key(part)]).collect(),
-            is_match,
         };
         let places = &mut self.declaration.places;
         places.note(self.connection, &self.moves, written);
         self.moves.pop();
-    }
-
-    fn check_frames(&mut self, frames: &Frames) {
-        if frames.is_nothing() {
-            let help = "write { anything = true }, or leave it out";
-            self.wrong(Some("expect"), "it expects nothing", help);
-        }
-    }
-
-    fn wrong(&mut self, part: Option<&str>, message: &str, help: &str) {
-        let path = self.path.iter().cloned().chain(part.map(key));
-        let misfit = Misfit::new(self.option, message).at(path).help(help);
-        self.declaration.misfits.push(misfit);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use standin_config::Config;
+use standin_config::{Config, Misfit};
 
 use super::frames::Frames;
 use super::says::Says;
@@ -11,7 +11,11 @@ use super::then::Then;
 /// A step of a dialogue. What it has of these is done in this order: it expects a frame, pauses,
 /// sends, repeats steps, branches, and then closes or the like.
 #[derive(Clone, Debug, PartialEq, Config)]
-#[config(table)]
+#[config(
+    table,
+    check(expect, pause, send, repeat, steps, branch, then) = does_something,
+    check(repeat, steps) = repeats_steps
+)]
 pub struct Step {
     /// The frame that comes next: a text that it equals, `{ prefix = "PAY" }`,
     /// `{ match = '^PAY (?<amount>\d+)$' }` or `{ anything = true }`.
@@ -59,24 +63,37 @@ pub struct OwnDialogue {
     pub(super) dialogue: Vec<Step>,
 }
 
-impl Step {
-    /// Whether it sends nothing.
-    pub(super) fn is_empty(&self) -> bool {
-        let Step {
-            expect,
-            pause,
-            send,
-            repeat,
-            steps,
-            branch,
-            then,
-        } = self;
-        expect.is_none()
-            && pause.is_none()
-            && send.is_none()
-            && repeat.is_none()
-            && steps.is_empty()
-            && branch.is_empty()
-            && then.is_none()
-    }
+fn does_something(
+    expect: &Option<Frames>,
+    pause: &Option<Duration>,
+    send: &Option<Says>,
+    repeat: &Option<usize>,
+    steps: &[Step],
+    branch: &[Arm],
+    then: &Option<Then>,
+) -> Vec<Misfit> {
+    let is_empty = expect.is_none()
+        && pause.is_none()
+        && send.is_none()
+        && repeat.is_none()
+        && steps.is_empty()
+        && branch.is_empty()
+        && then.is_none();
+    let misfit = || {
+        Misfit::whole("the step does nothing").help(
+            "a step has one or more of `expect`, `pause`, `send`, `repeat`, `branch` and `then`",
+        )
+    };
+    is_empty.then(misfit).into_iter().collect()
+}
+
+fn repeats_steps(repeat: &Option<usize>, steps: &[Step]) -> Vec<Misfit> {
+    let misfit = match (repeat, steps) {
+        (None, [_, ..]) => Misfit::new("steps", "it does not say how often the steps are repeated")
+            .help("write repeat = 3 beside them"),
+        (Some(_), []) => Misfit::new("repeat", "there are no steps to repeat")
+            .help("write them beside it: steps = [{ expect = \"PING\", send = \"PONG\\n\" }]"),
+        _ => return Vec::new(),
+    };
+    vec![misfit]
 }

@@ -1,9 +1,10 @@
 //! [`Frames`]: which frames are meant, as an option.
 
 use standin_config::{Kind, OptionValue, Value, ValueError};
-use standin_reply::{When, anything, equals, pattern, prefix};
+use standin_reply::{When, anything, equals, prefix};
 
 use super::bytes::Bytes;
+use super::expression::Expression;
 
 /// Which frames a step of a dialogue expects: a text that they equal, or a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +14,7 @@ pub(crate) struct Frames(Condition);
 #[derive(Clone, Debug, PartialEq, OptionValue)]
 pub(crate) enum Condition {
     /// Frames in which this regular expression matches.
-    Match(String),
+    Match(Expression),
     /// Frames that are this.
     Equals(Bytes),
     /// Frames that begin with this.
@@ -25,21 +26,11 @@ pub(crate) enum Condition {
 impl Frames {
     pub(crate) fn when(&self) -> When {
         match &self.0 {
-            Condition::Match(expression) => pattern(expression),
+            Condition::Match(expression) => expression.when(),
             Condition::Equals(bytes) => equals(bytes),
             Condition::Prefix(bytes) => prefix(bytes),
             Condition::Anything(_) => anything(),
         }
-    }
-
-    /// Whether it is an expression.
-    pub(crate) fn is_match(&self) -> bool {
-        matches!(self.0, Condition::Match(_))
-    }
-
-    /// Whether it is `{ anything = false }`, which means nothing.
-    pub(crate) fn is_nothing(&self) -> bool {
-        matches!(self.0, Condition::Anything(false))
     }
 }
 
@@ -51,7 +42,11 @@ impl OptionValue for Frames {
     fn from_value(value: &Value) -> Result<Self, ValueError> {
         match value {
             Value::String(_) => Bytes::from_value(value).map(Condition::Equals).map(Frames),
-            Value::Map(_) => Condition::from_value(value).map(Frames),
+            Value::Map(_) => match Condition::from_value(value)? {
+                Condition::Anything(false) => Err(ValueError::saying("it expects nothing")
+                    .hint("write { anything = true }, or leave it out")),
+                condition => Ok(Frames(condition)),
+            },
             _ => Err(Self::kind().unfit(value)),
         }
     }

@@ -6,6 +6,7 @@ use standin_reply::Replies;
 use standin_socket::framing::{self, Delimiter, FixedSize, LengthPrefix, Lines, Matching, Width};
 
 use super::bytes::Bytes;
+use super::expression::Expression;
 
 /// How a stream is cut into frames.
 #[derive(Clone, Debug, PartialEq, OptionValue)]
@@ -23,7 +24,7 @@ pub enum Framing {
     #[config(key = "fixed_size")]
     FixedSize(usize),
     /// Frames that end where this regular expression ends that matches first.
-    Matching(String),
+    Matching(Expression),
 }
 
 /// A length before a frame.
@@ -79,14 +80,6 @@ impl Framing {
         Ok(Some(move || replies.new_framing().unwrap_or_else(raw)))
     }
 
-    /// The expression at which frames end, if they do.
-    pub(crate) fn expression(&self) -> Option<&str> {
-        match self {
-            Framing::Matching(expression) => Some(expression),
-            _ => None,
-        }
-    }
-
     /// A peer with this framing that answers nothing yet.
     pub(crate) fn replies(&self) -> Result<Replies, FramingError> {
         let wrong = |key, message: String| FramingError { key, message };
@@ -107,7 +100,7 @@ impl Framing {
             }
             Framing::FixedSize(size) => Replies::framed(FixedSize::new(*size)),
             Framing::Matching(expression) => {
-                let regex = Regex::new(expression);
+                let regex = Regex::new(expression.as_str());
                 let regex = regex.map_err(|error| wrong("matching", error.to_string()))?;
                 Replies::framed(Matching::new(move |bytes: &[u8]| {
                     let mut found = regex.find_iter(bytes).map(|found| found.end());

@@ -6,8 +6,10 @@ mod bytes;
 mod config;
 mod declaration;
 mod dialogue;
+mod expression;
 mod frames;
 mod framing;
+mod names;
 mod otherwise;
 mod places;
 mod rule;
@@ -16,5 +18,5 @@ mod then;
 mod times;
 
 pub use config::RepliesConfig;
-pub(crate) use declaration::KNOWN;
 pub use framing::Framing;
+pub(crate) use names::KNOWN;

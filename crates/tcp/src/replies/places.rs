@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use miette::Diagnostic;
 use standin_config::{Misfit, Step};
-use standin_reply::{Mistake, Place, Problem, bytes_of_hex};
+use standin_reply::{Mistake, Place, Problem};
 
 use super::says::Says;
 
@@ -24,16 +24,13 @@ pub(super) struct Places {
 pub(super) struct Written {
     pub(super) option: &'static str,
     pub(super) path: Vec<Step>,
-    /// It has the expression of a pattern, under `match`.
-    pub(super) is_match: bool,
 }
 
 impl Written {
-    fn new(option: &'static str, path: impl IntoIterator<Item = Step>) -> Self {
+    pub(super) fn new(option: &'static str, path: impl IntoIterator<Item = Step>) -> Self {
         Written {
             option,
             path: path.into_iter().collect(),
-            is_match: false,
         }
     }
 }
@@ -56,32 +53,26 @@ impl Places {
 
     /// Converts a mistake in replies to one of the options that declared them.
     pub(super) fn misfit(&self, mistake: &Mistake) -> Misfit {
-        let problem = mistake.problem();
-        let mut written = self.written(mistake.place(), problem);
-        let is_pattern = matches!(problem, Problem::Pattern { .. });
-        if is_pattern && written.is_match {
-            written.path.push(key("match"));
-        }
+        self.misfit_at(
+            self.written(mistake.place(), mistake.problem()),
+            mistake.problem(),
+        )
+    }
+
+    /// Converts a problem of the part that was written there.
+    pub(super) fn misfit_at(&self, written: Written, problem: &Problem) -> Misfit {
         let is_there = |at: &Written| at.option == written.option && at.path == written.path;
         let said = self.said.iter().find(|(at, _)| is_there(at));
-        let (inside, bytes) = said
-            .and_then(|(_, says)| part(says, problem))
-            .unwrap_or_default();
+        let (inside, bytes) = said.and_then(|(_, says)| part(says, problem)).unzip();
         let misfit = Misfit::new(written.option, problem.to_string());
-        let misfit = misfit.at(written.path.into_iter().chain(inside));
+        let misfit = misfit.at(written.path.into_iter().chain(inside.into_iter().flatten()));
         let misfit = match bytes {
             Some(bytes) => misfit.within(bytes),
             None => misfit,
         };
-        let misfit = match help(problem) {
+        match help(problem) {
             Some(help) => misfit.help(help),
             None => misfit,
-        };
-        match problem {
-            Problem::Pattern {
-                span: Some(span), ..
-            } => misfit.within(span.clone()),
-            _ => misfit,
         }
     }
 
@@ -91,9 +82,8 @@ impl Places {
             Place::Rule(index) => {
                 let condition = self.conditions.get(*index).copied();
                 let part = match problem {
-                    Problem::Pattern { .. } | Problem::Unreachable { .. } => condition,
+                    Problem::Unreachable { .. } => condition,
                     Problem::UnknownState { .. } => Some("in"),
-                    Problem::ImpossibleTimes { .. } => Some("times"),
                     Problem::SameName { .. } => Some("name"),
                     _ => Some("reply"),
                 };
@@ -115,21 +105,15 @@ impl Places {
 
 /// The part of what is sent that a problem is about: where in the value it is, and which bytes of
 /// the text there.
-fn part(says: &Says, problem: &Problem) -> Option<(Vec<Step>, Option<Range<usize>>)> {
+fn part(says: &Says, problem: &Problem) -> Option<(Vec<Step>, Range<usize>)> {
     let is_list = matches!(says, Says::Several(_));
     let mut pieces = says.pieces().iter().enumerate();
     pieces.find_map(|(index, piece)| {
-        let (key, bytes) = match problem {
-            Problem::UnknownName { name, .. } => {
-                let (key, text) = piece.template()?;
-                (key, Some(name_in(text, name)?))
-            }
-            Problem::Hex { .. } => {
-                bytes_of_hex(piece.hex()?).err()?;
-                (Some("hex"), None)
-            }
-            _ => return None,
+        let Problem::UnknownName { name, .. } = problem else {
+            return None;
         };
+        let (key, text) = piece.template()?;
+        let bytes = name_in(text, name)?;
         let index = is_list.then_some(Step::Index(index));
         Some((index.into_iter().chain(key.map(self::key)).collect(), bytes))
     })
@@ -163,7 +147,6 @@ fn help(problem: &Problem) -> Option<String> {
              often the other does, times = \"..=1\""
                 .to_owned()
         }
-        Problem::ImpossibleTimes { .. } => "write \"1..=3\", the smaller number first".to_owned(),
         problem => problem.help()?.to_string(),
     })
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use standin_config::Config;
-use standin_reply::{Answer, When, anything, equals, no_reply, pattern, prefix};
+use standin_config::{Config, Misfit};
+use standin_reply::{Answer, When, anything, equals, no_reply, prefix};
 
 use super::bytes::Bytes;
+use super::expression::Expression;
+use super::names::unknown_names;
 use super::says::Says;
 use super::then::Then;
 use super::times::Often;
@@ -13,12 +15,18 @@ use super::times::Often;
 /// Which frames are answered, and how: one of `match`, `equals`, `prefix` and `anything`, and what
 /// the peer does about them.
 #[derive(Clone, Debug, PartialEq, Config)]
-#[config(table)]
+#[config(
+    table,
+    check(expression, equals, prefix, anything) = one_condition,
+    check(state, in_any_state) = one_state,
+    check(enter, leave_state) = one_change,
+    check(expression, reply) = known_names
+)]
 pub struct Rule {
     /// Frames that match this regular expression; the reply can use its named groups: `(?<who>\S+)`
     /// is `{{ who }}`.
     #[config(key = "match", example = r"^HELO (?<who>\S+)$")]
-    expression: Option<String>,
+    expression: Option<Expression>,
     /// Frames that are this: a text, or `{ hex = "00 ff" }`.
     equals: Option<Bytes>,
     /// Frames that begin with this: a text, or `{ hex = "00 ff" }`.
@@ -61,31 +69,71 @@ pub struct Rule {
     name: Option<String>,
 }
 
-impl Rule {
-    /// The keys that select frames: exactly one is expected.
-    pub(super) fn conditions(&self) -> Vec<&'static str> {
-        let keys = [
-            ("match", self.expression.is_some()),
-            ("equals", self.equals.is_some()),
-            ("prefix", self.prefix.is_some()),
-            ("anything", self.anything),
-        ];
-        let said = keys.into_iter().filter(|(_, is_said)| *is_said);
-        said.map(|(key, _)| key).collect()
-    }
+/// The keys that select frames: exactly one is expected.
+fn conditions(
+    expression: &Option<Expression>,
+    equals: &Option<Bytes>,
+    prefix: &Option<Bytes>,
+    anything: bool,
+) -> Vec<&'static str> {
+    let keys = [
+        ("match", expression.is_some()),
+        ("equals", equals.is_some()),
+        ("prefix", prefix.is_some()),
+        ("anything", anything),
+    ];
+    let said = keys.into_iter().filter(|(_, is_said)| *is_said);
+    said.map(|(key, _)| key).collect()
+}
 
-    /// Keys that exclude each other, and are both there.
-    pub(super) fn contradictions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let states = self.state.is_some() && self.in_any_state;
-        let changes = self.enter.is_some() && self.leave_state;
-        let states = states.then_some(("in", "in_any_state"));
-        let changes = changes.then_some(("enter", "leave_state"));
-        states.into_iter().chain(changes)
+fn one_condition(
+    expression: &Option<Expression>,
+    equals: &Option<Bytes>,
+    prefix: &Option<Bytes>,
+    anything: &bool,
+) -> Vec<Misfit> {
+    let message = match conditions(expression, equals, prefix, *anything)[..] {
+        [_] => return Vec::new(),
+        [] => "it does not say which frames it is for".to_owned(),
+        [first, second, ..] => format!("`{first}` and `{second}` both say which frames are meant"),
+    };
+    let help = "a rule has one of `match`, `equals`, `prefix` and `anything`";
+    vec![Misfit::whole(message).help(help)]
+}
+
+fn one_state(state: &Option<String>, in_any_state: &bool) -> Vec<Misfit> {
+    contradiction(state.is_some() && *in_any_state, "in", "in_any_state")
+}
+
+fn one_change(enter: &Option<String>, leave_state: &bool) -> Vec<Misfit> {
+    contradiction(enter.is_some() && *leave_state, "enter", "leave_state")
+}
+
+fn contradiction(is_one: bool, first: &str, second: &str) -> Vec<Misfit> {
+    let misfit = || {
+        let misfit = Misfit::new(second, format!("it conflicts with `{first}`"));
+        misfit.help("remove one of the two")
+    };
+    is_one.then(misfit).into_iter().collect()
+}
+
+fn known_names(expression: &Option<Expression>, reply: &Option<Says>) -> Vec<Misfit> {
+    match reply {
+        Some(says) => unknown_names(expression.as_ref(), says),
+        None => Vec::new(),
+    }
+}
+
+impl Rule {
+    /// The key that selects its frames.
+    pub(super) fn condition(&self) -> &'static str {
+        let keys = conditions(&self.expression, &self.equals, &self.prefix, self.anything);
+        keys.first().copied().unwrap_or("anything")
     }
 
     pub(super) fn when(&self) -> When {
         let mut when = match (&self.expression, &self.equals, &self.prefix) {
-            (Some(expression), _, _) => pattern(expression),
+            (Some(expression), _, _) => expression.when(),
             (_, Some(bytes), _) => equals(bytes),
             (_, _, Some(bytes)) => prefix(bytes),
             (None, None, None) => anything(),

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use standin_config::{Config, Kind, OptionValue, Value, ValueError};
-use standin_reply::{Answer, no_reply, reply, reply_bytes, reply_file, reply_hex};
+use miette::Diagnostic;
+use standin_config::{Config, Kind, Misfit, OptionValue, Value, ValueError};
+use standin_reply::{
+    Answer, Problem, bytes_of_hex, no_reply, reply, reply_bytes, reply_file, reply_hex,
+};
 
 /// What a peer sends: one piece, or a list of pieces.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +25,11 @@ pub enum Piece {
 
 /// A piece of what a peer sends: one of `text`, `verbatim`, `hex` and `file`.
 #[derive(Clone, Debug, PartialEq, Config)]
-#[config(table)]
+#[config(
+    table,
+    check(text, verbatim, hex, file) = one_thing,
+    check(hex) = digits
+)]
 pub struct Table {
     /// A text, which is a template: `{{ who }}` is the value of the pattern's group `(?<who>...)`,
     /// `{{ frame }}` the frame, `{{ connection.index }}` the number of the connection, and `{{
@@ -43,6 +50,33 @@ pub struct Table {
     delay: Option<Duration>,
 }
 
+fn one_thing(
+    text: &Option<String>,
+    verbatim: &Option<String>,
+    hex: &Option<String>,
+    file: &Option<PathBuf>,
+) -> Vec<Misfit> {
+    let texts = [text, verbatim, hex].into_iter().flatten().count();
+    let wrong = match texts + usize::from(file.is_some()) {
+        0 => "it does not say what to send",
+        1 => return Vec::new(),
+        _ => "it says more than one thing to send",
+    };
+    let help = "a piece has one of `text`, `verbatim`, `hex` and `file`";
+    vec![Misfit::whole(wrong).help(help)]
+}
+
+fn digits(hex: &Option<String>) -> Vec<Misfit> {
+    let wrong = hex.as_ref().and_then(|digits| bytes_of_hex(digits).err());
+    let misfit = |reason| {
+        let problem = Problem::Hex { reason };
+        let misfit = Misfit::new("hex", problem.to_string());
+        let help = problem.help().map(|help| help.to_string());
+        misfit.help(help.unwrap_or_default())
+    };
+    wrong.map(misfit).into_iter().collect()
+}
+
 impl Says {
     pub(crate) fn pieces(&self) -> &[Piece] {
         match self {
@@ -58,30 +92,11 @@ impl Says {
 }
 
 impl Piece {
-    /// How many things it declares: exactly one is expected.
-    pub(crate) fn contents(&self) -> usize {
-        match self {
-            Piece::Text(_) => 1,
-            Piece::Table(table) => {
-                let texts = [&table.text, &table.verbatim, &table.hex];
-                texts.into_iter().flatten().count() + usize::from(table.file.is_some())
-            }
-        }
-    }
-
     /// Its template, if it is one, with the key of the table that has it.
     pub(crate) fn template(&self) -> Option<(Option<&'static str>, &str)> {
         match self {
             Piece::Text(text) => Some((None, text)),
             Piece::Table(table) => Some((Some("text"), table.text.as_deref()?)),
-        }
-    }
-
-    /// Its hexadecimal digits, if it is some.
-    pub(crate) fn hex(&self) -> Option<&str> {
-        match self {
-            Piece::Text(_) => None,
-            Piece::Table(table) => table.hex.as_deref(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! [`Often`]: how often, as an option.
 
 use standin_config::{Kind, OptionValue, Value, ValueError};
-use standin_reply::Times;
+use standin_reply::{Problem, Times};
 
 /// How often: a number, or a range as a text, `"1.."`.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,11 @@ impl OptionValue for Often {
                     .hint("write it as \"2\", \"1..\", \"..=3\" or \"1..=3\"")
             })?,
         };
+        if !times.is_possible() {
+            let problem = Problem::ImpossibleTimes { times };
+            let help = "write \"1..=3\", the smaller number first";
+            return Err(ValueError::saying(problem.to_string()).hint(help));
+        }
         Ok(Often {
             times,
             value: value.clone(),

@@ -19,7 +19,12 @@ use crate::TcpError;
 ///
 /// These are the options of a [`TlsCertificate`].
 #[derive(Clone, Debug, Config)]
-#[config(type_name = "tls-certificate", builds = TlsCertificate, check = misfits)]
+#[config(
+    type_name = "tls-certificate",
+    builds = TlsCertificate,
+    check(names) = name_misfits,
+    check(defect) = defect_misfits
+)]
 pub struct TlsCertificateConfig {
     /// The options that every driver has.
     #[config(include)]
@@ -46,24 +51,23 @@ impl TlsCertificateConfig {
     }
 }
 
-fn misfits(config: &TlsCertificateConfig) -> Vec<Misfit> {
-    let mut misfits = Vec::new();
-    for (index, name) in config.names.iter().enumerate() {
-        if let Err(error) = Tls::new().names([name]).check() {
-            misfits.push(Misfit::new("names", error.to_string()).at([Step::Index(index)]));
-        }
-    }
+fn name_misfits(names: &[String]) -> Vec<Misfit> {
+    let names = names.iter().enumerate();
+    let misfits = names.filter_map(|(index, name)| {
+        let error = Tls::new().names([name]).check().err()?;
+        Some(Misfit::new("names", error.to_string()).at([Step::Index(index)]))
+    });
+    misfits.collect()
+}
+
+fn defect_misfits(defect: &Option<CertificateDefect>) -> Vec<Misfit> {
     // Code may name any defect.
-    if let Some(defect) = config.defect
-        && !defect.0.is_of_certificate()
-    {
-        let kind = CertificateDefect::kind();
-        misfits.push(Misfit::new(
-            "defect",
-            kind.unfit(&defect.to_value()).to_string(),
-        ));
-    }
-    misfits
+    let other = defect.filter(|defect| !defect.0.is_of_certificate());
+    let misfits = other.iter().map(|defect| {
+        let unfit = CertificateDefect::kind().unfit(&defect.to_value());
+        Misfit::new("defect", unfit.to_string())
+    });
+    misfits.collect()
 }
 
 /// A [`Defect`] of a certificate, as an option.
