@@ -41,7 +41,7 @@ pub enum ContextError {
     #[error(
         "driver \"{reader}\" asks \"{driver}\" for `{attribute}` in `{template}`, which \"{driver}\" does not publish"
     )]
-    #[diagnostic(code(standin::driver::unknown_attribute), help("{}", known_attributes(driver, known, nearest.as_deref(), status)))]
+    #[diagnostic(code(standin::driver::unknown_attribute), help("{}", known_attributes(reader, driver, known, nearest.as_deref(), status)))]
     UnknownAttribute {
         /// The driver that has the context value.
         reader: String,
@@ -370,6 +370,7 @@ fn known_drivers(known: &[String], nearest: Option<&str>) -> String {
 }
 
 fn known_attributes(
+    reader: &str,
     driver: &str,
     known: &[String],
     nearest: Option<&str>,
@@ -380,6 +381,11 @@ fn known_attributes(
         None => String::new(),
     };
     help.push_str(&format!("\"{driver}\" publishes: {}", known.join(", ")));
+    if reader == driver {
+        help.push_str(", some of them only from a later step of its start on");
+        help.push_str("; what other drivers publish is `{{ context.NAME.ATTRIBUTE }}`");
+        return help;
+    }
     let status: Option<Status> = status.as_deref().and_then(|status| status.parse().ok());
     if let Some(status) = status.filter(|status| *status != Status::Started) {
         help.push_str(&format!(
@@ -398,13 +404,24 @@ mod tests {
     fn an_attribute_may_be_missing_because_the_driver_has_not_started() {
         let help = |status: &str| {
             let known = ["name".to_owned()];
-            known_attributes("db", &known, None, &Some(status.to_owned()))
+            known_attributes("app", "db", &known, None, &Some(status.to_owned()))
         };
         assert_eq!(help("STARTED"), "\"db\" publishes: name");
         assert_eq!(
             help("NONE"),
             "\"db\" publishes: name; it was never started, and some attributes appear only \
              once it has started: start \"db\" first"
+        );
+    }
+
+    #[test]
+    fn nobody_is_told_to_start_a_driver_before_itself() {
+        let known = ["name".to_owned()];
+        let help = known_attributes("db", "db", &known, None, &Some("STARTING".to_owned()));
+        assert_eq!(
+            help,
+            "\"db\" publishes: name, some of them only from a later step of its start on; what \
+             other drivers publish is `{{ context.NAME.ATTRIBUTE }}`"
         );
     }
 }

@@ -190,16 +190,19 @@ impl Started {
 
     /// Whether the test has failed, as far as that can be seen from here.
     fn went_wrong(&self) -> bool {
-        std::thread::panicking()
-            || self.failed.load(Ordering::Relaxed)
-            || self.members.has_seen_errors()
+        self.has_failed() || self.members.has_seen_errors()
+    }
+
+    /// Whether that is certain: a test may have expected the error of a driver.
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) || thread::panicking()
     }
 
     /// What is known at the end.
     fn last_words(&self, summary: Option<&str>, error: Option<&EnvironmentError>) -> String {
         let mut text = format!("standin: environment \"{}\"", self.name());
         text.push_str(match (summary, error) {
-            (Some(_), _) if std::thread::panicking() => " when the test panicked:",
+            (Some(_), _) if thread::panicking() => " when the test panicked:",
             (Some(_), _) => " at its end, after something had gone wrong:",
             (None, _) => " did not stop cleanly:",
         });
@@ -224,11 +227,13 @@ impl Started {
         let went_wrong = self.went_wrong();
         // While processes are up it can be seen whose a socket is.
         let before = went_wrong.then(|| evidence::transcript(&self.members));
+        // The caller of a stop that succeeds gets no error to look at.
+        let is_silent = ending == Ending::Stopped && self.is_up.load(Ordering::Relaxed);
+        let summary = (is_silent && self.has_failed()).then(|| account::summary(&self.members));
         let failures = self.members.entity.record("teardown", || self.tear_down());
         self.members.release();
         let was_up = self.is_up.swap(false, Ordering::Relaxed);
-        let has_failed = self.failed.load(Ordering::Relaxed) || thread::panicking();
-        let is_done = ending != Ending::Dropped && !has_failed;
+        let is_done = ending != Ending::Dropped && !self.has_failed();
         let artifacts = if !failures.is_empty() || (was_up && went_wrong && !is_done) {
             let mut transcript = evidence::transcript(&self.members);
             let names = before.into_iter().flat_map(|before| before.names);
@@ -250,15 +255,8 @@ impl Started {
             } else {
                 Files::KeepContent
             });
-            // The caller that stops it gets no error to look at.
-            if let Some(artifacts) = artifacts.filter(|_| ending == Ending::Stopped)
-                && !artifacts.is_empty()
-            {
-                let artifacts = artifacts.to_string().replace('\n', "\n  ");
-                say(&format!(
-                    "standin: environment \"{}\"\n  {artifacts}",
-                    self.name()
-                ));
+            if let Some(summary) = summary {
+                say(&self.last_words(Some(&summary), None));
             }
             return Ok(());
         }

@@ -127,6 +127,21 @@ fn a_stop_says_that_the_test_is_done() {
 }
 
 #[test]
+fn a_stop_after_a_failure_that_was_noted_shows_the_same() {
+    for test in ["subjects::returned_to_run", "subjects::noted_and_stopped"] {
+        let ended = run(test);
+        assert_eq!(ended.file("app/stderr"), "no database\n", "{test}");
+        ended.says("standin: environment \"evidence\" at its end, after something had gone wrong:");
+        ended.says("process \"app\": STARTED, has ended with signal 9 (SIGKILL)");
+        ended.says("no database");
+        ended.says("STARTED: \"server\"");
+        ended.says(&format!("files: {}\n", ended.runpath.display()));
+        assert_eq!(ended.output.matches("standin: environment").count(), 1);
+        ended.clear();
+    }
+}
+
+#[test]
 fn without_files_nothing_is_left_or_said() {
     for test in ["subjects::without_files", "subjects::with_empty_files"] {
         let ended = run(test);
@@ -274,6 +289,30 @@ mod subjects {
     #[ignore = "another test looks at what it leaves"]
     fn stopped() -> Result<()> {
         let env = start()?;
+        env.stop()?;
+        Ok(())
+    }
+
+    /// An environment in which a program has died without anybody noticing.
+    fn with_dead_app() -> Result<RunningEnvironment> {
+        let env = start()?;
+        let app = env.get::<Process>("app")?;
+        app.signal(Signal::Kill)?;
+        app.wait_for_exit(SOON)?;
+        Ok(env)
+    }
+
+    #[test]
+    #[ignore = "it fails: another test looks how"]
+    fn returned_to_run() -> Result<()> {
+        with_dead_app()?.run(|_| Err(Error::msg("the price is wrong")))
+    }
+
+    #[test]
+    #[ignore = "another test looks at what it leaves"]
+    fn noted_and_stopped() -> Result<()> {
+        let env = with_dead_app()?;
+        env.note_failure();
         env.stop()?;
         Ok(())
     }

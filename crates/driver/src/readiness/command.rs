@@ -25,7 +25,7 @@ impl CommandSucceeds {
         CommandProbe {
             condition: self.clone(),
             running: None,
-            seen: "it has not run yet".to_owned(),
+            seen: None,
             ended: None,
         }
     }
@@ -35,7 +35,8 @@ impl CommandSucceeds {
 struct CommandProbe {
     condition: CommandSucceeds,
     running: Option<Running>,
-    seen: String,
+    /// How the latest run ended.
+    seen: Option<String>,
     /// When the latest run had ended.
     ended: Option<Instant>,
 }
@@ -44,14 +45,16 @@ impl Question for CommandProbe {
     fn ask(&mut self, driver: &dyn Driver, _progress: &mut Progress) -> Result<Answer> {
         if let Some(running) = &self.running {
             let Some(exit) = running.child.exit() else {
-                let seen = format!("{}; it is running again", self.seen);
-                return Ok(self.not_yet(&seen));
+                return Ok(match &self.seen {
+                    None => self.not_yet("it is still running"),
+                    Some(seen) => self.not_yet(&format!("{seen}; it is running again")),
+                });
             };
             if exit.is_success() {
                 self.running = None;
                 return Ok(Answer::Met);
             }
-            self.seen = running.describe(exit);
+            self.seen = Some(running.describe(exit));
             self.running = None;
             self.ended = Some(Instant::now());
         }
@@ -59,7 +62,7 @@ impl Question for CommandProbe {
         if self.ended.is_none_or(|ended| ended.elapsed() >= interval) {
             self.running = Some(Running::start(driver, &self.condition.words)?);
         }
-        Ok(self.not_yet(&self.seen))
+        Ok(self.not_yet(self.seen.as_deref().unwrap_or("it is still running")))
     }
 }
 

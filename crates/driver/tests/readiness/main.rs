@@ -205,7 +205,7 @@ fn a_timeout_says_what_each_saw_last() {
     // On a busy machine the command may not have ended once in time.
     let report = (0..6)
         .map(|power| failed_start(Duration::from_millis(500) * (1 << power)))
-        .find(|report| !report.contains("it has not run yet"))
+        .find(|report| !report.contains("exit 3`: it is still running"))
         .unwrap();
     for part in [
         "none of these holds:".to_owned(),
@@ -221,6 +221,18 @@ fn a_timeout_says_what_each_saw_last() {
         .unwrap()
         .count();
     assert_eq!(left, 0, "the output of the command stayed");
+}
+
+#[test]
+fn a_command_that_hangs_is_said_to_be_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let hangs = stub(folder.path(), [Readiness::command("sleep", ["600"])]);
+    let app = built(hangs.timeout(Duration::from_millis(20)));
+    let report = report(app.start().unwrap_err());
+    assert!(
+        report.contains("command `sleep 600`: it is still running\n"),
+        "{report}"
+    );
 }
 
 #[test]
