@@ -1,14 +1,15 @@
 //! Runs a command in an environment.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::fs::File;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use standin::child::{Child, Command, Exit, SpawnError, Stdio};
 use standin::{AbortHandle, Error};
@@ -305,7 +306,7 @@ impl CommandLine {
             return Ok([Stdio::Inherit, Stdio::Inherit, Stdio::Inherit]);
         };
         let open = || -> std::io::Result<[Stdio; 3]> {
-            let output = std::fs::File::create(path)?;
+            let output = File::create(path)?;
             let errors = output.try_clone()?;
             Ok([Stdio::Null, output.into(), errors.into()])
         };
@@ -448,11 +449,11 @@ fn send(child: &Child, signal: i32) {
     let _ = child.signal_group(signal);
 }
 
-/// Whether a person at a terminal talks to this program.
+/// Whether a person at a terminal talks to this program, wherever its streams go: a command may
+/// still ask for a password there.
 fn is_in_foreground() -> bool {
-    let stdin = std::io::stdin();
-    stdin.is_terminal()
-        && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp())
+    let group = File::open("/dev/tty").and_then(|tty| Ok(tcgetpgrp(tty)?));
+    group.is_ok_and(|group| group == getpgrp())
 }
 
 /// The exit code of what could not be started, as shells have it.

@@ -137,3 +137,15 @@ fn a_command_that_has_just_begun_gets_ctrl_c_once() {
         assert_eq!(place.read("got"), "got\n");
     }
 }
+
+#[test]
+fn a_command_can_ask_at_the_terminal_whatever_its_streams_are() {
+    let place = Place::new();
+    let inner = "./standin run shop.toml -- \
+                 sh -c 'read line </dev/tty; echo $line >got' </dev/null";
+    let arguments = ["run", "shop.toml", "--", "sh", "-c", inner];
+    let mut terminal = Terminal::start(&place, &arguments);
+    terminal.press(b"hello\n");
+    terminal.end(&place, 0);
+    assert_eq!(place.read("got"), "hello\n");
+}
