@@ -70,16 +70,18 @@ impl Line {
     ) -> Moved {
         let mut has_moved = false;
         if let Some(to) = &mut to {
-            match self.send(to, wakes) {
+            let sent = match to.has_failed() {
+                true => {
+                    // The sender notices by the other direction, when all before that has arrived.
+                    self.stream.swallow();
+                    self.held_up(Moved::Nothing, wakes)
+                }
+                false => self.send(to, wakes),
+            };
+            match sent {
                 Moved::Something => has_moved = true,
                 Moved::Nothing => {}
                 over => return over,
-            }
-            if let Some(at) = self.reset_at {
-                if at <= Instant::now() {
-                    return Moved::Over(Over::Reset);
-                }
-                wakes.at(at);
             }
         }
         let received = match from {
@@ -108,16 +110,17 @@ impl Line {
                 Out::Send(bytes) => {
                     let size = bytes.len();
                     match to.send(bytes) {
-                        Tried::Done(0) | Tried::NotNow => return moved,
+                        Tried::Done(0) | Tried::NotNow => return self.held_up(moved, wakes),
                         Tried::Done(count) => {
                             now = Instant::now();
                             self.stream.sent(now, count);
                             moved = Moved::Something;
                             if count < size {
-                                return moved;
+                                return self.held_up(moved, wakes);
                             }
                         }
-                        Tried::Ended(_) => return Moved::Over(over(to)),
+                        Tried::Ended(_) if to.is_open() => return Moved::Something,
+                        Tried::Ended(_) => return Moved::Over(Over::Gone),
                     }
                     continue;
                 }
@@ -135,16 +138,40 @@ impl Line {
         }
     }
 
+    /// The receiver takes nothing now. A reset does not wait for that, as without a proxy.
+    fn held_up(&self, moved: Moved, wakes: &mut Wakes) -> Moved {
+        match self.reset_at {
+            Some(at) if at <= Instant::now() => Moved::Over(Over::Reset),
+            Some(at) => {
+                wakes.at(at);
+                moved
+            }
+            None => moved,
+        }
+    }
+
+    /// The sender has reset the connection.
+    fn reset(&mut self) -> Moved {
+        self.reset_at = Some(self.stream.reset(Instant::now()));
+        Moved::Something
+    }
+
     /// Receives what there is and has room, and sends it at once if nothing is to happen to it. It
     /// is on its way from when it was received, not earlier.
     fn receive(&mut self, from: &mut Side, to: Option<&mut Side>) -> Moved {
-        let room = self.stream.room();
-        if room == 0 && from.has_failed() && self.reset_at.is_none() {
-            // What has come before is lost with the connection, as without a proxy.
-            self.reset_at = Some(self.stream.reset(Instant::now()));
-            return Moved::Something;
+        if self.reset_at.is_some() {
+            return Moved::Nothing;
         }
-        if room == 0 || self.stream.has_ended() || !from.may_receive() {
+        let room = self.stream.room();
+        if room == 0 || self.stream.has_ended() {
+            // Nothing is received that would say so. What has come before, and for which there is
+            // no room, is lost with the connection, as without a proxy.
+            return match from.has_failed() {
+                true => self.reset(),
+                false => Moved::Nothing,
+            };
+        }
+        if !from.may_receive() {
             return Moved::Nothing;
         }
         let stream = &mut self.stream;
@@ -157,7 +184,8 @@ impl Line {
                     match to.send(bytes) {
                         Tried::Done(count) => sent = count,
                         Tried::NotNow => {}
-                        Tried::Ended(_) => return Moved::Over(over(to)),
+                        Tried::Ended(_) if to.is_open() => {}
+                        Tried::Ended(_) => return Moved::Over(Over::Gone),
                     }
                 }
                 stream.passed(sent);
@@ -172,20 +200,8 @@ impl Line {
                 self.stream.end(Instant::now());
                 Moved::Something
             }
-            Err(Tried::Ended(_)) => {
-                self.reset_at = Some(self.stream.reset(Instant::now()));
-                Moved::Something
-            }
+            Err(Tried::Ended(_)) => self.reset(),
             Err(_) => Moved::Nothing,
         }
-    }
-}
-
-/// What it means that nothing more can be sent there.
-fn over(to: &Side) -> Over {
-    if to.is_open() {
-        Over::Reset
-    } else {
-        Over::Gone
     }
 }

@@ -324,14 +324,20 @@ impl TcpProxy {
         self.control.state().framing.is_some()
     }
 
-    /// Changes what is to be done, and returns when nobody does otherwise any longer.
+    /// Changes what is to be done: after everything that has happened before the call, and returns
+    /// when nobody does otherwise any longer.
     fn order<R>(&self, change: impl FnOnce(&mut crate::control::State) -> R) -> R {
+        let group = self.group();
+        let settle = || {
+            if let Some(group) = &group
+                && let Err(stuck) = group.settle(ABORT_LIMIT)
+            {
+                tracing::warn!(proxy = self.base.name(), %stuck, "changed, and not seen yet");
+            }
+        };
+        settle();
         let result = self.control.change(change);
-        if let Some(group) = self.group()
-            && let Err(stuck) = group.settle(ABORT_LIMIT)
-        {
-            tracing::warn!(proxy = self.base.name(), %stuck, "changed, and not seen yet");
-        }
+        settle();
         result
     }
 

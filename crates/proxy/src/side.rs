@@ -15,7 +15,7 @@ pub(crate) struct Side {
     may_receive: bool,
     /// What is received may be less than there is, and no other event will say so.
     may_hide_more: bool,
-    /// An event has said that it is reset, or has failed otherwise.
+    /// An event or a send has said that it is reset, or has failed otherwise.
     has_failed: bool,
 }
 
@@ -90,7 +90,13 @@ impl Side {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Tried {
-        self.connection.try_send(bytes)
+        let tried = self.connection.try_send(bytes);
+        if let Tried::Ended(_) = tried {
+            // What its peer has sent before may still be there, and then says how it ended.
+            self.has_failed = true;
+            self.may_receive = true;
+        }
+        tried
     }
 
     /// Says to the peer that there is no more.

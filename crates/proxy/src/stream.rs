@@ -126,9 +126,14 @@ impl Stream {
         self.notes_all = true;
     }
 
-    /// What comes from now on goes over this link. Says whether it is another one than before.
+    /// What comes from now on goes over this link, and so does what is there and was not sent yet.
+    /// Says whether it is another one than before.
     pub(crate) fn set_link(&mut self, link: &Link, shared_pace: Option<Arc<Mutex<Pace>>>) -> bool {
         let has_changed = self.link != *link;
+        if has_changed {
+            // The pauses of the one before are over.
+            (self.releasing, self.next_slice) = (None, None);
+        }
         if self.link.bandwidth != link.bandwidth {
             self.pace = link.bandwidth.map(Pace::new);
         }
@@ -137,10 +142,17 @@ impl Stream {
         has_changed
     }
 
-    /// Adds a fault that may happen.
+    /// Adds a fault that may happen. After the end that are those that happen to the connection:
+    /// there are no bytes for others.
     pub(crate) fn arm(&mut self, now: Instant, rule: Arc<Rule>) {
-        self.rules.push(rule);
-        if !self.has_ended {
+        let is_of_connection = match rule.fault.kind() {
+            FaultKind::Reset | FaultKind::Close | FaultKind::Silence => true,
+            FaultKind::HalfClose | FaultKind::Drop | FaultKind::Corrupt | FaultKind::Delay(_) => {
+                false
+            }
+        };
+        if is_of_connection || !self.has_ended {
+            self.rules.push(rule);
             self.pass(now, &[]);
         }
     }
@@ -226,17 +238,28 @@ impl Stream {
         self.push_act(now, Act::End, None);
     }
 
-    fn push_act(&mut self, now: Instant, act: Act, note: Option<Note>) {
+    fn push_act(&mut self, now: Instant, act: Act, note: Option<Note>) -> Instant {
         let due = self.due(now);
         self.queue.push_act(due, act);
         self.queued_notes.push_back(note);
+        due
     }
 
     /// The sender has reset the connection. Gives the time at which the receiver learns that, also
     /// if it has not taken what came before.
     pub(crate) fn reset(&mut self, now: Instant) -> Instant {
-        self.has_ended = true;
-        self.due(now)
+        if !std::mem::replace(&mut self.has_ended, true) && !self.swallows {
+            self.flush_frame(now);
+        }
+        self.push_act(now, Act::Reset, None)
+    }
+
+    /// There is no receiver any longer: what is on its way to it, and what comes, is lost.
+    pub(crate) fn swallow(&mut self) {
+        self.swallows = true;
+        self.queue = Queue::default();
+        self.queued_notes.clear();
+        (self.ready, self.releasing) = (0, None);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -429,9 +452,9 @@ impl Stream {
             .map(|frames| (frames.index(), frames.passed()));
         self.pass_from(now, bytes, place);
         if bytes.is_empty()
-            && let Some((0, 0)) = place
+            && let Some((count, 0)) = place
         {
-            self.after_frame(now, 0);
+            self.after_frame(now, count);
         }
     }
 
