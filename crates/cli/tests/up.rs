@@ -243,6 +243,23 @@ fn a_damaged_state_file_hides_nobody() {
 }
 
 #[test]
+fn the_process_of_another_container_is_not_mistaken_for_the_keeper() {
+    let place = Place::new();
+    let (id, pid) = up(&place, &[]);
+    let file = format!("runtime/standin/{id}.jsonl");
+    let text = place.read(&file);
+    // As if one in another container had the lock, and had the number of this keeper there.
+    let (_, own) = text.rsplit_once("\"pid:[").unwrap();
+    let (own, _) = own.split_once(']').unwrap();
+    place.write(&file, &text.replace(own, "1"));
+    place
+        .run(&["down", "--all"])
+        .check(125, "is kept in another container");
+    signal(pid, Signal::TERM);
+    place.check_nothing_left();
+}
+
+#[test]
 fn a_file_is_found_by_a_name_that_is_not_text() {
     let place = Place::new();
     let name = OsStr::from_bytes(b"sh\xffop\n.toml");

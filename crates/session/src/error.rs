@@ -244,6 +244,18 @@ pub enum StateError {
         /// The system's error.
         source: io::Error,
     },
+    /// The keeper of an environment is in another container, and so has another number here.
+    #[error("environment \"{id}\" is kept in another container, by process {pid} there")]
+    #[diagnostic(
+        code(standin::session::elsewhere),
+        help("take it down there; containers can have an XDG_RUNTIME_DIR each")
+    )]
+    Elsewhere {
+        /// Its id.
+        id: String,
+        /// The number of the keeper in its container.
+        pid: u32,
+    },
     /// The process with which the environment is to end cannot be watched.
     #[error("cannot wait for the end of process {pid}")]
     #[diagnostic(

@@ -19,7 +19,7 @@ use crate::envfile::write_env_file_until;
 use crate::run::Outcome;
 use crate::session::{Running, Session};
 use crate::signals::Requests;
-use crate::state::{ASKS_FOR_THE_END, Ended, Entry, Kept, StateDir, canonical, id_of};
+use crate::state::{ASKS_FOR_THE_END, Ended, Entry, Kept, StateDir, canonical, id_of, numbers};
 use crate::watch::{Observer, Stopping};
 use crate::{RunError, StateError};
 
@@ -147,6 +147,7 @@ impl Keeper {
             status: Status::Starting,
             since: SystemTime::now(),
             variables: IndexMap::new(),
+            numbers: numbers(),
         };
         // Whoever finds it can ask.
         let answers = Answers::begin(directory.socket(&entry.id), {

@@ -62,6 +62,8 @@ pub struct Entry {
     pub since: SystemTime,
     /// The variables for programs that use it, once it is up.
     pub variables: IndexMap<String, String>,
+    /// Where its number is that of its process; `None` if nobody knows.
+    pub(crate) numbers: Option<String>,
 }
 
 /// The file of an environment that this process keeps up. Dropping it removes it.
@@ -223,6 +225,12 @@ impl StateDir {
             Some(file) => !is_free(file).map_err(failed)?,
             None => false,
         };
+        if is_kept && entry.numbers.is_some() && entry.numbers != numbers() {
+            return Err(StateError::Elsewhere {
+                id: entry.id.clone(),
+                pid: entry.pid,
+            });
+        }
         let pid = i32::try_from(entry.pid).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| is_kept) {
             // A suspended one hears of it only when it continues.
@@ -408,6 +416,7 @@ impl Kept {
 
     fn write(&self, ended: Option<&Ended>) -> io::Result<()> {
         let mut value = self.entry.to_json();
+        value["numbers"] = json!(self.entry.numbers);
         if let Some(ended) = ended {
             value["ended"] = json!({ "exit_code": ended.code, "report": ended.report });
         }
@@ -454,6 +463,7 @@ impl Entry {
             status: Status::None,
             since: SystemTime::UNIX_EPOCH,
             variables: IndexMap::new(),
+            numbers: None,
         })
     }
 
@@ -468,6 +478,7 @@ impl Entry {
             file: PathBuf::from(text("file")?),
             pid: number(&value["pid"])?,
             parent: number(&value["parent"]),
+            numbers: text("numbers"),
             status: value["status"].as_str()?.parse().ok()?,
             since: SystemTime::UNIX_EPOCH.checked_add(since)?,
             variables: variables
@@ -500,6 +511,12 @@ fn is_free(file: &File) -> io::Result<bool> {
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Within which processes have the numbers that this one sees: containers may share the directory.
+pub(crate) fn numbers() -> Option<String> {
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(namespace.display().to_string())
 }
 
 /// The last whole line, as JSON.
