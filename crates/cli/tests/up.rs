@@ -217,6 +217,23 @@ fn all_may_take_one_down_and_it_stops_as_if_asked_once() {
 }
 
 #[test]
+fn a_second_signal_cuts_the_stop_off_and_everybody_is_told() {
+    let place = Place::new();
+    place.write_slow(
+        "trap 'touch UP' TERM; echo ready; while :; do sleep 0.01; done",
+        "ready",
+    );
+    let mut child = place.command(&["up", "slow.toml"]).spawn().unwrap();
+    read_to(&mut child, "takes it down");
+    let down = place.command(&["down"]).spawn().unwrap();
+    wait_until("the stop", || place.path().join("up").exists());
+    signal(child.id(), Signal::INT);
+    ended(child).check(143, "");
+    ended(down).check(125, "\"slow\" was ended by a second signal");
+    wait_until("the end of all processes", || place.processes().is_empty());
+}
+
+#[test]
 fn a_damaged_state_file_hides_nobody() {
     let place = Place::new();
     let (id, _) = up(&place, &[]);

@@ -36,6 +36,8 @@ struct Stage {
     environment: AbortHandle,
     progress: Progress,
     is_asked: bool,
+    /// There was a second signal.
+    is_urgent: bool,
     /// The first signal.
     signal: Option<i32>,
 }
@@ -115,6 +117,7 @@ impl Keeper {
             environment: session.abort_handle(),
             progress: Progress::Starting,
             is_asked: false,
+            is_urgent: false,
             signal: None,
         }));
         let _requests = Requests::listen(Some(ASKS_FOR_THE_END.as_raw()), {
@@ -186,7 +189,11 @@ impl Keeper {
             tracing::warn!(%error, "nobody sees that it stops");
         }
         let stopped = running.stop(&Stopping::new(observer, || stage.lock().signal));
-        let is_announced = stage.lock().progress == Progress::Announced;
+        let (is_announced, cut_off_by) = {
+            let stage = stage.lock();
+            let signal = stage.signal.filter(|_| stage.is_urgent);
+            (stage.progress == Progress::Announced, signal)
+        };
         // What nobody could use lacks nothing.
         let stopped = stopped
             .err()
@@ -201,11 +208,20 @@ impl Keeper {
         } else {
             Outcome::FAILED
         };
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             errors,
             ..Outcome::ended(code)
         };
-        (ended(&outcome), outcome)
+        let mut ended = ended(&outcome);
+        if let Some(signal) = cut_off_by {
+            outcome.code = Outcome::code_of_signal(signal);
+            // For those who wanted it to stop cleanly, it failed.
+            ended.code = Outcome::FAILED;
+            let name = &kept.entry().environment;
+            let cut_off = || format!("environment \"{name}\" was ended by a second signal");
+            ended.report = ended.report.or_else(|| Some(cut_off()));
+        }
+        (ended, outcome)
     }
 
     /// Says that it is up, unless its end was asked for before.
@@ -233,6 +249,7 @@ impl Stage {
     fn ask(stage: &Monitor<Self>, signal: Option<i32>, is_urgent: bool) {
         let environment = stage.update(|stage| {
             stage.is_asked = true;
+            stage.is_urgent |= is_urgent;
             stage.signal = stage.signal.or(signal);
             (is_urgent || stage.progress == Progress::Starting).then(|| stage.environment.clone())
         });
