@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use standin_error::text::Quoted;
+
 use crate::docs::without_item_links;
 use crate::kind::Kind;
 use crate::suggest::nearest;
@@ -341,7 +343,7 @@ impl ConfigDescription {
             | OptionError::BadTemplate { option, error, .. } => error.at_key(&option),
             OptionError::Broken { option, broken, .. } => broken.into_value_error().at_key(&option),
             OptionError::Unknown { option, help, .. } => this()
-                .because(format!("unknown key {option:?}"))
+                .because(format!("unknown key {}", Quoted(&option)))
                 .hint(help)
                 .in_key(&option),
             OptionError::Misfit { misfit, help, .. } => {

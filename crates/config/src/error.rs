@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use miette::Diagnostic;
+use standin_error::text::{Quoted, Shortened};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
@@ -220,20 +221,11 @@ impl ValueError {
         if let (Nature::Misfit, Some(reason)) = (self.nature, &self.reason) {
             return reason.clone();
         }
-        let found = abridged(&self.found);
+        let found = Shortened(&self.found);
         match &self.reason {
             Some(reason) => format!("{found} is not {}: {reason}", self.expected),
             None => format!("{found} is not {}", self.expected),
         }
-    }
-}
-
-/// A headline names the value, but is not a place for a long one.
-fn abridged(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -254,7 +246,7 @@ impl std::error::Error for ValueError {}
 #[non_exhaustive]
 pub enum OptionError {
     /// The config has no such option.
-    #[error("{owner}: unknown option {option:?}")]
+    #[error("{owner}: unknown option {}", Quoted(option))]
     #[diagnostic(code(standin::config::unknown_option))]
     Unknown {
         /// Whose config it is.
@@ -266,7 +258,7 @@ pub enum OptionError {
         help: String,
     },
     /// The value is of the wrong type, or unreadable.
-    #[error("{owner}: option \"{option}{}\": {}", error.place(), error.statement())]
+    #[error("{owner}: option \"{}{}\": {}", Shortened(option), error.place(), error.statement())]
     #[diagnostic(code(standin::config::wrong_type))]
     WrongType {
         /// Whose config it is.
@@ -488,7 +480,12 @@ impl BrokenRule {
 impl fmt::Display for BrokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.in_key { "has the key" } else { "is" };
-        write!(f, "{verb} {}, but {}", abridged(&self.found), self.rule)
+        write!(
+            f,
+            "{verb} {}, but {}",
+            Shortened(&self.found),
+            Shortened(&self.rule)
+        )
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use standin_error::text::Shortened;
+
 use crate::step::overlap;
 use crate::suggest::nearest;
 use crate::{ConfigDescription, ContextValue, OptionValue, Pattern, Port, Value, ValueError};
@@ -340,7 +342,7 @@ impl Kind {
                 Some(format!("did you mean {known:?}?"))
             }
             (Kind::List(item), value) if value.as_list().is_none() && item.check(value).is_ok() => {
-                Some(format!("write a list: [{value}]"))
+                Some(format!("write a list: [{}]", Shortened(&value.to_string())))
             }
             (Kind::String | Kind::Template | Kind::OneOf(_), Value::Int(_) | Value::Bool(_)) => {
                 Some(format!("write it in quotes: \"{value}\""))

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use standin_error::text::Shortened;
+
 /// One step into a list or a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -33,7 +35,7 @@ impl fmt::Display for Within<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|step| match step {
             Step::Index(index) => write!(f, "[{index}]"),
-            Step::Key(key) => write!(f, ".{key}"),
+            Step::Key(key) => write!(f, ".{}", Shortened(key)),
         })
     }
 }

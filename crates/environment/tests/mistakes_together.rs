@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use expect_test::expect;
+use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use standin_config::{ConfigDescription, Kind, Located, OptionDescription};
 use standin_environment::{DriverTypes, LoadError};
@@ -431,4 +432,70 @@ fn tables_within_tables_are_read_once() {
     );
     let lines = lines_of(&text);
     assert_eq!(lines.lines().count(), 2, "{lines}");
+}
+
+/// Long texts wherever a file can have one.
+#[test]
+fn nobody_has_to_read_what_a_program_wrote() {
+    let long = "x".repeat(1 << 16);
+    let server = "[[driver]]\ntype = 'tcp-server'\nname = 's'\n";
+    let app = "[[driver]]\ntype = 'process'\nname = 'app'\nbinary = 'a'\n";
+    for text in [
+        format!("{long} = 1\n"),
+        format!("name = '{long}'\n"),
+        format!("timeout = '{long}'\n"),
+        format!("timeout = [{}]\n", "1, ".repeat(1 << 14)),
+        format!("timeout = {{ {long} = 1 }}\n"),
+        format!("\"{long}\\d\" = 1\n"),
+        format!("[context]\n{long} = 99999999999999999999\n"),
+        format!("[defaults]\n{long} = 1\n"),
+        format!("[defaults.{long}]\n"),
+        format!("[[driver]]\ntype = '{long}'\nname = 's'\n"),
+        format!("[[driver]]\ntype = 'tcp-server'\nname = '{long}'\n{long} = 3\nport = true\n"),
+        format!("[[driver]]\ntype = 'tcp-server'\nname = '{long}'\nafter = ['{long}']\n").repeat(2),
+        format!("{server}after = ['{long}']\n"),
+        format!("{server}host = {{ driver = '{long}', value = '{{{{ host }}}}' }}\n"),
+        format!("{server}host = {{ driver = 's', value = '{{{{ {long}' }}\n"),
+        format!("{server}{long} = 1\n"),
+        format!("{server}encoding = '{long}'\n"),
+        format!("{server}framing = '{long}'\n"),
+        format!("{server}framing = {{ {long} = 1 }}\n"),
+        format!("{server}framing = {{ matching = '({long}' }}\n"),
+        format!("{server}framing = 'lines'\ngreeting = '{{{{ {long} }}}}'\n"),
+        format!("{server}framing = 'lines'\ngreeting = {{ hex = '{long}' }}\n"),
+        format!("{server}framing = 'lines'\non = [{{ equals = 'a', in = '{long}' }}]\n"),
+        format!(
+            "{server}framing = 'lines'\non = [{{ equals = '{long}' }}, {{ prefix = '{long}y' }}, {{ equals = '{long}' }}]\n"
+        ),
+        format!(
+            "{server}framing = 'lines'\non = [{{ equals = 'a', name = '{long}' }}, {{ equals = 'b', name = '{long}' }}]\n"
+        ),
+        format!("{server}ready = [{{ {long} = 1 }}, {{ log = '({long}' }}]\n"),
+        format!("{app}args = '{long}'\n"),
+        format!("{app}env = {{ {long} = 3, 'a={long}' = 'b' }}\n"),
+        format!("{app}listen = [{{ name = '{long}' }}, {{ name = '{long}' }}]\n"),
+        format!("{app}stop_signal = '{long}'\nworking_dir = '{{{{ {long}'\n"),
+        format!("{app}trust = ['{long}']\n"),
+        format!(
+            "[[driver]]\ntype = 'tcp-proxy'\nname = 'p'\nto = '{long}'\nup = {{ peer = '{long}' }}\nfault = [{{ kind = 'reset', match = '({long}' }}]\n"
+        ),
+        format!(
+            "[[driver]]\ntype = 'tls-certificate'\nname = 't'\nnames = ['{long} ']\ndefect = '{long}'\n"
+        ),
+        format!("record = {{ redact = ['({long}'] }}\nexport = {{ '{long}' = '{{{{ {long}' }}\n"),
+    ] {
+        let text = format!("name = 'e'\n{text}");
+        let error = match DriverTypes::standard().parse("env.toml", &text) {
+            Ok(_) => continue,
+            Err(error) => error,
+        };
+        let mut drawn = String::new();
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+            .render_report(&mut drawn, &error)
+            .unwrap();
+        for report in [error.to_string(), format!("{error:?}"), drawn] {
+            let begin: String = text.chars().take(80).collect();
+            assert!(report.len() < 10_000, "{} bytes of {begin:?}", report.len());
+        }
+    }
 }

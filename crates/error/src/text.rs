@@ -101,6 +101,60 @@ impl fmt::Display for Often {
     }
 }
 
+/// How much of a text that somebody else wrote a message shows.
+const LONGEST: usize = 100;
+
+/// A name or a text that somebody else wrote, in quotes. Of a long one the beginning is shown, and
+/// how long it is: a file that a program wrote may have names of any length.
+///
+/// ```
+/// use standin_error::text::Quoted;
+///
+/// assert_eq!(Quoted("a").to_string(), r#""a""#);
+/// let message = Quoted(&"a".repeat(1 << 20)).to_string();
+/// assert!(message.ends_with("aaa...\" (1048576 characters)"), "{message}");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(LONGEST) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => {
+                let (begin, rest) = (format!("{:?}", &self.0[..end]), &self.0[end..]);
+                let begin = begin.strip_suffix('"').unwrap_or(&begin);
+                let length = LONGEST + rest.chars().count();
+                write!(f, "{begin}...\" ({length} characters)")
+            }
+        }
+    }
+}
+
+/// A text that somebody else wrote, without quotes, as long as [`Quoted`] shows it.
+///
+/// ```
+/// use standin_error::text::Shortened;
+///
+/// assert_eq!(Shortened("a = 1").to_string(), "a = 1");
+/// let message = Shortened(&"a".repeat(1 << 20)).to_string();
+/// assert!(message.ends_with("aaa... (1048576 characters)"), "{message}");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortened<'a>(pub &'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(LONGEST) {
+            None => f.write_str(self.0),
+            Some((end, _)) => {
+                let length = LONGEST + self.0[end..].chars().count();
+                write!(f, "{}... ({length} characters)", &self.0[..end])
+            }
+        }
+    }
+}
+
 /// Names as messages write them: `"a", "b"`.
 ///
 /// ```
@@ -117,7 +171,7 @@ impl<S: AsRef<str>> fmt::Display for Names<'_, S> {
             if index > 0 {
                 f.write_str(", ")?;
             }
-            write!(f, "\"{}\"", name.as_ref())?;
+            Quoted(name.as_ref()).fmt(f)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use miette::Diagnostic as _;
 use standin_config::{Config, Misfit, Port, Setting, Step, context};
 use standin_driver::DriverConfig;
+use standin_error::text::Quoted;
 use standin_tcp::StreamFraming;
 
 use crate::frames::NewFraming;
@@ -142,7 +143,7 @@ fn target_misfits(to: &Setting<String>) -> Vec<Misfit> {
         proxy: String::new(),
         to: to.clone(),
     };
-    let misfit = Misfit::new("to", format!("\"{to}\" is not a host and a port"));
+    let misfit = Misfit::new("to", format!("{} is not a host and a port", Quoted(to)));
     let help = error.help().map(|help| help.to_string());
     vec![misfit.help(help.unwrap_or_default())]
 }

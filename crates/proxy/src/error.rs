@@ -5,7 +5,7 @@ use standin_config::{PortError, ResolveError};
 use standin_driver::{ContextError, Explainer, WaitEnd};
 use standin_entity::Status;
 use standin_error::Reportable;
-use standin_error::text::Count;
+use standin_error::text::{Count, Quoted};
 use standin_socket::{BindError, ControlError};
 use thiserror::Error;
 
@@ -101,7 +101,7 @@ pub enum ProxyError {
         reason: String,
     },
     /// The option `to` is not a valid address.
-    #[error("proxy \"{proxy}\": \"{to}\" is not a host and a port")]
+    #[error("proxy \"{proxy}\": {} is not a host and a port", Quoted(to))]
     #[diagnostic(
         code(standin::proxy::target),
         help(
@@ -248,7 +248,8 @@ fn lines(faults: &[String], connections: &[String]) -> impl fmt::Display {
 
 /// How to write the address of a driver, if `to` may be the name of one.
 fn of_driver(to: &str) -> String {
-    match to.contains([':', '/', '.', '{']) || to.is_empty() {
+    // A name has at most 255 bytes.
+    match to.contains([':', '/', '.', '{']) || to.is_empty() || to.len() > 255 {
         true => String::new(),
         false => format!(
             "; for the driver \"{to}\", write `{{ driver = \"{to}\", value = \"{{{{ host \

@@ -91,7 +91,7 @@ pub struct Fault {
     /// Only on the connection of this index, counted from 0. Default: on all.
     pub(crate) connection: Option<usize>,
     /// Only on connections from this IP address. Default: from all.
-    #[config(check = check_ip)]
+    #[config(check = |text: &String| check_ip(text))]
     pub(crate) peer: Option<String>,
     /// The probability per connection; the seed determines which connections. Default:
     /// all.

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use standin_config::{Config, Kind, OptionValue, Value, ValueError};
-use standin_error::text::Count;
+use standin_error::text::{Count, Quoted};
 
 use crate::counted::counted;
 
@@ -43,17 +43,17 @@ pub struct Link {
     /// the last counts. Default: all.
     pub(crate) connection: Option<usize>,
     /// Only connections from this IP address. Default: from all.
-    #[config(check = crate::link::check_ip)]
+    #[config(check = |text: &String| check_ip(text))]
     pub(crate) peer: Option<String>,
 }
 
 /// How long it is from one slice to the next.
 const SLICE_PAUSE: Duration = Duration::from_millis(1);
 
-pub(crate) fn check_ip(text: &String) -> Result<(), String> {
+pub(crate) fn check_ip(text: &str) -> Result<(), String> {
     let ip: Result<std::net::IpAddr, _> = text.parse();
     ip.map(|_| ())
-        .map_err(|_| format!("{text:?} is not an IP address"))
+        .map_err(|_| format!("{} is not an IP address", Quoted(text)))
 }
 
 impl Link {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use standin_error::text::{Count, Names};
+use standin_error::text::{Count, Names, Quoted, Shortened};
 use standin_error::{Reportable, several};
 use thiserror::Error;
 
@@ -101,7 +101,7 @@ standin_error::reportable!(Mistake, parts = Mistake::parts);
 #[non_exhaustive]
 pub enum Problem {
     /// A regular expression does not parse.
-    #[error("the pattern `{expression}` is not valid: {reason}")]
+    #[error("the pattern `{}` is not valid: {reason}", Shortened(expression))]
     #[diagnostic(
         code(standin::reply::pattern),
         help(
@@ -118,11 +118,12 @@ pub enum Problem {
     },
 
     /// A template uses an unknown name.
-    #[error("the reply names `{name}`, which is unknown")]
+    #[error("the reply names `{}`, which is unknown", Shortened(name))]
     #[diagnostic(
         code(standin::reply::unknown_name),
         help(
-            "a pattern gives a name to what its groups match, `(?<{name}>...)`; {}",
+            "a pattern gives a name to what its groups match, `(?<{}>...)`; {}",
+            Shortened(name),
             available(known)
         )
     )]
@@ -186,7 +187,7 @@ pub enum Problem {
     },
 
     /// A rule is for a state that no connection gets into.
-    #[error("no answer brings a connection into the state \"{state}\"")]
+    #[error("no answer brings a connection into the state {}", Quoted(state))]
     #[diagnostic(code(standin::reply::unknown_state), help("{}", states(known)))]
     UnknownState {
         /// The state.
@@ -218,7 +219,7 @@ pub enum Problem {
     },
 
     /// Two rules have the same name.
-    #[error("rule {} is called \"{name}\" too", other + 1)]
+    #[error("rule {} is called {} too", other + 1, Quoted(name))]
     #[diagnostic(
         code(standin::reply::same_name),
         help("give each rule a name of its own")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miette::Diagnostic;
-use standin_error::text::{Count, Span};
+use standin_error::text::{Count, Quoted, Span};
 use thiserror::Error;
 
 use crate::alert::Alert;
@@ -117,7 +117,10 @@ pub enum TlsConfigError {
     },
 
     /// A name for a certificate, or requested by a client, is invalid.
-    #[error("\"{name}\" is neither a name nor an address that a certificate can be issued for")]
+    #[error(
+        "{} is neither a name nor an address that a certificate can be issued for",
+        Quoted(name)
+    )]
     #[diagnostic(
         code(standin::tls::name),
         help(

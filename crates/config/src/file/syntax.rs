@@ -8,7 +8,7 @@ pub(crate) fn help(message: &str, text: &str, span: Range<usize>) -> Option<Stri
         return None;
     }
     let example = string_around(text, span.start)
-        .filter(|inner| !inner.contains('\''))
+        .filter(|inner| !inner.contains('\'') && inner.len() <= 100)
         .map(|inner| format!(": '{inner}'"))
         .unwrap_or_default();
     Some(format!(

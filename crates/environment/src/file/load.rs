@@ -8,6 +8,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use standin_config::{Layer, OptionError, TableOptions, TomlText, Value, nearest, toml_start_of};
+use standin_error::text::Quoted;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -161,7 +162,7 @@ impl Loader<'_> {
             .get("name")
             .and_then(|name| Some((name.get_ref().as_str()?, name.span())));
         let place = match &name {
-            Some((name, _)) => format!("driver {name:?}"),
+            Some((name, _)) => format!("driver {}", Quoted(name)),
             None => format!("driver number {}", index + 1),
         };
         self.has_dependencies |= table.contains_key(AFTER);

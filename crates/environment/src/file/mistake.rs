@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use miette::{Diagnostic, SourceSpan};
 use standin_config::{Located, OptionError, TableMistake};
+use standin_error::text::Quoted;
 use thiserror::Error;
 
 /// One thing that is wrong in a file, and where.
@@ -25,7 +26,7 @@ pub enum Mistake {
         span: SourceSpan,
     },
     /// Two drivers have the same name.
-    #[error("two drivers are called {name:?}")]
+    #[error("two drivers are called {}", Quoted(name))]
     #[diagnostic(
         code(standin::environment::duplicate_name),
         help("give each driver a name of its own: others refer to it by its name")
@@ -41,7 +42,7 @@ pub enum Mistake {
         span: SourceSpan,
     },
     /// No type of that name is registered.
-    #[error("unknown driver type {type_name:?}")]
+    #[error("unknown driver type {}", Quoted(type_name))]
     #[diagnostic(code(standin::environment::unknown_type))]
     UnknownType {
         /// The name.
@@ -54,7 +55,7 @@ pub enum Mistake {
         span: SourceSpan,
     },
     /// A driver depends on one that is not in the file.
-    #[error("{place} depends on {name:?}, but there is no such driver")]
+    #[error("{place} depends on {}, but there is no such driver", Quoted(name))]
     #[diagnostic(code(standin::environment::unknown_dependency))]
     UnknownDependency {
         /// The name.
@@ -69,7 +70,10 @@ pub enum Mistake {
         span: SourceSpan,
     },
     /// A context value or a template reads the context of a driver that is not in the file.
-    #[error("{place}: option {key:?} reads from driver {name:?}, but there is no such driver")]
+    #[error(
+        "{place}: option {key:?} reads from driver {}, but there is no such driver",
+        Quoted(name)
+    )]
     #[diagnostic(code(standin::environment::unknown_context))]
     UnknownContextDriver {
         /// The name.

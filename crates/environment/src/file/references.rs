@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use standin_config::{OptionDescription, ReferenceBy, Suggestions, Value, toml_span_at};
+use standin_error::text::{Quoted, Shortened};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -143,7 +144,7 @@ impl References {
                     None if self.has_nameless => {}
                     None => mistakes.push(Mistake::UnknownDependency {
                         name: name.clone(),
-                        place: format!("driver {:?}", driver.name),
+                        place: format!("driver {}", Quoted(&driver.name)),
                         help: self.help(name, suggestions),
                         span: span.clone().into(),
                     }),
@@ -217,7 +218,8 @@ impl References {
             let (first, last) = (circle[0], circle[circle.len() - 1]);
             let span = needs.get(&(last, first)).cloned().unwrap_or_default();
             let names = circle.iter().chain([&first]);
-            let names: Vec<&str> = names.map(|at| self.drivers[*at].name.as_str()).collect();
+            let name = |at: &usize| Shortened(&self.drivers[*at].name).to_string();
+            let names: Vec<String> = names.map(name).collect();
             mistakes.push(Mistake::Cycle {
                 cycle: names.join(" -> "),
                 span: span.clone().into(),
@@ -232,7 +234,8 @@ impl References {
         match suggestions.nearest(name, names()) {
             Some(known) => format!("did you mean {known:?}?"),
             None => {
-                let all: Vec<&str> = names().take(20).collect();
+                let all = names().take(20).map(|name| Shortened(name).to_string());
+                let all: Vec<String> = all.collect();
                 let more = match self.drivers.len() > all.len() {
                     true => ", ...",
                     false => "",

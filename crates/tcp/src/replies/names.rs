@@ -1,7 +1,7 @@
 //! The names in templates of replies.
 
 use standin_config::Misfit;
-use standin_reply::{Mistake, Replies, anything};
+use standin_reply::{Mistake, Problem, Replies, anything};
 
 use super::expression::Expression;
 use super::places::{Places, Written};
@@ -18,9 +18,9 @@ pub(super) fn unknown_names(expression: Option<&Expression>, says: &Says) -> Vec
     let Err(error) = Replies::raw().on(when, says.answer()).check(KNOWN) else {
         return Vec::new();
     };
-    let misfit = |mistake: &Mistake| {
-        let written = Written::new("reply", []);
-        places.misfit_at(written, mistake.problem())
-    };
-    error.mistakes().iter().map(misfit).collect()
+    let problems = error.mistakes().iter().map(Mistake::problem);
+    problems
+        .filter(|problem| matches!(problem, Problem::UnknownName { .. }))
+        .map(|problem| places.misfit_at(Written::new("reply", []), problem))
+        .collect()
 }
