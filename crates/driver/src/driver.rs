@@ -129,6 +129,12 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends()?.exit_code()
     }
 
+    /// Whether the driver has a process that ends with an [exit code](Driver::exit_code). By default
+    /// it has none, and a start that waits for an exit code fails at once.
+    fn has_process(&self) -> bool {
+        self.extends().is_some_and(|driver| driver.has_process())
+    }
+
     /// Whether the driver is healthy, for observers.
     fn is_alive(&self) -> bool {
         self.extends().is_none_or(|driver| driver.is_alive())

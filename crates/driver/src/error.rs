@@ -185,6 +185,42 @@ pub struct PortInUse {
 
 standin_error::reportable!(PortInUse);
 
+/// A readiness condition can never hold.
+#[derive(Clone, Error, Diagnostic, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImpossibleCondition {
+    /// It waits for a port where there is none.
+    #[error("driver \"{driver}\" waits for port {port} of {host}, where nothing can listen")]
+    #[diagnostic(
+        code(standin::driver::no_port),
+        help(
+            "a Unix socket (`unix:`) has no port, and port 0 asks for a free one: wait for the file of the socket, for the port that was chosen, or for a line of the log"
+        )
+    )]
+    NoPort {
+        /// The driver.
+        driver: String,
+        /// The host, as it was resolved.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// It waits for the end of a process, and the driver has none.
+    #[error("driver \"{driver}\" waits to end with exit code {code}, but has no process that ends")]
+    #[diagnostic(
+        code(standin::driver::no_process),
+        help("leave the condition `ended_with` out: only a program ends with an exit code")
+    )]
+    NoProcess {
+        /// The driver.
+        driver: String,
+        /// The exit code of the condition.
+        code: i32,
+    },
+}
+
+standin_error::reportable!(ImpossibleCondition);
+
 /// A file cannot be installed. Nothing has been written then, unless writing is
 /// what failed.
 #[derive(Error, Diagnostic)]

@@ -30,7 +30,9 @@ pub use crate::base::DriverBase;
 pub use crate::config::{DriverBuilder, DriverConfig};
 pub use crate::context::{ContextSource, Explainer, FromContext, context_of, provide_context};
 pub use crate::driver::{Driver, IntoShared};
-pub use crate::error::{ContextError, InstallError, LogError, PortInUse, TemplateText};
+pub use crate::error::{
+    ContextError, ImpossibleCondition, InstallError, LogError, PortInUse, TemplateText,
+};
 pub use crate::hook::Hook;
 pub use crate::install::InstallFile;
 pub use crate::lifecycle::Lifecycle;

@@ -340,3 +340,69 @@ fn the_classic_mistakes_come_with_what_to_write_instead() {
         "#]],
     );
 }
+
+#[test]
+fn conditions_that_can_never_hold_are_refused_at_load() {
+    check(
+        &process(
+            "ready = [{ port = 80, host = 'unix:/run/app.sock' }, { port = 80, host = 'localhost:80' },\n\
+             { port = 80, host = 'http://localhost' }, { port = 80, host = '[::1]' },\n\
+             { port = 0 }, { port = 'no such service' }, { ended_with = 300 },\n\
+             { file = \"a\\u0000\" }, { any = [{ all = [{ port = 80, host = '' }] }] },\n\
+             { port = 80, host = '::1' }, { port = 80, host = 'fe80::1%lo' }, { port = '{{ port }}' },\n\
+             { port = 80, host = '{{ host }}' }, { ended_with = -15 }]",
+        ),
+        expect![[r#"
+            6: driver "app": option "ready[0].host": a Unix socket has no port to wait for
+               help: wait for the file of the socket, such as { file = "/run/app.sock" }, or for what the program prints, { log = "ready" }
+            6: driver "app": option "ready[1].host": "localhost:80" is not a host name or an address
+               help: write the port beside it: { host = "localhost", port = 8080 }
+            7: driver "app": option "ready[2].host": "http://localhost" is not a host name or an address
+               help: write the port beside it: { host = "localhost", port = 8080 }
+            7: driver "app": option "ready[3].host": "[::1]" is not a host name or an address
+               help: write the address without brackets: { host = "::1", port = 8080 }
+            8: driver "app": option "ready[4].port": nothing listens on port 0
+               help: 0 asks the system for a free port: wait for the port that it has chosen, such as { port = "{{ port }}" }
+            8: driver "app": option "ready[5].port": "no such service" is not a valid port or a context value
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
+            8: driver "app": option "ready[6].ended_with": 300 is not a whole number from -64 to 255
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
+            9: driver "app": option "ready[7].file": "a\u0000" is not a valid path: a path cannot contain a NUL character
+               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
+            9: driver "app": option "ready[8].any[0].all[0].host": "" is not a host name or an address
+               help: write the port beside it: { host = "localhost", port = 8080 }
+        "#]],
+    );
+}
+
+#[test]
+fn conditions_that_turn_out_never_to_hold_end_the_start_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("peer.sock");
+    let socket = socket.display();
+    for (text, message) in [
+        (
+            format!(
+                "name = 'e'\ntimeout = '1h'\nrunpath = '{}/run'\n\
+                 [[driver]]\ntype = 'tcp-server'\nname = 's'\nhost = 'unix:{socket}'\n\
+                 [[driver]]\ntype = 'tcp-server'\nname = 'c'\nready = [{{ port = 80, \
+                 host = {{ driver = 's', value = '{{{{ host }}}}' }} }}]\n",
+                folder.path().display()
+            ),
+            "where nothing can listen",
+        ),
+        (
+            format!(
+                "name = 'e'\ntimeout = '1h'\nrunpath = '{}/run'\n\
+                 [[driver]]\ntype = 'tcp-server'\nname = 's'\nready = [{{ ended_with = 0 }}]\n",
+                folder.path().display()
+            ),
+            "has no process that ends",
+        ),
+    ] {
+        let env = DriverTypes::standard().parse("env.toml", &text).unwrap();
+        let error = env.start().map(drop).unwrap_err();
+        let report = format!("{error:?}");
+        assert!(report.contains(message), "{report}");
+    }
+}

@@ -134,6 +134,10 @@ impl Driver for Process {
         self.retcode()
     }
 
+    fn has_process(&self) -> bool {
+        true
+    }
+
     fn is_alive(&self) -> bool {
         self.child().is_some_and(|child| !child.is_over())
     }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use standin_config::{OptionValue, ValueError};
 use standin_entity::Result;
 
 use super::probe::{Answer, Question};
@@ -14,6 +15,12 @@ pub struct FileExists {
 }
 
 impl FileExists {
+    /// Refuses a path that no file has.
+    pub(super) fn check(&self) -> std::result::Result<(), ValueError> {
+        let checked = PathBuf::from(&self.path).check();
+        checked.map_err(|error| error.at_key("file"))
+    }
+
     /// Where it is, if that is known.
     pub(crate) fn path(&self, driver: &dyn Driver) -> Result<PathBuf> {
         path(driver, &self.path)

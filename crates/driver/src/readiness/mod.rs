@@ -260,6 +260,10 @@ impl Readiness {
         }
     }
 
+    fn checked(self) -> Result<Self, ValueError> {
+        self.check().map(|()| self)
+    }
+
     pub(crate) fn probe(&self) -> Box<dyn Probe> {
         match self {
             Readiness::Log(log) => log.probe(),
@@ -379,7 +383,7 @@ fn condition() -> Kind {
         table(
             (
                 "ended_with",
-                i32::kind(),
+                EndedWith::codes(),
                 "The exit code that the driver has ended with.",
             ),
             &[],
@@ -422,8 +426,7 @@ impl OptionValue for Readiness {
                 file: part(entry("file"), "file")?,
                 times: part(entry("times"), "times")?.unwrap_or(1),
             });
-            log.check()?;
-            return Ok(log);
+            return log.checked();
         }
         if let Some(port) = entry("port") {
             only(&["port", "host", "interval"])?;
@@ -433,7 +436,7 @@ impl OptionValue for Readiness {
                 _ => Setting::from_value(port).map_err(|error| error.at_key("port"))?,
             };
             let host = host.unwrap_or_else(|| Setting::from("localhost"));
-            return Ok(every(Self::port_on(host, port)));
+            return every(Self::port_on(host, port)).checked();
         }
         if let Some(words) = part::<Vec<String>>(entry("command"), "command")? {
             only(&["command", "interval"])?;
@@ -442,11 +445,11 @@ impl OptionValue for Readiness {
         }
         if let Some(path) = part::<String>(entry("file"), "file")? {
             only(&["file"])?;
-            return Ok(Self::file(path));
+            return Self::file(path).checked();
         }
         if let Some(code) = part(entry("ended_with"), "ended_with")? {
             only(&["ended_with"])?;
-            return Ok(Self::ended_with(code));
+            return Self::ended_with(code).checked();
         }
         for (key, combined) in [
             ("all", Readiness::All as fn(Conditions) -> Readiness),
@@ -495,11 +498,16 @@ impl OptionValue for Readiness {
     fn check(&self) -> Result<(), ValueError> {
         match self {
             Readiness::Log(log) => {
-                times().check(&log.times.to_value())?;
-                log.pattern.check()
+                times()
+                    .check(&log.times.to_value())
+                    .map_err(|error| error.at_key("times"))?;
+                log.pattern.check().map_err(|error| error.at_key("log"))
             }
+            Readiness::Port(port) => port.check(),
+            Readiness::File(file) => file.check(),
+            Readiness::EndedWith(ended) => ended.check(),
             Readiness::All(conditions) | Readiness::Any(conditions) => conditions.check(),
-            _ => Ok(()),
+            Readiness::Command(_) | Readiness::Predicate(_) => Ok(()),
         }
     }
 }

@@ -1,13 +1,13 @@
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use standin_config::{Port, Setting};
+use standin_config::{OptionValue, Port, Setting, Value, ValueError};
 use standin_entity::{Error, Result};
 
 use super::Progress;
 use super::listening::{is_local, listens};
 use super::probe::{Answer, Paced, Question};
-use crate::{Driver, Lifecycle, PortInUse};
+use crate::{Driver, ImpossibleCondition, Lifecycle, PortInUse};
 
 pub(super) const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -46,7 +46,32 @@ impl Question for PortProbe {
     }
 }
 
+/// Begins a host that is the path of a Unix socket.
+const UNIX: &str = "unix:";
+
 impl PortAccepts {
+    /// Refuses a host that has no ports, one that no name or address is, and a port that nothing
+    /// listens on: the start would wait for them until its limit. What is a template is checked when
+    /// it is rendered.
+    pub(super) fn check(&self) -> std::result::Result<(), ValueError> {
+        if let Setting::Plain(host) = &self.host
+            && !is_template(host)
+            && let Some(error) = wrong_host(host)
+        {
+            return Err(error.at_key("host"));
+        }
+        match &self.port {
+            Setting::Plain(Port::Number(0)) => {
+                let error = ValueError::saying("nothing listens on port 0");
+                let hint = "0 asks the system for a free port: wait for the port that it has chosen, \
+                            such as { port = \"{{ port }}\" }";
+                Err(error.hint(hint).at_key("port"))
+            }
+            Setting::Plain(Port::Service(text)) if is_template(text) => Ok(()),
+            port => port.check().map_err(|error| error.at_key("port")),
+        }
+    }
+
     fn attempt(&self, driver: &dyn Driver, progress: &Progress) -> Result<Answer> {
         let (host, number) = self.place(driver)?;
         let what = format!("port {number} of {host}");
@@ -100,8 +125,45 @@ impl PortAccepts {
             Setting::Plain(Port::Service(text)) => Port::from(driver.render_template(text)?),
             setting => base.expand(setting)?,
         };
-        Ok((host, port.number().map_err(Error::other)?))
+        let port = port.number().map_err(Error::other)?;
+        if port == 0 || host.starts_with(UNIX) {
+            return Err(ImpossibleCondition::NoPort {
+                driver: driver.name().to_owned(),
+                host,
+                port,
+            }
+            .into());
+        }
+        Ok((host, port))
     }
+}
+
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// Why a text cannot be a host that has ports.
+fn wrong_host(host: &str) -> Option<ValueError> {
+    if host.starts_with(UNIX) {
+        let error = ValueError::saying("a Unix socket has no port to wait for");
+        return Some(error.hint(
+            "wait for the file of the socket, such as { file = \"/run/app.sock\" }, or for what the \
+             program prints, { log = \"ready\" }",
+        ));
+    }
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let (address, _zone) = host.split_once('%').unwrap_or((host, ""));
+    if is_address(address) {
+        return None;
+    }
+    let stray = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/' | '[' | ']');
+    (host.is_empty() || host.contains(stray)).then(|| {
+        let hint = match host.starts_with('[') {
+            true => "write the address without brackets: { host = \"::1\", port = 8080 }",
+            false => "write the port beside it: { host = \"localhost\", port = 8080 }",
+        };
+        ValueError::new("a host name or an address", Value::from(host).to_string()).hint(hint)
+    })
 }
 
 /// Whether a connection would be accepted, or why not. Only an address that the
