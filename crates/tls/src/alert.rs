@@ -60,6 +60,7 @@ impl Alert {
             46 => "it does not accept the certificate, perhaps because of its name",
             48 => "it does not trust the authority",
             49 => "it denied this side access",
+            51 => "it found a wrong signature or checksum",
             70 => "it supports none of the offered versions of TLS",
             71 => "what was offered is not secure enough for it",
             112 => "it does not know the server name",

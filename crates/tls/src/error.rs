@@ -116,6 +116,19 @@ pub enum TlsConfigError {
         reason: String,
     },
 
+    /// A certificate cannot be used.
+    #[error("the certificate in `{}` cannot be used: {reason}", path.display())]
+    #[diagnostic(
+        code(standin::tls::unusable_certificate),
+        help("a certificate is an X.509 one of version 3, with no unknown critical extension")
+    )]
+    UnusableCertificate {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+
     /// A name for a certificate, or requested by a client, is invalid.
     #[error(
         "{} is neither a name nor an address that a certificate can be issued for",
@@ -141,6 +154,19 @@ pub enum TlsConfigError {
     Alpn {
         /// The given value.
         protocol: String,
+    },
+
+    /// The names of all protocols over TLS are too long together.
+    #[error(
+        "the names of the protocols (ALPN) have {bytes} bytes together, too many to be offered"
+    )]
+    #[diagnostic(
+        code(standin::tls::alpn_too_long),
+        help("a handshake carries at most 32768 bytes of names; leave some out")
+    )]
+    ManyProtocols {
+        /// How many bytes they have, each with its length.
+        bytes: usize,
     },
 
     /// No version is to be spoken.

@@ -6,6 +6,7 @@ use crate::alert::Alert;
 use crate::certificate::Certificate;
 use crate::error::{Side, TlsError};
 use crate::hello::Offer;
+use crate::options::spoken;
 use crate::tls::{Tls, Version};
 
 /// What one side knows of itself when it explains an error.
@@ -74,11 +75,18 @@ impl Context {
             return format!("{side} has the defect \"{defect}\", and this is how {peer} reacts");
         }
         match alert.0 {
-            48 | 46 | 42 if side == Side::Server => format!(
+            48 if side == Side::Server => format!(
                 "{peer} must trust the authority: hand it the file that is `ca_file` in the context \
                  of the server, or name the server in `trust` of the process"
             ),
-            48 | 46 | 42 => "let the server trust the authority of the client".to_owned(),
+            48 => "let the server trust the authority of the client".to_owned(),
+            42 | 46 if side == Side::Server => format!(
+                "is the certificate for the name that {peer} asks for (`names`), and does {peer} \
+                 trust the authority (`ca_file`, or `trust` of the process)?"
+            ),
+            42 | 46 => "does the server trust the authority of the client, and is the certificate \
+                        one for clients?"
+                .to_owned(),
             116 => "the server requires a certificate, but the client sent none".to_owned(),
             70 => format!("this side speaks {}", self.versions()),
             120 if self.tls.alpn.is_empty() => "this side offers no protocol".to_owned(),
@@ -117,7 +125,7 @@ impl Context {
             CertificateError::BadSignature => {
                 "its signature is not by the authority that it names".to_owned()
             }
-            error => error.to_string(),
+            error => words(error),
         };
         let help = match error {
             CertificateError::UnknownIssuer => format!(
@@ -169,7 +177,7 @@ impl Context {
     fn nothing_in_common(&self, what: &'static str, offer: Option<&Offer>) -> TlsError {
         let ours = match what {
             "version of TLS" => self.versions(),
-            "protocol (ALPN)" => self.tls.alpn.join(", "),
+            "protocol (ALPN)" => spoken(&self.tls).join(", "),
             _ => "none of them".to_owned(),
         };
         let other = match (self.side, offer) {
@@ -188,4 +196,23 @@ impl Context {
             spoken,
         }
     }
+}
+
+/// What is wrong with a certificate. Much of it has no more than the name of a variant.
+pub(crate) fn words(error: &CertificateError) -> String {
+    let text = match error {
+        CertificateError::Other(other) => other.to_string(),
+        error => error.to_string(),
+    };
+    if !text.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return text;
+    }
+    let mut words = String::new();
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
 }

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::certificate::Certificate;
 use crate::error::TlsConfigError;
+use crate::explain::words;
 use crate::provider::provider;
 
 /// A certificate with its key, which one side shows to the other.
@@ -65,6 +66,10 @@ impl Identity {
                     subject: identity.subject(),
                 }
             }
+            rustls::Error::InvalidCertificate(error) => TlsConfigError::UnusableCertificate {
+                path: certificate.to_owned(),
+                reason: words(&error),
+            },
             source => TlsConfigError::Key {
                 path: key.to_owned(),
                 reason: source.to_string(),

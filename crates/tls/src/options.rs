@@ -57,16 +57,31 @@ impl Tls {
     }
 }
 
-/// The protocols of ALPN as they are sent.
-pub(crate) fn protocols(tls: &Tls) -> Result<Vec<Vec<u8>>, TlsConfigError> {
-    if tls.defect == Some(Defect::NoAlpnOverlap) {
-        return Ok(vec![b"standin-speaks-nothing-else".to_vec()]);
+/// The protocols of ALPN that are spoken.
+pub(crate) fn spoken(tls: &Tls) -> Vec<&str> {
+    match tls.defect {
+        Some(Defect::NoAlpnOverlap) => vec!["standin-speaks-nothing-else"],
+        _ => tls.alpn.iter().map(String::as_str).collect(),
     }
-    let protocols = tls.alpn.iter().map(|protocol| match protocol.len() {
+}
+
+/// How many bytes the protocols may have together, each with its length in front. What carries
+/// them has its length in two bytes, and carries more than them.
+const PROTOCOLS: usize = 32 << 10;
+
+/// The same as they are sent.
+pub(crate) fn protocols(tls: &Tls) -> Result<Vec<Vec<u8>>, TlsConfigError> {
+    let spoken = spoken(tls);
+    let bytes = spoken.iter().map(|protocol| 1 + protocol.len()).sum();
+    let protocols = spoken.into_iter().map(|protocol| match protocol.len() {
         1..=255 => Ok(protocol.as_bytes().to_vec()),
         _ => Err(TlsConfigError::Alpn {
-            protocol: protocol.clone(),
+            protocol: protocol.to_owned(),
         }),
     });
-    protocols.collect()
+    let protocols = protocols.collect::<Result<_, _>>()?;
+    match bytes > PROTOCOLS {
+        true => Err(TlsConfigError::ManyProtocols { bytes }),
+        false => Ok(protocols),
+    }
 }

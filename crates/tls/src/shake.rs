@@ -1,7 +1,7 @@
 //! A handshake over a connection: in the thread that calls, or by the reactor.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use standin_reactor::{Actor, Next, Turn};
 use standin_socket::{Connection, End, TransformError, Tried, Upgrade};
@@ -12,6 +12,9 @@ use crate::session::Session;
 
 /// How much is read from the wire at once.
 const WIRE: usize = 4 << 10;
+
+/// The longest limit that makes a difference. A user may choose one that cannot be added.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How often one connection receives before others have a turn.
 const RECEIVED_AT_ONCE: usize = 16;
@@ -59,7 +62,7 @@ impl Talk {
             handshake,
             output: Vec::new(),
             sent: 0,
-            until: now.checked_add(limit).unwrap_or(now),
+            until: now + limit.min(LONGEST),
             next_byte: None,
             // Nobody has answered yet.
             is_drained: true,

@@ -171,7 +171,10 @@ fn one_that_speaks_no_protocol_of_the_client_is_refused() {
         client.unwrap_err().to_string(),
     );
     assert!(
-        server.contains("no protocol (ALPN) in common: the client offered h2, http/1.1"),
+        server.contains(
+            "no protocol (ALPN) in common: the client offered h2, http/1.1, the server supports \
+             standin-speaks-nothing-else"
+        ),
         "{server}"
     );
     assert!(client.contains("no_application_protocol (120)"), "{client}");

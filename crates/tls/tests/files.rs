@@ -127,6 +127,14 @@ fn what_is_wrong_with_files_is_said() {
 fn what_is_wrong_with_options_is_said() {
     let error = refused(Tls::new().alpn([""]));
     assert!(matches!(error, TlsConfigError::Alpn { .. }), "{error}");
+    // Each may be that long, but not all of them together.
+    let many = |count: usize| Tls::new().alpn((0..count).map(|index| format!("{index:0>255}")));
+    let error = refused(many(300));
+    assert!(
+        matches!(error, TlsConfigError::ManyProtocols { bytes: 76_800 }),
+        "{error}"
+    );
+    assert!(many(128).check().is_ok() && many(129).check().is_err());
     let error = refused(Tls::new().versions([]));
     assert!(matches!(error, TlsConfigError::NoVersion), "{error}");
     for name in ["", "a b", "bank_!", "*.*.test", "ümlaut.test"] {

@@ -281,6 +281,15 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
 }
 
 #[test]
+fn a_limit_that_no_clock_reaches_is_none() {
+    for limit in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
+        let bank = Bank::new(Tls::new().handshake_limit(limit));
+        bank.connect(Tls::new().handshake_limit(limit)).unwrap();
+        bank.listener.accept(LIMIT).unwrap();
+    }
+}
+
+#[test]
 fn a_peer_that_speaks_something_else_is_reported() {
     let bank = Bank::new(Tls::new());
     let plain = bank.dial();

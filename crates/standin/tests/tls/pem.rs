@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use standin::tls::Identity;
-use standin::{Environment, Result, TcpClient, TcpServer, Tls};
+use standin::{ClientAuth, Environment, Result, TcpClient, TcpServer, Tls};
 
 use crate::program::find;
 
@@ -22,12 +22,16 @@ fn openssl(folder: &Path, arguments: &str) {
 
 /// A folder with the certificate `bank.pem` that has the key `bank.key`, which `makes` makes.
 fn folder(makes: &str) -> tempfile::TempDir {
+    folder_with(makes, "-addext basicConstraints=critical,CA:FALSE")
+}
+
+/// The same, of a certificate with these extensions.
+fn folder_with(makes: &str, extensions: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     openssl(folder.path(), makes);
     let names = "-subj /CN=bank.test -addext subjectAltName=DNS:bank.test";
-    let options = "-days 30 -addext basicConstraints=critical,CA:FALSE";
-    let request = format!("req -x509 -new -key bank.key -out bank.pem {names} {options}");
-    openssl(folder.path(), &request);
+    let request = format!("req -x509 -new -key bank.key -out bank.pem {names} -days 30");
+    openssl(folder.path(), &format!("{request} {extensions}"));
     folder
 }
 
@@ -156,5 +160,54 @@ fn keys_that_cannot_be_used_are_refused() -> Result<()> {
             "{error}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_blamed_and_not_its_key() {
+    if find("openssl").is_none() {
+        return;
+    }
+    let folder = folder_with(EC, "-addext 1.2.3.4=critical,ASN1:UTF8String:x");
+    let (certificate, key) = files(folder.path(), "bank.key");
+    let error = Identity::from_files(&certificate, &key).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the certificate in `{}` cannot be used: unsupported critical extension",
+            certificate.display()
+        )
+    );
+}
+
+#[test]
+fn a_client_with_the_certificate_of_an_authority_is_refused_in_words() -> Result<()> {
+    if find("openssl").is_none() {
+        return Ok(());
+    }
+    let folder = folder_with(EC, "-addext basicConstraints=critical,CA:TRUE");
+    let (certificate, key) = files(folder.path(), "bank.key");
+    let required = Tls::new()
+        .client_auth(ClientAuth::Required)
+        .trust(&certificate);
+    let mut env = Environment::new("pem");
+    let server = env.add(TcpServer::builder("bank").tls(required).build()?)?;
+    let client = TcpClient::builder("client")
+        .connect_to("bank")
+        .tls(Tls::new().certificate(certificate, key));
+    let client = env.add(client.build()?)?;
+    let env = env.start()?;
+    let error = server.accept_connection(std::time::Duration::from_secs(10));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("the certificate of the client: ca used as end entity; it showed"),
+        "{error}"
+    );
+    let error = format!("{:?}", client.receive_some(1).unwrap_err());
+    assert!(
+        error.contains("help: does the server trust the authority of the client"),
+        "{error}"
+    );
+    env.stop()?;
     Ok(())
 }
