@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use standin_session::{Keeper, Outcome, Session, StateDir};
+use standin_session::{Keeper, Outcome, Relay, Session, StateDir};
 
 use crate::arguments::Up;
 use crate::output::{Output, say};
@@ -77,7 +77,7 @@ fn take_down(id: &str) -> standin::Result<()> {
 }
 
 /// Starts this program once more, to keep the environment up, and passes on what it says until it
-/// is. Nothing of that goes by way of a disk, which may be full.
+/// is, and signals to it. Nothing of that goes by way of a disk, which may be full.
 fn detach() -> standin::Result<u8> {
     let (said, says) = io::pipe()?;
     let mut keeper = Command::new(std::env::current_exe()?)
@@ -90,9 +90,14 @@ fn detach() -> standin::Result<u8> {
         // Neither Ctrl-C nor the end of the terminal is meant for it.
         .process_group(0)
         .spawn()?;
+    let relay = Relay::to(keeper.id())?;
     for line in BufReader::new(said).lines() {
         let line = line?;
         if let Some(id) = line.strip_prefix(UP) {
+            if relay.first().is_some() {
+                // It goes down already.
+                continue;
+            }
             return match print(&format!("{id}\n")) {
                 0 => Ok(0),
                 // Nobody knows of it.
@@ -101,7 +106,13 @@ fn detach() -> standin::Result<u8> {
         }
         say(&line);
     }
+    let asked = relay.first();
+    drop(relay);
     let code = keeper.wait()?.code();
     let code = code.and_then(|code| code.try_into().ok());
-    Ok(code.unwrap_or(Outcome::FAILED))
+    Ok(match (code.unwrap_or(Outcome::FAILED), asked) {
+        // It had come up just before.
+        (0, Some(signal)) => Outcome::code_of_signal(signal),
+        (code, _) => code,
+    })
 }

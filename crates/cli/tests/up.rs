@@ -160,11 +160,18 @@ fn one_that_is_killed_while_it_starts_leaves_nothing() {
 
 #[test]
 fn a_start_ends_with_the_command_that_waits_for_it() {
-    for sent in [Signal::KILL, Signal::INT, Signal::TERM] {
+    for (sent, code) in [
+        (Signal::KILL, None),
+        (Signal::INT, Some(130)),
+        (Signal::TERM, Some(143)),
+    ] {
         let place = Place::new();
         let child = begin(&place, &["--detach"]);
         signal(child.id(), sent);
-        ended(child);
+        let ended = ended(child);
+        assert_eq!(ended.code, code, "{ended:#?}");
+        // One that can still report shows what became of it.
+        assert_eq!(ended.stderr.contains("app"), code.is_some(), "{ended:#?}");
         wait_until("the end of all processes", || place.processes().is_empty());
         assert_eq!(place.state(), Vec::<String>::new());
     }
