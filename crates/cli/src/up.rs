@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use standin::Error;
 use standin_session::{Keeper, Outcome, Relay, Session, StateDir};
 
 use crate::arguments::Up;
@@ -108,11 +109,13 @@ fn detach() -> standin::Result<u8> {
     }
     let asked = relay.first();
     drop(relay);
-    let code = keeper.wait()?.code();
-    let code = code.and_then(|code| code.try_into().ok());
-    Ok(match (code.unwrap_or(Outcome::FAILED), asked) {
-        // It had come up just before.
-        (0, Some(signal)) => Outcome::code_of_signal(signal),
-        (code, _) => code,
-    })
+    let status = keeper.wait()?;
+    match (status.code(), asked) {
+        // It had come up just before, or not even begun.
+        (Some(0) | None, Some(signal)) => Ok(Outcome::code_of_signal(signal)),
+        (Some(code), _) => Ok(code.try_into().unwrap_or(Outcome::FAILED)),
+        (None, None) => Err(Error::msg(format!(
+            "the process that was to keep the environment up was killed: {status}"
+        ))),
+    }
 }

@@ -156,6 +156,15 @@ fn one_that_is_killed_while_it_starts_leaves_nothing() {
     place.check_nothing_left();
     place.run(&["down"]).check(125, "no environment is up");
     assert_eq!(place.state(), Vec::<String>::new());
+
+    let place = Place::new();
+    let child = begin(&place, &["--detach"]);
+    let status = place.run(&["status", "--format", "json"]).stdout;
+    let entry: Value = serde_json::from_str(status.trim_end()).unwrap();
+    let pid = entry["pid"].as_u64().unwrap();
+    signal(pid.try_into().unwrap(), Signal::KILL);
+    ended(child).check(125, "was killed: signal: 9");
+    place.check_nothing_left();
 }
 
 #[test]
