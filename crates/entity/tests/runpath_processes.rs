@@ -412,3 +412,81 @@ fn nothing_is_left_of_a_run_without_files() {
     assert!(!root.exists());
     drop(folder);
 }
+
+/// Runs a script that may mount file systems; `None` if this user may not.
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
+fn with_mounts(script: &str, folder: &Path, variables: &[(&str, PathBuf)]) -> Option<String> {
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", script]);
+        command.current_dir(folder).stdin(Stdio::null());
+        command.envs(variables.iter().map(|(name, path)| (name, path)));
+        command.output()
+    };
+    let may = unshare("mount -t tmpfs -o size=16k none .").is_ok_and(|run| run.status.success());
+    if !may {
+        eprintln!("skipped: this user may not mount a file system");
+        return None;
+    }
+    let run = unshare(script).unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let error = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}{error}");
+    Some(said)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_nothing_that_is_in_the_way_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let script = r#"
+        run() { ./program --exact acts_as_told --ignored --nocapture; }
+        # In no target directory, so that its own directory is on the disk, too.
+        cp "$PROGRAM" program
+        mount -t tmpfs -o size=16k none disk
+        cat /dev/zero > disk/full || true
+        run
+        echo left: $(ls -A disk)
+        (unset STANDIN_TEST_RUNPATH CARGO_MANIFEST_DIR CARGO_TARGET_DIR; run)
+        echo left: $(ls -A disk)
+        rm disk/full
+        run
+        cat /dev/zero > disk/full || true
+        run
+        echo "marker: $(head -n 1 "$STANDIN_TEST_RUNPATH/.standin")"
+    "#;
+    let variables = [
+        ("PROGRAM", program()),
+        (TASK, PathBuf::from("share")),
+        (RUNPATH, disk.join("run")),
+        ("TMPDIR", disk.clone()),
+    ];
+    let Some(said) = with_mounts(script, folder.path(), &variables) else {
+        return;
+    };
+    let lines = said.lines().filter_map(|line| {
+        let kinds = ["refused: ", "made: ", "left: ", "marker: ", "  caused by: "];
+        let is_told = kinds.iter().any(|kind| line.starts_with(kind));
+        is_told.then(|| line.replace(&disk.display().to_string(), "/disk"))
+    });
+    let lines: Vec<String> = lines.collect();
+    let refused = [
+        "refused: entity[other] cannot use the directory `/disk/run`",
+        "  caused by: No space left on device (os error 28)",
+        "left: full",
+    ];
+    assert_eq!(lines[..3], refused, "{said}");
+    // That of the process.
+    assert!(lines[3].starts_with("refused: process "), "{said}");
+    assert!(lines[3].contains("`/disk/standin-0/program/"), "{said}");
+    let then = [
+        "left: full",
+        "made: /disk/run",
+        "made: /disk/run",
+        "marker: Signature: standin-runpath-1",
+    ];
+    assert_eq!(lines[5..], then, "{said}");
+}

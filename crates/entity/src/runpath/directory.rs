@@ -59,6 +59,22 @@ impl Subject<'_> {
         let Some(is_new) = self.create()? else {
             return Ok(None);
         };
+        let taken = self.take_there(clear, is_covered, is_new);
+        if is_new && taken.is_err() {
+            // A directory that is not marked would not be known as standin's. What is in it by now
+            // is not, and keeps it.
+            let _ = fs::remove_dir(self.path);
+        }
+        taken
+    }
+
+    /// Takes the directory that is there.
+    fn take_there(
+        &self,
+        clear: bool,
+        is_covered: bool,
+        is_new: bool,
+    ) -> Result<Option<(Made, Vec<Directory>)>, RunpathError> {
         if is_new && is_covered {
             return match Identity::at(self.path) {
                 Ok(identity) => {
@@ -102,7 +118,7 @@ impl Subject<'_> {
         let mut is_ours = is_new || was_ours || is_marked;
         if !is_ours {
             let found = self.io(directory.names())?;
-            is_ours = found.is_empty() && (clear || precious(self.path).is_none());
+            is_ours = marker.is_all_of(&found) && (clear || precious(self.path).is_none());
             if clear && !is_ours {
                 return Err(self.foreign(found));
             }
@@ -175,7 +191,7 @@ impl Subject<'_> {
         }
         if !self.made.is_some_and(|made| made.is_ours) && !self.io(marker::is_in(&directory))? {
             let found = self.io(directory.names())?;
-            if !found.is_empty() {
+            if !self.io(marker::find(&directory))?.is_all_of(&found) {
                 return Err(self.foreign(found));
             }
         }

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -37,10 +37,7 @@ pub enum RunpathError {
     #[error("{entity} cannot {action} `{}`", path.display())]
     #[diagnostic(
         code(standin::entity::runpath_dirs),
-        help(
-            "check who owns {}, and that its disk is not full, or set `runpath` to another directory",
-            path.display()
-        )
+        help("{}, or set `runpath` to another directory", what_to_do(path, source))
     )]
     Directory {
         /// Whose runpath it is.
@@ -161,6 +158,16 @@ pub enum RunpathError {
 }
 
 standin_error::reportable!(RunpathError);
+
+fn what_to_do(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("free space on the disk of {path}, which is full")
+        }
+        _ => format!("check who owns {path}"),
+    }
+}
 
 /// `Cargo.toml, src, tests and 3 more`.
 fn listed(names: &[String]) -> String {

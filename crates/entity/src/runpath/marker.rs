@@ -1,5 +1,6 @@
 //! The marker file of standin's directories, which also names their users.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,14 @@ impl Found {
         text.is_some_and(|text| text.starts_with(SIGNATURE.as_bytes()))
     }
 
+    /// Whether nothing is in a directory with these names but a marker that is not written to its
+    /// end, or not even begun.
+    pub(super) fn is_all_of(&self, names: &[OsString]) -> bool {
+        let is_begun = |text: &Vec<u8>| SIGNATURE.as_bytes().starts_with(text);
+        let is_marker = |name: &OsString| name == NAME && self.0.as_ref().is_some_and(is_begun);
+        names.iter().all(is_marker)
+    }
+
     /// Marks the directory, in which it still is, as standin's and `entity` as its only user.
     pub(super) fn replace(
         &self,
@@ -51,14 +60,10 @@ pub(super) fn is_in(directory: &Directory) -> io::Result<bool> {
 }
 
 /// Whether the directory is standin's: the marker is in it, or nothing is, because the process that
-/// made it was killed before it had written the marker.
+/// made it was killed, or its disk was full, before it had written the marker.
 pub(super) fn is_in_or_was_to_be(directory: &Directory) -> io::Result<bool> {
-    if is_in(directory)? {
-        return Ok(true);
-    }
-    let is_bare = directory.names()?.iter().all(|name| name == NAME);
-    let is_begun = |text: Vec<u8>| SIGNATURE.as_bytes().starts_with(&text);
-    Ok(is_bare && directory.read(NAME)?.is_none_or(is_begun))
+    let found = find(directory)?;
+    Ok(found.is_marker() || found.is_all_of(&directory.names()?))
 }
 
 /// Marks the directory as standin's and `entity` as its only user.

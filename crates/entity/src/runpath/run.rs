@@ -327,7 +327,13 @@ impl Places {
         if !is_locked || Identity::at(&self.run)? != directory.identity()? {
             return Ok(None);
         }
-        marker::write(&directory, &"the test program")?;
+        if let Err(error) = marker::write(&directory, &"the test program") {
+            let removed = self.remove_empty(&directory);
+            if let Err(error) = removed {
+                tracing::debug!(%error, "the directory of this process stays");
+            }
+            return Err(error);
+        }
         directory.try_lock(Lock::Shared)?;
         Ok(Some(directory))
     }

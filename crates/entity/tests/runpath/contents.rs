@@ -183,6 +183,31 @@ fn only_a_marker_of_standin_s_is_one() {
 }
 
 #[test]
+fn a_directory_whose_marker_was_not_written_to_its_end_is_taken_over() {
+    let (_dir, tmp) = temporary();
+    let whole = {
+        let first = entity("d");
+        first.define_runpath(Some(tmp.join("first"))).unwrap();
+        first.make_runpath_dirs(true).unwrap();
+        fs::read_to_string(tmp.join("first/.standin")).unwrap()
+    };
+    for length in [0, 1, 10] {
+        for clear in [true, false] {
+            let path = tmp.join(format!("{length} {clear}"));
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join(".standin"), &whole[..length]).unwrap();
+            let entity = entity("d");
+            entity.define_runpath(Some(path.clone())).unwrap();
+            entity.make_runpath_dirs(clear).unwrap();
+            let marker = fs::read_to_string(path.join(".standin")).unwrap();
+            assert_eq!(marker.lines().next(), whole.lines().next());
+            entity.remove_runpath().unwrap();
+            assert!(!path.exists());
+        }
+    }
+}
+
+#[test]
 fn tidying_up_removes_what_is_empty_and_says_what_is_left() {
     let (_dir, tmp) = temporary();
     let entity = entity("d");

@@ -134,12 +134,12 @@ fn the_pattern_is_not_a_regular_expression() {
     check(
         |folder| start(folder, shell("exit").ready([Readiness::log("ready (")])),
         expect![[r#"
-            driver "app": option "ready[0]": "ready (" is not a regular expression: unclosed group
+            driver "app": option "ready[0].log": "ready (" is not a regular expression: unclosed group
               at crates/standin/tests/messages/processes.rs
               help: ready: Conditions that must hold before the driver counts as started, one after the other, once the regexps have matched: `{ port = 8080 }`, `{ file = "app.pid" }`, `{ command = ["app-status"] }`, `{ log = "up" }`, `{ log = "up", times = 2 }`, `{ ended_with = 0 }`, `{ all = [...] }`, `{ any = [...] }`.
               code: standin::config::wrong_type
             --- anyhow ---
-            driver "app": option "ready[0]": "ready (" is not a regular expression: unclosed group
+            driver "app": option "ready[0].log": "ready (" is not a regular expression: unclosed group
         "#]],
     );
 }

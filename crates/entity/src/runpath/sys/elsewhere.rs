@@ -101,9 +101,18 @@ impl Directory {
         append: bool,
     ) -> io::Result<()> {
         let mut options = OpenOptions::new();
-        options.create(true).append(append).truncate(!append);
+        options.create(true).append(append).truncate(false);
         let mut file = options.write(true).open(self.path.join(name))?;
-        file.write_all(content)
+        let was_empty = file.metadata()?.len() == 0;
+        let mut written = file.write_all(content);
+        if !append && written.is_ok() {
+            written = file.set_len(content.len() as u64);
+        }
+        if written.is_err() && was_empty {
+            // The error of the write is the one to report.
+            let _ = self.remove_file(name);
+        }
+        written
     }
 
     pub(in super::super) fn remove_file(&self, name: &str) -> io::Result<()> {

@@ -142,21 +142,28 @@ impl Directory {
         Ok(Some(content))
     }
 
+    /// Writes a file, or adds to it. If the disk is full, what was there stays as it was as far as
+    /// possible, and no file is left that was not there.
     pub(in super::super) fn write(
         &self,
         name: &str,
         content: &[u8],
         append: bool,
     ) -> io::Result<()> {
-        let more = if append {
-            OFlags::APPEND
-        } else {
-            OFlags::TRUNC
-        };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
+        let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        flags.set(OFlags::APPEND, append);
         let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-        let file = rustix::fs::openat(&self.handle, name, flags, mode)?;
-        File::from(file).write_all(content)
+        let mut file = File::from(rustix::fs::openat(&self.handle, name, flags, mode)?);
+        let was_empty = file.metadata()?.len() == 0;
+        let mut written = file.write_all(content);
+        if !append && written.is_ok() {
+            written = file.set_len(content.len() as u64);
+        }
+        if written.is_err() && was_empty {
+            // The error of the write is the one to report.
+            let _ = self.remove_file(name);
+        }
+        written
     }
 
     pub(in super::super) fn remove_file(&self, name: &str) -> io::Result<()> {
