@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use common::{HOST, authority};
 use standin_socket::{Client, Connection, ReceiveError, SendError, Server, framing};
 use standin_tls::{
-    Acceptor, Authority, Connector, Defect, StartTls, StartTlsError, Tls, TlsAcceptError, TlsError,
-    TlsInfo, TlsListener, Version, connect,
+    Acceptor, Authority, ClientAuth, Connector, Defect, StartTls, StartTlsError, Tls,
+    TlsAcceptError, TlsError, TlsInfo, TlsListener, Version, connect,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -278,6 +278,24 @@ fn a_peer_that_says_nothing_is_given_up_in_time() {
         "{}",
         cause(&error)
     );
+}
+
+#[test]
+fn a_peer_that_only_sends_hears_why_it_was_refused() {
+    // With TLS 1.3 a client is done before the server has seen its certificate.
+    let bank = Bank::new(Tls::new().client_auth(ClientAuth::Required));
+    let near = bank.connect(Tls::new().shows_certificate(false)).unwrap();
+    let error = loop {
+        if let Err(error) = near.send(&[7; 100_000], LIMIT) {
+            break error;
+        }
+    };
+    let alert = "with alert certificate_required (116)";
+    assert!(cause(&error).contains(alert), "{error}");
+    let again = near.send(b"x", LIMIT).unwrap_err();
+    assert!(cause(&again).contains(alert), "{again}");
+    let received = near.receive_some(1, LIMIT).unwrap_err();
+    assert!(cause(&received).contains(alert), "{received}");
 }
 
 #[test]

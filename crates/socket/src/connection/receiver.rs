@@ -235,6 +235,12 @@ impl<'a> Receiver<'a> {
             .is_some_and(|silence| silence.remaining() == Remaining::Nothing)
     }
 
+    /// Reads what has come, and keeps it for other receives, which find again what ends it.
+    pub(super) fn read_ahead(&mut self) {
+        let limit = self.limit();
+        while self.buffer().len() < limit && self.gather_some(limit).is_ok() {}
+    }
+
     pub(super) fn buffered(&mut self) -> Result<Vec<u8>, ReceiveStop> {
         let limit = self.limit();
         while self.buffer().len() < limit {

@@ -12,6 +12,7 @@ use super::{
     core::Outgoing,
     deadline,
     layer::{Layer, LayerOut},
+    receiver::Receiver,
     send::{SendStop, end},
     waiting::Waits,
 };
@@ -47,9 +48,11 @@ impl Inner {
     ) -> Result<(), SendStop> {
         let stand = self.core.stand();
         if stand.outbound != Outbound::Open {
-            return Err(end(stand));
+            return Err(self.explained(end(stand), &layer.layer));
         }
-        self.flush(waits.again(), &layer.layer, deadline)?;
+        let explained = |stop| self.explained(stop, &layer.layer);
+        self.flush(waits.again(), &layer.layer, deadline)
+            .map_err(explained)?;
         let tried = std::mem::take(&mut layer.tried).min(bytes.len());
         *sent += tried;
         for piece in bytes[tried..].chunks(PIECE) {
@@ -57,9 +60,23 @@ impl Inner {
             layer.layer.send(piece).map_err(SendStop::Transform)?;
             *sent += piece.len();
             self.recording.sent(began, piece, place);
-            self.flush(waits.again(), &layer.layer, deadline)?;
+            self.flush(waits.again(), &layer.layer, deadline)
+                .map_err(explained)?;
         }
         Ok(())
+    }
+
+    /// Why the peer takes nothing more, if it has said that through the transform before it went.
+    /// A thread that receives currently finds it by itself.
+    #[cold]
+    fn explained(&self, stop: SendStop, layer: &Layer) -> SendStop {
+        if !matches!(stop, SendStop::PeerClosed | SendStop::Reset) {
+            return stop;
+        }
+        if let Some(turn) = self.core.receiving.try_enter() {
+            Receiver::new(self, turn, deadline(Duration::ZERO), None).read_ahead();
+        }
+        layer.send(&[]).err().map_or(stop, SendStop::Transform)
     }
 
     /// Sends as much of `bytes` as the system takes at once. Of a transform, those count as sent
