@@ -328,16 +328,16 @@ impl TcpProxy {
     /// when nobody does otherwise any longer.
     fn order<R>(&self, change: impl FnOnce(&mut crate::control::State) -> R) -> R {
         let group = self.group();
-        let settle = || {
+        let keep_up = || {
             if let Some(group) = &group
-                && let Err(stuck) = group.settle(ABORT_LIMIT)
+                && let Err(stuck) = group.keep_up(ABORT_LIMIT)
             {
                 tracing::warn!(proxy = self.base.name(), %stuck, "changed, and not seen yet");
             }
         };
-        settle();
+        keep_up();
         let result = self.control.change(change);
-        settle();
+        keep_up();
         result
     }
 

@@ -23,8 +23,8 @@ pub(crate) type Done = Arc<Monitor<bool>>;
 pub(crate) enum Request<A: ?Sized> {
     Spawn(Arc<Members>, Box<A>),
     Wake(Key),
-    /// Everything that has arrived for these has been acted on.
-    Settle(Arc<Members>, Done),
+    /// Everything that has arrived for these has been acted on, or there were so many rounds.
+    Settle(Arc<Members>, u32, Done),
     /// These are to be dropped.
     End(Arc<Members>, Done),
     /// The thread is to end.

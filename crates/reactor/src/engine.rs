@@ -25,7 +25,10 @@ const EVENTS: usize = 1024;
 
 /// In how many rounds actors that always find more to do have had what came before they were asked
 /// to settle.
-const ROUNDS: u32 = 64;
+pub(crate) const ROUNDS: u32 = 64;
+
+/// In how many rounds all have acted that were woken before, and those that they have spawned.
+pub(crate) const FEW_ROUNDS: u32 = 4;
 
 pub(crate) struct Engine {
     core: Arc<Core<dyn Actor>>,
@@ -58,6 +61,7 @@ struct Settling {
     members: Arc<Members>,
     done: Arc<Monitor<bool>>,
     rounds: u32,
+    most: u32,
 }
 
 impl Engine {
@@ -94,7 +98,7 @@ impl Engine {
         }
         for request in self.core.close() {
             match request {
-                Request::Settle(_, done) | Request::End(_, done) => {
+                Request::Settle(_, _, done) | Request::End(_, done) => {
                     done.update(|done| *done = true)
                 }
                 Request::Spawn(_, actor) => drop_actor(actor),
@@ -185,10 +189,11 @@ impl Engine {
             match request {
                 Request::Spawn(members, actor) => self.add(members, actor),
                 Request::Wake(key) => self.wake(key),
-                Request::Settle(members, done) => self.settling.push(Settling {
+                Request::Settle(members, most, done) => self.settling.push(Settling {
                     members,
                     done,
                     rounds: 0,
+                    most,
                 }),
                 Request::End(members, done) => {
                     self.end(&members);
@@ -208,7 +213,7 @@ impl Engine {
         settling.retain_mut(|settling| {
             settling.rounds += 1;
             let is_done = settling.rounds > 1 && !self.is_at_work(&settling.members);
-            if is_done || settling.rounds >= ROUNDS {
+            if is_done || settling.rounds >= settling.most {
                 settling.done.update(|done| *done = true);
                 return false;
             }

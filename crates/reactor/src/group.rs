@@ -8,6 +8,7 @@ use standin_sync::Monitor;
 
 use crate::actor::Actor;
 use crate::core::{Busy, Done, Request};
+use crate::engine::{FEW_ROUNDS, ROUNDS};
 use crate::lease::{Lease, PATIENCE};
 use crate::members::Members;
 
@@ -70,7 +71,21 @@ impl Group {
     ///
     /// Returns an error if the thread is not free in time.
     pub fn settle(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
-        self.wait(Request::Settle, limit.into())
+        self.settle_within(ROUNDS, limit.into())
+    }
+
+    /// Does the same, but does not wait for actors that find more and more to do, as in a flood:
+    /// each of them has acted at least once on what has arrived, or has changed, before the call.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the thread is not free in time.
+    pub fn keep_up(&self, limit: impl Into<Option<Duration>>) -> Result<(), Stuck> {
+        self.settle_within(FEW_ROUNDS, limit.into())
+    }
+
+    fn settle_within(&self, most: u32, limit: Option<Duration>) -> Result<(), Stuck> {
+        self.wait(|members, done| Request::Settle(members, most, done), limit)
     }
 
     /// Drops all actors, and waits for that. None acts afterwards. Called by an actor it does not
@@ -86,7 +101,7 @@ impl Group {
 
     fn wait(
         &self,
-        request: fn(Arc<Members>, Done) -> Request<dyn Actor>,
+        request: impl FnOnce(Arc<Members>, Done) -> Request<dyn Actor>,
         limit: Option<Duration>,
     ) -> Result<(), Stuck> {
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));

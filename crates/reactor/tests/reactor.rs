@@ -175,6 +175,22 @@ fn times_come_in_order_and_not_too_early() {
 }
 
 #[test]
+fn who_finds_more_and_more_to_do_is_not_waited_for_to_keep_up() {
+    let group = group();
+    let acted = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&acted);
+    group.spawn(Acts(move |_: &mut Turn<'_>| {
+        *count.lock().unwrap() += 1;
+        Ok(Next::Again)
+    }));
+    for _ in 0..100 {
+        let before = *acted.lock().unwrap();
+        group.keep_up(LIMIT).unwrap();
+        assert!(*acted.lock().unwrap() > before);
+    }
+}
+
+#[test]
 fn to_settle_is_to_have_acted_on_all_that_came() {
     let group = group();
     let server = Server::builder().bind().unwrap();
