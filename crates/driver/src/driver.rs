@@ -129,8 +129,8 @@ pub trait Driver: AsDriver + Any + Send + Sync {
         self.extends()?.exit_code()
     }
 
-    /// Whether the driver has a process that ends with an [exit code](Driver::exit_code). By default
-    /// it has none, and a start that waits for an exit code fails at once.
+    /// Whether the driver has a process that ends with an [exit code](Driver::exit_code). By
+    /// default it has none, and a start that waits for an exit code fails at once.
     fn has_process(&self) -> bool {
         self.extends().is_some_and(|driver| driver.has_process())
     }

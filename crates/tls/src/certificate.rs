@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use rustls::CertificateError;
+
 use crate::der;
 
 /// The contents of a certificate that was shown.
@@ -78,6 +80,25 @@ impl fmt::Display for Certificate {
         }
         write!(f, "; valid from {from} to {to})")
     }
+}
+
+/// What is wrong with a certificate. Much of it has no more than the name of a variant.
+pub(crate) fn words(error: &CertificateError) -> String {
+    let text = match error {
+        CertificateError::Other(other) => other.to_string(),
+        error => error.to_string(),
+    };
+    if !text.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return text;
+    }
+    let mut words = String::new();
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
 }
 
 /// Names come from peers, who may write anything.

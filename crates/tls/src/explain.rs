@@ -3,7 +3,7 @@
 use rustls::{CertificateError, Error, PeerIncompatible};
 
 use crate::alert::Alert;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, words};
 use crate::error::{Side, TlsError};
 use crate::hello::Offer;
 use crate::options::spoken;
@@ -196,23 +196,4 @@ impl Context {
             spoken,
         }
     }
-}
-
-/// What is wrong with a certificate. Much of it has no more than the name of a variant.
-pub(crate) fn words(error: &CertificateError) -> String {
-    let text = match error {
-        CertificateError::Other(other) => other.to_string(),
-        error => error.to_string(),
-    };
-    if !text.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return text;
-    }
-    let mut words = String::new();
-    for c in text.chars() {
-        if c.is_ascii_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.push(c.to_ascii_lowercase());
-    }
-    words
 }

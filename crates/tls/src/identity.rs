@@ -9,9 +9,8 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, words};
 use crate::error::TlsConfigError;
-use crate::explain::words;
 use crate::provider::provider;
 
 /// A certificate with its key, which one side shows to the other.

@@ -50,9 +50,9 @@ impl Question for PortProbe {
 const UNIX: &str = "unix:";
 
 impl PortAccepts {
-    /// Refuses a host that has no ports, one that no name or address is, and a port that nothing
-    /// listens on: the start would wait for them until its limit. What is a template is checked when
-    /// it is rendered.
+    /// Refuses a host that has no ports, one that is not a name or an address, and a port that
+    /// nothing listens on: the start would wait for them until its limit. A template is checked
+    /// when it is rendered.
     pub(super) fn check(&self) -> std::result::Result<(), ValueError> {
         if let Setting::Plain(host) = &self.host
             && !is_template(host)

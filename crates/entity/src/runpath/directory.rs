@@ -61,8 +61,8 @@ impl Subject<'_> {
         };
         let taken = self.take_there(clear, is_covered, is_new);
         if is_new && taken.is_err() {
-            // A directory that is not marked would not be known as standin's. What is in it by now
-            // is not, and keeps it.
+            // A directory that is not marked would not be known as standin's. What somebody else
+            // has put there keeps it.
             let _ = fs::remove_dir(self.path);
         }
         taken
