@@ -286,7 +286,10 @@ impl ConfigDescription {
             Some(known) => unknown(format!("did you mean {known:?}?"), Some(known)),
             None => {
                 let names: Vec<&str> = names().collect();
-                let help = format!("the options of {} are: {}", self.label(), names.join(", "));
+                // The name of a Rust type says nothing in a file.
+                let of = self.type_name().map(|name| format!(" of {name}"));
+                let of = of.unwrap_or_default();
+                let help = format!("the options{of} are: {}", names.join(", "));
                 unknown(help, None)
             }
         }

@@ -480,12 +480,7 @@ impl BrokenRule {
 impl fmt::Display for BrokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.in_key { "has the key" } else { "is" };
-        write!(
-            f,
-            "{verb} {}, but {}",
-            Shortened(&self.found),
-            Shortened(&self.rule)
-        )
+        write!(f, "{verb} {}, but {}", Shortened(&self.found), self.rule)
     }
 }
 

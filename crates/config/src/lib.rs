@@ -98,7 +98,7 @@ pub use origin::Origin;
 pub use pattern::{Pattern, PatternError};
 pub use port::{Port, PortError};
 pub use references::{Reference, ReferenceBy, drivers_read};
-pub use setting::{PlainValue, Setting};
+pub use setting::{PlainValue, Setting, no_template};
 pub use standin_config_derive::{Config, OptionValue};
 pub use step::Step;
 pub use stored::Stored;

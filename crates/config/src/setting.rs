@@ -138,3 +138,27 @@ impl<T: OptionValue> OptionValue for Setting<T> {
         }
     }
 }
+
+/// A check of an option that renders no templates: a text with one was meant to be a context value.
+///
+/// ```
+/// use standin_config::{Setting, context, no_template};
+///
+/// assert!(no_template(&Setting::from("localhost")).is_ok());
+/// assert!(no_template(&Setting::from("{{ context.server.host }}")).is_err());
+/// assert!(no_template(&context("server", "{{ host }}").into()).is_ok());
+/// ```
+///
+/// # Errors
+///
+/// Returns an error if the text has a `{{`, with what to write instead.
+pub fn no_template(setting: &Setting<String>) -> Result<(), String> {
+    match setting {
+        Setting::Plain(text) if text.contains("{{") => Err(
+            "it must not be a template: what another driver publishes is written as \
+             { driver = \"server\", value = \"{{ host }}\" }"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}

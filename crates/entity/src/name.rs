@@ -16,7 +16,7 @@ use thiserror::Error;
 /// let mut layer = Layer::new(&peer);
 /// layer.set("name", "a/b")?;
 /// let error = Node::new("peer", layer).unwrap_err();
-/// assert!(error.to_string().ends_with("but it has a path separator"));
+/// assert!(error.to_string().ends_with("but it must not have a path separator"));
 /// # Ok::<(), standin_config::OptionError>(())
 /// ```
 pub fn name_rule() -> Constraint {
@@ -29,15 +29,15 @@ pub fn name_rule() -> Constraint {
 /// The parts of a name that no file name may have, whatever the platform.
 pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     let reason = if name.trim().is_empty() {
-        "it is empty"
+        "it must not be empty"
     } else if name == "." || name == ".." {
-        "it stands for a directory"
+        "it must not stand for a directory"
     } else if name.chars().any(|c| matches!(c, '/' | '\\')) {
-        "it has a path separator"
+        "it must not have a path separator"
     } else if name.chars().any(char::is_control) {
-        "it has a control character"
+        "it must not have a control character"
     } else if name.len() > 255 {
-        "it is longer than 255 bytes"
+        "it must have at most 255 bytes"
     } else {
         return Ok(());
     };

@@ -62,7 +62,7 @@ broker = { port = 5672 }
 [[driver]]
 type = "tcp-server"
 name = "server"
-host = "{{ context.stage }}"
+install_files = [["a", "{{ context.stage }}"]]
 "#;
 
 #[test]

@@ -113,7 +113,7 @@ fn checks_names() {
     check(
         Environment::new("a/b").add(probe("a")).unwrap_err(),
         expect![[r#"
-            "a/b" cannot be the name of an entity: it has a path separator
+            "a/b" cannot be the name of an entity: it must not have a path separator
               help: names become directory names; letters, digits, spaces, `-`, `_` and `.` are always allowed
               code: standin::entity::bad_name
         "#]],
@@ -121,7 +121,7 @@ fn checks_names() {
     check(
         Environment::new("").start().unwrap_err(),
         expect![[r#"
-        "" cannot be the name of an entity: it is empty
+        "" cannot be the name of an entity: it must not be empty
           help: names become directory names; letters, digits, spaces, `-`, `_` and `.` are always allowed
           code: standin::entity::bad_name
     "#]],

@@ -54,13 +54,13 @@ fn names_are_checked_with_everything_else() {
     check(
         text,
         expect![[r#"
-            1: the environment: option "name" is "x/y", but it has a path separator
+            1: the environment: option "name" is "x/y", but it must not have a path separator
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
-            4: driver "a/b": option "name" is "a/b", but it has a path separator
+            4: driver "a/b": option "name" is "a/b", but it must not have a path separator
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
-            7: driver " ": option "name" is " ", but it is empty
+            7: driver " ": option "name" is " ", but it must not be empty
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
-            10: driver "..": option "name" is "..", but it stands for a directory
+            10: driver "..": option "name" is "..", but it must not stand for a directory
                help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
             11: driver "..": unknown option "timeuot"
                help: did you mean "timeout"?
@@ -143,7 +143,7 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
             .to_string(),
     ];
     expect![[r#"
-        driver "a/b": option "name" is "a/b", but it has a path separator
+        driver "a/b": option "name" is "a/b", but it must not have a path separator
         driver "app": option "args[0]": the template does not parse: `{{` without `}}`
         driver "app": option "env" has the key "A=B", but the name of a variable must not contain `=`
         driver "app": option "env" has the key "", but a variable must have a name
@@ -153,7 +153,7 @@ fn what_needs_no_environment_to_be_known_is_refused_at_build() {
         driver "app": option "runpath": "a\u0000" is not a valid path: a path cannot contain a NUL character
         driver "app": option "listen[1].name" is "a", but another one has this `name` already
         driver "s": option "port": "nosuchservice" is not a valid port: no service is called "nosuchservice"
-        environment "a/b": option "name" is "a/b", but it has a path separator
+        environment "a/b": option "name" is "a/b", but it must not have a path separator
     "#]]
     .assert_eq(&(errors.join("\n") + "\n"));
 }
@@ -405,4 +405,23 @@ fn conditions_that_turn_out_never_to_hold_end_the_start_at_once() {
         let report = format!("{error:?}");
         assert!(report.contains(message), "{report}");
     }
+}
+
+#[test]
+fn a_template_where_none_is_read_comes_with_what_to_write() {
+    check(
+        "name = 'e'\n[[driver]]\ntype = 'tcp-server'\nname = 's'\n\
+         [[driver]]\ntype = 'tcp-client'\nname = 'c'\nhost = '{{ context.s.host }}'\n\
+         port = '{{ context.s.port }}'\n\
+         [[driver]]\ntype = 'tcp-proxy'\nname = 'p'\nto = '{{ context.s.host }}:{{ context.s.port }}'\n",
+        expect![[r#"
+            8: driver "c": option "host" is "{{ context.s.host }}", but it must not be a template: what another driver publishes is written as { driver = "server", value = "{{ host }}" }
+               help: host: Host name or address of the server, or `unix:` and the path of a Unix socket.
+            9: driver "c": option "port": "{{ context.s.port }}" is not a valid port or a context value
+               help: port: Port of the server: a number, a numeric text or the name of a service. With a Unix socket: 0.
+            a port is a number from 0 to 65535 or the name of a service; a context value is a table: { driver = "...", value = "{{ ... }}" }
+            13: driver "p": option "to" is "{{ context.s.host }}:{{ context.s.port }}", but it must not be a template: what another driver publishes is written as { driver = "server", value = "{{ host }}" }
+               help: to: Where the connections go: a host and a port, `127.0.0.1:5432`, or `unix:` and the path of a Unix socket. Of another driver it is `{ driver = "bank", value = "{{ host }}:{{ port }}" }`.
+        "#]],
+    );
 }

@@ -166,7 +166,7 @@ fn mistakes_have_their_places() {
         "name = 'bank'\n[record]\nkept = 5\n",
         expect![[r#"
             environment.toml:3:1: the environment: option "record": unknown key "kept"
-              help: the options of Record are: keep, on_failure, redact
+              help: the options are: keep, on_failure, redact
               code: standin::config::wrong_type
         "#]],
     );

@@ -28,11 +28,11 @@ pub struct TcpProxyConfig {
 
     /// Where the connections go: a host and a port, `127.0.0.1:5432`, or `unix:` and the path of a
     /// Unix socket. Of another driver it is `{ driver = "bank", value = "{{ host }}:{{ port }}" }`.
-    #[config(example = "127.0.0.1:5432")]
+    #[config(example = "127.0.0.1:5432", check = standin_config::no_template)]
     pub to: Setting<String>,
 
     /// Host name or address to listen on, or `unix:` and the path of a Unix socket.
-    #[config(default = "localhost")]
+    #[config(default = "localhost", check = standin_config::no_template)]
     pub host: Setting<String>,
 
     /// Port to listen on: a number, a numeric text or the name of a service.
@@ -134,8 +134,7 @@ pub(crate) fn host_and_port(to: &str) -> Option<(&str, u16)> {
 
 /// A target that cannot be one.
 fn target_misfits(to: &Setting<String>) -> Vec<Misfit> {
-    // A template is looked at when it is rendered.
-    let to = to.as_plain().filter(|to| !to.contains("{{"));
+    let to = to.as_plain();
     let Some(to) = to.filter(|to| host_and_port(to).is_none()) else {
         return Vec::new();
     };

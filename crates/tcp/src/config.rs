@@ -74,7 +74,7 @@ pub struct TcpServerConfig {
 
     /// Host name or address to listen on, or `unix:` and the path of a Unix socket
     /// (`unix:/run/peer.sock`; on Linux also `unix:@name`), which has no port: 0 is published.
-    #[config(default = "localhost")]
+    #[config(default = "localhost", check = standin_config::no_template)]
     pub host: Setting<String>,
 
     /// Port to listen on: a number, a numeric text or the name of a service.
@@ -116,6 +116,7 @@ pub struct TcpClientConfig {
     pub replies: RepliesConfig,
 
     /// Host name or address of the server, or `unix:` and the path of a Unix socket.
+    #[config(check = standin_config::no_template)]
     pub host: Setting<String>,
 
     /// Port of the server: a number, a numeric text or the name of a service. With a Unix

@@ -304,7 +304,7 @@ fn values_of_other_sorts_are_mistakes() {
         "framing = 'lines'\non = [{ equals = 'a', replies = 'b' }]",
         expect![[r#"
             "replies" in line 6: driver "s": option "on[0]": unknown key "replies"
-              the options of Rule are: match, equals, prefix, anything, reply, delay, then, times, in, in_any_state, enter, leave_state, name
+              the options are: match, equals, prefix, anything, reply, delay, then, times, in, in_any_state, enter, leave_state, name
         "#]],
     );
     check(

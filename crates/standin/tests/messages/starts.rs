@@ -117,12 +117,12 @@ fn the_name_has_a_slash() {
             Ok(())
         },
         expect![[r#"
-            driver "a/b": option "name" is "a/b", but it has a path separator
+            driver "a/b": option "name" is "a/b", but it must not have a path separator
               at crates/standin/tests/messages/starts.rs
               help: name: Name of the environment or the driver. That of a driver is unique in its environment: others use it to read its context.
               code: standin::config::constraint_broken
             --- anyhow ---
-            driver "a/b": option "name" is "a/b", but it has a path separator
+            driver "a/b": option "name" is "a/b", but it must not have a path separator
         "#]],
     );
 }
