@@ -7,10 +7,10 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::BrokenRule;
 use crate::kind::Kind;
 use crate::step::Step;
 use crate::stored::Stored;
+use crate::value_error::BrokenRule;
 use crate::{ContextValue, OptionValue, Pattern, Value};
 
 /// A rule that an option's values must keep, beyond being of the right type.

@@ -77,11 +77,12 @@ mod tags;
 mod template;
 mod text;
 mod value;
+mod value_error;
 
 pub use constraint::{Check, Constraint};
 pub use context::{ContextValue, context};
 pub use description::{ConfigDescription, ConfigDescriptionBuilder};
-pub use error::{BrokenRule, ConfigErrors, OptionError, ParentError, ResolveError, ValueError};
+pub use error::{ConfigErrors, OptionError, ParentError, ResolveError};
 pub use explanation::Explanation;
 pub use file::{
     FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
@@ -106,6 +107,7 @@ pub use suggest::nearest;
 pub use tags::{Markup, Tags, TemplateMistake};
 pub use text::{Text, verbatim};
 pub use value::{TomlKey, Value};
+pub use value_error::{BrokenRule, ValueError};
 
 /// What the code of the derive uses; no part of the public interface.
 #[doc(hidden)]

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::ContextValue;
-use crate::error::ValueError;
 use crate::kind::Kind;
 use crate::step::Step;
 use crate::template;
 use crate::value::Value;
+use crate::value_error::ValueError;
 
 impl Kind {
     /// The texts of a value that are templates and do not parse.

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Template};
 
-use crate::error::ValueError;
 use crate::tags::{MOST_LINKS, Markup, Tags, TemplateMistake};
+use crate::value_error::ValueError;
 
 /// Filters are looked up when a template is rendered, so that an empty environment will do.
 fn parser(markup: Markup) -> &'static Environment<'static> {

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::error::ValueError;
 use crate::step::Step;
 use crate::value::Value;
+use crate::value_error::ValueError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
