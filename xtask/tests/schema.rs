@@ -8,7 +8,7 @@ use standin_environment::{DriverTypes, LoadError};
 use toml::{Table, Value};
 
 /// Files with every sort of option, to be damaged.
-const FILES: [&str; 3] = [
+const FILES: [&str; 5] = [
     r#"
         name = "greeting"
         timeout = "10s"
@@ -72,6 +72,77 @@ const FILES: [&str; 3] = [
         after = "a"
         timeout = 5
     "#,
+    r#"
+        name = "mail"
+        [export]
+        URL = "tcp://{{ context.smtp.host }}:{{ context.smtp.port }}"
+        RAW = { verbatim = "{{" }
+        [record]
+        keep = 1000
+        on_failure = ["text", "page"]
+        redact = ['password=\S+']
+        [[driver]]
+        type = "tcp-server"
+        name = "smtp"
+        framing = "lines"
+        greeting = ["220 ready\r\n", { hex = "0d 0a", delay = "1ms" }]
+        otherwise = { reply = { text = "500 what?", framed = true } }
+        connections = "1.."
+        dialogue = [
+            { expect = { match = '^HELO (?<who>\S+)$' } },
+            { send = "250 {{ who }}\r\n" },
+            { pause = "1ms" },
+            { repeat = 2, steps = [{ expect = "NOOP" }, { send = { verbatim = "250 {{" } }] },
+            { branch = [{ expect = { prefix = "A" }, steps = [] }, { expect = "B" }] },
+            { then = { hold = "turn" } },
+        ]
+        connection = [{ index = 1, dialogue = [{ expect = { anything = true } }] }]
+        on = [
+            { match = '^PAY (?<n>\d+)$', reply = "{{ n }}\r\n", times = "1..", name = "pay" },
+            { equals = "DATA", reply = "354\r\n", enter = "mail", times = 3 },
+            { equals = { hex = "2e" }, in = "mail", leave_state = true, then = "half-close" },
+            { anything = true, in_any_state = true, delay = "2ms" },
+        ]
+    "#,
+    r#"
+        name = "way"
+        [[driver]]
+        type = "tcp-server"
+        name = "bank"
+        framing = { length_prefix = { width = 2, endian = "little", limit = 100 } }
+        [driver.tls]
+        names = ["bank.test"]
+        client_auth = "optional"
+        alpn = ["h2"]
+        versions = ["1.2"]
+        handshake_limit = "2s"
+        defect = "expired"
+        [[driver]]
+        type = "tcp-proxy"
+        name = "wan"
+        to = { driver = "bank", value = "{{ host }}:{{ port }}" }
+        framing = { delimiter = { hex = "00" } }
+        seed = 7
+        up = { latency = "1ms", jitter = "500us" }
+        down = [{ bandwidth = 1000, slice = 100 }, { limit = 0, connection = 5, peer = "::1" }]
+        fault = [
+            { kind = "drop", match = "^INSERT" },
+            { kind = { delay = "2ms" }, at_frame = 0, connection = 0 },
+            { kind = "close", direction = "down", after_bytes = 3, probability = 0.5 },
+        ]
+        [[driver]]
+        type = "tls-certificate"
+        name = "own"
+        names = ["app.test"]
+        defect = "self-signed"
+        [[driver]]
+        type = "tcp-client"
+        name = "client"
+        host = { driver = "wan", value = "{{ host }}" }
+        port = { driver = "wan", value = "{{ port }}" }
+        framing = { matching = '\r?\n' }
+        dialogue = [{ send = "x\n" }]
+    "#,
 ];
 
 /// Values that are wrong in some places and right in others.
@@ -90,7 +161,8 @@ const VALUES: &str = r#"
         { name = "x" }, { name = "" }, { name = "a:b" }, { log = "(" }, { log = "up", times = 0 }, { nope = 1 },
         { port = 80, file = "x" }, { all = ["x"] }, { any = [{ nope = 1 }] }, { all = [] }, { command = [] },
         { source = "x", destination = "y" }, { "" = "v" }, { "A=B" = "c" }, { file = "x", times = 1 },
-        { interval = 1 },
+        { interval = 1 }, { times = 2 }, { host = "a", interval = 1 },
+        "1..", "..=3", "3..1", "2..x", "0d 0a", "zz", "::1", "x.test",
     ]
 "#;
 
@@ -119,7 +191,7 @@ const KEYS: [&str; 18] = [
 type Kind = fn(&Mistake) -> bool;
 
 /// What the loader knows and a schema does not.
-const ONLY_THE_LOADER: [(&str, Kind); 6] = [
+const ONLY_THE_LOADER: [(&str, Kind); 8] = [
     ("which drivers there are, and who needs whom", |mistake| {
         matches!(
             mistake,
@@ -127,7 +199,8 @@ const ONLY_THE_LOADER: [(&str, Kind); 6] = [
                 | Mistake::UnknownDependency { .. }
                 | Mistake::UnknownContextDriver { .. }
                 | Mistake::Cycle { .. }
-        )
+        ) || says(mistake, "has the runpath of")
+            || says(mistake, "which starts later")
     }),
     ("whether a template parses", |mistake| {
         matches!(
@@ -137,6 +210,34 @@ const ONLY_THE_LOADER: [(&str, Kind); 6] = [
     }),
     ("whether a regular expression parses", |mistake| {
         says(mistake, "is not a regular expression")
+            || (says(mistake, "the pattern `") && says(mistake, "is not valid"))
+    }),
+    ("whether another notation is kept to", |mistake| {
+        says(mistake, "is not a number or a range of numbers")
+            || says(mistake, "hexadecimal")
+            || says(mistake, "is not an IP address")
+            || says(mistake, "is not a host and a port")
+            || says(mistake, "that a certificate can be issued for")
+            || says(mistake, "the delimiter is empty")
+            || says(mistake, "is not a valid port or a context value")
+            || says(mistake, "is not a valid port: ports are")
+    }),
+    ("whether options make sense together", |mistake| {
+        [
+            "has no effect without",
+            "does not say which frames",
+            "does not say what to send",
+            "does not say how often",
+            "the step does nothing",
+            "can never be reached",
+            "no answer brings a connection into",
+            "which is unknown",
+            "it is about frames, but no framing is set",
+            "is about one frame",
+            "has a dialogue, but the limit is",
+        ]
+        .iter()
+        .any(|words| says(mistake, words))
     }),
     ("which services this system has", |mistake| {
         says(mistake, "no service is called")
@@ -147,7 +248,11 @@ const ONLY_THE_LOADER: [(&str, Kind); 6] = [
     ),
     (
         "which names mean something else, or are two of a kind",
-        |mistake| says(mistake, "this name is reserved") || says(mistake, "another one has this"),
+        |mistake| {
+            says(mistake, "this name is reserved")
+                || says(mistake, "another one has this")
+                || says(mistake, "is called")
+        },
     ),
 ];
 
@@ -222,7 +327,7 @@ fn damaged_files_are_refused_by_both_or_by_neither() {
     let mut used = [0; ONLY_THE_LOADER.len()];
     let mut disagreements = Vec::new();
     let mut refused = 0;
-    for round in 0..2500 {
+    for round in 0..5000 {
         let mut file: Value = toml::from_str(FILES[round % FILES.len()]).unwrap();
         for _ in 0..=random.below(2) {
             damage(&mut file, values, &mut random);
@@ -268,5 +373,34 @@ fn damaged_files_are_refused_by_both_or_by_neither() {
             count > 0,
             "nothing is left that only the loader knows of {reason}"
         );
+    }
+}
+
+/// The schema tells the kinds of such tables apart by a key that each must have.
+#[test]
+fn a_table_with_only_what_accompanies_that_key_is_refused_by_both() {
+    let types = DriverTypes::standard();
+    let schema = schema::of_file(types.registry());
+    let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+    for (condition, problems) in [
+        ("{ times = 2 }", 1),
+        ("{ host = \"a\", interval = 1 }", 2),
+        ("{ all = [{ any = [{ interval = 1 }] }] }", 1),
+        // One problem, not two.
+        ("{ nope = 1 }", 1),
+        ("{ log = \"up\", times = 2 }", 0),
+        ("{ file = \"up\" }", 0),
+    ] {
+        let file = format!(
+            "name = \"e\"\n[[driver]]\ntype = \"process\"\nname = \"p\"\nbinary = \"true\"\n\
+             ready = [{condition}]\n"
+        );
+        assert_eq!(
+            types.parse("environment.toml", &file).is_err(),
+            problems > 0
+        );
+        let json = serde_json::to_value(toml::from_str::<Value>(&file).unwrap()).unwrap();
+        let found: Vec<_> = validator.iter_errors(&json).collect();
+        assert_eq!(found.len(), problems, "{condition}: {found:?}");
     }
 }

@@ -266,7 +266,9 @@ impl Diagnostic for Unexpected {
                 "the peer sent less than was expected; `branch` allows several ways to go on"
             }
             Surprise::Panicked { .. } => "the panic's own message is in the output of the test",
-            Surprise::NoAnswer { .. } => "see the reason",
+            Surprise::NoAnswer { .. } => {
+                "change the answer; without `framed`, its bytes are sent as they are"
+            }
             Surprise::NotAccepted { .. } => {
                 "peers wait until it can; \"too many open files\" means the limit on descriptors (ulimit -n)"
             }

@@ -50,7 +50,7 @@ pub(super) fn alternatives(variants: Vec<Variant>) -> Map<String, Json> {
         properties.insert(name.clone(), Json::Object(schema));
     }
     let is_open = variants.iter().any(|variant| variant.is_open);
-    let mut branches: Option<Json> = None;
+    let mut branches = accompanying(&variants, known.keys());
     for variant in variants.iter().rev() {
         let mut own = Map::new();
         for name in known.keys() {
@@ -85,6 +85,21 @@ pub(super) fn alternatives(variants: Vec<Variant>) -> Map<String, Json> {
         schema.extend(branches);
     }
     schema
+}
+
+/// Refuses the keys that accompany others, for a table that is none of the variants. The key that
+/// one is recognized by needs no complaint, and an unknown key has one already.
+fn accompanying<'a>(variants: &[Variant], known: impl Iterator<Item = &'a String>) -> Option<Json> {
+    if variants.iter().any(|variant| variant.label.is_some()) {
+        return None;
+    }
+    let decides = |name: &String| {
+        let mut first = variants.iter().map(|variant| variant.required.first());
+        first.any(|first| first == Some(name))
+    };
+    let others = known.filter(|name| !decides(name));
+    let refused: Map<String, Json> = others.map(|name| (name.clone(), json!(false))).collect();
+    (!refused.is_empty()).then(|| json!({ "properties": refused }))
 }
 
 /// Requires an option of drivers of a type. Editors report what is missing in a table at the header
