@@ -376,7 +376,7 @@ fn damaged_files_are_refused_by_both_or_by_neither() {
     }
 }
 
-/// The schema tells the kinds of such tables apart by a key that each must have.
+/// The schema distinguishes the kinds of such tables by a key that each must have.
 #[test]
 fn a_table_with_only_what_accompanies_that_key_is_refused_by_both() {
     let types = DriverTypes::standard();

@@ -87,8 +87,8 @@ pub(super) fn alternatives(variants: Vec<Variant>) -> Map<String, Json> {
     schema
 }
 
-/// Refuses the keys that accompany others, for a table that is none of the variants. The key that
-/// one is recognized by needs no complaint, and an unknown key has one already.
+/// Refuses the keys that accompany others, if a table matches no variant. The key that
+/// identifies one needs no complaint, and an unknown key has one already.
 fn accompanying<'a>(variants: &[Variant], known: impl Iterator<Item = &'a String>) -> Option<Json> {
     if variants.iter().any(|variant| variant.label.is_some()) {
         return None;
