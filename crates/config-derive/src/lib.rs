@@ -15,6 +15,7 @@ mod expand;
 mod include;
 mod input;
 mod names;
+mod option;
 mod spec;
 
 /// Declares a config: a struct whose fields are options.
