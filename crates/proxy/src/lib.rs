@@ -4,6 +4,7 @@ mod config;
 mod control;
 mod counted;
 mod direction;
+mod driver;
 mod error;
 mod every_cut;
 mod far;
