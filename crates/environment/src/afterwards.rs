@@ -1,15 +1,17 @@
 //! The recordings of environments that have stopped cleanly, in case their test fails later.
 //!
 //! A guard cannot know about an assertion after its scope. So its recording stays with the thread
-//! of the test for a while, and a panic of that thread writes it.
+//! of the test for a while, and a panic of that thread writes it. That is the thread which asks for
+//! the stop, even if another one performs it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic;
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 use std::thread;
 
 use standin_record::Recorder;
+use standin_sync::Unpoisoned;
 
 use crate::artifacts::Artifacts;
 use crate::record::Format;
@@ -27,8 +29,40 @@ struct Ended {
     formats: Vec<Format>,
 }
 
+/// What a thread keeps.
+#[derive(Clone, Default)]
+pub(crate) struct Keeper(Arc<Mutex<VecDeque<Ended>>>);
+
 thread_local! {
-    static ENDED: RefCell<VecDeque<Ended>> = const { RefCell::new(VecDeque::new()) };
+    static KEEPER: RefCell<Keeper> = RefCell::default();
+}
+
+impl Keeper {
+    /// That of this thread. One that ends keeps nothing.
+    pub(crate) fn here() -> Self {
+        let here = KEEPER.try_with(|keeper| keeper.borrow().clone());
+        here.unwrap_or_default()
+    }
+
+    /// Does `work` for the thread whose keeper this is.
+    pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _own = Own(Self::replace(self.clone()));
+        work()
+    }
+
+    fn replace(with: Self) -> Self {
+        let own = KEEPER.try_with(|keeper| keeper.replace(with));
+        own.unwrap_or_default()
+    }
+}
+
+/// Gives a thread its own keeper back, also when the work panics.
+struct Own(Keeper);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        Keeper::replace(std::mem::take(&mut self.0));
+    }
 }
 
 /// Keeps what was recorded of so many drivers in case this thread panics later.
@@ -49,31 +83,29 @@ pub(crate) fn keep(recorder: Recorder, drivers: usize, formats: &[Format]) {
         drivers,
         formats: formats.to_vec(),
     };
-    let former = ENDED.try_with(|all| {
-        let mut all = all.borrow_mut();
-        all.push_back(ended);
-        let has_room = |all: &VecDeque<Ended>| {
-            let drivers: usize = all.iter().map(|ended| ended.drivers).sum();
-            all.len() <= 1 || (all.len() <= ENVIRONMENTS && drivers <= DRIVERS)
-        };
-        let mut former = Vec::new();
-        while !has_room(&all) {
-            former.extend(all.pop_front());
-        }
-        former
-    });
-    // Not while others are looked at.
-    drop(former);
+    let keeper = Keeper::here();
+    let mut former = Vec::new();
+    let mut all = keeper.0.lock().unpoisoned();
+    // What is stopped again has one recording.
+    all.retain(|former| !former.recorder.is(&ended.recorder));
+    all.push_back(ended);
+    let has_room = |all: &VecDeque<Ended>| {
+        let drivers: usize = all.iter().map(|ended| ended.drivers).sum();
+        all.len() <= 1 || (all.len() <= ENVIRONMENTS && drivers <= DRIVERS)
+    };
+    while !has_room(&all) {
+        former.extend(all.pop_front());
+    }
+    // The former ones go after that, not under the lock.
+    drop(all);
 }
 
 /// Writes what this thread has kept. Nothing in here may panic: it is a hook of panics.
 fn write() {
-    let all = ENDED.try_with(|all| {
-        all.try_borrow_mut()
-            .map(|mut all| std::mem::take(&mut *all))
-    });
-    let Ok(Ok(all)) = all else {
-        return;
+    let all = match Keeper::here().0.try_lock() {
+        Ok(mut all) => std::mem::take(&mut *all),
+        // It is this thread, or one that has not finished the stop.
+        Err(_) => return,
     };
     for ended in all {
         let Ended {

@@ -6,6 +6,7 @@ use std::thread::{self, ThreadId};
 use standin_entity::Error;
 use standin_error::made_by_test;
 
+use crate::afterwards::Keeper;
 use crate::artifacts::Artifacts;
 use crate::plan::Plan;
 use crate::started::Started;
@@ -111,7 +112,7 @@ impl RunningEnvironment {
     ///
     /// Returns the errors of [`stop`](RunningEnvironment::stop).
     pub fn stop_for_artifacts(&self) -> Result<Artifacts, EnvironmentError> {
-        self.running.stop_for_artifacts()
+        self.operations().stop_for_artifacts()
     }
 
     /// Stops the drivers and starts them again.
@@ -185,10 +186,13 @@ impl RunningEnvironment {
     }
 
     /// Returns the control of the environment, for a thread of a layer above that does not have the
-    /// guard.
+    /// guard. It acts for the thread that calls this.
     #[doc(hidden)]
     pub fn operations(&self) -> Operations {
-        Operations(self.running.clone())
+        Operations {
+            running: self.running.clone(),
+            keeper: Keeper::here(),
+        }
     }
 
     /// Declares that the test continues on this thread, though another one has started the drivers.
@@ -222,34 +226,40 @@ impl RunningEnvironment {
 /// Starts and stops an environment whose guard is elsewhere.
 #[doc(hidden)]
 #[derive(Clone)]
-pub struct Operations(Arc<Started>);
+pub struct Operations {
+    running: Arc<Started>,
+    /// Of the thread of the test.
+    keeper: Keeper,
+}
 
 impl Operations {
     /// See [`RunningEnvironment::start`].
     pub fn start(&self) -> Result<(), EnvironmentError> {
-        self.0.start(Operation::Start)
+        self.running.start(Operation::Start)
     }
 
     /// See [`RunningEnvironment::stop`].
     pub fn stop(&self) -> Result<(), EnvironmentError> {
-        self.0.stop(Operation::Stop)
+        self.keeper.during(|| self.running.stop(Operation::Stop))
     }
 
     /// See [`RunningEnvironment::stop_for_artifacts`].
     pub fn stop_for_artifacts(&self) -> Result<Artifacts, EnvironmentError> {
-        self.0.stop_for_artifacts()
+        self.keeper.during(|| self.running.stop_for_artifacts())
     }
 
     /// See [`RunningEnvironment::restart`].
     pub fn restart(&self) -> Result<(), EnvironmentError> {
-        self.0.stop(Operation::Restart)?;
-        self.0.start(Operation::Restart)
+        self.keeper
+            .during(|| self.running.stop(Operation::Restart))?;
+        self.running.start(Operation::Restart)
     }
 }
 
 impl fmt::Debug for Operations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Operations").field(&self.0.name()).finish()
+        let name = self.running.name();
+        f.debug_tuple("Operations").field(&name).finish()
     }
 }
 

@@ -50,6 +50,11 @@ impl Recorder {
         }))
     }
 
+    /// Returns whether both are one recorder.
+    pub fn is(&self, other: &Recorder) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Returns where what happens to the driver `name` is kept; of two with one name it is the
     /// same.
     pub fn driver(&self, name: &str) -> DriverTape {
