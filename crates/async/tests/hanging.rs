@@ -10,6 +10,9 @@ use std::{
 };
 
 use common::server;
+use standin_driver::{LogMatcher, Readiness};
+use standin_environment::Environment;
+use standin_tcp::TcpServer;
 
 /// Longer than it takes until something is said.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -37,15 +40,22 @@ fn has_names() -> bool {
 
 #[test]
 fn a_task_that_blocks_its_runtime_is_told_what_to_do() {
-    let shown = shown_by("blocks_a_runtime_of_one_thread");
-    if !has_names() {
-        assert_eq!(shown, "");
-        return;
+    for (test, method) in [
+        ("blocks_a_runtime_of_one_thread", "accept_connection"),
+        // These wait by looking every now and then.
+        ("searches_a_log_in_a_task", "match_line"),
+        ("starts_in_a_task", "start"),
+    ] {
+        let shown = shown_by(test);
+        if !has_names() {
+            assert_eq!(shown, "");
+            continue;
+        }
+        assert_eq!(shown.matches("standin: ").count(), 1, "{shown}");
+        assert!(shown.contains(&format!("`{method}`")), "{shown}");
+        assert!(shown.contains("tests/hanging.rs:"), "{shown}");
+        assert!(shown.contains(&format!("`{method}_async`")), "{shown}");
     }
-    assert_eq!(shown.matches("standin: ").count(), 1, "{shown}");
-    assert!(shown.contains("`accept_connection`"), "{shown}");
-    assert!(shown.contains("tests/hanging.rs:"), "{shown}");
-    assert!(shown.contains("`accept_connection_async`"), "{shown}");
 }
 
 #[test]
@@ -65,6 +75,26 @@ async fn blocks_a_runtime_of_one_thread() {
         assert!(accepted.is_err());
     }
     drop(peer);
+}
+
+#[tokio::test]
+#[ignore = "of the tests above"]
+async fn searches_a_log_in_a_task() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let searched = LogMatcher::new(log.path()).match_line("ready", LIMIT);
+    assert!(searched.is_err());
+}
+
+#[tokio::test]
+#[ignore = "of the tests above"]
+async fn starts_in_a_task() {
+    let mut env = Environment::new("env");
+    let server = TcpServer::builder("server")
+        .host("127.0.0.1")
+        .ready([Readiness::predicate("never", |_| false)])
+        .timeout(LIMIT);
+    env.add(server.build().unwrap()).unwrap();
+    assert!(env.start().is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
     io::{self, Write},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a thread waits at once. What is left of its limit it waits afterwards.
@@ -35,6 +35,15 @@ static HAS_SAID: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static HAS_LOOKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The calling thread continues a wait that began then and consists of shorter ones, such as a
+/// look every now and then.
+#[inline]
+pub fn goes_on_since(since: Instant) {
+    if since.elapsed() >= LONG {
+        goes_on();
+    }
 }
 
 /// The calling thread has waited for [`LONG`], and continues.

@@ -3,6 +3,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::Monitor;
+use crate::long_wait;
 use crate::operation::{Attempt, Descriptor, Interest, Kept, Operation, Waits};
 
 impl<T> Monitor<T> {
@@ -15,6 +16,23 @@ impl<T> Monitor<T> {
     ) -> impl Operation<Output = Option<R>> {
         When {
             monitor: self,
+            since: None,
+            until,
+            look,
+            kept: Kept::default(),
+        }
+    }
+
+    /// As [`when`](Monitor::when), as a part of a wait that began at `since`.
+    pub fn when_since<R>(
+        &self,
+        since: Instant,
+        until: Option<Instant>,
+        look: impl FnMut(&mut T) -> Option<R>,
+    ) -> impl Operation<Output = Option<R>> {
+        When {
+            monitor: self,
+            since: Some(since),
             until,
             look,
             kept: Kept::default(),
@@ -24,6 +42,7 @@ impl<T> Monitor<T> {
 
 struct When<'m, T, L> {
     monitor: &'m Monitor<T>,
+    since: Option<Instant>,
     until: Option<Instant>,
     look: L,
     kept: Kept,
@@ -33,6 +52,7 @@ impl<T, R, L: FnMut(&mut T) -> Option<R>> Operation for When<'_, T, L> {
     type Output = Option<R>;
 
     fn block(mut self) -> Option<R> {
+        self.since.into_iter().for_each(long_wait::goes_on_since);
         let mut found = None;
         let Self { monitor, until, .. } = self;
         drop(monitor.wait_while(monitor.lock(), until, |value| {

@@ -43,13 +43,15 @@ impl Bell {
         self.0.lock().rings
     }
 
-    /// Waits until it rings again after `rings`, or all is over.
+    /// Waits until it rings again after `rings`, or all is over, as a part of a wait that began at
+    /// `since`.
     pub(crate) fn change(
         &self,
         rings: u64,
+        since: Instant,
         until: Option<Instant>,
     ) -> impl Operation<Output = Option<()>> {
-        self.0.when(until, move |state| {
+        self.0.when_since(since, until, move |state| {
             (state.rings != rings || state.over.is_some()).then_some(())
         })
     }

@@ -438,7 +438,8 @@ impl<'a> Search<'a> {
             // A partial line becomes whole by not growing, which makes no event.
             let next = Instant::now() + INTERVAL;
             let until = self.until.map_or(next, |until| until.min(next));
-            wait.run(self.matcher.bell.change(rings, Some(until))).await;
+            let change = self.matcher.bell.change(rings, self.since, Some(until));
+            wait.run(change).await;
         }
     }
 

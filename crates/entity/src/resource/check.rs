@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use standin_sync::long_wait;
+
 use super::patience::Patience;
 use super::progress::Progress;
 use super::{Resource, State};
@@ -115,6 +117,7 @@ impl Resource {
             if is_last {
                 return Err(CheckEnd::Overdue(patience.overdue(checks, looked.missing)));
             }
+            long_wait::goes_on_since(patience.since());
             let next = Instant::now().checked_add(interval.after(checks));
             let until = next.into_iter().chain(patience.until()).min();
             let monitor = &self.inner.monitor;

@@ -19,6 +19,10 @@ impl Patience {
         }
     }
 
+    pub(super) fn since(self) -> Instant {
+        self.since
+    }
+
     /// `None` when it lies beyond what the clock can tell.
     pub(super) fn until(self) -> Option<Instant> {
         self.since.checked_add(self.limit)
