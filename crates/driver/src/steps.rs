@@ -194,7 +194,9 @@ impl Steps for AsSteps<'_> {
                 evidence.extend(error_log::fetch(self.driver, config));
             }
         }
-        evidence
+        let recorder = self.driver.base().recorder();
+        let shown = evidence.iter().map(|line| recorder.redacted(line));
+        shown.collect()
     }
 
     fn interruption(&self) -> String {

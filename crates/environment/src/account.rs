@@ -127,8 +127,9 @@ fn write_log(text: &mut String, driver: &dyn Driver, indent: &str) {
         return;
     };
     let left = lines.len().saturating_sub(LINES);
+    let recorder = driver.base().recorder();
     for line in lines.iter().take(LINES) {
-        let _ = write!(text, "\n{indent}{line}");
+        let _ = write!(text, "\n{indent}{}", recorder.redacted(line));
     }
     if left > 0 {
         let _ = write!(text, "\n{indent}  ({left} more lines)");

@@ -7,8 +7,9 @@ mod support;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use standin_driver::Lifecycle;
+use standin_driver::{Lifecycle, Readiness};
 use standin_environment::{DriverTypes, Environment, Format, Record};
+use standin_process::Process;
 use standin_tcp::{TcpClient, TcpServer};
 use support::{Probe, Trace};
 
@@ -61,6 +62,21 @@ fn secrets_are_in_nothing_that_is_made_of_it() {
         }
         drop(folder);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn secrets_of_logs_are_not_in_the_error_of_a_start() {
+    let record = Record::default().redact([r"password=\S+"]);
+    let mut env = Environment::builder("env").record(record).build().unwrap();
+    // The error may also show the command itself.
+    let script = r"printf 'user=me password=hunt\145r2\n' >&2; exit 3";
+    let app = Process::builder("app").binary("sh").args(["-c", script]);
+    let app = app.ready([Readiness::log("up")]).build().unwrap();
+    env.add(app).unwrap();
+    let error = format!("{:?}", env.start().unwrap_err());
+    assert!(error.contains("user=me ****************"), "{error}");
+    assert!(!error.contains("hunter"), "{error}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use standin::environment::Record;
 use standin::process::{Process, Signal};
 use standin::{Driver, Environment, Error, Lifecycle, Result, RunningEnvironment, TcpServer};
 
@@ -102,6 +103,14 @@ fn an_assertion_that_fails_shows_who_was_how_and_the_last_lines() {
     ended.says(&format!("files: {}\n", ended.runpath.display()));
     assert_eq!(ended.output.matches("standin: environment").count(), 1);
     assert!(!ended.runpath.join("server").exists(), "it has no files");
+    ended.clear();
+}
+
+#[test]
+fn what_is_redacted_is_not_among_the_last_lines() {
+    let ended = run("subjects::redacted");
+    ended.says("no ********\n");
+    ended.does_not_say("no database");
     ended.clear();
 }
 
@@ -276,6 +285,19 @@ mod subjects {
         dead.signal(Signal::Kill).unwrap();
         dead.wait_for_exit(SOON).unwrap();
         assert_eq!(1, 2);
+    }
+
+    #[test]
+    #[ignore = "it fails: another test looks how"]
+    fn redacted() {
+        let record = Record::default().redact(["database"]);
+        let mut env = Environment::builder("evidence")
+            .record(record)
+            .build()
+            .unwrap();
+        env.add(app("app").build().unwrap()).unwrap();
+        let _env = noted(env).unwrap();
+        panic!("the price is wrong");
     }
 
     #[test]
