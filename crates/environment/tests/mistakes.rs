@@ -407,6 +407,7 @@ fn conditions_that_turn_out_never_to_hold_end_the_start_at_once() {
     }
 }
 
+#[cfg(feature = "proxy")]
 #[test]
 fn a_template_where_none_is_read_comes_with_what_to_write() {
     check(

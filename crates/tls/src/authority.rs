@@ -267,16 +267,22 @@ fn serial(key: &KeyPair) -> SerialNumber {
     SerialNumber::from(bytes)
 }
 
-/// Whether a certificate can be for this: an address, a name, or all names below one (`*.test`).
+/// Whether a certificate can be for this, so that a client accepts it: an address, a name, or all
+/// names below one (`*.bank.test`), which has two parts at least.
 pub(crate) fn check_name(name: &str) -> Result<(), TlsConfigError> {
     use rustls::pki_types::ServerName;
-    let plain = name.strip_prefix("*.").unwrap_or(name);
-    match ServerName::try_from(plain) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(TlsConfigError::Name {
-            name: name.to_owned(),
-        }),
+    let is_valid = match name.strip_prefix("*.") {
+        Some(above) => {
+            above.contains('.') && matches!(ServerName::try_from(above), Ok(ServerName::DnsName(_)))
+        }
+        None => ServerName::try_from(name).is_ok(),
+    };
+    if is_valid && !name.ends_with('.') {
+        return Ok(());
     }
+    Err(TlsConfigError::Name {
+        name: name.to_owned(),
+    })
 }
 
 /// Names of authorities come from names of environments, and go into certificates.

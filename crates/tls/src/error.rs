@@ -187,7 +187,10 @@ pub enum TlsConfigError {
 
     /// A certificate cannot be made.
     #[error("cannot create a certificate: {reason}")]
-    #[diagnostic(code(standin::tls::not_made), help("see the reason"))]
+    #[diagnostic(
+        code(standin::tls::not_made),
+        help("check the names that the certificate is for")
+    )]
     NotMade {
         /// The reason.
         reason: String,

@@ -137,7 +137,16 @@ fn what_is_wrong_with_options_is_said() {
     assert!(many(128).check().is_ok() && many(129).check().is_err());
     let error = refused(Tls::new().versions([]));
     assert!(matches!(error, TlsConfigError::NoVersion), "{error}");
-    for name in ["", "a b", "bank_!", "*.*.test", "ümlaut.test"] {
+    for name in [
+        "",
+        "a b",
+        "bank_!",
+        "*.*.test",
+        "*.test",
+        "*.127.0.0.1",
+        "bank.test.",
+        "ümlaut.test",
+    ] {
         let error = refused(Tls::new().names([name]));
         assert!(
             matches!(error, TlsConfigError::Name { .. }),
