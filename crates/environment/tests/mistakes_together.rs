@@ -1,5 +1,6 @@
 //! Mistakes do not hide each other: what is wrong alone is reported with everything else.
 
+#![cfg(all(feature = "proxy", feature = "tls"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -80,6 +80,27 @@ fn secrets_of_logs_are_not_in_the_error_of_a_start() {
 }
 
 #[test]
+#[cfg(unix)]
+fn secrets_of_logs_are_not_in_the_errors_of_searches() {
+    let record = Record::default().redact([r"password=\S+"]);
+    let mut env = Environment::builder("env").record(record).build().unwrap();
+    let script = r"printf 'user=me password=hunt\145r2\n'; exec cat";
+    let app = Process::builder("app").binary("sh").args(["-c", script]);
+    let app = app.ready([Readiness::log("user")]).build().unwrap();
+    let app = env.add(app).unwrap();
+    let _env = env.start().unwrap();
+    let log = app.log_matcher().unwrap();
+    let missing = log.match_line("other", Duration::ZERO).unwrap_err();
+    log.seek_start();
+    let unwanted = log.not_match("user", Duration::ZERO).unwrap_err();
+    for error in [missing, unwanted] {
+        let error = format!("{error:?}");
+        assert!(error.contains("user=me ****************"), "{error}");
+        assert!(!error.contains("hunter"), "{error}");
+    }
+}
+
+#[test]
 fn each_environment_keeps_its_own() {
     let mut outer = Environment::new("outer");
     let server = outer

@@ -70,6 +70,11 @@ impl DriverTape {
         }))
     }
 
+    /// `text` as it would be kept: without what must not be.
+    pub fn redacted(&self, text: &str) -> String {
+        self.0.tapes.shared().redact.text(text)
+    }
+
     /// Returns the name of the driver.
     pub fn name(&self) -> &str {
         &self.0.name

@@ -118,7 +118,7 @@ pub enum LogMatchError {
         begin: String,
     },
     /// A line matches that should not be there.
-    #[error("a line of `{}` matches `{pattern}`, which no line should: {:?}{}", path.display(), found.text(), Note(note))]
+    #[error("a line of `{}` matches `{pattern}`, which no line should: {line:?}{}", path.display(), Note(note))]
     #[diagnostic(
         code(standin::driver::log_match),
         help("see the log around that line; `seek_end` skips what was written before")
@@ -128,8 +128,10 @@ pub enum LogMatchError {
         path: PathBuf,
         /// The pattern.
         pattern: String,
-        /// The line.
+        /// The line, and what matches in it.
         found: LogMatch,
+        /// The line as messages show it: without what the option `redact` names.
+        line: String,
         /// Possible causes that the driver's environment knows.
         note: Option<String>,
     },

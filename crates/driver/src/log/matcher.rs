@@ -174,6 +174,7 @@ impl LogMatcher {
                 Err(self.noted(LogMatchError::Match {
                     path: self.path.clone(),
                     pattern: pattern.as_str().to_owned(),
+                    line: self.redacted(&found.text()),
                     found,
                     note: None,
                 }))
@@ -311,6 +312,18 @@ impl LogMatcher {
         error
     }
 
+    /// A line as messages show it: what must not be kept is not for them either.
+    fn shown(&self, line: &[u8]) -> String {
+        self.redacted(&shown(line))
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        match &self.tape {
+            Some(tape) => tape.redacted(text),
+            None => text.to_owned(),
+        }
+    }
+
     fn unreadable(&self, source: io::Error) -> LogMatchError {
         LogMatchError::Read {
             path: self.path.clone(),
@@ -322,7 +335,7 @@ impl LogMatcher {
         LogMatchError::LineTooLong {
             path: self.path.clone(),
             pattern: pattern.as_str().to_owned(),
-            begin: shown(line.bytes),
+            begin: self.shown(line.bytes),
         }
     }
 
@@ -507,7 +520,7 @@ impl<'a> Search<'a> {
             path: self.matcher.path.clone(),
             pattern: self.pattern.as_str().to_owned(),
             lines: self.lines,
-            last: (!self.last.is_empty() || self.lines > 0).then(|| shown(&self.last)),
+            last: (!self.last.is_empty() || self.lines > 0).then(|| self.matcher.shown(&self.last)),
             too_long: self.too_long,
             is_unfinished: self.is_unfinished,
             elapsed: self.since.elapsed(),
