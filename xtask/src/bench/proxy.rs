@@ -168,12 +168,15 @@ fn sink(bytes: usize) -> Outcome<SocketAddr> {
 pub(crate) fn bulk() -> Outcome<Figure> {
     let sink = sink(BULK)?;
     let (_proxy, address) = proxy(sink, Link::new())?;
-    let ways: [&mut dyn FnMut() -> Outcome<f64>; 2] =
-        [&mut || send_bulk(address, BULK), &mut || {
-            send_bulk(sink, BULK)
-        }];
-    let [ours, plain] = in_turn(15, ways)?;
-    Ok(Figure::compared("proxy_bulk", ours, plain, "GB/s"))
+    let threads = copying_threads(sink)?;
+    let ways: [&mut dyn FnMut() -> Outcome<f64>; 3] = [
+        &mut || send_bulk(address, BULK),
+        &mut || send_bulk(sink, BULK),
+        &mut || send_bulk(threads, BULK),
+    ];
+    let [ours, plain, threads] = in_turn(15, ways)?;
+    let figure = Figure::compared("proxy_bulk", ours, plain, "GB/s");
+    Ok(figure.with_other("copying threads", threads))
 }
 
 /// How much later than its latency of 5 ms a byte arrives: of 500, the one that is later than 99 in
