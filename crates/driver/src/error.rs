@@ -226,7 +226,7 @@ standin_error::reportable!(ImpossibleCondition);
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// It is not there, or may not be read.
+    /// It is not there, may not be read, or is not a regular file.
     #[error("driver \"{driver}\" cannot install `{}`", path.display())]
     #[diagnostic(
         code(standin::driver::install_source),
@@ -241,18 +241,6 @@ pub enum InstallError {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
-    },
-    /// It is a directory, or something else that has no content.
-    #[error("driver \"{driver}\" cannot install `{}`: it is not a file", path.display())]
-    #[diagnostic(
-        code(standin::driver::install_not_a_file),
-        help("name each file of a directory")
-    )]
-    NotAFile {
-        /// The driver.
-        driver: String,
-        /// What is not a file.
-        path: PathBuf,
     },
     /// The file would be replaced by what is made of it.
     #[error("driver \"{driver}\" cannot install `{}` as itself", path.display())]

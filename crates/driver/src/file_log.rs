@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
+use standin_error::open_file_or_device;
 use standin_sync::Unpoisoned;
 use tracing::Level;
-
-use crate::log::open::open_to_append;
 
 /// The file that a driver's own log goes to, if it is configured.
 #[derive(Debug, Default)]
@@ -19,7 +18,11 @@ impl FileLog {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        *self.lock() = Some(open_to_append(&path)?);
+        let mut options = File::options();
+        *self.lock() = Some(open_file_or_device(
+            options.append(true).create(true),
+            &path,
+        )?);
         Ok(())
     }
 

@@ -221,13 +221,8 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
         path: source.clone(),
         source: error,
     };
-    let metadata = fs::metadata(&source).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(InstallError::NotAFile {
-            driver: driver.name().to_owned(),
-            path: source,
-        });
-    }
+    let opened = standin_error::open_file(&source).map_err(unreadable)?;
+    let permissions = opened.metadata().map_err(unreadable)?.permissions();
     let name = source.file_name().map(PathBuf::from).unwrap_or_default();
     let target = || {
         driver
@@ -260,7 +255,7 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
             path: source,
         });
     }
-    let bytes = fs::read(&source).map_err(unreadable)?;
+    let bytes = standin_error::read_open_file(opened).map_err(unreadable)?;
     let bytes = match String::from_utf8(bytes) {
         Err(error) => error.into_bytes(),
         Ok(text) if file.verbatim => text.into_bytes(),
@@ -285,7 +280,7 @@ fn prepare(driver: &dyn Driver, scope: &Scope, file: &InstallFile) -> Result<Rea
         source,
         destination,
         bytes,
-        permissions: metadata.permissions(),
+        permissions,
     })
 }
 

@@ -16,7 +16,9 @@ pub use miette::Diagnostic;
 #[doc(hidden)]
 pub use crate::error::made_by_test;
 pub use crate::error::{Error, Result};
-pub use crate::file::read_file;
+pub use crate::file::{
+    open_file, open_file_or_device, open_without_waiting, read_file, read_open_file,
+};
 pub use crate::located::{Spot, write_located};
 #[doc(hidden)]
 pub use crate::place::is_of_test;

@@ -11,6 +11,7 @@ use standin_child::{Command, SpawnError, Stdio, find_program, is_executable};
 use standin_config::{Setting, Text};
 use standin_driver::{ContextError, Driver, Lifecycle};
 use standin_entity::Result;
+use standin_error::open_file;
 
 use crate::{NotExecutable, Process, ProcessConfig, ProcessError, Stdin, sys, trust};
 
@@ -278,7 +279,7 @@ impl Process {
 /// as it was linked.
 fn interpreter(program: &Path) -> Option<String> {
     let mut start = [0; 256];
-    let count = io::Read::read(&mut File::open(program).ok()?, &mut start).ok()?;
+    let count = io::Read::read(&mut open_file(program).ok()?, &mut start).ok()?;
     let start = &start[..count];
     if start.starts_with(b"\x7fELF") {
         return Some("the loader that it was linked with".to_owned());

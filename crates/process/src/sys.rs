@@ -67,7 +67,7 @@ mod imp {
 
     /// Opens a file without waiting, for another process that shall wait as usual.
     fn open(options: &mut OpenOptions, more: OFlags, path: &Path) -> io::Result<File> {
-        let flags = (OFlags::NONBLOCK | more).bits() as i32;
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | more).bits() as i32;
         let file = options.custom_flags(flags).open(path)?;
         let flags = rustix::fs::fcntl_getfl(&file)?;
         rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use standin_config::ContextValue;
 use standin_driver::{ContextError, Driver};
 use standin_entity::Result;
+use standin_error::read_file;
 
 use crate::{Process, ProcessError};
 
@@ -59,7 +60,8 @@ pub(crate) fn file(
     };
     let mut all = Vec::new();
     for file in &files {
-        let certificate = fs::read(file).map_err(|source| failed(file.as_ref(), source))?;
+        let certificate =
+            read_file(file.as_ref()).map_err(|source| failed(file.as_ref(), source))?;
         all.extend(certificate);
     }
     let bundle = runpath.join("trust.pem");

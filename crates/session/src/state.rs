@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use standin::Status;
 use standin::config::nearest;
+use standin::error::open_file;
 
 use crate::ask::{NoAnswer, PATIENCE, ask};
 use crate::{Graph, StateError};
@@ -490,17 +491,9 @@ impl Entry {
 
 /// Opens a file that was made by [`StateDir::keep`], if it is there.
 fn open(path: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    // Nobody waits for the other end of a FIFO.
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
-    options.read(true).custom_flags(flags.cast_signed());
-    let file = match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    match file.metadata()?.is_file() {
-        true => Ok(Some(file)),
-        false => Err(io::Error::other("it is not a regular file")),
+    match open_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
     }
 }
 

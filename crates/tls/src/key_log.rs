@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use standin_error::open_without_waiting;
 use standin_sync::Unpoisoned;
 
 /// A callback for each line of a key log, in the format of `SSLKEYLOGFILE`.
@@ -21,8 +22,9 @@ impl KeyLog {
     pub(crate) fn new(on_secret: Option<OnSecret>) -> KeyLog {
         let path = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
         let file = path.and_then(|path| {
-            let file = OpenOptions::new().create(true).append(true).open(&path);
-            // It is for looking at, and no reason for a test to fail.
+            // It is for looking at, and no reason for a test to fail or to wait.
+            let mut options = OpenOptions::new();
+            let file = open_without_waiting(options.create(true).append(true), path.as_ref());
             file.inspect_err(|error| {
                 tracing::warn!(?path, %error, "SSLKEYLOGFILE cannot be written to");
             })

@@ -323,23 +323,32 @@ fn files_that_have_no_end_keep_nobody_waiting() {
     let fifo = place.path().join("fifo");
     let kind = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, 0o600.into(), 0).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();
     place.write("key", "");
-    for file in ["fifo", "/dev/zero"] {
-        #[rustfmt::skip]
-        let cases = [
-            (format!("install_files = ['{file}']"), "it is not a file"),
-            (format!("greeting = {{ file = '{file}' }}"), "it is not a regular file"),
-            (format!("tls = {{ certificate = '{file}', key = 'key' }}"), "it is not a regular file"),
-            (format!("tls = {{ trust = ['{file}'] }}"), "it is not a regular file"),
-        ];
-        for (option, says) in cases {
+    for (file, what) in [
+        ("fifo", "a FIFO"),
+        ("socket", "a socket"),
+        (".", "a directory"),
+        ("/dev/zero", "a character device"),
+    ] {
+        for option in [
+            format!("install_files = ['{file}']"),
+            format!("greeting = {{ file = '{file}' }}"),
+            format!("tls = {{ certificate = '{file}', key = 'key' }}"),
+            format!("tls = {{ trust = ['{file}'] }}"),
+        ] {
             let driver = "[[driver]]\ntype = 'tcp-server'\nname = 'bank'\nframing = 'lines'";
             place.write("odd.toml", &format!("name = 'odd'\n{driver}\n{option}\n"));
             place
                 .run(&["run", "odd.toml", "--", "true"])
-                .check(125, says);
+                .check(125, &format!("it is {what}, not a regular file"));
         }
     }
+    // Nor does a FIFO for secrets that nobody reads.
+    let driver = "[[driver]]\ntype = 'tcp-server'\nname = 'bank'\ntls = { names = ['bank.test'] }";
+    place.write("odd.toml", &format!("name = 'odd'\n{driver}\n"));
+    let mut command = place.command(&["run", "odd.toml", "--", "true"]);
+    ended(command.env("SSLKEYLOGFILE", "fifo").spawn().unwrap()).check(0, "");
 }
 
 #[test]

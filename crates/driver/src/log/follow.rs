@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use standin_error::open_file_or_device;
+
 use super::line::{Extent, Line};
-use super::open::open;
 use super::position::{BEFORE, End, FileId, Position, before, hash};
 
 /// A line without an end counts as one when nothing has come for this long:
@@ -297,7 +298,7 @@ impl Follower {
     }
 
     fn open(&mut self) -> io::Result<bool> {
-        match open(&self.path) {
+        match open_file_or_device(File::options().read(true), &self.path) {
             Ok(file) => {
                 self.open = Some(Open {
                     id: FileId::of(&file.metadata()?),

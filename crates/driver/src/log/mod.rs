@@ -1,7 +1,6 @@
 //! Log files: reading them as they grow, backwards from their end, and events
 //! when they change.
 //!
-//! - `open.rs`: opening a file, and nothing that would block;
 //! - `line.rs`: how a pattern sees a line;
 //! - `follow.rs`: lines as they come, across rotation and truncation;
 //! - `position.rs`: places in logs, and where they end;
@@ -17,7 +16,6 @@ pub(crate) mod follow;
 pub(crate) mod line;
 pub(crate) mod log_match;
 pub(crate) mod matcher;
-pub(crate) mod open;
 pub(crate) mod position;
 pub(crate) mod regexps;
 pub(crate) mod tail;

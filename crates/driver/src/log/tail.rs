@@ -1,7 +1,8 @@
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::open::open;
+use standin_error::open_file_or_device;
 
 /// How much is read of a log at most, however few lines that makes.
 const MOST: u64 = 4 << 20;
@@ -14,7 +15,7 @@ const BLOCK: u64 = 32 << 10;
 /// The file is read backwards, from its end to the first line that is wanted:
 /// what comes before costs nothing. A file that is not there has no lines.
 pub(crate) fn tail(path: &Path, lines: Option<usize>) -> io::Result<Vec<String>> {
-    let mut file = match open(path) {
+    let mut file = match open_file_or_device(File::options().read(true), path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         result => result?,
     };

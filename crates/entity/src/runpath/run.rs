@@ -116,8 +116,8 @@ fn target() -> Option<PathBuf> {
 /// Whether cargo has marked it as such.
 fn is_target(path: &Path) -> bool {
     let tag = path.is_absolute().then(|| path.join("CACHEDIR.TAG"));
-    let text = tag.and_then(|tag| std::fs::read_to_string(tag).ok());
-    text.is_some_and(|text| text.contains("cargo"))
+    let text = tag.and_then(|tag| standin_error::read_file(&tag).ok());
+    text.is_some_and(|text| String::from_utf8_lossy(&text).contains("cargo"))
 }
 
 fn temporary() -> Result<PathBuf, RunpathError> {
