@@ -27,7 +27,7 @@ pub use crate::failover::Failovers;
 pub use crate::failure::{AbortError, PauseError, RestartError, StartError, StopError, WaitError};
 pub use crate::incident::{Evidence, Limit, Overdue, StepFailure, Subject};
 pub use crate::interval::CheckInterval;
-pub use crate::name::{NameError, name_rule};
+pub use crate::name::{NameError, check_name, name_rule};
 pub use crate::report::{Event, Failure, Report, What};
 pub use crate::resource::{AnnouncedStop, Resource};
 pub use crate::runpath::{ArtifactFolder, RunpathError, default_root, remove_root, write_whole};

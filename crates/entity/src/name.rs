@@ -26,8 +26,12 @@ pub fn name_rule() -> Constraint {
         )
 }
 
-/// The parts of a name that no file name may have, whatever the platform.
-pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
+/// Checks a name by that rule: it must be able to be the name of a file on each platform.
+///
+/// # Errors
+///
+/// Returns an error if it is not the name of an entity.
+pub fn check_name(name: &str) -> Result<(), NameError> {
     let reason = if name.trim().is_empty() {
         "it must not be empty"
     } else if name == "." || name == ".." {

@@ -3,7 +3,7 @@ use std::fmt;
 use miette::Diagnostic;
 use standin_config::{PortError, ResolveError};
 use standin_driver::{ContextError, Explainer, WaitEnd};
-use standin_entity::Status;
+use standin_entity::{Status, check_name};
 use standin_error::Reportable;
 use standin_error::text::{Count, Quoted};
 use standin_socket::{BindError, ControlError};
@@ -248,12 +248,31 @@ fn lines(faults: &[String], connections: &[String]) -> impl fmt::Display {
 
 /// How to write the address of a driver, if `to` may be the name of one.
 fn of_driver(to: &str) -> String {
-    // A name has at most 255 bytes.
-    match to.contains([':', '/', '.', '{']) || to.is_empty() || to.len() > 255 {
+    // Names may have some of these, but addresses and templates have them more often.
+    match to.contains([':', '.', '{']) || check_name(to).is_err() {
         true => String::new(),
         false => format!(
             "; for the driver \"{to}\", write `{{ driver = \"{to}\", value = \"{{{{ host \
              }}}}:{{{{ port }}}}\" }}`, in code `.to_driver(\"{to}\")`"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explains_how_to_name_a_driver_where_there_may_be_one() {
+        for name in ["db", "a b", &"x".repeat(255)] {
+            let help = of_driver(name);
+            assert!(help.contains(&format!(".to_driver(\"{name}\")")), "{help}");
+        }
+        let too_long = "x".repeat(256);
+        for other in [
+            "", " ", "db:1", "a/b", "a\\b", "a\nb", "{{ to }}", &too_long,
+        ] {
+            assert_eq!(of_driver(other), "", "{other:?}");
+        }
     }
 }
