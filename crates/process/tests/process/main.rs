@@ -4,6 +4,7 @@
 
 mod endings;
 mod failed_starts;
+mod given_up;
 mod ports;
 mod stdin;
 
