@@ -176,6 +176,7 @@ fn answer(described: &Reply<'_>) -> Answer {
         2 => Then::Reset,
         3 => Then::StopReading,
         4 => Then::hold("it"),
+        5 => Then::StartTls,
         _ => Then::Continue,
     });
     match described.state {
@@ -231,7 +232,7 @@ fn talk<'a>(ledger: &Ledger, pieces: impl Iterator<Item = &'a [u8]>) -> Option<O
                 None => conversation.end(&End::PeerClosed),
             },
             Action::Wait(until) => now = until,
-            Action::Hold(_) => conversation.resume(),
+            Action::Hold(_) | Action::StartTls => conversation.resume(),
             Action::Idle | Action::Close | Action::Reset => break action,
             _ => {}
         }

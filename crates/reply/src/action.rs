@@ -23,6 +23,8 @@ pub enum Action {
     /// Leaves the conversation to the test, under this name, until
     /// [`resume`](crate::Conversation::resume).
     Hold(Arc<str>),
+    /// Begins TLS, and after the handshake [resumes](crate::Conversation::resume) the conversation.
+    StartTls,
     /// Closes the connection: the conversation is over.
     Close,
     /// Resets the connection: the conversation is over.

@@ -121,6 +121,10 @@ pub enum Then {
     Reset,
     /// Keeps the connection open, but stops receiving.
     StopReading,
+    /// Begins TLS, once the answer is sent, and continues with the next frame after the handshake:
+    /// as SMTP does after `STARTTLS`. [`Script::start_tls`](crate::Script::start_tls) says how;
+    /// drivers do that by themselves.
+    StartTls,
     /// Holds the conversation for the test, which gets it by this name.
     Hold(Arc<str>),
 }
@@ -137,7 +141,10 @@ impl Then {
 #[error("\"{text}\" is not something to do after an answer")]
 #[diagnostic(
     code(standin::reply::then),
-    help("write \"continue\", \"close\", \"half-close\", \"reset\" or \"stop-reading\"")
+    help(
+        "write \"continue\", \"close\", \"half-close\", \"reset\", \"stop-reading\" or \
+         \"start-tls\""
+    )
 )]
 pub struct ParseThenError {
     text: String,
@@ -145,7 +152,7 @@ pub struct ParseThenError {
 
 standin_error::reportable!(ParseThenError);
 
-/// Reads `continue`, `close`, `half-close`, `reset` and `stop-reading`.
+/// Reads `continue`, `close`, `half-close`, `reset`, `stop-reading` and `start-tls`.
 impl FromStr for Then {
     type Err = ParseThenError;
 
@@ -156,6 +163,7 @@ impl FromStr for Then {
             "half-close" => Then::HalfClose,
             "reset" => Then::Reset,
             "stop-reading" => Then::StopReading,
+            "start-tls" => Then::StartTls,
             _ => {
                 return Err(ParseThenError {
                     text: text.to_owned(),

@@ -84,6 +84,7 @@ enum Phase {
     Talking,
     NotReading,
     Held(Arc<str>),
+    StartingTls,
     Over(Action),
 }
 
@@ -192,6 +193,7 @@ impl Conversation {
                 Phase::Talking => {}
                 Phase::NotReading => return Action::Idle,
                 Phase::Held(name) => return Action::Hold(Arc::clone(name)),
+                Phase::StartingTls => return Action::StartTls,
                 // Whatever ends it, what was answered before is sent.
                 Phase::Over(Action::Close) if !self.output.is_empty() => return Action::Send,
                 Phase::Over(action) => return action.clone(),
@@ -208,12 +210,19 @@ impl Conversation {
         Action::Again
     }
 
-    /// Goes on after the test has [had](Action::Hold) the conversation.
+    /// Goes on after the test has [had](Action::Hold) the conversation, or
+    /// [TLS](Action::StartTls) has begun.
     pub fn resume(&mut self) {
-        if matches!(self.phase, Phase::Held(_)) {
+        if matches!(self.phase, Phase::Held(_) | Phase::StartingTls) {
             self.phase = Phase::Talking;
             self.answered();
         }
+    }
+
+    /// [TLS](Action::StartTls) could not be begun.
+    pub(crate) fn no_tls(&mut self, reason: String) {
+        self.phase = Phase::Talking;
+        self.fail(Surprise::NoTls { reason });
     }
 
     /// The frame for which it is [held](Action::Hold), if it is.
@@ -294,6 +303,10 @@ impl Conversation {
             _ if !self.output.is_empty() => return Some(Action::Send),
             Then::Hold(name) => {
                 self.phase = Phase::Held(Arc::clone(name));
+                return None;
+            }
+            Then::StartTls => {
+                self.phase = Phase::StartingTls;
                 return None;
             }
             Then::HalfClose => {

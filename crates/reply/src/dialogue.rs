@@ -94,6 +94,11 @@ impl Dialogue {
         self.send(no_reply().then(Then::StopReading))
     }
 
+    /// Begins TLS, as [`Then::StartTls`] does, and continues after the handshake.
+    pub fn start_tls(self) -> Dialogue {
+        self.send(no_reply().then(Then::StartTls))
+    }
+
     /// Holds the conversation for the test, which gets it by this name. When it is handed back, the
     /// dialogue continues.
     pub fn hold(self, name: impl AsRef<str>) -> Dialogue {

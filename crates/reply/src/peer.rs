@@ -89,6 +89,8 @@ pub(crate) struct Peer {
     index: usize,
     /// `None` once it has changed hands or is over.
     line: Option<Box<Line>>,
+    /// The connection is registered, and nobody upgrades it.
+    has_turn: bool,
     is_on_desk: bool,
     common: Arc<Common>,
     is_timed: bool,
@@ -126,6 +128,7 @@ impl Peer {
         Peer {
             index: line.conversation.index(),
             line: Some(line),
+            has_turn: false,
             is_on_desk: false,
             common,
             is_timed: false,
@@ -136,10 +139,9 @@ impl Peer {
     /// Puts the connection where the test finds it.
     fn park(&mut self, turn: &mut Turn<'_>, name: Option<Arc<str>>) -> io::Result<Next> {
         if let Some(mut line) = self.line.take() {
-            turn.deregister(&mut line.connection)?;
-            // What has come and is not a frame yet is what the test receives first.
-            let rest = line.conversation.take_rest();
-            line.connection.unread(rest);
+            if std::mem::take(&mut self.has_turn) {
+                line.let_go(turn)?;
+            }
             self.is_on_desk = true;
             let has_name = name.is_some();
             let parked = Parked {
@@ -164,10 +166,13 @@ impl Actor for Peer {
             return Ok(Next::Done);
         };
         if turn.is_first() {
+            self.common.desk.begins(self.index, turn.waker());
+        }
+        if !self.has_turn && !line.connection.wake_when_upgraded(&turn.waker()) {
             turn.register(&mut line.connection)?;
-            let waker = turn.waker();
-            line.connection.wake_when_closed(waker.clone());
-            self.common.desk.begins(self.index, waker);
+            line.connection.wake_when_closed(turn.waker());
+            line.conversation.resume();
+            self.has_turn = true;
         }
         if std::mem::take(&mut self.is_timed) {
             turn.wake_at(None);
@@ -175,6 +180,9 @@ impl Actor for Peer {
         self.may_hide_more |= turn.event().is_some_and(|event| event.may_hide_more);
         if self.common.desk.wants(self.index) {
             return self.park(turn, None);
+        }
+        if !self.has_turn {
+            return Ok(Next::Wait);
         }
         let calls_user = self.common.ledger.script().parts.calls_user;
         let mut may_have_more = true;
@@ -228,6 +236,14 @@ impl Actor for Peer {
                     }
                 }
                 Action::Hold(name) => return self.park(turn, Some(name)),
+                Action::StartTls => {
+                    line.let_go(turn)?;
+                    self.has_turn = false;
+                    if let Err(reason) = line.start_tls(&self.common.ledger) {
+                        line.conversation.no_tls(reason);
+                    }
+                    return Ok(Next::Again);
+                }
                 Action::Close => {
                     line.discard();
                     return Ok(Next::Done);
@@ -278,6 +294,24 @@ impl Line {
             }
         }
         true
+    }
+
+    /// Leaves the connection to somebody else, who receives first what has come and is not a frame
+    /// yet.
+    fn let_go(&mut self, turn: &mut Turn<'_>) -> io::Result<()> {
+        turn.deregister(&mut self.connection)?;
+        let rest = self.conversation.take_rest();
+        self.connection.unread(rest);
+        Ok(())
+    }
+
+    /// Begins TLS on a connection that this [lets go](Line::let_go).
+    fn start_tls(&mut self, ledger: &Ledger) -> Result<(), String> {
+        match &ledger.script().start_tls {
+            Some(begin) => begin(&self.connection.handle())
+                .map_err(|error| standin_error::text::in_full(&*error)),
+            None => Err("nobody has said how (`Script::start_tls`)".to_owned()),
+        }
     }
 
     /// Takes what has come and is no longer needed. With that left, the system would reset the

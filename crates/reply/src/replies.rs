@@ -10,7 +10,7 @@ use standin_socket::framing::{Delimiter, FixedSize, Framing, LengthPrefix, Lines
 use crate::answer::{Content, Step};
 use crate::dialogue::Move;
 use crate::user_code::{Closure, NewFraming, State};
-use crate::{Answer, Dialogue, Frame, Times, When};
+use crate::{Answer, Dialogue, Frame, Then, Times, When};
 
 /// The behaviour of a peer that answers by itself: how its stream is divided into frames, and how
 /// it answers them.
@@ -196,6 +196,26 @@ impl Replies {
     /// Returns the texts that are [templates](crate::reply), in no particular order: to find out
     /// what they name.
     pub fn templates(&self) -> Vec<&str> {
+        let steps = self.answers().into_iter().flat_map(|answer| &answer.steps);
+        let texts = steps.filter_map(|step| match step {
+            Step::Send(piece) => match &piece.content {
+                Content::Template(text) => Some(&**text),
+                _ => None,
+            },
+            Step::Pause(_) => None,
+        });
+        texts.collect()
+    }
+
+    /// Returns whether an answer [begins TLS](crate::Then::StartTls). What closures answer is not
+    /// known.
+    pub fn starts_tls(&self) -> bool {
+        let mut answers = self.answers().into_iter();
+        answers.any(|answer| answer.then == Then::StartTls)
+    }
+
+    /// All answers but those of closures, in no particular order.
+    fn answers(&self) -> Vec<&Answer> {
         let mut answers: Vec<&Answer> = self.greeting.iter().collect();
         answers.extend(self.rules.iter().map(|(_, answer)| answer));
         if let Otherwise::Answer(answer) = &self.otherwise {
@@ -213,15 +233,7 @@ impl Replies {
                 }
             }
         }
-        let steps = answers.iter().flat_map(|answer| &answer.steps);
-        let texts = steps.filter_map(|step| match step {
-            Step::Send(piece) => match &piece.content {
-                Content::Template(text) => Some(&**text),
-                _ => None,
-            },
-            Step::Pause(_) => None,
-        });
-        texts.collect()
+        answers
     }
 }
 

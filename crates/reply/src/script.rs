@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use minijinja::Value;
 use standin_record::DriverTape;
+use standin_socket::Connection;
 
 use crate::answer::{Change, Content, Step, bytes_of_hex};
 use crate::captures::Captures;
@@ -27,9 +28,13 @@ pub struct Script {
     pub(crate) globals: Value,
     pub(crate) on_unexpected: Option<Arc<OnUnexpected>>,
     pub(crate) driver: Option<DriverTape>,
+    pub(crate) start_tls: Option<Arc<StartTls>>,
 }
 
 type OnUnexpected = dyn Fn(&Unexpected) + Send + Sync;
+
+/// Begins TLS on a connection, or says why not.
+type StartTls = dyn Fn(&Connection) -> Result<(), Box<dyn std::error::Error>> + Send + Sync;
 
 impl Script {
     /// The largest frame that a peer may send, unless [`receive_limit`](Script::receive_limit)
@@ -44,6 +49,7 @@ impl Script {
             globals: Value::UNDEFINED,
             on_unexpected: None,
             driver: None,
+            start_tls: None,
         }
     }
 
@@ -71,6 +77,18 @@ impl Script {
     /// Default: nowhere.
     pub fn record(mut self, driver: DriverTape) -> Script {
         self.driver = Some(driver);
+        self
+    }
+
+    /// Sets the function that begins TLS on a connection, for
+    /// [`Then::StartTls`](crate::Then::StartTls). It begins an
+    /// [upgrade](standin_socket::Connection::upgrade) and does not wait for its end: it is called
+    /// on the thread that answers. Default: none, and an answer that begins TLS is unexpected.
+    pub fn start_tls(
+        mut self,
+        begin: impl Fn(&Connection) -> Result<(), Box<dyn std::error::Error>> + Send + Sync + 'static,
+    ) -> Script {
+        self.start_tls = Some(Arc::new(begin));
         self
     }
 

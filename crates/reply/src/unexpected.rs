@@ -71,6 +71,8 @@ pub(crate) enum Surprise {
     Panicked { what: String, message: String },
     /// An answer could not be made.
     NoAnswer { reason: String },
+    /// TLS could not be begun.
+    NoTls { reason: String },
     /// The system does not let the server accept.
     NotAccepted { reason: String },
     /// There may be fewer connections.
@@ -147,7 +149,7 @@ impl fmt::Display for Unexpected {
         match &self.said.frame {
             Some(frame) => {
                 let before = match self.surprise {
-                    Surprise::NoAnswer { .. } => "",
+                    Surprise::NoAnswer { .. } | Surprise::NoTls { .. } => "",
                     _ => " before",
                 };
                 write!(f, "\n  the frame{before} was {frame}")?;
@@ -199,6 +201,7 @@ impl fmt::Display for Surprise {
             }
             Surprise::Panicked { what, message } => write!(f, "{what} panicked: {message}"),
             Surprise::NoAnswer { reason } => write!(f, "the answer could not be sent: {reason}"),
+            Surprise::NoTls { reason } => write!(f, "TLS could not be started: {reason}"),
             Surprise::NotAccepted { reason } => f.write_str(reason),
             Surprise::TooMany { allowed } => match allowed.most() {
                 Some(0) => f.write_str("no connection is allowed"),
@@ -242,6 +245,7 @@ impl Diagnostic for Unexpected {
             Surprise::EndInDialogue { .. } => "standin::reply::end_in_dialogue",
             Surprise::Panicked { .. } => "standin::reply::panicked",
             Surprise::NoAnswer { .. } => "standin::reply::no_answer",
+            Surprise::NoTls { .. } => "standin::reply::start_tls",
             Surprise::NotAccepted { .. } => "standin::reply::not_accepted",
             Surprise::TooMany { .. } => "standin::reply::too_many_connections",
         }))
@@ -268,6 +272,9 @@ impl Diagnostic for Unexpected {
             Surprise::Panicked { .. } => "the panic's own message is in the output of the test",
             Surprise::NoAnswer { .. } => {
                 "change the answer; without `framed`, its bytes are sent as they are"
+            }
+            Surprise::NoTls { .. } => {
+                "an answer starts TLS once in a connection, which must not begin with TLS"
             }
             Surprise::NotAccepted { .. } => {
                 "peers wait until it can; \"too many open files\" means the limit on descriptors (ulimit -n)"

@@ -83,6 +83,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         1 => Just(Then::HalfClose),
         1 => Just(Then::Reset),
         1 => Just(Then::StopReading),
+        1 => Just(Then::StartTls),
         1 => Just(Then::hold("it")),
     ];
     let state = prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(2)];
@@ -179,7 +180,7 @@ fn talk<'a>(ledger: &Ledger, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome 
                 assert!(until > now, "it waits for what has passed");
                 now = until;
             }
-            Action::Hold(_) => conversation.resume(),
+            Action::Hold(_) | Action::StartTls => conversation.resume(),
             Action::Send | Action::Again | Action::HalfClose => {}
             Action::Idle | Action::Close | Action::Reset => break action,
             other => panic!("{other:?}"),
@@ -248,7 +249,7 @@ proptest! {
                     }
                 }
                 Action::Wait(until) => now = until,
-                Action::Hold(_) => conversation.resume(),
+                Action::Hold(_) | Action::StartTls => conversation.resume(),
                 Action::Again | Action::HalfClose => {}
                 _ => break,
             }

@@ -9,7 +9,7 @@ use standin_config::{ConfigErrors, Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase, WaitEnd};
 use standin_entity::ResourceConfig;
 use standin_record::LastRecords;
-use standin_reply::{Responder, Script, Unexpected};
+use standin_reply::{Replies, Responder, Script, Unexpected};
 use standin_socket::Connection;
 use standin_sync::Unpoisoned;
 
@@ -34,8 +34,13 @@ pub(crate) struct TcpBase<S> {
 impl<S: Default> TcpBase<S> {
     pub(crate) fn new(kind: &'static str, options: impl Options) -> Result<Self, BuildError> {
         let driver = DriverBase::new(kind, options)?;
-        if let Some(replies) = &RepliesConfig::of(driver.options())?.replies {
+        let config = RepliesConfig::of(driver.options())?;
+        if let Some(replies) = &config.replies {
             driver.renders("replies", replies.templates());
+        }
+        if let Ok(Some(replies)) = config.declared() {
+            let tcp = driver.options().shared::<TcpConfig>()?;
+            may_start_tls(driver.name(), &replies, &tcp)?;
         }
         Ok(TcpBase {
             driver,
@@ -154,6 +159,7 @@ impl<S: Default> TcpBase<S> {
         let Some(replies) = declared else {
             return Ok(None);
         };
+        may_start_tls(self.name(), &replies, tcp)?;
         let explainer = self.driver.explainer();
         let name = self.name().to_owned();
         let script = replies
@@ -165,6 +171,11 @@ impl<S: Default> TcpBase<S> {
             .on_unexpected(move |unexpected: &Unexpected| {
                 explainer.fail(&name, &unexpected.to_string());
             });
+        #[cfg(feature = "tls")]
+        let script = match self.secure.side() {
+            Some(tls) => script.start_tls(move |connection| Ok(tls.start(connection)?)),
+            None => script,
+        };
         Ok(Some(script))
     }
 
@@ -211,5 +222,13 @@ impl<S: Default> TcpBase<S> {
             driver: self.name().to_owned(),
             instead,
         }
+    }
+}
+
+/// Refuses replies that start TLS where they cannot.
+fn may_start_tls(driver: &str, replies: &Replies, tcp: &TcpConfig) -> Result<(), ConfigErrors> {
+    match tcp.no_start_tls().filter(|_| replies.starts_tls()) {
+        Some(misfit) => Err(ConfigErrors::of_misfits(driver, vec![misfit])),
+        None => Ok(()),
     }
 }

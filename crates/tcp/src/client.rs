@@ -275,12 +275,12 @@ impl Driver for TcpClient {
         self.base.set_defaults(&config.tcp);
         self.base.begin_waits();
         self.base.answering.forget();
-        let script = self.base.script("client", &config.tcp)?;
         #[cfg(feature = "tls")]
         {
             let (driver, options) = (&self.base.driver, config.tcp.tls.as_ref());
             self.base.secure.begin(driver, options, &host, false)?;
         }
+        let script = self.base.script("client", &config.tcp)?;
         let mut client = with_options!(Client::builder(), config.tcp)
             .label(self.base.name())
             .record(self.base.driver.tape())

@@ -172,6 +172,21 @@ impl TcpHeld {
 
     crate::over_a_held_conversation! { talk }
 
+    /// Begins TLS in the middle of the conversation, as [`TcpConnection::start_tls`] does. Before
+    /// that goes what was still to be sent when the test took the conversation over; an empty
+    /// `send_async` before lets a task wait for it. Handed back, the conversation continues after
+    /// the handshake.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpConnection::start_tls`], and one if the rest cannot be sent.
+    #[cfg(feature = "tls")]
+    #[track_caller]
+    pub fn start_tls(&mut self) -> Result<(), TcpError> {
+        self.send_rest()?;
+        self.connection.start_tls()
+    }
+
     /// Ends the sending direction.
     ///
     /// # Errors

@@ -353,12 +353,12 @@ impl Driver for TcpServer {
         self.base.set_defaults(&config.tcp);
         self.base.begin_waits();
         self.base.answering.forget();
-        let script = self.base.script("server", &config.tcp)?;
         #[cfg(feature = "tls")]
         let tls = {
             let (driver, options) = (&self.base.driver, config.tcp.tls.as_ref());
             self.base.secure.begin(driver, options, &host, true)?
         };
+        let script = self.base.script("server", &config.tcp)?;
         let mut server = with_options!(Server::builder(), config.tcp)
             .label(self.base.name())
             .record(self.base.driver.tape())

@@ -137,6 +137,7 @@ fn described(answer: &Answer) -> String {
         (false, Then::HalfClose) => "half-close".to_owned(),
         (false, Then::Reset) => "reset".to_owned(),
         (false, Then::StopReading) => "stop reading".to_owned(),
+        (false, Then::StartTls) => "start TLS".to_owned(),
         (false, Then::Hold(name)) => format!("hold \"{name}\""),
     }
 }

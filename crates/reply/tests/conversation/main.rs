@@ -283,6 +283,30 @@ fn holding_stops_everything_until_it_goes_on() {
 }
 
 #[test]
+fn what_comes_before_tls_has_begun_waits_for_that() {
+    let replies = lines()
+        .on("GO", reply("go\n").then(Then::StartTls))
+        .on("a", "A\n");
+    let mut talk = Talk::new(&replies);
+    assert_eq!(talk.say("a\nGO\na\n"), "A\ngo\n");
+    assert_eq!(talk.action, Action::StartTls);
+    assert_eq!(talk.pass(TICK), "");
+    assert_eq!(talk.action, Action::StartTls);
+    talk.conversation.resume();
+    talk.act();
+    assert_eq!(talk.take(), "A\n");
+    assert_eq!(talk.action, Action::Receive);
+
+    // The step of a dialogue is done only then.
+    let dialogue = Dialogue::new().expect("GO").start_tls();
+    let mut talk = Talk::new(&lines().dialogue(dialogue));
+    talk.say("GO\n");
+    assert!(talk.unmet().contains("start TLS"), "{}", talk.unmet());
+    talk.conversation.resume();
+    assert_eq!(talk.unmet(), "");
+}
+
+#[test]
 fn raw_bytes_are_answered_as_they_come() {
     let mut talk = Talk::new(&Replies::raw().on(anything(), echo()));
     assert_eq!(talk.say("ab") + &talk.say("c\n"), "abc\n");

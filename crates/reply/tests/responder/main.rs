@@ -188,6 +188,17 @@ fn endings_are_what_was_declared() {
 }
 
 #[test]
+fn tls_that_nobody_can_start_is_unexpected() {
+    let answers = Answers::new(lines_and_never().on("GO", reply("go\n").then(Then::StartTls)));
+    let mut stream = answers.connect();
+    stream.write_all(b"GO\nmore\n").unwrap();
+    expect(&mut stream, "go\n");
+    let surprise = answers.surprise();
+    assert!(surprise.contains("TLS could not be started"), "{surprise}");
+    expect_end(&mut stream);
+}
+
+#[test]
 fn delays_keep_the_order_and_take_their_time() {
     let delay = Duration::from_millis(5);
     let answers = Answers::new(

@@ -114,6 +114,14 @@ impl fmt::Display for End {
 pub(crate) struct Owner {
     is_one: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    upgrade: Mutex<UnderWay>,
+}
+
+/// Whether a connection is being [upgraded](Connection::upgrade), and whom to wake after that.
+#[derive(Debug, Default)]
+struct UnderWay {
+    is_it: bool,
+    waker: Option<Waker>,
 }
 
 impl Owner {
@@ -121,6 +129,7 @@ impl Owner {
         Owner {
             is_one: AtomicBool::new(false),
             waker: Mutex::new(None),
+            upgrade: Mutex::default(),
         }
     }
 
@@ -135,6 +144,17 @@ impl Owner {
     /// Whether only an [`OwnedConnection`] may use the connection.
     pub(super) fn is_one(&self) -> bool {
         self.is_one.load(Ordering::Acquire)
+    }
+
+    pub(super) fn upgrade_begins(&self) {
+        self.upgrade.lock().unpoisoned().is_it = true;
+    }
+
+    pub(super) fn upgrade_ends(&self) {
+        let ended = std::mem::take(&mut *self.upgrade.lock().unpoisoned());
+        if let Some(waker) = ended.waker {
+            waker.wake();
+        }
     }
 
     /// Makes the owner look at what was done to its connection.
@@ -246,6 +266,17 @@ impl OwnedConnection {
     /// server: the system has no event for that. Wakes it at once if that has already happened.
     pub fn wake_when_closed(&mut self, waker: Waker) {
         self.inner().wake_when_closed(waker);
+    }
+
+    /// Returns whether the connection is being [upgraded](Connection::upgrade), and if so, wakes
+    /// `waker` once when that is over. Until then whoever upgrades it has it registered with a
+    /// poll, and is woken when it is closed.
+    pub fn wake_when_upgraded(&mut self, waker: &Waker) -> bool {
+        let mut upgrade = self.inner().owner.upgrade.lock().unpoisoned();
+        if upgrade.is_it {
+            upgrade.waker = Some(waker.clone());
+        }
+        upgrade.is_it
     }
 
     /// Puts bytes back in front of those that the next receive finds.

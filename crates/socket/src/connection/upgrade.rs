@@ -71,6 +71,7 @@ impl Connection {
         let waiting = std::mem::take(&mut receiving.value().waiting);
         receiving.hold();
         sending.hold();
+        inner.owner.upgrade_begins();
         Ok(Upgrade {
             connection: self.clone(),
             unread,
@@ -256,6 +257,7 @@ impl Upgrade {
             .core
             .receiving
             .end_hold(|turn| (turn.layer, turn.waiting) = (Some(Box::new(incoming)), waiting));
+        inner.owner.upgrade_ends();
     }
 
     fn inner(&self) -> &Inner {
@@ -270,6 +272,7 @@ impl Drop for Upgrade {
             core.sending.end_hold(|_| {});
             core.receiving.end_hold(|_| {});
             self.connection.inner.close(Event::Close, None);
+            self.connection.inner.owner.upgrade_ends();
         }
     }
 }

@@ -19,3 +19,4 @@ mod pem;
 )]
 mod program;
 mod servers;
+mod starttls;

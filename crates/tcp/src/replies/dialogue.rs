@@ -36,7 +36,8 @@ pub struct Step {
     /// come then.
     #[config(default)]
     pub(super) branch: Vec<Arm>,
-    /// What the peer does then: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`, or
+    /// What the peer does then: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`,
+    /// `"start-tls"`, after which the dialogue continues over TLS (only with the feature `tls`), or
     /// `{ hold = "name" }`, which leaves the connection to the test.
     pub(super) then: Option<Then>,
 }

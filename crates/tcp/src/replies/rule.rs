@@ -44,9 +44,10 @@ pub struct Rule {
     pub(super) reply: Option<Says>,
     /// How long the peer waits before that. Default: not at all.
     delay: Option<Duration>,
-    /// What the peer does after that: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`, or `{
-    /// hold = "name" }`, which leaves the connection to the test. Default: the conversation
-    /// continues.
+    /// What the peer does after that: `"close"`, `"half-close"`, `"reset"`, `"stop-reading"`,
+    /// `"start-tls"`, after which the conversation continues over TLS (only with the feature
+    /// `tls`), or `{ hold = "name" }`, which leaves the connection to the test. Default: the
+    /// conversation continues.
     then: Option<Then>,
     /// How often such frames must and may come: a number or a range, `"2"`, `"1.."`, `"..=3"`. A
     /// rule that has matched as often as it may is passed over. Default: any number of times.

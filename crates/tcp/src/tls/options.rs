@@ -64,7 +64,8 @@ pub struct TlsOptions {
     #[config(default = Tls::HANDSHAKE_LIMIT)]
     pub(crate) handshake_limit: Duration,
 
-    /// Whether TLS begins later, when the test calls `start_tls` on a connection.
+    /// Whether TLS begins later: when the test calls `start_tls` on a connection, or with an answer
+    /// of the replies that starts it.
     #[config(default = false)]
     pub(crate) on_request: bool,
 
