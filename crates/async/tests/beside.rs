@@ -21,6 +21,8 @@ use standin_entity::{Check, Status};
 use standin_environment::Environment;
 use standin_process::{Exit, Process, Stdin};
 use standin_proxy::{Fault, TcpProxy};
+use standin_tcp::TcpServer;
+use test_port::TestPort;
 
 fn shell(script: &str) -> Process {
     let process = Process::builder("program")
@@ -123,9 +125,14 @@ fn a_task_sends_slowly() {
 
 #[tokio::test]
 async fn the_rest_of_a_life_is_waited_for_too() {
+    // Nobody else gets these ports.
+    let ports = [TestPort::claim(), TestPort::claim()];
+    let [server, alone] = [&ports[0], &ports[1]].map(|port| {
+        let server = TcpServer::builder("server").host("127.0.0.1");
+        server.port(port.number()).build().unwrap()
+    });
     let mut env = Environment::new("env");
-    let builder = standin_tcp::TcpServer::builder("server").host("127.0.0.1");
-    let server = env.add(builder.build().unwrap()).unwrap();
+    let server = env.add(server).unwrap();
     let env = env.start_async().await.unwrap();
     assert!(matches!(
         server.extract_values_async().await,
@@ -138,7 +145,8 @@ async fn the_rest_of_a_life_is_waited_for_too() {
     let address = ("127.0.0.1", server.port().unwrap());
     env.abort_async().await;
     assert!(std::net::TcpStream::connect(address).is_err());
-    let alone = Arc::new(common::server());
+    let alone = Arc::new(alone);
+    alone.start_async().await.unwrap();
     let address = ("127.0.0.1", alone.port().unwrap());
     alone.abort_async().await.unwrap();
     assert!(std::net::TcpStream::connect(address).is_err());

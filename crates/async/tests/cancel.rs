@@ -282,7 +282,7 @@ async fn a_send_that_is_dropped_has_sent_a_part_of_it() {
 async fn who_has_the_turn_is_woken_though_others_stand_in_line() {
     let (near, far, _drivers) = pair().await;
     let receive = |size| {
-        let near = near.with_timeout(Duration::from_secs(5));
+        let near = near.with_timeout(SECONDS);
         tokio::spawn(async move { near.receive_exactly_async(size).await })
     };
     let first = receive(4);

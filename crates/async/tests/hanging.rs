@@ -5,31 +5,65 @@
 mod common;
 
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
-use common::server;
+use common::{SECONDS, server};
 use standin_driver::{LogMatcher, Readiness};
 use standin_environment::Environment;
 use standin_tcp::TcpServer;
 
-/// Longer than it takes until something is said.
+/// Longer than it takes until something would be said.
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// Runs a test of this program by itself, and gives what it has shown on the standard error while
-/// it ran.
-fn shown_by(test: &str) -> String {
+/// it ran. Its waits go on until `has_seen` has read what it is to show.
+fn shown_by(test: &str, has_seen: impl FnOnce(&mut BufReader<&mut dyn Read>) -> String) -> String {
     let program = std::env::current_exe().unwrap();
-    let output = Command::new(program)
+    let mut child = Command::new(program)
         .args(["--exact", test, "--ignored"])
         .env_remove("NEXTEST")
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .output()
+        .spawn()
         .unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+    let mut errors = child.stderr.take().unwrap();
+    let mut errors = BufReader::new(&mut errors as &mut dyn Read);
+    let mut shown = has_seen(&mut errors);
+    drop(child.stdin.take());
+    errors.read_to_string(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success(), "{shown}");
+    shown
+}
+
+/// Reads a whole note.
+fn note(errors: &mut BufReader<&mut dyn Read>) -> String {
+    let mut note = String::new();
+    while !note.contains("see the guide") && errors.read_line(&mut note).unwrap() > 0 {}
+    note
+}
+
+/// Lets what would be said be said.
+fn nothing(_: &mut BufReader<&mut dyn Read>) -> String {
+    thread::sleep(LIMIT);
+    String::new()
+}
+
+/// Does something once whoever has started this test has seen what it shows.
+fn once_seen(act: impl FnOnce() + Send + 'static) {
+    thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        act();
+    });
 }
 
 /// Whether functions have names: a program without symbols cannot be looked into.
@@ -46,11 +80,11 @@ fn a_task_that_blocks_its_runtime_is_told_what_to_do() {
         ("searches_a_log_in_a_task", "match_line"),
         ("starts_in_a_task", "start"),
     ] {
-        let shown = shown_by(test);
         if !has_names() {
-            assert_eq!(shown, "");
+            assert_eq!(shown_by(test, nothing), "");
             continue;
         }
+        let shown = shown_by(test, note);
         assert_eq!(shown.matches("standin: ").count(), 1, "{shown}");
         assert!(shown.contains(&format!("`{method}`")), "{shown}");
         assert!(shown.contains("tests/hanging.rs:"), "{shown}");
@@ -60,7 +94,8 @@ fn a_task_that_blocks_its_runtime_is_told_what_to_do() {
 
 #[test]
 fn whoever_keeps_nobody_from_running_is_told_nothing() {
-    assert_eq!(shown_by("blocks_a_thread_of_its_own"), "");
+    let shown = shown_by("blocks_a_thread_of_its_own", |_| String::new());
+    assert_eq!(shown, "");
 }
 
 #[tokio::test]
@@ -69,11 +104,11 @@ async fn blocks_a_runtime_of_one_thread() {
     let server = server();
     let port = server.port().unwrap();
     let peer = tokio::spawn(tokio::net::TcpStream::connect(("127.0.0.1", port)));
-    for _ in 0..2 {
-        // The peer would come if it could.
-        let accepted = server.accept_connection(LIMIT / 2 + Duration::from_millis(500));
-        assert!(accepted.is_err());
-    }
+    once_seen(move || drop(TcpStream::connect(("127.0.0.1", port)).unwrap()));
+    // The peer would come if it could.
+    server.accept_connection(SECONDS).unwrap();
+    // It is said once.
+    assert!(server.accept_connection(LIMIT).is_err());
     drop(peer);
 }
 
@@ -81,20 +116,27 @@ async fn blocks_a_runtime_of_one_thread() {
 #[ignore = "of the tests above"]
 async fn searches_a_log_in_a_task() {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let searched = LogMatcher::new(log.path()).match_line("ready", LIMIT);
-    assert!(searched.is_err());
+    let mut writes = log.reopen().unwrap();
+    once_seen(move || writes.write_all(b"ready\n").unwrap());
+    let matcher = LogMatcher::new(log.path());
+    matcher.match_line("ready", SECONDS).unwrap();
 }
 
 #[tokio::test]
 #[ignore = "of the tests above"]
 async fn starts_in_a_task() {
     let mut env = Environment::new("env");
+    let seen = Arc::new(AtomicBool::new(false));
+    let is_ready = Arc::clone(&seen);
     let server = TcpServer::builder("server")
         .host("127.0.0.1")
-        .ready([Readiness::predicate("never", |_| false)])
-        .timeout(LIMIT);
+        .ready([Readiness::predicate("it is seen", move |_| {
+            is_ready.load(Ordering::SeqCst)
+        })])
+        .timeout(SECONDS);
     env.add(server.build().unwrap()).unwrap();
-    assert!(env.start().is_err());
+    once_seen(move || seen.store(true, Ordering::SeqCst));
+    drop(env.start().unwrap());
 }
 
 #[test]

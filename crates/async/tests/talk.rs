@@ -7,6 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{SECONDS, both, server, shout};
+use futures_lite::future::poll_once;
 use standin_async::{ClientAsync, ConnectionAsync, ServerAsync, TalkAsync};
 use standin_driver::Lifecycle;
 use standin_tcp::{TcpClient, TcpError};
@@ -228,11 +229,15 @@ fn a_thread_waits_for_the_turn_that_a_task_has() {
         .build()
         .unwrap();
     let task = connection.clone();
-    let task = runtime.spawn(async move { task.receive_exactly_async(4).await });
+    let (says, has_turn) = std::sync::mpsc::channel();
+    let task = runtime.spawn(async move {
+        let mut receive = std::pin::pin!(task.receive_exactly_async(4));
+        assert!(poll_once(receive.as_mut()).await.is_none(), "nothing came");
+        says.send(()).unwrap();
+        receive.await
+    });
+    has_turn.recv_timeout(SECONDS).unwrap();
     std::io::Write::write_all(&mut peer, b"ab").unwrap();
-    while connection.with_timeout(Duration::ZERO).peek(1).is_ok() {
-        std::thread::yield_now();
-    }
     let thread = std::thread::spawn({
         let connection = connection.clone();
         move || connection.receive_exactly(2)

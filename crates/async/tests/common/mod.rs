@@ -9,7 +9,8 @@ use standin_driver::Lifecycle;
 use standin_tcp::{TcpClient, TcpConnection, TcpServer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-pub(crate) const SECONDS: Duration = Duration::from_secs(10);
+/// Longer than anything here takes: reached only by a hang, or where a test waits for nothing.
+pub(crate) const SECONDS: Duration = Duration::from_secs(60);
 
 /// A server that listens.
 pub(crate) fn server() -> TcpServer {
