@@ -165,14 +165,17 @@ impl Actor for Peer {
         let Some(line) = &mut self.line else {
             return Ok(Next::Done);
         };
-        if turn.is_first() {
-            self.common.desk.begins(self.index, turn.waker());
-        }
-        if !self.has_turn && !line.connection.wake_when_upgraded(&turn.waker()) {
-            turn.register(&mut line.connection)?;
-            line.connection.wake_when_closed(turn.waker());
-            line.conversation.resume();
-            self.has_turn = true;
+        if !self.has_turn {
+            let waker = turn.waker();
+            if turn.is_first() {
+                self.common.desk.begins(self.index, waker.clone());
+            }
+            if !line.connection.wake_when_upgraded(&waker) {
+                turn.register(&mut line.connection)?;
+                line.connection.wake_when_closed(waker);
+                line.conversation.resume();
+                self.has_turn = true;
+            }
         }
         if std::mem::take(&mut self.is_timed) {
             turn.wake_at(None);

@@ -333,8 +333,8 @@ pub enum TlsError {
         spoken: String,
     },
 
-    /// The peer has ended the stream in the middle of the handshake.
-    #[error("{peer} closed the connection during the handshake, after {}{}", Count(*received, "byte"), Offered(offer))]
+    /// The peer has closed or reset the connection in the middle of the handshake.
+    #[error("{peer} {} the connection during the handshake, after {}{}", ending(*is_reset), Count(*received, "byte"), Offered(offer))]
     #[diagnostic(
         code(standin::tls::ended_in_handshake),
         help(
@@ -342,8 +342,10 @@ pub enum TlsError {
         )
     )]
     Ended {
-        /// The side that closed it.
+        /// The side that ended it.
         peer: Side,
+        /// Whether by a reset.
+        is_reset: bool,
         /// How many bytes had come.
         received: usize,
         /// The client's offer, if it had arrived.
@@ -481,6 +483,14 @@ impl fmt::Display for Offered<'_> {
             Some(offer) => write!(f, "; the client offered {offer}"),
             None => Ok(()),
         }
+    }
+}
+
+/// What a peer has done to the connection.
+pub(crate) fn ending(is_reset: bool) -> &'static str {
+    match is_reset {
+        true => "reset",
+        false => "closed",
     }
 }
 

@@ -9,7 +9,7 @@ use standin_error::text::{Count, Span};
 
 use crate::alert::Alert;
 use crate::defect::Defect;
-use crate::error::{Side, TlsError};
+use crate::error::{Side, TlsError, ending};
 use crate::explain::Context;
 use crate::hello::Offer;
 use crate::session::{Session, drain};
@@ -195,21 +195,23 @@ impl Handshake {
         }
     }
 
-    /// Returns why there will be no agreement: the stream has ended.
-    pub fn ended(&self) -> TlsError {
+    /// Returns why there will be no agreement: the peer has closed or reset the connection.
+    pub fn ended(&self, is_reset: bool) -> TlsError {
         let peer = self.context.peer();
         match self.hinders() {
             Some(defect) => TlsError::Defective {
                 defect,
                 peer,
                 then: format!(
-                    "closed the connection after sending {}",
+                    "{} the connection after sending {}",
+                    ending(is_reset),
                     Count(self.received, "byte")
                 ),
             },
             None => match self.first.first() {
                 Some(20..=24) | None => TlsError::Ended {
                     peer,
+                    is_reset,
                     received: self.received,
                     offer: self.offer().map(Box::new),
                 },

@@ -117,7 +117,11 @@ impl Talk {
                 Some(Wants::ToReceive)
             }
             Tried::Ended(End::Closed) => Some(Wants::End(Err(Failed::Closed))),
-            Tried::Ended(_) => Some(Wants::End(Err(Failed::Tls(self.handshake.ended())))),
+            Tried::Ended(end) => {
+                let is_reset = matches!(end, End::Reset);
+                let error = self.handshake.ended(is_reset);
+                Some(Wants::End(Err(Failed::Tls(error))))
+            }
         }
     }
 

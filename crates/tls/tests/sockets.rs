@@ -479,3 +479,28 @@ fn a_server_that_closes_ends_the_wait_for_clients() {
         assert!(matches!(error, TlsAcceptError::Closed { .. }), "{error}");
     });
 }
+
+#[test]
+fn a_client_that_goes_in_the_handshake_is_said_to_close_or_to_reset() {
+    let bank = Bank::new(Tls::new());
+    for resets in [false, true] {
+        let client = bank.dial();
+        // It looks like the beginning of a record.
+        client.send(b"\x16\x03\x01", LIMIT).unwrap();
+        match resets {
+            true => client.reset().unwrap(),
+            false => client.close(),
+        }
+        let error = bank.listener.accept(LIMIT).unwrap_err();
+        let TlsAcceptError::Handshake { failed, .. } = &error else {
+            panic!("{error}");
+        };
+        assert!(
+            matches!(failed, TlsError::Ended { is_reset, .. } if *is_reset == resets),
+            "{failed}"
+        );
+        let word = if resets { "reset" } else { "closed" };
+        let says = format!("the client {word} the connection during the handshake");
+        assert!(failed.to_string().contains(&says), "{failed}");
+    }
+}

@@ -69,7 +69,7 @@ impl Party {
             self.is_closed = true;
             self.error.get_or_insert(self.handshake.was_cut());
             if !other.handshake.is_done() {
-                other.error.get_or_insert(other.handshake.ended());
+                other.error.get_or_insert(other.handshake.ended(false));
             }
         }
         true
