@@ -1,10 +1,12 @@
 //! Makes a script of replies, and finds all their mistakes on the way.
 
+mod earlier;
 mod scene;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use self::earlier::Earlier;
 use crate::answer::{Change, Content, Piece, Step, bytes_of_hex};
 use crate::pattern::Pattern;
 use crate::script::{Deed, Do, Fallback, Parts, Rule, RuleState, Source, Test};
@@ -249,31 +251,27 @@ impl<'a> Compiler<'a> {
 
     /// Finds rules that never apply, and names that two have.
     fn check_rules(&mut self, rules: &[Option<Rule>]) {
+        let mut earlier = Earlier::default();
+        let mut named = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             let Some(rule) = rule else { continue };
             let place = Place::Rule(index);
-            let earlier = || rules[..index].iter().enumerate();
-            let mut earlier_rules = earlier().filter_map(|(by, rule)| Some((by, rule.as_ref()?)));
-            let covered = earlier_rules.find(|(_, earlier)| {
-                earlier.times.most().is_none()
-                    && (earlier.state == rule.state || earlier.state == RuleState::Any)
-                    && earlier.test.covers(&rule.test)
-            });
-            if let Some((by, earlier)) = covered {
+            if let Some((by, covering)) = earlier.covering(rule) {
                 let problem = Problem::Unreachable {
                     what: rule.test.to_string(),
                     by,
-                    earlier: earlier.to_string(),
+                    earlier: covering.to_string(),
                 };
                 self.wrong(&place, problem);
+            } else {
+                earlier.add(index, rule);
             }
-            let has_name = |(_, other): &(usize, &Option<Rule>)| {
-                let other = other.as_ref().and_then(|other| other.name.as_ref());
-                rule.name.is_some() && rule.name.as_ref() == other
-            };
-            if let (Some((other, _)), Some(name)) = (earlier().find(has_name), &rule.name) {
-                let name = name.clone();
-                self.wrong(&place, Problem::SameName { name, other });
+            if let Some(name) = &rule.name {
+                let other = *named.entry(name).or_insert(index);
+                if other != index {
+                    let name = name.clone();
+                    self.wrong(&place, Problem::SameName { name, other });
+                }
             }
         }
     }

@@ -145,7 +145,7 @@ pub(crate) struct Rule {
 }
 
 /// The states in which a rule applies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RuleState {
     None,
     Named(Arc<str>),
