@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use standin_driver::Lifecycle;
 use standin_proxy::{Direction, Fault, FaultKind, Link, TcpProxy};
 use standin_socket::framing::Lines;
-use support::{Between, Ends, LIMIT, end, fill, receive, receive_all, send};
+use support::{Between, Ends, LIMIT, end, fill, nothing_is_there, receive, receive_all, send};
 
 #[test]
 fn is_send_and_sync() {
@@ -114,15 +114,22 @@ fn bandwidth_is_kept_alone_and_together() {
 
 #[test]
 fn slices_come_one_by_one() {
-    let link = Link::new().slice(3, Duration::from_millis(5));
-    let between = Between::new(|proxy| proxy.up(link));
+    let link = |pause| Link::new().slice(3, Duration::from_millis(pause));
+    let between = Between::new(|proxy| proxy.up(link(5)));
     let Ends { near, mut far } = between.ends();
     let begin = Instant::now();
     send(&near, b"abcdefgh");
-    let mut first = [0; 8];
-    assert!(far.read(&mut first).expect("a slice") <= 6);
-    far.read_exact(&mut first[..2]).expect("the rest");
-    assert!(begin.elapsed() >= Duration::from_millis(5));
+    assert_eq!(receive(&far, 8), b"abcdefgh");
+    assert!(begin.elapsed() >= Duration::from_millis(10));
+
+    // With a pause that is not over there is one slice, and no more.
+    between.proxy.set_link(Direction::Up, link(3_600_000));
+    send(&near, b"ijklmnop");
+    let mut slice = [0; 8];
+    assert_eq!(far.read(&mut slice).expect("a slice"), 3);
+    assert_eq!(&slice[..3], b"ijk");
+    between.proxy.clear();
+    assert_eq!(receive(&far, 5), b"lmnop");
 }
 
 #[test]
@@ -177,16 +184,10 @@ fn silence_holds_everything_until_it_is_healed() {
     assert_eq!(receive(&far, 2), b"ab");
     silence.wait(LIMIT).expect("it has happened");
     send(&far, b"answer");
-    let short = Some(Duration::from_millis(50));
-    far.set_read_timeout(short).expect("a time");
-    near.set_read_timeout(short).expect("a time");
+    std::thread::sleep(Duration::from_millis(50));
     for end in [&near, &far] {
-        let mut end = end;
-        let error = end.read(&mut [0]).expect_err("it is silent");
-        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        nothing_is_there(end);
     }
-    far.set_read_timeout(Some(LIMIT)).expect("a time");
-    near.set_read_timeout(Some(LIMIT)).expect("a time");
     between.proxy.heal();
     assert_eq!(receive(&far, 2), b"cd");
     assert_eq!(receive(&near, 6), b"answer");
@@ -216,11 +217,7 @@ fn one_direction_is_paused_alone() {
     send(&near, b"a");
     send(&far, b"b");
     assert_eq!(receive(&near, 1), b"b");
-    far.set_nonblocking(true).expect("a TCP socket");
-    let mut receiver = &far;
-    let error = receiver.read(&mut [0]).expect_err("it is paused");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
-    far.set_nonblocking(false).expect("a TCP socket");
+    nothing_is_there(&far);
     between.proxy.heal();
     assert_eq!(receive(&far, 1), b"a");
 }

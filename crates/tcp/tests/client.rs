@@ -30,7 +30,7 @@ fn connected() -> (TcpClient, TcpStream, TcpListener) {
         .unwrap();
     client.start().unwrap();
     let peer = listener.accept().unwrap().0;
-    peer.set_read_timeout(Some(Duration::from_secs(10)))
+    peer.set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     (client, peer, listener)
 }

@@ -10,7 +10,7 @@ use standin_driver::{Driver, Lifecycle};
 use standin_tcp::{TcpClient, TcpConnection, TcpServer};
 use test_port::TestPort;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn graph(drivers: &[&dyn Driver]) -> ConnectionGraph {
     let name = |driver: &dyn Driver| driver.base().name().to_owned();

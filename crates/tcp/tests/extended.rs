@@ -12,8 +12,9 @@ use standin_entity::Result;
 use standin_reply::{Replies, equals};
 use standin_socket::framing::Lines;
 use standin_tcp::{TcpClient, TcpServer, TcpServerConfig};
+use test_port::TestPort;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A server that greets.
 #[derive(Clone, Debug, Config)]
@@ -74,11 +75,13 @@ impl Driver for Greeter {
 
 #[test]
 fn a_driver_that_extends_another_does_what_that_does() {
+    let claim = TestPort::claim();
+    let port = claim.number();
     let greeter = GreeterBuilder::new().name("greeter").host("127.0.0.1");
-    let greeter: Greeter = greeter.greeting("good morning").build().unwrap();
+    let greeter = greeter.port(port).greeting("good morning").build();
+    let greeter: Greeter = greeter.unwrap();
     assert_eq!(greeter.base().kind(), "Greeter");
     greeter.start().unwrap();
-    let port = greeter.server.port().unwrap();
     assert_eq!(greeter.context().get("port"), Some(&port.into()));
     assert_eq!(greeter.context().get("language"), Some(&"English".into()));
     assert_eq!(greeter.connections().len(), 2);
@@ -131,13 +134,15 @@ fn a_driver_that_forgets_the_one_it_extends_leaves_no_listener_open() {
     ];
     for (nth, end) in ends.into_iter().enumerate() {
         let fails = nth == 2;
+        let claim = TestPort::claim();
+        let port = claim.number();
         let server = TcpServer::builder("server")
             .host("127.0.0.1")
+            .port(port)
             .build()
             .unwrap();
         let driver = Forgetful { server, fails };
         assert_eq!(driver.start().is_err(), fails);
-        let port = driver.server.port().unwrap();
         end(&driver);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "{nth}");
     }

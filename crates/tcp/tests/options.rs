@@ -10,7 +10,7 @@ use standin_connection::ConnectionGraph;
 use standin_driver::{Driver, Lifecycle};
 use standin_tcp::{Encoding, TcpClient, TcpServer};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn client_of(server: &TcpServer) -> TcpClient {
     let client = TcpClient::builder("client")

@@ -17,7 +17,8 @@ use standin_socket::ReceiveError;
 use standin_tcp::{TcpClient, TcpConnection, TcpError, TcpServer};
 use test_port::TestPort;
 
-const LIMIT: Duration = Duration::from_secs(20);
+/// Longer than anything takes; a test that needs it has failed.
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn server() -> TcpServer {
     let server = TcpServer::builder("server")

@@ -15,7 +15,7 @@ use standin_entity::Status;
 use standin_tcp::{TcpError, TcpServer};
 use test_port::TestPort;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn started(name: &str) -> TcpServer {
     started_at(name, 0)

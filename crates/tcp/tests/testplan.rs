@@ -17,7 +17,7 @@ fn pair() -> (TcpServer, TcpClient) {
         .port(server.port().unwrap());
     let client = client.build().unwrap();
     client.start().unwrap();
-    server.accept_connection(Duration::from_secs(10)).unwrap();
+    server.accept_connection(Duration::from_secs(60)).unwrap();
     (server, client)
 }
 

@@ -11,7 +11,7 @@ use standin_driver::Lifecycle;
 use standin_socket::framing::{Endian, LengthPrefix, Width};
 use standin_tcp::{Encoding, TcpClient, TcpConnection, TcpError, TcpServer};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(30);
 
 /// A driver's connection with a plain socket at its other end.

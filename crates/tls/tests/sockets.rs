@@ -14,7 +14,8 @@ use standin_tls::{
     TlsAcceptError, TlsError, TlsInfo, TlsListener, Version, connect,
 };
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// Longer than anything takes: reached only by a hang.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server with its listener, and what a client needs.
 struct Bank {
@@ -457,16 +458,19 @@ fn a_wrong_bit_ends_the_connection_for_both() {
 #[test]
 fn a_server_that_dribbles_is_served_by_the_patient() {
     let bank = Bank::new(Tls::new().defect(Defect::Dribble));
-    // The first byte comes in time on a busy machine, too.
-    let limit = Duration::from_secs(2);
-    let error = bank.connect(Tls::new().handshake_limit(limit)).unwrap_err();
-    let StartTlsError::Handshake { failed: source, .. } = &error else {
-        panic!("{error}");
-    };
-    assert!(
-        matches!(source, TlsError::TimedOut { received: 1.., .. }),
-        "{source}"
-    );
+    // On a busy machine the first byte may come late.
+    let received = [1, 4, 16].into_iter().find_map(|seconds| {
+        let limit = Duration::from_secs(seconds);
+        let error = bank.connect(Tls::new().handshake_limit(limit)).unwrap_err();
+        let StartTlsError::Handshake { failed: source, .. } = &error else {
+            panic!("{error}");
+        };
+        let TlsError::TimedOut { received, .. } = source else {
+            panic!("{source}");
+        };
+        (*received > 0).then_some(*received)
+    });
+    assert!(received.is_some(), "nothing ever comes");
 }
 
 #[test]

@@ -185,7 +185,9 @@ fn what_it_leaves_behind_is_reported_and_ended() {
 #[cfg(target_os = "linux")]
 fn what_left_its_group_and_lost_its_parent_is_ended_too() {
     let folder = folder();
-    let script = "(setsid sh -c 'echo child $$; exec sleep 600' &) ; read line";
+    // It says so when the shell in between is gone.
+    let script = "(setsid sh -c 'echo $$ > pid; exec sleep 600' &); \
+        until test -s pid; do sleep 0.01; done; echo child $(cat pid); read line";
     let app = shell(folder.path(), script)
         .log_regexps([r"child (?<pid>\d+)"])
         .build()

@@ -18,7 +18,8 @@ use standin_driver::{Driver, Lifecycle, Readiness};
 use standin_entity::{Error, Status};
 use standin_process::{Exit, Listen, Process, ProcessBuilder, ProcessConfig, Signal, Stdin};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than anything here takes: reached only by a hang.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A shell that runs `script`, with its files in `folder`.
 fn shell(folder: &Path, script: &str) -> ProcessBuilder {
@@ -196,12 +197,18 @@ fn a_shell_reads_the_command_line() {
 #[cfg(target_os = "linux")]
 fn a_daemon_may_become_ready_after_its_first_process_has_ended() {
     let folder = folder();
-    let script = "(sleep 0.3; touch ready; exec sleep 600) & exit 0";
+    let script = "(until test -e go; do sleep 0.01; done; touch ready; exec sleep 600) & exit 0";
     let app = shell(folder.path(), script)
         .ready([Readiness::file("ready")])
         .build()
         .unwrap();
-    app.start().unwrap();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| app.start());
+        eventually(|| app.retcode().is_some());
+        assert_eq!(app.status(), Status::Starting);
+        fs::write(folder.path().join("app/go"), "").unwrap();
+        starting.join().unwrap().unwrap();
+    });
     assert!(app.is_alive());
     assert_eq!(app.retcode(), Some(0));
     app.stop().unwrap();

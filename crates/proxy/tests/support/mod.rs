@@ -10,7 +10,7 @@ use standin_driver::Lifecycle;
 use standin_proxy::{TcpProxy, TcpProxyBuilder};
 
 /// Only there to end a hang.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A target on plain sockets, and a proxy before it.
 pub(crate) struct Between {
@@ -98,6 +98,14 @@ pub(crate) fn receive_all(mut stream: &TcpStream) -> (Vec<u8>, Option<ErrorKind>
     let mut bytes = Vec::new();
     let error = stream.read_to_end(&mut bytes).err();
     (bytes, error.map(|error| error.kind()))
+}
+
+/// Looks without waiting.
+pub(crate) fn nothing_is_there(mut stream: &TcpStream) {
+    stream.set_nonblocking(true).expect("a TCP socket");
+    let error = stream.read(&mut [0]).expect_err("nothing has come");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).expect("a TCP socket");
 }
 
 pub(crate) fn end(stream: &TcpStream) {

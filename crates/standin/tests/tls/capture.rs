@@ -11,7 +11,7 @@ use standin::{Environment, Result, RunningEnvironment, TcpClient, TcpServer, Tls
 
 use crate::program::find;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_capture_of_a_conversation_over_tls_decrypts_in_tshark() -> Result<()> {

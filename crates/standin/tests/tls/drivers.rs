@@ -11,7 +11,7 @@ use standin::{
 };
 use std::sync::Arc;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct Pair {
     env: RunningEnvironment,

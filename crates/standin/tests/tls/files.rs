@@ -9,7 +9,7 @@ use standin::{
 
 use crate::program::find;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_table_is_all_it_takes() -> Result<()> {
