@@ -6,6 +6,12 @@ use miette::Diagnostic;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum ConformanceError {
+    #[error("cannot write to standard output")]
+    #[diagnostic(code(conformance::output))]
+    Output {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("cannot read {}", path.display())]
     #[diagnostic(code(conformance::unreadable))]
     Unreadable {

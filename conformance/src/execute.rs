@@ -16,6 +16,7 @@ use crate::encode::{encode, encode_failure};
 use crate::error::ConformanceError;
 use crate::failure::Failure;
 use crate::operations;
+use crate::print;
 use crate::vectors::{Step, Vector};
 use crate::world::{Call, Outcome, World};
 
@@ -37,7 +38,7 @@ pub(crate) fn from_standard_input() -> Result<(), ConformanceError> {
     // A panic is an answer, not something for the terminal.
     std::panic::set_hook(Box::new(|_| {}));
     let answers = Execution::new(&tmp.display().to_string()).run(&vector);
-    println!("{}", Json::Array(answers));
+    print(&format!("{}\n", Json::Array(answers)))?;
     // Steps that block are left where they are.
     if let Ok(root) = standin::entity::default_root() {
         let _ = std::fs::remove_dir_all(root);

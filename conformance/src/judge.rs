@@ -13,6 +13,7 @@ use crate::compare;
 use crate::differences::Differences;
 use crate::error::ConformanceError;
 use crate::operations;
+use crate::print;
 use crate::vectors::Vector;
 
 /// How many vectors run at once, for each processor: most of them wait.
@@ -114,7 +115,7 @@ fn judge(
         for (index, (step, answer)) in vector.steps.iter().zip(&answers).enumerate() {
             text += &format!("  {index} {}: {answer}\n", step.op);
         }
-        print!("{text}");
+        print(&text)?;
     }
     Ok(verdict(vector, &answers, differences))
 }

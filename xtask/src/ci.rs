@@ -64,21 +64,21 @@ pub(crate) fn run() -> Result<(), CiError> {
     let steps = steps(&layers::examples()?);
     let count = steps.len();
     for (index, step) in steps.iter().enumerate() {
-        println!("\n[{}/{count}] {}", index + 1, step.command);
+        say!("\n[{}/{count}] {}", index + 1, step.command);
         let result = match step.action {
             Action::Run => step.command.run().map_err(CiError::from),
             Action::Own(check) => check(),
         };
         if let Err(error) = result {
             // A failed call of cargo says how to repeat it by itself.
-            eprintln!("\nstep {} of {count} failed", index + 1);
+            complain!("\nstep {} of {count} failed", index + 1);
             if matches!(step.action, Action::Own(_)) {
-                eprintln!("repeat it with: {}", step.command);
+                complain!("repeat it with: {}", step.command);
             }
             return Err(error);
         }
     }
-    println!(
+    say!(
         "\nall {count} steps passed in {} s",
         begin.elapsed().as_secs()
     );
@@ -93,7 +93,7 @@ fn warn_of_full_disk() {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize) >> 30;
         if free < DISK {
             let folder = folder.display();
-            eprintln!(
+            complain!(
                 "warning: {free} GiB are free in `{folder}`; an empty one takes up to {DISK} GiB"
             );
         }

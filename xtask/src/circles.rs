@@ -66,7 +66,7 @@ pub(crate) fn run(packages: &[PathBuf]) -> Result<(), CirclesError> {
         return Err(CirclesError::Globs { globs });
     }
     if circles.is_empty() {
-        println!("no files import each other in a circle");
+        say!("no files import each other in a circle");
         return Ok(());
     }
     Err(CirclesError::Found { circles })

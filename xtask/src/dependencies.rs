@@ -71,7 +71,7 @@ pub(crate) fn run() -> Result<(), DependenciesError> {
         .packages
         .iter()
         .filter(|p| p.rust_version.is_none());
-    println!(
+    say!(
         "{count} packages have licences of the list; of the {} of the workspace, none needs a Rust newer than {}, and {} do not say what they need",
         workspace.packages.len(),
         oldest.map(ToString::to_string).unwrap_or_default(),

@@ -68,7 +68,7 @@ fn write_code(page: &mut String, code: &str, entries: &[Entry]) -> std::fmt::Res
 fn read(file: &Path, text: &str, codes: &mut BTreeMap<String, Vec<Entry>>) {
     let Ok(parsed) = syn::parse_file(text) else {
         // The compiler says that, and better.
-        eprintln!("{} does not parse", file.display());
+        complain!("{} does not parse", file.display());
         return;
     };
     let mut reader = Reader {

@@ -52,7 +52,7 @@ pub(crate) fn run() -> Result<(), FacadeError> {
     let path = folder.join("src/lib.rs");
     let text = read(&path)?;
     check(&path, &text)?;
-    println!("the facade holds docs and re-exports only");
+    say!("the facade holds docs and re-exports only");
     Ok(())
 }
 

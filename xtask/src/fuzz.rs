@@ -145,20 +145,20 @@ fn explore(
     )?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        eprintln!("{text}");
+        complain!("{text}");
         return Err(FuzzError::Broke { target });
     }
     let runs = text
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
         .map_or("?", str::trim);
-    println!("{target:<18} {runs:>9} inputs in {seconds} s, none broke it");
+    say!("{target:<18} {runs:>9} inputs in {seconds} s, none broke it");
     Ok(())
 }
 
 fn try_input(program: &Path, target: &'static str, input: &Path) -> Result<(), FuzzError> {
     let output = output(Command::new(program).arg(input))?;
-    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    complain!("{}", String::from_utf8_lossy(&output.stderr));
     match output.status.success() {
         true => Ok(()),
         false => Err(FuzzError::Broke { target }),

@@ -27,14 +27,14 @@ pub(crate) fn run() -> Result<(), ProgramsError> {
             Err(_) => false,
         };
         let outcome = if passed { "passed" } else { "failed" };
-        println!("{:<40} {outcome}", program.name);
+        say!("{:<40} {outcome}", program.name);
         if !passed {
             programs::show_failure(&log);
             failed.push(log.display().to_string());
         }
     }
     if failed.is_empty() {
-        println!(
+        say!(
             "{} test programs passed with signals ignored",
             programs.len()
         );

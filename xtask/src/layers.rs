@@ -164,16 +164,16 @@ pub(crate) fn run() -> Result<(), LayersError> {
     if !broken.is_empty() {
         return Err(LayersError::Broken { broken });
     }
-    println!("every crate uses only crates below it");
+    say!("every crate uses only crates below it");
     let packages = packages()?;
     circles::run(&packages)?;
     lints::run(&packages)?;
     facade::run()?;
     for command in builds_alone(&members) {
-        println!("{command}");
+        say!("{command}");
         command.run()?;
     }
-    println!("every crate builds alone, and with each of its features alone");
+    say!("every crate builds alone, and with each of its features alone");
     Ok(())
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn run(packages: &[PathBuf]) -> Result<(), LintsError> {
     let flaws = flaws(&root(), packages)?;
     if flaws.is_empty() {
         let (package, file) = EXCEPTION;
-        println!("every package has the lints of the workspace");
-        println!("`unsafe` is forbidden everywhere but in {package}/{file}");
+        say!("every package has the lints of the workspace");
+        say!("`unsafe` is forbidden everywhere but in {package}/{file}");
         return Ok(());
     }
     Err(LintsError::Flaws { flaws })

@@ -2,11 +2,8 @@
 //!
 //! One file per command. `cargo xtask ci` runs everything that CI checks.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program talks through them"
-)]
+#[macro_use]
+mod output;
 
 mod bench;
 mod captures;

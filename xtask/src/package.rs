@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<(), PackageError> {
             .extend(["--package".to_owned(), package.name.to_string()]);
     }
     command.run()?;
-    println!("{} crates are fit to be published", packages.len());
+    say!("{} crates are fit to be published", packages.len());
     Ok(())
 }
 

@@ -23,14 +23,14 @@ pub(crate) fn run(times: usize) -> Result<(), ProgramsError> {
             }
         }
         let passed = times - broken.len();
-        println!("{:<40} {passed} of {times} passed", program.name);
+        say!("{:<40} {passed} of {times} passed", program.name);
         for log in broken {
             programs::show_failure(&log);
             failed.push(log.display().to_string());
         }
     }
     if failed.is_empty() {
-        println!(
+        say!(
             "{} test programs passed, {times} times at once",
             programs.len()
         );

@@ -105,12 +105,12 @@ pub(crate) fn build() -> Result<Vec<Program>, ProgramsError> {
 /// Prints what a run that failed has to say: where nobody gets at the files, as in CI, it
 /// is all that is left.
 pub(crate) fn show_failure(log: &Path) {
-    println!("--- {} ---", log.display());
+    say!("--- {} ---", log.display());
     match std::fs::read(log) {
-        Ok(output) => println!("{}", failure(&String::from_utf8_lossy(&output))),
-        Err(error) => println!("it cannot be read: {error}"),
+        Ok(output) => say!("{}", failure(&String::from_utf8_lossy(&output))),
+        Err(error) => say!("it cannot be read: {error}"),
     }
-    println!("---");
+    say!("---");
 }
 
 /// The part of a test program's output that is about failures, or the end of one that did

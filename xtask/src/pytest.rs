@@ -59,7 +59,7 @@ pub(crate) fn run() -> Result<(), PytestError> {
             if std::env::var_os(REQUIRED).is_some() {
                 return Err(PytestError::NotInstalled);
             }
-            println!("SKIPPED: the tests of the pytest plugin: pytest cannot be installed");
+            say!("SKIPPED: the tests of the pytest plugin: pytest cannot be installed");
             return Ok(());
         }
     }

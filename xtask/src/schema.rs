@@ -57,12 +57,12 @@ pub(crate) enum SchemaError {
 pub(crate) fn run(check: bool) -> Result<(), SchemaError> {
     if check {
         compare()?;
-        println!("the generated files are what the options say");
+        say!("the generated files are what the options say");
         return Ok(());
     }
     for (path, contents) in generated() {
         write(&path, &contents)?;
-        println!("{path}");
+        say!("{path}");
     }
     for path in strays()? {
         let file = root().join(&path);
@@ -70,7 +70,7 @@ pub(crate) fn run(check: bool) -> Result<(), SchemaError> {
             path: path.clone(),
             source,
         })?;
-        println!("{path} removed");
+        say!("{path} removed");
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(1, |since| since.as_secs())
     });
-    println!("{minutes} minutes of everything; the same mix again with --seed {seed}");
+    say!("{minutes} minutes of everything; the same mix again with --seed {seed}");
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let until = Instant::now() + Duration::from_secs_f64(minutes.max(0.0) * 60.0);
     let begun = Instant::now();
@@ -109,20 +109,20 @@ pub(crate) fn run(minutes: f64, seed: Option<u64>) -> Result<(), SoakError> {
             warm = memory();
         }
     }
-    println!("{:<18} {:>7} {:>12}", "piece", "times", "slowest");
+    say!("{:<18} {:>7} {:>12}", "piece", "times", "slowest");
     for ((name, _), (times, slowest)) in PIECES.iter().zip(&tally) {
-        println!(
+        say!(
             "{name:<18} {times:>7} {:>9.1} ms",
             slowest.as_secs_f64() * 1e3
         );
     }
-    println!(
+    say!(
         "{number} pieces in {:.0} s; after each: no descriptor, thread, process or file left",
         begun.elapsed().as_secs_f64()
     );
     if let (Some(warm), Some(now)) = (warm, memory()) {
         let grown = now.saturating_sub(warm);
-        println!(
+        say!(
             "memory: {} MiB, {} KiB more than when warm",
             now >> 20,
             grown >> 10

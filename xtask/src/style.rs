@@ -109,7 +109,7 @@ pub(crate) fn run() -> Result<(), StyleError> {
         }
     }
     if flaws.is_empty() {
-        println!("comments and pages are in style");
+        say!("comments and pages are in style");
         return Ok(());
     }
     flaws.sort();

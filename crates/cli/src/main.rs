@@ -25,7 +25,13 @@ use clap::{CommandFactory, Parser};
 use crate::arguments::{Arguments, Subcommands};
 
 fn main() -> ExitCode {
-    let code = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => error.exit(),
+        // Help is output as any other, which may be lost.
+        Err(help) => return ExitCode::from(print(&help.render().ansi().to_string())),
+    };
+    let code = match arguments.command {
         Subcommands::Run(run) => run::run(&run),
         Subcommands::EveryCut(every_cut) => every_cut::run(&every_cut),
         Subcommands::Up(up) => up::run(&up),

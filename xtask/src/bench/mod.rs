@@ -183,13 +183,17 @@ pub(crate) fn run(names: &[String], json: Option<&Path>) -> Result<(), BenchErro
     };
     raise_descriptor_limit();
     let mut figures = Vec::new();
-    println!(
+    say!(
         "{:<30} {:>12} {:>12} {:>7}  {:<8} others",
-        "figure", "ours", "baseline", "ratio", "unit"
+        "figure",
+        "ours",
+        "baseline",
+        "ratio",
+        "unit"
     );
     for (name, measure) in wanted {
         let figure = measure().map_err(|source| BenchError::Failed { name, source })?;
-        println!("{}", line(&figure));
+        say!("{}", line(&figure));
         figures.push(figure);
     }
     if let Some(path) = json {

@@ -137,10 +137,10 @@ pub(crate) fn unexpected_to_failure() -> Outcome<Figure> {
 /// The child's part: answers, and says how much memory it has each time it is asked.
 fn answer_until_the_end() -> Outcome<()> {
     let answers = Answers::new(&Replies::framed(Lines::new()).on(anything(), echo().framed()))?;
-    println!("port {}", answers.server.port());
+    say!("port {}", answers.server.port());
     for line in std::io::stdin().lines() {
         line?;
-        println!("memory {}", resident_bytes()?);
+        say!("memory {}", resident_bytes()?);
     }
     Ok(())
 }

@@ -67,9 +67,12 @@ pub(crate) fn run() -> Result<(), CompareError> {
         converse(&mut ours).map_err(failed)?;
     }
     let theirs = testplan();
-    println!(
+    say!(
         "{:<12} {:>12} {:>12} {:>9}   of",
-        "us", "standin", "testplan", "ratio"
+        "us",
+        "standin",
+        "testplan",
+        "ratio"
     );
     for (index, (part, of)) in PARTS.into_iter().enumerate() {
         let ours = median(ours[index].clone());
@@ -80,16 +83,16 @@ pub(crate) fn run() -> Result<(), CompareError> {
             }
             None => ("-".to_owned(), "-".to_owned()),
         };
-        println!("{part:<12} {ours:>12.1} {theirs:>12} {ratio:>9}   {of}");
+        say!("{part:<12} {ours:>12.1} {theirs:>12} {ratio:>9}   {of}");
     }
     if theirs.is_none() {
-        println!(
+        say!(
             "\ntestplan was not asked: `python3 -c \"import testplan\"` fails; {PYTHON} can name a Python that has it"
         );
     }
-    println!();
+    say!("");
     responders::run().map_err(failed)?;
-    println!();
+    say!("");
     runners::run().map_err(failed)
 }
 

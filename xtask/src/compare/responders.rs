@@ -62,16 +62,14 @@ pub(super) fn run() -> Outcome<()> {
             }
         }
     }
-    println!("{:<22} {:>12} {:>9}   of", "us", "answer", "ratio");
+    say!("{:<22} {:>12} {:>9}   of", "us", "answer", "ratio");
     let medians: Vec<f64> = times.into_iter().map(median).collect();
     for ((who, ..), micros) in peers.iter().zip(&medians) {
         let ratio = micros / medians[0];
-        println!("{who:<22} {micros:>12.1} {ratio:>9.1}   a line and its answer");
+        say!("{who:<22} {micros:>12.1} {ratio:>9.1}   a line and its answer");
     }
     if mountebank.is_none() {
-        println!(
-            "\nmountebank was not asked: `mb` is not there; {MOUNTEBANK} can name its program"
-        );
+        say!("\nmountebank was not asked: `mb` is not there; {MOUNTEBANK} can name its program");
     }
     responder.stop(LIMIT)?;
     Ok(())

@@ -22,7 +22,7 @@ type Line = Vec<String>;
 pub(super) fn run() -> Outcome<()> {
     for program in ["redis-server", "nginx"] {
         if !is_installed(program) {
-            println!("{program} is not installed: nobody was asked to bring it up");
+            say!("{program} is not installed: nobody was asked to bring it up");
             return Ok(());
         }
     }
@@ -33,11 +33,11 @@ pub(super) fn run() -> Outcome<()> {
     if is_installed(&compose) {
         runners.push(("process-compose", servers.process_compose(compose)?));
     } else {
-        println!("process-compose is not installed; {PROCESS_COMPOSE} can name its program");
+        say!("process-compose is not installed; {PROCESS_COMPOSE} can name its program");
     }
     match start_server_and_test() {
         Some(program) => runners.push((START_SERVER, servers.start_server_and_test(&program))),
-        None => println!("{START_SERVER} cannot be installed with npm"),
+        None => say!("{START_SERVER} cannot be installed with npm"),
     }
     let mut times = vec![Vec::new(); runners.len()];
     for round in 0..=ROUNDS {
@@ -51,11 +51,11 @@ pub(super) fn run() -> Outcome<()> {
             }
         }
     }
-    println!("{:<22} {:>12} {:>9}   of", "ms", "whole run", "ratio");
+    say!("{:<22} {:>12} {:>9}   of", "ms", "whole run", "ratio");
     let medians: Vec<f64> = times.into_iter().map(median).collect();
     for ((who, _), millis) in runners.iter().zip(&medians) {
         let ratio = millis / medians[0];
-        println!("{who:<22} {millis:>12.1} {ratio:>9.1}   redis and nginx up, `true`, both down");
+        say!("{who:<22} {millis:>12.1} {ratio:>9.1}   redis and nginx up, `true`, both down");
     }
     if medians[1..].iter().any(|theirs| *theirs < medians[0]) {
         return Err("standin is not the fastest".into());

@@ -95,7 +95,7 @@ fn started(runpath: &Path) -> Result<RunningEnvironment, Error> {
 /// `cargo xtask hold-runpath`: has an environment there until standard input ends.
 pub(crate) fn hold(runpath: &Path) -> Result<(), Error> {
     let env = started(runpath)?;
-    println!("{HELD}");
+    say!("{HELD}");
     std::io::stdout().flush()?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(env.stop()?)

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
+use std::{fs, io};
 
 use expect_test::expect;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -396,4 +397,49 @@ fn files_of_the_drivers_stay_when_the_command_fails() {
     let log = std::fs::read_to_string(path.join("app/stdout")).unwrap();
     assert_eq!(log, "evidence\n");
     place.run(&["run", "logs.toml", "--", "true"]).check(0, "");
+}
+
+#[test]
+fn output_that_nobody_gets_is_an_error_unless_its_reader_has_had_enough() {
+    let place = Place::new();
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "run"],
+        &["check", "shop.toml"],
+        &["graph", "shop.toml"],
+        &["graph", "shop.toml", "--format", "json"],
+        &["explain", "bad_name"],
+        &["options"],
+        &["schema"],
+        &["completions", "bash"],
+        &["man"],
+        &["serve", "--stdio"],
+    ] {
+        let (input, keeps_open) = io::pipe().unwrap();
+        let run = |stdout: Stdio| {
+            let mut command = place.command(arguments);
+            let input = input.try_clone().unwrap();
+            ended(command.stdin(input).stdout(stdout).spawn().unwrap())
+        };
+        let full = fs::File::options().write(true).open("/dev/full");
+        let ended = run(full.unwrap().into());
+        let code = if arguments[0] == "serve" { 125 } else { 1 };
+        ended.check(code, "cannot write to ");
+        ended.check(code, "No space left on device");
+        let (_, broken) = io::pipe().unwrap();
+        let ended = run(broken.into());
+        ended.check(0, "");
+        assert_eq!(ended.stderr, "", "{arguments:?}");
+        drop(keeps_open);
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_read_are_an_error() {
+    let place = Place::new();
+    let mut serve = place.command(&["serve", "--stdio"]);
+    let folder = fs::File::open(place.path()).unwrap();
+    let ended = ended(serve.stdin(folder).spawn().unwrap());
+    ended.check(125, "cannot read the requests of the client");
 }

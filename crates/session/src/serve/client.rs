@@ -1,7 +1,7 @@
 //! [`Client`]: what a service has of its client: its environment, its requests, and the way to it.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ pub(crate) struct Client {
     output: Mutex<Box<dyn Write + Send>>,
     /// The requests that are not answered, by their ids as JSON.
     requests: Mutex<HashMap<String, Arc<Signal>>>,
-    has_ended: Monitor<bool>,
+    /// Why no more requests are wanted, once that is so.
+    end: Monitor<Option<Result<(), ServeError>>>,
 }
 
 impl Client {
@@ -40,7 +41,7 @@ impl Client {
             faults: Faults::default(),
             output: Mutex::new(Box::new(output)),
             requests: Mutex::default(),
-            has_ended: Monitor::new(false),
+            end: Monitor::default(),
         }
     }
 
@@ -74,9 +75,11 @@ impl Client {
         self.requests.lock().unpoisoned().remove(key);
     }
 
-    /// No more requests are wanted.
-    pub(crate) fn end(&self) {
-        self.has_ended.update(|has_ended| *has_ended = true);
+    /// No more requests are wanted, and why not, if that is an error.
+    pub(crate) fn end(&self, how: Result<(), ServeError>) {
+        self.end.update(|end| {
+            end.get_or_insert(how);
+        });
     }
 
     /// Cancels the request of that id, and returns whether there is one.
@@ -96,14 +99,18 @@ impl Client {
     }
 
     /// Waits until no more requests are wanted, or `is_over` says so, which is asked after each
-    /// `period`.
-    pub(crate) fn wait_for_end(&self, period: Duration, is_over: impl Fn() -> bool) {
-        let mut has_ended = self.has_ended.lock();
-        while !*has_ended && !is_over() {
+    /// `period`. Returns the error that was the reason.
+    pub(crate) fn wait_for_end(
+        &self,
+        period: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> Result<(), ServeError> {
+        let mut end = self.end.lock();
+        while end.is_none() && !is_over() {
             let until = Some(Instant::now() + period);
-            has_ended = self.has_ended.wait(has_ended, until);
+            end = self.end.wait(end, until);
         }
-        *has_ended = true;
+        end.replace(Ok(())).unwrap_or(Ok(()))
     }
 
     /// Writes what has happened.
@@ -114,7 +121,7 @@ impl Client {
     /// Writes a line.
     pub(crate) fn write(&self, message: &Value) {
         // A client that is about to go need not read more, and must not keep what follows waiting.
-        if *self.has_ended.lock() {
+        if self.end.lock().is_some() {
             return;
         }
         let mut line = message.to_string();
@@ -124,9 +131,11 @@ impl Client {
             .write_all(line.as_bytes())
             .and_then(|()| output.flush());
         drop(output);
-        if written.is_err() {
+        match written.map_err(|error| (error.kind(), error)) {
+            Ok(()) => {}
             // Nobody listens any longer.
-            self.end();
+            Err((ErrorKind::BrokenPipe | ErrorKind::ConnectionReset, _)) => self.end(Ok(())),
+            Err((_, source)) => self.end(Err(ServeError::Output { source })),
         }
     }
 }

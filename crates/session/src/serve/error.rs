@@ -1,13 +1,35 @@
 //! [`ServeError`]: a request that cannot be carried out, or that did not want to wait any longer.
 
+use std::io;
+
 use miette::Diagnostic;
 use standin::error::text::Names;
 use thiserror::Error;
 
-/// Why a request is refused, before anything is done.
+/// Why a request is refused, before anything is done, or why no more can be served.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// Requests cannot be read.
+    #[error("cannot read the requests of the client")]
+    #[diagnostic(
+        code(standin::serve::input),
+        help("connect the input to a pipe that the client writes to")
+    )]
+    Input {
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Answers cannot be written.
+    #[error("cannot write to the client")]
+    #[diagnostic(
+        code(standin::serve::output),
+        help("connect the output to a pipe that the client reads")
+    )]
+    Output {
+        /// The system's error.
+        source: io::Error,
+    },
     /// The line is not JSON.
     #[error("the line is not JSON: {problem}")]
     #[diagnostic(

@@ -86,8 +86,8 @@ pub fn serve_stdio() -> Outcome {
 ///
 /// # Errors
 ///
-/// Returns an error if the system has no thread left, or the environment does not stop cleanly at
-/// the end.
+/// Returns an error if the system has no thread left, the environment does not stop cleanly at the
+/// end, requests cannot be read, or answers cannot be written to a client that is still there.
 pub fn serve(
     input: impl BufRead + Send + 'static,
     output: impl Write + Send + 'static,
@@ -95,8 +95,9 @@ pub fn serve(
 ) -> Result<()> {
     let service = Arc::new(Service::new(input, output));
     service.begin()?;
-    service.client.wait_for_end(PERIOD, is_over);
+    let ended = service.client.wait_for_end(PERIOD, is_over);
     service.client.cancel_all();
     service.client.held.forget();
-    service.client.stage.end(&|_: &Event| {})
+    service.client.stage.end(&|_: &Event| {})?;
+    Ok(ended?)
 }

@@ -85,8 +85,10 @@ impl Service {
         loop {
             line.clear();
             let mut input = self.input.lock().unpoisoned();
-            if !matches!(input.read_until(b'\n', &mut line), Ok(1..)) {
-                return self.client.end();
+            match input.read_until(b'\n', &mut line) {
+                Ok(1..) => {}
+                Ok(0) => return self.client.end(Ok(())),
+                Err(source) => return self.client.end(Err(ServeError::Input { source })),
             }
             // Before the next line is read, which may cancel this one.
             let admitted = self.admit(&line, waiter);
