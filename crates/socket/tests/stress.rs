@@ -10,26 +10,10 @@ mod common;
 use std::{thread, time::Duration};
 
 use common::LIMIT;
+use fastrand::Rng;
 use standin_socket::{Client, Connection, Server};
 
 const CONNECTIONS: usize = 16;
-
-/// Numbers that look random and are the same each time.
-#[derive(Clone)]
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
 
 /// A checksum that notices lost, doubled and swapped bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,51 +33,48 @@ impl Checksum {
 }
 
 fn sends(connection: &Connection, total: usize, seed: u64) -> Checksum {
-    let mut numbers = Numbers(seed);
+    let mut random = Rng::with_seed(seed);
     let mut checksum = Checksum::new();
     let mut left = total;
     while left > 0 {
-        let largest = if numbers.below(4) == 0 {
+        let largest = if random.usize(..4) == 0 {
             300_000
         } else {
             3_000
         };
-        let size = (1 + numbers.below(largest)).min(left);
-        let word = numbers.next();
+        let size = (1 + random.usize(..largest)).min(left);
+        let word = random.u64(..);
         let block: Vec<u8> = (0..size)
             .map(|at| (word >> (at % 57)) as u8 ^ at as u8)
             .collect();
         assert_eq!(connection.send(&block, LIMIT).unwrap(), size);
         checksum.add(&block);
         left -= size;
-        if numbers.below(200) == 0 {
-            thread::sleep(Duration::from_micros(numbers.next() % 2_000));
+        if random.usize(..200) == 0 {
+            thread::sleep(Duration::from_micros(random.u64(..2_000)));
         }
     }
     checksum
 }
 
 fn receives(connection: &Connection, total: usize, seed: u64) -> Checksum {
-    let mut numbers = Numbers(seed);
+    let mut random = Rng::with_seed(seed);
     let mut checksum = Checksum::new();
     let mut left = total;
     while left > 0 {
-        let size = (1 + numbers.below(100_000)).min(left);
-        let received = match numbers.below(7) {
+        let size = (1 + random.usize(..100_000)).min(left);
+        let received = match random.usize(..7) {
             0 => connection.receive_some(size, LIMIT).unwrap(),
             1 | 2 => connection.receive_exactly(size, LIMIT).unwrap(),
-            3 => {
-                match connection.receive_exactly(size, Duration::from_micros(numbers.next() % 500))
-                {
-                    Ok(received) => received,
-                    Err(error) => {
-                        assert!(error.is_timeout(), "{error}");
-                        Vec::new()
-                    }
+            3 => match connection.receive_exactly(size, Duration::from_micros(random.u64(..500))) {
+                Ok(received) => received,
+                Err(error) => {
+                    assert!(error.is_timeout(), "{error}");
+                    Vec::new()
                 }
-            }
+            },
             4 => {
-                let byte = numbers.next() as u8;
+                let byte = random.u8(..);
                 match connection.receive_until([byte], Duration::from_millis(1)) {
                     Ok(received) => received,
                     Err(error) => {
@@ -109,15 +90,15 @@ fn receives(connection: &Connection, total: usize, seed: u64) -> Checksum {
             }
             _ => {
                 let mut received = connection.receive_some(size, LIMIT).unwrap();
-                let kept = numbers.below(received.len() + 1);
+                let kept = random.usize(..received.len() + 1);
                 connection.unread(received.split_off(kept));
                 received
             }
         };
         checksum.add(&received);
         left -= received.len();
-        if numbers.below(200) == 0 {
-            thread::sleep(Duration::from_micros(numbers.next() % 2_000));
+        if random.usize(..200) == 0 {
+            thread::sleep(Duration::from_micros(random.u64(..2_000)));
         }
     }
     checksum
@@ -143,11 +124,11 @@ fn much_data_arrives_whole() {
         .collect();
     thread::scope(|scope| {
         for (number, (near, far)) in pairs.iter().enumerate() {
-            let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1);
+            let seed = number as u64;
             for (from, to, seed) in [(near, far, seed), (far, near, !seed)] {
                 let sender = scope.spawn(move || sends(from, each, seed));
                 scope.spawn(move || {
-                    let received = receives(to, each, seed.rotate_left(7));
+                    let received = receives(to, each, seed ^ 1 << 32);
                     assert_eq!(received, sender.join().unwrap());
                 });
             }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 
+use fastrand::Rng;
 use standin_entity::{Error, RunpathError};
 use standin_environment::{Environment, RunningEnvironment};
 use standin_tcp::TcpServer;
 
-use super::Random;
 use crate::bench::Outcome;
 
 /// What the holder prints once the directory is its own.
@@ -17,15 +17,15 @@ const HELD: &str = "held";
 
 /// Of all who start an environment with one runpath at once, one has it, and its files stay
 /// while it does; nobody has it while another process does, also when that is killed.
-pub(super) fn shared_runpath(random: &mut Random, folder: &Path) -> Outcome<()> {
+pub(super) fn shared_runpath(random: &mut Rng, folder: &Path) -> Outcome<()> {
     let runpath = folder.join("shared");
     // A test of this program is another program, which has no such command.
-    if !cfg!(test) && random.below(4) == 0 {
+    if !cfg!(test) && random.usize(..4) == 0 {
         let mut holder = Holder::start(&runpath)?;
         if contend(random, &runpath)? > 0 {
             return Err("two processes had one directory".into());
         }
-        match random.below(2) {
+        match random.usize(..2) {
             0 => holder.0.kill()?,
             _ => drop(holder.0.stdin.take()),
         }
@@ -38,8 +38,8 @@ pub(super) fn shared_runpath(random: &mut Random, folder: &Path) -> Outcome<()> 
 }
 
 /// How many of several threads had the directory, one after the other.
-fn contend(random: &mut Random, runpath: &Path) -> Outcome<usize> {
-    let threads = 2 + random.below(4);
+fn contend(random: &mut Rng, runpath: &Path) -> Outcome<usize> {
+    let threads = 2 + random.usize(..4);
     let barrier = Barrier::new(threads);
     let results: Vec<Outcome<bool>> = std::thread::scope(|scope| {
         let contenders: Vec<_> = (0..threads)

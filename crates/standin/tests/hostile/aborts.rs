@@ -8,6 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use fastrand::Rng;
 use standin::process::Process;
 use standin::socket::LeakCheck;
 use standin::{
@@ -15,7 +16,7 @@ use standin::{
     FromOptions, Lifecycle, Result, Status, TcpClient, context,
 };
 
-use crate::support::{Random, SOON, alone, server};
+use crate::support::{SOON, alone, random, server};
 
 /// How many schedules; `STANDIN_SCHEDULES` says otherwise.
 const SCHEDULES: usize = 300;
@@ -150,7 +151,7 @@ impl Driver for Walker {
 #[test]
 fn at_any_step_end_every_wait_and_leave_nothing() {
     alone(|folder| {
-        let mut random = Random::new();
+        let mut random = random();
         let given = std::env::var("STANDIN_SCHEDULES").ok();
         let schedules = given
             .and_then(|text| text.parse().ok())
@@ -178,14 +179,14 @@ fn at_any_step_end_every_wait_and_leave_nothing() {
 
 /// Makes an environment, and aborts it at some step of its start, its use or
 /// its stop. Answers whether the abort came before the end.
-fn schedule(random: &mut Random, runpath: &Path) -> Result<bool> {
+fn schedule(random: &mut Rng, runpath: &Path) -> Result<bool> {
     let (alarm, bell) = channel();
-    let steps = Steps::new(random.below(60), alarm);
+    let steps = Steps::new(random.usize(..60), alarm);
     let env = environment(random, runpath, &steps)?;
     let abort: AbortHandle = env.abort_handle();
     let drivers = env.drivers();
-    let jitter = random.below(200);
-    let uses = random.one_in(2);
+    let jitter = random.usize(..200);
+    let uses = random.bool();
     std::thread::scope(|scope| {
         let aborting = scope.spawn({
             let abort = abort.clone();
@@ -231,8 +232,8 @@ fn bell_is_set(steps: &Steps) -> bool {
     steps.0.alarm.lock().unwrap().is_some()
 }
 
-fn environment(random: &mut Random, runpath: &Path, steps: &Steps) -> Result<Environment> {
-    let concurrent = random.one_in(2);
+fn environment(random: &mut Rng, runpath: &Path, steps: &Steps) -> Result<Environment> {
+    let concurrent = random.bool();
     let mut env = Environment::builder("aborted")
         .runpath(runpath)
         .timeout(SOON)
@@ -246,7 +247,7 @@ fn environment(random: &mut Random, runpath: &Path, steps: &Steps) -> Result<Env
             .post_stop(steps.hook())
             .build()?,
     )?;
-    for number in 0..random.below(3) {
+    for number in 0..random.usize(..3) {
         env.add(
             TcpClient::builder(format!("client-{number}"))
                 .host(context("server", "{{ host }}"))
@@ -258,17 +259,17 @@ fn environment(random: &mut Random, runpath: &Path, steps: &Steps) -> Result<Env
                 .build()?,
         )?;
     }
-    for number in 0..random.below(4) {
+    for number in 0..random.usize(..4) {
         let options = WalkerBuilder::new()
             .name(format!("walker-{number}"))
             .steps(steps.clone())
-            .laziness(random.below(3));
-        env.add(match !concurrent && random.one_in(3) {
+            .laziness(random.usize(..3));
+        env.add(match !concurrent && random.usize(..3) == 0 {
             true => options.async_start(true).build()?,
             false => options.build()?,
         })?;
     }
-    if random.one_in(8) {
+    if random.usize(..8) == 0 {
         env.add(
             Process::builder("process")
                 .binary("sh")

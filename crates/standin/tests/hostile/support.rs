@@ -178,33 +178,13 @@ pub(crate) fn told(error: impl Into<Error>) -> String {
     format!("{:?}", error.into())
 }
 
-/// Random numbers that can be repeated: xorshift.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// From `STANDIN_SEED`, or from the clock. The seed is printed, which shows
-    /// when the test fails.
-    pub(crate) fn new() -> Self {
-        let given = std::env::var("STANDIN_SEED")
-            .ok()
-            .and_then(|text| text.parse().ok());
-        let seed = given.unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.unwrap_or_default().as_nanos() as u64
-        });
-        println!("the same again with STANDIN_SEED={seed}");
-        Random(seed | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end.max(1)
-    }
-
-    pub(crate) fn one_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
-    }
+/// Random numbers that can be repeated: from `STANDIN_SEED`, or from a new seed. The seed is
+/// printed, which shows when the test fails.
+pub(crate) fn random() -> fastrand::Rng {
+    let given = std::env::var("STANDIN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("the same again with STANDIN_SEED={seed}");
+    fastrand::Rng::with_seed(seed)
 }
