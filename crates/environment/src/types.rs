@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use standin_config::{Config, FromOptions, Layer, TypedOptions};
+use standin_config::{Config, ConfigErrors, FromOptions, Layer, TypedOptions};
 use standin_driver::Driver;
 use standin_entity::Error;
 use standin_process::{Process, ProcessConfig};
@@ -189,7 +189,10 @@ impl DriverTypes {
             if let Err(error) = added
                 && entry.is_sound
             {
-                draft.refuse_driver(&entry, error.diagnostic());
+                match error.find::<ConfigErrors>() {
+                    Some(errors) => draft.refuse_options(&entry, errors),
+                    None => draft.refuse_driver(&entry, error.diagnostic()),
+                }
             }
         }
         let dependencies: Vec<(String, String)> = draft

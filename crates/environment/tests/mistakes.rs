@@ -8,7 +8,8 @@
 
 use expect_test::{Expect, expect};
 use miette::Diagnostic;
-use standin_config::Located;
+use standin_config::{Config, ConfigErrors, FromOptions, Located, Misfit};
+use standin_driver::{BuildError, Driver, DriverBase, DriverConfig};
 use standin_environment::file::FileErrors;
 use standin_environment::{DriverTypes, Environment, LoadError};
 use standin_process::Process;
@@ -425,4 +426,73 @@ fn a_template_where_none_is_read_comes_with_what_to_write() {
                help: to: Where the connections go: a host and a port, `127.0.0.1:5432`, or `unix:` and the path of a Unix socket. Of another driver it is `{ driver = "bank", value = "{{ host }}:{{ port }}" }`.
         "#]],
     );
+}
+
+/// The options of a [`Strict`].
+#[derive(Clone, Debug, Config)]
+#[config(type_name = "strict", builds = Strict)]
+struct StrictConfig {
+    /// Those of all drivers.
+    #[config(include)]
+    driver: DriverConfig,
+    /// How much.
+    #[config(default = 1)]
+    amount: u32,
+    /// For whom.
+    whom: Option<String>,
+}
+
+/// A driver that looks at its options itself.
+struct Strict {
+    base: DriverBase,
+}
+
+impl FromOptions<StrictBuilder> for Strict {
+    type Error = BuildError;
+
+    fn from_options(options: StrictBuilder) -> Result<Self, BuildError> {
+        let base = DriverBase::new("Strict", options)?;
+        let config: StrictConfig = base.options().resolve()?;
+        let mut wrong = Vec::new();
+        if config.amount > 3 {
+            wrong.push(Misfit::new("amount", "it is too much").help("take less"));
+        }
+        if config.whom.is_none() {
+            wrong.push(Misfit::new("whom", "nobody is named"));
+        }
+        match wrong.is_empty() {
+            true => Ok(Strict { base }),
+            false => Err(ConfigErrors::of_misfits(base.name(), wrong).into()),
+        }
+    }
+}
+
+impl Driver for Strict {
+    fn base(&self) -> &DriverBase {
+        &self.base
+    }
+}
+
+#[test]
+fn what_a_driver_refuses_itself_is_a_mistake_of_the_line_that_has_it() {
+    let mut types = DriverTypes::standard();
+    types.register::<Strict, StrictConfig>().unwrap();
+    let text = "name = 'e'\n[[driver]]\ntype = 'strict'\nname = 's'\nwhom = 'me'\n\
+        [[driver]]\ntype = 'strict'\nname = 't'\n\namount = 7\n";
+    let Err(LoadError::Mistakes(errors)) = types.parse("env.toml", text) else {
+        panic!("it is refused");
+    };
+    let mut mistakes = errors.mistakes().iter().map(|mistake| {
+        let span = mistake.span();
+        let marked = &text[span.offset()..span.offset() + span.len()];
+        (mistake.to_string(), marked)
+    });
+    let (message, marked) = mistakes.next().unwrap();
+    // An option that is not there is not in the file: that is the whole driver.
+    assert!(message.contains("nobody is named"), "{message}");
+    assert_eq!(marked, "[[driver]]");
+    let (message, marked) = mistakes.next().unwrap();
+    assert!(message.contains("it is too much"), "{message}");
+    assert_eq!(marked, "7");
+    assert!(mistakes.next().is_none());
 }

@@ -25,6 +25,8 @@ pub struct Entry {
     pub(crate) layer: Layer,
     pub(crate) after: Vec<String>,
     pub(crate) span: Range<usize>,
+    /// Where the values of its options are in the text.
+    pub(crate) values: IndexMap<String, Range<usize>>,
     /// Nothing is wrong in its table.
     pub(crate) is_sound: bool,
 }
@@ -91,6 +93,7 @@ impl Entry {
             layer: options.into_layer(),
             after,
             span: 0..0,
+            values: IndexMap::new(),
             is_sound: true,
         }
     }
@@ -128,6 +131,11 @@ impl Entry {
     /// Returns where it is in the text: the bytes of its header.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// Returns where the value of an option is in the text; `None` if its table does not have it.
+    pub fn span_of(&self, option: &str) -> Option<Range<usize>> {
+        self.values.get(option).cloned()
     }
 }
 

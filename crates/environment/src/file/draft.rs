@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 use miette::Diagnostic;
-use standin_config::{Layer, TomlText, Value};
+use standin_config::{ConfigErrors, Layer, OptionMistake, TableMistake, TomlText, Value};
 
 use super::document::{Document, Entry};
 use super::mistake::{FileErrors, Mistake};
@@ -79,6 +79,19 @@ impl Draft {
     /// Refuses a driver.
     pub fn refuse_driver(&mut self, entry: &Entry, error: &dyn Diagnostic) {
         self.refuse_at(entry.span(), error);
+    }
+
+    /// Refuses options of a driver, each at its place in the text.
+    pub fn refuse_options(&mut self, entry: &Entry, errors: &ConfigErrors) {
+        let mistakes = errors.errors().iter().map(|error| {
+            let span = entry.span_of(error.option());
+            let span = span.unwrap_or_else(|| entry.span());
+            Mistake::from(TableMistake::Option(OptionMistake::new(
+                error.clone(),
+                span.into(),
+            )))
+        });
+        self.mistakes.extend(mistakes);
     }
 
     /// Refuses a dependency of `driver`, at the place of its declaration: in `option`, or in

@@ -188,6 +188,10 @@ impl Loader<'_> {
             layer,
             after: after.into_iter().map(|(name, _)| name).collect(),
             span: driver.span(),
+            values: table
+                .iter()
+                .map(|(key, value)| (key.get_ref().clone().into_owned(), value.span()))
+                .collect(),
             is_sound: has_defaults && self.mistakes.len() == before,
         })
     }

@@ -242,6 +242,11 @@ fn tls_begins_once() -> Result<()> {
     let error = format!("{:?}", built.unwrap_err());
     assert!(error.contains("TLS begins with the first byte"), "{error}");
     assert!(error.contains("on_request = true"), "{error}");
+    let file = FILE.replace("tls = { on_request = true }", "tls = {}");
+    let error = DriverTypes::standard().parse("mail.toml", &file);
+    let error = format!("{:?}", error.unwrap_err());
+    assert!(error.contains("mail.toml:9:7"), "{error}");
+    assert!(error.contains("TLS begins with the first byte"), "{error}");
 
     let mail = Mail::new(lines().on("GO", again()))?;
     let near = mail.near();
