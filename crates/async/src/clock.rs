@@ -154,23 +154,30 @@ mod tests {
 
     impl Wake for Says {
         fn wake(self: Arc<Self>) {
-            self.0.lock().unwrap().send(self.1).unwrap();
+            // Nobody hears those that were set too slowly.
+            let _ = self.0.lock().unwrap().send(self.1);
         }
     }
 
     #[test]
     fn alarms_ring_in_their_order_and_forgotten_ones_do_not() {
         let clock = Clock::shared().unwrap();
-        let (says, said) = channel();
-        let now = Instant::now();
-        let set = |after: u64, name| {
-            let waker = Waker::from(Arc::new(Says(Mutex::new(says.clone()), name)));
-            Alarm::set(&clock, now + Duration::from_millis(after), &waker)
+        // On a busy machine one of them may ring before all are set, or forgotten.
+        let (now, said, _alarms) = loop {
+            let (says, said) = channel();
+            let now = Instant::now();
+            let set = |after: u64, name| {
+                let waker = Waker::from(Arc::new(Says(Mutex::new(says.clone()), name)));
+                Alarm::set(&clock, now + Duration::from_millis(after), &waker)
+            };
+            let late = set(60, 3);
+            let forgotten = set(30, 2);
+            let soon = set(20, 1);
+            drop(forgotten);
+            if now.elapsed() < Duration::from_millis(20) {
+                break (now, said, [late, soon]);
+            }
         };
-        let _late = set(60, 3);
-        let forgotten = set(30, 2);
-        let _soon = set(20, 1);
-        drop(forgotten);
         assert_eq!([said.recv().unwrap(), said.recv().unwrap()], [1, 3]);
         assert!(now.elapsed() >= Duration::from_millis(60));
     }

@@ -12,6 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{Place, SHOP, ended, read_to, signal, wait_until};
+use test_port::TestPort;
 
 /// Brings `shop.toml` up, and gives its id and the number of its keeper.
 #[track_caller]
@@ -28,7 +29,9 @@ fn a_detached_environment_is_found_used_and_taken_down() {
     let place = Place::new();
     place.run(&["status"]).check(0, "");
     place.run(&["down"]).check(125, "no environment is up");
-    let (id, pid) = up(&place, &["--env-file", "env"]);
+    let port = TestPort::claim();
+    let setting = format!("bank.port={}", port.number());
+    let (id, pid) = up(&place, &["--env-file", "env", "--set", &setting]);
     let status = place.run(&["status", "--format", "json"]);
     let entry: Value = serde_json::from_str(status.stdout.trim_end()).unwrap();
     assert_eq!(

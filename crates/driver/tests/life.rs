@@ -94,16 +94,22 @@ fn each_step_with_its_time_and_each_hook_that_there_is() {
 fn each_condition_with_its_last_answer_and_the_lines_that_were_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     let port = TestPort::claim();
-    let ready = [
-        Readiness::log(r"listening on (?<port>\d+)"),
-        Readiness::port(port.number()),
-        Readiness::file("never asked"),
-    ];
-    let options = stub(folder.path()).ready(ready).log_regexps([".*begins"]);
-    let options = options.timeout(Duration::from_millis(100));
-    let app = built(options, "it begins\nlistening on 4242\nmore\n");
-    app.start().unwrap_err();
-    let story = story(&app);
+    let start = |timeout| {
+        let ready = [
+            Readiness::log(r"listening on (?<port>\d+)"),
+            Readiness::port(port.number()),
+            Readiness::file("never asked"),
+        ];
+        let options = stub(folder.path()).ready(ready).log_regexps([".*begins"]);
+        let options = options.timeout(Duration::from_millis(timeout));
+        let app = built(options, "it begins\nlistening on 4242\nmore\n");
+        app.start().unwrap_err();
+        story(&app)
+    };
+    // On a busy machine a short time may be enough for one look only.
+    let has_looked_again = |story: &Story| story.probes.last().is_some_and(|last| last.count > 1);
+    let story = [100, 1_000].into_iter().map(start).find(has_looked_again);
+    let story = story.unwrap_or_else(|| start(10_000));
     let expected = [
         "start: it took too long",
         "pre_start",

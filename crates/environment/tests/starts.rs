@@ -156,6 +156,8 @@ fn the_whole_start_has_a_limit() {
         );
         // Nothing of the limit is left: without the one that is stuck it starts.
         environment.remove("stuck").unwrap();
+        let options = environment.options();
+        options.set_local("start_limit", "1m").unwrap();
         environment.start().unwrap().stop().unwrap();
     }
 }

@@ -336,7 +336,7 @@ fn a_send_on_a_unix_socket_ends_at_its_limit_though_the_peer_reads_slowly() {
         done.store(true, Ordering::SeqCst);
         assert!(error.is_timeout(), "{error}");
         // At the pace of the peer it would be 40 s.
-        assert!(took >= limit && took < LIMIT, "{took:?}");
+        assert!(took >= limit && took < LIMIT / 4, "{took:?}");
         assert!(error.failure().circumstances.elapsed >= limit);
         near.close();
     });
@@ -406,9 +406,16 @@ fn expecting_keeps_all_that_came_when_it_fails() {
         thread::spawn(move || sender.send(&part, LIMIT).unwrap())
             .join()
             .unwrap();
-        let error = far.expect(&expected, SHORT).unwrap_err();
-        assert!(error.is_timeout(), "{error}");
-        assert_eq!(error.received().len(), cut);
+        // How much comes in a short time is the machine's doing.
+        let started = Instant::now();
+        loop {
+            let error = far.expect(&expected, SHORT).unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+            if error.received().len() == cut {
+                break;
+            }
+            assert!(started.elapsed() < LIMIT, "{error}");
+        }
         // Then something else.
         let other = [expected[cut].wrapping_add(1), 0];
         near.send(&other, LIMIT).unwrap();

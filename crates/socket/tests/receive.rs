@@ -79,10 +79,12 @@ fn exactly_keeps_what_came_before_the_deadline() {
 fn a_trickle_does_not_extend_the_deadline() {
     let (near, far, _server) = pair();
     let trickle = thread::spawn(move || {
-        near.send_in_pieces(&[0; 100], 1, Duration::from_millis(10), LIMIT)
+        near.send_in_pieces(&[0; 100_000], 1, Duration::from_millis(10), None)
             .ok();
     });
-    let error = promptly(|| far.receive_exactly(100, Duration::from_millis(200))).unwrap_err();
+    far.peek(1, LIMIT).unwrap();
+    let limit = Duration::from_millis(200);
+    let error = promptly(|| far.receive_exactly(100_000, limit)).unwrap_err();
     assert!(
         error.is_timeout() && !error.received().is_empty(),
         "{error}"

@@ -8,7 +8,7 @@ use standin::tcp::TcpError;
 use standin::{Environment, Lifecycle, Result, TcpClient, TcpServer};
 use test_port::TestPort;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_client_finds_its_server_by_its_name_alone() -> Result<()> {

@@ -50,7 +50,7 @@ impl Bug {
 const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How often it connects for one request.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 
 /// A client of the bank.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ impl Client {
                 return Ok(line);
             }
             // Not forever, so that a test of it ends.
-            if !waits || begin.elapsed() > 12 * TIMEOUT {
+            if !waits || begin.elapsed() > 60 * TIMEOUT {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             thread::sleep(TIMEOUT / 10);

@@ -74,7 +74,7 @@ fn regexps_are_not_met_by_an_earlier_start() {
     let report = report(app.start().unwrap_err());
     assert!(report.contains("unmatched log_regexps"), "{report}");
     assert_eq!(app.base().extract("pid"), None);
-    app.base().options().set_local("timeout", "20s").unwrap();
+    app.base().options().set_local("timeout", "60s").unwrap();
     app.writes = vec![("log".into(), b"pid 2\n".to_vec())];
     app.start().unwrap();
     assert_eq!(app.base().extract("pid").as_deref(), Some("2"));
@@ -120,6 +120,8 @@ fn a_port_of_somebody_else_does_not_make_ready() {
         assert!(report.contains(&part), "{report}");
     }
     drop(stranger);
+    let nobody = TestPort::claim();
+    let port = nobody.number();
     let report = self::report(
         built(stub(folder.path(), [Readiness::port_on("127.0.0.1", port)]).timeout(BRIEF))
             .start()

@@ -91,6 +91,7 @@ fn normal(text: &str, folder: &Path) -> String {
         (r" +[\d.]+ (ns|µs|ms|s)  \|[ =]{40}\|", "  TIME  |BAR|"),
         (r"\b\d[\d.]* ?(ns|µs|ms)\b", "TIME"),
         (r"\b\d+\.\d+ ?s\b", "TIME"),
+        (r"after \d+s \(", "after TIME ("),
         // What has taken as long as it may is not always said to have a limit.
         (r"(after|at) (TIME|once) \(limit TIME\)", "after TIME"),
         (r"after TIME \(limit TIME, ", "after TIME ("),
@@ -239,7 +240,7 @@ fn a_wrong_port() {
         expect![[r#"
             Error: environment "proxy" did not start: driver "client" could not be started
               at crates/standin/tests/faults/planted.rs
-              caused by: client "client": connection refused to 127.0.0.1:PORT after TIME
+              caused by: client "client": connection refused to 127.0.0.1:PORT at once (limit 30s)
                   127.0.0.1:PORT: Connection refused (os error 111)
               start of "proxy": TIME
                 server  +TIME  TIME  |BAR|

@@ -9,7 +9,7 @@ use standin::{
 };
 use std::sync::Arc;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 const BRIEF: Duration = Duration::from_millis(200);
 
 fn pair(name: &str) -> Result<(Arc<TcpServer>, Arc<TcpClient>, RunningEnvironment)> {
@@ -77,7 +77,7 @@ fn slow_probe() -> Result<()> {
         .binary("sh")
         .args(["-c", "echo step 1 of 900; exec sleep 1000"])
         // Long enough for a shell to start on a busy machine.
-        .timeout(Duration::from_millis(2500))
+        .timeout(Duration::from_millis(9_500))
         .ready([
             Readiness::log("step 1"),
             Readiness::predicate("is migrated", |_| standin::Check::not_yet("step 1 of 900")),
@@ -97,7 +97,7 @@ fn wrong_port() -> Result<()> {
     let client = TcpClient::builder("client")
         .host("127.0.0.1")
         .port(port.number());
-    env.add(client.timeout(BRIEF).build()?)?;
+    env.add(client.timeout(SOON).build()?)?;
     let _env = env.start()?;
     Ok(())
 }

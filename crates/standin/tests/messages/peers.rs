@@ -313,7 +313,7 @@ fn nothing_listens_at_the_port() {
                 TcpClient::builder("client")
                     .host("127.0.0.1")
                     .port(nobody.number())
-                    .timeout(SOON)
+                    .timeout(LONG)
                     .build()?,
             )?;
             drop(env.start()?);
@@ -322,7 +322,7 @@ fn nothing_listens_at_the_port() {
         expect![[r#"
             environment "test" did not start: driver "client" could not be started
               at crates/standin/tests/messages/peers.rs
-              caused by: client "client": connection refused to 127.0.0.1:PORT at once (limit 200ms)
+              caused by: client "client": connection refused to 127.0.0.1:PORT at once (limit 30s)
                   127.0.0.1:PORT: Connection refused (os error 111)
               help: nothing listens there: start the server first, or let the client retry until its deadline
               help: the files of the drivers are kept in DIR/run
@@ -332,7 +332,7 @@ fn nothing_listens_at_the_port() {
             environment "test" did not start: driver "client" could not be started
 
             Caused by:
-                client "client": connection refused to 127.0.0.1:PORT at once (limit 200ms)
+                client "client": connection refused to 127.0.0.1:PORT at once (limit 30s)
                   127.0.0.1:PORT: Connection refused (os error 111)
         "#]],
     );

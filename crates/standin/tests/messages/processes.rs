@@ -105,7 +105,7 @@ fn the_program_is_never_ready() {
     check(
         |folder| {
             // Long enough for a shell to start on a busy machine.
-            let options = shell("echo starting; exec sleep 600").timeout(Duration::from_secs(3));
+            let options = shell("echo starting; exec sleep 600").timeout(Duration::from_secs(10));
             start(folder, options.ready([Readiness::log("ready")]))
         },
         expect![[r#"
@@ -115,7 +115,7 @@ fn the_program_is_never_ready() {
               Information from log file: DIR/run/app/stdout
                 starting
               at crates/standin/tests/messages/processes.rs
-              help: find out why it is not ready, or raise its `timeout` (now 3s)
+              help: find out why it is not ready, or raise its `timeout` (now 10s)
                 the files of the drivers are kept in DIR/run
                 what was recorded: target/standin/test/RUN/report.html (beside it transcript.txt, capture.pcapng)
               code: standin::entity::start_timeout

@@ -297,7 +297,7 @@ mod tests {
             let started = Instant::now();
             assert_eq!(encoding.decode(&bytes), Err(LONG / 4), "{label}");
             // Every start on its own would take minutes.
-            assert!(started.elapsed() < Duration::from_secs(5), "{label}");
+            assert!(started.elapsed() < Duration::from_secs(60), "{label}");
         }
     }
 
