@@ -9,7 +9,7 @@ use standin_config::{ConfigErrors, Options, Port, Setting};
 use standin_driver::{BuildError, DriverBase, WaitEnd};
 use standin_entity::ResourceConfig;
 use standin_record::LastRecords;
-use standin_reply::{Replies, Responder, Script, Unexpected};
+use standin_reply::{Responder, Script, Unexpected};
 use standin_socket::Connection;
 use standin_sync::Unpoisoned;
 
@@ -40,7 +40,7 @@ impl<S: Default> TcpBase<S> {
         }
         if let Ok(Some(replies)) = config.declared() {
             let tcp = driver.options().shared::<TcpConfig>()?;
-            may_start_tls(driver.name(), &replies, &tcp)?;
+            config.may_start_tls(driver.name(), &replies, &tcp)?;
         }
         Ok(TcpBase {
             driver,
@@ -153,13 +153,14 @@ impl<S: Default> TcpBase<S> {
     /// The prepared replies of the driver; `None` if it has none. `who` is its name in messages:
     /// `server`.
     pub(crate) fn script(&self, who: &str, tcp: &TcpConfig) -> Result<Option<Script>, TcpError> {
-        let declared = RepliesConfig::of(self.driver.options())?
+        let config = RepliesConfig::of(self.driver.options())?;
+        let declared = config
             .declared()
             .map_err(|misfits| ConfigErrors::of_misfits(self.name(), misfits))?;
         let Some(replies) = declared else {
             return Ok(None);
         };
-        may_start_tls(self.name(), &replies, tcp)?;
+        config.may_start_tls(self.name(), &replies, tcp)?;
         let explainer = self.driver.explainer();
         let name = self.name().to_owned();
         let script = replies
@@ -222,13 +223,5 @@ impl<S: Default> TcpBase<S> {
             driver: self.name().to_owned(),
             instead,
         }
-    }
-}
-
-/// Refuses replies that start TLS where they cannot.
-fn may_start_tls(driver: &str, replies: &Replies, tcp: &TcpConfig) -> Result<(), ConfigErrors> {
-    match tcp.no_start_tls().filter(|_| replies.starts_tls()) {
-        Some(misfit) => Err(ConfigErrors::of_misfits(driver, vec![misfit])),
-        None => Ok(()),
     }
 }

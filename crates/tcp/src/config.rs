@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use standin_config::{Config, Misfit, Port, Setting, context};
+use standin_config::{Config, Port, Setting, context};
 use standin_driver::DriverConfig;
 
 use crate::{Encoding, Interface, RepliesConfig, TcpClient, TcpServer};
@@ -55,21 +55,12 @@ pub struct TcpConfig {
 }
 
 impl TcpConfig {
-    /// Why replies cannot start TLS, if that is so.
-    pub(crate) fn no_start_tls(&self) -> Option<Misfit> {
+    /// Whether TLS begins with the first byte.
+    pub(crate) fn speaks_tls_at_once(&self) -> bool {
         #[cfg(feature = "tls")]
-        return self.tls.as_ref().filter(|tls| !tls.on_request).map(|_| {
-            Misfit::new(
-                "tls",
-                "TLS begins with the first byte, and the replies start it again",
-            )
-            .help("write tls = { on_request = true }")
-        });
+        return self.tls.as_ref().is_some_and(|tls| !tls.on_request);
         #[cfg(not(feature = "tls"))]
-        Some(
-            Misfit::new("replies", "they start TLS, which is not built in")
-                .help("enable the feature `tls`"),
-        )
+        false
     }
 }
 

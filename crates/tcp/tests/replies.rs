@@ -545,3 +545,13 @@ fn one_that_may_not_come_is_unexpected() {
     assert!(!error.is_timeout(), "{error}");
     server.stop().unwrap_err();
 }
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_its_feature_no_answer_starts_tls() {
+    let replies = lines().on("STARTTLS", reply("go\n").then(Then::StartTls));
+    let built = TcpServer::builder("mail").replies(replies).build();
+    let error = format!("{:?}", built.unwrap_err());
+    assert!(error.contains("option \"replies\""), "{error}");
+    assert!(error.contains("enable the feature `tls`"), "{error}");
+}

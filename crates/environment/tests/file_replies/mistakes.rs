@@ -296,7 +296,7 @@ fn values_of_other_sorts_are_mistakes() {
     check(
         "framing = 'lines'\non = [{ equals = 'a', then = 'leave' }]",
         expect![[r#"
-            "'leave'" in line 6: driver "s": option "on[0].then": "leave" is not one of "close", "half-close", "reset", "stop-reading" or a table { hold }
+            "'leave'" in line 6: driver "s": option "on[0].then": "leave" is not one of "close", "half-close", "reset", "stop-reading", "start-tls" or a table { hold }
               on: Rules, `[[driver.on]]`: which frames are answered, and how. The first that matches applies.
         "#]],
     );

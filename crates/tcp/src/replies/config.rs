@@ -1,4 +1,6 @@
-use standin_config::{Config, Constraint, Misfit, Node, OptionDescription, ResolveError};
+use standin_config::{
+    Config, ConfigErrors, Constraint, Misfit, Node, OptionDescription, ResolveError,
+};
 use standin_reply::{Replies, ScriptError};
 
 use super::declaration::Declaration;
@@ -9,6 +11,7 @@ use super::otherwise::Otherwise;
 use super::rule::Rule;
 use super::says::Says;
 use super::times::Often;
+use crate::TcpConfig;
 
 /// The options of both TCP drivers for a peer that answers by itself.
 ///
@@ -184,6 +187,28 @@ impl RepliesConfig {
                 Declaration::default().of(all).map(Some)
             }
         }
+    }
+
+    /// Refuses declared replies of a driver that start TLS where they cannot.
+    pub(crate) fn may_start_tls(
+        &self,
+        driver: &str,
+        declared: &Replies,
+        tcp: &TcpConfig,
+    ) -> Result<(), ConfigErrors> {
+        let misfit = match declared.starts_tls() {
+            true if !cfg!(feature = "tls") => {
+                let option = self.replies.as_ref().map_or("framing", |_| "replies");
+                Misfit::new(option, "the replies start TLS, which is not built in")
+                    .help("enable the feature `tls`")
+            }
+            true if tcp.speaks_tls_at_once() => {
+                let twice = "TLS begins with the first byte, and the replies start it again";
+                Misfit::new("tls", twice).help("write tls = { on_request = true }")
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigErrors::of_misfits(driver, vec![misfit]))
     }
 
     /// Whether there is any of it.

@@ -14,7 +14,6 @@ pub enum Then {
     /// Keeps the connection open, but stops receiving.
     StopReading,
     /// Begins TLS, and continues after the handshake.
-    #[cfg(feature = "tls")]
     StartTls,
     /// Holds the conversation for the test, which gets it by this name.
     Hold(String),
@@ -27,7 +26,6 @@ impl From<&Then> for standin_reply::Then {
             Then::HalfClose => Self::HalfClose,
             Then::Reset => Self::Reset,
             Then::StopReading => Self::StopReading,
-            #[cfg(feature = "tls")]
             Then::StartTls => Self::StartTls,
             Then::Hold(name) => Self::hold(name),
         }
