@@ -347,6 +347,10 @@ impl Kind {
             (Kind::String | Kind::Template | Kind::OneOf(_), Value::Int(_) | Value::Bool(_)) => {
                 Some(format!("write it in quotes: \"{value}\""))
             }
+            // It need not have been written as it is shown.
+            (Kind::String | Kind::Template | Kind::OneOf(_), Value::Float(_)) => {
+                Some("write it in quotes".to_owned())
+            }
             (Kind::Bool | Kind::Int { .. } | Kind::Float, Value::String(text)) => {
                 let bare = match text.trim() {
                     "true" => Value::Bool(true),

@@ -85,8 +85,8 @@ pub use description::{ConfigDescription, ConfigDescriptionBuilder};
 pub use error::{ConfigErrors, OptionError, ParentError, ResolveError};
 pub use explanation::Explanation;
 pub use file::{
-    FileErrors, Located, OptionMistake, Suggestions, TableMistake, TableOptions, TableReader,
-    TomlText, TooLarge, read_toml, toml_span_at, toml_start_of, toml_type_name,
+    FileErrors, Foreign, Located, OptionMistake, Suggestions, TableMistake, TableOptions,
+    TableReader, TomlText, read_toml, toml_span_at, toml_start_of, toml_type_name,
 };
 pub use kind::{Kind, LazyKind};
 pub use layer::Layer;

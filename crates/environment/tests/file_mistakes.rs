@@ -572,6 +572,74 @@ fn an_unknown_driver_in_the_defaults_is_reported_once() {
 }
 
 #[test]
+fn a_date_is_a_text_only_in_quotes() {
+    check(
+        "timeout = 1979-05-27\n[context]\ntimes = ['x', 07:32:00]\n\
+         [[driver]]\ntype = 'tcp-server'\nname = 1979-05-27T07:32:00Z\nhost = 1979-05-27\n",
+        expect![[r#"
+            standin::config::invalid_file
+
+              × environment.toml: 4 mistakes
+              │   1:11  the environment: option "timeout": 1979-05-27 is not a duration: it is a
+              │ date
+              │   3:15  [context]: option "times": 07:32:00 is not a text or a number: it is a time
+              │   6:8   driver number 1: option "name": 1979-05-27T07:32:00Z is not a string: it is
+              │ a date
+              │   7:8   driver number 1: option "host": 1979-05-27 is not a string or a context
+              │ value: it is a date
+              ╰─▶ the environment: option "timeout": 1979-05-27 is not a duration: it is a date
+
+            Error: standin::config::wrong_type
+
+              × the environment: option "timeout": 1979-05-27 is not a duration: it is a date
+               ╭─[environment.toml:1:11]
+             1 │ timeout = 1979-05-27
+               ·           ─────┬────
+               ·                ╰── it is a date
+             2 │ [context]
+               ╰────
+              help: timeout: How long each driver may take to start, and to stop.
+
+            Error: standin::config::wrong_type
+
+              × [context]: option "times": 07:32:00 is not a text or a number: it is a time
+               ╭─[environment.toml:3:15]
+             2 │ [context]
+             3 │ times = ['x', 07:32:00]
+               ·               ────┬───
+               ·                   ╰── it is a time
+             4 │ [[driver]]
+               ╰────
+              help: write it in quotes: "07:32:00"
+
+            Error: standin::config::wrong_type
+
+              × driver number 1: option "name": 1979-05-27T07:32:00Z is not a string: it is a date
+               ╭─[environment.toml:6:8]
+             5 │ type = 'tcp-server'
+             6 │ name = 1979-05-27T07:32:00Z
+               ·        ──────────┬─────────
+               ·                  ╰── it is a date
+             7 │ host = 1979-05-27
+               ╰────
+              help: write it in quotes: "1979-05-27T07:32:00Z"
+
+            Error: standin::config::wrong_type
+
+              × driver number 1: option "host": 1979-05-27 is not a string or a context value: it is
+              │ a date
+               ╭─[environment.toml:7:8]
+             6 │ name = 1979-05-27T07:32:00Z
+             7 │ host = 1979-05-27
+               ·        ─────┬────
+               ·             ╰── it is a date
+               ╰────
+              help: write it in quotes: "1979-05-27"
+        "#]],
+    );
+}
+
+#[test]
 fn a_number_that_is_too_large_for_the_context_is_pointed_at() {
     check(
         "[context]\nports = [80, 99999999999999999999]\n",
@@ -586,6 +654,7 @@ fn a_number_that_is_too_large_for_the_context_is_pointed_at() {
                ·              ──────────┬─────────
                ·                        ╰── it does not fit in 64 bits
                ╰────
+              help: write it in quotes: "99999999999999999999"
         "#]],
     );
 }

@@ -152,7 +152,14 @@ mod tests {
         assert_eq!(toml_value("5"), Some(Value::from(5)));
         assert_eq!(toml_value("\"5\""), Some(Value::from("5")));
         assert_eq!(toml_value("[1]"), Some(Value::List(vec![Value::from(1)])));
-        for text in ["", "127.0.0.1", "5\nname = 6", "a b", "5 # x\ny"] {
+        for text in [
+            "",
+            "127.0.0.1",
+            "5\nname = 6",
+            "a b",
+            "5 # x\ny",
+            "1979-05-27",
+        ] {
             assert_eq!(toml_value(text), None, "{text}");
         }
     }

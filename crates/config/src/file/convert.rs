@@ -21,19 +21,38 @@ pub fn toml_type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// A number of TOML that does not fit in 64 bits.
+/// A value of TOML that no option has: a date or time, or a number that does not fit in 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// The number as it was written.
-    pub digits: String,
-    /// Its place.
-    pub span: Range<usize>,
+pub struct Foreign {
+    written: String,
+    span: Range<usize>,
+    reason: &'static str,
 }
 
-impl TooLarge {
-    /// Returns what is wrong with it where `expected` should be.
-    pub fn error(&self, expected: impl Into<String>) -> ValueError {
-        ValueError::new(expected, self.digits.as_str()).because("it does not fit in 64 bits")
+const TOO_LARGE: &str = "it does not fit in 64 bits";
+
+impl Foreign {
+    /// Returns its place.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Returns what is wrong with it where `expected` should be, if that is known.
+    pub fn error(&self, expected: Option<&str>) -> ValueError {
+        let any = match self.reason {
+            TOO_LARGE => "a valid number",
+            _ => "a text or a number",
+        };
+        ValueError::new(expected.unwrap_or(any), self.written.as_str()).because(self.reason)
+    }
+
+    /// Returns what to write instead where there may be a text.
+    pub fn hint(&self) -> String {
+        format!("write it in quotes: {}", self.as_text())
+    }
+
+    pub(crate) fn as_text(&self) -> Value {
+        Value::String(self.written.clone())
     }
 }
 
@@ -64,54 +83,70 @@ pub(crate) fn span_at(spanned: &Spanned<DeValue<'_>>, path: &[Step], in_key: boo
     at.span()
 }
 
+/// The part of a value that `path` leads to.
+pub(crate) fn part_mut<'v>(value: &'v mut Value, path: &[Step]) -> Option<&'v mut Value> {
+    path.iter().try_fold(value, |at, step| match (step, at) {
+        (Step::Index(index), Value::List(items)) => items.get_mut(*index),
+        (Step::Key(key), Value::Map(entries)) => entries.get_mut(key),
+        _ => None,
+    })
+}
+
 impl Value {
     /// Converts a value of TOML, without its places.
     ///
     /// # Errors
     ///
-    /// Returns the numbers in it that do not fit in 64 bits.
-    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, Vec<TooLarge>> {
-        let mut numbers = Vec::new();
-        let value = convert(spanned, &mut Vec::new(), &mut numbers);
-        match numbers.is_empty() {
+    /// Returns what there is in it that no option has.
+    pub fn from_toml(spanned: &Spanned<DeValue<'_>>) -> Result<Self, Vec<Foreign>> {
+        let mut foreign = Vec::new();
+        let value = convert(spanned, &mut Vec::new(), &mut foreign);
+        match foreign.is_empty() {
             true => Ok(value),
-            false => Err(numbers.into_iter().map(|(_, number)| number).collect()),
+            false => Err(foreign.into_iter().map(|(_, found)| found).collect()),
         }
     }
 }
 
-/// Converts a value, which is at `path`; numbers that do not fit in 64 bits are noted.
+/// Converts a value, which is at `path`; what no option has is noted, and becomes NaN.
 pub(crate) fn convert(
     spanned: &Spanned<DeValue<'_>>,
     path: &mut Vec<Step>,
-    numbers: &mut Vec<(Vec<Step>, TooLarge)>,
+    foreign: &mut Vec<(Vec<Step>, Foreign)>,
 ) -> Value {
-    let mut none = |digits: String| {
-        let number = TooLarge {
-            digits,
+    let mut none = |written: String, reason| {
+        let found = Foreign {
+            written,
             span: spanned.span(),
+            reason,
         };
-        numbers.push((path.clone(), number));
+        foreign.push((path.clone(), found));
         Value::Float(f64::NAN)
     };
     match spanned.get_ref() {
         DeValue::String(text) => Value::String(text.clone().into_owned()),
         DeValue::Integer(integer) => {
             let number = i64::from_str_radix(integer.as_str(), integer.radix());
-            number.map_or_else(|_| none(integer.to_string()), Value::Int)
+            number.map_or_else(|_| none(integer.to_string(), TOO_LARGE), Value::Int)
         }
         DeValue::Float(float) => {
             let number = float.as_str().parse();
-            number.map_or_else(|_| none(float.to_string()), Value::Float)
+            number.map_or_else(|_| none(float.to_string(), TOO_LARGE), Value::Float)
         }
         DeValue::Boolean(value) => Value::Bool(*value),
-        // No option is a date; as text it is at least shown as it was written.
-        DeValue::Datetime(date) => Value::String(date.to_string()),
+        // Whoever expects a text has forgotten the quotes.
+        DeValue::Datetime(date) => none(
+            date.to_string(),
+            match date.date {
+                Some(_) => "it is a date",
+                None => "it is a time",
+            },
+        ),
         DeValue::Array(items) => {
             let items = items.iter().enumerate();
             let items = items.map(|(index, item)| {
                 path.push(Step::Index(index));
-                let item = convert(item, path, numbers);
+                let item = convert(item, path, foreign);
                 path.pop();
                 item
             });
@@ -121,7 +156,7 @@ pub(crate) fn convert(
             let entries = entries.iter().map(|(key, item)| {
                 let key = key.get_ref().clone().into_owned();
                 path.push(Step::Key(key.clone()));
-                let item = convert(item, path, numbers);
+                let item = convert(item, path, foreign);
                 path.pop();
                 (key, item)
             });

@@ -15,7 +15,7 @@ mod syntax;
 mod table;
 mod toml_text;
 
-pub use convert::{TooLarge, toml_span_at, toml_start_of, toml_type_name};
+pub use convert::{Foreign, toml_span_at, toml_start_of, toml_type_name};
 pub use mistake::{FileErrors, Located, OptionMistake, TableMistake};
 pub use suggestions::Suggestions;
 pub use table::{TableOptions, TableReader};

@@ -201,15 +201,15 @@ impl<'d> TableOptions<'d> {
             }
             return None;
         };
-        let mut numbers = Vec::new();
-        let mut value = convert::convert(spanned, &mut Vec::new(), &mut numbers);
+        let mut foreign = Vec::new();
+        let mut value = convert::convert(spanned, &mut Vec::new(), &mut foreign);
         if let Some(folder) = &reader.folder
             && option.holds().path
         {
             option.kind().resolve_paths(&mut value, folder);
         }
         let mut errors = match option.read_and_check(&self.owner, &value) {
-            Ok(stored) if numbers.is_empty() => {
+            Ok(stored) if foreign.is_empty() => {
                 self.layer.put_stored(index, stored);
                 return Some((option, value));
             }
@@ -217,18 +217,29 @@ impl<'d> TableOptions<'d> {
             Err(errors) => errors,
         };
         self.unread.insert(index);
-        for (path, number) in numbers {
+        let mut as_texts = value.clone();
+        for (path, found) in &foreign {
+            if let Some(part) = convert::part_mut(&mut as_texts, path) {
+                *part = found.as_text();
+            }
+        }
+        let of_texts = option.read_and_check(&self.owner, &as_texts);
+        let of_texts = of_texts.err().unwrap_or_default();
+        for (path, found) in foreign {
             // What should be there is known where it is missed.
             let missed = errors
                 .iter()
                 .position(|error| error.part() == (&path, false));
             let missed = missed.map(|at| errors.remove(at));
             let expected = match &missed {
-                Some(OptionError::WrongType { error, .. }) => error.expected(),
-                _ => "a valid number",
+                Some(OptionError::WrongType { error, .. }) => Some(error.expected()),
+                _ => None,
             };
-            let error = number.error(expected).at(&path);
-            self.add(option.wrong_type(&self.owner, error), number.span);
+            let mut error = found.error(expected).at(&path);
+            if !of_texts.iter().any(|error| error.part() == (&path, false)) {
+                error = error.hint(found.hint());
+            }
+            self.add(option.wrong_type(&self.owner, error), found.span());
         }
         self.misfits(spanned, errors);
         Some((option, value))

@@ -108,15 +108,15 @@ impl Loader<'_> {
                     self.references.add_value(&name);
                     context.insert(name, value);
                 }
-                Err(numbers) => {
-                    for number in numbers {
+                Err(foreign) => {
+                    for found in foreign {
                         let error = OptionError::WrongType {
                             owner: format!("[{CONTEXT}]"),
                             option: name.clone(),
-                            error: number.error("a valid number"),
-                            help: None,
+                            error: found.error(None),
+                            help: Some(found.hint()),
                         };
-                        self.mistaken(error, number.span);
+                        self.mistaken(error, found.span());
                     }
                 }
             }
@@ -332,7 +332,7 @@ impl Loader<'_> {
     }
 }
 
-/// An entry of a table as it was written, unless a number in it is too large.
+/// An entry of a table as it was written, unless there is something in it that no option has.
 fn key_and_value((key, value): KeyAndValue<'_, '_>) -> Option<(String, Value)> {
     Some((key.get_ref().to_string(), Value::from_toml(value).ok()?))
 }
