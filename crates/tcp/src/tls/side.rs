@@ -196,9 +196,12 @@ impl TlsSide {
             }
         };
         let started = started.map_err(|error| self.not_started(error))?;
-        // It continues while it is kept.
+        // It continues while it is kept. Only before there are more of them than ever the others
+        // are looked at: thousands may be under way.
         let mut kept = self.started.lock().unpoisoned();
-        kept.retain(|started| !started.is_over());
+        if kept.len() == kept.capacity() {
+            kept.retain(|started| !started.is_over());
+        }
         kept.push(started);
         Ok(())
     }
