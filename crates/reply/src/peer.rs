@@ -310,6 +310,9 @@ impl Line {
 
     /// Begins TLS on a connection that this [lets go](Line::let_go).
     fn start_tls(&mut self, ledger: &Ledger) -> Result<(), String> {
+        if self.connection.is_transformed() {
+            return Err("the connection uses it already".to_owned());
+        }
         match &ledger.script().start_tls {
             Some(begin) => begin(&self.connection.handle())
                 .map_err(|error| standin_error::text::in_full(&*error)),

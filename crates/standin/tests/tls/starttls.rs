@@ -221,9 +221,11 @@ fn a_handshake_that_fails_breaks_the_dialogue_with_its_reason() -> Result<()> {
     let near = mail.near();
     near.send_text("GO\n")?;
     near.start_tls()?;
+    // Either this side says why it has refused, or the broken dialogue has ended the wait.
     let refused = near.send_text("hello\n").and_then(|_| near.receive_line());
     let refused = format!("{:?}", refused.unwrap_err());
-    assert!(refused.contains("it has expired"), "{refused}");
+    let why = ["it has expired", "in the middle of the dialogue"];
+    assert!(why.iter().any(|why| refused.contains(why)), "{refused}");
     let error = mail.server.wait_until(Seen::dialogue(0), LIMIT);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("certificate_expired"), "{error}");
@@ -254,11 +256,11 @@ fn tls_begins_once() -> Result<()> {
     near.expect_text("again\n")?;
     near.start_tls()?;
     near.send_text("GO\n")?;
-    near.expect_text("again\n")?;
-    let error = mail.env.stop().unwrap_err();
-    let error = format!("{error:?}");
-    assert!(error.contains("TLS could not be started"), "{error}");
-    assert!(error.contains("it has been upgraded already"), "{error}");
+    let error = mail.server.wait_until(Seen::frames(3), LIMIT);
+    let error = error.unwrap_err().to_string();
+    let why = "TLS could not be started: the connection uses it already";
+    assert!(error.contains(why), "{error}");
+    drop(mail.env.stop());
     Ok(())
 }
 
