@@ -182,6 +182,25 @@ def test_the_ways_to_receive(project):
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_both_ends_begin_tls_in_the_middle(project):
+    project.makepyfile(
+        """
+        def test_tls(standin):
+            here, there = standin.server.accept_connection(), standin.client
+            there.send_text("STARTTLS\\n")
+            assert here.receive_line_text() == "STARTTLS"
+            here.start_tls()
+            there.start_tls()
+            there.send_text("secured\\n")
+            assert here.receive_line_text() == "secured"
+            assert there.tls()["version"] == "TLS 1.3"
+            assert "127.0.0.1" in there.tls()["peer_certificate"]
+            assert here.tls()["peer_certificate"] is None
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=1)
+
+
 def test_a_conversation_is_taken_into_the_hands_of_the_test(pytester):
     (pytester.path / "standin.toml").write_text(
         """

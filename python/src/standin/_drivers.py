@@ -278,6 +278,16 @@ class _Talks:
         """Receives this text; anything else is an error."""
         self._talk("expect", data=_data(text), timeout=timeout, encoding=encoding)
 
+    def start_tls(self) -> None:
+        """Begins TLS in the middle of the conversation, with the option ``tls`` of the driver. It
+        does not wait: the next sends and receives wait for the handshake."""
+        self._talk("start_tls")
+
+    def tls(self) -> Dict[str, Any]:
+        """What was negotiated for TLS: ``version``, ``cipher``, ``server_name``, ``alpn``,
+        ``peer_certificate`` and ``is_resumed``."""
+        return self._talk("tls")
+
     def shutdown_write(self) -> None:
         """Says to the peer that no more will be sent."""
         self._talk("shutdown_write")

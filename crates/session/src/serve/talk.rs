@@ -211,6 +211,49 @@ pub(super) const METHODS: &[Method] = &[
         run: expect,
     },
     Method {
+        name: "start_tls",
+        doc: "Begins TLS in the middle of a conversation, with the option `tls` of the driver. It \
+              does not wait: the next sends and receives wait for the handshake.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[],
+        run: start_tls,
+    },
+    Method {
+        name: "tls",
+        doc: "Returns what both sides of a connection have negotiated for TLS.",
+        parameters: &[DRIVER, CONNECTION],
+        result: &[
+            required("version", Kind::Text, "The version, such as `TLS 1.3`."),
+            required(
+                "cipher",
+                Kind::Text,
+                "The cipher suite by its standard name.",
+            ),
+            required(
+                "server_name",
+                Kind::MaybeText,
+                "The server name that the client requested (SNI).",
+            ),
+            required(
+                "alpn",
+                Kind::MaybeText,
+                "The protocol that was agreed on (ALPN).",
+            ),
+            required(
+                "peer_certificate",
+                Kind::MaybeText,
+                "The peer's certificate: subject, names, authority and dates; null if it has \
+                 shown none.",
+            ),
+            required(
+                "is_resumed",
+                Kind::Flag,
+                "Whether an earlier session shortened the handshake.",
+            ),
+        ],
+        run: tls,
+    },
+    Method {
         name: "close",
         doc: "Closes a connection.",
         parameters: &[DRIVER, CONNECTION],
@@ -441,6 +484,23 @@ fn expect(call: &Call<'_>) -> Result<Value> {
         Data::Text(text) => call.wait(line.talk(call).expect_text(text))?,
     }
     Ok(json!({}))
+}
+
+fn start_tls(call: &Call<'_>) -> Result<Value> {
+    Line::to_send(call)?.connection.start_tls()?;
+    Ok(json!({}))
+}
+
+fn tls(call: &Call<'_>) -> Result<Value> {
+    let tls = Line::of(call)?.connection.tls()?;
+    Ok(json!({
+        "version": tls.version.to_string(),
+        "cipher": tls.cipher,
+        "server_name": tls.server_name,
+        "alpn": tls.alpn,
+        "peer_certificate": tls.peer_certificate().map(ToString::to_string),
+        "is_resumed": tls.is_resumed,
+    }))
 }
 
 fn close(call: &Call<'_>) -> Result<Value> {
