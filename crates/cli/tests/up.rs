@@ -279,6 +279,27 @@ fn a_damaged_state_file_hides_nobody() {
 }
 
 #[test]
+fn a_changed_state_file_has_no_other_process_ended() {
+    let place = Place::new();
+    let (id, pid) = up(&place, &[]);
+    // It ends with this test, however that ends.
+    let mut other = Command::new("cat");
+    let mut other = other.stdin(Stdio::piped()).spawn().unwrap();
+    let file = format!("runtime/standin/{id}.jsonl");
+    let changed = place
+        .read(&file)
+        .replace(&pid.to_string(), &other.id().to_string());
+    place.write(&file, &changed);
+    let status = place.run(&["status"]).check(0, "").stdout.clone();
+    assert!(status.starts_with(&id), "{status}");
+    place.run(&["down"]).check(0, "is down");
+    assert_eq!(other.try_wait().unwrap(), None);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    place.check_nothing_left();
+}
+
+#[test]
 fn the_process_of_another_container_is_not_mistaken_for_the_keeper() {
     let place = Place::new();
     let (id, pid) = up(&place, &[]);

@@ -159,7 +159,7 @@ impl StateDir {
                 let _ = fs::remove_file(self.socket(id));
             } else {
                 let last = last_line(&file).map_err(failed)?;
-                let read = last.and_then(|line| Entry::of_json(&line));
+                let read = last.and_then(|line| Entry::of_json(id, &line));
                 entries.extend(read.or_else(|| Entry::of_id(id)));
             }
         }
@@ -468,16 +468,16 @@ impl Entry {
         })
     }
 
-    fn of_json(value: &Value) -> Option<Self> {
+    /// What its file says of it. The number of its keeper is not taken from there: that process
+    /// will be sent a signal.
+    fn of_json(id: &str, value: &Value) -> Option<Self> {
         let number = |value: &Value| value.as_u64().and_then(|number| number.try_into().ok());
         let text = |key: &str| value[key].as_str().map(str::to_owned);
         let since = Duration::try_from_secs_f64(value["since"].as_f64()?).ok()?;
         let variables = value["variables"].as_object()?.iter();
         Some(Self {
-            id: text("id")?,
             environment: text("environment")?,
             file: PathBuf::from(text("file")?),
-            pid: number(&value["pid"])?,
             parent: number(&value["parent"]),
             numbers: text("numbers"),
             status: value["status"].as_str()?.parse().ok()?,
@@ -485,6 +485,7 @@ impl Entry {
             variables: variables
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
                 .collect(),
+            ..Self::of_id(id)?
         })
     }
 }
