@@ -213,8 +213,8 @@ pub(crate) fn shake(upgrade: Upgrade, handshake: Handshake) -> Result<Connection
     }
 }
 
-/// Does the handshake on the reactor, and hands the outcome to `done`.
-pub(crate) struct Shake<F> {
+/// Does the handshake on the reactor, and hands the outcome to `done`, in any case.
+pub(crate) struct Shake<F: FnOnce(Result<Connection, Failed>)> {
     talk: Option<Talk>,
     done: Option<F>,
 }
@@ -225,6 +225,22 @@ impl<F: FnOnce(Result<Connection, Failed>) + Send> Shake<F> {
             talk: Some(Talk::new(upgrade, handshake, Instant::now())),
             done: Some(done),
         }
+    }
+}
+
+impl<F: FnOnce(Result<Connection, Failed>)> Shake<F> {
+    fn end(&mut self, outcome: Result<(), Failed>) {
+        if let (Some(talk), Some(done)) = (self.talk.take(), self.done.take()) {
+            done(talk.end(outcome));
+        }
+    }
+}
+
+/// Who cannot go on, such as with a connection that was closed before its turn, says so, too:
+/// somebody may wait for it.
+impl<F: FnOnce(Result<Connection, Failed>)> Drop for Shake<F> {
+    fn drop(&mut self) {
+        self.end(Err(Failed::Closed));
     }
 }
 
@@ -249,9 +265,7 @@ impl<F: FnOnce(Result<Connection, Failed>) + Send> Actor for Shake<F> {
             Wants::Time(time) => turn.wake_at(Some(time)),
             Wants::End(outcome) => {
                 turn.deregister(&mut talk.upgrade)?;
-                if let (Some(talk), Some(done)) = (self.talk.take(), self.done.take()) {
-                    done(talk.end(outcome));
-                }
+                self.end(outcome);
                 return Ok(Next::Done);
             }
         }

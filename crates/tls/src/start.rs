@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
-use standin_reactor::{Group, Reactor};
+use standin_reactor::Reactor;
 use standin_socket::{Connection, ControlError};
 use standin_sync::Monitor;
 use standin_sync::operation::{Attempt, Descriptor, Interest, Kept, Operation};
@@ -150,12 +150,11 @@ fn finished(connection: &Connection, outcome: Result<(), Failed>) -> Result<(), 
 }
 
 /// A handshake that the reactor performs on a connection. Receives and sends on it wait for the
-/// handshake, and return its error if it fails, so its outcome need not be queried.
+/// handshake, and return its error if it fails, so its outcome need not be queried. It continues if
+/// this is dropped; closing the connection ends it.
 pub struct StartTls {
     connection: Connection,
     outcome: Arc<Monitor<Option<Result<(), Failed>>>>,
-    /// The handshake continues while these exist.
-    _group: Arc<(Group, Reactor)>,
 }
 
 impl StartTls {
@@ -183,20 +182,19 @@ impl StartTls {
     }
 
     fn new(connection: &Connection, handshake: Handshake) -> Result<StartTls, StartTlsError> {
-        let reactor = Reactor::acquire()?;
-        let group = Arc::new((reactor.group("handshake"), reactor));
+        let group = Arc::new(Reactor::acquire()?.group("handshake"));
         let upgrade = connection.upgrade()?;
         let outcome = Arc::new(Monitor::new(None));
         let told = Arc::clone(&outcome);
+        // Its end would end the handshake.
         let kept = Arc::clone(&group);
-        group.0.spawn(Shake::new(upgrade, handshake, move |ended| {
+        group.spawn(Shake::new(upgrade, handshake, move |ended| {
             told.update(|outcome| *outcome = Some(ended.map(|_| ())));
             drop(kept);
         }));
         Ok(StartTls {
             connection: connection.clone(),
             outcome,
-            _group: group,
         })
     }
 

@@ -4,10 +4,13 @@
 
 mod common;
 
+use std::io;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{HOST, authority};
+use standin_reactor::{Actor, Next, Reactor, Turn};
 use standin_socket::{Client, Connection, ReceiveError, SendError, Server, framing};
 use standin_tls::{
     Acceptor, Authority, ClientAuth, Connector, Defect, StartTls, StartTlsError, Tls,
@@ -389,6 +392,53 @@ fn a_receive_waits_for_the_handshake_no_longer_than_its_own_limit() {
         Err(StartTlsError::Closed { .. })
     ));
     drop(near);
+}
+
+/// Keeps the reactor's thread until the barrier lets it go.
+struct Keeps(Arc<Barrier>);
+
+impl Actor for Keeps {
+    fn act(&mut self, _: &mut Turn<'_>) -> io::Result<Next> {
+        self.0.wait();
+        self.0.wait();
+        Ok(Next::Done)
+    }
+}
+
+#[test]
+fn a_handshake_ends_if_its_connection_is_closed_before_its_turn() {
+    let authority = authority();
+    let server = Server::builder().bind().unwrap();
+    let client = Client::builder().port(server.port()).build();
+    let _near = client.connect(LIMIT).unwrap();
+    let far = server.accept(LIMIT).unwrap();
+    let acceptor = Acceptor::new(&Tls::new(), &[HOST], &authority, None).unwrap();
+
+    let group = Reactor::acquire().unwrap().group("test");
+    let gate = Arc::new(Barrier::new(2));
+    group.spawn(Keeps(Arc::clone(&gate)));
+    gate.wait();
+    let begun = StartTls::server(&far, &acceptor).unwrap();
+    far.close();
+    gate.wait();
+    let error = begun.wait(LIMIT).unwrap_err();
+    assert!(matches!(error, StartTlsError::Closed { .. }), "{error}");
+    assert!(begun.is_over());
+}
+
+#[test]
+fn a_handshake_goes_on_without_its_handle() {
+    let authority = authority();
+    let server = Server::builder().bind().unwrap();
+    let client = Client::builder().port(server.port()).build();
+    let near = client.connect(LIMIT).unwrap();
+    let far = server.accept(LIMIT).unwrap();
+    let acceptor = Acceptor::new(&Tls::new(), &[HOST], &authority, None).unwrap();
+    drop(StartTls::server(&far, &acceptor).unwrap());
+    let connector = Connector::new(&Tls::new(), HOST, &[], &authority, None).unwrap();
+    connect(&near, &connector).unwrap();
+    near.send(b"hello\n", LIMIT).unwrap();
+    assert_eq!(far.receive_line(LIMIT).unwrap(), b"hello");
 }
 
 #[test]

@@ -58,7 +58,6 @@ pub(crate) struct TlsSide {
     tls: Option<Tls>,
     acceptor: OnceLock<Acceptor>,
     connector: OnceLock<Connector>,
-    started: Mutex<Vec<StartTls>>,
 }
 
 impl Secure {
@@ -83,7 +82,6 @@ impl Secure {
             tls: options.map(TlsOptions::tls),
             acceptor: OnceLock::new(),
             connector: OnceLock::new(),
-            started: Mutex::default(),
         });
         let mut files = Files::default();
         if let Some(tls) = side.tls.as_ref().filter(|_| !is_server) {
@@ -120,16 +118,13 @@ impl Secure {
         *self.listener.write().unpoisoned() = Some(Arc::new(listener));
     }
 
-    /// Ends all handshakes under way, and all waits for connections.
+    /// Ends the handshakes of those who connect, and all waits for connections. Those in the middle
+    /// of a conversation end with their connections.
     pub(crate) fn end(&self) {
         // In a `let`: nothing is locked while it ends.
         let listener = self.listener.write().unpoisoned().take();
         if let Some(listener) = listener {
             listener.abort();
-        }
-        if let Some(side) = self.side() {
-            let started = std::mem::take(&mut *side.started.lock().unpoisoned());
-            drop(started);
         }
     }
 
@@ -195,15 +190,8 @@ impl TlsSide {
                 StartTls::client(connection, &self.connector(&tls)?)
             }
         };
-        let started = started.map_err(|error| self.not_started(error))?;
-        // It continues while it is kept. Only before there are more of them than ever the others
-        // are looked at: thousands may be under way.
-        let mut kept = self.started.lock().unpoisoned();
-        if kept.len() == kept.capacity() {
-            kept.retain(|started| !started.is_over());
-        }
-        kept.push(started);
-        Ok(())
+        // What is sent and received next waits for its end.
+        started.map(drop).map_err(|error| self.not_started(error))
     }
 
     pub(crate) fn authority(&self) -> Result<Authority, TlsConfigError> {
