@@ -171,6 +171,10 @@ impl Actor for Peer {
                 self.common.desk.begins(self.index, waker.clone());
             }
             if !line.connection.wake_when_upgraded(&waker) {
+                if !line.connection.is_open() {
+                    // This side has closed it meanwhile.
+                    return Ok(Next::Done);
+                }
                 turn.register(&mut line.connection)?;
                 line.connection.wake_when_closed(waker);
                 line.conversation.resume();
@@ -242,7 +246,9 @@ impl Actor for Peer {
                 Action::StartTls => {
                     line.let_go(turn)?;
                     self.has_turn = false;
-                    if let Err(reason) = line.start_tls(&self.common.ledger) {
+                    if let Err(reason) = line.start_tls(&self.common.ledger)
+                        && line.connection.is_open()
+                    {
                         line.conversation.no_tls(reason);
                     }
                     return Ok(Next::Again);

@@ -11,7 +11,7 @@ mod held;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -196,6 +196,23 @@ fn tls_that_nobody_can_start_is_unexpected() {
     let surprise = answers.surprise();
     assert!(surprise.contains("TLS could not be started"), "{surprise}");
     expect_end(&mut stream);
+}
+
+#[test]
+fn a_connection_that_this_side_closes_before_tls_begins_is_not_unexpected() {
+    let closes = Arc::new(OnceLock::<Server>::new());
+    let server = Arc::clone(&closes);
+    let replies = lines().with(move |_: &Frame<'_>, (): &mut ()| {
+        server.get().expect("it is set before").abort();
+        Some(no_reply().then(Then::StartTls))
+    });
+    let answers = Answers::new(replies);
+    closes.set(answers.server.clone()).unwrap();
+    let mut stream = answers.connect();
+    stream.write_all(b"GO\n").unwrap();
+    let gone = stream.read(&mut [0; 1]);
+    assert!(!matches!(gone, Ok(1..)), "{gone:?}");
+    answers.verify();
 }
 
 #[test]
