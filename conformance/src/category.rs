@@ -39,7 +39,6 @@ const TABLE: &[(&str, &str)] = &[
     ("standin::driver::extract_not_text", "decode_error"),
     ("standin::driver::install_source", SYSTEM),
     ("standin::driver::install_write", SYSTEM),
-    ("standin::driver::install_not_a_file", "invalid_argument"),
     ("standin::driver::install_template", "generic"),
     ("standin::driver::no_install_target", "not_implemented"),
     ("standin::driver::file_logger", SYSTEM),
@@ -164,6 +163,8 @@ pub(crate) fn of_diagnostic(error: &(dyn Diagnostic + Send + Sync + 'static)) ->
     let category = match (category.as_str(), errno.as_deref()) {
         (SYSTEM, Some("ENOENT")) => "file_not_found".to_owned(),
         (SYSTEM, Some("EEXIST")) => "file_exists".to_owned(),
+        // Refused before the system was asked.
+        (SYSTEM, None) => "invalid_argument".to_owned(),
         (SYSTEM, _) => "os_error".to_owned(),
         _ => category,
     };
