@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::play::Play;
 use crate::script::{Deed, Do, Source};
 use crate::template::Scope;
-use crate::unexpected::{Said, Surprise};
+use crate::unexpected::{Ended, Said, Surprise};
 use crate::user_code::{AnyFraming, State, guarded};
 use crate::{Action, Ledger, Then};
 
@@ -68,7 +68,7 @@ pub struct Conversation {
     closures: Vec<State>,
     phase: Phase,
     /// How the peer's direction has ended.
-    ended: Option<Box<str>>,
+    ended: Option<Box<Ended>>,
     /// Nothing more can be sent.
     is_mute: bool,
     said: Said,
@@ -165,7 +165,7 @@ impl Conversation {
     /// Notes that the peer sends no more, for this reason. Bytes from before are still answered.
     pub fn end(&mut self, end: &End) {
         if self.ended.is_none() {
-            self.ended = Some(end.to_string().into());
+            self.ended = Some(Box::new(Ended::new(end)));
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use miette::Diagnostic;
 use standin_record::LastRecords;
 use standin_socket::framing::FrameError;
+use standin_socket::{End, TransformError};
 
 use crate::Times;
 use crate::excerpt::Excerpt;
@@ -64,9 +65,9 @@ pub(crate) enum Surprise {
     /// The frame is too long.
     TooLong { head: Excerpt, limit: usize },
     /// The stream ended in the middle of a frame.
-    EndInFrame { rest: Excerpt, how: String },
+    EndInFrame { rest: Excerpt, ended: Ended },
     /// The stream ended in the middle of a dialogue.
-    EndInDialogue { step: String, how: String },
+    EndInDialogue { step: String, ended: Ended },
     /// A user's code panicked.
     Panicked { what: String, message: String },
     /// An answer could not be made.
@@ -193,11 +194,11 @@ impl fmt::Display for Surprise {
             Surprise::TooLong { head, limit } => {
                 write!(f, "a frame is longer than {limit} bytes; it begins {head}")
             }
-            Surprise::EndInFrame { rest, how } => {
-                write!(f, "{how} in the middle of a frame: {rest}")
+            Surprise::EndInFrame { rest, ended } => {
+                ended.say(f, &format_args!("in the middle of a frame: {rest}"))
             }
-            Surprise::EndInDialogue { step, how } => {
-                write!(f, "{how} in the middle of the dialogue, at {step}")
+            Surprise::EndInDialogue { step, ended } => {
+                ended.say(f, &format_args!("in the middle of the dialogue, at {step}"))
             }
             Surprise::Panicked { what, message } => write!(f, "{what} panicked: {message}"),
             Surprise::NoAnswer { reason } => write!(f, "the answer could not be sent: {reason}"),
@@ -211,6 +212,40 @@ impl fmt::Display for Surprise {
                     most.unwrap_or(0)
                 ),
             },
+        }
+    }
+}
+
+/// How a stream has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    how: String,
+    /// Neither side has ended it on purpose.
+    is_failure: bool,
+    /// What helps against the failure, if it says so.
+    help: Option<String>,
+}
+
+impl Ended {
+    pub(crate) fn new(end: &End) -> Ended {
+        let failure = match end {
+            End::Failed(error) => Some(error),
+            _ => None,
+        };
+        let transform = failure.and_then(|error| error.get_ref()?.downcast_ref::<TransformError>());
+        Ended {
+            how: end.to_string(),
+            is_failure: failure.is_some(),
+            help: transform.and_then(|error| Some(error.help()?.to_string())),
+        }
+    }
+
+    /// Writes that it ended there.
+    fn say(&self, f: &mut fmt::Formatter<'_>, place: &dyn fmt::Display) -> fmt::Result {
+        let how = &self.how;
+        match self.is_failure {
+            true => write!(f, "the connection failed {place}: {how}"),
+            false => write!(f, "{how} {place}"),
         }
     }
 }
@@ -252,6 +287,12 @@ impl Diagnostic for Unexpected {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        if let Surprise::EndInFrame { ended, .. } | Surprise::EndInDialogue { ended, .. } =
+            &self.surprise
+            && let Some(help) = &ended.help
+        {
+            return Some(Box::new(help));
+        }
         Some(Box::new(match &self.surprise {
             Surprise::Frame { step: None, .. } => {
                 "add a rule for it, or handle it with `otherwise`"

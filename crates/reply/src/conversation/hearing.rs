@@ -13,7 +13,7 @@ use crate::incoming::Broken;
 use crate::ledger::Progress;
 use crate::play;
 use crate::script::{Deed, Fallback, Test};
-use crate::unexpected::{Said, Surprise};
+use crate::unexpected::{Ended, Said, Surprise};
 use crate::user_code::guarded;
 use crate::{Action, Frame, Unexpected};
 
@@ -35,7 +35,7 @@ impl Conversation {
             Ok(Ok(Some(frame))) => self.hear(frame),
             Ok(Ok(None)) => match self.ended.take() {
                 None => return Some(Action::Receive),
-                Some(how) => self.finish(how.into()),
+                Some(ended) => self.finish(*ended),
             },
             Ok(Err(Broken::NotAFrame(source))) => {
                 let bytes = Excerpt::new(&self.shown_rest(), EVIDENCE);
@@ -156,7 +156,7 @@ impl Conversation {
     }
 
     /// The peer has ended its direction, and everything that came before is answered.
-    fn finish(&mut self, how: String) {
+    fn finish(&mut self, ended: Ended) {
         let step = self.play.as_mut().and_then(|play| match play.next() {
             play::Next::Expect(number) | play::Next::Do(number, _) => {
                 Some(play.scene().step(number))
@@ -169,9 +169,9 @@ impl Conversation {
         let ignores = matches!(self.ledger.script().parts.otherwise, Fallback::Ignore);
         if !self.incoming.rest().is_empty() && !ignores {
             let rest = Excerpt::new(&self.shown_rest(), EVIDENCE);
-            self.surprise(Surprise::EndInFrame { rest, how });
+            self.surprise(Surprise::EndInFrame { rest, ended });
         } else if let Some(step) = step {
-            self.surprise(Surprise::EndInDialogue { step, how });
+            self.surprise(Surprise::EndInDialogue { step, ended });
         }
         self.phase = Phase::Over(Action::Close);
     }

@@ -1,5 +1,11 @@
 //! What is not expected, and how that is reported.
 
+use std::io;
+
+use miette::Diagnostic;
+use standin_socket::TransformError;
+use thiserror::Error;
+
 use super::*;
 
 #[test]
@@ -184,6 +190,40 @@ fn an_end_in_the_middle_is_unexpected() {
     assert_eq!(talk.say("a\nc\n"), "b\n");
     talk.end();
     assert_eq!(talk.surprises(), "");
+}
+
+/// What a handshake says of its failure.
+#[derive(Debug, Error, Diagnostic)]
+#[error("the peer does not trust the authority")]
+#[diagnostic(help("hand it the file"))]
+struct Untrusted;
+
+#[test]
+fn a_connection_that_fails_says_why_and_what_helps() {
+    let after = |said, failure| {
+        let mut talk = Talk::new(&lines().dialogue(Dialogue::new().expect("a").expect("b")));
+        talk.say(said);
+        talk.conversation.end(&End::Failed(failure));
+        talk.act();
+        talk
+    };
+    let untrusted = io::Error::other(TransformError::new(Untrusted));
+    fails(
+        &after("a\n", untrusted),
+        expect![[r#"
+            the replies, connection 0: the connection failed in the middle of the dialogue, at step 2 (expect: equals "b"): the peer does not trust the authority
+              the frame before was "a"; nothing was sent
+              help: hand it the file
+              code: standin::reply::end_in_dialogue"#]],
+    );
+    fails(
+        &after("a\nb", io::Error::other("it broke")),
+        expect![[r#"
+            the replies, connection 0: the connection failed in the middle of a frame: "b": it broke
+              the frame before was "a"; nothing was sent
+              help: the peer was killed, or it uses another framing: lines end with a newline
+              code: standin::reply::end_in_frame"#]],
+    );
 }
 
 #[test]
