@@ -153,6 +153,19 @@ pub trait HeldAsync {
         let (held, place) = (self.meant(), Place::caller());
         held.receive_frame_with(Task, place)
     }
+
+    /// Begins TLS in the middle of the conversation. The future waits for what was still to be
+    /// sent, not for the handshake: sends and receives after it do.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`TcpHeld::start_tls`].
+    #[cfg(feature = "tls")]
+    #[track_caller]
+    fn start_tls_async(&mut self) -> impl Future<Output = Result<(), TcpError>> {
+        let (held, place) = (self.meant(), Place::caller());
+        held.start_tls_with(Task, place)
+    }
 }
 
 impl HeldAsync for TcpHeld {

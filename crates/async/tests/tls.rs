@@ -1,9 +1,13 @@
 //! A task does not block the thread on which the other side of a handshake runs.
 #![cfg(feature = "tokio")]
 
-use standin_async::{ClientAsync, TalkAsync};
+use std::time::Duration;
+
+use standin_async::{AnswersAsync, ClientAsync, HeldAsync, TalkAsync};
 use standin_driver::Lifecycle;
-use standin_tcp::{TcpClient, Tls};
+use standin_reply::{Replies, hold};
+use standin_socket::framing::Lines;
+use standin_tcp::{TcpClient, TcpServer, Tls};
 use standin_tls::{Acceptor, Authority};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -40,4 +44,35 @@ async fn a_client_shakes_hands_with_a_service_in_the_same_thread() {
     let line = connection.receive_line_text_async().await.unwrap();
     assert_eq!(line, "hello");
     service.await.unwrap();
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_held_conversation_begins_tls_and_goes_on() {
+    let limit = Duration::from_secs(60);
+    let replies = Replies::framed(Lines::new());
+    let replies = replies.on("STARTTLS", hold("tls")).on("PING", "PONG\n");
+    let server = TcpServer::builder("server").host("127.0.0.1");
+    let server = server.replies(replies).build().unwrap();
+    server.start().unwrap();
+    let client = TcpClient::builder("client")
+        .host("127.0.0.1")
+        .port(server.port().unwrap())
+        .tls(Tls::new().verify(false).on_request(true))
+        .build()
+        .unwrap();
+    client.start().unwrap();
+    let near = client.connection().unwrap();
+    near.send_text_async("STARTTLS\n").await.unwrap();
+    let mut held = server.held_async("tls", limit).await.unwrap();
+    held.send_text_async("go\n").await.unwrap();
+    held.start_tls_async().await.unwrap();
+    near.expect_text_async("go\n").await.unwrap();
+    near.start_tls().unwrap();
+    near.send_text_async("by hand\nPING\n").await.unwrap();
+    assert_eq!(held.receive_line_text_async().await.unwrap(), "by hand");
+    held.hand_back();
+    near.expect_text_async("PONG\n").await.unwrap();
+    client.stop().unwrap();
+    server.stop().unwrap();
 }

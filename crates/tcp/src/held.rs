@@ -173,9 +173,8 @@ impl TcpHeld {
     crate::over_a_held_conversation! { talk }
 
     /// Begins TLS in the middle of the conversation, as [`TcpConnection::start_tls`] does. Before
-    /// that goes what was still to be sent when the test took the conversation over; an empty
-    /// `send_async` before lets a task wait for it. Handed back, the conversation continues after
-    /// the handshake.
+    /// that goes what was still to be sent when the test took the conversation over. Handed back,
+    /// the conversation continues after the handshake.
     ///
     /// # Errors
     ///
@@ -183,7 +182,14 @@ impl TcpHeld {
     #[cfg(feature = "tls")]
     #[track_caller]
     pub fn start_tls(&mut self) -> Result<(), TcpError> {
-        self.send_rest()?;
+        now(self.start_tls_with(Thread, Place::caller()))
+    }
+
+    /// Does the same as [`start_tls`](TcpHeld::start_tls), waiting with `wait`.
+    #[cfg(feature = "tls")]
+    #[doc(hidden)]
+    pub async fn start_tls_with(&mut self, wait: impl Wait, place: Place) -> Result<(), TcpError> {
+        self.send_rest_with(wait, place).await?;
         self.connection.start_tls()
     }
 
