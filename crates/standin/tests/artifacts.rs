@@ -175,19 +175,28 @@ fn without_the_variable_they_are_below_the_target_directory() {
 
 #[test]
 fn of_earlier_runs_the_latest_three_stay() {
+    // A target directory of its own, as the runs of another copy of this file would count too.
+    let target = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fs::write(target.path().join("CACHEDIR.TAG"), "# as cargo makes it").unwrap();
+    let program = target.path().join("program");
+    let setup = format!(
+        "unset {VARIABLE}
+         [ -e '{0}' ] || ln \"$0\" '{0}' || cp \"$0\" '{0}'
+         exec '{0}' \"$@\"",
+        program.display()
+    );
     let mut folders = Vec::new();
     for _ in 0..6 {
-        let ended = run_after(&format!("unset {VARIABLE}"), "subjects::panics_in_another");
+        let ended = run_after(&setup, "subjects::panics_in_another");
         let (_, rest) = ended.output.split_once("what was recorded: ").unwrap();
         let (page, _) = rest.split_once("/report.html").unwrap();
         folders.push(PathBuf::from(page));
+        let below = target.path().join("standin/pruned");
+        assert_eq!(folders.last().unwrap().parent().unwrap(), below);
     }
     let left = folders.iter().filter(|folder| folder.exists()).count();
     // Three, and that of the last run.
     assert_eq!(left, 4, "{folders:?}");
-    for folder in folders.iter().filter(|folder| folder.exists()) {
-        fs::remove_dir_all(folder).unwrap();
-    }
 }
 
 #[test]
