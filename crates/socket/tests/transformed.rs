@@ -6,8 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use standin_socket::{
-    Client, Connection, Received, SendError, Server, Transform, TransformError, Tried,
+    Client, Connection, ControlError, Received, SendError, Server, Transform, TransformError, Tried,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -121,6 +122,25 @@ fn a_send_that_timed_out_continues_with_the_next() {
     connection.send(&all[sent..], LIMIT).unwrap();
     let (_, wire) = reader.join().unwrap();
     assert!(wire == flipped(&all));
+}
+
+#[test]
+fn what_hinders_an_upgrade_is_named() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = Client::builder().host("127.0.0.1").port(port).build();
+    let connection = client.connect(LIMIT).unwrap();
+    let hindered_by = |expected: &str| {
+        let error = connection.upgrade().unwrap_err();
+        assert!(matches!(error, ControlError::Upgrade { .. }), "{error}");
+        assert!(error.to_string().ends_with(expected), "{error}");
+        let help = error.help().unwrap().to_string();
+        assert!(help.contains("while nobody else uses it"), "{help}");
+    };
+    let upgrade = connection.upgrade().unwrap();
+    hindered_by("cannot upgrade: it is being upgraded");
+    upgrade.finish(Flip::default(), |_| String::new());
+    hindered_by("cannot upgrade: it has been upgraded already");
 }
 
 #[test]

@@ -146,6 +146,10 @@ impl Owner {
         self.is_one.load(Ordering::Acquire)
     }
 
+    pub(super) fn is_upgraded_now(&self) -> bool {
+        self.upgrade.lock().unpoisoned().is_it
+    }
+
     pub(super) fn upgrade_begins(&self) {
         self.upgrade.lock().unpoisoned().is_it = true;
     }

@@ -44,9 +44,8 @@ impl Connection {
     /// it, or it already has a transform.
     pub fn upgrade(&self) -> Result<Upgrade, ControlError> {
         let inner = &*self.inner;
-        let refused = |reason| ControlError::Unsupported {
+        let refused = |reason| ControlError::Upgrade {
             party: Box::new(inner.party()),
-            action: "upgrade",
             reason,
         };
         if !inner.core.is_open() {
@@ -55,11 +54,12 @@ impl Connection {
                 action: "upgrade",
             });
         }
-        let busy = "another thread receives or sends over it";
-        let receiving = inner.core.receiving.try_enter();
-        let mut receiving = receiving.ok_or_else(|| refused(busy))?;
-        let sending = inner.core.sending.try_enter();
-        let sending = sending.ok_or_else(|| refused(busy))?;
+        let busy = || match inner.owner.is_upgraded_now() {
+            true => refused("it is being upgraded"),
+            false => refused("another thread receives or sends over it"),
+        };
+        let mut receiving = inner.core.receiving.try_enter().ok_or_else(busy)?;
+        let sending = inner.core.sending.try_enter().ok_or_else(busy)?;
         if inner.core.layer.get().is_some() {
             return Err(refused("it has been upgraded already"));
         }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::Party;
 
-/// Why a server or connection could not refuse, come back, reset or shut down.
+/// Why a server or connection could not refuse, come back, reset, shut down or be upgraded.
 #[derive(Error, Diagnostic)]
 #[non_exhaustive]
 pub enum ControlError {
@@ -36,6 +36,19 @@ pub enum ControlError {
         /// The action.
         action: &'static str,
         /// Why it cannot.
+        reason: &'static str,
+    },
+
+    /// The connection does not switch to another protocol now.
+    #[error("{party}: cannot upgrade: {reason}")]
+    #[diagnostic(
+        code(standin::socket::upgrade_refused),
+        help("a connection starts TLS, or another protocol, once, while nobody else uses it")
+    )]
+    Upgrade {
+        /// The connection.
+        party: Box<Party>,
+        /// Why it does not.
         reason: &'static str,
     },
 
@@ -77,6 +90,7 @@ impl ControlError {
         match self {
             ControlError::Closed { party, .. }
             | ControlError::Unsupported { party, .. }
+            | ControlError::Upgrade { party, .. }
             | ControlError::Io { party, .. } => party,
         }
     }
