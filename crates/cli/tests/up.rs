@@ -286,10 +286,14 @@ fn a_changed_state_file_has_no_other_process_ended() {
     let mut other = Command::new("cat");
     let mut other = other.stdin(Stdio::piped()).spawn().unwrap();
     let file = format!("runtime/standin/{id}.jsonl");
-    let changed = place
-        .read(&file)
-        .replace(&pid.to_string(), &other.id().to_string());
-    place.write(&file, &changed);
+    let mut text = place.read(&file);
+    // Only where they are meant: the digits may be part of another number too.
+    for (before, after) in [("\"pid\":", ","), ("shop-", "\"")] {
+        let with = |id: u32| format!("{before}{id}{after}");
+        assert!(text.contains(&with(pid)), "{text}");
+        text = text.replace(&with(pid), &with(other.id()));
+    }
+    place.write(&file, &text);
     let status = place.run(&["status"]).check(0, "").stdout.clone();
     assert!(status.starts_with(&id), "{status}");
     place.run(&["down"]).check(0, "is down");

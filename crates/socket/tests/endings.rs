@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use common::{LIMIT, SHORT, pair, plain_pair, promptly, wait_until};
+use common::{LIMIT, SHORT, pair, plain_pair, promptly, uninterrupted, wait_until};
 use standin_socket::{
     Client, ConnectError, Connection, ReceiveError, Server, StreamState,
     framing::{Found, FrameError, Framing},
@@ -29,7 +29,7 @@ use test_port::TestPort;
 fn last_word(mut plain: TcpStream) -> Option<ErrorKind> {
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match plain.read(&mut buffer) {
+        match uninterrupted(|| plain.read(&mut buffer)) {
             Ok(0) => return None,
             Ok(_) => {}
             Err(error) => return Some(error.kind()),

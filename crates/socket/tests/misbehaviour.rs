@@ -11,16 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{LIMIT, SHORT, plain_pair, promptly};
+use common::{LIMIT, SHORT, plain_pair, promptly, uninterrupted};
 use standin_socket::{Client, ControlError, ReceiveError, Server};
 
 #[test]
 fn a_reset_reaches_a_peer_that_waits() {
     let (connection, mut plain, _server) = plain_pair();
-    let waiting = thread::spawn(move || plain.read(&mut [0]).unwrap_err().kind());
+    let waiting = thread::spawn(move || uninterrupted(|| plain.read(&mut [0])));
     thread::sleep(SHORT);
     connection.reset().unwrap();
-    assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionReset);
+    let error = waiting.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(!connection.is_open());
     assert!(connection.reset().is_err());
 }
@@ -88,7 +89,7 @@ fn a_peer_that_stops_reading_stalls_the_writer() {
     plain.set_write_timeout(Some(SHORT)).unwrap();
     let mut written = 0;
     let error = loop {
-        match plain.write(&[0; 65536]) {
+        match uninterrupted(|| plain.write(&[0; 65536])) {
             Ok(count) => written += count,
             Err(error) => break error,
         }
@@ -119,7 +120,7 @@ fn what_is_sent_in_pieces_comes_piece_by_piece() {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     let mut buffer = [0; 16];
     while pieces.concat().len() < 6 {
-        let count = plain.read(&mut buffer).unwrap();
+        let count = uninterrupted(|| plain.read(&mut buffer)).unwrap();
         pieces.push(buffer[..count].to_vec());
     }
     assert_eq!(pieces.concat(), b"abcdef");

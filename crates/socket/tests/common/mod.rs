@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::{
+    io::{self, ErrorKind},
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -44,6 +45,17 @@ pub(crate) fn plain_pair() -> (Connection, TcpStream, Server) {
     plain.set_read_timeout(Some(LIMIT)).unwrap();
     let connection = server.accept(LIMIT).unwrap();
     (connection, plain, server)
+}
+
+/// What a call to a plain socket with a time limit leads to. The system interrupts one that
+/// waits when the tests are suspended and go on.
+pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Runs `f`, and fails when it takes nearly as long as a hang would.
