@@ -263,6 +263,27 @@ pub enum TcpError {
         /// The driver.
         driver: String,
     },
+    /// A connection is in its handshake.
+    #[cfg(feature = "tls")]
+    #[error("the connection of driver \"{driver}\" is still in the handshake of TLS")]
+    #[diagnostic(
+        code(standin::tcp::tls_under_way),
+        help("send or receive something first, which waits for the end of the handshake")
+    )]
+    TlsUnderWay {
+        /// The driver.
+        driver: String,
+    },
+    /// The handshake of a connection has failed.
+    #[cfg(feature = "tls")]
+    #[error("the connection of driver \"{driver}\" does not speak TLS: {failed}")]
+    #[diagnostic(forward(failed))]
+    TlsFailed {
+        /// The driver.
+        driver: String,
+        /// Why.
+        failed: std::sync::Arc<standin_socket::TransformError>,
+    },
     /// The server cannot listen.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -356,6 +377,8 @@ impl TcpError {
             TcpError::AcceptTls { failed, .. } => vec![failed],
             #[cfg(feature = "tls")]
             TcpError::StartTls { failed, .. } => vec![&**failed],
+            #[cfg(feature = "tls")]
+            TcpError::TlsFailed { failed, .. } => vec![&**failed],
             TcpError::Verify(error) => vec![error],
             TcpError::Stuck(error) => vec![error],
             TcpError::Replies(error) => vec![error],

@@ -285,7 +285,8 @@ class _Talks:
 
     def tls(self) -> Dict[str, Any]:
         """What was negotiated for TLS: ``version``, ``cipher``, ``server_name``, ``alpn``,
-        ``peer_certificate`` and ``is_resumed``."""
+        ``peer_certificate`` and ``is_resumed``. During the handshake it is an error: a send or
+        receive waits for its end."""
         return self._talk("tls")
 
     def shutdown_write(self) -> None:

@@ -220,7 +220,8 @@ pub(super) const METHODS: &[Method] = &[
     },
     Method {
         name: "tls",
-        doc: "Returns what both sides of a connection have negotiated for TLS.",
+        doc: "Returns what both sides of a connection have negotiated for TLS. During the handshake \
+              it is an error: a send or receive waits for its end.",
         parameters: &[DRIVER, CONNECTION],
         result: &[
             required("version", Kind::Text, "The version, such as `TLS 1.3`."),

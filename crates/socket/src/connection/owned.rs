@@ -146,7 +146,7 @@ impl Owner {
         self.is_one.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_upgraded_now(&self) -> bool {
+    pub(super) fn is_being_upgraded(&self) -> bool {
         self.upgrade.lock().unpoisoned().is_it
     }
 

@@ -1,6 +1,6 @@
 //! A connection between two ways to talk.
 
-use std::{fmt, io, task::Waker, time::Duration};
+use std::{any::Any, fmt, io, sync::Arc, task::Waker, time::Duration};
 
 use mio::{Registry, Token, event};
 use standin_record::Event as Recorded;
@@ -54,7 +54,7 @@ impl Connection {
                 action: "upgrade",
             });
         }
-        let busy = || match inner.owner.is_upgraded_now() {
+        let busy = || match self.is_being_upgraded() {
             true => refused("it is being upgraded"),
             false => refused("another thread receives or sends over it"),
         };
@@ -78,6 +78,11 @@ impl Connection {
             waiting,
             is_over: false,
         })
+    }
+
+    /// Returns whether an [upgrade](Connection::upgrade) is under way.
+    pub fn is_being_upgraded(&self) -> bool {
+        self.inner.owner.is_being_upgraded()
     }
 }
 
@@ -230,7 +235,8 @@ impl Upgrade {
         self.install(Box::new(transform));
     }
 
-    /// Ends the attempt: later receives and sends return this error.
+    /// Ends the attempt: later receives and sends return this error, which the
+    /// [details](Connection::transform_details) of the connection are.
     pub fn fail(mut self, error: TransformError) {
         let noted = || Recorded::Note(error.to_string());
         self.inner().recording.happened(noted, None);
@@ -243,11 +249,11 @@ impl Upgrade {
             std::mem::take(&mut self.unread),
             std::mem::take(&mut self.waiting),
         );
-        let layer = std::sync::Arc::new(Layer::new(transform));
+        let layer = Arc::new(Layer::new(transform));
         let inner = self.inner();
         // There is none yet: what begins an upgrade has looked, and nobody else does.
-        let _ = inner.core.layer.set(std::sync::Arc::clone(&layer));
-        let outgoing = LayerOut::new(std::sync::Arc::clone(&layer));
+        let _ = inner.core.layer.set(Arc::clone(&layer));
+        let outgoing = LayerOut::new(Arc::clone(&layer));
         inner
             .core
             .sending
@@ -336,6 +342,10 @@ impl Transform for Disagreed {
     }
 
     fn close(&mut self) {}
+
+    fn details(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(Arc::new(self.0.clone()))
+    }
 
     fn wants_write(&self) -> bool {
         false

@@ -235,6 +235,35 @@ fn a_handshake_that_fails_breaks_the_dialogue_with_its_reason() -> Result<()> {
 }
 
 #[test]
+fn what_was_negotiated_is_known_after_the_handshake() -> Result<()> {
+    let replies = lines().on("GO", hold("go")).on("PING", "PONG\n");
+    let mail = Mail::with(replies, Tls::new())?;
+    let near = mail.near();
+    let error = near.tls().unwrap_err().to_string();
+    assert!(error.ends_with("does not speak TLS"), "{error}");
+    near.send_text("GO\n")?;
+    let mut held = mail.server.held("go", LIMIT)?;
+    near.start_tls()?;
+    let error = near.tls().unwrap_err().to_string();
+    assert!(error.contains("is still in the handshake"), "{error}");
+    held.start_tls()?;
+    held.hand_back();
+    near.send_text("PING\n")?;
+    assert!(near.tls().is_ok());
+    mail.env.stop()?;
+
+    let replies = lines().on("GO", reply("").then(Then::StartTls));
+    let mail = Mail::with(replies, Tls::new().defect(Defect::Expired))?;
+    let near = mail.near();
+    near.send_text("GO\n")?;
+    near.start_tls()?;
+    assert!(near.receive_line().is_err());
+    let error = near.tls().unwrap_err().to_string();
+    assert!(error.contains("it has expired"), "{error}");
+    Ok(mail.env.stop()?)
+}
+
+#[test]
 fn tls_begins_once() -> Result<()> {
     let again = || reply("again\n").then(Then::StartTls);
     let built = TcpServer::builder("mail")

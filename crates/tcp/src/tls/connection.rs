@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use standin_socket::TransformError;
 use standin_tls::TlsInfo;
 
 use crate::{TcpConnection, TcpError};
@@ -35,11 +36,20 @@ impl TcpConnection {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection does not speak TLS.
+    /// Returns an error if the connection does not speak TLS, or not yet: a send or receive after
+    /// [`start_tls`](TcpConnection::start_tls) waits for the handshake.
     pub fn tls(&self) -> Result<Arc<TlsInfo>, TcpError> {
-        let info = self.socket().transform_details::<TlsInfo>();
-        info.ok_or_else(|| TcpError::NoTls {
-            driver: self.driver(),
+        let socket = self.socket();
+        // Asked before, as it may end meanwhile.
+        let is_under_way = socket.is_being_upgraded();
+        if let Some(info) = socket.transform_details::<TlsInfo>() {
+            return Ok(info);
+        }
+        let driver = self.driver();
+        Err(match socket.transform_details::<TransformError>() {
+            Some(failed) => TcpError::TlsFailed { driver, failed },
+            None if is_under_way => TcpError::TlsUnderWay { driver },
+            None => TcpError::NoTls { driver },
         })
     }
 
