@@ -312,7 +312,7 @@ pub enum TlsError {
     NotTls {
         /// The side that speaks another protocol.
         peer: Side,
-        /// Its first bytes.
+        /// Its first bytes, redacted if the connection's recording is.
         received: Vec<u8>,
     },
 

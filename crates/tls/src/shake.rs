@@ -174,7 +174,13 @@ impl Talk {
                 // It has said that it is done.
                 None => Err(Failed::Closed),
             },
-            Err(Failed::Tls(error)) => {
+            Err(Failed::Tls(mut error)) => {
+                if let (TlsError::NotTls { received, .. }, Some(tape)) =
+                    (&mut error, connection.tape())
+                {
+                    // Messages contain it.
+                    *received = tape.redact().bytes(received).into_owned();
+                }
                 self.upgrade.fail(TransformError::new(error.clone()));
                 Err(Failed::Tls(error))
             }

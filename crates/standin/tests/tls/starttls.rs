@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use standin::environment::Record;
 use standin::reply::{Dialogue, Replies, Seen, Then, anything, hold, prefix, reply};
 use standin::socket::framing::Lines;
 use standin::{
@@ -261,6 +262,26 @@ fn what_was_negotiated_is_known_after_the_handshake() -> Result<()> {
     let error = near.tls().unwrap_err().to_string();
     assert!(error.contains("it has expired"), "{error}");
     Ok(mail.env.stop()?)
+}
+
+#[test]
+fn what_comes_instead_of_tls_is_redacted() -> Result<()> {
+    let dialogue = Dialogue::new().expect("GO").start_tls().expect("hello");
+    let record = Record::default().redact(["secret[0-9]+"]).on_failure([]);
+    let mut env = Environment::builder("mail").record(record).build()?;
+    let server = TcpServer::builder("mail").replies(lines().dialogue(dialogue));
+    let server = env.add(server.build()?)?;
+    let client = TcpClient::builder("client").connect_to("mail").build()?;
+    let client = env.add(client)?;
+    let env = env.start()?;
+    client.send_text("GO\nPASS secret42\n")?;
+    let error = server.wait_until(Seen::dialogue(0), LIMIT).unwrap_err();
+    let error = format!("{error:?}");
+    assert!(error.contains("PASS ********"), "{error}");
+    assert!(!error.contains("secret42"), "{error}");
+    let stopped = format!("{:?}", env.stop().unwrap_err());
+    assert!(!stopped.contains("secret42"), "{stopped}");
+    Ok(())
 }
 
 #[test]
