@@ -352,11 +352,9 @@ fn what_was_put_in_its_place_is_not_removed() {
             let explicit = (!is_default).then(|| tmp.join("d"));
             entity.define_runpath(explicit).unwrap();
             let runpath = entity.make_runpath_dirs(true).unwrap();
-            let moved = tmp.join("moved");
-            if fs::rename(&runpath, &moved).is_err() {
-                // Another file system.
-                fs::remove_dir_all(&runpath).unwrap();
-            }
+            // Removed, it could have the same inode as the next.
+            let moved = runpath.with_extension("moved");
+            fs::rename(&runpath, &moved).unwrap();
             if is_link {
                 symlink(&victim, &runpath).unwrap();
             } else {
@@ -381,9 +379,33 @@ fn what_was_put_in_its_place_is_not_removed() {
             } else {
                 fs::remove_dir_all(&runpath).unwrap();
             }
+            fs::remove_dir_all(&moved).unwrap();
             entity.remove_runpath().unwrap();
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_has_the_inode_of_a_removed_one_is_not_removed() {
+    let (_dir, tmp) = temporary();
+    if fs::metadata(&tmp).unwrap().created().is_err() {
+        // Nothing distinguishes them there.
+        return;
+    }
+    let runpath = tmp.join("d");
+    let entity = entity("made again");
+    entity.define_runpath(Some(runpath.clone())).unwrap();
+    entity.make_runpath_dirs(true).unwrap();
+    entity.release_runpath();
+    fs::remove_dir_all(&runpath).unwrap();
+    // The times of directories have the granularity of the system's clock tick.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    fs::create_dir(&runpath).unwrap();
+    fs::write(runpath.join("precious"), "x").unwrap();
+    let error = entity.remove_runpath().unwrap_err();
+    assert!(matches!(error, RunpathError::Replaced { .. }), "{error}");
+    assert!(runpath.join("precious").exists());
 }
 
 #[test]

@@ -121,6 +121,9 @@ const PYTHON: &str = r#"
 import socket, ssl, sys
 port, ca, crl, defect, patience = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca)
+# Distributions change the defaults of both.
+context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0x80)
+context.minimum_version = ssl.TLSVersion.TLSv1_2
 if defect == "revoked":
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     context.load_verify_locations(crl)

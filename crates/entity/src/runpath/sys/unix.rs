@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -25,16 +26,24 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 pub(in super::super) struct Identity {
     device: u64,
     inode: u64,
+    /// File systems give the inode of one that was removed to the next.
+    made: Option<SystemTime>,
 }
 
 impl Identity {
     /// Of what is at the path itself, even a link.
     pub(in super::super) fn at(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
-        Ok(Self {
+        Ok(Self::of(&fs::symlink_metadata(path)?))
+    }
+
+    fn of(metadata: &fs::Metadata) -> Self {
+        // Elsewhere it can change with other times of the directory.
+        let is_fixed = cfg!(target_os = "linux");
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-        })
+            made: metadata.created().ok().filter(|_| is_fixed),
+        }
     }
 }
 
@@ -63,17 +72,8 @@ impl Directory {
     }
 
     pub(in super::super) fn identity(&self) -> io::Result<Identity> {
-        let metadata = rustix::fs::fstat(&self.handle)?;
-        // The types of these differ from platform to platform.
-        #[allow(
-            clippy::useless_conversion,
-            clippy::unnecessary_cast,
-            reason = "not on each of them"
-        )]
-        Ok(Identity {
-            device: metadata.st_dev as u64,
-            inode: metadata.st_ino as u64,
-        })
+        let file = File::from(self.handle.try_clone()?);
+        Ok(Identity::of(&file.metadata()?))
     }
 
     /// The names of all that is in it, sorted.
