@@ -24,6 +24,8 @@ pub enum Action {
     /// [`resume`](crate::Conversation::resume).
     Hold(Arc<str>),
     /// Begins TLS, and after the handshake [resumes](crate::Conversation::resume) the conversation.
+    /// What has come already is [taken](crate::Conversation::take_rest) before, as a part of the
+    /// handshake: nobody may take it for something that came over TLS.
     StartTls,
     /// Closes the connection: the conversation is over.
     Close,

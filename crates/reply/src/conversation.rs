@@ -241,8 +241,10 @@ impl Conversation {
             .filter(|_| matches!(self.phase, Phase::Held(_)))
     }
 
-    /// Takes the received bytes that are not a whole frame yet.
-    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
+    /// Takes the received bytes that are not answered yet. They belong to the one that receives
+    /// next: the test that [has](Action::Hold) the conversation, or the handshake of
+    /// [TLS](Action::StartTls).
+    pub fn take_rest(&mut self) -> Vec<u8> {
         self.incoming.take_rest()
     }
 

@@ -283,7 +283,7 @@ fn holding_stops_everything_until_it_goes_on() {
 }
 
 #[test]
-fn what_comes_before_tls_has_begun_waits_for_that() {
+fn what_comes_before_tls_has_begun_is_not_answered() {
     let replies = lines()
         .on("GO", reply("go\n").then(Then::StartTls))
         .on("a", "A\n");
@@ -292,10 +292,12 @@ fn what_comes_before_tls_has_begun_waits_for_that() {
     assert_eq!(talk.action, Action::StartTls);
     assert_eq!(talk.pass(TICK), "");
     assert_eq!(talk.action, Action::StartTls);
+    assert_eq!(talk.conversation.take_rest(), b"a\n");
     talk.conversation.resume();
     talk.act();
-    assert_eq!(talk.take(), "A\n");
+    assert_eq!(talk.take(), "");
     assert_eq!(talk.action, Action::Receive);
+    assert_eq!(talk.say("a\n"), "A\n");
 
     // The step of a dialogue is done only then.
     let dialogue = Dialogue::new().expect("GO").start_tls();

@@ -116,12 +116,9 @@ fn bytes_behind_the_command_are_not_taken_for_secured_ones() -> Result<()> {
     near.send_text("GO\nINJECTED\n")?;
     near.expect_text("go\n")?;
     // They belong to the handshake, which fails on them.
-    let rest = near.receive_to_end();
-    let rest = rest.unwrap_or_default();
-    assert!(
-        !String::from_utf8_lossy(&rest).contains("without TLS"),
-        "{rest:?}"
-    );
+    near.start_tls()?;
+    let said = near.receive_line_text();
+    assert!(said.is_err(), "{said:?}");
     Ok(mail.env.stop()?)
 }
 
