@@ -121,7 +121,11 @@ fn nextest_gets_the_teardown_that_its_setup_scripts_lack() {
          shop.toml --detach --with-parent $PPID --env-file $NEXTEST_ENV'\"\n\
          [[profile.default.scripts]]\nfilter = \"all()\"\nsetup = \"shop\"\n",
     );
-    let ended = run(&place, "cargo", &["nextest", "run", "--offline"]);
+    let ended = run(
+        &place,
+        "cargo",
+        &["nextest", "run", "--offline", "--color=never"],
+    );
     ended.check(0, "1 passed");
     place.check_nothing_left();
 }
