@@ -232,13 +232,14 @@ mod tests {
         let status = open_file(Path::new("/proc/self/status")).unwrap();
         let refused = read_at_most(status, 8).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
-        // Only root may open it; who has read all of it would wait for more.
-        if let Ok(messages) = open_file(Path::new("/proc/kmsg")) {
-            let refused = read_open_file(messages).unwrap_err();
-            assert_eq!(
-                refused.to_string(),
-                "it cannot be read to its end without waiting"
-            );
-        }
+        // A pipe that somebody writes to is like `/proc/kmsg`, whose messages are others'.
+        let (reader, _writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(reader));
+        let refused = read_open_file(file).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "it cannot be read to its end without waiting"
+        );
     }
 }
