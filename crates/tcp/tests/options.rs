@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use standin_config::{OptionValue, Value};
@@ -91,7 +91,10 @@ fn the_address_of_all_takes_ipv4_too_or_does_not() {
         }
         let by_ipv4 = TcpStream::connect(("127.0.0.1", server.port().unwrap()));
         assert_eq!(by_ipv4.is_err(), only_ipv6);
-        TcpStream::connect(("::1", server.port().unwrap())).unwrap();
+        // Containers often can listen, and have no address.
+        if TcpListener::bind("[::1]:0").is_ok() {
+            TcpStream::connect(("::1", server.port().unwrap())).unwrap();
+        }
     }
 }
 
