@@ -177,6 +177,9 @@ impl<S: Default> TcpBase<S> {
             Some(tls) => script.start_tls(move |connection| Ok(tls.start(connection)?)),
             None => script,
         };
+        // What closures answer is not known before.
+        #[cfg(not(feature = "tls"))]
+        let script = script.start_tls(|_| Err("enable the feature `tls`".into()));
         Ok(Some(script))
     }
 

@@ -554,4 +554,16 @@ fn without_its_feature_no_answer_starts_tls() {
     let error = format!("{:?}", built.unwrap_err());
     assert!(error.contains("option \"replies\""), "{error}");
     assert!(error.contains("enable the feature `tls`"), "{error}");
+
+    // What a closure answers is known only then.
+    let replies = lines()
+        .with(|_: &standin_reply::Frame<'_>, (): &mut ()| Some(no_reply().then(Then::StartTls)));
+    let server = started(replies);
+    let mut peer = TcpStream::connect(("127.0.0.1", server.port().unwrap())).unwrap();
+    peer.write_all(b"STARTTLS\n").unwrap();
+    let error = server.wait_until(Seen::frames(2), LIMIT).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("TLS could not be started"), "{error}");
+    assert!(error.contains("enable the feature `tls`"), "{error}");
+    server.abort().unwrap();
 }

@@ -114,13 +114,13 @@ impl fmt::Display for End {
 pub(crate) struct Owner {
     is_one: AtomicBool,
     waker: Mutex<Option<Waker>>,
-    upgrade: Mutex<UnderWay>,
+    upgrade: Mutex<UpgradeState>,
 }
 
 /// Whether a connection is being [upgraded](Connection::upgrade), and whom to wake after that.
 #[derive(Debug, Default)]
-struct UnderWay {
-    is_it: bool,
+struct UpgradeState {
+    is_under_way: bool,
     waker: Option<Waker>,
 }
 
@@ -147,11 +147,11 @@ impl Owner {
     }
 
     pub(super) fn is_being_upgraded(&self) -> bool {
-        self.upgrade.lock().unpoisoned().is_it
+        self.upgrade.lock().unpoisoned().is_under_way
     }
 
     pub(super) fn upgrade_begins(&self) {
-        self.upgrade.lock().unpoisoned().is_it = true;
+        self.upgrade.lock().unpoisoned().is_under_way = true;
     }
 
     pub(super) fn upgrade_ends(&self) {
@@ -277,10 +277,10 @@ impl OwnedConnection {
     /// poll, and is woken when it is closed.
     pub fn wake_when_upgraded(&mut self, waker: &Waker) -> bool {
         let mut upgrade = self.inner().owner.upgrade.lock().unpoisoned();
-        if upgrade.is_it {
+        if upgrade.is_under_way {
             upgrade.waker = Some(waker.clone());
         }
-        upgrade.is_it
+        upgrade.is_under_way
     }
 
     /// Puts bytes back in front of those that the next receive finds.

@@ -355,6 +355,17 @@ fn served() -> Result<(RunningEnvironment, String, String)> {
     Ok((env, text("port"), text("ca_file")))
 }
 
+#[test]
+fn the_file_of_the_guide_is_right() -> Result<()> {
+    let page = include_str!("../../../../docs/tls.md");
+    let files = page.split("```toml\n").skip(1);
+    let mut files = files.filter_map(|rest| rest.split("```").next());
+    let file = files.find(|file| file.contains("start-tls")).unwrap();
+    let env = DriverTypes::standard().parse("mail.toml", file)?;
+    assert!(env.get::<TcpServer>("smtp").is_ok());
+    Ok(())
+}
+
 const PYTHON: &str = r#"
 import smtplib, ssl, sys
 with smtplib.SMTP("localhost", int(sys.argv[1]), "me.test", timeout=60) as smtp:
